@@ -1,0 +1,122 @@
+//! `limits.*`: bounds on everything that a client can make the server hold or do.
+//!
+//! What runs into one is told which, with a code. The defaults are those that the documentation of the API promises to clients.
+
+use std::time::Duration;
+
+use super::{DAY, SHORTEST, section::Section};
+
+/// Bounds. Sizes are in bytes, rates per second, lengths in Unicode scalar values.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// Members in a session, seats included.
+    pub(crate) members_per_session: usize,
+    /// Connected devices of one member.
+    pub(crate) points_per_member: usize,
+    /// Sessions that one host has running.
+    pub(crate) live_sessions_per_host: usize,
+    /// Length of a session's title.
+    pub(crate) title: usize,
+    /// Length of a nickname.
+    pub(crate) nickname: usize,
+    /// A frame from a client.
+    pub(crate) frame_in: usize,
+    /// A frame to a client.
+    pub(crate) frame_out: usize,
+    /// Ordered frames that wait for one slow point.
+    pub(crate) queue_frames: usize,
+    /// Their bytes.
+    pub(crate) queue_bytes: usize,
+    /// A point resumes after at most this.
+    pub(crate) resume_age: Duration,
+    /// And over at most so many frames.
+    pub(crate) resume_frames: usize,
+    /// And over at most so many bytes of them.
+    pub(crate) resume_bytes: usize,
+    /// Ordered instructions of a point.
+    pub(crate) ordered_per_second: u32,
+    /// As many may come at once.
+    pub(crate) ordered_burst: u32,
+    /// `followMe` and `cancelFollowMe` of a member.
+    pub(crate) follow_me_per_second: u32,
+    /// As many may come at once.
+    pub(crate) follow_me_burst: u32,
+    /// `actionSync` per member and key; what comes faster is conflated.
+    pub(crate) actions_per_second: u32,
+    /// `actionSync` of a point over all keys; more closes it.
+    pub(crate) actions_flood_per_second: u32,
+    /// Keys of one member.
+    pub(crate) action_keys: usize,
+    /// Length of a key.
+    pub(crate) action_key_bytes: usize,
+    /// Length of a value.
+    pub(crate) action_bytes: usize,
+    /// More refused instructions of a point within `refusal_window` close it.
+    pub(crate) refusals: u32,
+    /// See `refusals`.
+    pub(crate) refusal_window: Duration,
+    /// As many frames in a row that do not parse close a point.
+    pub(crate) bad_frames: u32,
+    /// Body of an HTTP request.
+    pub(crate) request_body: usize,
+    /// An HTTP request is answered within this.
+    pub(crate) request_timeout: Duration,
+    /// Request line and headers of an HTTP request.
+    pub(crate) header_bytes: usize,
+}
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+impl Limits {
+    pub(super) fn read(keys: &mut Section<'_, '_>) -> Self {
+        let limits = Self {
+            members_per_session: keys.number("members_per_session", 500, 1..=10_000),
+            points_per_member: keys.number("points_per_member", 5, 1..=100),
+            live_sessions_per_host: keys.number("live_sessions_per_host", 20, 1..=10_000),
+            title: keys.number("title", 100, 1..=1000),
+            nickname: keys.number("nickname", 32, 1..=256),
+            frame_in: keys.number("frame_in", 16 * KIB, KIB..=MIB),
+            frame_out: keys.number("frame_out", MIB, 64 * KIB..=16 * MIB),
+            queue_frames: keys.number("queue_frames", 1024, 16..=65_536),
+            queue_bytes: keys.number("queue_bytes", MIB, 64 * KIB..=64 * MIB),
+            resume_age: keys.duration("resume_age", Duration::from_mins(10), SHORTEST..=DAY),
+            resume_frames: keys.number("resume_frames", 10_000, 1..=1_000_000),
+            resume_bytes: keys.number("resume_bytes", 8 * MIB, 64 * KIB..=1024 * MIB),
+            ordered_per_second: keys.number("ordered_per_second", 100, 1..=100_000),
+            ordered_burst: keys.number("ordered_burst", 100, 1..=100_000),
+            follow_me_per_second: keys.number("follow_me_per_second", 1, 1..=1000),
+            follow_me_burst: keys.number("follow_me_burst", 5, 1..=1000),
+            actions_per_second: keys.number("actions_per_second", 60, 1..=1000),
+            actions_flood_per_second: keys.number("actions_flood_per_second", 600, 1..=100_000),
+            action_keys: keys.number("action_keys", 16, 1..=256),
+            action_key_bytes: keys.number("action_key_bytes", 32, 1..=256),
+            action_bytes: keys.number("action_bytes", 4 * KIB, 64..=MIB),
+            refusals: keys.number("refusals", 200, 1..=100_000),
+            refusal_window: keys.duration("refusal_window", Duration::from_secs(10), SHORTEST..=Duration::from_hours(1)),
+            bad_frames: keys.number("bad_frames", 3, 1..=1000),
+            request_body: keys.number("request_body", 64 * KIB, KIB..=16 * MIB),
+            request_timeout: keys.duration("request_timeout", Duration::from_secs(15), SHORTEST..=Duration::from_mins(10)),
+            header_bytes: keys.number("header_bytes", 32 * KIB, 8 * KIB..=MIB),
+        };
+        limits.check(keys);
+        limits
+    }
+
+    /// What must hold between limits for any of them to be reachable.
+    fn check(&self, keys: &mut Section<'_, '_>) {
+        if self.queue_bytes < self.frame_out {
+            keys.problem(
+                "queue_bytes",
+                format!("{} is less than limits.frame_out, {}: one frame must fit", self.queue_bytes, self.frame_out),
+            );
+        }
+        if self.action_bytes > self.frame_in {
+            keys.problem("action_bytes", format!("{} is more than limits.frame_in, {}, lets in", self.action_bytes, self.frame_in));
+        }
+        if self.actions_flood_per_second < self.actions_per_second {
+            let (flood, allowed) = (self.actions_flood_per_second, self.actions_per_second);
+            keys.problem("actions_flood_per_second", format!("{flood} is less than limits.actions_per_second, {allowed}"));
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! `log.*`: what is logged, in which form and where to.
+
+use std::path::PathBuf;
+
+use tracing_subscriber::EnvFilter;
+
+use super::section::Section;
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// Logging.
+#[derive(Debug, Clone)]
+pub(crate) struct Log {
+    /// The form of a line.
+    pub(crate) format: LogFormat,
+    /// A level, or directives such as `info,faceshare_logic=debug`; checked.
+    pub(crate) level: String,
+    /// A file to log to besides stderr.
+    pub(crate) file: Option<PathBuf>,
+    /// When that file is begun anew.
+    pub(crate) rotation: LogRotation,
+    /// How many rotated files are kept.
+    pub(crate) keep_files: usize,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// When a log file is begun anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogRotation {
+    /// At midnight UTC.
+    Daily,
+    /// At each full hour.
+    Hourly,
+    /// Something else rotates it, or nothing does.
+    Never,
+}
+
+impl Log {
+    pub(super) fn read(keys: &mut Section<'_, '_>) -> Self {
+        let formats = [("pretty", LogFormat::Pretty), ("json", LogFormat::Json)];
+        let rotations = [("daily", LogRotation::Daily), ("hourly", LogRotation::Hourly), ("never", LogRotation::Never)];
+        Self {
+            format: keys.choice("format", LogFormat::Pretty, &formats),
+            level: keys.text("level", "info".to_owned(), level, Clone::clone),
+            file: keys.text("file", None, file, |file| file.as_ref().map(|file| file.display().to_string()).unwrap_or_default()),
+            rotation: keys.choice("rotation", LogRotation::Daily, &rotations),
+            keep_files: keys.number("keep_files", 7, 2..=1000),
+        }
+    }
+}
+
+/// Checks a level or a list of directives. A bare word must be a level: the filter itself would take `inof` for the name of
+/// a module and log everything in it, which is nothing.
+fn level(text: &str) -> Result<String, String> {
+    let is_level = |word: &str| LEVELS.contains(&word.to_ascii_lowercase().as_str());
+    let is_directive = |word: &str| is_level(word) || word.contains(['=', '[']);
+    let well_formed = text.split(',').map(str::trim).all(is_directive) || text.contains('{');
+    if well_formed && EnvFilter::try_new(text).is_ok() {
+        return Ok(text.to_owned());
+    }
+    Err(format!("{text:?} is not a log level; allowed: {}, or directives such as \"info,faceshare_logic=debug\"", LEVELS.join(", ")))
+}
+
+fn file(text: &str) -> Result<Option<PathBuf>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let path = PathBuf::from(text);
+    match path.file_name() {
+        Some(_) if !text.ends_with('/') => Ok(Some(path)),
+        _ => Err(format!("{text:?} does not name a file")),
+    }
+}

@@ -1,0 +1,214 @@
+//! The server's configuration: built-in defaults, under a file, under the environment.
+//!
+//! Each section is a struct in a file of its own, and each key is declared there once (see [`section`]). What has been
+//! loaded is valid: every value is within its range, and no key, of the file or the environment, is unknown.
+
+use std::{
+    ffi::OsString,
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use config::{Map, Value};
+
+mod auth;
+mod auto_end;
+mod database;
+mod drain;
+mod duration;
+mod grpc;
+mod heartbeat;
+mod http;
+mod keys;
+mod later;
+mod limits;
+mod log;
+mod member;
+mod number_code;
+mod problem;
+mod report;
+mod section;
+mod source;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::{
+    auth::Auth,
+    auto_end::AutoEnd,
+    database::{Database, Synchronous},
+    drain::Drain,
+    grpc::Grpc,
+    heartbeat::Heartbeat,
+    http::Http,
+    keys::key_ring,
+    limits::Limits,
+    log::{Log, LogFormat, LogRotation},
+    member::Member,
+    number_code::NumberCode,
+    problem::Problems,
+    report::Report,
+    source::FileError,
+};
+use self::{
+    section::{Reader, Section},
+    source::{KnownKeys, Layer},
+};
+
+/// The file that `serve` reads when it is told of none, relative to the working directory.
+pub(crate) const DEFAULT_FILE: &str = "conf/app.toml";
+
+/// The shortest duration that most keys take, and the longest.
+const SHORTEST: Duration = Duration::from_millis(100);
+const DAY: Duration = Duration::from_hours(24);
+
+/// Everything that an operator can set.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// Where the embedded database, the session log and generated keys live. Made at start, mode 0700.
+    pub(crate) data_dir: PathBuf,
+    /// The HTTP and WebSocket listener.
+    pub(crate) http: Http,
+    /// The gRPC listener.
+    pub(crate) grpc: Grpc,
+    /// The SQL database.
+    pub(crate) database: Database,
+    /// Accounts, keys and the lifetimes of tokens.
+    pub(crate) auth: Auth,
+    /// How a dead connection is noticed.
+    pub(crate) heartbeat: Heartbeat,
+    /// How long a member outlives its connections.
+    pub(crate) member: Member,
+    /// When a session ends by itself.
+    pub(crate) auto_end: AutoEnd,
+    /// Number codes.
+    pub(crate) number_code: NumberCode,
+    /// Bounds on everything that a client can make the server hold or do.
+    pub(crate) limits: Limits,
+    /// Logging.
+    pub(crate) log: Log,
+    /// Shutting down.
+    pub(crate) drain: Drain,
+}
+
+/// A configuration and how it came to be.
+#[derive(Debug, Clone)]
+pub(crate) struct Loaded {
+    /// The values in force.
+    pub(crate) config: Config,
+    /// The same as text, secrets masked, with the origin of what is not the default.
+    pub(crate) report: Report,
+    /// The file that was read, if any.
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// Why the server does not start with this configuration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The layers do not fit together.
+    #[error("cannot merge the configuration: {0}")]
+    Merge(#[from] config::ConfigError),
+    /// Keys that do not exist or values that are not allowed; all of them.
+    #[error("the configuration is not valid:\n{0}")]
+    Invalid(Problems),
+}
+
+impl Config {
+    /// Loads what `serve` runs with: `file`, or [`DEFAULT_FILE`] if there is one, and this process' environment.
+    pub(crate) fn load(file: Option<&Path>) -> Result<Loaded, ConfigError> {
+        let default = Path::new(DEFAULT_FILE);
+        let file = file.or_else(|| default.is_file().then_some(default));
+        Self::load_from(file, std::env::vars_os())
+    }
+
+    /// Loads from `file`, if any, and from `variables`, which are an environment.
+    pub(crate) fn load_from(file: Option<&Path>, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Loaded, ConfigError> {
+        let mut problems = Problems::default();
+        let known = known_keys();
+        let from_file = match file {
+            Some(path) => source::read_file(path, &known, &mut problems)?,
+            None => Layer::default(),
+        };
+        let from_environment = source::read_environment(variables, &known, &mut problems);
+        let values = source::merge([from_file, from_environment])?;
+
+        let mut reader = Reader::new(&values);
+        let config = Self::read(&mut reader);
+        let (keys, more) = reader.finish();
+        problems.extend(more);
+        if !problems.is_empty() {
+            return Err(ConfigError::Invalid(problems));
+        }
+        Ok(Loaded { config, report: Report(keys), file: file.map(Path::to_owned) })
+    }
+
+    /// Reads every section. This order is the one in which `check-config` prints them.
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let data_dir = data_dir(&mut reader.section(""));
+        let config = Self {
+            data_dir,
+            http: Http::read(&mut reader.section("http")),
+            grpc: Grpc::read(&mut reader.section("grpc")),
+            database: Database::read(&mut reader.section("database")),
+            auth: Auth::read(&mut reader.section("auth")),
+            heartbeat: Heartbeat::read(&mut reader.section("heartbeat")),
+            member: Member::read(&mut reader.section("member")),
+            auto_end: AutoEnd::read(&mut reader.section("auto_end")),
+            number_code: NumberCode::read(&mut reader.section("number_code")),
+            limits: Limits::read(&mut reader.section("limits")),
+            log: Log::read(&mut reader.section("log")),
+            drain: Drain::read(&mut reader.section("drain")),
+        };
+        config.check_listeners(reader);
+        later::read(reader);
+        config
+    }
+
+    /// Two listeners on one address: the second would fail to bind, with less to say about why.
+    fn check_listeners(&self, reader: &mut Reader<'_>) {
+        let http = self.http.listen;
+        if self.grpc.listen == http && http.port() != 0 {
+            reader.section("grpc").problem("listen", format!("{http} is http.listen already; choose another address or port"));
+        }
+        let Some(ops) = self.http.ops_listen.filter(|ops| ops.port() != 0) else { return };
+        for (name, taken) in [("http.listen", http), ("grpc.listen", self.grpc.listen)] {
+            if ops == taken {
+                reader.section("http").problem("ops_listen", format!("{ops} is {name} already; choose another address or port"));
+            }
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::read(&mut Reader::new(&Map::new()))
+    }
+}
+
+fn known_keys() -> KnownKeys {
+    let nothing = Map::<String, Value>::new();
+    let mut reader = Reader::new(&nothing);
+    Config::read(&mut reader);
+    let (keys, _) = reader.finish();
+    KnownKeys::new(keys.into_iter().map(|key| key.path))
+}
+
+fn data_dir(keys: &mut Section<'_, '_>) -> PathBuf {
+    let parse = |text: &str| {
+        if text.is_empty() { Err("is empty; expected a directory".to_owned()) } else { Ok(PathBuf::from(text)) }
+    };
+    keys.text("data_dir", PathBuf::from("data"), parse, |path| path.display().to_string())
+}
+
+/// Where the origin of the keys is worth a word: `serve` logs it.
+impl fmt::Display for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.file {
+            Some(file) => write!(f, "{} and the environment", file.display()),
+            None => f.write_str("built-in defaults and the environment"),
+        }
+    }
+}

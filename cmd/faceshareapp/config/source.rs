@@ -1,0 +1,201 @@
+//! Where values come from: a file and the environment, each one layer, the later over the earlier.
+//!
+//! A layer is checked against the known keys before it is merged, so that a mistyped key is named with
+//! its path, or with the variable that set it, and never silently ignored.
+
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use config::{File, FileFormat, Map, Source, Value, ValueKind};
+
+use super::{later, problem::Problems};
+
+/// Environment variables that configure the server start with this.
+pub(super) const ENV_PREFIX: &str = "FACESHARE__";
+
+/// How the origin of a value that came from the environment begins; the variable's name follows.
+const ENV_ORIGIN: &str = "environment variable ";
+
+/// A file that cannot be used at all, before any key of it is looked at.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FileError {
+    /// It is missing, or the process may not read it.
+    #[error("cannot read the configuration file {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Its extension tells no format.
+    #[error("cannot tell the format of {}: its name must end in .toml, .yaml, .yml or .json", .0.display())]
+    UnknownFormat(PathBuf),
+    /// It does not parse. The offending line is left out of the message: it may hold a secret.
+    #[error("{} does not parse: {message}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        message: String,
+    },
+}
+
+/// The keys that exist, by their full paths.
+pub(super) struct KnownKeys(BTreeSet<String>);
+
+impl KnownKeys {
+    pub(super) fn new(paths: impl IntoIterator<Item = String>) -> Self {
+        Self(paths.into_iter().collect())
+    }
+
+    fn has_key(&self, path: &str) -> bool {
+        self.0.contains(path)
+    }
+
+    fn has_section(&self, name: &str) -> bool {
+        self.0.iter().any(|path| path.split_once('.').is_some_and(|(section, _)| section == name))
+    }
+
+    /// Says that `path` is not a key, and which ones are: its neighbours, or the sections.
+    fn refusal(&self, path: &str) -> String {
+        if let Some(feature) = later::feature_of(path) {
+            return format!("{feature} is not in this version; remove the key");
+        }
+        let section = path.split_once('.').map_or("", |(section, _)| section);
+        let allowed: BTreeSet<&str> = if self.has_section(section) {
+            self.0.iter().filter_map(|known| known.strip_prefix(section)?.strip_prefix('.')).collect()
+        } else {
+            self.0.iter().map(|known| known.split_once('.').map_or(known.as_str(), |(section, _)| section)).collect()
+        };
+        let allowed: Vec<_> = allowed.into_iter().collect();
+        format!("unknown key; allowed here: {}", allowed.join(", "))
+    }
+}
+
+/// One source of values whose keys are all known.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Layer(Map<String, Value>);
+
+impl Source for Layer {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
+        Ok(self.0.clone())
+    }
+}
+
+/// Merges `layers`, the later over the earlier, into one table.
+pub(super) fn merge(layers: impl IntoIterator<Item = Layer>) -> Result<Map<String, Value>, config::ConfigError> {
+    layers.into_iter().fold(config::Config::builder(), |builder, layer| builder.add_source(layer)).build()?.collect()
+}
+
+/// Reads the file at `path` in the format that its extension names.
+pub(super) fn read_file(path: &Path, known: &KnownKeys, problems: &mut Problems) -> Result<Layer, FileError> {
+    let format = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("toml") => FileFormat::Toml,
+        Some("yaml" | "yml") => FileFormat::Yaml,
+        Some("json") => FileFormat::Json,
+        _ => return Err(FileError::UnknownFormat(path.to_owned())),
+    };
+    let text = fs::read_to_string(path).map_err(|source| FileError::Unreadable { path: path.to_owned(), source })?;
+    let table = File::from_str(&text, format)
+        .collect()
+        .map_err(|error| FileError::Malformed { path: path.to_owned(), message: without_excerpt(&error.to_string()) })?;
+    Ok(file_layer(table, &path.display().to_string(), known, problems))
+}
+
+/// Drops the lines by which a parser quotes its input (`3 | keys = …`).
+fn without_excerpt(message: &str) -> String {
+    let quotes = |line: &str| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').starts_with('|');
+    let kept: Vec<_> = message.lines().filter(|line| !quotes(line)).map(str::trim).collect();
+    kept.join(" ")
+}
+
+fn file_layer(table: Map<String, Value>, origin: &str, known: &KnownKeys, problems: &mut Problems) -> Layer {
+    let mut layer = Map::new();
+    for (name, value) in table {
+        match value.kind {
+            ValueKind::Table(section) if known.has_section(&name) => {
+                let kept = known_part(&name, section, origin, known, problems);
+                layer.insert(name, Value::new(None, ValueKind::Table(kept)));
+            }
+            // A section none of whose keys is set, as YAML writes one that is commented out.
+            ValueKind::Nil if known.has_section(&name) => {}
+            // A quoted key with a dot in it would read as a path further on.
+            kind if known.has_key(&name) && !name.contains('.') => {
+                layer.insert(name, Value::new(Some(&origin.to_owned()), kind));
+            }
+            ValueKind::Table(section) if later::feature_of(&name).is_some() => {
+                for key in section.into_keys() {
+                    let path = format!("{name}.{key}");
+                    problems.push(&path, format!("{} ({origin})", known.refusal(&path)));
+                }
+            }
+            _ if known.has_section(&name) => {
+                problems.push(&name, format!("a section with keys of its own is expected here ({origin})"));
+            }
+            _ => problems.push(&name, format!("{} ({origin})", known.refusal(&name))),
+        }
+    }
+    Layer(layer)
+}
+
+fn known_part(section: &str, keys: Map<String, Value>, origin: &str, known: &KnownKeys, problems: &mut Problems) -> Map<String, Value> {
+    let mut kept = Map::new();
+    for (key, value) in keys {
+        let path = format!("{section}.{key}");
+        if known.has_key(&path) && !key.contains('.') {
+            kept.insert(key, Value::new(Some(&origin.to_owned()), value.kind));
+        } else {
+            problems.push(&path, format!("{} ({origin})", known.refusal(&path)));
+        }
+    }
+    kept
+}
+
+/// Picks the server's variables out of an environment. Their values stay strings: each key reads its own.
+pub(super) fn read_environment(
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+    known: &KnownKeys,
+    problems: &mut Problems,
+) -> Layer {
+    let mut layer: Map<String, Value> = Map::new();
+    for (variable, value) in variables {
+        let variable = variable.to_string_lossy().into_owned();
+        let Some(name) = variable.strip_prefix(ENV_PREFIX) else { continue };
+        let path = name.to_lowercase().replace("__", ".");
+        let origin = format!("{ENV_ORIGIN}{variable}");
+        if !known.has_key(&path) {
+            problems.push(&path, format!("{} ({origin})", known.refusal(&path)));
+            continue;
+        }
+        let Ok(value) = value.into_string() else {
+            problems.push(&path, format!("is not UTF-8 ({origin})"));
+            continue;
+        };
+        let value = Value::new(Some(&origin), value);
+        match path.split_once('.') {
+            None => {
+                layer.insert(path, value);
+            }
+            Some((section, key)) => {
+                let entry = layer.entry(section.to_owned()).or_insert_with(|| Value::new(None, Map::<String, Value>::new()));
+                if let ValueKind::Table(keys) = &mut entry.kind {
+                    keys.insert(key.to_owned(), value);
+                }
+            }
+        }
+    }
+    Layer(layer)
+}
+
+/// Whether `value` was set by an environment variable, where everything is a string.
+pub(super) fn is_from_environment(value: &Value) -> bool {
+    value.origin().is_some_and(|origin| origin.starts_with(ENV_ORIGIN))
+}

@@ -1,0 +1,250 @@
+//! The one place that names every adapter.
+
+use crate::app::Stores;
+use crate::config::Config;
+use anyhow::Context as _;
+use faceshare_biz::domain::port::{Clock, IdGenerator, Secrets, Tokens};
+use faceshare_logic::account::{AccountDeps, AccountPolicy, Accounts};
+use faceshare_logic::facesession::{
+    CodePolicy, FaceSessionDeps, FaceSessionPolicy, FaceSessions, Projector, ProjectorDeps, purge_number_codes,
+};
+use faceshare_logic::instruction::connclient::ConnClients;
+use faceshare_logic::instruction::exec::Rules;
+use faceshare_logic::instruction::mgr::pointmemmgr::PointMemMgr;
+use faceshare_logic::instruction::{ResumeBounds, SessionDeps, Sessions, StreamSettings};
+use faceshare_repository::db;
+use faceshare_routes::websocketcontroller::{self, StreamState, WireCodec};
+use faceshare_routes::{AppState, HttpPolicy, Links, Ops, ReadinessCheck};
+use faceshare_server::Lifecycle;
+use faceshare_service::{AuthTtl, PasetoTokens, SealedSecrets, SnowflakeIds, SystemClock};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use pasetotoken::KeyRing;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Bounds of the histograms of durations, in seconds: from a hit in memory to a request that times out.
+const SECONDS: [f64; 12] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0];
+
+/// The use cases over their adapters.
+pub(crate) struct House {
+    pub(crate) sessions: Sessions,
+    pub(crate) projector: Projector,
+    /// Ends the background tasks; the sessions are closed by then.
+    pub(crate) background: CancellationToken,
+    pub(crate) background_tasks: TaskTracker,
+    accounts: Arc<Accounts>,
+    face_sessions: Arc<FaceSessions>,
+    clients: ConnClients,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdGenerator>,
+    codes: Arc<db::NumberCodes>,
+    code_policy: CodePolicy,
+}
+
+/// The registry behind `/metrics`. First of all: what is counted before it is lost.
+pub(crate) fn install_metrics() -> anyhow::Result<PrometheusHandle> {
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS);
+    builder.context("buckets")?.install_recorder().context("the metrics recorder")
+}
+
+impl House {
+    /// Puts everything together; nothing runs yet.
+    pub(crate) fn build(config: &Config, ring: &KeyRing, stores: &Stores) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let ids: Arc<dyn IdGenerator> = Arc::new(SnowflakeIds::new(workerid::Generator::new(stores.worker.id(), SystemClock)));
+        let secrets: Arc<dyn Secrets> = Arc::new(SealedSecrets::new(ring).context("the system's random source")?);
+        let auth = &config.auth;
+        let ttl = AuthTtl { access: auth.access_ttl, refresh: auth.refresh_ttl, session: auth.session_ttl };
+        let tokens: Arc<dyn Tokens> = Arc::new(PasetoTokens::new(ring, ttl));
+        let database = &stores.database;
+        let (people, codes) = (Arc::new(db::Accounts::new(database.clone())), Arc::new(db::NumberCodes::new(database.clone())));
+        let (directory, invites) = (Arc::new(db::FaceSessions::new(database.clone())), Arc::new(db::Invites::new(database.clone())));
+        let code_policy = code_policy(config);
+        let deps = ProjectorDeps { directory: directory.clone(), codes: codes.clone(), invites: invites.clone(), clock: clock.clone() };
+        let projector = Projector::new(deps, code_policy);
+        let codec = Arc::new(WireCodec { action_key_bytes: config.limits.action_key_bytes });
+        let sessions = Sessions::new(SessionDeps {
+            log: stores.log.clone(),
+            codec: codec.clone(),
+            clock: clock.clone(),
+            secrets: secrets.clone(),
+            observer: Arc::new(projector.clone()),
+            points: Arc::<PointMemMgr>::default(),
+            settings: stream_settings(config),
+        });
+        let accounts = Accounts::new(
+            AccountDeps {
+                accounts: people.clone(),
+                families: Arc::new(db::TokenFamilies::new(database.clone())),
+                tokens: tokens.clone(),
+                secrets: secrets.clone(),
+                ids: ids.clone(),
+                clock: clock.clone(),
+            },
+            AccountPolicy { guests: auth.guests, nickname_max: config.limits.nickname },
+        );
+        let face_sessions = FaceSessions::new(
+            FaceSessionDeps {
+                sessions: sessions.clone(),
+                directory,
+                codes: codes.clone(),
+                invites,
+                accounts: people,
+                tokens: tokens.clone(),
+                secrets,
+                ids: ids.clone(),
+                clock: clock.clone(),
+                projector: projector.clone(),
+            },
+            face_session_policy(config, code_policy),
+        );
+        Ok(Self {
+            clients: ConnClients { sessions: sessions.clone(), codec, tokens, ids: ids.clone() },
+            sessions,
+            projector,
+            background: CancellationToken::new(),
+            background_tasks: TaskTracker::new(),
+            accounts: Arc::new(accounts),
+            face_sessions: Arc::new(face_sessions),
+            clock,
+            ids,
+            codes,
+            code_policy,
+        })
+    }
+
+    /// Starts what runs beside the requests.
+    pub(crate) fn spawn_background(&self, lifecycle: &Lifecycle) {
+        let (projector, background) = (self.projector.clone(), self.background.clone());
+        self.background_tasks.spawn(async move { projector.run(background).await });
+        let purge = purge_number_codes(self.codes.clone(), self.clock.clone(), self.code_policy, lifecycle.draining.clone());
+        self.background_tasks.spawn(purge);
+    }
+
+    /// What is served: to clients, and to operators.
+    pub(crate) fn routers(
+        &self,
+        config: &Config,
+        listen: SocketAddr,
+        lifecycle: &Lifecycle,
+        stores: &Stores,
+        metrics: PrometheusHandle,
+    ) -> (faceshare_routes::Router, faceshare_routes::Router) {
+        let http = &config.http;
+        let state = AppState {
+            accounts: self.accounts.clone(),
+            face_sessions: self.face_sessions.clone(),
+            clock: self.clock.clone(),
+            links: Arc::new(Links { public_url: http.public_url.clone(), allowed_hosts: http.allowed_hosts.clone(), listen, tls: false }),
+        };
+        let stream = websocketcontroller::routes(StreamState {
+            clients: self.clients.clone(),
+            clock: self.clock.clone(),
+            frame_max: config.limits.frame_in,
+            origins: http.cors_origins.clone().into(),
+            draining: lifecycle.draining.clone(),
+            tracker: lifecycle.tracker.clone(),
+        });
+        let policy = HttpPolicy {
+            cors_origins: http.cors_origins.clone(),
+            request_body: config.limits.request_body,
+            request_headers: config.limits.header_bytes,
+            request_timeout: config.limits.request_timeout,
+        };
+        let checks: Arc<[Arc<dyn ReadinessCheck>]> =
+            Arc::new([Arc::new(DatabaseCheck(stores.database.clone())), Arc::new(LogCheck(stores.log.clone()))]);
+        let ops = |metrics| Ops { draining: lifecycle.draining.clone(), checks: checks.clone(), metrics };
+        let (public, private) = if http.ops_listen.is_some() { (None, Some(metrics)) } else { (Some(metrics), None) };
+        (
+            faceshare_routes::app(state, stream, ops(public), &policy, self.ids.clone()),
+            faceshare_routes::ops(ops(private), &policy, self.ids.clone()),
+        )
+    }
+}
+
+fn code_policy(config: &Config) -> CodePolicy {
+    let codes = &config.number_code;
+    CodePolicy {
+        lifetime: codes.lifetime,
+        max_lifetime: codes.max_lifetime,
+        quarantine: codes.quarantine,
+        refusal_time: codes.refusal_time,
+    }
+}
+
+fn face_session_policy(config: &Config, codes: CodePolicy) -> FaceSessionPolicy {
+    let limits = &config.limits;
+    FaceSessionPolicy {
+        live_per_host: u32::try_from(limits.live_sessions_per_host).unwrap_or(u32::MAX),
+        title_max: limits.title,
+        members_max: u32::try_from(limits.members_per_session).unwrap_or(u32::MAX),
+        invite_ttl: config.auth.invite_ttl,
+        codes,
+    }
+}
+
+fn stream_settings(config: &Config) -> StreamSettings {
+    let limits = &config.limits;
+    StreamSettings {
+        rules: Rules {
+            debounce: config.member.debounce,
+            grace: config.member.grace,
+            background_grace: config.member.background_grace,
+            seat: config.member.seat,
+            points_per_member: limits.points_per_member,
+            host_left: config.auto_end.host_left,
+            empty: config.auto_end.empty,
+            ..Rules::default()
+        },
+        resume: ResumeBounds {
+            age: limits.resume_age,
+            frames: u32::try_from(limits.resume_frames).unwrap_or(u32::MAX),
+            bytes: limits.resume_bytes as u64,
+        },
+        heartbeat_interval: config.heartbeat.interval,
+        heartbeat_timeout: config.heartbeat.timeout,
+        queue_frames: limits.queue_frames,
+        queue_bytes: limits.queue_bytes,
+        frame_out: limits.frame_out,
+        action_keys: limits.action_keys,
+        action_bytes: limits.action_bytes,
+        actions_per_second: limits.actions_per_second,
+        ordered_per_second: limits.ordered_per_second,
+        ordered_burst: limits.ordered_burst,
+        follow_me_per_second: limits.follow_me_per_second,
+        follow_me_burst: limits.follow_me_burst,
+        actions_flood_per_second: limits.actions_flood_per_second,
+        refusals: limits.refusals,
+        refusal_window: limits.refusal_window,
+        bad_frames: limits.bad_frames,
+        ..StreamSettings::default()
+    }
+}
+
+struct DatabaseCheck(faceshare_repository::Database);
+
+#[async_trait::async_trait]
+impl ReadinessCheck for DatabaseCheck {
+    fn name(&self) -> &'static str {
+        "database"
+    }
+
+    async fn check(&self) -> faceshare_biz::Result<()> {
+        self.0.ping().await
+    }
+}
+
+struct LogCheck(Arc<faceshare_repository::EmbeddedLog>);
+
+#[async_trait::async_trait]
+impl ReadinessCheck for LogCheck {
+    fn name(&self) -> &'static str {
+        "session log"
+    }
+
+    async fn check(&self) -> faceshare_biz::Result<()> {
+        if self.0.is_healthy() { Ok(()) } else { Err(faceshare_biz::Error::unavailable("the session log's writer has failed")) }
+    }
+}

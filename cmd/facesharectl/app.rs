@@ -1,0 +1,294 @@
+//! The state of a running client: events and wishes go in, effects and log lines come out. Pure, so that it is tested without a server.
+
+use crate::describe::{Kind, Line, describe};
+use crate::effect::{Effect, Outcome};
+use crate::intent::Intent;
+use crate::text;
+use entrance_client::api::NumberCode;
+use entrance_client::{Closed, Event, SessionView};
+use faceshare_api::v1::client_frame::Instruction as Say;
+use faceshare_api::v1::follow_me::{Invite, Lock};
+use faceshare_api::v1::server_frame::Instruction;
+use faceshare_api::v1::{
+    ActionSync, CancelFollow, CancelFollowMe, FollowMe, FollowOther, Pointer, ServerFrame, View, Welcome, action, action_sync,
+    cancel_follow,
+};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// As many lines as the log keeps.
+const LOG_LINES: usize = 500;
+/// The keys of actions that this client sends and draws.
+pub(crate) const VIEW: &str = "view";
+pub(crate) const POINTER: &str = "pointer";
+const ZOOM_RANGE: std::ops::RangeInclusive<f64> = 0.25..=8.0;
+
+/// The connection, as the header shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Link {
+    Connecting,
+    Connected,
+    Reconnecting { attempt: u32, delay: Duration },
+    Closed(Closed),
+}
+
+/// Everything that a screen shows.
+pub(crate) struct App {
+    pub(crate) view: SessionView,
+    pub(crate) link: Link,
+    pub(crate) round_trip: Option<Duration>,
+    pub(crate) number_code: Option<NumberCode>,
+    pub(crate) log: VecDeque<Line>,
+    pub(crate) selected: Option<u64>,
+    /// Where this member is.
+    pub(crate) place: View,
+    pub(crate) confirming_end: bool,
+    pub(crate) read_only: bool,
+    /// The presenting term that a watcher has already followed.
+    followed_term: u32,
+    /// The presenting term in which this member last showed its place.
+    shown_term: u32,
+}
+
+impl App {
+    pub(crate) fn new(number_code: Option<NumberCode>, read_only: bool) -> Self {
+        Self {
+            view: SessionView::default(),
+            link: Link::Connecting,
+            round_trip: None,
+            number_code,
+            log: VecDeque::new(),
+            selected: None,
+            place: View { page: 1, x: 0.0, y: 0.0, zoom: 1.0, rotation: 0 },
+            confirming_end: false,
+            read_only,
+            followed_term: 0,
+            shown_term: 0,
+        }
+    }
+
+    pub(crate) fn note(&mut self, line: Line) {
+        if self.log.len() == LOG_LINES {
+            self.log.pop_front();
+        }
+        self.log.push_back(line);
+    }
+
+    /// Takes in what happened on the connection.
+    pub(crate) fn hear(&mut self, event: &Event) -> Vec<Effect> {
+        match event {
+            Event::Welcome { welcome, .. } => self.welcome(welcome),
+            Event::Frame(frame) => self.frame(frame),
+            Event::RoundTrip(time) => {
+                self.round_trip = Some(*time);
+                Vec::new()
+            }
+            Event::Fault(fault) => {
+                self.note(Line::new(Kind::Trouble, format!("the server broke its order: {fault}")));
+                Vec::new()
+            }
+            Event::Reconnecting { attempt, delay, why } => {
+                self.note(Line::new(Kind::Link, format!("connection lost ({why}); try {attempt} in {} ms", delay.as_millis())));
+                (self.link, self.round_trip) = (Link::Reconnecting { attempt: *attempt, delay: *delay }, None);
+                Vec::new()
+            }
+            Event::Closed(closed) => {
+                self.note(Line::new(Kind::Link, text::closed(closed)));
+                self.link = Link::Closed(closed.clone());
+                Vec::new()
+            }
+        }
+    }
+
+    fn welcome(&mut self, welcome: &Welcome) -> Vec<Effect> {
+        self.view.welcome(welcome);
+        self.link = Link::Connected;
+        let title = &self.view.face_session.title;
+        let how = if welcome.resumed { "resumed where it was" } else { "connected" };
+        self.note(Line::new(Kind::Link, if title.is_empty() { how.into() } else { format!("{how}: “{title}”") }));
+        let mut effects = vec![Effect::FetchCode];
+        effects.extend(self.consequences());
+        effects
+    }
+
+    fn frame(&mut self, frame: &ServerFrame) -> Vec<Effect> {
+        if let Some(line) = describe(frame, &self.view).filter(|line| line.kind != Kind::Place) {
+            self.note(line);
+        }
+        self.view.apply(frame);
+        if self.selected.is_some_and(|id| !self.view.members.contains_key(&id)) {
+            self.selected = None;
+        }
+        match &frame.instruction {
+            Some(Instruction::MemberJoin(_) | Instruction::NumberCodeChange(_)) => vec![Effect::FetchCode],
+            Some(Instruction::FollowChange(_)) => self.consequences(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What follows from the follow graph by itself: a watcher follows, a new presenter shows where it is.
+    fn consequences(&mut self) -> Vec<Effect> {
+        let Some(presenting) = self.view.presenting else { return Vec::new() };
+        let mine = presenting.member_id == self.view.me;
+        if self.read_only && !mine && self.followed_term != presenting.term {
+            self.followed_term = presenting.term;
+            return vec![follow(presenting.member_id)];
+        }
+        if mine && self.shown_term != presenting.term {
+            self.shown_term = presenting.term;
+            return vec![self.show()];
+        }
+        Vec::new()
+    }
+
+    /// Takes in what came of an effect.
+    pub(crate) fn learn(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Said(text) => self.note(Line::new(Kind::Trouble, text)),
+            Outcome::Code(code) => self.number_code = code,
+            Outcome::Left => {
+                self.link = Link::Closed(Closed { code: 1000, reason: "left".into(), refusal: None });
+            }
+        }
+    }
+
+    /// What has to be done for a wish.
+    pub(crate) fn want(&mut self, intent: Intent) -> Vec<Effect> {
+        if self.read_only && !matches!(intent, Intent::Quit | Intent::Select(_) | Intent::Suspend) {
+            return Vec::new();
+        }
+        match intent {
+            Intent::Present => vec![Effect::Say(Say::FollowMe(FollowMe::default()))],
+            Intent::StopPresenting => vec![Effect::Say(Say::CancelFollowMe(CancelFollowMe {}))],
+            Intent::Page(page) => self.go(View { page, y: 0.0, ..self.here() }, cancel_follow::Suspend::Page),
+            Intent::TurnPage(by) => {
+                let here = self.here();
+                let page = here.page.saturating_add_signed(by).max(1);
+                self.go(View { page, y: 0.0, ..here }, cancel_follow::Suspend::Page)
+            }
+            Intent::Scroll(by) => {
+                let here = self.here();
+                self.go(View { y: (here.y + by).clamp(0.0, 1.0), ..here }, cancel_follow::Suspend::Scroll)
+            }
+            Intent::ScrollTo(y) => self.go(View { y, ..self.here() }, cancel_follow::Suspend::Scroll),
+            Intent::Zoom(by) => {
+                let here = self.here();
+                let zoom = (here.zoom * by).clamp(*ZOOM_RANGE.start(), *ZOOM_RANGE.end());
+                self.go(View { zoom, ..here }, cancel_follow::Suspend::Zoom)
+            }
+            Intent::Point(x, y) => vec![Effect::Act(self.action(POINTER, action_sync::Value::Pointer(Pointer { x, y })))],
+            Intent::Select(by) => {
+                self.select(by);
+                Vec::new()
+            }
+            Intent::Follow(whom) => self.picked(whom).map(follow).into_iter().collect(),
+            Intent::Unfollow => vec![cancel(cancel_follow::Suspend::Unspecified)],
+            Intent::Suspend => self.suspend(),
+            Intent::Invite(invite) => self.invite(invite),
+            Intent::LockFollowing => self.lock(),
+            Intent::LockDoor => vec![Effect::LockDoor(!self.view.face_session.locked)],
+            Intent::Rotate => vec![Effect::Rotate],
+            Intent::Remove(whom) => self.picked(whom).map(Effect::Remove).into_iter().collect(),
+            Intent::End => {
+                self.confirming_end = true;
+                Vec::new()
+            }
+            Intent::Confirm(yes) => {
+                self.confirming_end = false;
+                if yes { vec![Effect::End] } else { Vec::new() }
+            }
+            Intent::Quit => vec![Effect::Leave],
+        }
+    }
+
+    /// Where this member's screen is: at the root's place while it follows, else at its own.
+    pub(crate) fn here(&self) -> View {
+        self.view.root(self.view.me).and_then(|root| self.place_of(root)).unwrap_or(self.place)
+    }
+
+    /// The latest place of somebody, as far as it reached this point.
+    pub(crate) fn place_of(&self, id: u64) -> Option<View> {
+        if id == self.view.me {
+            return Some(self.place);
+        }
+        match self.view.action(id, VIEW)?.value {
+            Some(action::Value::View(view)) => Some(View { zoom: if view.zoom > 0.0 { view.zoom } else { 1.0 }, ..view }),
+            _ => None,
+        }
+    }
+
+    /// Moving by oneself pauses following, as turning a page in a book that somebody else holds would.
+    fn go(&mut self, place: View, why: cancel_follow::Suspend) -> Vec<Effect> {
+        let follows = self.view.root(self.view.me).is_some();
+        self.place = place;
+        let pause = follows.then(|| cancel(why));
+        pause.into_iter().chain([self.show()]).collect()
+    }
+
+    fn show(&self) -> Effect {
+        Effect::Act(self.action(VIEW, action_sync::Value::View(self.place)))
+    }
+
+    fn action(&self, key: &str, value: action_sync::Value) -> ActionSync {
+        let term = self.view.presenting.filter(|presenting| presenting.member_id == self.view.me).map_or(0, |presenting| presenting.term);
+        ActionSync { file_id: 0, key: key.into(), term, value: Some(value) }
+    }
+
+    fn select(&mut self, by: isize) {
+        let roster: Vec<u64> = self.view.roster().iter().map(|member| member.member_id).collect();
+        let at = self.selected.and_then(|id| roster.iter().position(|other| *other == id));
+        let next = at.map_or(0, |at| at.saturating_add_signed(by).min(roster.len().saturating_sub(1)));
+        self.selected = roster.get(next).copied();
+    }
+
+    /// The one named, else the selected one, else (to follow) the presenter.
+    fn picked(&mut self, whom: Option<u64>) -> Option<u64> {
+        let picked = whom.or(self.selected).or(self.view.presenting.map(|presenting| presenting.member_id));
+        if picked.is_none() {
+            self.note(Line::new(Kind::Trouble, "nobody is selected (j, k)"));
+        }
+        picked
+    }
+
+    fn suspend(&mut self) -> Vec<Effect> {
+        match self.view.edge(self.view.me) {
+            Some(edge) if edge.suspended => vec![follow(edge.target)],
+            Some(_) => {
+                self.place = self.here();
+                vec![cancel(cancel_follow::Suspend::Other), self.show()]
+            }
+            None => {
+                self.note(Line::new(Kind::Trouble, "you follow nobody"));
+                Vec::new()
+            }
+        }
+    }
+
+    fn invite(&mut self, invite: Option<Invite>) -> Vec<Effect> {
+        let now = self.view.presenting.map_or(Invite::Off as i32, |presenting| presenting.invite);
+        let invite = invite.unwrap_or(match now {
+            now if now == Invite::Ask as i32 => Invite::On,
+            now if now == Invite::On as i32 => Invite::Off,
+            _ => Invite::Ask,
+        });
+        vec![Effect::Say(Say::FollowMe(FollowMe { invite: invite.into(), lock: Lock::None.into(), presenter: 0 }))]
+    }
+
+    fn lock(&self) -> Vec<Effect> {
+        let locked = self.view.presenting.is_some_and(|presenting| presenting.lock == Lock::Hard as i32);
+        let lock = if locked { Lock::None } else { Lock::Hard };
+        let presenter = self.view.presenting.map_or(0, |presenting| presenting.member_id);
+        vec![Effect::Say(Say::FollowMe(FollowMe { invite: Invite::On.into(), lock: lock.into(), presenter }))]
+    }
+}
+
+fn follow(target: u64) -> Effect {
+    Effect::Say(Say::FollowOther(FollowOther { target }))
+}
+
+fn cancel(suspend: cancel_follow::Suspend) -> Effect {
+    Effect::Say(Say::CancelFollow(CancelFollow { suspend: suspend.into() }))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,139 @@
+//! What wishes lead to, in a session of three.
+
+use super::{App, Link, VIEW};
+use crate::effect::Effect;
+use crate::intent::Intent;
+use entrance_client::{Closed, Event};
+use faceshare_api::v1::client_frame::Instruction as Say;
+use faceshare_api::v1::server_frame::Instruction;
+use faceshare_api::v1::{
+    ActionSync, CancelFollow, Edge, FaceSession, FollowChange, FollowMe, FollowOther, Member, Presenting, Quit, ServerFrame, Snapshot,
+    View, Welcome, action_sync, welcome,
+};
+use faceshare_api::wellknown::Timestamp;
+use std::time::Duration;
+
+fn member(id: u64, nickname: &str, role: i32) -> Member {
+    let joined_at = Some(Timestamp::from_millis(i64::try_from(id).expect("small")));
+    Member { member_id: id, nickname: nickname.into(), role, online: true, joined_at, ..Member::default() }
+}
+
+/// Ann (1) hosts, Ben (2) and Eve (3) are there; `me` is at the keyboard.
+pub(crate) fn session(me: u64, read_only: bool) -> App {
+    let mut app = App::new(None, read_only);
+    let snapshot = Snapshot {
+        face_session: Some(FaceSession { id: 9, title: "Tea".into(), host_id: 1, ..FaceSession::default() }),
+        members: vec![member(1, "Ann", 1), member(2, "Ben", 3), member(3, "Eve", 3)],
+        ..Snapshot::default()
+    };
+    let self_ = Some(welcome::Self_ { member_id: me, point_id: 10, role: 3 });
+    let welcome = Welcome { self_, epoch: "e".into(), seq: 3, snapshot: Some(snapshot), ..Welcome::default() };
+    let effects = app.hear(&Event::Welcome { at: None, welcome: Box::new(welcome) });
+    assert_eq!(effects, [Effect::FetchCode]);
+    app
+}
+
+pub(crate) fn frame(app: &mut App, from: u64, instruction: Instruction) -> Vec<Effect> {
+    let seq = app.view.seq + 1;
+    app.hear(&Event::Frame(Box::new(ServerFrame { seq, at: None, from, instruction: Some(instruction) })))
+}
+
+/// Ann presents; these follow her.
+pub(crate) fn presents(app: &mut App, term: u32, followers: &[u64]) -> Vec<Effect> {
+    let edges = followers.iter().map(|id| Edge { member_id: *id, target: 1, root: 1, suspended: false, reason: 1 }).collect();
+    let presenting = Some(Presenting { member_id: 1, invite: 1, lock: 1, term, since: None });
+    frame(app, 1, Instruction::FollowChange(FollowChange { presenting, edges }))
+}
+
+pub(crate) fn shows(app: &mut App, from: u64, view: View) {
+    let value = Some(action_sync::Value::View(view));
+    frame(app, from, Instruction::ActionSync(ActionSync { key: VIEW.into(), value, ..ActionSync::default() }));
+}
+
+fn shown(effect: &Effect) -> (u32, View) {
+    match effect {
+        Effect::Act(ActionSync { term, value: Some(action_sync::Value::View(view)), .. }) => (*term, *view),
+        other => panic!("shows nothing: {other:?}"),
+    }
+}
+
+#[test]
+fn a_new_presenter_shows_at_once_where_it_is_and_once_a_term() {
+    let mut ann = session(1, false);
+    ann.want(Intent::Page(4));
+    let effects = presents(&mut ann, 7, &[]);
+    assert_eq!((effects.len(), shown(&effects[0]).0, shown(&effects[0]).1.page), (1, 7, 4));
+    assert!(presents(&mut ann, 7, &[2]).is_empty());
+}
+
+#[test]
+fn turning_a_page_while_following_pauses_and_starts_from_what_is_shown() {
+    let mut ben = session(2, false);
+    presents(&mut ben, 1, &[2]);
+    shows(&mut ben, 1, View { page: 6, zoom: 2.0, ..View::default() });
+    assert_eq!(ben.here().page, 6);
+    let effects = ben.want(Intent::TurnPage(1));
+    assert_eq!(effects[0], Effect::Say(Say::CancelFollow(CancelFollow { suspend: 3 })));
+    assert_eq!((shown(&effects[1]).0, shown(&effects[1]).1.page, shown(&effects[1]).1.zoom), (0, 7, 2.0));
+}
+
+#[test]
+fn pausing_twice_goes_on_with_the_same_one() {
+    let mut ben = session(2, false);
+    presents(&mut ben, 1, &[2]);
+    assert_eq!(ben.want(Intent::Suspend)[0], Effect::Say(Say::CancelFollow(CancelFollow { suspend: 5 })));
+    let paused = Edge { member_id: 2, target: 1, root: 0, suspended: true, reason: 2 };
+    let presenting = ben.view.presenting;
+    frame(&mut ben, 2, Instruction::FollowChange(FollowChange { presenting, edges: vec![paused] }));
+    assert_eq!(ben.want(Intent::Suspend), [Effect::Say(Say::FollowOther(FollowOther { target: 1 }))]);
+}
+
+#[test]
+fn a_watcher_follows_each_presentation_once_and_can_do_little_else() {
+    let mut eve = session(3, true);
+    let follow = [Effect::Say(Say::FollowOther(FollowOther { target: 1 }))];
+    assert_eq!(presents(&mut eve, 1, &[]), follow);
+    assert!(presents(&mut eve, 1, &[2]).is_empty());
+    assert_eq!(presents(&mut eve, 2, &[]), follow);
+    assert!(eve.want(Intent::Present).is_empty() && eve.want(Intent::End).is_empty());
+    assert_eq!(eve.want(Intent::Quit), [Effect::Leave]);
+}
+
+#[test]
+fn the_end_needs_a_yes() {
+    let mut ann = session(1, false);
+    assert!(ann.want(Intent::End).is_empty() && ann.confirming_end);
+    assert!(ann.want(Intent::Confirm(false)).is_empty() && !ann.confirming_end);
+    ann.want(Intent::End);
+    assert_eq!(ann.want(Intent::Confirm(true)), [Effect::End]);
+}
+
+#[test]
+fn invitations_go_round_and_a_lock_keeps_the_presenter() {
+    let mut ann = session(1, false);
+    presents(&mut ann, 1, &[]);
+    assert_eq!(ann.want(Intent::Invite(None)), [Effect::Say(Say::FollowMe(FollowMe { invite: 2, lock: 1, presenter: 0 }))]);
+    assert_eq!(ann.want(Intent::LockFollowing), [Effect::Say(Say::FollowMe(FollowMe { invite: 2, lock: 2, presenter: 1 }))]);
+}
+
+#[test]
+fn selection_stays_in_the_roster_and_ends_with_its_member() {
+    let mut ann = session(1, false);
+    for (by, selected) in [(1, 1), (1, 2), (1, 3), (1, 3), (-1, 2)] {
+        ann.want(Intent::Select(by));
+        assert_eq!(ann.selected, Some(selected));
+    }
+    assert_eq!(ann.want(Intent::Follow(None)), [Effect::Say(Say::FollowOther(FollowOther { target: 2 }))]);
+    frame(&mut ann, 2, Instruction::Quit(Quit { member_id: 2, reason: 1 }));
+    assert_eq!(ann.selected, None);
+}
+
+#[test]
+fn the_connections_ups_and_downs_show() {
+    let mut ann = session(1, false);
+    ann.hear(&Event::Reconnecting { attempt: 2, delay: Duration::from_millis(400), why: "gone".into() });
+    assert_eq!(ann.link, Link::Reconnecting { attempt: 2, delay: Duration::from_millis(400) });
+    let closed = Closed { code: 4010, reason: "ended".into(), refusal: None };
+    ann.hear(&Event::Closed(closed.clone()));
+    assert_eq!(ann.link, Link::Closed(closed));
+}

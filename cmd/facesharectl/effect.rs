@@ -1,0 +1,125 @@
+//! What has to be done outside of the program, and the task that does it.
+
+use crate::text;
+use entrance_client::api::{FaceSessionPatch, NumberCode};
+use entrance_client::{Api, Handle, Id, Rejected};
+use faceshare_api::v1::ActionSync;
+use faceshare_api::v1::client_frame::Instruction;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// More than a hand can ask for before the first is answered.
+const QUEUE: usize = 64;
+const AT_ONCE: usize = 16;
+/// Then the HTTP way out is taken.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Something to do.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Effect {
+    Say(Instruction),
+    Act(ActionSync),
+    FetchCode,
+    Rotate,
+    LockDoor(bool),
+    Remove(u64),
+    End,
+    Leave,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It was refused.
+    Said(String),
+    Code(Option<NumberCode>),
+    Left,
+}
+
+/// Does effects: actions in order, the rest side by side.
+#[derive(Clone)]
+struct Performer {
+    handle: Handle,
+    api: Api,
+    session: Id,
+    outcomes: mpsc::Sender<Outcome>,
+}
+
+/// Where effects go and outcomes come from.
+pub(crate) struct Effects {
+    queue: mpsc::Sender<Effect>,
+    pub(crate) outcomes: mpsc::Receiver<Outcome>,
+}
+
+impl Effects {
+    /// Starts the task; it ends when this is dropped.
+    pub(crate) fn start(handle: Handle, api: Api, session: Id) -> Self {
+        let (queue, effects) = mpsc::channel(QUEUE);
+        let (sender, outcomes) = mpsc::channel(QUEUE);
+        tokio::spawn(Performer { handle, api, session, outcomes: sender }.run(effects));
+        Self { queue, outcomes }
+    }
+
+    /// Never waits: whoever types faster than the server answers is told so.
+    pub(crate) fn perform(&self, effects: Vec<Effect>) -> Result<(), String> {
+        effects.into_iter().try_for_each(|effect| self.queue.try_send(effect).map_err(|_| "busy; that was not done".to_owned()))
+    }
+}
+
+impl Performer {
+    async fn run(self, mut effects: mpsc::Receiver<Effect>) {
+        let mut running = JoinSet::new();
+        while let Some(effect) = effects.recv().await {
+            if let Effect::Act(action) = effect {
+                // Over: the last event says so.
+                let _ = self.handle.act(action).await;
+                continue;
+            }
+            while running.len() >= AT_ONCE {
+                let _ = running.join_next().await;
+            }
+            let performer = self.clone();
+            running.spawn(async move {
+                if let Some(outcome) = performer.perform(effect).await {
+                    let _ = performer.outcomes.send(outcome).await;
+                }
+            });
+        }
+    }
+
+    async fn perform(&self, effect: Effect) -> Option<Outcome> {
+        let done = match effect {
+            Effect::Say(instruction) => match self.handle.send(instruction).await {
+                Ok(_) | Err(Rejected::Closed) => return None,
+                Err(Rejected::Nack { code, detail }) => return Some(Outcome::Said(format!("{detail} ({code})"))),
+            },
+            Effect::Act(_) => return None,
+            Effect::FetchCode => match self.api.number_code(self.session).await {
+                Ok(code) => return Some(Outcome::Code(Some(code))),
+                Err(error) if error.code() == Some("NOT_FOUND") => return Some(Outcome::Code(None)),
+                Err(error) => Err(error),
+            },
+            Effect::Rotate => match self.api.rotate_number_code(self.session).await {
+                Ok(code) => return Some(Outcome::Code(Some(code))),
+                Err(error) => Err(error),
+            },
+            Effect::LockDoor(locked) => {
+                let patch = FaceSessionPatch { locked: Some(locked), ..FaceSessionPatch::default() };
+                self.api.update_face_session(self.session, &patch).await.map(drop)
+            }
+            Effect::Remove(member) => self.api.remove_member(self.session, Id(member)).await,
+            Effect::End => self.api.end(self.session).await,
+            Effect::Leave => return Some(self.leave().await),
+        };
+        done.err().map(|error| Outcome::Said(text::call_failure(&error)))
+    }
+
+    async fn leave(&self) -> Outcome {
+        if !matches!(timeout(LEAVE_PATIENCE, self.handle.leave()).await, Ok(Ok(()))) {
+            let _ = timeout(LEAVE_PATIENCE, self.api.quit(self.session)).await;
+        }
+        Outcome::Left
+    }
+}

@@ -1,0 +1,85 @@
+//! The way in: become a guest, then make a session or show a code at the door.
+
+use crate::args::{Args, Command, Door as Shown};
+use anyhow::{Result, bail};
+use entrance_client::api::{Admitted, DeviceInfo, Door, Key, NewFaceSession, NumberCode};
+use entrance_client::stream::SessionTokens;
+use entrance_client::{Api, Format, Id, Settings};
+use std::sync::Arc;
+
+/// A place in a session, not yet connected.
+pub(crate) struct Entered {
+    pub(crate) api: Api,
+    pub(crate) session: Id,
+    pub(crate) number_code: Option<NumberCode>,
+    pub(crate) read_only: bool,
+    pub(crate) settings: Settings,
+}
+
+/// Does what the command line says, up to the stream.
+pub(crate) async fn enter(args: &Args) -> Result<Entered> {
+    let api = Api::new(&args.server)?;
+    api.sign_up_guest(&args.nickname.clone().unwrap_or_else(user_name)).await?;
+    match &args.command {
+        Command::Create { title, max_members } => {
+            create(api, &NewFaceSession { title: title.clone(), max_members: *max_members, ..NewFaceSession::default() }).await
+        }
+        Command::Join(shown) => join(api, &key(shown), false).await,
+        Command::Watch(shown) => join(api, &key(shown), true).await,
+        Command::Demo => bail!("the demo has its own way in"),
+    }
+}
+
+/// Makes a session and hosts it.
+pub(crate) async fn create(api: Api, new: &NewFaceSession) -> Result<Entered> {
+    let created = api.create_face_session(new).await?;
+    let session = Id(created.face_session.id);
+    let settings = settings(&api, session, &created.websocket_url, &created.session_token);
+    Ok(Entered { api, session, number_code: Some(created.number_code), read_only: false, settings })
+}
+
+/// Goes in by a code or an invite.
+pub(crate) async fn join(api: Api, key: &Key, read_only: bool) -> Result<Entered> {
+    let device = DeviceInfo { name: "terminal".into(), kind: "terminal".into() };
+    let admitted: Admitted = match api.prejoin(key, Some(&device)).await? {
+        Door::Admitted(admitted) => *admitted,
+        Door::Waiting { .. } => bail!("the host decides who comes in, and this client cannot wait at the door yet"),
+    };
+    let session = Id(admitted.face_session.id);
+    let settings = settings(&api, session, &admitted.websocket_url, &admitted.session_token);
+    Ok(Entered { api, session, number_code: None, read_only, settings })
+}
+
+fn settings(api: &Api, session: Id, url: &str, token: &str) -> Settings {
+    Settings::new(url, token).format(Format::Proto).tokens(Arc::new(SessionTokens::new(api.clone(), session)))
+}
+
+fn key(shown: &Shown) -> Key {
+    match &shown.invite {
+        Some(invite) => Key::InviteToken(invite_token(invite).to_owned()),
+        None => Key::NumberCode(shown.code.concat()),
+    }
+}
+
+/// The token of a link, which is what comes after `#`; anything else is a token.
+fn invite_token(text: &str) -> &str {
+    text.trim().rsplit_once('#').map_or(text.trim(), |(_, token)| token)
+}
+
+fn user_name() -> String {
+    ["USER", "LOGNAME", "USERNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()))
+        .unwrap_or_else(|| "guest".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::invite_token;
+
+    #[test]
+    fn an_invite_may_be_a_link_or_a_token() {
+        assert_eq!(invite_token("https://meet.example/j#abc"), "abc");
+        assert_eq!(invite_token(" abc\n"), "abc");
+    }
+}

@@ -1,0 +1,55 @@
+//! `facesharectl`: a terminal client of faceshare.
+
+mod app;
+mod args;
+mod demo;
+mod describe;
+mod effect;
+mod enter;
+mod intent;
+mod plain;
+mod text;
+mod tui;
+mod ui;
+
+use anyhow::{Result, anyhow};
+use args::{Args, Command};
+use clap::Parser as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(args).await {
+        Ok(code) => code,
+        Err(error) => {
+            // Nothing can be done when even that cannot be written.
+            let _ = writeln!(std::io::stderr(), "facesharectl: {}", text::failure(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<ExitCode> {
+    rustls::crypto::ring::default_provider().install_default().map_err(|_| anyhow!("the TLS provider is installed already"))?;
+    log_to_stderr(&args);
+    if let Command::Demo = args.command {
+        return demo::run(&args.server).await;
+    }
+    let entered = enter::enter(&args).await?;
+    if args.in_lines() || !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        plain::run(entered, args.json).await
+    } else {
+        tui::run(entered).await
+    }
+}
+
+/// Only when asked for: on a terminal the log would draw over the screen.
+fn log_to_stderr(args: &Args) {
+    if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("FACESHARECTL_LOG")
+        && args.in_lines()
+    {
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    }
+}

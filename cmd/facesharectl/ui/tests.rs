@@ -1,0 +1,78 @@
+//! The screen in a few states.
+
+use super::draw;
+use crate::app::tests::{presents, session, shows};
+use crate::app::{App, Link};
+use crate::intent::Intent;
+use entrance_client::api::NumberCode;
+use faceshare_api::v1::server_frame::Instruction;
+use faceshare_api::v1::{Edge, FollowChange, View};
+use faceshare_api::wellknown::Timestamp;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use std::time::Duration;
+
+fn screen(app: &App, width: u16, height: u16) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
+    terminal.draw(|frame| draw(frame, app, 0)).expect("draws");
+    terminal.backend().to_string()
+}
+
+fn shows_all(screen: &str, wanted: &[&str]) {
+    for text in wanted {
+        assert!(screen.contains(text), "no {text:?} in\n{screen}");
+    }
+}
+
+#[test]
+fn before_the_welcome_it_says_that_it_connects() {
+    let code = NumberCode { code: "482913".into(), expires_at: Timestamp::from_millis(599_000) };
+    shows_all(&screen(&App::new(Some(code), false), 100, 30), &["482 913", "9:59 left", "connecting", "nobody presents", "members 0"]);
+}
+
+#[test]
+fn a_running_session_shows_who_follows_whom_and_where_the_presenter_is() {
+    let mut ben = session(2, false);
+    presents(&mut ben, 1, &[2]);
+    let chain = Edge { member_id: 3, target: 2, root: 1, suspended: false, reason: 3 };
+    let presenting = ben.view.presenting;
+    crate::app::tests::frame(&mut ben, 3, Instruction::FollowChange(FollowChange { presenting, edges: vec![chain] }));
+    shows(&mut ben, 1, View { page: 6, y: 0.5, ..View::default() });
+    ben.round_trip = Some(Duration::from_millis(12));
+    let screen = screen(&ben, 110, 30);
+    shows_all(
+        &screen,
+        &[
+            "Tea",
+            "3 here",
+            "connected",
+            "12 ms",
+            "Ann ▶  host",
+            "Ben (you)",
+            "→ Ann",
+            "→ Ben ⇒ Ann",
+            "page 6, 50% down",
+            "everybody is asked",
+        ],
+    );
+}
+
+#[test]
+fn a_pause_a_lost_connection_and_a_question_show() {
+    let mut ben = session(2, false);
+    let paused = Edge { member_id: 2, target: 1, root: 0, suspended: true, reason: 2 };
+    crate::app::tests::frame(&mut ben, 2, Instruction::FollowChange(FollowChange { presenting: None, edges: vec![paused] }));
+    ben.link = Link::Reconnecting { attempt: 3, delay: Duration::ZERO };
+    ben.want(Intent::End);
+    shows_all(&screen(&ben, 100, 30), &["‖ paused", "reconnecting, try 3", "End the session for everybody?"]);
+}
+
+#[test]
+fn no_size_of_terminal_is_too_small() {
+    let mut ben = session(2, true);
+    presents(&mut ben, 1, &[2]);
+    ben.want(Intent::End);
+    for (width, height) in [(1, 1), (10, 3), (20, 8), (40, 12), (300, 100)] {
+        screen(&ben, width, height);
+    }
+}

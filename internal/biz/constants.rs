@@ -1,0 +1,22 @@
+//! Numbers that are part of the protocol rather than of the configuration.
+
+use std::time::Duration;
+
+/// A client that hears nothing for the heartbeat interval and this long reconnects.
+pub const HEARTBEAT_ALLOWANCE: Duration = Duration::from_secs(10);
+/// How many committed nonces are remembered for each member, so that a repeated instruction takes effect once.
+pub const NONCES_PER_MEMBER: usize = 64;
+/// For how long after its end a session still lets its people in to be told so.
+pub const ENDED_REPLAY: Duration = Duration::from_secs(600);
+/// The scheduled end is announced this long before it.
+pub const SCHEDULED_NOTICE: Duration = Duration::from_secs(300);
+/// The old refresh token returns the same pair again for this long, unless the new one was used: a lost answer, two tabs.
+pub const REFRESH_OVERLAP: Duration = Duration::from_secs(60);
+/// Items in a page of a list, unless the caller asks for another number.
+pub const PAGE_SIZE_DEFAULT: u32 = 50;
+/// The most items in a page of a list.
+pub const PAGE_SIZE_MAX: u32 = 200;
+/// Characters of a device's name and kind.
+pub const DEVICE_TEXT_MAX: usize = 64;
+/// A new epoch starts before seq reaches 2^31; this leaves room for what is under way.
+pub const SEQ_MAX: u32 = (1 << 31) - 65_536;

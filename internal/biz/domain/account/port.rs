@@ -1,0 +1,43 @@
+//! Where people and their token families are kept.
+
+use super::{Account, TokenFamily};
+use crate::Result;
+use crate::domain::{AccountId, FamilyId, Timestamp};
+use async_trait::async_trait;
+
+/// Keeps accounts and guests.
+#[async_trait]
+pub trait AccountRepository: Send + Sync + 'static {
+    /// Keeps a new one. `ALREADY_EXISTS` when the id or the username is taken.
+    async fn insert(&self, account: &Account) -> Result<()>;
+    /// The account of this id, if there is one.
+    async fn find(&self, id: AccountId) -> Result<Option<Account>>;
+}
+
+/// The step from one pair of tokens to the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotation {
+    /// The family.
+    pub family: FamilyId,
+    /// Applies only while the newest generation is this.
+    pub from_generation: u32,
+    /// When.
+    pub at: Timestamp,
+    /// The new pair, sealed.
+    pub sealed_pair: String,
+    /// When the new refresh token ends.
+    pub expires_at: Timestamp,
+}
+
+/// Keeps token families.
+#[async_trait]
+pub trait TokenFamilyRepository: Send + Sync + 'static {
+    /// Keeps a new one.
+    async fn insert(&self, family: &TokenFamily) -> Result<()>;
+    /// The family of this id, if there is one.
+    async fn find(&self, id: FamilyId) -> Result<Option<TokenFamily>>;
+    /// Moves to the next generation, atomically: `false`, and nothing changed, when the family is revoked or at another generation.
+    async fn rotate(&self, rotation: &Rotation) -> Result<bool>;
+    /// Revokes; a second time changes nothing.
+    async fn revoke(&self, id: FamilyId, at: Timestamp) -> Result<()>;
+}

@@ -1,0 +1,15 @@
+//! The domain's types by area; the vocabulary that all areas share stands here.
+
+pub mod account;
+pub mod facesession;
+mod id;
+pub mod instruction;
+mod page;
+pub mod port;
+mod text;
+mod time;
+
+pub use id::{AccountId, FamilyId, FileId, KnockId, MemberId, PointId, SessionId};
+pub use page::{Page, PageRequest};
+pub use text::{Nickname, TextError, Title, clean_text};
+pub use time::Timestamp;

@@ -1,0 +1,105 @@
+//! The life of number codes, and how guesses at them are answered.
+
+use faceshare_biz::domain::Timestamp;
+use faceshare_biz::domain::facesession::CodeRecord;
+use std::time::Duration;
+
+/// How long number codes live, rest and keep a guess waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodePolicy {
+    /// From its making or its last use by somebody who came in.
+    pub lifetime: Duration,
+    /// From its making, however often it is used.
+    pub max_lifetime: Duration,
+    /// After its end nobody gets it for this long.
+    pub quarantine: Duration,
+    /// A refused guess is answered this long after it arrived, whatever the reason. Longer than any refusal takes to be found; zero:
+    /// at once.
+    pub refusal_time: Duration,
+}
+
+impl Default for CodePolicy {
+    fn default() -> Self {
+        const MINUTE: Duration = Duration::from_secs(60);
+        Self { lifetime: 10 * MINUTE, max_lifetime: 120 * MINUTE, quarantine: 30 * MINUTE, refusal_time: Duration::from_millis(150) }
+    }
+}
+
+impl CodePolicy {
+    /// The end of a code made now.
+    pub(super) fn first_end(&self, now: Timestamp) -> Timestamp {
+        now + self.lifetime.min(self.max_lifetime)
+    }
+
+    /// The later end of a code that was used now; `None`: it ends when it would have.
+    pub(super) fn later_end(&self, code: &CodeRecord, now: Timestamp) -> Option<Timestamp> {
+        let end = (now + self.lifetime).min(code.created_at + self.max_lifetime);
+        (end > code.expires_at).then_some(end)
+    }
+
+    /// Until when a code that ends now is given to nobody.
+    pub(super) fn quarantine_until(&self, now: Timestamp) -> Timestamp {
+        now + self.quarantine
+    }
+
+    /// How long after its arrival a guess is refused whose refusal was found after `taken`: a whole number of [`Self::refusal_time`]s,
+    /// at least one.
+    pub(super) fn refused_after(&self, taken: Duration) -> Duration {
+        let step = self.refusal_time.as_nanos();
+        if step == 0 {
+            return Duration::ZERO;
+        }
+        let steps = taken.as_nanos().div_ceil(step).max(1);
+        self.refusal_time.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CodePolicy;
+    use faceshare_biz::domain::facesession::CodeRecord;
+    use faceshare_biz::domain::{SessionId, Timestamp};
+    use std::time::Duration;
+
+    fn minute(minutes: i64) -> Timestamp {
+        Timestamp::from_millis(minutes * 60_000)
+    }
+
+    fn code(created: i64, expires: i64) -> CodeRecord {
+        CodeRecord {
+            fingerprint: [0; 32],
+            sealed: String::new(),
+            session: SessionId::new(1).expect("an id"),
+            created_at: minute(created),
+            expires_at: minute(expires),
+        }
+    }
+
+    #[test]
+    fn a_code_lives_ten_minutes_from_its_last_use_and_two_hours_at_most() {
+        let policy = CodePolicy::default();
+        assert_eq!(policy.first_end(minute(0)), minute(10));
+        assert_eq!(policy.later_end(&code(0, 10), minute(4)), Some(minute(14)));
+        assert_eq!(policy.later_end(&code(0, 118), minute(115)), Some(minute(120)));
+        assert_eq!(policy.later_end(&code(0, 120), minute(119)), None);
+    }
+
+    #[test]
+    fn a_use_never_shortens_a_life() {
+        assert_eq!(CodePolicy::default().later_end(&code(0, 14), minute(3)), None);
+    }
+
+    #[test]
+    fn refusals_fall_on_whole_steps_after_the_arrival() {
+        let policy = CodePolicy { refusal_time: Duration::from_millis(100), ..CodePolicy::default() };
+        for (taken, answered) in [(0, 100), (1, 100), (100, 100), (101, 200), (350, 400)] {
+            assert_eq!(policy.refused_after(Duration::from_millis(taken)), Duration::from_millis(answered), "{taken}");
+        }
+    }
+
+    #[test]
+    fn no_refusal_time_means_no_wait() {
+        let policy = CodePolicy { refusal_time: Duration::ZERO, ..CodePolicy::default() };
+        assert_eq!(policy.refused_after(Duration::from_secs(3)), Duration::ZERO);
+    }
+}

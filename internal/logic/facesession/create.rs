@@ -1,0 +1,127 @@
+//! `create`: a new session with its number code, and the caller as its host.
+
+use super::{Created, FaceSessions, NewFaceSession, carry_through, check_admission};
+use crate::text::{FieldChecks, checked};
+use faceshare_biz::domain::account::Caller;
+use faceshare_biz::domain::facesession::{Admission, FaceSession, HostLeft};
+use faceshare_biz::domain::instruction::{Device, Profile};
+use faceshare_biz::domain::{PointId, SessionId, Title};
+use faceshare_biz::{Error, Result};
+use faceshare_exec::{Genesis, Input};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// What may be asked for as the longest life of a session: the end is announced five minutes before, so less than ten make no sense.
+const AUTO_END_AFTER: RangeInclusive<Duration> = Duration::from_secs(10 * 60)..=Duration::from_secs(24 * 3_600);
+
+/// A new session's settings, checked.
+#[derive(Debug)]
+struct Settings {
+    title: Title,
+    host_left: HostLeft,
+    max_members: u32,
+    auto_end_after: Option<Duration>,
+    device: Device,
+}
+
+impl FaceSessions {
+    /// Opens a session that the caller hosts.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` with the fields' paths; `LIMIT_EXCEEDED` when the caller hosts too many live sessions already.
+    pub async fn create(&self, caller: Caller, new: NewFaceSession) -> Result<Created> {
+        let settings = self.check_new(&new)?;
+        let host = self.profile(caller).await?;
+        carry_through(self.clone().open(caller, host, settings)).await
+    }
+
+    fn check_new(&self, new: &NewFaceSession) -> Result<Settings> {
+        let mut checks = FieldChecks::default();
+        let title = checks.title("title", new.title.as_deref().unwrap_or_default(), self.policy.title_max);
+        check_admission(&mut checks, new.admission);
+        let max_members = new.max_members.unwrap_or(self.policy.members_max);
+        checks.number("maxMembers", max_members, &(1..=self.policy.members_max));
+        if let Some(after) = new.auto_end_after {
+            checks.duration("autoEndAfter", after, &AUTO_END_AFTER);
+        }
+        let device = new.device.clone().unwrap_or_default();
+        let device = checks.device("device", device.name.as_deref(), device.kind.as_deref());
+        checks.finish()?;
+        Ok(Settings {
+            title: checked(title)?,
+            host_left: new.host_left.unwrap_or(HostLeft::Countdown),
+            max_members,
+            auto_end_after: new.auto_end_after,
+            device,
+        })
+    }
+
+    /// Lists the session first, which is where the host's limit is kept; then opens its log, which is what makes it a session; then gives
+    /// it a code. What fails on the way takes back what went before.
+    async fn open(self, caller: Caller, host: Profile, settings: Settings) -> Result<Created> {
+        let id = SessionId::new(self.deps.ids.next_id()).ok_or_else(|| Error::internal("the id generator gave a number that is no id"))?;
+        let point = self.new_point()?;
+        let listed = FaceSession {
+            id,
+            title: settings.title.clone(),
+            host: host.id,
+            admission: Admission::Open,
+            admission_forced: false,
+            locked: false,
+            host_left: settings.host_left,
+            max_members: settings.max_members,
+            member_count: 0,
+            created_at: self.now(),
+            ended: None,
+        };
+        self.deps.directory.insert(&listed, self.policy.live_per_host).await?;
+        let genesis = Genesis {
+            id,
+            title: settings.title,
+            host,
+            admission: Admission::Open,
+            host_left: settings.host_left,
+            max_members: settings.max_members,
+            auto_end_after: settings.auto_end_after,
+            epoch: self.deps.secrets.epoch(),
+            point,
+            device: settings.device,
+        };
+        let session = match self.deps.sessions.create(genesis).await {
+            Ok(session) => session,
+            Err(error) => {
+                self.unlist(id).await;
+                return Err(error);
+            }
+        };
+        match self.equip(caller, session, point).await {
+            Ok(created) => Ok(created),
+            Err(error) => {
+                self.abandon(id).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The code and the host's token.
+    async fn equip(&self, caller: Caller, session: FaceSession, point: PointId) -> Result<Created> {
+        let token = self.session_token(caller, session.id, point)?;
+        let code = self.assign_code(session.id).await?;
+        Ok(Created { session, code, token })
+    }
+
+    /// Takes a session off the list whose log could not be opened. If this fails too, the next start finds it.
+    async fn unlist(&self, id: SessionId) {
+        if let Err(error) = self.deps.directory.remove(id).await {
+            tracing::warn!(session = %id, %error, cause = ?error.cause(), "a session that never began is still listed");
+        }
+    }
+
+    /// Ends a session that its host never heard of. If this fails too, it ends by itself, being empty.
+    async fn abandon(&self, id: SessionId) {
+        if let Err(error) = self.deps.sessions.propose(id, Input::End { by: None }).await {
+            tracing::warn!(session = %id, %error, cause = ?error.cause(), "a session that could not be opened whole goes on until it ends as empty");
+        }
+        self.deps.projector.flush(id).await;
+    }
+}

@@ -1,0 +1,259 @@
+//! Ports in memory, and a house that stands on them, for the tests of the use cases around sessions.
+
+use super::{CodePolicy, Created, FaceSessionDeps, FaceSessionPolicy, FaceSessions, Key, NewFaceSession, Projector, ProjectorDeps};
+use crate::account::fakes::People;
+use crate::fakes::{CountingIds, FakeClock, PlainSecrets, PlainTokens, away, sessions};
+use crate::instruction::Sessions;
+use async_trait::async_trait;
+use faceshare_biz::domain::account::{Account, AccountRepository, Caller};
+use faceshare_biz::domain::facesession::{
+    CodeRecord, FaceSession, FaceSessionRepository, Invite, InviteRepository, InviteUse, NumberCodeRepository, SessionClaims,
+};
+use faceshare_biz::domain::port::{Clock, Tokens};
+use faceshare_biz::domain::{AccountId, FamilyId, MemberId, Nickname, Page, PageRequest, SessionId, Timestamp};
+use faceshare_biz::{Error, ErrorCode, Result};
+use faceshare_exec::Input;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// How many live sessions one host may have here.
+pub(crate) const LIVE_PER_HOST: u32 = 2;
+
+/// The use cases over ports in memory.
+pub(crate) struct House {
+    pub(crate) clock: Arc<FakeClock>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) codes: Arc<Codes>,
+    pub(crate) projector: Projector,
+    pub(crate) sessions: Sessions,
+    pub(crate) cases: FaceSessions,
+    people: Arc<People>,
+}
+
+impl House {
+    pub(crate) fn new() -> Self {
+        let clock = Arc::<FakeClock>::default();
+        clock.set(Timestamp::from_millis(1_000_000));
+        let (directory, codes, invites) = (Arc::<Directory>::default(), Arc::<Codes>::default(), Arc::<Invites>::default());
+        let (people, ids, secrets) = (Arc::<People>::default(), Arc::<CountingIds>::default(), Arc::<PlainSecrets>::default());
+        let deps = ProjectorDeps { directory: directory.clone(), codes: codes.clone(), invites: invites.clone(), clock: clock.clone() };
+        let projector = Projector::new(deps, CodePolicy::default());
+        let sessions = sessions(clock.clone(), secrets.clone(), Arc::new(projector.clone()));
+        let deps = FaceSessionDeps {
+            sessions: sessions.clone(),
+            directory: directory.clone(),
+            codes: codes.clone(),
+            invites,
+            accounts: people.clone(),
+            tokens: Arc::new(PlainTokens),
+            secrets,
+            ids,
+            clock: clock.clone(),
+            projector: projector.clone(),
+        };
+        let policy = FaceSessionPolicy {
+            live_per_host: LIVE_PER_HOST,
+            title_max: 100,
+            members_max: 500,
+            invite_ttl: std::time::Duration::from_secs(86_400),
+            codes: CodePolicy::default(),
+        };
+        Self { cases: FaceSessions::new(deps, policy), clock, directory, codes, projector, sessions, people }
+    }
+
+    /// Somebody with an account of this number.
+    pub(crate) async fn person(&self, number: u64) -> Caller {
+        let id = AccountId::new(number).expect("an id");
+        let nickname = Nickname::new(&format!("person {number}"), 32).expect("a nickname");
+        let account = Account { id, username: None, nickname, avatar_url: String::new(), created_at: self.clock.now() };
+        self.people.insert(&account).await.expect("a new person");
+        Caller { account: id, family: FamilyId::new(number).expect("an id"), guest: true }
+    }
+
+    /// A session with default settings.
+    pub(crate) async fn open(&self, host: Caller) -> Created {
+        self.cases.create(host, NewFaceSession::default()).await.expect("a session")
+    }
+
+    /// Somebody comes in by code and connects.
+    pub(crate) async fn join(&self, who: Caller, created: &Created) -> SessionClaims {
+        let key = Key::NumberCode(created.code.code.digits().to_owned());
+        let token = self.cases.prejoin(who, key, None).await.expect("let in").token;
+        let (claims, _) = PlainTokens.verify_session(&token.token, self.clock.now()).expect("a session token");
+        self.connect(claims).await;
+        claims
+    }
+
+    /// A point connects.
+    pub(crate) async fn connect(&self, claims: SessionClaims) {
+        let SessionClaims { session, member, point, .. } = claims;
+        self.sessions.propose(session, Input::Connect { member, point, incarnation: 1 }).await.expect("connected");
+    }
+}
+
+/// The directory in a map; can be told to be away.
+#[derive(Default)]
+pub(crate) struct Directory {
+    listed: Mutex<BTreeMap<SessionId, FaceSession>>,
+    pub(crate) away: AtomicBool,
+}
+
+impl Directory {
+    pub(crate) fn get(&self, id: SessionId) -> Option<FaceSession> {
+        self.listed.lock().expect("not poisoned").get(&id).cloned()
+    }
+
+    fn open(&self) -> Result<std::sync::MutexGuard<'_, BTreeMap<SessionId, FaceSession>>> {
+        if self.away.load(Ordering::SeqCst) { Err(away()) } else { Ok(self.listed.lock().expect("not poisoned")) }
+    }
+}
+
+#[async_trait]
+impl FaceSessionRepository for Directory {
+    async fn insert(&self, session: &FaceSession, limit: u32) -> Result<()> {
+        let mut listed = self.open()?;
+        let hosted = listed.values().filter(|s| s.host == session.host && s.ended.is_none()).count();
+        if hosted >= limit as usize {
+            return Err(Error::new(ErrorCode::LimitExceeded, "too many"));
+        }
+        listed.insert(session.id, session.clone());
+        Ok(())
+    }
+
+    async fn save(&self, session: &FaceSession) -> Result<()> {
+        self.open()?.insert(session.id, session.clone());
+        Ok(())
+    }
+
+    async fn remove(&self, id: SessionId) -> Result<()> {
+        self.open()?.remove(&id);
+        Ok(())
+    }
+
+    async fn list_by_host(&self, host: MemberId, page: PageRequest<SessionId>) -> Result<Page<FaceSession, SessionId>> {
+        let listed = self.open()?;
+        let own = listed.values().rev().filter(|s| s.host == host && page.after.is_none_or(|after| s.id < after));
+        let items: Vec<_> = own.take(page.size as usize).cloned().collect();
+        let next = items.last().map(|s| s.id).filter(|_| items.len() == page.size as usize);
+        Ok(Page { items, next })
+    }
+
+    async fn count_live(&self) -> Result<u64> {
+        Ok(self.open()?.values().filter(|s| s.ended.is_none()).count() as u64)
+    }
+
+    async fn live(&self) -> Result<Vec<SessionId>> {
+        Ok(self.open()?.values().filter(|s| s.ended.is_none()).map(|s| s.id).collect())
+    }
+}
+
+/// A code, and until when it rests if it is retired.
+type KeptCode = (CodeRecord, Option<Timestamp>);
+
+/// The number codes in a list; can be told to be away.
+#[derive(Default)]
+pub(crate) struct Codes {
+    kept: Mutex<Vec<KeptCode>>,
+    pub(crate) away: AtomicBool,
+}
+
+impl Codes {
+    fn live(&self, now: Timestamp, is: impl Fn(&CodeRecord) -> bool) -> Option<CodeRecord> {
+        let kept = self.kept.lock().expect("not poisoned");
+        kept.iter().find(|(c, retired)| retired.is_none() && now < c.expires_at && is(c)).map(|(c, _)| c.clone())
+    }
+}
+
+#[async_trait]
+impl NumberCodeRepository for Codes {
+    async fn assign(&self, code: &CodeRecord, _now: Timestamp, quarantine_until: Timestamp) -> Result<()> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(away());
+        }
+        let mut kept = self.kept.lock().expect("not poisoned");
+        if kept.iter().any(|(c, _)| c.fingerprint == code.fingerprint) {
+            return Err(Error::new(ErrorCode::AlreadyExists, "taken"));
+        }
+        for (_, retired) in kept.iter_mut().filter(|(c, _)| c.session == code.session) {
+            retired.get_or_insert(quarantine_until);
+        }
+        kept.push((code.clone(), None));
+        Ok(())
+    }
+
+    async fn find(&self, fingerprints: &[[u8; 32]], now: Timestamp) -> Result<Option<CodeRecord>> {
+        Ok(self.live(now, |c| fingerprints.contains(&c.fingerprint)))
+    }
+
+    async fn current(&self, session: SessionId, now: Timestamp) -> Result<Option<CodeRecord>> {
+        Ok(self.live(now, |c| c.session == session))
+    }
+
+    async fn extend(&self, fingerprint: [u8; 32], now: Timestamp, expires_at: Timestamp) -> Result<bool> {
+        let mut kept = self.kept.lock().expect("not poisoned");
+        let found = kept.iter_mut().find(|(c, retired)| c.fingerprint == fingerprint && retired.is_none() && now < c.expires_at);
+        Ok(found.map(|(c, _)| c.expires_at = expires_at).is_some())
+    }
+
+    async fn retire(&self, session: SessionId, _now: Timestamp, quarantine_until: Timestamp) -> Result<()> {
+        for (_, retired) in self.kept.lock().expect("not poisoned").iter_mut().filter(|(c, _)| c.session == session) {
+            retired.get_or_insert(quarantine_until);
+        }
+        Ok(())
+    }
+
+    async fn purge(&self, now: Timestamp, expired_before: Timestamp) -> Result<u64> {
+        let mut kept = self.kept.lock().expect("not poisoned");
+        let before = kept.len();
+        kept.retain(|(c, retired)| retired.map_or(c.expires_at >= expired_before, |until| until >= now));
+        Ok((before - kept.len()) as u64)
+    }
+}
+
+/// The invites in a map.
+#[derive(Default)]
+pub(crate) struct Invites(Mutex<HashMap<SessionId, Invite>>);
+
+impl Invites {
+    fn change(&self, fingerprint: [u8; 32], change: impl FnOnce(&mut Invite) -> bool) -> bool {
+        self.0.lock().expect("not poisoned").values_mut().find(|i| i.fingerprint == fingerprint).is_some_and(change)
+    }
+}
+
+#[async_trait]
+impl InviteRepository for Invites {
+    async fn put(&self, invite: &Invite) -> Result<()> {
+        self.0.lock().expect("not poisoned").insert(invite.session, invite.clone());
+        Ok(())
+    }
+
+    async fn find(&self, fingerprints: &[[u8; 32]]) -> Result<Option<Invite>> {
+        Ok(self.0.lock().expect("not poisoned").values().find(|i| fingerprints.contains(&i.fingerprint)).cloned())
+    }
+
+    async fn current(&self, session: SessionId) -> Result<Option<Invite>> {
+        Ok(self.0.lock().expect("not poisoned").get(&session).cloned())
+    }
+
+    async fn spend(&self, fingerprint: [u8; 32], now: Timestamp) -> Result<InviteUse> {
+        let spent = self.change(fingerprint, |invite| {
+            let usable = invite.is_usable(now);
+            invite.uses += u32::from(usable);
+            usable
+        });
+        Ok(if spent { InviteUse::Spent } else { InviteUse::Refused })
+    }
+
+    async fn refund(&self, fingerprint: [u8; 32]) -> Result<()> {
+        self.change(fingerprint, |invite| {
+            invite.uses -= 1;
+            true
+        });
+        Ok(())
+    }
+
+    async fn revoke(&self, session: SessionId) -> Result<bool> {
+        Ok(self.0.lock().expect("not poisoned").remove(&session).is_some())
+    }
+}

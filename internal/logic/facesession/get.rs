@@ -1,0 +1,17 @@
+//! `get`: a session, to its people.
+
+use super::FaceSessions;
+use faceshare_biz::Result;
+use faceshare_biz::domain::SessionId;
+use faceshare_biz::domain::account::Caller;
+use faceshare_biz::domain::facesession::FaceSession;
+
+impl FaceSessions {
+    /// The session as it is now, or as it was at its end.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` to all but its people.
+    pub async fn get(&self, caller: Caller, id: SessionId) -> Result<FaceSession> {
+        Ok(self.seen(caller, id).await?.session)
+    }
+}

@@ -1,0 +1,139 @@
+//! Face sessions over HTTP: opened, found by code or invite, changed, left and ended. One file for each use case.
+//!
+//! What a session *is* stands in its instruction log; these use cases propose inputs to it and read its committed state. The directory,
+//! the codes and the invites are what must be found without the log.
+//!
+//! # Who sees what
+//! To those who are not in a session it does not exist: `NOT_FOUND` on every call that names it, whatever the call. Its people may read
+//! it, after its end too; what would change an ended session is `SESSION_ENDED`; what only the host may do is `FORBIDDEN` to the others.
+
+mod access;
+mod code_policy;
+mod create;
+mod end;
+#[cfg(test)]
+mod fakes;
+mod get;
+mod guess;
+mod invite;
+mod list;
+mod members;
+mod number_code;
+mod page_token;
+mod patch;
+mod prejoin;
+mod projector;
+mod purge;
+mod quit;
+mod search;
+#[cfg(test)]
+mod tests;
+mod token;
+mod types;
+
+pub use code_policy::CodePolicy;
+pub use projector::{Projector, ProjectorDeps};
+pub use purge::purge_number_codes;
+pub use types::{Created, DeviceInput, Entered, Key, NewFaceSession, NewInvite, PatchInput, Preview, ShownCode, ShownInvite};
+
+use crate::instruction::Sessions;
+use crate::text::FieldChecks;
+use faceshare_biz::domain::account::{AccountRepository, Caller, IssuedToken};
+use faceshare_biz::domain::facesession::{Admission, FaceSessionRepository, InviteRepository, NumberCodeRepository, SessionClaims};
+use faceshare_biz::domain::instruction::Profile;
+use faceshare_biz::domain::port::{Clock, IdGenerator, Secrets, Tokens};
+use faceshare_biz::domain::{PointId, SessionId, Timestamp};
+use faceshare_biz::{Error, ErrorCode, Result};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::Instrument;
+
+/// What [`FaceSessions`] works with.
+#[derive(Clone)]
+pub struct FaceSessionDeps {
+    /// The running sessions.
+    pub sessions: Sessions,
+    /// The directory of sessions.
+    pub directory: Arc<dyn FaceSessionRepository>,
+    /// The number codes.
+    pub codes: Arc<dyn NumberCodeRepository>,
+    /// The invites.
+    pub invites: Arc<dyn InviteRepository>,
+    /// Who people are.
+    pub accounts: Arc<dyn AccountRepository>,
+    /// Issues session tokens; knows how long they live.
+    pub tokens: Arc<dyn Tokens>,
+    /// Codes, invites, epochs, page tokens.
+    pub secrets: Arc<dyn Secrets>,
+    /// Fresh ids.
+    pub ids: Arc<dyn IdGenerator>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Keeps the directory in step with the logs.
+    pub projector: Projector,
+}
+
+/// What the configuration says about sessions.
+#[derive(Debug, Clone, Copy)]
+pub struct FaceSessionPolicy {
+    /// How many live sessions one person may host.
+    pub live_per_host: u32,
+    /// The most characters in a title.
+    pub title_max: usize,
+    /// The most members in a session, and the number unless the host asks for fewer.
+    pub members_max: u32,
+    /// How long an invite lives unless the host says otherwise.
+    pub invite_ttl: Duration,
+    /// The life of number codes, and how guesses at them are answered.
+    pub codes: CodePolicy,
+}
+
+/// The use cases around face sessions. Cheap to clone.
+#[derive(Clone)]
+pub struct FaceSessions {
+    deps: FaceSessionDeps,
+    policy: FaceSessionPolicy,
+}
+
+impl FaceSessions {
+    /// Over these adapters, under this policy.
+    #[must_use]
+    pub const fn new(deps: FaceSessionDeps, policy: FaceSessionPolicy) -> Self {
+        Self { deps, policy }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.deps.clock.now()
+    }
+
+    /// Who the caller is, as its account is now.
+    async fn profile(&self, caller: Caller) -> Result<Profile> {
+        let account = self.deps.accounts.find(caller.account).await?;
+        let account = account.ok_or_else(|| Error::new(ErrorCode::Unauthenticated, "the account is gone: sign in again"))?;
+        let guest = account.is_guest();
+        Ok(Profile { id: account.id, nickname: account.nickname, avatar_url: account.avatar_url.into(), guest })
+    }
+
+    fn new_point(&self) -> Result<PointId> {
+        PointId::new(self.deps.ids.next_id()).ok_or_else(|| Error::internal("the id generator gave a number that is no id"))
+    }
+
+    /// Opens the stream of a session to the caller, as one point.
+    fn session_token(&self, caller: Caller, session: SessionId, point: PointId) -> Result<IssuedToken> {
+        let claims = SessionClaims { session, member: caller.account, point, family: caller.family };
+        self.deps.tokens.issue_session(&claims, self.now())
+    }
+}
+
+/// Approval at the door does not exist yet: asking for it is refused, never read as an open door.
+fn check_admission(checks: &mut FieldChecks, admission: Option<Admission>) {
+    if admission == Some(Admission::Approval) {
+        checks.refuse("admission", "not available in this version: APPROVAL");
+    }
+}
+
+/// Does the work to its end even when the one who asked hangs up meanwhile: between its steps lie things that must be undone or followed.
+async fn carry_through<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    tokio::spawn(work.in_current_span()).await.unwrap_or_else(|panic| Err(Error::internal(panic)))
+}

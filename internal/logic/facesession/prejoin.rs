@@ -1,0 +1,107 @@
+//! `prejoin`: a number code or an invite becomes a seat and a session token.
+
+use super::guess::{Lead, not_joinable, parse_key};
+use super::{DeviceInput, Entered, FaceSessions, Key, carry_through};
+use crate::text::{FieldChecks, checked};
+use faceshare_biz::domain::account::Caller;
+use faceshare_biz::domain::facesession::{CodeRecord, FaceSession, Invite, InviteUse};
+use faceshare_biz::domain::instruction::{Device, Profile};
+use faceshare_biz::domain::{PointId, SessionId, Timestamp};
+use faceshare_biz::{Error, ErrorCode, Result};
+use faceshare_exec::{Access, Input, Via};
+
+/// What is proposed when the key is good.
+struct Seat {
+    profile: Profile,
+    point: PointId,
+    device: Option<Device>,
+}
+
+impl FaceSessions {
+    /// Lets the caller in as a new point, and holds a place until it connects.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` with path `numberCode`, `device.name` or `device.kind`; else `NUMBER_CODE_NOT_JOINABLE`, for whatever reason.
+    pub async fn prejoin(&self, caller: Caller, key: Key, device: Option<DeviceInput>) -> Result<Entered> {
+        let mut checks = FieldChecks::default();
+        let key = parse_key(&mut checks, key);
+        let device = device.map(|d| checks.device("device", d.name.as_deref(), d.kind.as_deref()));
+        checks.finish()?;
+        let key = checked(key)?;
+        let seat = Seat { profile: self.profile(caller).await?, point: self.new_point()?, device };
+        let (this, point) = (self.clone(), seat.point);
+        let enter = async move {
+            let lead = this.resolve(&key).await?;
+            let session = this.take_seat(caller, &lead, seat).await?;
+            if let Lead::Code(code) = &lead {
+                this.prolong(code).await;
+            }
+            Ok(session)
+        };
+        let session = self.guess(caller, carry_through(enter)).await?;
+        self.entered(caller, session, point).await
+    }
+
+    /// Takes a seat in the session that the key leads to.
+    async fn take_seat(&self, caller: Caller, lead: &Lead, seat: Seat) -> Result<FaceSession> {
+        let Seat { profile, point, device } = seat;
+        let id = lead.session();
+        match lead {
+            Lead::Code(_) => self.deps.sessions.propose(id, Input::Seat { profile, point, device, via: Via::Code }).await,
+            Lead::Invite(invite) => {
+                let spent = self.spend(caller, invite).await?;
+                let outcome = self.deps.sessions.propose(id, Input::Seat { profile, point, device, via: Via::Invite }).await;
+                if let Err(error) = &outcome {
+                    self.refund(invite, spent, error).await;
+                }
+                outcome
+            }
+        }
+    }
+
+    /// Spends a use of the invite, unless the caller is in already: whether it did.
+    async fn spend(&self, caller: Caller, invite: &Invite) -> Result<bool> {
+        match self.look(caller, invite.session).await?.access {
+            Access::Host | Access::Present | Access::Admitted => Ok(false),
+            Access::Left | Access::Removed | Access::Stranger => match self.deps.invites.spend(invite.fingerprint, self.now()).await? {
+                InviteUse::Spent => Ok(true),
+                InviteUse::Refused => Err(not_joinable()),
+            },
+        }
+    }
+
+    /// Gives back a use that came to nothing. Where it is not known whether it did, the use stays spent: too few rather than too many.
+    async fn refund(&self, invite: &Invite, spent: bool, why: &Error) {
+        let refused = !matches!(why.code, ErrorCode::Unavailable | ErrorCode::Internal);
+        if spent
+            && refused
+            && let Err(error) = self.deps.invites.refund(invite.fingerprint).await
+        {
+            tracing::warn!(session = %invite.session, %error, cause = ?error.cause(), "a use of an invite is lost");
+        }
+    }
+
+    /// A code that is used lives on. That it does not when this fails keeps nobody out who is in.
+    async fn prolong(&self, code: &CodeRecord) {
+        let now = self.now();
+        let Some(end) = self.policy.codes.later_end(code, now) else { return };
+        if let Err(error) = self.deps.codes.extend(code.fingerprint, now, end).await {
+            tracing::warn!(session = %code.session, %error, cause = ?error.cause(), "a number code was used and not prolonged");
+        }
+    }
+
+    async fn entered(&self, caller: Caller, session: FaceSession, point: PointId) -> Result<Entered> {
+        let token = self.session_token(caller, session.id, point)?;
+        let seat = self.seat_expires_at(caller, session.id).await?;
+        // The place of somebody who is a member already is held by being one: the token is all that expires.
+        let seat_expires_at = seat.unwrap_or(token.expires_at);
+        Ok(Entered { session, token, seat_expires_at })
+    }
+
+    /// `None`: the caller's place is not held by a seat.
+    async fn seat_expires_at(&self, caller: Caller, id: SessionId) -> Result<Option<Timestamp>> {
+        let who = caller.account;
+        let seat = self.deps.sessions.read(id, move |state| state.presence(who).is_none().then(|| state.seat_expires_at(who)).flatten());
+        seat.await
+    }
+}

@@ -1,0 +1,470 @@
+//! The use cases together, over ports in memory and the real kernel.
+
+use super::fakes::{House, LIVE_PER_HOST};
+use super::{CodePolicy, DeviceInput, Key, NewFaceSession, NewInvite, PatchInput, purge_number_codes};
+use crate::fakes::PlainTokens;
+use crate::instruction::SessionObserver;
+use faceshare_biz::domain::account::Caller;
+use faceshare_biz::domain::facesession::{Admission, EndReason, FaceSessionRepository, NumberCodeRepository, SessionClaims, Status};
+use faceshare_biz::domain::port::{Clock, Tokens};
+use faceshare_biz::domain::{PageRequest, PointId, SessionId, Title};
+use faceshare_biz::{Error, ErrorCode};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+fn by_code(digits: &str) -> Key {
+    Key::NumberCode(digits.to_owned())
+}
+
+fn by_invite(secret: &str) -> Key {
+    Key::Invite(secret.to_owned())
+}
+
+fn paths(error: &Error) -> Vec<&str> {
+    error.violations.iter().map(|v| v.path.as_str()).collect()
+}
+
+fn code_of<T>(outcome: Result<T, Error>) -> ErrorCode {
+    outcome.err().expect("a refusal").code
+}
+
+#[tokio::test]
+async fn two_people_meet_by_a_number_code() {
+    let house = House::new();
+    let (host, guest) = (house.person(1).await, house.person(2).await);
+    let new = NewFaceSession { title: Some(" Sprint  review ".to_owned()), max_members: Some(2), ..NewFaceSession::default() };
+    let created = house.cases.create(host, new).await.expect("a session");
+    assert_eq!((created.session.title.as_str(), created.session.max_members), ("Sprint  review", 2));
+
+    let preview = house.cases.search(guest, created.code.code.digits()).await.expect("found");
+    assert_eq!((preview.title, preview.host_nickname.as_str()), (created.session.title.clone(), "person 1"));
+
+    let device = DeviceInput { name: Some("Bob's phone".to_owned()), kind: Some("phone".to_owned()) };
+    let entered = house.cases.prejoin(guest, by_code(created.code.code.digits()), Some(device)).await.expect("let in");
+    assert!(entered.seat_expires_at > house.clock.now());
+    let (claims, _) = PlainTokens.verify_session(&entered.token.token, house.clock.now()).expect("a session token");
+    assert_eq!((claims.session, claims.member, claims.family), (created.session.id, guest.account, guest.family));
+
+    house.connect(claims).await;
+    let members = house.cases.members(host, created.session.id).await.expect("members");
+    assert_eq!(members.iter().map(|m| m.id).collect::<Vec<_>>(), [guest.account]);
+    assert_eq!(&*members[0].points[0].device.name, "Bob's phone");
+}
+
+#[tokio::test]
+async fn a_new_session_is_checked_in_all_its_fields_at_once() {
+    let house = House::new();
+    let host = house.person(1).await;
+    let new = NewFaceSession {
+        title: Some("x".repeat(101)),
+        admission: Some(Admission::Approval),
+        max_members: Some(501),
+        auto_end_after: Some(Duration::from_secs(599)),
+        device: Some(DeviceInput { name: Some("a\u{0}".to_owned()), kind: None }),
+        host_left: None,
+    };
+    let error = house.cases.create(host, new).await.expect_err("all wrong");
+    assert_eq!(paths(&error), ["title", "admission", "maxMembers", "autoEndAfter", "device.name"]);
+    assert_eq!(house.directory.get(SessionId::new(1_001).expect("an id")), None);
+}
+
+#[tokio::test]
+async fn a_host_has_so_many_live_sessions_and_no_more() {
+    let house = House::new();
+    let host = house.person(1).await;
+    let first = house.open(host).await;
+    for _ in 1..LIVE_PER_HOST {
+        house.open(host).await;
+    }
+    assert_eq!(code_of(house.cases.create(host, NewFaceSession::default()).await), ErrorCode::LimitExceeded);
+    house.cases.end(host, first.session.id).await.expect("ended");
+    house.open(host).await;
+}
+
+#[tokio::test]
+async fn a_session_that_gets_no_code_does_not_go_on() {
+    let house = House::new();
+    let host = house.person(1).await;
+    house.codes.away.store(true, Ordering::SeqCst);
+    assert_eq!(code_of(house.cases.create(host, NewFaceSession::default()).await), ErrorCode::Unavailable);
+    let own = house.cases.list(host, PageRequest { size: 50, after: None }).await.expect("a list");
+    assert!(own.items.iter().all(|s| s.ended.is_some_and(|e| e.reason == EndReason::Platform)));
+}
+
+#[tokio::test]
+async fn to_strangers_leavers_and_the_removed_a_session_does_not_exist() {
+    let house = House::new();
+    let (host, leaver, removed, stranger) = (house.person(1).await, house.person(2).await, house.person(3).await, house.person(4).await);
+    let created = house.open(host).await;
+    let id = created.session.id;
+    house.join(leaver, &created).await;
+    house.join(removed, &created).await;
+    house.cases.quit(leaver, id).await.expect("left");
+    house.cases.remove(host, id, removed.account).await.expect("removed");
+    for who in [stranger, leaver, removed] {
+        let answers = [
+            code_of(house.cases.get(who, id).await),
+            code_of(house.cases.members(who, id).await),
+            code_of(house.cases.number_code(who, id).await),
+            code_of(house.cases.rotate_number_code(who, id).await),
+            code_of(house.cases.invite(who, id).await),
+            code_of(house.cases.make_invite(who, id, NewInvite::default()).await),
+            code_of(house.cases.revoke_invite(who, id).await),
+            code_of(house.cases.patch(who, id, PatchInput::default()).await),
+            code_of(house.cases.end(who, id).await),
+            code_of(house.cases.remove(who, id, host.account).await),
+        ];
+        assert!(answers.iter().all(|code| *code == ErrorCode::NotFound), "{who:?}: {answers:?}");
+    }
+    assert_eq!(code_of(house.cases.quit(stranger, id).await), ErrorCode::NotFound);
+    assert_eq!(code_of(house.cases.quit(removed, id).await), ErrorCode::NotFound);
+    assert_eq!(code_of(house.cases.token(stranger, id, None).await), ErrorCode::NotFound);
+    assert_eq!(code_of(house.cases.token(removed, id, None).await), ErrorCode::Forbidden);
+    assert!(house.cases.token(leaver, id, None).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_only_the_host_may_do_is_forbidden_to_members() {
+    let house = House::new();
+    let (host, member) = (house.person(1).await, house.person(2).await);
+    let created = house.open(host).await;
+    let id = created.session.id;
+    house.join(member, &created).await;
+    let answers = [
+        code_of(house.cases.patch(member, id, PatchInput { locked: Some(true), ..PatchInput::default() }).await),
+        code_of(house.cases.end(member, id).await),
+        code_of(house.cases.remove(member, id, host.account).await),
+        code_of(house.cases.rotate_number_code(member, id).await),
+        code_of(house.cases.make_invite(member, id, NewInvite::default()).await),
+        code_of(house.cases.revoke_invite(member, id).await),
+    ];
+    assert_eq!(answers, [ErrorCode::Forbidden; 6]);
+    assert_eq!(house.cases.number_code(member, id).await.expect("shown to members"), created.code);
+}
+
+#[tokio::test]
+async fn an_ended_session_can_be_read_by_its_people_and_changed_by_nobody() {
+    let house = House::new();
+    let (host, member) = (house.person(1).await, house.person(2).await);
+    let created = house.open(host).await;
+    let id = created.session.id;
+    house.join(member, &created).await;
+    house.cases.make_invite(host, id, NewInvite::default()).await.expect("an invite");
+    house.cases.end(host, id).await.expect("ended");
+
+    for who in [host, member] {
+        assert_eq!(house.cases.get(who, id).await.expect("readable").status(), Status::Ended);
+        assert!(house.cases.members(who, id).await.is_ok());
+        assert_eq!(code_of(house.cases.number_code(who, id).await), ErrorCode::NotFound);
+        assert_eq!(code_of(house.cases.invite(who, id).await), ErrorCode::NotFound);
+        let answers = [
+            code_of(house.cases.patch(who, id, PatchInput::default()).await),
+            code_of(house.cases.end(who, id).await),
+            code_of(house.cases.quit(who, id).await),
+            code_of(house.cases.token(who, id, None).await),
+            code_of(house.cases.rotate_number_code(who, id).await),
+            code_of(house.cases.make_invite(who, id, NewInvite::default()).await),
+        ];
+        assert_eq!(answers, [ErrorCode::SessionEnded; 6]);
+    }
+    assert!(house.directory.get(id).expect("listed").ended.is_some());
+    assert_eq!(house.codes.current(id, house.clock.now()).await.expect("codes"), None);
+}
+
+/// How a code may not work.
+const REASONS: [&str; 7] = ["unknown", "expired", "rotated", "full", "ended", "locked", "banned"];
+
+/// A session whose code does not work for the caller, for this reason, and that code.
+async fn unworkable(house: &House, reason: &str) -> (Caller, String) {
+    let (host, other, caller) = (house.person(1).await, house.person(2).await, house.person(3).await);
+    let created = house.open(host).await;
+    let (id, digits) = (created.session.id, created.code.code.digits().to_owned());
+    let patch = |patch: PatchInput| async { house.cases.patch(host, id, patch).await.expect("patched") };
+    match reason {
+        "unknown" => return (caller, "999888".to_owned()),
+        "expired" => house.clock.set(created.code.expires_at),
+        "rotated" => drop(house.cases.rotate_number_code(host, id).await.expect("rotated")),
+        "full" => {
+            house.join(other, &created).await;
+            patch(PatchInput { max_members: Some(1), ..PatchInput::default() }).await;
+        }
+        "ended" => house.cases.end(host, id).await.expect("ended"),
+        "locked" => drop(patch(PatchInput { locked: Some(true), ..PatchInput::default() }).await),
+        "banned" => {
+            house.join(caller, &created).await;
+            house.cases.remove(host, id, caller.account).await.expect("removed");
+        }
+        other => panic!("no such reason: {other}"),
+    }
+    (caller, digits)
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_reason_that_a_code_does_not_work_looks_the_same_and_takes_as_long() {
+    let refusal_time = CodePolicy::default().refusal_time;
+    let mut details = Vec::new();
+    for reason in REASONS {
+        let house = House::new();
+        let (caller, digits) = unworkable(&house, reason).await;
+        for way in ["search", "prejoin"] {
+            let asked = Instant::now();
+            let error = match way {
+                "search" => house.cases.search(caller, &digits).await.err(),
+                _ => house.cases.prejoin(caller, by_code(&digits), None).await.err(),
+            };
+            let error = error.expect("a refusal");
+            assert_eq!(asked.elapsed(), refusal_time, "{way}, {reason}");
+            assert_eq!(
+                (error.code, error.violations.len(), error.retry_after),
+                (ErrorCode::NumberCodeNotJoinable, 0, None),
+                "{way}, {reason}"
+            );
+            details.push(error.detail);
+        }
+    }
+    details.dedup();
+    assert_eq!(details.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_invite_answers_as_a_bad_code_does() {
+    let house = House::new();
+    let (host, caller) = (house.person(1).await, house.person(2).await);
+    let id = house.open(host).await.session.id;
+    let old = house.cases.make_invite(host, id, NewInvite::default()).await.expect("an invite");
+    let new = NewInvite { expires_in: Some(Duration::from_secs(60)), ..NewInvite::default() };
+    let expired = house.cases.make_invite(host, id, new).await.expect("an invite");
+    house.clock.pass(Duration::from_secs(60));
+    let unknown_code = house.cases.search(caller, "999888").await.expect_err("unknown");
+    for secret in [old.secret.as_str(), expired.secret.as_str(), "", "x"] {
+        let asked = Instant::now();
+        let error = house.cases.prejoin(caller, by_invite(secret), None).await.expect_err("refused");
+        assert_eq!((error.code, &error.detail), (unknown_code.code, &unknown_code.detail));
+        assert_eq!(asked.elapsed(), CodePolicy::default().refusal_time);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_malformed_code_is_refused_at_once_by_its_path() {
+    let house = House::new();
+    let caller = house.person(1).await;
+    let asked = Instant::now();
+    let error = house.cases.search(caller, "27415x").await.expect_err("malformed");
+    assert_eq!((error.code, paths(&error)), (ErrorCode::InvalidArgument, vec!["numberCode"]));
+    let device = DeviceInput { name: None, kind: Some("\u{202e}".to_owned()) };
+    let error = house.cases.prejoin(caller, by_code("1"), Some(device)).await.expect_err("malformed");
+    assert_eq!(paths(&error), ["numberCode", "device.kind"]);
+    assert_eq!(asked.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_lives_on_with_its_use_and_two_hours_at_most() {
+    let house = House::new();
+    let (host, guest) = (house.person(1).await, house.person(2).await);
+    let created = house.open(host).await;
+    let (id, made) = (created.session.id, house.clock.now());
+    house.join(guest, &created).await;
+    for _ in 0..14 {
+        house.clock.pass(Duration::from_secs(9 * 60));
+        if house.cases.prejoin(guest, by_code(created.code.code.digits()), None).await.is_err() {
+            break;
+        }
+        let shown = house.cases.number_code(host, id).await.expect("shown");
+        assert!(shown.expires_at <= made + Duration::from_secs(2 * 3_600));
+    }
+    house.clock.set(made + Duration::from_secs(2 * 3_600));
+    assert_eq!(code_of(house.cases.number_code(host, id).await), ErrorCode::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rotating_kills_the_old_code_at_once() {
+    let house = House::new();
+    let (host, guest) = (house.person(1).await, house.person(2).await);
+    let created = house.open(host).await;
+    let rotated = house.cases.rotate_number_code(host, created.session.id).await.expect("rotated");
+    assert_ne!(rotated.code, created.code.code);
+    assert_eq!(code_of(house.cases.search(guest, created.code.code.digits()).await), ErrorCode::NumberCodeNotJoinable);
+    assert!(house.cases.search(guest, rotated.code.digits()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_code_that_is_taken_is_drawn_again() {
+    let (house, twin) = (House::new(), House::new());
+    let host = house.person(1).await;
+    // The first code that either house draws is the same: here another session has it already.
+    let taken = twin.open(twin.person(1).await).await;
+    let mut record = twin.codes.current(taken.session.id, twin.clock.now()).await.expect("codes").expect("a code");
+    record.session = SessionId::new(9).expect("an id");
+    house.codes.assign(&record, house.clock.now(), house.clock.now()).await.expect("assigned");
+    assert_ne!(house.open(host).await.code.code, taken.code.code);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invite_is_spent_by_newcomers_alone() {
+    let house = House::new();
+    let (host, first, second) = (house.person(1).await, house.person(2).await, house.person(3).await);
+    let id = house.open(host).await.session.id;
+    let new = NewInvite { max_uses: Some(1), ..NewInvite::default() };
+    let invite = house.cases.make_invite(host, id, new).await.expect("an invite");
+    let enter = |who| house.cases.prejoin(who, by_invite(&invite.secret), None);
+    assert!(enter(host).await.is_ok());
+    assert_eq!(house.cases.invite(host, id).await.expect("unspent").uses, 0);
+    assert!(enter(first).await.is_ok());
+    assert_eq!(code_of(enter(second).await), ErrorCode::NumberCodeNotJoinable);
+    assert!(enter(first).await.is_ok(), "a repeat by one who is in costs nothing");
+    assert_eq!(code_of(house.cases.invite(host, id).await), ErrorCode::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_use_of_an_invite_that_came_to_nothing_is_given_back() {
+    let house = House::new();
+    let (host, guest) = (house.person(1).await, house.person(2).await);
+    let id = house.open(host).await.session.id;
+    let new = NewInvite { max_uses: Some(1), ..NewInvite::default() };
+    let invite = house.cases.make_invite(host, id, new).await.expect("an invite");
+    let lock = |locked| PatchInput { locked: Some(locked), ..PatchInput::default() };
+    house.cases.patch(host, id, lock(true)).await.expect("locked");
+    assert_eq!(code_of(house.cases.prejoin(guest, by_invite(&invite.secret), None).await), ErrorCode::NumberCodeNotJoinable);
+    assert_eq!(house.cases.invite(host, id).await.expect("unspent").uses, 0);
+    house.cases.patch(host, id, lock(false)).await.expect("unlocked");
+    assert!(house.cases.prejoin(guest, by_invite(&invite.secret), None).await.is_ok());
+}
+
+#[tokio::test]
+async fn approval_is_refused_wherever_it_is_asked_for() {
+    let house = House::new();
+    let host = house.person(1).await;
+    let id = house.open(host).await.session.id;
+    let patch = PatchInput { admission: Some(Admission::Approval), ..PatchInput::default() };
+    assert_eq!(paths(&house.cases.patch(host, id, patch).await.expect_err("refused")), ["admission"]);
+    let new = NewInvite { approval: Some(true), ..NewInvite::default() };
+    assert_eq!(paths(&house.cases.make_invite(host, id, new).await.expect_err("refused")), ["approval"]);
+    assert_eq!(house.cases.get(host, id).await.expect("a session").admission, Admission::Open);
+}
+
+#[tokio::test]
+async fn a_token_renews_a_point_of_ones_own_and_of_nobody_else() {
+    let house = House::new();
+    let (host, guest) = (house.person(1).await, house.person(2).await);
+    let created = house.open(host).await;
+    let id = created.session.id;
+    let SessionClaims { point, .. } = house.join(guest, &created).await;
+
+    let renewed = house.cases.token(guest, id, Some(point)).await.expect("renewed");
+    assert_eq!(PlainTokens.verify_session(&renewed.token, house.clock.now()).expect("claims").0.point, point);
+    let minted = house.cases.token(guest, id, None).await.expect("minted");
+    assert_ne!(PlainTokens.verify_session(&minted.token, house.clock.now()).expect("claims").0.point, point);
+    for bad in [point, PointId::new(5).expect("an id")] {
+        assert_eq!(paths(&house.cases.token(host, id, Some(bad)).await.expect_err("not the host's")), ["pointId"]);
+    }
+}
+
+#[tokio::test]
+async fn somebody_who_left_comes_back_without_a_code_even_when_it_is_locked() {
+    let house = House::new();
+    let (host, guest) = (house.person(1).await, house.person(2).await);
+    let created = house.open(host).await;
+    let id = created.session.id;
+    let SessionClaims { point, .. } = house.join(guest, &created).await;
+    house.cases.quit(guest, id).await.expect("left");
+    house.cases.quit(guest, id).await.expect("leaving twice is leaving");
+    house.cases.patch(host, id, PatchInput { locked: Some(true), ..PatchInput::default() }).await.expect("locked");
+    assert!(house.cases.token(guest, id, Some(point)).await.is_ok());
+    assert!(house.cases.get(guest, id).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_change_is_in_the_list_when_it_is_answered() {
+    let house = House::new();
+    let host = house.person(1).await;
+    let id = house.open(host).await.session.id;
+    let patch = PatchInput { title: Some("A\u{308}rger".to_owned()), ..PatchInput::default() };
+    let patched = house.cases.patch(host, id, patch).await.expect("patched");
+    assert_eq!(patched.title.as_str(), "Ärger");
+    assert_eq!(house.directory.get(id).expect("listed").title, patched.title);
+    let page = house.cases.list(host, PageRequest { size: 50, after: None }).await.expect("a list");
+    assert_eq!(page.items, [patched]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_directory_that_was_away_catches_up() {
+    let house = House::new();
+    let host = house.person(1).await;
+    let created = house.open(host).await;
+    let id = created.session.id;
+    let shutdown = CancellationToken::new();
+    let running = tokio::spawn({
+        let (projector, shutdown) = (house.projector.clone(), shutdown.clone());
+        async move { projector.run(shutdown).await }
+    });
+
+    house.directory.away.store(true, Ordering::SeqCst);
+    house.cases.end(host, id).await.expect("the log alone decides");
+    assert_eq!(house.directory.get(id).expect("listed").ended, None);
+    house.directory.away.store(false, Ordering::SeqCst);
+
+    let caught_up = async {
+        while house.directory.get(id).is_some_and(|s| s.ended.is_none()) {
+            tokio::task::yield_now().await;
+            tokio::time::advance(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), caught_up).await.expect("within its backoff");
+    shutdown.cancel();
+    running.await.expect("it stops");
+    assert_eq!(house.codes.current(id, house.clock.now()).await.expect("codes"), None);
+}
+
+#[tokio::test]
+async fn what_is_noted_at_the_end_is_written_down_before_it_stops() {
+    let house = House::new();
+    let mut session = house.open(house.person(1).await).await.session;
+    session.member_count = 7;
+    house.projector.changed(&session);
+    let shutdown = CancellationToken::new();
+    shutdown.cancel();
+    house.projector.run(shutdown).await;
+    assert_eq!(house.directory.get(session.id), Some(session));
+}
+
+#[tokio::test]
+async fn reconciling_follows_the_logs_and_drops_what_never_began() {
+    let house = House::new();
+    let host = house.person(1).await;
+    let session = house.open(host).await.session;
+    let mut stale = session.clone();
+    stale.title = Title::new("stale", 100).expect("a title");
+    house.directory.save(&stale).await.expect("saved");
+    let mut never_began = session.clone();
+    never_began.id = SessionId::new(7).expect("an id");
+    house.directory.save(&never_began).await.expect("saved");
+
+    house.projector.reconcile(&house.sessions).await.expect("reconciled");
+    assert_eq!(house.directory.get(session.id).expect("listed").title, session.title);
+    assert_eq!(house.directory.get(never_began.id), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_is_forgotten_once_its_quarantine_is_over_and_not_before() {
+    let house = House::new();
+    let (host, shutdown) = (house.person(1).await, CancellationToken::new());
+    let created = house.open(host).await;
+    let record = house.codes.current(created.session.id, house.clock.now()).await.expect("codes").expect("a code");
+    house.cases.end(host, created.session.id).await.expect("ended");
+    let purging = purge_number_codes(house.codes.clone(), house.clock.clone(), CodePolicy::default(), shutdown.clone());
+    let purging = tokio::spawn(purging);
+    let reuse = || house.codes.assign(&record, house.clock.now(), house.clock.now());
+
+    let rest = |time: Duration| {
+        house.clock.pass(time);
+        tokio::time::sleep(Duration::from_secs(301))
+    };
+    rest(Duration::from_secs(30 * 60)).await;
+    assert_eq!(code_of(reuse().await), ErrorCode::AlreadyExists);
+    rest(Duration::from_secs(1)).await;
+    assert!(reuse().await.is_ok());
+    shutdown.cancel();
+    purging.await.expect("it stops");
+}

@@ -1,0 +1,134 @@
+//! One connection: reads and carries out, writes and keeps alive, closes with the right word.
+//!
+//! Reader, writer and pulse are three futures of one task. The reader never ends the connection by itself, unless the peer is gone: it
+//! asks the outbound queue to close, so that what is queued goes out first.
+
+mod meter;
+mod outbound;
+mod pulse;
+mod reader;
+mod socket;
+mod writer;
+
+pub(crate) use meter::Bucket;
+pub use outbound::Outbound;
+pub use socket::{FrameSink, FrameSource, Incoming, PeerGone};
+
+use super::session::{Connected, Opening, SessionHandle};
+use super::sessions::Sessions;
+use faceshare_biz::domain::Timestamp;
+use faceshare_biz::domain::facesession::SessionClaims;
+use faceshare_biz::domain::instruction::{CloseReason, FrameCodec, Position, WireFormat};
+use faceshare_biz::domain::port::{IdGenerator, Tokens};
+use faceshare_biz::{ErrorCode, Result};
+use pulse::Pulse;
+use reader::Reader;
+use std::sync::Arc;
+use std::time::Duration;
+use writer::Writer;
+
+/// After a close frame the peer has this long to close too; until then what it sends is thrown away, so that the code arrives.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What connections need beside their session.
+#[derive(Clone)]
+pub struct ConnClients {
+    /// The sessions.
+    pub sessions: Sessions,
+    /// How frames are written and read.
+    pub codec: Arc<dyn FrameCodec>,
+    /// Fresh session tokens.
+    pub tokens: Arc<dyn Tokens>,
+    /// Incarnations.
+    pub ids: Arc<dyn IdGenerator>,
+}
+
+/// A connection whose credentials are good.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// What its token says.
+    pub claims: SessionClaims,
+    /// How its frames are written.
+    pub format: WireFormat,
+    /// What its client has seen.
+    pub position: Option<Position>,
+    /// When its token ends.
+    pub expires_at: Timestamp,
+}
+
+impl ConnClients {
+    /// Serves a connection from its welcome to its close.
+    pub async fn serve(&self, arrival: Arrival, source: impl FrameSource, mut sink: impl FrameSink) {
+        let settings = self.sessions.settings();
+        let outbound = Arc::new(Outbound::new(settings.queue_frames, settings.queue_bytes));
+        let Arrival { claims, format, position, expires_at } = arrival;
+        let incarnation = self.ids.next_id();
+        let opening = Opening { claims, incarnation, format, outbound: outbound.clone(), position };
+        match self.connect(opening).await {
+            Ok((session, connected)) => {
+                let connection = Connection { clients: self, session, claims, incarnation, format, outbound, expires_at };
+                connection.run(connected, source, sink).await;
+            }
+            Err(reason) => {
+                sink.close(reason).await;
+                farewell(source).await;
+            }
+        }
+    }
+
+    async fn connect(&self, opening: Opening) -> Result<(SessionHandle, Connected), CloseReason> {
+        let session = opening.claims.session;
+        self.sessions.connect(opening).await.map_err(|error| {
+            tracing::debug!(%session, error = %error, cause = ?error.cause(), "connection refused");
+            refusal(error.code)
+        })
+    }
+}
+
+/// How a refused connection is closed.
+#[must_use]
+pub fn refusal(code: ErrorCode) -> CloseReason {
+    match code {
+        ErrorCode::Unauthenticated | ErrorCode::TokenExpired | ErrorCode::NotFound => CloseReason::Unauthenticated,
+        ErrorCode::Forbidden => CloseReason::Removed,
+        ErrorCode::SessionEnded => CloseReason::SessionEnded,
+        ErrorCode::LimitExceeded | ErrorCode::RateLimited => CloseReason::TooMany,
+        ErrorCode::Unavailable => CloseReason::Restarting,
+        _ => CloseReason::Internal,
+    }
+}
+
+async fn farewell(mut source: impl FrameSource) {
+    // A peer that does not close in time is cut off: that is what the time limit is for.
+    let _ = tokio::time::timeout(FAREWELL, source.discard()).await;
+}
+
+/// A connection that is a point.
+struct Connection<'a> {
+    clients: &'a ConnClients,
+    session: SessionHandle,
+    claims: SessionClaims,
+    incarnation: u64,
+    format: WireFormat,
+    outbound: Arc<Outbound>,
+    expires_at: Timestamp,
+}
+
+impl Connection<'_> {
+    async fn run(self, connected: Connected, mut source: impl FrameSource, mut sink: impl FrameSink) {
+        let point = self.claims.point;
+        let pulse = Pulse::new(&self);
+        let mut reader = Reader::new(&self, &pulse);
+        let writer = Writer::new(&self);
+        let closed = tokio::select! {
+            () = reader.run(&mut source) => None,
+            reason = writer.run(connected, &mut sink) => Some(reason),
+            () = pulse.run() => None,
+        };
+        self.session.lost(point, self.incarnation).await;
+        if let Some(reason) = closed {
+            metrics::counter!("stream_closed_total", "reason" => format!("{reason:?}")).increment(1);
+            farewell(source).await;
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The reading side: what a client may send, how much of it, and what becomes of what it may not.
+
+use super::meter::{Bucket, Tally};
+use super::pulse::Pulse;
+use super::socket::{FrameSource, Incoming};
+use super::{Connection, Outbound};
+use crate::instruction::settings::StreamSettings;
+use faceshare_biz::ErrorCode;
+use faceshare_biz::domain::Timestamp;
+use faceshare_biz::domain::instruction::{ClientFrame, CloseReason, Command, Decoded, Notice, Seq, ServerFrame};
+use std::borrow::Cow;
+use std::time::Duration;
+
+pub(super) struct Reader<'a> {
+    connection: &'a Connection<'a>,
+    pulse: &'a Pulse<'a>,
+    settings: &'a StreamSettings,
+    /// Frames in a row that were none.
+    malformed: u32,
+    ordered: Bucket,
+    actions: Tally,
+    refusals: Tally,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(connection: &'a Connection<'a>, pulse: &'a Pulse<'a>) -> Self {
+        let settings = connection.clients.sessions.settings();
+        Self {
+            connection,
+            pulse,
+            settings,
+            malformed: 0,
+            ordered: Bucket::new(settings.ordered_per_second, settings.ordered_burst),
+            actions: Tally::new(settings.actions_flood_per_second, Duration::from_secs(1)),
+            refusals: Tally::new(settings.refusals, settings.refusal_window),
+        }
+    }
+
+    /// Returns when the peer is gone. Anything else that ends a connection goes through the outbound queue, and the reader waits for it.
+    pub(super) async fn run(&mut self, source: &mut impl FrameSource) {
+        loop {
+            let incoming = source.next().await;
+            self.pulse.heard();
+            let violation = match incoming {
+                Incoming::Gone => return,
+                Incoming::Alive => None,
+                Incoming::Broken => Some(CloseReason::BadFrames),
+                Incoming::TooLarge => Some(CloseReason::FrameTooLarge),
+                Incoming::WrongKind => self.malformed(),
+                Incoming::Frame(message) => match self.connection.clients.codec.decode(self.connection.format, &message) {
+                    Decoded::Malformed => self.malformed(),
+                    Decoded::Refused { id, code, detail } => self.refuse(id, code, detail),
+                    Decoded::Frame(frame) => self.carry_out(frame).await,
+                },
+            };
+            if let Some(reason) = violation {
+                self.outbound().close(reason);
+            }
+            if self.outbound().closing().is_some() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    fn outbound(&self) -> &Outbound {
+        &self.connection.outbound
+    }
+
+    fn malformed(&mut self) -> Option<CloseReason> {
+        self.malformed += 1;
+        (self.malformed >= self.settings.bad_frames).then_some(CloseReason::BadFrames)
+    }
+
+    async fn carry_out(&mut self, frame: ClientFrame) -> Option<CloseReason> {
+        self.malformed = 0;
+        match frame.command {
+            Command::AckHeart { last_seq, .. } => {
+                self.pulse.seen(Seq::new(last_seq));
+                self.answer(frame.id, Notice::Ack { id: frame.id, seq: Seq::NONE });
+                return None;
+            }
+            Command::ActionSync(_) if !self.actions.count() => return Some(CloseReason::TooMany),
+            Command::ActionSync(_) => {}
+            _ if !self.ordered.take() => {
+                return self.refuse(frame.id, ErrorCode::RateLimited, "too many instructions; wait a moment".into());
+            }
+            _ => {}
+        }
+        let Connection { session, claims, incarnation, .. } = self.connection;
+        if session.frame(claims.point, *incarnation, frame).await { None } else { Some(CloseReason::Internal) }
+    }
+
+    fn refuse(&mut self, id: u32, code: ErrorCode, detail: Cow<'static, str>) -> Option<CloseReason> {
+        if code != ErrorCode::RateLimited {
+            self.malformed = 0;
+        }
+        self.answer(id, Notice::Nack { id, code, detail });
+        (!self.refusals.count()).then_some(CloseReason::TooMany)
+    }
+
+    fn answer(&self, id: u32, notice: Notice) {
+        if id != 0 {
+            let frame = ServerFrame::notice(self.now(), notice);
+            self.outbound().push(self.connection.clients.codec.encode(self.connection.format, &frame));
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.connection.clients.sessions.deps().clock.now()
+    }
+}

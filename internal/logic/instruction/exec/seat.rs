@@ -1,0 +1,80 @@
+//! A seat: somebody is let in and may connect. Nobody is told before it does.
+
+use crate::draft::Draft;
+use crate::entry::{Change, Reject, Via};
+use crate::state::{Standing, State};
+use faceshare_biz::ErrorCode;
+use faceshare_biz::domain::instruction::{Device, Event, Profile};
+use faceshare_biz::domain::{MemberId, PointId, Timestamp};
+
+/// Gives `profile` a point to connect as, and holds a place for it if it is not a member now.
+/// By code or invite every refusal is the same, so that a code tells nothing about its session.
+pub(crate) fn step(draft: &mut Draft<'_>, profile: Profile, point: PointId, device: Option<Device>, via: Via) -> Result<(), Reject> {
+    if let Err(reject) = check(draft.state, profile.id, draft.now, via) {
+        return Err(match via {
+            Via::Code | Via::Invite => Reject::new(ErrorCode::NumberCodeNotJoinable, "this code or invite does not work"),
+            Via::Token => reject,
+        });
+    }
+    make_room(draft, profile.id);
+    let state = draft.state;
+    let person = state.person(profile.id);
+    let (present, until) = match person.map(|p| &p.standing) {
+        Some(Standing::Present(_)) => (true, state.seat_expires_at(profile.id).unwrap_or_default()),
+        _ => (false, draft.now + draft.rules.seat),
+    };
+    let renewed = person.is_some_and(|p| p.profile == profile && p.devices.contains_key(&point) && device.is_none());
+    if present && renewed {
+        return Ok(());
+    }
+    if present {
+        tell_changes(draft, &profile, point, device.as_ref());
+    }
+    draft.change(Change::Seated { profile, point, device, until });
+    Ok(())
+}
+
+fn check(state: &State, who: MemberId, now: Timestamp, via: Via) -> Result<(), Reject> {
+    if state.is_ended() {
+        return Err(Reject::new(ErrorCode::SessionEnded, "the session is over"));
+    }
+    match state.person(who).map(|p| &p.standing) {
+        Some(Standing::Removed) => return Err(Reject::new(ErrorCode::Forbidden, "the host removed you from this session")),
+        None if via == Via::Token => return Err(Reject::new(ErrorCode::NotFound, "you are not in this session")),
+        None if state.info.locked => return Err(Reject::new(ErrorCode::Forbidden, "the session is locked")),
+        _ => {}
+    }
+    if state.has_room_for(who, now) { Ok(()) } else { Err(Reject::new(ErrorCode::LimitExceeded, "the session is full")) }
+}
+
+/// A member shows its new nickname, picture, role or device at once.
+fn tell_changes(draft: &mut Draft<'_>, profile: &Profile, point: PointId, device: Option<&Device>) {
+    let Some(before) = draft.state.member(profile.id) else { return };
+    let mut member = before.clone();
+    member.nickname = profile.nickname.clone();
+    member.avatar_url = profile.avatar_url.clone();
+    member.role = draft.state.role(profile);
+    if let (Some(listed), Some(device)) = (member.points.iter_mut().find(|p| p.id == point), device) {
+        listed.device = device.clone();
+    }
+    if member != before {
+        draft.by(profile.id);
+        draft.say(Event::MemberChange(member));
+    }
+}
+
+/// People who are not here are remembered up to a bound, so that a session's state is bounded too. Those removed are forgotten last.
+fn make_room(draft: &mut Draft<'_>, newcomer: MemberId) {
+    let state = draft.state;
+    if state.people.len() < draft.rules.people_remembered || state.people.contains_key(&newcomer) {
+        return;
+    }
+    let absent = state
+        .people
+        .iter()
+        .filter(|(id, p)| **id != state.info.host && p.seat_until <= draft.now && !matches!(p.standing, Standing::Present(_)));
+    let oldest = absent.min_by_key(|(id, p)| (p.standing == Standing::Removed, **id)).map(|(id, _)| *id);
+    if let Some(member) = oldest {
+        draft.change(Change::Forgotten { member });
+    }
+}

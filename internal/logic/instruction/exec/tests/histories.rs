@@ -1,0 +1,366 @@
+//! Random histories of a session: people, devices, lost connections, restarts, time. After every step everything that always holds is
+//! checked, and every client and replica that has joined on the way still agrees with the server.
+
+use super::invariants::{self, Verdict};
+use super::mirror::Mirror;
+use super::world::{NAMES, World, all_frames, device, genesis, id, point, profile};
+use crate::{Change, Entry, Input, Patch, State, Step, Via, apply};
+use faceshare_biz::domain::facesession::HostLeft;
+use faceshare_biz::domain::instruction::{Command, Epoch, Invite, Lock, Snapshot, Suspend};
+use faceshare_biz::domain::{Nickname, Title};
+use proptest::prelude::*;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+type Who = &'static str;
+
+/// One thing that happens.
+#[derive(Debug, Clone)]
+enum Happening {
+    Says(Who, u64, u64, Command),
+    Seat(Who, u64, Via, bool),
+    Comes(Who, u64),
+    Connects(Who, u64),
+    Loses(Who, u64),
+    StaleLoss(Who, u64),
+    Renames(Who, bool),
+    Restart,
+    Patch(Who, Patch),
+    HttpQuit(Who),
+    Removes(Who, Who),
+    End(Option<Who>),
+    NewEpoch,
+    Waits(Duration),
+    Sleeps(Duration),
+    ClockGoesBack,
+}
+
+fn who() -> impl Strategy<Value = Who> {
+    prop_oneof![3 => Just("ann"), 3 => Just("bob"), 3 => Just("cat"), 8 => prop::sample::select(&NAMES[..])]
+}
+
+fn invite() -> impl Strategy<Value = Invite> {
+    prop_oneof![2 => Just(Invite::Ask), 3 => Just(Invite::On), 1 => Just(Invite::Off)]
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let lock = prop_oneof![3 => Just(Lock::None), 1 => Just(Lock::Hard)];
+    prop_oneof![
+        4 => (invite(), lock, prop::option::weighted(0.3, who())).prop_map(|(invite, lock, presenter)| {
+            Command::FollowMe { invite, lock, presenter: presenter.map(id) }
+        }),
+        2 => Just(Command::CancelFollowMe),
+        10 => prop::option::weighted(0.98, who()).prop_map(|target| Command::FollowOther { target: target.map(id) }),
+        3 => Just(Command::CancelFollow { suspend: Some(Suspend::Page) }),
+        2 => Just(Command::CancelFollow { suspend: None }),
+        1 => Just(Command::CancelAutoEnd),
+        2 => any::<bool>().prop_map(|background| Command::PointState { background }),
+        1 => Just(Command::Quit),
+    ]
+}
+
+fn patch() -> impl Strategy<Value = Patch> {
+    let host_left = prop::option::of(prop_oneof![Just(HostLeft::Countdown), Just(HostLeft::Promote)]);
+    let title = prop::option::of(prop_oneof![Just("Talk"), Just("Other")]);
+    (title, prop::option::of(1..9_u32), host_left, prop::option::weighted(0.2, any::<bool>())).prop_map(
+        |(title, max_members, host_left, locked)| Patch {
+            title: title.map(|t| Title::new(t, 100).expect("a title")),
+            max_members,
+            host_left,
+            locked,
+            admission: None,
+        },
+    )
+}
+
+fn span() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        4 => (0..3_000_u64).prop_map(Duration::from_millis),
+        3 => (0..40_u64).prop_map(Duration::from_secs),
+        1 => (0..700_u64).prop_map(Duration::from_secs),
+    ]
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let n = || 1..4_u64;
+    let via = prop_oneof![Just(Via::Code), Just(Via::Invite), Just(Via::Token)];
+    prop_oneof![
+        40 => (who(), n(), prop_oneof![3 => Just(0), 1 => 1..9_u64], command()).prop_map(|(w, n, nonce, c)| Happening::Says(w, n, nonce, c)),
+        14 => (who(), n()).prop_map(|(w, n)| Happening::Comes(w, n)),
+        3 => (who(), n(), via, any::<bool>()).prop_map(|(w, n, via, named)| Happening::Seat(w, n, via, named)),
+        5 => (who(), 1..8_u64).prop_map(|(w, n)| Happening::Connects(w, n)),
+        8 => (who(), n()).prop_map(|(w, n)| Happening::Loses(w, n)),
+        1 => (who(), n()).prop_map(|(w, n)| Happening::StaleLoss(w, n)),
+        1 => (who(), any::<bool>()).prop_map(|(w, guest)| Happening::Renames(w, guest)),
+        1 => Just(Happening::Restart),
+        2 => (prop_oneof![4 => Just("ann"), 1 => who()], patch()).prop_map(|(w, patch)| Happening::Patch(w, patch)),
+        1 => who().prop_map(Happening::HttpQuit),
+        1 => (prop_oneof![2 => Just("ann"), 1 => who()], who()).prop_map(|(by, w)| Happening::Removes(by, w)),
+        1 => prop::option::weighted(0.99, who().prop_filter("a host ends it all too soon", |w| *w != "ann")).prop_map(Happening::End),
+        1 => Just(Happening::NewEpoch),
+        10 => span().prop_map(Happening::Waits),
+        2 => span().prop_map(Happening::Sleeps),
+        1 => Just(Happening::ClockGoesBack),
+    ]
+}
+
+/// Somebody who has watched from some entry on: a client, and a replica that reads the log.
+struct Watcher {
+    client: Mirror,
+    replica: State,
+}
+
+impl Watcher {
+    fn new(state: &State) -> Self {
+        Self { client: Mirror::new(state.snapshot()), replica: through_the_log(state) }
+    }
+}
+
+fn through_the_log<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T) -> T {
+    let bytes = rmp_serde::to_vec_named(value).expect("it can be written");
+    rmp_serde::from_slice(&bytes).expect("it can be read")
+}
+
+/// A session, those who watch it, and what happened, in words.
+struct History {
+    world: World,
+    watchers: Vec<Watcher>,
+    story: String,
+    steps: usize,
+}
+
+impl History {
+    fn new(world: World) -> Self {
+        let watchers = vec![Watcher::new(&world.state)];
+        Self { world, watchers, story: String::new(), steps: 0 }
+    }
+
+    fn happen(&mut self, happening: &Happening) -> Verdict {
+        self.steps += 1;
+        let _ = writeln!(self.story, "{:>4}  {}", self.steps, with_names(format!("{happening:?}")));
+        if self.steps.is_multiple_of(7) {
+            self.watchers.push(Watcher::new(&self.world.state));
+        }
+        match happening.clone() {
+            Happening::Waits(span) => self.wait(span),
+            Happening::Sleeps(span) => {
+                self.world.now = self.world.now + span;
+                self.run_due()
+            }
+            Happening::ClockGoesBack => {
+                self.world.now = self.world.now - Duration::from_millis(1_500);
+                Ok(())
+            }
+            Happening::Comes(who, n) => {
+                self.put(seat(who, n, Via::Code, true))?;
+                let connect = self.world.connecting(who, n);
+                self.put(connect)
+            }
+            other => {
+                let input = self.input(other);
+                self.put(input)
+            }
+        }
+    }
+
+    fn input(&mut self, happening: Happening) -> Input {
+        match happening {
+            Happening::Says(who, n, nonce, command) => Input::Command { member: id(who), point: point(who, n), nonce, command },
+            Happening::Seat(who, n, via, named) => seat(who, n, via, named),
+            Happening::Connects(who, n) => self.world.connecting(who, n),
+            Happening::Loses(who, n) => self.world.losing(who, n),
+            Happening::StaleLoss(who, n) => Input::PointLost { point: point(who, n), incarnation: 1 },
+            Happening::Renames(who, guest) => {
+                let mut profile = profile(who);
+                profile.nickname = Nickname::new(if guest { "guest" } else { "member" }, 32).expect("a nickname");
+                profile.guest = guest;
+                Input::Seat { profile, point: point(who, 1), device: None, via: Via::Token }
+            }
+            Happening::Patch(by, patch) => Input::Patch { by: id(by), patch },
+            Happening::HttpQuit(who) => Input::HttpQuit { member: id(who) },
+            Happening::Removes(by, who) => Input::Remove { by: id(by), member: id(who) },
+            Happening::End(by) => Input::End { by: by.map(id) },
+            Happening::NewEpoch => Input::NewEpoch { epoch: Epoch::new(&format!("e{}", self.steps)).expect("an epoch") },
+            Happening::Restart => Input::Restart,
+            Happening::Comes(..) | Happening::Waits(_) | Happening::Sleeps(_) | Happening::ClockGoesBack => Input::Due,
+        }
+    }
+
+    /// Meets every deadline as it comes, then looks once more.
+    fn wait(&mut self, span: Duration) -> Verdict {
+        let until = self.world.now + span;
+        while let Some(deadline) = self.world.state.next_deadline(&self.world.rules).filter(|d| *d <= until) {
+            self.world.now = self.world.now.max(deadline);
+            let index = self.world.state.index();
+            self.run_due()?;
+            if self.world.state.index() == index {
+                return Err("a deadline that came led to nothing".to_owned());
+            }
+        }
+        self.world.now = until;
+        let index = self.world.state.index();
+        self.run_due()?;
+        if self.world.state.index() == index { Ok(()) } else { Err("something was due that no deadline spoke of".to_owned()) }
+    }
+
+    /// Carries out what is due until nothing is.
+    fn run_due(&mut self) -> Verdict {
+        for _ in 0..200 {
+            let index = self.world.state.index();
+            self.put(Input::Due)?;
+            if self.world.state.index() == index {
+                let next = self.world.state.next_deadline(&self.world.rules);
+                let past = next.is_some_and(|at| at <= self.world.now.max(self.world.state.last_at()));
+                return if past { Err("a deadline stays in the past".to_owned()) } else { Ok(()) };
+            }
+        }
+        Err("deadlines without end".to_owned())
+    }
+
+    fn put(&mut self, input: Input) -> Verdict {
+        let before = self.world.state.clone();
+        let outcome = crate::step(&before, &self.world.rules, self.world.now, input.clone());
+        let again = crate::step(&before, &self.world.rules, self.world.now, input.clone());
+        if outcome != again {
+            return Err("the same input led to something else".to_owned());
+        }
+        match &outcome {
+            Ok(Step::Entry(entry)) => {
+                let _ = writeln!(self.story, "      {}", in_words(&before, entry));
+                invariant_a_stale_loss_changes_nothing(&before, &input)?;
+                self.commit(&before, entry)
+            }
+            other => {
+                let _ = writeln!(self.story, "      {other:?}");
+                if self.world.state == before { Ok(()) } else { Err("a refused input left a trace".to_owned()) }
+            }
+        }
+    }
+
+    fn commit(&mut self, before: &State, entry: &Entry) -> Verdict {
+        if entry.changes.is_empty() {
+            return Err(format!("{:?} without a change", all_frames(std::slice::from_ref(entry))));
+        }
+        apply(&mut self.world.state, entry);
+        invariants::check(before, entry, &self.world.state)?;
+        let shown = self.world.state.snapshot();
+        let logged = through_the_log(entry);
+        for watcher in &mut self.watchers {
+            watcher.client.take(entry);
+            invariant_client_shows_what_the_server_has(&watcher.client, &shown)?;
+            apply(&mut watcher.replica, &logged);
+            invariant_replay_equals_the_live_state(&watcher.replica, &self.world.state)?;
+        }
+        Ok(())
+    }
+
+    /// Lets all this happen, and tells the story if something does not hold.
+    fn run(mut self, happenings: &[Happening]) -> Result<(), TestCaseError> {
+        for happening in happenings {
+            if let Err(wrong) = self.happen(happening) {
+                return Err(TestCaseError::fail(format!("{wrong}\nWhat happened:\n{}", self.story)));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn seat(who: Who, n: u64, via: Via, named: bool) -> Input {
+    let device = named.then(|| device(&format!("{who} {n}")));
+    Input::Seat { profile: profile(who), point: point(who, n), device, via }
+}
+
+/// An entry, as somebody who looks for a fault wants to read it.
+fn in_words(before: &State, entry: &Entry) -> String {
+    let after = entry.at.since(before.created_at).as_secs_f64();
+    let told = all_frames(std::slice::from_ref(entry)).join(", ");
+    let changes: Vec<_> = entry.changes.iter().map(brief).collect();
+    with_names(format!("{after:.3} s: {} [{told}]", changes.join("; ")))
+}
+
+fn brief(change: &Change) -> String {
+    match change {
+        Change::Seated { profile, point, until, .. } => format!("Seated {{ {:?}, {point:?}, until: {until:?} }}", profile.id),
+        other => format!("{other:?}"),
+    }
+}
+
+fn with_names(text: String) -> String {
+    NAMES.iter().fold(text, |text, name| text.replace(&format!("{:?}", id(name)), name))
+}
+
+/// A connection that was replaced is lost without effect.
+fn invariant_a_stale_loss_changes_nothing(before: &State, input: &Input) -> Verdict {
+    let Input::PointLost { point, incarnation } = input else { return Ok(()) };
+    let current = before.present().filter_map(|(_, p)| p.points.get(point)).any(|p| p.incarnation == *incarnation);
+    if current { Ok(()) } else { Err("a stale loss took a point away".to_owned()) }
+}
+
+/// Snapshot and frames tell a client everything that a later snapshot would.
+fn invariant_client_shows_what_the_server_has(client: &Mirror, server: &Snapshot) -> Verdict {
+    let shown = client.shown();
+    if shown == server {
+        return Ok(());
+    }
+    let differing = |mine: &Snapshot, other: &Snapshot| {
+        let members: Vec<_> = mine.members.iter().filter(|m| !other.members.contains(m)).collect();
+        with_names(format!("{members:?} {:?} {:?} {:?}", mine.presenting, mine.auto_end, mine.session))
+    };
+    Err(format!("a client shows\n  {}\nand the server has\n  {}", differing(shown, server), differing(server, shown)))
+}
+
+/// The log gives back the state, with everything that is derived.
+fn invariant_replay_equals_the_live_state(replica: &State, live: &State) -> Verdict {
+    if replica == live { Ok(()) } else { Err(with_names(format!("replay gives\n  {replica:?}\nand the state is\n  {live:?}"))) }
+}
+
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config(800))]
+
+    #[test]
+    fn everything_holds_over_random_histories(
+        happenings in prop::collection::vec(happening(), 1..80),
+        promote in any::<bool>(),
+        max_members in prop_oneof![Just(500_u32), 2..6_u32],
+        minutes in prop::option::weighted(0.3, 1..20_u64),
+        crowd in 0..=NAMES.len(),
+    ) {
+        let mut genesis = genesis();
+        genesis.host_left = if promote { HostLeft::Promote } else { HostLeft::Countdown };
+        genesis.max_members = max_members;
+        genesis.auto_end_after = minutes.map(|m| Duration::from_secs(m * 60));
+        let arrivals = NAMES.iter().take(crowd).map(|who| Happening::Comes(who, 1));
+        let all: Vec<_> = arrivals.chain(happenings).collect();
+        History::new(World::of(genesis)).run(&all)?;
+    }
+
+    #[test]
+    fn everything_holds_among_people_who_follow_each_other(
+        commands in prop::collection::vec((who(), command()), 1..60),
+    ) {
+        let world = World::with(&NAMES);
+        let said: Vec<_> = commands.into_iter().map(|(who, command)| Happening::Says(who, 1, 0, command)).collect();
+        History::new(world).run(&said)?;
+    }
+
+    #[test]
+    fn people_who_are_not_here_are_remembered_up_to_the_bound(happenings in prop::collection::vec(happening(), 1..60)) {
+        let mut world = World::new();
+        world.rules.people_remembered = 3;
+        world.rules.empty = Duration::from_secs(3_600);
+        let mut history = History::new(world);
+        let mut most = 0;
+        for happening in &happenings {
+            let verdict = history.happen(happening);
+            prop_assert!(verdict.is_ok(), "{verdict:?}\nWhat happened:\n{}", history.story);
+            let state = &history.world.state;
+            let held = state.people.values().filter(|p| p.seat_until > history.world.now).count();
+            most = most.max(3 + held + state.present().count());
+            prop_assert!(state.people.len() <= most, "{} people\nWhat happened:\n{}", state.people.len(), history.story);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Who is connected to a session here, and who is shown whose position.
+
+use crate::instruction::connclient::Outbound;
+use bytes::Bytes;
+use faceshare_biz::domain::instruction::{ActionKey, CloseReason, FrameCodec, Notice, SentAction, ServerFrame, WireFormat};
+use faceshare_biz::domain::{MemberId, PointId, Timestamp};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// One connected point.
+#[derive(Debug, Clone)]
+pub(crate) struct Attached {
+    pub(crate) member: MemberId,
+    pub(crate) point: PointId,
+    pub(crate) incarnation: u64,
+    pub(crate) format: WireFormat,
+    pub(crate) outbound: Arc<Outbound>,
+}
+
+/// A frame, encoded at most once for each wire format, when first needed.
+pub(crate) struct Encoding<'a> {
+    frame: &'a ServerFrame,
+    codec: &'a dyn FrameCodec,
+    encoded: [Option<Bytes>; WireFormat::ALL.len()],
+}
+
+impl<'a> Encoding<'a> {
+    pub(crate) const fn new(frame: &'a ServerFrame, codec: &'a dyn FrameCodec) -> Self {
+        Self { frame, codec, encoded: [None, None] }
+    }
+
+    pub(crate) fn bytes(&mut self, format: WireFormat) -> Bytes {
+        let slot = &mut self.encoded[format as usize];
+        slot.get_or_insert_with(|| self.codec.encode(format, self.frame)).clone()
+    }
+}
+
+/// The connected points of one session.
+pub(crate) struct Fanout {
+    points: HashMap<PointId, Attached>,
+    /// Whose position each member is shown, as committed.
+    roots: HashMap<MemberId, MemberId>,
+    /// The points that are shown a root's position; made when first needed, dropped when anything changes.
+    audiences: HashMap<MemberId, Vec<Attached>>,
+    codec: Arc<dyn FrameCodec>,
+}
+
+impl Fanout {
+    pub(crate) fn new(codec: Arc<dyn FrameCodec>, roots: HashMap<MemberId, MemberId>) -> Self {
+        Self { points: HashMap::new(), roots, audiences: HashMap::new(), codec }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.points.is_empty()
+    }
+
+    pub(crate) fn points(&self) -> impl Iterator<Item = &Attached> {
+        self.points.values()
+    }
+
+    /// The connection that holds this point, if it is this one.
+    pub(crate) fn get(&self, point: PointId, incarnation: u64) -> Option<&Attached> {
+        self.points.get(&point).filter(|a| a.incarnation == incarnation)
+    }
+
+    /// Takes a connection in; the one that held the point before is told that it is replaced.
+    pub(crate) fn attach(&mut self, attached: Attached) {
+        self.audiences.clear();
+        if let Some(old) = self.points.insert(attached.point, attached) {
+            old.outbound.close(CloseReason::Replaced);
+        }
+    }
+
+    /// Lets a connection go; one that was replaced is gone already.
+    pub(crate) fn detach(&mut self, point: PointId, incarnation: u64) {
+        if self.get(point, incarnation).is_some() {
+            self.points.remove(&point);
+            self.audiences.clear();
+        }
+    }
+
+    /// To everybody, in order.
+    pub(crate) fn broadcast(&self, frame: &ServerFrame) {
+        let mut encoding = Encoding::new(frame, self.codec.as_ref());
+        for attached in self.points.values() {
+            attached.outbound.push(encoding.bytes(attached.format));
+        }
+    }
+
+    /// To the points of one member.
+    pub(crate) fn tell_member(&self, member: MemberId, frame: &ServerFrame) {
+        let mut encoding = Encoding::new(frame, self.codec.as_ref());
+        for attached in self.points.values().filter(|a| a.member == member) {
+            attached.outbound.push(encoding.bytes(attached.format));
+        }
+    }
+
+    /// To one connection, if it still holds its point.
+    pub(crate) fn tell(&self, point: PointId, incarnation: u64, frame: &ServerFrame) {
+        if let Some(attached) = self.get(point, incarnation) {
+            attached.outbound.push(self.codec.encode(attached.format, frame));
+        }
+    }
+
+    /// A position, to those whose root is its sender. How many points it went to.
+    pub(crate) fn show(&mut self, at: Timestamp, sent: &SentAction) -> usize {
+        let Self { points, roots, audiences, codec } = self;
+        let audience = audiences
+            .entry(sent.from)
+            .or_insert_with(|| points.values().filter(|a| roots.get(&a.member) == Some(&sent.from)).cloned().collect());
+        if audience.is_empty() {
+            return 0;
+        }
+        let frame = position(at, sent.clone());
+        let mut encoding = Encoding::new(&frame, codec.as_ref());
+        for attached in audience.iter() {
+            attached.outbound.show(sent.from, sent.action.key.clone(), encoding.bytes(attached.format));
+        }
+        audience.len()
+    }
+
+    /// Positions for one member's points, as it has just begun to follow their sender.
+    pub(crate) fn show_member(&self, member: MemberId, at: Timestamp, sent: Vec<SentAction>) {
+        let frames: Vec<_> = sent.into_iter().map(|s| (s.from, s.action.key.clone(), position(at, s))).collect();
+        for attached in self.points.values().filter(|a| a.member == member) {
+            for (from, key, frame) in &frames {
+                self.show_one(attached, *from, key.clone(), frame);
+            }
+        }
+    }
+
+    fn show_one(&self, attached: &Attached, from: MemberId, key: ActionKey, frame: &ServerFrame) {
+        attached.outbound.show(from, key, self.codec.encode(attached.format, frame));
+    }
+
+    /// Whose position a member is shown.
+    pub(crate) fn root(&self, member: MemberId) -> Option<MemberId> {
+        self.roots.get(&member).copied()
+    }
+
+    /// Sets whose position a member is shown; what waits for it from the one before is dropped. Whether it is another one.
+    pub(crate) fn set_root(&mut self, member: MemberId, root: Option<MemberId>) -> bool {
+        let before = match root {
+            Some(root) => self.roots.insert(member, root),
+            None => self.roots.remove(&member),
+        };
+        if before == root {
+            return false;
+        }
+        self.audiences.clear();
+        if let Some(before) = before {
+            for attached in self.points.values().filter(|a| a.member == member) {
+                attached.outbound.forget(before);
+            }
+        }
+        true
+    }
+
+    /// Closes the connections of one member, after what is queued for them.
+    pub(crate) fn close_member(&self, member: MemberId, reason: CloseReason) {
+        for attached in self.points.values().filter(|a| a.member == member) {
+            attached.outbound.close(reason);
+        }
+    }
+
+    /// Closes all connections, after what is queued for them.
+    pub(crate) fn close_all(&self, reason: CloseReason) {
+        for attached in self.points.values() {
+            attached.outbound.close(reason);
+        }
+    }
+}
+
+fn position(at: Timestamp, sent: SentAction) -> ServerFrame {
+    let from = Some(sent.from);
+    ServerFrame { from, ..ServerFrame::notice(at, Notice::ActionSync(sent)) }
+}

@@ -1,0 +1,3 @@
+//! Who is connected where.
+
+pub mod pointmemmgr;

@@ -1,0 +1,74 @@
+//! The points connected to this process, across all sessions: to count them, to close them, to drain them.
+
+use crate::instruction::connclient::Outbound;
+use faceshare_biz::domain::PointId;
+use faceshare_biz::domain::instruction::CloseReason;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Spreads the points over several locks, so that sessions on different cores seldom meet.
+const SHARDS: usize = 16;
+
+/// The connected points.
+#[derive(Debug, Default)]
+pub struct PointMemMgr {
+    shards: [Mutex<HashMap<PointId, Entry>>; SHARDS],
+}
+
+#[derive(Debug)]
+struct Entry {
+    incarnation: u64,
+    outbound: Arc<Outbound>,
+}
+
+impl PointMemMgr {
+    fn shard(&self, point: PointId) -> MutexGuard<'_, HashMap<PointId, Entry>> {
+        let index = usize::try_from(point.get() % SHARDS as u64).expect("invariant: below the number of shards");
+        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A point is connected; an earlier connection of it is forgotten.
+    pub fn add(&self, point: PointId, incarnation: u64, outbound: Arc<Outbound>) {
+        let entry = Entry { incarnation, outbound };
+        if self.shard(point).insert(point, entry).is_none() {
+            metrics::gauge!("stream_points").increment(1);
+        }
+    }
+
+    /// A connection is gone; one that was replaced is forgotten already.
+    pub fn remove(&self, point: PointId, incarnation: u64) {
+        let mut shard = self.shard(point);
+        if shard.get(&point).is_some_and(|e| e.incarnation == incarnation) {
+            shard.remove(&point);
+            metrics::gauge!("stream_points").decrement(1);
+        }
+    }
+
+    /// How many points are connected.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|s| s.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
+    }
+
+    /// Whether none is.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Closes up to `most` connections that are not being closed yet. How many it closed.
+    pub fn close_some(&self, most: usize, reason: CloseReason) -> usize {
+        let mut closed = 0;
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            for entry in shard.values().filter(|e| e.outbound.closing().is_none()) {
+                if closed == most {
+                    return closed;
+                }
+                entry.outbound.close(reason);
+                closed += 1;
+            }
+        }
+        closed
+    }
+}

@@ -1,0 +1,26 @@
+//! The instruction stream: sessions as replicated logs, and the connections that listen to them.
+//!
+//! ```text
+//! socket ── connclient ── Request ──> session actor ── step ── append to the log ── commit ── encode once ──> every point's outbound queue
+//! ```
+//!
+//! - `session`: the actor around the kernel. Frames leave it only after the log has them.
+//! - `connclient`: one connection; reads, writes, heartbeats, closes.
+//! - `mgr::pointmemmgr`: the points connected to this process.
+//! - `sessions`: finds, loads and keeps the actors.
+
+mod codec;
+pub mod connclient;
+mod fanout;
+pub mod mgr;
+mod replay;
+mod session;
+mod sessions;
+mod settings;
+mod window;
+
+pub use session::{Connected, Missed, Opening, SessionHandle};
+pub use sessions::{SessionDeps, SessionObserver, Sessions};
+pub use settings::{ResumeBounds, StreamSettings};
+
+pub use faceshare_exec as exec;

@@ -1,0 +1,325 @@
+//! The actor's loop, and what it does with each request.
+
+use super::Request;
+use super::commit::{Batch, changes_listing, closings, departed};
+use super::outcome::{Asker, Outcome};
+use crate::instruction::connclient::Bucket;
+use crate::instruction::fanout::Fanout;
+use crate::instruction::mgr::pointmemmgr::PointMemMgr;
+use crate::instruction::sessions::SessionObserver;
+use crate::instruction::settings::StreamSettings;
+use crate::instruction::window::ResumeWindow;
+use faceshare_biz::domain::facesession::FaceSession;
+use faceshare_biz::domain::instruction::{
+    Action, ClientFrame, CloseReason, Command, FrameCodec, Notice, SentAction, Seq, ServerFrame, SessionLog,
+};
+use faceshare_biz::domain::port::{Clock, Secrets};
+use faceshare_biz::domain::{MemberId, PointId, Timestamp};
+use faceshare_biz::{Error, ErrorCode, Result};
+use faceshare_exec::{ActionTable, ActionVerdict, Entry, Input, Reject, State, Step, step};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+/// Requests that wait for one actor; whoever sends more waits too.
+pub(crate) const MAILBOX: usize = 256;
+/// Requests taken from the mailbox before what came of them goes to the log.
+const ROUND: usize = 64;
+/// Entries that may be ahead of the log; more input waits in the mailbox.
+const AHEAD: usize = 256;
+/// An ended session that nobody is connected to is let go after this.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// What all session actors share.
+pub(crate) struct ActorDeps {
+    pub(crate) log: Arc<dyn SessionLog>,
+    pub(crate) codec: Arc<dyn FrameCodec>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) secrets: Arc<dyn Secrets>,
+    pub(crate) observer: Arc<dyn SessionObserver>,
+    pub(crate) points: Arc<PointMemMgr>,
+    pub(crate) settings: StreamSettings,
+}
+
+/// A session's task.
+pub(crate) struct Actor {
+    pub(crate) deps: Arc<ActorDeps>,
+    /// May be ahead of the log by `gathering` and `in_flight`.
+    pub(crate) state: State,
+    pub(crate) actions: ActionTable,
+    pub(crate) fanout: Fanout,
+    pub(crate) window: ResumeWindow,
+    pub(crate) gathering: Batch,
+    pub(crate) in_flight: Option<Batch>,
+    pub(crate) entries_since_snapshot: usize,
+    pub(crate) bytes_since_snapshot: usize,
+    presenting_buckets: HashMap<MemberId, Bucket>,
+}
+
+impl Actor {
+    pub(crate) fn new(deps: Arc<ActorDeps>, state: State, window: ResumeWindow) -> Self {
+        let roots = state.present().filter_map(|(id, presence)| Some((id, presence.follow.root?))).collect();
+        let fanout = Fanout::new(deps.codec.clone(), roots);
+        let (actions, gathering) = (ActionTable::default(), Batch::default());
+        let presenting_buckets = HashMap::new();
+        let (entries_since_snapshot, bytes_since_snapshot) = (0, 0);
+        Self {
+            deps,
+            state,
+            actions,
+            fanout,
+            window,
+            gathering,
+            in_flight: None,
+            entries_since_snapshot,
+            bytes_since_snapshot,
+            presenting_buckets,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.deps.clock.now()
+    }
+
+    /// Runs until the session is over and nobody needs it, or its log is lost.
+    pub(crate) async fn run(&mut self, mailbox: &mut mpsc::Receiver<Request>) -> Result<(), Error> {
+        let mut append = None;
+        let mut round = Vec::with_capacity(ROUND);
+        let mut deserted = false;
+        loop {
+            if append.is_none() {
+                append = self.start_append();
+            }
+            if deserted && append.is_none() {
+                return Ok(());
+            }
+            let wake_at = self.wake_at();
+            tokio::select! {
+                biased;
+                result = async { append.as_mut().expect("invariant: polled only when there is one").await }, if append.is_some() => {
+                    append = None;
+                    self.finish_append(result).await?;
+                }
+                count = mailbox.recv_many(&mut round, ROUND), if !deserted && self.ahead() < AHEAD => {
+                    deserted = count == 0;
+                    round.drain(..).for_each(|request| self.handle(request));
+                }
+                () = tokio::time::sleep_until(wake_at) => {
+                    if self.is_idle() && mailbox.is_empty() {
+                        // What is sent until the close is still answered; then there is nobody left to wait for.
+                        mailbox.close();
+                    }
+                    self.fire_deadlines();
+                }
+            }
+        }
+    }
+
+    fn ahead(&self) -> usize {
+        self.gathering.len() + self.in_flight.as_ref().map_or(0, Batch::len)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.state.is_ended() && self.fanout.is_empty() && self.in_flight.is_none() && self.gathering.is_empty()
+    }
+
+    /// When the time has something to say: the next deadline, or the end of an idle actor.
+    fn wake_at(&self) -> Instant {
+        let wait = self.state.next_deadline(&self.deps.settings.rules).map_or(IDLE, |at| at.since(self.now()));
+        Instant::now() + wait
+    }
+
+    fn fire_deadlines(&mut self) {
+        while let Ok(Step::Entry(entry)) = self.step(Input::Due) {
+            self.accept(entry, None);
+        }
+    }
+
+    fn step(&self, input: Input) -> Result<Step, Reject> {
+        step(&self.state, &self.deps.settings.rules, self.now(), input)
+    }
+
+    fn handle(&mut self, request: Request) {
+        match request {
+            Request::Propose { input, reply } => self.propose(*input, reply),
+            Request::Read(look) => {
+                let release = look(&self.state);
+                self.after_commit(Outcome::Release(release));
+            }
+            Request::Connect { opening, reply } => self.connect(*opening, reply),
+            Request::Frame { point, incarnation, frame } => self.frame(point, incarnation, frame),
+            Request::Lost { point, incarnation } => self.lost(point, incarnation),
+            Request::TellHost(notice) => {
+                let frame = ServerFrame::notice(self.now(), notice);
+                self.fanout.tell_member(self.state.host(), &frame);
+            }
+        }
+    }
+
+    fn propose(&mut self, input: Input, reply: oneshot::Sender<Result<FaceSession>>) {
+        let answer = match self.step(input) {
+            Ok(Step::Entry(entry)) => {
+                self.accept(entry, None);
+                Ok(self.state.face_session())
+            }
+            Ok(Step::Repeated(_) | Step::Unchanged) => Ok(self.state.face_session()),
+            Err(reject) => Err(reject.into()),
+        };
+        self.after_commit(Outcome::Reply { reply, answer });
+    }
+
+    pub(crate) fn lost(&mut self, point: PointId, incarnation: u64) {
+        self.fanout.detach(point, incarnation);
+        self.deps.points.remove(point, incarnation);
+        if let Ok(Step::Entry(entry)) = self.step(Input::PointLost { point, incarnation }) {
+            self.accept(entry, None);
+        }
+    }
+
+    /// A frame of a connection that has been replaced, or let go, is nobody's.
+    fn frame(&mut self, point: PointId, incarnation: u64, frame: ClientFrame) {
+        let Some(attached) = self.fanout.get(point, incarnation) else { return };
+        let member = attached.member;
+        let ClientFrame { id, nonce, command } = frame;
+        let asker = Asker { point, incarnation, id };
+        let name = command.name();
+        let answer = match command {
+            Command::ActionSync(action) => self.action(member, action).map(|()| Answer::Ephemeral),
+            Command::AckHeart { .. } => Ok(Answer::Ephemeral),
+            command => self.instruct(member, point, nonce, command, asker),
+        };
+        let outcome = if answer.is_ok() { "taken" } else { "refused" };
+        metrics::counter!("stream_instructions_total", "instruction" => name, "outcome" => outcome).increment(1);
+        match answer {
+            Ok(Answer::Entry) => {}
+            Ok(Answer::Ephemeral) => self.after_commit(Outcome::Ack { asker, seq: Seq::NONE }),
+            Ok(Answer::Seq(seq)) => self.after_commit(Outcome::Ack { asker, seq }),
+            Err(Reject { code, detail, path }) => {
+                let detail = path.map_or_else(|| detail.clone(), |path| format!("{path}: {detail}").into());
+                self.after_commit(Outcome::Nack { asker, code, detail });
+            }
+        }
+    }
+
+    fn instruct(&mut self, member: MemberId, point: PointId, nonce: u64, command: Command, asker: Asker) -> Result<Answer, Reject> {
+        let ephemeral = matches!(command, Command::PointState { .. });
+        if matches!(command, Command::FollowMe { .. } | Command::CancelFollowMe) {
+            self.meter_presenting(member)?;
+        }
+        match self.step(Input::Command { member, point, nonce, command })? {
+            Step::Entry(entry) => {
+                self.accept(entry, (!ephemeral).then_some(asker));
+                Ok(if ephemeral { Answer::Ephemeral } else { Answer::Entry })
+            }
+            Step::Repeated(seq) => Ok(Answer::Seq(seq)),
+            Step::Unchanged if ephemeral => Ok(Answer::Ephemeral),
+            Step::Unchanged => Ok(Answer::Seq(self.state.seq())),
+        }
+    }
+
+    /// `followMe` and `cancelFollowMe` turn everybody's screen: each member may do so now and then.
+    fn meter_presenting(&mut self, member: MemberId) -> Result<(), Reject> {
+        let settings = &self.deps.settings;
+        let bucket = || Bucket::new(settings.follow_me_per_second, settings.follow_me_burst);
+        if self.presenting_buckets.entry(member).or_insert_with(bucket).take() {
+            return Ok(());
+        }
+        Err(Reject::new(ErrorCode::RateLimited, "presenting started and stopped too often; wait a second"))
+    }
+
+    /// A position: kept as the latest of its key, and shown to those whose root is the sender.
+    fn action(&mut self, from: MemberId, action: Action) -> Result<(), Reject> {
+        if action.size > self.deps.settings.action_bytes {
+            return Err(Reject::new(
+                ErrorCode::PayloadTooLarge,
+                format!("a position has at most {} bytes", self.deps.settings.action_bytes),
+            ));
+        }
+        match self.actions.accept(&self.state, from, &action, self.deps.settings.action_keys)? {
+            ActionVerdict::Deliver => {
+                let shown = self.fanout.show(self.now(), &SentAction { from, action });
+                metrics::counter!("stream_positions_shown_total").increment(shown as u64);
+            }
+            ActionVerdict::Dropped => metrics::counter!("stream_positions_dropped_total").increment(1),
+        }
+        Ok(())
+    }
+
+    /// Takes an entry into the state and gathers it for the log; what it says is told after the commit, then `asker` is answered.
+    pub(crate) fn accept(&mut self, entry: Entry, asker: Option<Asker>) {
+        let before = self.state.seq();
+        let closings = closings(&entry);
+        let listed = changes_listing(&entry);
+        self.gather(&entry);
+        for member in departed(&entry) {
+            self.actions.forget(member);
+            self.presenting_buckets.remove(&member);
+        }
+        self.after_commit(Outcome::Tell { entry: Box::new(entry), before });
+        if let Some(asker) = asker {
+            self.after_commit(Outcome::Ack { asker, seq: before.plus(1) });
+        }
+        closings.into_iter().for_each(|closing| self.after_commit(closing));
+        if listed {
+            self.after_commit(Outcome::Observe(Box::new(self.state.face_session())));
+        }
+        if self.state.seq().get() >= self.deps.settings.seq_max {
+            self.start_epoch();
+        }
+    }
+
+    /// The order starts anew: everybody reconnects and starts from the snapshot.
+    pub(crate) fn start_epoch(&mut self) {
+        let epoch = self.deps.secrets.epoch();
+        if let Ok(Step::Entry(entry)) = self.step(Input::NewEpoch { epoch }) {
+            self.gather(&entry);
+            self.after_commit(Outcome::CloseAll(CloseReason::Restarting));
+        }
+    }
+
+    /// Does something once the log has everything up to here; at once, when it has.
+    pub(crate) fn after_commit(&mut self, outcome: Outcome) {
+        if self.in_flight.is_none() && self.gathering.is_empty() {
+            self.carry_out(outcome);
+        } else {
+            self.gathering.wait(self.state.index(), outcome);
+        }
+    }
+
+    /// The actor ends without its log: those who wait learn that, and the connections come back later.
+    pub(crate) fn abandon(&mut self) {
+        for batch in [self.in_flight.take(), Some(std::mem::take(&mut self.gathering))].into_iter().flatten() {
+            for (_, outcome) in batch.outcomes {
+                outcome.fail();
+            }
+        }
+        self.fanout.close_all(CloseReason::Internal);
+        for attached in self.fanout.points() {
+            self.deps.points.remove(attached.point, attached.incarnation);
+        }
+    }
+
+    pub(crate) fn answer_unwritten(&mut self, outcome: Outcome) {
+        if let Some(Outcome::Nack { asker, code, detail }) = outcome.fail() {
+            self.answer(asker, Notice::Nack { id: asker.id, code, detail });
+        }
+    }
+
+    pub(crate) fn answer(&self, asker: Asker, notice: Notice) {
+        if asker.id != 0 {
+            self.fanout.tell(asker.point, asker.incarnation, &ServerFrame::notice(self.now(), notice));
+        }
+    }
+}
+
+/// How a frame is answered.
+enum Answer {
+    /// By its entry, once that is committed.
+    Entry,
+    /// It is in no log.
+    Ephemeral,
+    /// With this seq.
+    Seq(Seq),
+}

@@ -1,0 +1,45 @@
+//! Requests together with the way their answers come.
+
+use super::{Away, Connected, Opening, Request};
+use faceshare_biz::Result;
+use faceshare_biz::domain::facesession::FaceSession;
+use faceshare_exec::{Input, State};
+use tokio::sync::oneshot;
+
+/// A request and the way its answer comes.
+pub(crate) struct Asked<T> {
+    request: Request,
+    answer: oneshot::Receiver<Result<T>>,
+}
+
+impl<T> Asked<T> {
+    /// The request, to be sent, and where its answer comes.
+    pub(crate) fn split(self) -> (Request, oneshot::Receiver<Result<T>>) {
+        (self.request, self.answer)
+    }
+}
+
+/// Waits for an answer; an actor that stops before it answers may or may not have carried the request out.
+pub(crate) async fn answered<T>(answer: oneshot::Receiver<Result<T>>) -> Result<T> {
+    answer.await.unwrap_or_else(|_| Err(Away::TaskStopped.into()))
+}
+
+pub(crate) fn propose(input: Input) -> Asked<FaceSession> {
+    let (reply, answer) = oneshot::channel();
+    Asked { request: Request::Propose { input: Box::new(input), reply }, answer }
+}
+
+pub(crate) fn connect(opening: Opening) -> Asked<Connected> {
+    let (reply, answer) = oneshot::channel();
+    Asked { request: Request::Connect { opening: Box::new(opening), reply }, answer }
+}
+
+pub(crate) fn read<T: Send + 'static>(look: impl FnOnce(&State) -> T + Send + 'static) -> Asked<T> {
+    let (reply, answer) = oneshot::channel();
+    let request = Request::Read(Box::new(move |state| {
+        let seen = look(state);
+        // Whoever asked may have gone away meanwhile.
+        Box::new(move |outcome| drop(reply.send(outcome.map(|()| seen))))
+    }));
+    Asked { request, answer }
+}

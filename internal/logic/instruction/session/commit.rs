@@ -1,0 +1,214 @@
+//! From entries to the log, and from the log to everybody.
+
+use super::actor::Actor;
+use super::load;
+use super::outcome::Outcome;
+use crate::instruction::codec::{encode_entry, encode_state};
+use faceshare_biz::domain::instruction::{
+    Append, AppendError, CloseReason, Event, LogRecord, Notice, QuitReason, Retained, Seq, ServerFrame, SnapshotRecord, Statement,
+};
+use faceshare_biz::domain::{MemberId, Timestamp};
+use faceshare_biz::{Error, Result};
+use faceshare_exec::{Change, Entry, apply};
+use std::future::Future;
+use std::pin::Pin;
+
+/// A snapshot is kept after this many entries ...
+const SNAPSHOT_ENTRIES: usize = 256;
+/// ... or this many bytes of them.
+const SNAPSHOT_BYTES: usize = 256 << 10;
+
+/// An append on its way.
+pub(crate) type Appending = Pin<Box<dyn Future<Output = Result<(), AppendError>> + Send>>;
+
+/// Entries for the log, and what waits for them.
+#[derive(Default)]
+pub(crate) struct Batch {
+    records: Vec<LogRecord>,
+    /// Each waits for the entry of this index.
+    pub(crate) outcomes: Vec<(u64, Outcome)>,
+}
+
+impl Batch {
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    pub(crate) fn wait(&mut self, index: u64, outcome: Outcome) {
+        self.outcomes.push((index, outcome));
+    }
+}
+
+impl Actor {
+    /// Takes an entry into the state and puts it with those that wait for the log.
+    pub(crate) fn gather(&mut self, entry: &Entry) {
+        apply(&mut self.state, entry);
+        let payload = encode_entry(entry);
+        self.entries_since_snapshot += 1;
+        self.bytes_since_snapshot += payload.len();
+        self.gathering.records.push(LogRecord {
+            index: self.state.index(),
+            epoch: self.state.epoch().clone(),
+            last_seq: self.state.seq(),
+            at: entry.at,
+            payload,
+        });
+    }
+
+    /// Sends what is gathered to the log, if there is anything.
+    pub(crate) fn start_append(&mut self) -> Option<Appending> {
+        let first = self.gathering.records.first()?.index;
+        let batch = std::mem::take(&mut self.gathering);
+        let append = Append {
+            session: self.state.id(),
+            expected_index: first - 1,
+            records: batch.records.clone(),
+            snapshot: self.snapshot_if_due(),
+            trim_to: self.window.expire(self.now()),
+        };
+        self.in_flight = Some(batch);
+        let log = self.deps.log.clone();
+        Some(Box::pin(async move { log.append(append).await }))
+    }
+
+    fn snapshot_if_due(&mut self) -> Option<SnapshotRecord> {
+        let due = self.entries_since_snapshot >= SNAPSHOT_ENTRIES || self.bytes_since_snapshot >= SNAPSHOT_BYTES || self.state.is_ended();
+        if !due {
+            return None;
+        }
+        (self.entries_since_snapshot, self.bytes_since_snapshot) = (0, 0);
+        let state = &self.state;
+        Some(SnapshotRecord { index: state.index(), epoch: state.epoch().clone(), payload: encode_state(state) })
+    }
+
+    /// The log has answered.
+    pub(crate) async fn finish_append(&mut self, result: Result<(), AppendError>) -> Result<()> {
+        let Some(batch) = self.in_flight.take() else { return Ok(()) };
+        match result {
+            Ok(()) => self.committed(batch),
+            Err(error) => {
+                tracing::warn!(session = %self.state.id(), error = %error, cause = ?error, "session log not written; reading it back");
+                self.in_flight = Some(batch);
+                self.read_back().await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn committed(&mut self, batch: Batch) {
+        for record in &batch.records {
+            let LogRecord { index, last_seq, at, .. } = *record;
+            let size = u32::try_from(record.payload.len()).unwrap_or(u32::MAX);
+            if last_seq == Seq::NONE {
+                self.window.restart();
+            }
+            self.window.push(Retained { index, last_seq, at, size });
+        }
+        for (_, outcome) in batch.outcomes {
+            self.carry_out(outcome);
+        }
+    }
+
+    /// An append failed, or its outcome is not known: the log decides. What is in it is told as ever; the rest is refused, and the state
+    /// goes on from the log.
+    async fn read_back(&mut self) -> Result<()> {
+        let loaded = load(&self.deps, self.state.id()).await?.ok_or_else(|| Error::internal("the session's log is gone"))?;
+        let batches = [self.in_flight.take(), Some(std::mem::take(&mut self.gathering))];
+        (self.state, self.window) = loaded;
+        (self.entries_since_snapshot, self.bytes_since_snapshot) = (SNAPSHOT_ENTRIES, 0);
+        let head = self.state.index();
+        for (index, outcome) in batches.into_iter().flatten().flat_map(|b| b.outcomes) {
+            if index <= head { self.carry_out(outcome) } else { self.answer_unwritten(outcome) }
+        }
+        self.declare_lost_points();
+        Ok(())
+    }
+
+    /// Points that the log takes for connected and that are not: their loss did not get into it.
+    pub(crate) fn declare_lost_points(&mut self) {
+        let state = &self.state;
+        let listed = state.present().flat_map(|(_, presence)| presence.points.iter());
+        let lost: Vec<_> = listed
+            .filter(|(id, point)| point.announce_at.is_none() && self.fanout.get(**id, point.incarnation).is_none())
+            .map(|(id, point)| (*id, point.incarnation))
+            .collect();
+        for (point, incarnation) in lost {
+            self.lost(point, incarnation);
+        }
+    }
+
+    /// Does what waited for a commit.
+    pub(crate) fn carry_out(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Tell { entry, before } => self.tell(&entry, before),
+            Outcome::Observe(session) => self.deps.observer.changed(&session),
+            Outcome::Ack { asker, seq } => self.answer(asker, Notice::Ack { id: asker.id, seq }),
+            Outcome::Nack { asker, code, detail } => self.answer(asker, Notice::Nack { id: asker.id, code, detail }),
+            // Whoever asked may have gone away meanwhile.
+            Outcome::Reply { reply, answer } => drop(reply.send(answer)),
+            Outcome::Release(release) => release(Ok(())),
+            Outcome::Connected(connecting) => self.let_in(*connecting),
+            Outcome::Close { member, reason } => self.fanout.close_member(member, reason),
+            Outcome::CloseAll(reason) => self.fanout.close_all(reason),
+        }
+    }
+
+    /// Tells everybody what an entry says, then shows new followers where their root is.
+    fn tell(&mut self, entry: &Entry, before: Seq) {
+        let mut seq = before;
+        for event in &entry.events {
+            seq = seq.plus(1);
+            let frame = ServerFrame { seq, at: entry.at, from: entry.from, statement: Statement::Event(event.clone()) };
+            self.fanout.broadcast(&frame);
+        }
+        self.follow(&entry.changes, entry.at);
+    }
+
+    fn follow(&mut self, changes: &[Change], at: Timestamp) {
+        for change in changes {
+            match change {
+                Change::Follow { member, follow } => {
+                    if self.fanout.set_root(*member, follow.root)
+                        && let Some(root) = follow.root
+                    {
+                        let latest = self.actions.latest(&self.state, root);
+                        self.fanout.show_member(*member, at, latest);
+                    }
+                }
+                Change::Left { member } | Change::Removed { member } => {
+                    self.fanout.set_root(*member, None);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The connections that an entry brings to an end.
+pub(crate) fn closings(entry: &Entry) -> Vec<Outcome> {
+    let closing = |event: &Event| match event {
+        Event::Quit { member, reason: QuitReason::Removed } => Some(Outcome::Close { member: *member, reason: CloseReason::Removed }),
+        Event::Quit { member, .. } | Event::HttpQuit { member } => Some(Outcome::Close { member: *member, reason: CloseReason::Left }),
+        Event::SessEnd { .. } => Some(Outcome::CloseAll(CloseReason::SessionEnded)),
+        _ => None,
+    };
+    entry.events.iter().filter_map(closing).collect()
+}
+
+/// Whether an entry changes what the directory of sessions lists.
+pub(crate) fn changes_listing(entry: &Entry) -> bool {
+    entry.changes.iter().any(|c| matches!(c, Change::Info(_) | Change::Ended(_)))
+}
+
+/// Who is gone after an entry.
+pub(crate) fn departed(entry: &Entry) -> Vec<MemberId> {
+    let gone = |change: &Change| match change {
+        Change::Left { member } | Change::Removed { member } => Some(*member),
+        _ => None,
+    };
+    entry.changes.iter().filter_map(gone).collect()
+}

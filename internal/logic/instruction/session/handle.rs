@@ -1,0 +1,62 @@
+//! How others talk to a session actor.
+
+use super::Request;
+use faceshare_biz::Result;
+use faceshare_biz::domain::instruction::ClientFrame;
+use faceshare_biz::domain::{PointId, SessionId};
+use tokio::sync::mpsc;
+
+/// A way to one session actor. Cheap to clone; sending waits while the actor's mailbox is full.
+#[derive(Debug, Clone)]
+pub struct SessionHandle {
+    id: SessionId,
+    mailbox: mpsc::Sender<Request>,
+}
+
+/// The actor is gone; nothing of the request was looked at.
+#[derive(Debug)]
+pub(crate) struct Gone(pub(crate) Request);
+
+impl SessionHandle {
+    pub(crate) const fn new(id: SessionId, mailbox: mpsc::Sender<Request>) -> Self {
+        Self { id, mailbox }
+    }
+
+    /// Which session.
+    #[must_use]
+    pub const fn id(&self) -> SessionId {
+        self.id
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.mailbox.is_closed()
+    }
+
+    pub(crate) async fn send(&self, request: Request) -> Result<(), Gone> {
+        self.mailbox.send(request).await.map_err(|e| Gone(e.0))
+    }
+
+    /// A frame of a connected point. `false`: the session is gone.
+    pub async fn frame(&self, point: PointId, incarnation: u64, frame: ClientFrame) -> bool {
+        self.send(Request::Frame { point, incarnation, frame }).await.is_ok()
+    }
+
+    /// The connection of a point is gone.
+    pub async fn lost(&self, point: PointId, incarnation: u64) {
+        // With the actor gone there is nobody to tell: a session that comes back counts all its points as lost.
+        let _ = self.send(Request::Lost { point, incarnation }).await;
+    }
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Propose { .. } => "Propose",
+            Self::Read(_) => "Read",
+            Self::Connect { .. } => "Connect",
+            Self::Frame { .. } => "Frame",
+            Self::Lost { .. } => "Lost",
+            Self::TellHost(_) => "TellHost",
+        })
+    }
+}

@@ -1,0 +1,60 @@
+//! The session actor: one task that owns a session's state and is the only one to change it.
+//!
+//! An input is stepped on the state at once and its entry gathered; what is gathered is appended to the log as one batch, at most one batch
+//! at a time. Everything that anybody is told of it (frames, answers, replies) waits until the log has it. So the state here may be ahead
+//! of the log by what is gathered and in flight; when an append fails, the state is read back from the log and everybody whose input is
+//! not in it is told `UNAVAILABLE`.
+
+mod actor;
+pub(crate) mod ask;
+mod commit;
+mod connect;
+mod handle;
+mod load;
+mod outcome;
+
+pub(crate) use actor::{Actor, ActorDeps, MAILBOX};
+pub use connect::{Connected, Missed, Opening};
+pub use handle::SessionHandle;
+pub(crate) use load::{load, load_with_doubts};
+
+use faceshare_biz::domain::PointId;
+use faceshare_biz::domain::facesession::FaceSession;
+use faceshare_biz::domain::instruction::{ClientFrame, Notice};
+use faceshare_biz::{Error, Result};
+use faceshare_exec::{Input, State};
+use tokio::sync::oneshot;
+
+/// Releases what a reader has taken from the state, once the log has that state; or the reason why it never will.
+pub(crate) type Release = Box<dyn FnOnce(Result<()>) + Send>;
+
+/// What the actor is asked.
+pub(crate) enum Request {
+    /// Carry out an input that does not come over a stream.
+    Propose { input: Box<Input>, reply: oneshot::Sender<Result<FaceSession>> },
+    /// Look at the state.
+    Read(Box<dyn FnOnce(&State) -> Release + Send>),
+    /// A connection wants to be a point.
+    Connect { opening: Box<Opening>, reply: oneshot::Sender<Result<Connected>> },
+    /// A connected point sent a frame.
+    Frame { point: PointId, incarnation: u64, frame: ClientFrame },
+    /// A connection is gone.
+    Lost { point: PointId, incarnation: u64 },
+    /// Tell the host's points.
+    TellHost(Notice),
+}
+
+/// The session can not be worked with right now.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+pub(crate) enum Away {
+    #[error("the session's log could not be written")]
+    LogUnwritten,
+    #[error("the session's task stopped before it answered")]
+    TaskStopped,
+}
+
+impl From<Away> for Error {
+    fn from(away: Away) -> Self {
+        Self::unavailable(away)
+    }
+}

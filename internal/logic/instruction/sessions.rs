@@ -1,0 +1,241 @@
+//! Finds, loads and keeps the session actors of this process.
+
+use super::codec::{encode_entry, encode_state};
+use super::mgr::pointmemmgr::PointMemMgr;
+use super::session::{self, Actor, ActorDeps, Connected, Opening, Request, SessionHandle};
+use super::settings::StreamSettings;
+use super::window::ResumeWindow;
+use faceshare_biz::domain::facesession::FaceSession;
+use faceshare_biz::domain::instruction::{Append, FrameCodec, LogRecord, Notice, Retained, SessionLog, SnapshotRecord};
+use faceshare_biz::domain::port::{Clock, Secrets};
+use faceshare_biz::domain::{SessionId, Timestamp};
+use faceshare_biz::{Error, ErrorCode, Result};
+use faceshare_exec::{Entry, Genesis, Input, State};
+use futures_util::FutureExt;
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{OnceCell, mpsc};
+use tokio_util::task::TaskTracker;
+
+/// Told after a commit that changed what is listed of a session: title, host, limits, end. Must return quickly.
+pub trait SessionObserver: Send + Sync + 'static {
+    /// The session as it is now.
+    fn changed(&self, session: &FaceSession);
+}
+
+/// What sessions need from outside.
+pub struct SessionDeps {
+    /// Where their entries go.
+    pub log: Arc<dyn SessionLog>,
+    /// How frames are written and read.
+    pub codec: Arc<dyn FrameCodec>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Names for epochs.
+    pub secrets: Arc<dyn Secrets>,
+    /// Told of what is listed.
+    pub observer: Arc<dyn SessionObserver>,
+    /// The points of this process.
+    pub points: Arc<PointMemMgr>,
+    /// Limits and time spans.
+    pub settings: StreamSettings,
+}
+
+type Slot = Arc<OnceCell<SessionHandle>>;
+
+/// All sessions. Cheap to clone.
+#[derive(Clone)]
+pub struct Sessions {
+    deps: Arc<ActorDeps>,
+    /// One slot for each session that is loaded or being loaded; held only to look a slot up.
+    slots: Arc<Mutex<HashMap<SessionId, Slot>>>,
+    tasks: TaskTracker,
+}
+
+impl Sessions {
+    /// No session is loaded yet.
+    #[must_use]
+    pub fn new(deps: SessionDeps) -> Self {
+        let SessionDeps { log, codec, clock, secrets, observer, points, settings } = deps;
+        let deps = Arc::new(ActorDeps { log, codec, clock, secrets, observer, points, settings });
+        Self { deps, slots: Arc::default(), tasks: TaskTracker::new() }
+    }
+
+    /// Opens a session: it is in the log when this returns.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the log can not be written.
+    pub async fn create(&self, genesis: Genesis) -> Result<FaceSession> {
+        let now = self.deps.clock.now();
+        let state = State::open(genesis, now + self.deps.settings.rules.seat, now);
+        let record = first_record(&state, now);
+        let retained = retained(&record);
+        let snapshot = SnapshotRecord { index: state.index(), epoch: state.epoch().clone(), payload: encode_state(&state) };
+        let append = Append { session: state.id(), expected_index: 0, records: vec![record], snapshot: Some(snapshot), trim_to: None };
+        self.deps.log.append(append).await.map_err(Error::unavailable)?;
+        let session = state.face_session();
+        let window = ResumeWindow::new(vec![retained], self.deps.settings.resume);
+        let handle = self.spawn(state, window, false);
+        self.lock().insert(session.id, Arc::new(OnceCell::new_with(Some(handle))));
+        Ok(session)
+    }
+
+    /// Carries out an input; the session as it is after.
+    ///
+    /// # Errors
+    /// What the kernel refuses with; `NOT_FOUND` when there is no such session; `UNAVAILABLE` when it is not known to be in the log.
+    pub async fn propose(&self, id: SessionId, input: Input) -> Result<FaceSession> {
+        let (request, answer) = session::ask::propose(input).split();
+        self.send(id, request).await?;
+        session::ask::answered(answer).await
+    }
+
+    /// Looks at a session's state, as committed. Works for sessions that have ended.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` when there is no such session; `UNAVAILABLE` when the state is not known to be in the log.
+    pub async fn read<T: Send + 'static>(&self, id: SessionId, look: impl FnOnce(&State) -> T + Send + 'static) -> Result<T> {
+        let (request, answer) = session::ask::read(look).split();
+        self.send(id, request).await?;
+        session::ask::answered(answer).await
+    }
+
+    /// Lets a connection in as a point.
+    ///
+    /// # Errors
+    /// What the kernel refuses with; `UNAUTHENTICATED` when there is no such session.
+    pub async fn connect(&self, opening: Opening) -> Result<(SessionHandle, Connected)> {
+        let id = opening.claims.session;
+        let (request, answer) = session::ask::connect(opening).split();
+        let handle = self.send(id, request).await.map_err(|e| match e.code {
+            ErrorCode::NotFound => Error::new(ErrorCode::Unauthenticated, "there is no such session"),
+            _ => e,
+        })?;
+        Ok((handle, session::ask::answered(answer).await?))
+    }
+
+    /// Tells the host's points.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` when there is no such session.
+    pub async fn tell_host(&self, id: SessionId, notice: Notice) -> Result<()> {
+        self.send(id, Request::TellHost(notice)).await.map(drop)
+    }
+
+    /// The points of this process.
+    #[must_use]
+    pub fn points(&self) -> &Arc<PointMemMgr> {
+        &self.deps.points
+    }
+
+    /// Limits and time spans.
+    #[must_use]
+    pub fn settings(&self) -> &StreamSettings {
+        &self.deps.settings
+    }
+
+    pub(crate) fn deps(&self) -> &Arc<ActorDeps> {
+        &self.deps
+    }
+
+    /// Loads these sessions, so that their deadlines come in time. Those that cannot be read are left for later, with a word in the log.
+    pub async fn wake(&self, ids: &[SessionId]) {
+        for id in ids {
+            if let Err(error) = self.handle(*id).await {
+                tracing::error!(session = %id, error = %error, cause = ?error.cause(), "a session could not be brought back");
+            }
+        }
+    }
+
+    /// Stops all actors once they have answered what they were asked, and waits for that.
+    pub async fn close(&self) {
+        self.lock().clear();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Slot>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands a request to the session's actor, loading it first if need be. One that has just stopped is loaded again.
+    async fn send(&self, id: SessionId, mut request: Request) -> Result<SessionHandle> {
+        loop {
+            let handle = self.handle(id).await?;
+            match handle.send(request).await {
+                Ok(()) => return Ok(handle),
+                Err(gone) => request = gone.0,
+            }
+        }
+    }
+
+    async fn handle(&self, id: SessionId) -> Result<SessionHandle> {
+        let slot = self.slot(id);
+        let handle = slot.get_or_try_init(|| self.load(id)).await;
+        if handle.is_err() {
+            self.release(id, &slot);
+        }
+        handle.cloned()
+    }
+
+    /// The slot of a session; a slot whose actor has stopped makes way for a fresh one.
+    fn slot(&self, id: SessionId) -> Slot {
+        let mut slots = self.lock();
+        let slot = slots.entry(id).or_default();
+        if slot.get().is_some_and(SessionHandle::is_gone) {
+            *slot = Slot::default();
+        }
+        slot.clone()
+    }
+
+    fn release(&self, id: SessionId, slot: &Slot) {
+        let mut slots = self.lock();
+        if slots.get(&id).is_some_and(|s| Arc::ptr_eq(s, slot) && s.get().is_none()) {
+            slots.remove(&id);
+        }
+    }
+
+    async fn load(&self, id: SessionId) -> Result<SessionHandle> {
+        let (state, window, suspect) = session::load_with_doubts(&self.deps, id).await?.ok_or_else(Error::not_found)?;
+        Ok(self.spawn(state, window, suspect))
+    }
+
+    fn spawn(&self, state: State, window: ResumeWindow, suspect: bool) -> SessionHandle {
+        let id = state.id();
+        let (sender, mailbox) = mpsc::channel(session::MAILBOX);
+        let mut actor = Actor::new(self.deps.clone(), state, window);
+        actor.declare_lost_points();
+        if suspect {
+            actor.start_epoch();
+        }
+        self.tasks.spawn(run(actor, mailbox));
+        SessionHandle::new(id, sender)
+    }
+}
+
+/// Runs an actor. When it panics or loses its log, its connections are closed and come back to an actor that is read anew from the log.
+async fn run(mut actor: Actor, mut mailbox: mpsc::Receiver<Request>) {
+    metrics::gauge!("sessions_loaded").increment(1);
+    let id = actor.state.id();
+    let end = AssertUnwindSafe(actor.run(&mut mailbox)).catch_unwind().await;
+    match end {
+        Ok(Ok(())) => tracing::debug!(session = %id, "session let go"),
+        Ok(Err(error)) => tracing::error!(session = %id, error = %error, cause = ?error.cause(), "session lost its log"),
+        Err(_) => tracing::error!(session = %id, "session panicked; it will be read back from its log"),
+    }
+    mailbox.close();
+    actor.abandon();
+    metrics::gauge!("sessions_loaded").decrement(1);
+}
+
+/// A session's first entry changes nothing; the snapshot beside it says how the session begins.
+fn first_record(state: &State, now: Timestamp) -> LogRecord {
+    let entry = Entry { at: now, from: Some(state.host()), changes: Vec::new(), events: Vec::new() };
+    LogRecord { index: state.index(), epoch: state.epoch().clone(), last_seq: state.seq(), at: now, payload: encode_entry(&entry) }
+}
+
+fn retained(record: &LogRecord) -> Retained {
+    let size = u32::try_from(record.payload.len()).unwrap_or(u32::MAX);
+    Retained { index: record.index, last_seq: record.last_seq, at: record.at, size }
+}

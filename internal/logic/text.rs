@@ -1,0 +1,118 @@
+//! Checks on what people send. All that is wrong with a request is said at once.
+
+use faceshare_biz::domain::instruction::Device;
+use faceshare_biz::domain::{Nickname, TextError, Title, clean_text};
+use faceshare_biz::{Error, Result, Violation, constants};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+use unicode_normalization::UnicodeNormalization;
+
+/// Normalised to NFC, so that what looks the same is the same.
+fn nfc(text: &str) -> String {
+    text.nfc().collect()
+}
+
+/// Collects what is wrong with the fields of one request.
+///
+/// A check returns a value even when the field is bad only where there is a harmless one; [`FieldChecks::finish`] tells.
+#[derive(Debug, Default)]
+pub(crate) struct FieldChecks {
+    violations: Vec<Violation>,
+}
+
+impl FieldChecks {
+    /// Notes that a field is wrong.
+    pub(crate) fn refuse(&mut self, path: &str, message: impl Into<String>) {
+        self.violations.push(Violation { path: path.to_owned(), message: message.into() });
+    }
+
+    /// The good value; notes the reason when there is none.
+    fn text<T>(&mut self, path: &str, checked: Result<T, TextError>) -> Option<T> {
+        checked.map_err(|e| self.refuse(path, e.to_string())).ok()
+    }
+
+    /// A nickname of 1 to `max` characters.
+    pub(crate) fn nickname(&mut self, path: &str, text: &str, max: usize) -> Option<Nickname> {
+        self.text(path, Nickname::new(&nfc(text), max))
+    }
+
+    /// A title of at most `max` characters.
+    pub(crate) fn title(&mut self, path: &str, text: &str, max: usize) -> Option<Title> {
+        self.text(path, Title::new(&nfc(text), max))
+    }
+
+    /// A device's name and kind of at most [`constants::DEVICE_TEXT_MAX`] characters each; what is left out is empty.
+    pub(crate) fn device(&mut self, path: &str, name: Option<&str>, kind: Option<&str>) -> Device {
+        let mut part = |field: &str, text: Option<&str>| -> Box<str> {
+            let text = nfc(text.unwrap_or_default());
+            let clean = clean_text(&text, 0, constants::DEVICE_TEXT_MAX);
+            self.text(&format!("{path}.{field}"), clean).unwrap_or_default().into()
+        };
+        Device { name: part("name", name), kind: part("kind", kind) }
+    }
+
+    /// A number within a range.
+    pub(crate) fn number<T: PartialOrd + Display>(&mut self, path: &str, value: T, allowed: &RangeInclusive<T>) {
+        if !allowed.contains(&value) {
+            self.refuse(path, format!("is {value}; allowed are {} to {}", allowed.start(), allowed.end()));
+        }
+    }
+
+    /// A duration within a range.
+    pub(crate) fn duration(&mut self, path: &str, value: Duration, allowed: &RangeInclusive<Duration>) {
+        if !allowed.contains(&value) {
+            let (min, max) = (allowed.start().as_secs(), allowed.end().as_secs());
+            self.refuse(path, format!("is {}s; allowed are {min}s to {max}s", value.as_secs_f64()));
+        }
+    }
+
+    /// # Errors
+    /// `INVALID_ARGUMENT` with everything that was noted.
+    pub(crate) fn finish(self) -> Result<()> {
+        if self.violations.is_empty() { Ok(()) } else { Err(Error::invalid_fields(self.violations)) }
+    }
+}
+
+/// The value of a field whose check has passed.
+///
+/// # Errors
+/// `INTERNAL` when it has not: [`FieldChecks::finish`] was to be asked first.
+pub(crate) fn checked<T>(field: Option<T>) -> Result<T> {
+    field.ok_or_else(|| Error::internal("a field was used although its check had failed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FieldChecks;
+    use std::time::Duration;
+
+    #[test]
+    fn text_is_composed_before_it_is_counted() {
+        let mut checks = FieldChecks::default();
+        let nickname = checks.nickname("nickname", "A\u{308}nne", 4);
+        assert_eq!(nickname.map(|n| n.to_string()), Some("Änne".to_owned()));
+        assert!(checks.finish().is_ok());
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said_at_once_with_its_path() {
+        let mut checks = FieldChecks::default();
+        checks.title("title", "a\u{202e}b", 100);
+        checks.device("device", Some(&"x".repeat(65)), Some("pho\u{0}ne"));
+        checks.number("maxMembers", 0, &(1..=500));
+        checks.duration("autoEndAfter", Duration::from_secs(1), &(Duration::from_secs(600)..=Duration::from_secs(86_400)));
+        let error = checks.finish().expect_err("five fields are wrong");
+        let paths: Vec<_> = error.violations.iter().map(|v| v.path.as_str()).collect();
+        assert_eq!(paths, ["title", "device.name", "device.kind", "maxMembers", "autoEndAfter"]);
+        assert!(error.violations[3].message.contains("1 to 500"));
+    }
+
+    #[test]
+    fn a_device_that_says_nothing_about_itself_is_fine() {
+        let mut checks = FieldChecks::default();
+        let device = checks.device("device", None, Some(" phone "));
+        assert_eq!((&*device.name, &*device.kind), ("", "phone"));
+        assert!(checks.finish().is_ok());
+    }
+}

@@ -1,0 +1,34 @@
+//! The repository suites over the main database on SQLite. (The session log's runs beside the log.)
+
+use crate::db::Database;
+use crate::sqlite::Synchronous;
+use tempfile::TempDir;
+
+/// An adapter over a database in a folder of its own.
+async fn fresh<R>(adapter: impl FnOnce(Database) -> R) -> (R, TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("faceshare.db");
+    let db = Database::open(&path.display().to_string(), Synchronous::Normal).await.expect("opened");
+    db.migrate().await.expect("migrated");
+    (adapter(db), folder)
+}
+
+macro_rules! over_sqlite {
+    ($($module:ident: $contract:ident over $adapter:ident;)*) => {$(
+        mod $module {
+            use super::fresh;
+            use crate::contract::$module::$contract;
+            use crate::db::$adapter;
+
+            $contract!(fresh($adapter::new));
+        }
+    )*};
+}
+
+over_sqlite! {
+    account: account_contract over Accounts;
+    token_family: token_family_contract over TokenFamilies;
+    face_session: face_session_contract over FaceSessions;
+    number_code: number_code_contract over NumberCodes;
+    invite: invite_contract over Invites;
+}

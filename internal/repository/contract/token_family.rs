@@ -1,0 +1,74 @@
+//! What every [`TokenFamilyRepository`] must do.
+
+use faceshare_biz::domain::account::{Rotation, TokenFamily, TokenFamilyRepository};
+use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
+
+macro_rules! token_family_contract {
+    ($fresh:expr) => {
+        crate::contract::run_contract!(
+            token_family,
+            $fresh,
+            [a_rotation_moves_on_one_generation, of_two_rotations_at_once_one_is_done, a_revoked_family_does_not_rotate]
+        );
+    };
+}
+pub(crate) use token_family_contract;
+
+fn family(id: u64) -> TokenFamily {
+    TokenFamily {
+        id: FamilyId::new(id).expect("an id"),
+        account: AccountId::new(7).expect("an id"),
+        generation: 0,
+        rotated_at: Timestamp::from_millis(1),
+        sealed_pair: None,
+        expires_at: Timestamp::from_millis(100),
+        revoked_at: None,
+    }
+}
+
+fn rotation(id: u64, from_generation: u32, sealed: &str) -> Rotation {
+    let at = Timestamp::from_millis(50);
+    Rotation { family: family(id).id, from_generation, at, sealed_pair: sealed.to_owned(), expires_at: Timestamp::from_millis(200) }
+}
+
+pub(crate) async fn a_rotation_moves_on_one_generation(families: &impl TokenFamilyRepository) {
+    families.insert(&family(1)).await.expect("kept");
+    families.insert(&family(2)).await.expect("kept");
+    assert_eq!(families.find(family(1).id).await.expect("looked up"), Some(family(1)));
+    assert!(!families.rotate(&rotation(1, 1, "x")).await.expect("asked"), "not there yet");
+    assert!(families.rotate(&rotation(1, 0, "x")).await.expect("asked"));
+    assert!(!families.rotate(&rotation(1, 0, "y")).await.expect("asked"), "not there any more");
+    let found = families.find(family(1).id).await.expect("looked up").expect("a family");
+    let rotated = TokenFamily {
+        generation: 1,
+        rotated_at: Timestamp::from_millis(50),
+        sealed_pair: Some("x".to_owned()),
+        expires_at: Timestamp::from_millis(200),
+        ..family(1)
+    };
+    assert_eq!(found, rotated);
+    assert_eq!(families.find(family(2).id).await.expect("looked up"), Some(family(2)));
+    assert!(!families.rotate(&rotation(3, 0, "x")).await.expect("asked"), "no such family");
+}
+
+pub(crate) async fn of_two_rotations_at_once_one_is_done(families: &impl TokenFamilyRepository) {
+    families.insert(&family(1)).await.expect("kept");
+    for generation in 0..10 {
+        let (left, right) = (rotation(1, generation, "left"), rotation(1, generation, "right"));
+        let (a, b) = tokio::join!(families.rotate(&left), families.rotate(&right));
+        let (a, b) = (a.expect("asked"), b.expect("asked"));
+        assert!(a != b);
+        let kept = families.find(family(1).id).await.expect("looked up").and_then(|f| f.sealed_pair);
+        assert_eq!(kept.as_deref(), Some(if a { "left" } else { "right" }));
+    }
+}
+
+pub(crate) async fn a_revoked_family_does_not_rotate(families: &impl TokenFamilyRepository) {
+    families.insert(&family(1)).await.expect("kept");
+    families.revoke(family(1).id, Timestamp::from_millis(10)).await.expect("revoked");
+    families.revoke(family(1).id, Timestamp::from_millis(20)).await.expect("again");
+    let found = families.find(family(1).id).await.expect("looked up").expect("a family");
+    assert_eq!(found.revoked_at, Some(Timestamp::from_millis(10)));
+    assert!(!families.rotate(&rotation(1, 0, "x")).await.expect("asked"));
+    families.revoke(family(2).id, Timestamp::from_millis(10)).await.expect("no such family is no error");
+}

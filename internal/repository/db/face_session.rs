@@ -1,0 +1,210 @@
+//! The directory of sessions.
+
+use super::connection::Database;
+use super::entity::face_session::{ActiveModel, Column, Entity, Model};
+use super::entity::session_host;
+use crate::error::{from_db, from_insert, unreadable};
+use async_trait::async_trait;
+use faceshare_biz::domain::facesession::{Admission, EndReason, Ended, FaceSession, FaceSessionRepository, HostLeft};
+use faceshare_biz::domain::{MemberId, Page, PageRequest, SessionId, Timestamp, Title};
+use faceshare_biz::{Error, ErrorCode, Result};
+use sea_orm::sea_query::{OnConflict, Query};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+
+/// Keeps the directory of sessions in the main database.
+#[derive(Debug, Clone)]
+pub struct FaceSessions {
+    db: Database,
+}
+
+impl FaceSessions {
+    /// In this database.
+    #[must_use]
+    pub const fn new(db: Database) -> Self {
+        Self { db }
+    }
+}
+
+#[async_trait]
+impl FaceSessionRepository for FaceSessions {
+    async fn insert(&self, session: &FaceSession, limit: u32) -> Result<()> {
+        let transaction = self.db.begin().await?;
+        let live = Entity::find()
+            .filter(Column::HostId.eq(session.host.get().cast_signed()))
+            .filter(Column::EndedAt.is_null())
+            .count(&transaction)
+            .await
+            .map_err(from_db)?;
+        if live >= u64::from(limit) {
+            return Err(Error::new(ErrorCode::LimitExceeded, format!("{limit} sessions of this host go on already")));
+        }
+        let inserted = Entity::insert(row(session)).exec_without_returning(&transaction).await;
+        inserted.map_err(|error| from_insert(error, "there is such a session already"))?;
+        note_host(session, &transaction).await.map_err(from_db)?;
+        transaction.commit().await.map_err(from_db)
+    }
+
+    async fn save(&self, session: &FaceSession) -> Result<()> {
+        let all_but_id = [
+            Column::Title,
+            Column::HostId,
+            Column::Admission,
+            Column::AdmissionForced,
+            Column::Locked,
+            Column::HostLeft,
+            Column::MaxMembers,
+            Column::MemberCount,
+            Column::CreatedAt,
+            Column::EndedAt,
+            Column::EndReason,
+        ];
+        let transaction = self.db.begin().await?;
+        Entity::insert(row(session))
+            .on_conflict(OnConflict::column(Column::Id).update_columns(all_but_id).to_owned())
+            .exec_without_returning(&transaction)
+            .await
+            .map_err(from_db)?;
+        note_host(session, &transaction).await.map_err(from_db)?;
+        transaction.commit().await.map_err(from_db)
+    }
+
+    async fn remove(&self, id: SessionId) -> Result<()> {
+        let id = id.get().cast_signed();
+        let transaction = self.db.begin().await?;
+        Entity::delete_by_id(id).exec(&transaction).await.map_err(from_db)?;
+        let hosts = session_host::Entity::delete_many().filter(session_host::Column::SessionId.eq(id));
+        hosts.exec(&transaction).await.map_err(from_db)?;
+        transaction.commit().await.map_err(from_db)
+    }
+
+    async fn list_by_host(&self, host: MemberId, page: PageRequest<SessionId>) -> Result<Page<FaceSession, SessionId>> {
+        let hosted = Query::select()
+            .column(session_host::Column::SessionId)
+            .from(session_host::Entity)
+            .and_where(session_host::Column::HostId.eq(host.get().cast_signed()))
+            .to_owned();
+        let mut query = Entity::find().filter(Column::Id.in_subquery(hosted)).order_by_desc(Column::Id);
+        if let Some(after) = page.after {
+            query = query.filter(Column::Id.lt(after.get().cast_signed()));
+        }
+        // One more than asked tells whether there is another page.
+        let rows = query.limit(u64::from(page.size) + 1).all(self.db.reader()).await.map_err(from_db)?;
+        let size = usize::try_from(page.size).unwrap_or(usize::MAX);
+        let more = rows.len() > size;
+        let items = rows.into_iter().take(size).map(FaceSession::try_from).collect::<Result<Vec<_>>>()?;
+        let next = if more { items.last().map(|last| last.id) } else { None };
+        Ok(Page { items, next })
+    }
+
+    async fn count_live(&self) -> Result<u64> {
+        Entity::find().filter(Column::EndedAt.is_null()).count(self.db.reader()).await.map_err(from_db)
+    }
+
+    async fn live(&self) -> Result<Vec<SessionId>> {
+        let ids: Vec<i64> = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::EndedAt.is_null())
+            .order_by_asc(Column::Id)
+            .into_tuple()
+            .all(self.db.reader())
+            .await
+            .map_err(from_db)?;
+        ids.into_iter().map(session_id).collect()
+    }
+}
+
+/// Remembers that the session's host hosts it: it stays in that person's list when somebody else becomes host.
+async fn note_host(session: &FaceSession, connection: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let key = [session_host::Column::HostId, session_host::Column::SessionId];
+    let row = session_host::ActiveModel { host_id: Set(session.host.get().cast_signed()), session_id: Set(session.id.get().cast_signed()) };
+    session_host::Entity::insert(row)
+        // Writing the same value again is "do nothing" in the dialect of every database.
+        .on_conflict(OnConflict::columns(key).update_column(session_host::Column::HostId).to_owned())
+        .exec_without_returning(connection)
+        .await
+        .map(drop)
+}
+
+fn row(session: &FaceSession) -> ActiveModel {
+    ActiveModel {
+        id: Set(session.id.get().cast_signed()),
+        title: Set(session.title.to_string()),
+        host_id: Set(session.host.get().cast_signed()),
+        admission: Set(admission_name(session.admission).to_owned()),
+        admission_forced: Set(session.admission_forced),
+        locked: Set(session.locked),
+        host_left: Set(host_left_name(session.host_left).to_owned()),
+        max_members: Set(i64::from(session.max_members)),
+        member_count: Set(i64::from(session.member_count)),
+        created_at: Set(session.created_at.as_millis()),
+        ended_at: Set(session.ended.map(|ended| ended.at.as_millis())),
+        end_reason: Set(session.ended.map(|ended| end_reason_name(ended.reason).to_owned())),
+    }
+}
+
+impl TryFrom<Model> for FaceSession {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self> {
+        let ended = match (row.ended_at, row.end_reason.as_deref()) {
+            (None, _) => None,
+            (Some(at), Some(reason)) => Some(Ended { at: Timestamp::from_millis(at), reason: end_reason(reason)? }),
+            (Some(_), None) => return Err(unreadable("face_sessions.end_reason")),
+        };
+        Ok(Self {
+            id: session_id(row.id)?,
+            title: Title::new(&row.title, usize::MAX).map_err(|_| unreadable("face_sessions.title"))?,
+            host: MemberId::new(row.host_id.cast_unsigned()).ok_or_else(|| unreadable("face_sessions.host_id"))?,
+            admission: admission(&row.admission)?,
+            admission_forced: row.admission_forced,
+            locked: row.locked,
+            host_left: host_left(&row.host_left)?,
+            max_members: u32::try_from(row.max_members).map_err(|_| unreadable("face_sessions.max_members"))?,
+            member_count: u32::try_from(row.member_count).map_err(|_| unreadable("face_sessions.member_count"))?,
+            created_at: Timestamp::from_millis(row.created_at),
+            ended,
+        })
+    }
+}
+
+fn session_id(column: i64) -> Result<SessionId> {
+    SessionId::new(column.cast_unsigned()).ok_or_else(|| unreadable("face_sessions.id"))
+}
+
+const fn admission_name(admission: Admission) -> &'static str {
+    match admission {
+        Admission::Open => "OPEN",
+        Admission::Approval => "APPROVAL",
+    }
+}
+
+fn admission(name: &str) -> Result<Admission> {
+    let all = [Admission::Open, Admission::Approval];
+    all.into_iter().find(|a| admission_name(*a) == name).ok_or_else(|| unreadable("face_sessions.admission"))
+}
+
+const fn host_left_name(host_left: HostLeft) -> &'static str {
+    match host_left {
+        HostLeft::Countdown => "COUNTDOWN",
+        HostLeft::Promote => "PROMOTE",
+    }
+}
+
+fn host_left(name: &str) -> Result<HostLeft> {
+    let all = [HostLeft::Countdown, HostLeft::Promote];
+    all.into_iter().find(|h| host_left_name(*h) == name).ok_or_else(|| unreadable("face_sessions.host_left"))
+}
+
+const fn end_reason_name(reason: EndReason) -> &'static str {
+    match reason {
+        EndReason::HostEnded => "HOST_ENDED",
+        EndReason::AutoEnd => "AUTO_END",
+        EndReason::Platform => "PLATFORM",
+    }
+}
+
+fn end_reason(name: &str) -> Result<EndReason> {
+    let all = [EndReason::HostEnded, EndReason::AutoEnd, EndReason::Platform];
+    all.into_iter().find(|r| end_reason_name(*r) == name).ok_or_else(|| unreadable("face_sessions.end_reason"))
+}

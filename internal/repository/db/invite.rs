@@ -1,0 +1,102 @@
+//! Invites.
+
+use super::connection::Database;
+use super::entity::invite::{ActiveModel, Column, Entity, Model};
+use crate::error::{from_db, unreadable};
+use async_trait::async_trait;
+use faceshare_biz::domain::facesession::{Invite, InviteRepository, InviteUse};
+use faceshare_biz::domain::{SessionId, Timestamp};
+use faceshare_biz::{Error, Result};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, Set};
+
+/// Keeps invites in the main database.
+#[derive(Debug, Clone)]
+pub struct Invites {
+    db: Database,
+}
+
+impl Invites {
+    /// In this database.
+    #[must_use]
+    pub const fn new(db: Database) -> Self {
+        Self { db }
+    }
+}
+
+#[async_trait]
+impl InviteRepository for Invites {
+    async fn put(&self, invite: &Invite) -> Result<()> {
+        let session = invite.session.get().cast_signed();
+        let row = ActiveModel {
+            session_id: Set(session),
+            fingerprint: Set(invite.fingerprint.to_vec()),
+            sealed: Set(invite.sealed.clone()),
+            expires_at: Set(invite.expires_at.as_millis()),
+            max_uses: Set(invite.max_uses.map(i64::from)),
+            uses: Set(i64::from(invite.uses)),
+        };
+        let transaction = self.db.begin().await?;
+        Entity::delete_by_id(session).exec(&transaction).await.map_err(from_db)?;
+        Entity::insert(row).exec_without_returning(&transaction).await.map_err(from_db)?;
+        transaction.commit().await.map_err(from_db)
+    }
+
+    async fn find(&self, fingerprints: &[[u8; 32]]) -> Result<Option<Invite>> {
+        let wanted = fingerprints.iter().map(|f| f.to_vec());
+        let rows = Entity::find().filter(Column::Fingerprint.is_in(wanted)).all(self.db.reader()).await.map_err(from_db)?;
+        // Of several, the one under the key that is named first.
+        let best = rows.into_iter().min_by_key(|row| fingerprints.iter().position(|f| f.as_slice() == row.fingerprint));
+        best.map(Invite::try_from).transpose()
+    }
+
+    async fn current(&self, session: SessionId) -> Result<Option<Invite>> {
+        let row = Entity::find_by_id(session.get().cast_signed()).one(self.db.reader()).await.map_err(from_db)?;
+        row.map(Invite::try_from).transpose()
+    }
+
+    /// One statement that finds the row only while a use is left: of two at once, one finds nothing.
+    async fn spend(&self, fingerprint: [u8; 32], now: Timestamp) -> Result<InviteUse> {
+        let uses_left = Condition::any().add(Column::MaxUses.is_null()).add(Expr::col(Column::Uses).lt(Expr::col(Column::MaxUses)));
+        let spent = Entity::update_many()
+            .col_expr(Column::Uses, Expr::col(Column::Uses).add(1))
+            .filter(Column::Fingerprint.eq(fingerprint.to_vec()))
+            .filter(Column::ExpiresAt.gt(now.as_millis()))
+            .filter(uses_left)
+            .exec(self.db.writer())
+            .await
+            .map_err(from_db)?;
+        Ok(if spent.rows_affected == 1 { InviteUse::Spent } else { InviteUse::Refused })
+    }
+
+    async fn refund(&self, fingerprint: [u8; 32]) -> Result<()> {
+        Entity::update_many()
+            .col_expr(Column::Uses, Expr::col(Column::Uses).sub(1))
+            .filter(Column::Fingerprint.eq(fingerprint.to_vec()))
+            .filter(Column::Uses.gt(0))
+            .exec(self.db.writer())
+            .await
+            .map(drop)
+            .map_err(from_db)
+    }
+
+    async fn revoke(&self, session: SessionId) -> Result<bool> {
+        let revoked = Entity::delete_by_id(session.get().cast_signed()).exec(self.db.writer()).await.map_err(from_db)?;
+        Ok(revoked.rows_affected == 1)
+    }
+}
+
+impl TryFrom<Model> for Invite {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self> {
+        Ok(Self {
+            fingerprint: row.fingerprint.try_into().map_err(|_| unreadable("invites.fingerprint"))?,
+            sealed: row.sealed,
+            session: SessionId::new(row.session_id.cast_unsigned()).ok_or_else(|| unreadable("invites.session_id"))?,
+            expires_at: Timestamp::from_millis(row.expires_at),
+            max_uses: row.max_uses.map(u32::try_from).transpose().map_err(|_| unreadable("invites.max_uses"))?,
+            uses: u32::try_from(row.uses).map_err(|_| unreadable("invites.uses"))?,
+        })
+    }
+}

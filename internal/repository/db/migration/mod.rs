@@ -1,0 +1,15 @@
+//! The schema, step by step. A step that was released is never edited: what changes comes as a new step.
+
+mod m0001_accounts;
+mod m0002_face_sessions;
+
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+
+/// All steps, in order.
+pub(super) struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_accounts::Migration), Box::new(m0002_face_sessions::Migration)]
+    }
+}

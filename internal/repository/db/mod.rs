@@ -1,0 +1,20 @@
+//! The main database: what must be found without reading a session's log.
+//!
+//! One adapter for each port. Times are milliseconds since 1970 and ids signed 64-bit numbers, so that every database keeps them alike.
+//! Whatever reads before it writes does so in a transaction that takes the writer's place at its start.
+
+mod account;
+mod connection;
+mod entity;
+mod face_session;
+mod invite;
+mod migration;
+mod number_code;
+mod token_family;
+
+pub use account::Accounts;
+pub use connection::Database;
+pub use face_session::FaceSessions;
+pub use invite::Invites;
+pub use number_code::NumberCodes;
+pub use token_family::TokenFamilies;

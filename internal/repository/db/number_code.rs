@@ -1,0 +1,138 @@
+//! Number codes.
+//!
+//! A row is one code. Live: not retired and not expired. In quarantine: retired until a time to come, or expired for less than a quarantine.
+//! A session has at most one row that is not retired.
+
+use super::connection::Database;
+use super::entity::number_code::{ActiveModel, Column, Entity, Model};
+use crate::error::{from_db, from_insert, unreadable};
+use async_trait::async_trait;
+use faceshare_biz::domain::facesession::{CodeRecord, NumberCodeRepository};
+use faceshare_biz::domain::{SessionId, Timestamp};
+use faceshare_biz::{Error, ErrorCode, Result};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Set};
+
+/// What the caller hears when a code cannot be given: it draws another.
+const TAKEN: &str = "the number code is taken";
+
+/// Keeps number codes in the main database.
+#[derive(Debug, Clone)]
+pub struct NumberCodes {
+    db: Database,
+}
+
+impl NumberCodes {
+    /// In this database.
+    #[must_use]
+    pub const fn new(db: Database) -> Self {
+        Self { db }
+    }
+}
+
+#[async_trait]
+impl NumberCodeRepository for NumberCodes {
+    async fn assign(&self, code: &CodeRecord, now: Timestamp, quarantine_until: Timestamp) -> Result<()> {
+        let transaction = self.db.begin().await?;
+        let held = Entity::find_by_id(code.fingerprint.to_vec()).one(&transaction).await.map_err(from_db)?;
+        if let Some(row) = held {
+            if is_taken(&row, now, quarantine_until) {
+                return Err(Error::new(ErrorCode::AlreadyExists, TAKEN));
+            }
+            Entity::delete_by_id(row.fingerprint).exec(&transaction).await.map_err(from_db)?;
+        }
+        retire_all_of(code.session, quarantine_until, &transaction).await.map_err(from_db)?;
+        let row = ActiveModel {
+            fingerprint: Set(code.fingerprint.to_vec()),
+            sealed: Set(code.sealed.clone()),
+            session_id: Set(code.session.get().cast_signed()),
+            created_at: Set(code.created_at.as_millis()),
+            expires_at: Set(code.expires_at.as_millis()),
+            retired_until: Set(None),
+        };
+        Entity::insert(row).exec_without_returning(&transaction).await.map_err(|error| from_insert(error, TAKEN))?;
+        transaction.commit().await.map_err(from_db)
+    }
+
+    async fn find(&self, fingerprints: &[[u8; 32]], now: Timestamp) -> Result<Option<CodeRecord>> {
+        let wanted = fingerprints.iter().map(|f| f.to_vec());
+        let rows =
+            Entity::find().filter(Column::Fingerprint.is_in(wanted)).filter(is_live(now)).all(self.db.reader()).await.map_err(from_db)?;
+        // Of several, the one under the key that is named first.
+        let best = rows.into_iter().min_by_key(|row| fingerprints.iter().position(|f| f.as_slice() == row.fingerprint));
+        best.map(CodeRecord::try_from).transpose()
+    }
+
+    async fn current(&self, session: SessionId, now: Timestamp) -> Result<Option<CodeRecord>> {
+        let row = Entity::find()
+            .filter(Column::SessionId.eq(session.get().cast_signed()))
+            .filter(is_live(now))
+            .order_by_desc(Column::CreatedAt)
+            .one(self.db.reader())
+            .await
+            .map_err(from_db)?;
+        row.map(CodeRecord::try_from).transpose()
+    }
+
+    async fn extend(&self, fingerprint: [u8; 32], now: Timestamp, expires_at: Timestamp) -> Result<bool> {
+        let extended = Entity::update_many()
+            .col_expr(Column::ExpiresAt, Expr::value(expires_at.as_millis()))
+            .filter(Column::Fingerprint.eq(fingerprint.to_vec()))
+            .filter(is_live(now))
+            .exec(self.db.writer())
+            .await
+            .map_err(from_db)?;
+        Ok(extended.rows_affected == 1)
+    }
+
+    async fn retire(&self, session: SessionId, _now: Timestamp, quarantine_until: Timestamp) -> Result<()> {
+        retire_all_of(session, quarantine_until, self.db.writer()).await.map_err(from_db)
+    }
+
+    async fn purge(&self, now: Timestamp, expired_before: Timestamp) -> Result<u64> {
+        let retired = Column::RetiredUntil.is_not_null().and(Column::RetiredUntil.lt(now.as_millis()));
+        let expired = Column::RetiredUntil.is_null().and(Column::ExpiresAt.lt(expired_before.as_millis()));
+        let purged = Entity::delete_many().filter(Condition::any().add(retired).add(expired)).exec(self.db.writer()).await;
+        purged.map(|done| done.rows_affected).map_err(from_db)
+    }
+}
+
+/// Whether this code may not be given to anybody: it is live or in quarantine. One that merely expired is in quarantine as long as one
+/// that is retired now would be.
+fn is_taken(row: &Model, now: Timestamp, quarantine_until: Timestamp) -> bool {
+    let until = match row.retired_until {
+        Some(until) => Timestamp::from_millis(until),
+        None => Timestamp::from_millis(row.expires_at) + quarantine_until.since(now),
+    };
+    now < until
+}
+
+/// The condition that a row is a live code.
+fn is_live(now: Timestamp) -> Condition {
+    Condition::all().add(Column::RetiredUntil.is_null()).add(Column::ExpiresAt.gt(now.as_millis()))
+}
+
+/// Retires expired codes too: should the clock go back, a session still has but one live code.
+async fn retire_all_of(session: SessionId, until: Timestamp, connection: &impl ConnectionTrait) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::RetiredUntil, Expr::value(until.as_millis()))
+        .filter(Column::SessionId.eq(session.get().cast_signed()))
+        .filter(Column::RetiredUntil.is_null())
+        .exec(connection)
+        .await
+        .map(drop)
+}
+
+impl TryFrom<Model> for CodeRecord {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self> {
+        Ok(Self {
+            fingerprint: row.fingerprint.try_into().map_err(|_| unreadable("number_codes.fingerprint"))?,
+            sealed: row.sealed,
+            session: SessionId::new(row.session_id.cast_unsigned()).ok_or_else(|| unreadable("number_codes.session_id"))?,
+            created_at: Timestamp::from_millis(row.created_at),
+            expires_at: Timestamp::from_millis(row.expires_at),
+        })
+    }
+}

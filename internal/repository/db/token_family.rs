@@ -1,0 +1,93 @@
+//! Token families.
+
+use super::connection::Database;
+use super::entity::token_family::{ActiveModel, Column, Entity, Model};
+use crate::error::{from_db, from_insert, unreadable};
+use async_trait::async_trait;
+use faceshare_biz::domain::account::{Rotation, TokenFamily, TokenFamilyRepository};
+use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
+use faceshare_biz::{Error, Result};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+
+/// Keeps token families in the main database.
+#[derive(Debug, Clone)]
+pub struct TokenFamilies {
+    db: Database,
+}
+
+impl TokenFamilies {
+    /// In this database.
+    #[must_use]
+    pub const fn new(db: Database) -> Self {
+        Self { db }
+    }
+}
+
+#[async_trait]
+impl TokenFamilyRepository for TokenFamilies {
+    async fn insert(&self, family: &TokenFamily) -> Result<()> {
+        let row = ActiveModel {
+            id: Set(family.id.get().cast_signed()),
+            account_id: Set(family.account.get().cast_signed()),
+            generation: Set(i64::from(family.generation)),
+            rotated_at: Set(family.rotated_at.as_millis()),
+            sealed_pair: Set(family.sealed_pair.clone()),
+            expires_at: Set(family.expires_at.as_millis()),
+            revoked_at: Set(family.revoked_at.map(Timestamp::as_millis)),
+        };
+        let inserted = Entity::insert(row).exec_without_returning(self.db.writer()).await;
+        inserted.map(drop).map_err(|error| from_insert(error, "there is such a family already"))
+    }
+
+    async fn find(&self, id: FamilyId) -> Result<Option<TokenFamily>> {
+        let row = Entity::find_by_id(id.get().cast_signed()).one(self.db.reader()).await.map_err(from_db)?;
+        row.map(TokenFamily::try_from).transpose()
+    }
+
+    /// One statement that finds the row only in the state that it leaves: of two at once, one finds nothing.
+    async fn rotate(&self, rotation: &Rotation) -> Result<bool> {
+        let from = i64::from(rotation.from_generation);
+        let rotated = Entity::update_many()
+            .col_expr(Column::Generation, Expr::value(from + 1))
+            .col_expr(Column::RotatedAt, Expr::value(rotation.at.as_millis()))
+            .col_expr(Column::SealedPair, Expr::value(rotation.sealed_pair.clone()))
+            .col_expr(Column::ExpiresAt, Expr::value(rotation.expires_at.as_millis()))
+            .filter(Column::Id.eq(rotation.family.get().cast_signed()))
+            .filter(Column::Generation.eq(from))
+            .filter(Column::RevokedAt.is_null())
+            .exec(self.db.writer())
+            .await
+            .map_err(from_db)?;
+        Ok(rotated.rows_affected == 1)
+    }
+
+    /// The secrets of the newest pair go with it.
+    async fn revoke(&self, id: FamilyId, at: Timestamp) -> Result<()> {
+        Entity::update_many()
+            .col_expr(Column::RevokedAt, Expr::value(at.as_millis()))
+            .col_expr(Column::SealedPair, Expr::value(None::<String>))
+            .filter(Column::Id.eq(id.get().cast_signed()))
+            .filter(Column::RevokedAt.is_null())
+            .exec(self.db.writer())
+            .await
+            .map(drop)
+            .map_err(from_db)
+    }
+}
+
+impl TryFrom<Model> for TokenFamily {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self> {
+        Ok(Self {
+            id: FamilyId::new(row.id.cast_unsigned()).ok_or_else(|| unreadable("token_families.id"))?,
+            account: AccountId::new(row.account_id.cast_unsigned()).ok_or_else(|| unreadable("token_families.account_id"))?,
+            generation: u32::try_from(row.generation).map_err(|_| unreadable("token_families.generation"))?,
+            rotated_at: Timestamp::from_millis(row.rotated_at),
+            sealed_pair: row.sealed_pair,
+            expires_at: Timestamp::from_millis(row.expires_at),
+            revoked_at: row.revoked_at.map(Timestamp::from_millis),
+        })
+    }
+}

@@ -1,0 +1,17 @@
+//! Where things are kept: the adapters of the domain's ports on SQLite.
+//!
+//! - [`db`]: accounts, token families, the directory of sessions, number codes, invites, in the main database.
+//! - [`log`]: the ordered logs of all sessions, in a file of their own, so that nothing else ever delays an instruction.
+//!
+//! A driver's error becomes a domain error here; nothing outside of this crate knows that there is SQL.
+
+#[cfg(test)]
+mod contract;
+pub mod db;
+mod error;
+pub mod log;
+mod sqlite;
+
+pub use db::Database;
+pub use log::EmbeddedLog;
+pub use sqlite::Synchronous;

@@ -1,0 +1,190 @@
+//! The file: its schema, its lock, and under which boot of the machine it was written.
+
+use crate::error::from_sqlx;
+use crate::sqlite::{self, Synchronous};
+use faceshare_biz::{Error, Result};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sea_orm::sqlx::{self, Connection, SqliteConnection, SqlitePool};
+use std::fs::{File, TryLockError};
+use std::path::Path;
+
+/// The layout of the tables below. A file of a later one is refused.
+const FORMAT: i64 = 1;
+/// Pages of write-ahead log (4 KiB each) after which a commit also moves them into the file: 16 MiB. Fewer would make more commits wait
+/// for that, more would make those that do wait longer.
+const CHECKPOINT_PAGES: &str = "4000";
+/// Bytes to which the write-ahead log's file is cut back after a burst.
+const WAL_BYTES: &str = "67108864";
+/// Statements kept prepared: all shapes that the writer uses, with room.
+const PREPARED: usize = 64;
+/// Reading connections: more than the cores that can use them would only hold memory.
+const READERS: u32 = 4;
+
+/// `heads.boot` is the boot under which the epoch's entries were written without full synchronisation; 0: none was.
+/// `heads.epoch_start` is the epoch's first index, `heads.base_seq` the last seq of its newest trimmed entry.
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS entries (
+    session INTEGER NOT NULL, idx INTEGER NOT NULL, epoch TEXT NOT NULL, last_seq INTEGER NOT NULL, at INTEGER NOT NULL,
+    payload BLOB NOT NULL, PRIMARY KEY (session, idx)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS heads (
+    session INTEGER PRIMARY KEY, epoch TEXT NOT NULL, epoch_start INTEGER NOT NULL, idx INTEGER NOT NULL, boot INTEGER NOT NULL,
+    base_seq INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS snapshots (session INTEGER PRIMARY KEY, epoch TEXT NOT NULL, idx INTEGER NOT NULL, payload BLOB NOT NULL);
+";
+
+/// Boots of the machine, counted in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Boot {
+    /// The number of this one, from 1.
+    number: i64,
+    synchronous: Synchronous,
+}
+
+impl Boot {
+    /// What stands in the head of a log that is written to now.
+    pub(super) const fn mark(self) -> i64 {
+        match self.synchronous {
+            Synchronous::Normal => self.number,
+            Synchronous::Full => 0,
+        }
+    }
+
+    /// Whether a log with this mark may have lost its end: its epoch was written to without full synchronisation, and the machine has
+    /// started anew since.
+    pub(super) const fn suspects(self, mark: i64) -> bool {
+        mark != 0 && mark != self.number
+    }
+
+    #[cfg(test)]
+    pub(super) const fn for_test(number: i64, synchronous: Synchronous) -> Self {
+        Self { number, synchronous }
+    }
+}
+
+/// Everything that is open.
+pub(super) struct Store {
+    pub(super) connection: SqliteConnection,
+    pub(super) readers: SqlitePool,
+    pub(super) lock: FolderLock,
+    pub(super) boot: Boot,
+}
+
+/// Held as long as this process may write; the kernel lets go of it when the process dies, however it dies.
+#[derive(Debug)]
+pub(super) struct FolderLock {
+    _file: File,
+}
+
+/// What names this boot of the machine; `None` where the kernel does not tell.
+pub(super) fn boot_id() -> Option<String> {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty())
+}
+
+/// Opens everything, in the order: lock, tables, boot.
+pub(super) async fn open(data_dir: &Path, synchronous: Synchronous, boot_id: Option<String>) -> Result<Store> {
+    tokio::fs::create_dir_all(data_dir).await.map_err(Error::unavailable)?;
+    let lock = lock_folder(data_dir)?;
+    let file = SqliteConnectOptions::new()
+        .filename(data_dir.join("sessions.db"))
+        .create_if_missing(true)
+        .statement_cache_capacity(PREPARED)
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+        .pragma("journal_size_limit", WAL_BYTES);
+    let file = sqlite::connection(file, synchronous);
+    let mut connection = SqliteConnection::connect_with(&file).await.map_err(Error::unavailable)?;
+    let boot = Boot { number: prepare(&mut connection, boot_id).await?, synchronous };
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(sqlite::reading(file))
+        .await
+        .map_err(Error::unavailable)?;
+    Ok(Store { connection, readers, lock, boot })
+}
+
+fn lock_folder(data_dir: &Path) -> Result<FolderLock> {
+    let file = File::options().create(true).truncate(false).write(true).open(data_dir.join("sessions.lock")).map_err(Error::unavailable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(FolderLock { _file: file }),
+        Err(TryLockError::WouldBlock) => Err(Error::unavailable(format!("{} is in use by another process", data_dir.display()))),
+        Err(TryLockError::Error(error)) => Err(Error::unavailable(error)),
+    }
+}
+
+/// Makes the tables, checks the format and counts the boot.
+async fn prepare(connection: &mut SqliteConnection, boot_id: Option<String>) -> Result<i64> {
+    sqlx::raw_sql(SCHEMA).execute(&mut *connection).await.map_err(from_sqlx)?;
+    let format = number(get(connection, "format").await?).unwrap_or(FORMAT);
+    if format > FORMAT {
+        return Err(Error::internal(format!("sessions.db has format {format}; this version reads up to {FORMAT}")));
+    }
+    let known = get(connection, "boot_id").await?;
+    let last = number(get(connection, "boot").await?).unwrap_or(0);
+    // A machine that does not name its boots may have booted since.
+    let same = last > 0 && boot_id.is_some() && known == boot_id;
+    let boot = if same { last } else { last + 1 };
+    let mut transaction = connection.begin().await.map_err(from_sqlx)?;
+    for (key, value) in [("format", FORMAT.to_string()), ("boot", boot.to_string()), ("boot_id", boot_id.unwrap_or_default())] {
+        let put = sqlx::query("INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value");
+        put.bind(key).bind(value).execute(&mut *transaction).await.map_err(from_sqlx)?;
+    }
+    transaction.commit().await.map_err(from_sqlx)?;
+    Ok(boot)
+}
+
+async fn get(connection: &mut SqliteConnection, key: &str) -> Result<Option<String>> {
+    let value = sqlx::query_scalar("SELECT value FROM meta WHERE key = ?1").bind(key);
+    value.fetch_optional(connection).await.map_err(from_sqlx)
+}
+
+fn number(text: Option<String>) -> Option<i64> {
+    text.and_then(|text| text.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Boot, open};
+    use crate::sqlite::Synchronous::{Full, Normal};
+    use faceshare_biz::ErrorCode;
+    use sea_orm::sqlx::{self, Connection};
+
+    async fn boot_of(folder: &std::path::Path, id: Option<&str>) -> i64 {
+        let store = open(folder, Normal, id.map(str::to_owned)).await.expect("opened");
+        store.boot.number
+    }
+
+    #[tokio::test]
+    async fn boots_are_counted_by_their_ids_and_an_unknown_one_is_new() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut counted = Vec::new();
+        for id in [Some("a"), Some("a"), Some("b"), None, None, Some("b")] {
+            counted.push(boot_of(folder.path(), id).await);
+        }
+        assert_eq!(counted, [1, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn only_what_another_boot_wrote_without_full_synchronisation_is_suspect() {
+        let normal = Boot { number: 3, synchronous: Normal };
+        let full = Boot { number: 3, synchronous: Full };
+        assert_eq!((normal.mark(), full.mark()), (3, 0));
+        for boot in [normal, full] {
+            assert!(!boot.suspects(0) && !boot.suspects(3) && boot.suspects(2));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_second_process_is_kept_out_and_a_later_format_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut store = open(folder.path(), Normal, None).await.expect("opened");
+        let second = open(folder.path(), Normal, None).await.err().expect("kept out");
+        assert_eq!(second.code, ErrorCode::Unavailable);
+        sqlx::query("UPDATE meta SET value = '99' WHERE key = 'format'").execute(&mut store.connection).await.expect("forged");
+        store.connection.close().await.expect("closed");
+        drop(store.lock);
+        assert_eq!(open(folder.path(), Normal, None).await.err().expect("refused").code, ErrorCode::Internal);
+    }
+}

@@ -1,0 +1,38 @@
+//! How this crate opens SQLite files.
+
+use sea_orm::sqlx::ConnectOptions as _;
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use std::time::Duration;
+
+/// How long a statement waits for another process (a migration, a backup) to let go of the file. Within this process nobody waits for
+/// SQLite's lock: each file has one writing connection.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What an acknowledged write survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Synchronous {
+    /// The death of the process. A power cut may take the last writes, never the file's integrity.
+    #[default]
+    Normal,
+    /// A power cut as well: every commit waits for the disk.
+    Full,
+}
+
+/// The settings that every connection of this crate shares: write-ahead log, so that readers and the writer do not wait for each other.
+pub(crate) fn connection(options: SqliteConnectOptions, synchronous: Synchronous) -> SqliteConnectOptions {
+    let level = match synchronous {
+        Synchronous::Normal => SqliteSynchronous::Normal,
+        Synchronous::Full => SqliteSynchronous::Full,
+    };
+    options
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(level)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .disable_statement_logging()
+}
+
+/// Makes a connection refuse to write, whatever it is told.
+pub(crate) fn reading(options: SqliteConnectOptions) -> SqliteConnectOptions {
+    options.create_if_missing(false).pragma("query_only", "ON")
+}

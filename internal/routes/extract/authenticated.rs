@@ -1,0 +1,50 @@
+//! Who calls, as the access token says.
+
+use crate::e::HttpError;
+use auth::{AuthError, bearer_from_headers};
+use axum::extract::{FromRef, FromRequestParts};
+use faceshare_biz::domain::account::Caller;
+use faceshare_biz::{Error, ErrorCode};
+use faceshare_logic::account::Accounts;
+use http::request::Parts;
+use std::sync::Arc;
+
+/// An authenticated caller. There is no other way to come by one in a handler.
+#[derive(Debug, Clone, Copy)]
+pub struct Authenticated(pub Caller);
+
+impl<S> FromRequestParts<S> for Authenticated
+where
+    S: Send + Sync,
+    Arc<Accounts>: FromRef<S>,
+{
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let token = bearer_from_headers(&parts.headers).map_err(|error| refused(&error))?;
+        Ok(Self(Arc::<Accounts>::from_ref(state).authenticate(token.expose())?))
+    }
+}
+
+/// Why a header holds no token that could be good.
+fn refused(error: &AuthError) -> Error {
+    let detail = match error {
+        AuthError::Missing => "the call needs an Authorization header with a bearer token",
+        _ => "the Authorization header does not hold one bearer token",
+    };
+    Error::new(ErrorCode::Unauthenticated, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refused;
+    use auth::AuthError;
+    use faceshare_biz::ErrorCode;
+
+    #[test]
+    fn without_a_token_one_is_asked_to_sign_in() {
+        for error in [AuthError::Missing, AuthError::Malformed] {
+            assert_eq!(refused(&error).code, ErrorCode::Unauthenticated);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! `POST /v1/guests`
+
+use super::TokensAnswer;
+use crate::e::HttpError;
+use crate::extract::ValidJson;
+use crate::openapi::BodyProblems;
+use axum::Json;
+use axum::extract::State;
+use faceshare_biz::domain::port::Clock;
+use faceshare_logic::account::Accounts;
+use http::StatusCode;
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Who comes as a guest.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct CreateGuestRequest {
+    /// What others see: 1 to 32 characters.
+    #[schema(example = "Ann", min_length = 1, max_length = 32)]
+    nickname: String,
+}
+
+/// Comes as a guest.
+///
+/// Gives an account without a username and the tokens to act as it. `FORBIDDEN` when the server takes no guests.
+#[utoipa::path(
+    post,
+    path = "/v1/guests",
+    tag = "accounts",
+    request_body = CreateGuestRequest,
+    responses((status = 201, description = "A guest was made", body = TokensAnswer), BodyProblems)
+)]
+pub async fn create_guest(
+    State(accounts): State<Arc<Accounts>>,
+    State(clock): State<Arc<dyn Clock>>,
+    ValidJson(request): ValidJson<CreateGuestRequest>,
+) -> Result<(StatusCode, Json<TokensAnswer>), HttpError> {
+    let signed_in = accounts.sign_up_guest(&request.nickname).await?;
+    Ok((StatusCode::CREATED, Json(TokensAnswer::new(signed_in, clock.now()))))
+}

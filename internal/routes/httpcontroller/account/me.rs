@@ -1,0 +1,26 @@
+//! `GET /v1/accounts/me`
+
+use super::AccountAnswer;
+use crate::e::HttpError;
+use crate::extract::Authenticated;
+use crate::openapi::AuthProblems;
+use axum::Json;
+use axum::extract::State;
+use faceshare_logic::account::Accounts;
+use std::sync::Arc;
+
+/// Who the caller is.
+#[utoipa::path(
+    get,
+    path = "/v1/accounts/me",
+    tag = "accounts",
+    security(("bearer" = [])),
+    responses((status = 200, description = "The caller", body = AccountAnswer), AuthProblems)
+)]
+pub async fn get_account(
+    Authenticated(caller): Authenticated,
+    State(accounts): State<Arc<Accounts>>,
+) -> Result<Json<AccountAnswer>, HttpError> {
+    let account = accounts.account(caller).await?;
+    Ok(Json(AccountAnswer { account: account.into() }))
+}

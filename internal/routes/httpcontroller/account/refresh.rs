@@ -1,0 +1,42 @@
+//! `POST /v1/accounts/refresh`
+
+use super::TokensAnswer;
+use crate::e::HttpError;
+use crate::extract::ValidJson;
+use crate::openapi::{AuthProblems, BodyProblems};
+use axum::Json;
+use axum::extract::State;
+use faceshare_biz::domain::port::Clock;
+use faceshare_logic::account::Accounts;
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// The refresh token at hand.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RefreshRequest {
+    /// Of the newest pair.
+    #[schema(example = "v4.local.…")]
+    refresh_token: String,
+}
+
+/// Exchanges a refresh token for a new pair.
+///
+/// The old token, within 60 s and before the new one was used, gives the same pair again: a lost answer, two tabs. Any later reuse revokes every
+/// token that comes from the same sign-in.
+#[utoipa::path(
+    post,
+    path = "/v1/accounts/refresh",
+    tag = "accounts",
+    request_body = RefreshRequest,
+    responses((status = 200, description = "A new pair", body = TokensAnswer), AuthProblems, BodyProblems)
+)]
+pub async fn refresh_tokens(
+    State(accounts): State<Arc<Accounts>>,
+    State(clock): State<Arc<dyn Clock>>,
+    ValidJson(request): ValidJson<RefreshRequest>,
+) -> Result<Json<TokensAnswer>, HttpError> {
+    let signed_in = accounts.refresh(&request.refresh_token).await?;
+    Ok(Json(TokensAnswer::new(signed_in, clock.now())))
+}

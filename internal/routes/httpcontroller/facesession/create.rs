@@ -1,0 +1,87 @@
+//! `POST /v1/face-sessions`
+
+use super::{AdmissionText, DeviceRequest, FaceSessionView, HostLeftText, NumberCodeView, SessionTokenView};
+use crate::e::HttpError;
+use crate::extract::{Authenticated, OptionalJson};
+use crate::links::PublicBase;
+use crate::openapi::{AuthProblems, BodyProblems, Problem422};
+use crate::text::DurationText;
+use axum::Json;
+use axum::extract::State;
+use faceshare_biz::domain::port::Clock;
+use faceshare_logic::facesession::{FaceSessions, NewFaceSession};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// How the session shall be. Everything may be left out, the body too.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateFaceSessionRequest {
+    /// At most 100 characters.
+    #[schema(example = "Plans for May", max_length = 100)]
+    title: Option<String>,
+    /// `OPEN` unless said otherwise.
+    admission: Option<AdmissionText>,
+    /// At most, and unless said otherwise, what the server allows.
+    #[schema(example = 20, minimum = 1)]
+    max_members: Option<u32>,
+    /// `COUNTDOWN` unless said otherwise.
+    host_left: Option<HostLeftText>,
+    /// The session ends this long after it was opened, announced 5 minutes before.
+    #[schema(value_type = Option<String>, example = "3600s")]
+    auto_end_after: Option<DurationText>,
+    /// The host's device.
+    device: Option<DeviceRequest>,
+}
+
+impl From<CreateFaceSessionRequest> for NewFaceSession {
+    fn from(request: CreateFaceSessionRequest) -> Self {
+        Self {
+            title: request.title,
+            admission: request.admission.map(Into::into),
+            max_members: request.max_members,
+            host_left: request.host_left.map(Into::into),
+            auto_end_after: request.auto_end_after.map(|d| d.0),
+            device: request.device.map(Into::into),
+        }
+    }
+}
+
+/// A session was opened.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateFaceSessionAnswer {
+    face_session: FaceSessionView,
+    number_code: NumberCodeView,
+    #[serde(flatten)]
+    token: SessionTokenView,
+}
+
+/// Opens a session.
+///
+/// The caller is its host.
+#[utoipa::path(
+    post,
+    path = "/v1/face-sessions",
+    tag = "face-sessions",
+    security(("bearer" = [])),
+    request_body = Option<CreateFaceSessionRequest>,
+    responses((status = 201, description = "The session is open", body = CreateFaceSessionAnswer), AuthProblems, BodyProblems, Problem422)
+)]
+pub async fn create_face_session(
+    Authenticated(caller): Authenticated,
+    State(sessions): State<Arc<FaceSessions>>,
+    State(clock): State<Arc<dyn Clock>>,
+    base: PublicBase,
+    OptionalJson(request): OptionalJson<CreateFaceSessionRequest>,
+) -> Result<(StatusCode, Json<CreateFaceSessionAnswer>), HttpError> {
+    let created = sessions.create(caller, request.into()).await?;
+    let answer = CreateFaceSessionAnswer {
+        face_session: created.session.into(),
+        number_code: created.code.into(),
+        token: SessionTokenView::new(created.token, clock.now(), &base),
+    };
+    Ok((StatusCode::CREATED, Json(answer)))
+}

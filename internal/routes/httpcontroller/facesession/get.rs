@@ -1,0 +1,27 @@
+//! `GET /v1/face-sessions/{id}`
+
+use super::FaceSessionAnswer;
+use crate::e::HttpError;
+use crate::extract::{Authenticated, SessionPath};
+use crate::openapi::{AuthProblems, SessionProblems};
+use axum::Json;
+use axum::extract::State;
+use faceshare_logic::facesession::FaceSessions;
+use std::sync::Arc;
+
+/// Shows a session to its members, and to those who were there when it ended.
+#[utoipa::path(
+    get,
+    path = "/v1/face-sessions/{id}",
+    tag = "face-sessions",
+    security(("bearer" = [])),
+    params(("id" = String, Path, description = "The session")),
+    responses((status = 200, description = "The session", body = FaceSessionAnswer), AuthProblems, SessionProblems)
+)]
+pub async fn get_face_session(
+    Authenticated(caller): Authenticated,
+    SessionPath(id): SessionPath,
+    State(sessions): State<Arc<FaceSessions>>,
+) -> Result<Json<FaceSessionAnswer>, HttpError> {
+    Ok(Json(sessions.get(caller, id).await?.into()))
+}

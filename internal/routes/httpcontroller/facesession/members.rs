@@ -1,0 +1,37 @@
+//! `GET /v1/face-sessions/{id}/members`
+
+use super::MemberView;
+use crate::e::HttpError;
+use crate::extract::{Authenticated, SessionPath};
+use crate::openapi::{AuthProblems, SessionProblems};
+use axum::Json;
+use axum::extract::State;
+use faceshare_logic::facesession::FaceSessions;
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// The people in a session.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MembersAnswer {
+    /// Those online or within their grace, by the time they joined.
+    members: Vec<MemberView>,
+}
+
+/// Lists the people in a session.
+#[utoipa::path(
+    get,
+    path = "/v1/face-sessions/{id}/members",
+    tag = "face-sessions",
+    security(("bearer" = [])),
+    params(("id" = String, Path, description = "The session")),
+    responses((status = 200, description = "The members", body = MembersAnswer), AuthProblems, SessionProblems)
+)]
+pub async fn list_members(
+    Authenticated(caller): Authenticated,
+    SessionPath(id): SessionPath,
+    State(sessions): State<Arc<FaceSessions>>,
+) -> Result<Json<MembersAnswer>, HttpError> {
+    let members = sessions.members(caller, id).await?;
+    Ok(Json(MembersAnswer { members: members.into_iter().map(Into::into).collect() }))
+}

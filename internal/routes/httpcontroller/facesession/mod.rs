@@ -1,0 +1,27 @@
+//! Face sessions: opened, found, entered, changed, left, ended.
+
+pub mod create;
+pub mod end;
+pub mod get;
+mod invite;
+pub mod list;
+pub mod make_invite;
+mod member;
+pub mod members;
+mod number_code;
+pub mod patch;
+pub mod prejoin;
+pub mod quit;
+pub mod remove_member;
+mod representation;
+pub mod revoke_invite;
+pub mod rotate_number_code;
+pub mod search;
+pub mod show_invite;
+pub mod show_number_code;
+pub mod token;
+
+pub use invite::InviteAnswer;
+pub use member::{DeviceView, FollowView, MemberView, PointView};
+pub use number_code::{NumberCodeAnswer, NumberCodeView};
+pub use representation::{AdmissionText, DeviceRequest, FaceSessionAnswer, FaceSessionView, HostLeftText, SessionTokenView};

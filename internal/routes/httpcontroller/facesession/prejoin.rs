@@ -1,0 +1,101 @@
+//! `POST /v1/face-sessions/prejoin`
+
+use super::{DeviceRequest, FaceSessionView, SessionTokenView};
+use crate::e::HttpError;
+use crate::extract::{Authenticated, ValidJson};
+use crate::links::PublicBase;
+use crate::openapi::{AuthProblems, BodyProblems, CodeProblems};
+use crate::text::TimeText;
+use axum::Json;
+use axum::extract::State;
+use faceshare_biz::domain::port::Clock;
+use faceshare_biz::{Error, Result};
+use faceshare_logic::facesession::{FaceSessions, Key};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// A number code or an invite, one of the two.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PrejoinRequest {
+    /// 6 to 12 digits; blanks and hyphens do not count.
+    #[schema(example = "274158")]
+    number_code: Option<String>,
+    /// What follows the `#` of an invite link.
+    invite_token: Option<String>,
+    /// The device that joins.
+    device: Option<DeviceRequest>,
+}
+
+fn key(number_code: Option<String>, invite_token: Option<String>) -> Result<Key> {
+    match (number_code, invite_token) {
+        (Some(code), None) => Ok(Key::NumberCode(code)),
+        (None, Some(invite)) => Ok(Key::Invite(invite)),
+        (None, None) => Err(Error::invalid("numberCode", "is required, unless there is an inviteToken")),
+        (Some(_), Some(_)) => Err(Error::invalid("inviteToken", "cannot be used together with numberCode")),
+    }
+}
+
+/// How the attempt to come in went.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PrejoinStatus {
+    /// There is a seat.
+    Admitted,
+}
+
+/// A seat in the session, kept until `seatExpiresAt`: connect before.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PrejoinAnswer {
+    status: PrejoinStatus,
+    face_session: FaceSessionView,
+    /// Until then the seat is kept for a first connection.
+    #[schema(value_type = String, format = DateTime)]
+    seat_expires_at: TimeText,
+    #[serde(flatten)]
+    token: SessionTokenView,
+}
+
+/// Comes in by number code or invite.
+///
+/// Whatever the reason why a code or an invite does not work, the answer is the same.
+#[utoipa::path(
+    post,
+    path = "/v1/face-sessions/prejoin",
+    tag = "face-sessions",
+    security(("bearer" = [])),
+    request_body = PrejoinRequest,
+    responses((status = 200, description = "There is a seat", body = PrejoinAnswer), AuthProblems, BodyProblems, CodeProblems)
+)]
+pub async fn prejoin_face_session(
+    Authenticated(caller): Authenticated,
+    State(sessions): State<Arc<FaceSessions>>,
+    State(clock): State<Arc<dyn Clock>>,
+    base: PublicBase,
+    ValidJson(request): ValidJson<PrejoinRequest>,
+) -> Result<Json<PrejoinAnswer>, HttpError> {
+    let key = key(request.number_code, request.invite_token)?;
+    let entered = sessions.prejoin(caller, key, request.device.map(Into::into)).await?;
+    Ok(Json(PrejoinAnswer {
+        status: PrejoinStatus::Admitted,
+        face_session: entered.session.into(),
+        seat_expires_at: TimeText(entered.seat_expires_at),
+        token: SessionTokenView::new(entered.token, clock.now(), &base),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Key, key};
+
+    #[test]
+    fn exactly_one_key_is_needed() {
+        let some = || Some("x".to_owned());
+        assert!(matches!(key(some(), None), Ok(Key::NumberCode(_))));
+        assert!(matches!(key(None, some()), Ok(Key::Invite(_))));
+        assert_eq!(key(None, None).err().map(|e| e.violations[0].path.clone()).as_deref(), Some("numberCode"));
+        assert_eq!(key(some(), some()).err().map(|e| e.violations[0].path.clone()).as_deref(), Some("inviteToken"));
+    }
+}

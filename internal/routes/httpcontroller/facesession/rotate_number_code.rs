@@ -1,0 +1,29 @@
+//! `POST /v1/face-sessions/{id}/number-code`
+
+use super::NumberCodeAnswer;
+use crate::e::HttpError;
+use crate::extract::{Authenticated, SessionPath};
+use crate::openapi::{AuthProblems, EndedProblems, HostProblems, SessionProblems};
+use axum::Json;
+use axum::extract::State;
+use faceshare_logic::facesession::FaceSessions;
+use std::sync::Arc;
+
+/// Makes a new number code. For the host.
+///
+/// The old one stops working at once; the host's devices are told by `numberCodeChange`.
+#[utoipa::path(
+    post,
+    path = "/v1/face-sessions/{id}/number-code",
+    tag = "face-sessions",
+    security(("bearer" = [])),
+    params(("id" = String, Path, description = "The session")),
+    responses((status = 200, description = "The code", body = NumberCodeAnswer), AuthProblems, HostProblems, EndedProblems, SessionProblems)
+)]
+pub async fn rotate_number_code(
+    Authenticated(caller): Authenticated,
+    SessionPath(id): SessionPath,
+    State(sessions): State<Arc<FaceSessions>>,
+) -> Result<Json<NumberCodeAnswer>, HttpError> {
+    Ok(Json(sessions.rotate_number_code(caller, id).await?.into()))
+}

@@ -1,0 +1,69 @@
+//! `POST /v1/face-sessions/search`
+
+use super::AdmissionText;
+use crate::e::HttpError;
+use crate::extract::{Authenticated, ValidJson};
+use crate::openapi::{AuthProblems, BodyProblems, CodeProblems};
+use axum::Json;
+use axum::extract::State;
+use faceshare_logic::facesession::{FaceSessions, Preview};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// A number code at hand.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SearchRequest {
+    /// 6 to 12 digits; blanks and hyphens do not count.
+    #[schema(example = "274-158")]
+    number_code: String,
+}
+
+/// What a stranger with the code may know.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Preview)]
+pub struct PreviewView {
+    title: String,
+    host_nickname: String,
+    member_count: u32,
+    admission: AdmissionText,
+}
+
+impl From<Preview> for PreviewView {
+    fn from(preview: Preview) -> Self {
+        Self {
+            title: preview.title.to_string(),
+            host_nickname: preview.host_nickname.to_string(),
+            member_count: preview.member_count,
+            admission: preview.admission.into(),
+        }
+    }
+}
+
+/// A session was found.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SearchAnswer {
+    preview: PreviewView,
+}
+
+/// Shows what is behind a number code, without going in.
+///
+/// A POST, so that codes stay out of access logs. Whatever the reason why a code does not work, the answer is the same.
+#[utoipa::path(
+    post,
+    path = "/v1/face-sessions/search",
+    tag = "face-sessions",
+    security(("bearer" = [])),
+    request_body = SearchRequest,
+    responses((status = 200, description = "The code works", body = SearchAnswer), AuthProblems, BodyProblems, CodeProblems)
+)]
+pub async fn search_face_session(
+    Authenticated(caller): Authenticated,
+    State(sessions): State<Arc<FaceSessions>>,
+    ValidJson(request): ValidJson<SearchRequest>,
+) -> Result<Json<SearchAnswer>, HttpError> {
+    let preview = sessions.search(caller, &request.number_code).await?;
+    Ok(Json(SearchAnswer { preview: preview.into() }))
+}

@@ -1,0 +1,6 @@
+//! The HTTP calls, one file each: the request, the response, the handler, its documentation.
+
+pub mod account;
+pub mod facesession;
+pub mod landing;
+pub mod ops;

@@ -1,0 +1,19 @@
+//! `GET /healthz`
+
+use axum::Json;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// How the server is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HealthAnswer {
+    /// Always `ok`.
+    #[schema(example = "ok")]
+    pub(super) status: &'static str,
+}
+
+/// Whether the process is alive.
+#[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, description = "Alive", body = HealthAnswer)))]
+pub async fn healthz() -> Json<HealthAnswer> {
+    Json(HealthAnswer { status: "ok" })
+}

@@ -1,0 +1,20 @@
+//! How the outside reaches the use cases: HTTP, gRPC, and what the instruction stream shares with them.
+//!
+//! A handler turns a request into domain input, makes one call of a use case, and turns the outcome into a response. Whatever goes wrong, in
+//! a handler or before it, reaches the client as one shape of problem document ([`e::http`]).
+
+pub mod e;
+pub mod extract;
+pub mod httpcontroller;
+pub mod links;
+pub mod middleware;
+pub mod openapi;
+mod router;
+pub mod rpchandler;
+mod text;
+pub mod websocketcontroller;
+
+pub use axum::Router;
+pub use httpcontroller::ops::{Ops, ReadinessCheck};
+pub use links::Links;
+pub use router::{AppState, HttpPolicy, app, ops};

@@ -1,0 +1,44 @@
+//! What every request goes through, from the outside in: [`observe`] (request id, span, metrics, problem documents), panics, security
+//! headers, CORS, [`headers::limit`], [`deadline`].
+
+pub mod deadline;
+pub mod headers;
+pub mod observe;
+pub mod request_id;
+pub mod trace_context;
+
+use crate::e::HttpError;
+use axum::response::{IntoResponse, Response};
+use faceshare_biz::Error;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Method};
+use std::any::Any;
+use std::time::Duration;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+/// Lets pages of these origins read answers. `*` lets all: credentials travel in headers, never in cookies.
+pub fn cors(origins: &[String]) -> CorsLayer {
+    let allowed = if origins.iter().any(|o| o == "*") {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(origins.iter().filter_map(|o| HeaderValue::from_str(o).ok()))
+    };
+    CorsLayer::new()
+        .allow_origin(allowed)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            AUTHORIZATION,
+            CONTENT_TYPE,
+            request_id::X_REQUEST_ID,
+            HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static("traceparent"),
+        ])
+        .expose_headers([request_id::X_REQUEST_ID, RETRY_AFTER])
+        .max_age(Duration::from_secs(600))
+}
+
+/// A panic in a handler is a bug on our side: `INTERNAL`, with what it said in the log alone.
+pub(crate) fn panic_response(panic: Box<dyn Any + Send>) -> Response {
+    let said = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+    HttpError(Error::internal(said.unwrap_or_else(|| "a panic without a message".to_owned()))).into_response()
+}

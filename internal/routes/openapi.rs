@@ -1,0 +1,191 @@
+//! The OpenAPI document, generated from the handlers.
+//!
+//! `api/openapi.json` is this document; a test fails when it is not. Run that test with `UPDATE_OPENAPI=1` to write it anew.
+
+use crate::e::http::{PROBLEM_JSON, Problem};
+use crate::httpcontroller::{account, facesession, landing, ops};
+use std::collections::BTreeMap;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder, Schema};
+use utoipa::{IntoResponses, Modify, OpenApi};
+
+/// The document.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "faceshare",
+        description = include_str!("openapi.md"),
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    servers((url = "/", description = "This server")),
+    tags(
+        (name = "accounts", description = "People and their tokens"),
+        (name = "face-sessions", description = "Sessions: opened, found, entered, changed, left, ended"),
+        (name = "operations", description = "For those who run the server")
+    ),
+    paths(
+        account::create_guest::create_guest,
+        account::refresh::refresh_tokens,
+        account::me::get_account,
+        facesession::create::create_face_session,
+        facesession::list::list_face_sessions,
+        facesession::search::search_face_session,
+        facesession::prejoin::prejoin_face_session,
+        facesession::get::get_face_session,
+        facesession::patch::patch_face_session,
+        facesession::token::issue_session_token,
+        facesession::quit::quit_face_session,
+        facesession::end::end_face_session,
+        facesession::members::list_members,
+        facesession::remove_member::remove_member,
+        facesession::show_number_code::show_number_code,
+        facesession::rotate_number_code::rotate_number_code,
+        facesession::show_invite::show_invite,
+        facesession::make_invite::make_invite,
+        facesession::revoke_invite::revoke_invite,
+        landing::landing_page,
+        ops::healthz::healthz,
+        ops::readyz::readyz,
+        ops::metrics::metrics_for_loopback,
+        ops::openapi_document::openapi_document
+    ),
+    components(schemas(Problem)),
+    modifiers(&BearerScheme, &OptionalBodies)
+)]
+struct Document;
+
+struct BearerScheme;
+
+impl Modify for BearerScheme {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("PASETO")
+            .description(Some("The `accessToken` of a guest or account. `TOKEN_EXPIRED`: refresh it; `UNAUTHENTICATED`: sign in."))
+            .build();
+        document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
+
+/// A body that may be left out may not be `null` instead.
+struct OptionalBodies;
+
+impl Modify for OptionalBodies {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let operations = document.paths.paths.values_mut().filter_map(|path| path.post.as_mut());
+        let bodies = operations.filter_map(|operation| match &mut operation.request_body {
+            Some(RefOr::T(body)) => Some(body),
+            _ => None,
+        });
+        for content in bodies.flat_map(|body| body.content.values_mut()) {
+            let RefOr::T(content) = content else { continue };
+            if let Some(RefOr::T(Schema::OneOf(choice))) = &content.schema {
+                content.schema = choice.items.iter().find(|item| matches!(item, RefOr::Ref(_))).cloned();
+            }
+        }
+    }
+}
+
+fn problem(description: &str) -> RefOr<Response> {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    ResponseBuilder::new().description(description).content(PROBLEM_JSON, content).build().into()
+}
+
+macro_rules! problems {
+    ($($(#[$doc:meta])* $name:ident { $($status:literal: $text:literal,)* })*) => {$(
+        $(#[$doc])*
+        pub struct $name;
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                [$(($status.to_owned(), problem($text)),)* ("default".to_owned(), problem("Any other problem"))].into()
+            }
+        }
+    )*};
+}
+
+problems! {
+    /// Of calls that read a body.
+    BodyProblems {
+        "400": "`INVALID_ARGUMENT`: `errors` names each field that is wrong",
+        "408": "`REQUEST_TIMEOUT`",
+        "413": "`PAYLOAD_TOO_LARGE`",
+        "415": "`UNSUPPORTED_MEDIA_TYPE`: the body must be JSON",
+    }
+    /// Of calls whose path or query holds values.
+    QueryProblems {
+        "400": "`INVALID_ARGUMENT`: `errors` names each parameter that is wrong",
+    }
+    /// Of calls that need a token.
+    AuthProblems {
+        "401": "`UNAUTHENTICATED`: sign in. `TOKEN_EXPIRED`: refresh",
+    }
+    /// Of calls on one session.
+    SessionProblems {
+        "404": "`NOT_FOUND`: there is no such thing, or the caller is no member of the session",
+    }
+    /// Of calls that change a session.
+    EndedProblems {
+        "410": "`SESSION_ENDED`: the session is over and cannot be changed",
+    }
+    /// Of calls that not every member may make.
+    HostProblems {
+        "403": "`FORBIDDEN`: the caller may see it, but not do this",
+    }
+    /// Of calls that use a code or an invite.
+    CodeProblems {
+        "404": "`NUMBER_CODE_NOT_JOINABLE`: wrong, expired, full, locked or over, all answered alike",
+        "429": "`RATE_LIMITED`: see `Retry-After`",
+    }
+    /// Of calls that count against a limit.
+    Problem422 {
+        "422": "`LIMIT_EXCEEDED`",
+    }
+    /// Of a server that cannot serve.
+    Unready {
+        "503": "`UNAVAILABLE`: draining, or something that is needed is away",
+    }
+    /// Of what is not shown to everybody.
+    NotHere {
+        "404": "`NOT_FOUND`: not here, or not for you",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::openapi;
+    use std::path::Path;
+
+    #[test]
+    fn openapi_document_is_fresh() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../api/openapi.json");
+        let fresh = openapi().to_pretty_json().expect("serialises") + "\n";
+        if std::env::var_os("UPDATE_OPENAPI").is_some_and(|v| v == "1") {
+            std::fs::write(&path, &fresh).expect("writes the document");
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(kept == fresh, "api/openapi.json is stale: run this test with UPDATE_OPENAPI=1");
+    }
+
+    #[test]
+    fn every_operation_says_what_it_is_and_how_it_fails() {
+        let document = serde_json::to_value(openapi()).expect("serialises");
+        let paths = document["paths"].as_object().expect("paths");
+        let operations =
+            paths.iter().flat_map(|(path, item)| item.as_object().expect("an item").iter().map(move |(method, op)| (path, method, op)));
+        for (path, method, operation) in operations {
+            assert!(operation["summary"].is_string(), "{method} {path}");
+            assert!(operation["operationId"].is_string(), "{method} {path}");
+            let needs_token = path.starts_with("/v1/face-sessions") || path == "/v1/accounts/me";
+            assert_eq!(operation["security"].is_array(), needs_token, "{method} {path}");
+            if path.starts_with("/v1/") {
+                assert!(operation["responses"]["default"]["content"]["application/problem+json"].is_object(), "{method} {path}");
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! How ids, times and durations are written in JSON.
+
+use faceshare_biz::domain::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+/// A 64-bit id as a decimal string, safe in JavaScript.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct IdText<T>(pub T);
+
+impl<T: Display> Serialize for IdText<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de, T: FromStr> Deserialize<'de> for IdText<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(|_| de::Error::custom("is not an id: a decimal number in a string is expected"))
+    }
+}
+
+/// A time as `YYYY-MM-DDTHH:MM:SS.sssZ`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String, format = DateTime, example = "2026-03-01T09:30:00.000Z")]
+pub(crate) struct TimeText(pub Timestamp);
+
+impl Serialize for TimeText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let at =
+            OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0.as_millis()) * 1_000_000).map_err(serde::ser::Error::custom)?;
+        serializer.collect_str(&format_args!(
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+            at.year(),
+            u8::from(at.month()),
+            at.day(),
+            at.hour(),
+            at.minute(),
+            at.second(),
+            at.millisecond()
+        ))
+    }
+}
+
+/// A duration in seconds with the unit: `"20s"`, `"1.500s"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String, example = "1800s", pattern = r"^\d+(\.\d{1,9})?s$")]
+pub(crate) struct DurationText(pub Duration);
+
+impl FromStr for DurationText {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const EXPECTED: &str = "is not a duration: seconds with their unit are expected, such as \"20s\" or \"1.500s\"";
+        let number = text.strip_suffix('s').ok_or(EXPECTED)?;
+        let (whole, fraction) = number.split_once('.').map_or((number, None), |(w, f)| (w, Some(f)));
+        let digits = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole) || fraction.is_some_and(|f| !digits(f) || f.len() > 9) {
+            return Err(EXPECTED);
+        }
+        let seconds = whole.parse().map_err(|_| EXPECTED)?;
+        let nanos = fraction.map_or(Ok(0), |f| format!("{f:0<9}").parse()).map_err(|_| EXPECTED)?;
+        Ok(Self(Duration::new(seconds, nanos)))
+    }
+}
+
+impl<'de> Deserialize<'de> for DurationText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DurationText, IdText, TimeText};
+    use faceshare_biz::domain::{AccountId, Timestamp};
+    use std::time::Duration;
+
+    #[test]
+    fn times_have_milliseconds_and_z() {
+        let text = |ms| serde_json::to_value(TimeText(Timestamp::from_millis(ms))).expect("serialises");
+        assert_eq!(text(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(text(1_700_000_000_007), "2023-11-14T22:13:20.007Z");
+    }
+
+    #[test]
+    fn durations_are_seconds_with_a_unit() {
+        assert_eq!("20s".parse(), Ok(DurationText(Duration::from_secs(20))));
+        assert_eq!("1.500s".parse(), Ok(DurationText(Duration::from_millis(1_500))));
+        for bad in ["", "s", "20", "5m", "-1s", "1.s", ".5s", "1e3s", " 1s", "1.1234567890s", "99999999999999999999s"] {
+            assert!(bad.parse::<DurationText>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ids_are_strings() {
+        let id = IdText(AccountId::new(42).expect("an id"));
+        assert_eq!(serde_json::to_value(id).expect("serialises"), "42");
+        assert_eq!(serde_json::from_str::<IdText<AccountId>>("\"42\"").expect("reads"), id);
+        assert!(serde_json::from_str::<IdText<AccountId>>("42").is_err());
+        assert!(serde_json::from_str::<IdText<AccountId>>("\"x\"").is_err());
+    }
+}

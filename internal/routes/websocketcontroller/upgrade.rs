@@ -1,0 +1,228 @@
+//! Who may open a stream, and how a refusal is told.
+//!
+//! A token in `Authorization` comes from a client that can read a status: it is refused over HTTP. A browser sees no status of a refused
+//! upgrade, so one that came as a subprotocol entry is let through and closed at once with the code that says why.
+
+use super::socket;
+use crate::e::HttpError;
+use auth::{SubprotocolOffer, Token, bearer_from_headers};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use faceshare_api::{SUBPROTOCOL_JSON, SUBPROTOCOL_PROTO};
+use faceshare_biz::domain::facesession::SessionClaims;
+use faceshare_biz::domain::instruction::{CloseReason, Epoch, Position, Seq, WireFormat};
+use faceshare_biz::domain::port::{Clock, TokenRefusal};
+use faceshare_biz::{Error, ErrorCode, Result};
+use faceshare_logic::instruction::connclient::{Arrival, ConnClients, FrameSink, FrameSource, refusal};
+use faceshare_logic::instruction::exec::Access;
+use http::header::{
+    CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What streams need.
+#[derive(Clone)]
+pub struct StreamState {
+    /// Serves connections.
+    pub clients: ConnClients,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// `limits.frame_in`.
+    pub frame_max: usize,
+    /// `http.cors_origins`: pages of other origins that may open a stream.
+    pub origins: Arc<[String]>,
+    /// No new streams once this is cancelled.
+    pub draining: CancellationToken,
+    /// Every connection's task, to be waited for at the end.
+    pub tracker: TaskTracker,
+}
+
+/// `GET /v1/instructions`.
+pub fn routes(state: StreamState) -> Router {
+    Router::new().route(crate::links::INSTRUCTIONS_PATH, get(open)).with_state(state)
+}
+
+async fn open(State(state): State<StreamState>, request: Request) -> Result<Response, HttpError> {
+    let offer = SubprotocolOffer::from_headers(request.headers())
+        .map_err(|_| Error::new(ErrorCode::InvalidArgument, "Sec-WebSocket-Protocol cannot be read"))?;
+    let (protocol, format) = choose(&offer)?;
+    let key = websocket_key(request.headers())?;
+    check_origin(request.headers(), &state.origins)?;
+    let position = position(request.uri().query().unwrap_or_default());
+    let arrival = match credentials(request.headers(), &offer)? {
+        Credentials::Header(token) => Ok(admit(&state, token.expose(), format, position).await?),
+        Credentials::Subprotocol(token) => admit(&state, token.expose(), format, position).await.map_err(|error| refusal(error.code)),
+    };
+    upgrade(state, request, protocol, format, &key, arrival)
+}
+
+enum Credentials {
+    Header(Token),
+    Subprotocol(Token),
+}
+
+/// The header counts before the subprotocol entry.
+fn credentials(headers: &HeaderMap, offer: &SubprotocolOffer) -> Result<Credentials> {
+    let missing = || Error::new(ErrorCode::Unauthenticated, "a stream needs a session token");
+    match (bearer_from_headers(headers), &offer.bearer) {
+        (Ok(token), _) => Ok(Credentials::Header(token)),
+        (Err(auth::AuthError::Missing), Some(token)) => Ok(Credentials::Subprotocol(token.clone())),
+        (Err(_), _) => Err(missing()),
+    }
+}
+
+fn choose(offer: &SubprotocolOffer) -> Result<(&'static str, WireFormat)> {
+    match offer.select(&[SUBPROTOCOL_PROTO, SUBPROTOCOL_JSON]) {
+        Some(SUBPROTOCOL_PROTO) => Ok((SUBPROTOCOL_PROTO, WireFormat::Proto)),
+        Some(_) => Ok((SUBPROTOCOL_JSON, WireFormat::Json)),
+        None => {
+            let detail = format!("Sec-WebSocket-Protocol must offer {SUBPROTOCOL_PROTO} or {SUBPROTOCOL_JSON}");
+            Err(Error::new(ErrorCode::InvalidArgument, detail))
+        }
+    }
+}
+
+/// The handshake's key, when the request is a WebSocket handshake of the one version there is.
+fn websocket_key(headers: &HeaderMap) -> Result<HeaderValue> {
+    let names = |header, token: &str| {
+        let values = headers.get_all(header).iter().filter_map(|v| v.to_str().ok());
+        values.flat_map(|v| v.split(',')).any(|v| v.trim().eq_ignore_ascii_case(token))
+    };
+    let handshake = names(CONNECTION, "upgrade") && names(UPGRADE, "websocket") && names(SEC_WEBSOCKET_VERSION, "13");
+    let key = headers.get(SEC_WEBSOCKET_KEY).filter(|key| handshake && key.len() == 24);
+    key.cloned().ok_or_else(|| Error::new(ErrorCode::InvalidArgument, "this path speaks WebSocket (RFC 6455, version 13) only"))
+}
+
+/// A page may open a stream from the server's own origin and from the configured ones. Clients that are no browsers send no origin.
+fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<()> {
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or_default();
+    let host = headers.get(HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
+    let own = origin.split_once("://").is_some_and(|(_, authority)| !host.is_empty() && authority.eq_ignore_ascii_case(host));
+    if own || allowed.iter().any(|a| a.eq_ignore_ascii_case(origin)) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorCode::Forbidden, "pages of this origin may not open a stream here"))
+}
+
+/// `?epoch=…&seq=…`; anything else is no position, and leads to a snapshot.
+fn position(query: &str) -> Option<Position> {
+    let field = |name: &str| query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value);
+    let seq = field("seq")?.parse().ok()?;
+    Some(Position { epoch: Epoch::new(field("epoch")?)?, seq: Seq::new(seq) })
+}
+
+/// Whether this token opens a stream, as far as can be told before connecting.
+async fn admit(state: &StreamState, token: &str, format: WireFormat, position: Option<Position>) -> Result<Arrival> {
+    if state.draining.is_cancelled() {
+        return Err(Error::new(ErrorCode::Unavailable, "this node is going down; connect again").retry_after(Duration::from_secs(1)));
+    }
+    let (claims, expires_at) = state.clients.tokens.verify_session(token, state.clock.now()).map_err(|refusal| match refusal {
+        TokenRefusal::Expired => Error::new(ErrorCode::TokenExpired, "the session token has expired"),
+        TokenRefusal::Invalid => Error::new(ErrorCode::Unauthenticated, "the session token is not valid"),
+    })?;
+    check_standing(state, claims).await?;
+    Ok(Arrival { claims, format, position, expires_at })
+}
+
+/// A client that can read a status learns of a removal, or of a session long over, before the upgrade.
+async fn check_standing(state: &StreamState, claims: SessionClaims) -> Result<()> {
+    let now = state.clock.now();
+    let look = move |session: &faceshare_logic::instruction::exec::State| {
+        let long_over = session.ended().is_some_and(|e| now.since(e.at) > faceshare_biz::constants::ENDED_REPLAY);
+        (session.access(claims.member), long_over)
+    };
+    let (access, long_over) = state.clients.sessions.read(claims.session, look).await.map_err(|error| match error.code {
+        ErrorCode::NotFound => Error::new(ErrorCode::Unauthenticated, "there is no such session"),
+        _ => error,
+    })?;
+    match access {
+        Access::Removed => Err(Error::new(ErrorCode::Forbidden, "the host removed you from this session")),
+        Access::Stranger => Err(Error::new(ErrorCode::Unauthenticated, "you are not in this session")),
+        _ if long_over => Err(Error::new(ErrorCode::SessionEnded, "the session is over")),
+        Access::Host | Access::Present | Access::Admitted | Access::Left => Ok(()),
+    }
+}
+
+/// Switches protocols, and serves the stream (or says why not) once that is done.
+fn upgrade(
+    state: StreamState,
+    mut request: Request,
+    protocol: &'static str,
+    format: WireFormat,
+    key: &HeaderValue,
+    arrival: Result<Arrival, CloseReason>,
+) -> Result<Response, HttpError> {
+    let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
+    let on_upgrade = on_upgrade.ok_or_else(|| Error::new(ErrorCode::InvalidArgument, "this connection cannot be upgraded"))?;
+    let tracker = state.tracker.clone();
+    tracker.spawn(async move {
+        match on_upgrade.await {
+            Ok(upgraded) => serve(&state, upgraded, format, arrival).await,
+            Err(error) => tracing::debug!(%error, "upgrade came to nothing"),
+        }
+    });
+    let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(Error::internal)?;
+    let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
+    *response.body_mut() = Body::empty();
+    Ok(response)
+}
+
+async fn serve(state: &StreamState, upgraded: Upgraded, format: WireFormat, arrival: Result<Arrival, CloseReason>) {
+    let (mut source, mut sink) = socket::accept(upgraded, format, state.frame_max).await;
+    match arrival {
+        Ok(arrival) => state.clients.serve(arrival, source, sink).await,
+        Err(reason) => {
+            const FAREWELL: Duration = Duration::from_secs(2);
+            sink.close(reason).await;
+            // A peer that does not close in time is cut off.
+            let _ = tokio::time::timeout(FAREWELL, source.discard()).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HeaderMap, HeaderValue, ORIGIN, Seq, check_origin, position};
+    use http::header::HOST;
+
+    fn headers(origin: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(HOST, HeaderValue::from_static("face.example:8080")), (ORIGIN, HeaderValue::from_static(origin))])
+    }
+
+    #[test]
+    fn only_known_pages_may_open_a_stream() {
+        let allowed = ["https://app.example".to_owned()];
+        for good in ["https://app.example", "http://face.example:8080", "https://face.example:8080"] {
+            assert!(check_origin(&headers(good), &allowed).is_ok(), "{good}");
+        }
+        for bad in ["https://evil.example", "null", "", "http://face.example:8080.evil.example", "http://face.example"] {
+            assert!(check_origin(&headers(bad), &allowed).is_err(), "{bad}");
+        }
+        assert!(check_origin(&HeaderMap::new(), &allowed).is_ok(), "not a browser");
+    }
+
+    #[test]
+    fn a_position_is_an_epoch_and_a_number_and_anything_else_is_none() {
+        let good = position("epoch=abc&seq=7").expect("a position");
+        assert_eq!((good.epoch.as_str(), good.seq), ("abc", Seq::new(7)));
+        for bad in ["", "epoch=abc", "seq=7", "epoch=&seq=7", "epoch=abc&seq=-1", "epoch=abc&seq=x", "epoch=abc&seq=4294967296"] {
+            assert!(position(bad).is_none(), "{bad}");
+        }
+        assert!(position(&format!("epoch={}&seq=1", "e".repeat(33))).is_none());
+    }
+}

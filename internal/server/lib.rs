@@ -1,0 +1,12 @@
+//! Listeners: bound first, so that the addresses are known before anything is served; drained at the end, within a bound.
+//!
+//! [`Listeners::bind`] → [`Listeners::addresses`] → [`Listeners::serve`], which returns when [`Lifecycle`] says so or a listener dies.
+
+mod connection;
+mod lifecycle;
+mod listener;
+mod server;
+
+pub use connection::ConnectionPolicy;
+pub use lifecycle::{Lifecycle, Signal};
+pub use server::{Addresses, Bind, Listeners, ServerError, Services};

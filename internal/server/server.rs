@@ -1,0 +1,339 @@
+//! All listeners of the process, from binding to the end.
+
+use crate::connection::ConnectionPolicy;
+use crate::lifecycle::Lifecycle;
+use crate::listener;
+use axum::Router;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
+
+/// Where to listen. Port 0: any free one.
+#[derive(Debug, Clone, Copy)]
+pub struct Bind {
+    /// For clients.
+    pub http: SocketAddr,
+    /// For operators; `None`: no such listener.
+    pub ops: Option<SocketAddr>,
+    /// For other services; `None`: no such listener.
+    pub grpc: Option<SocketAddr>,
+}
+
+/// Where the server listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses {
+    /// For clients.
+    pub http: SocketAddr,
+    /// For operators.
+    pub ops: Option<SocketAddr>,
+    /// For other services.
+    pub grpc: Option<SocketAddr>,
+}
+
+/// What is served where. A service without its listener is left out.
+pub struct Services {
+    /// For clients.
+    pub http: Router,
+    /// For operators.
+    pub ops: Router,
+    /// For other services.
+    pub grpc: Router,
+}
+
+/// Why the server could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address is taken, or not one of this machine.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// As configured.
+        address: SocketAddr,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A listener ended that should not have.
+    #[error("a listener died")]
+    ListenerDied(#[source] Option<JoinError>),
+}
+
+/// Bound listeners.
+#[derive(Debug)]
+pub struct Listeners {
+    http: TcpListener,
+    ops: Option<TcpListener>,
+    grpc: Option<TcpListener>,
+    addresses: Addresses,
+}
+
+impl Listeners {
+    /// Binds all of them.
+    ///
+    /// # Errors
+    /// [`ServerError::Bind`] names the first address that could not be bound.
+    pub async fn bind(to: &Bind) -> Result<Self, ServerError> {
+        let (http, http_address) = bind(to.http).await?;
+        let ops = bind_optional(to.ops).await?;
+        let grpc = bind_optional(to.grpc).await?;
+        let addresses = Addresses { http: http_address, ops: ops.as_ref().map(|o| o.1), grpc: grpc.as_ref().map(|g| g.1) };
+        Ok(Self { http, ops: ops.map(|o| o.0), grpc: grpc.map(|g| g.0), addresses })
+    }
+
+    /// Where they listen.
+    #[must_use]
+    pub const fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Serves until the end of the lifecycle.
+    ///
+    /// Once it drains, `farewell` runs (it should see that every upgraded connection is told and closed), then the listeners close, what is
+    /// under way is finished and the lifecycle's tracker is waited for: all within `drain_timeout`, then everything stops.
+    ///
+    /// # Errors
+    /// [`ServerError::ListenerDied`] when a listener ends before it should; everything else has been stopped by then.
+    pub async fn serve(
+        self,
+        services: Services,
+        policy: ConnectionPolicy,
+        lifecycle: Lifecycle,
+        drain_timeout: Duration,
+        farewell: impl Future<Output = ()>,
+    ) -> Result<(), ServerError> {
+        let mut listeners = JoinSet::new();
+        listeners.spawn(listener::run(self.http, services.http, policy, lifecycle.clone()));
+        if let Some(ops) = self.ops {
+            listeners.spawn(listener::run(ops, services.ops, policy, lifecycle.clone()));
+        }
+        if let Some(grpc) = self.grpc {
+            let policy = ConnectionPolicy { http2_only: true, ..policy };
+            listeners.spawn(listener::run(grpc, services.grpc, policy, lifecycle.clone()));
+        }
+
+        tokio::select! {
+            ended = listeners.join_next() => {
+                lifecycle.stop_now();
+                return Err(ServerError::ListenerDied(ended.and_then(Result::err)));
+            }
+            () = lifecycle.draining.cancelled() => {}
+        }
+        let done = drain(&mut listeners, &lifecycle, drain_timeout, farewell).await;
+        lifecycle.stop_now();
+        while listeners.join_next().await.is_some() {}
+        done
+    }
+}
+
+/// Bounded by the timeout as a whole, and cut short by the hard end.
+async fn drain(
+    listeners: &mut JoinSet<()>,
+    lifecycle: &Lifecycle,
+    timeout: Duration,
+    farewell: impl Future<Output = ()>,
+) -> Result<(), ServerError> {
+    let began = Instant::now();
+    let finish = async {
+        farewell.await;
+        lifecycle.soft.cancel();
+        while let Some(ended) = listeners.join_next().await {
+            ended.map_err(|error| ServerError::ListenerDied(Some(error)))?;
+        }
+        lifecycle.tracker.close();
+        lifecycle.tracker.wait().await;
+        Ok(())
+    };
+    let finished = lifecycle.hard.run_until_cancelled(tokio::time::timeout(timeout, finish)).await;
+    match finished {
+        Some(Ok(result)) => {
+            tracing::info!(took = ?began.elapsed(), "drained");
+            result
+        }
+        Some(Err(_)) => {
+            tracing::warn!(?timeout, "not everything was done in time; stopping");
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
+    let failed = |source| ServerError::Bind { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+async fn bind_optional(address: Option<SocketAddr>) -> Result<Option<(TcpListener, SocketAddr)>, ServerError> {
+    match address {
+        Some(address) => bind(address).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Addresses, Bind, Listeners, ServerError, Services};
+    use crate::{ConnectionPolicy, Lifecycle};
+    use axum::Router;
+    use axum::extract::ConnectInfo;
+    use axum::routing::get;
+    use std::future::{pending, ready};
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tokio::sync::Notify;
+    use tokio::task::JoinHandle;
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+
+    struct Running {
+        addresses: Addresses,
+        lifecycle: Lifecycle,
+        served: JoinHandle<Result<(), ServerError>>,
+    }
+
+    async fn start(
+        http: Router,
+        header_timeout: Duration,
+        drain_timeout: Duration,
+        farewell: impl Future<Output = ()> + Send + 'static,
+    ) -> Running {
+        let any = || SocketAddr::from(([127, 0, 0, 1], 0));
+        let listeners = Listeners::bind(&Bind { http: any(), ops: Some(any()), grpc: None }).await.expect("binds");
+        let (addresses, lifecycle) = (listeners.addresses(), Lifecycle::new());
+        let services = Services { http, ops: Router::new().route("/", get(async || "ops")), grpc: Router::new() };
+        let policy = ConnectionPolicy { header_timeout, header_bytes: 8_192, connections: 16, http2_only: false };
+        let served = tokio::spawn(listeners.serve(services, policy, lifecycle.clone(), drain_timeout, farewell));
+        Running { addresses, lifecycle, served }
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    async fn connect(to: SocketAddr, send: &[u8]) -> TcpStream {
+        let mut stream = TcpStream::connect(to).await.expect("connects");
+        stream.write_all(send).await.expect("sends");
+        stream
+    }
+
+    async fn rest(mut stream: TcpStream) -> String {
+        let mut text = Vec::new();
+        stream.read_to_end(&mut text).await.expect("reads");
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    #[tokio::test]
+    async fn handlers_know_the_peer_and_each_listener_serves_its_own() {
+        let router = Router::new().route("/", get(async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string()));
+        let running = start(router, LONG, LONG, ready(())).await;
+        let http = connect(running.addresses.http, REQUEST).await;
+        let ops = connect(running.addresses.ops.expect("bound"), REQUEST).await;
+        let mine = http.local_addr().expect("an address").to_string();
+        http.readable().await.expect("answered");
+        ops.readable().await.expect("answered");
+        running.lifecycle.stop();
+        running.served.await.expect("joined").expect("ended well");
+        assert!(rest(http).await.ends_with(&mine));
+        assert!(rest(ops).await.ends_with("ops"));
+    }
+
+    #[tokio::test]
+    async fn a_drain_finishes_what_is_under_way_and_takes_nothing_new() {
+        let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (inside, go) = (entered.clone(), release.clone());
+        let router = Router::new().route(
+            "/",
+            get(async move || {
+                inside.notify_one();
+                go.notified().await;
+                "done"
+            }),
+        );
+        let running = start(router, LONG, LONG, ready(())).await;
+        let stream = connect(running.addresses.http, REQUEST).await;
+        entered.notified().await;
+        running.lifecycle.stop();
+        running.lifecycle.soft.cancelled().await;
+        release.notify_one();
+        assert!(rest(stream).await.ends_with("done"));
+        running.served.await.expect("joined").expect("ended well");
+        assert!(TcpStream::connect(running.addresses.http).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_drain_is_bounded() {
+        let entered = Arc::new(Notify::new());
+        let inside = entered.clone();
+        let router = Router::new().route(
+            "/",
+            get(async move || {
+                inside.notify_one();
+                pending::<()>().await;
+            }),
+        );
+        let running = start(router, LONG, Duration::from_millis(20), ready(())).await;
+        let stream = connect(running.addresses.http, REQUEST).await;
+        entered.notified().await;
+        running.lifecycle.stop();
+        running.served.await.expect("joined").expect("ended well");
+        assert_eq!(rest(stream).await, "");
+    }
+
+    #[tokio::test]
+    async fn a_second_stop_does_not_wait() {
+        let running = start(Router::new(), LONG, LONG, pending()).await;
+        running.lifecycle.stop();
+        running.lifecycle.stop();
+        running.served.await.expect("joined").expect("ended well");
+    }
+
+    #[tokio::test]
+    async fn tracked_tasks_are_waited_for() {
+        let running = start(Router::new(), LONG, LONG, ready(())).await;
+        let release = Arc::new(Notify::new());
+        let go = release.clone();
+        let task = running.lifecycle.tracker.spawn(async move { go.notified().await });
+        running.lifecycle.stop();
+        running.lifecycle.soft.cancelled().await;
+        assert!(!running.served.is_finished());
+        release.notify_one();
+        running.served.await.expect("joined").expect("ended well");
+        assert!(task.is_finished());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_says_nothing_is_not_waited_for() {
+        let running = start(Router::new(), Duration::from_millis(20), LONG, ready(())).await;
+        assert_eq!(rest(connect(running.addresses.http, b"").await).await, "");
+        // The first letter of both POST and of HTTP/2's preface.
+        assert_eq!(rest(connect(running.addresses.http, b"P").await).await, "");
+        running.lifecycle.stop_now();
+        running.served.await.expect("joined").expect("ended well");
+    }
+
+    #[tokio::test]
+    async fn oversized_headers_end_in_431() {
+        let running = start(Router::new(), LONG, LONG, ready(())).await;
+        let mut request = b"GET / HTTP/1.1\r\nhost: x\r\nx-long: ".to_vec();
+        request.resize(10_000, b'y');
+        let mut stream = connect(running.addresses.http, &request).await;
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).await.expect("answered");
+        assert_eq!(&start, b"HTTP/1.1 431");
+        running.lifecycle.stop_now();
+        running.served.await.expect("joined").expect("ended well");
+    }
+
+    #[tokio::test]
+    async fn an_address_in_use_is_named() {
+        let any = Bind { http: SocketAddr::from(([127, 0, 0, 1], 0)), ops: None, grpc: None };
+        let first = Listeners::bind(&any).await.expect("binds");
+        let taken = first.addresses().http;
+        let error = Listeners::bind(&Bind { http: taken, ..any }).await.expect_err("taken");
+        assert!(error.to_string().contains(&taken.to_string()));
+    }
+}

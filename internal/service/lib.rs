@@ -1,0 +1,14 @@
+//! Adapters of the domain's ports over what stands in `pkg`: the clock, ids, tokens and secrets.
+//!
+//! Each is a thin translation between the domain's types and a package that knows nothing of them.
+
+mod clock;
+mod ids;
+mod secrets;
+mod tokens;
+
+pub use auth::AuthTtl;
+pub use clock::SystemClock;
+pub use ids::SnowflakeIds;
+pub use secrets::{NoEntropy, SealedSecrets};
+pub use tokens::PasetoTokens;

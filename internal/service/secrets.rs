@@ -1,0 +1,149 @@
+//! Randomness, and small secrets at rest.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use faceshare_biz::domain::facesession::NumberCode;
+use faceshare_biz::domain::instruction::Epoch;
+use faceshare_biz::domain::port::{SecretUse, Secrets};
+use faceshare_biz::{Error, Result};
+use pasetotoken::{Fingerprinter, KeyRing, Sealer};
+use rand::rngs::{StdRng, SysRng};
+use rand::{Rng as _, SeedableRng as _};
+use std::sync::{Mutex, PoisonError};
+use validatecode::CodeLength;
+
+/// The operating system gave no randomness to begin with.
+#[derive(Debug, thiserror::Error)]
+#[error("the operating system's random source failed")]
+pub struct NoEntropy;
+
+/// Seals and fingerprints under a ring of keys; draws from a cryptographic generator.
+///
+/// The generator is seeded by the operating system once, at start, where a failure of that can still be told: later there is nobody to
+/// tell it to.
+pub struct SealedSecrets {
+    sealer: Sealer,
+    fingerprinter: Fingerprinter,
+    rng: Mutex<StdRng>,
+}
+
+impl SealedSecrets {
+    /// The first key of the ring seals and fingerprints, every key opens and finds.
+    ///
+    /// # Errors
+    /// [`NoEntropy`].
+    pub fn new(ring: &KeyRing) -> Result<Self, NoEntropy> {
+        let rng = StdRng::try_from_rng(&mut SysRng).map_err(|_| NoEntropy)?;
+        Ok(Self { sealer: Sealer::new(ring), fingerprinter: Fingerprinter::new(ring), rng: Mutex::new(rng) })
+    }
+
+    fn draw<T>(&self, from: impl FnOnce(&mut StdRng) -> T) -> T {
+        from(&mut self.rng.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// 128 random bits in 22 characters of the URL-safe alphabet.
+    fn random_text(&self) -> String {
+        let mut bits = [0; 16];
+        self.draw(|rng| rng.fill_bytes(&mut bits));
+        URL_SAFE_NO_PAD.encode(bits)
+    }
+}
+
+/// Under which label a use is sealed and fingerprinted. Changing one loses what is stored under it.
+const fn label(purpose: SecretUse) -> &'static str {
+    match purpose {
+        SecretUse::NumberCode => "number-code",
+        SecretUse::Invite => "invite",
+        SecretUse::TokenPair => "token-pair",
+        SecretUse::PageToken => "page-token",
+    }
+}
+
+impl Secrets for SealedSecrets {
+    fn seal(&self, purpose: SecretUse, plain: &[u8]) -> Result<String> {
+        self.sealer.seal(label(purpose), plain).map_err(Error::internal)
+    }
+
+    fn open(&self, purpose: SecretUse, sealed: &str) -> Option<Vec<u8>> {
+        self.sealer.open(label(purpose), sealed).ok()
+    }
+
+    fn fingerprint(&self, purpose: SecretUse, secret: &str) -> [u8; 32] {
+        self.fingerprinter.fingerprint(label(purpose), secret.as_bytes())
+    }
+
+    fn fingerprints(&self, purpose: SecretUse, secret: &str) -> Vec<[u8; 32]> {
+        self.fingerprinter.fingerprints(label(purpose), secret.as_bytes())
+    }
+
+    fn number_code(&self, live_sessions: u64) -> NumberCode {
+        let code = self.draw(|rng| validatecode::generate(CodeLength::for_live(live_sessions), rng));
+        NumberCode::parse(code.as_str()).expect("invariant: a generated code is 6 to 12 digits")
+    }
+
+    fn invite_secret(&self) -> String {
+        self.random_text()
+    }
+
+    fn epoch(&self) -> Epoch {
+        Epoch::new(&self.random_text()).expect("invariant: 22 characters of the URL-safe alphabet name an epoch")
+    }
+}
+
+impl std::fmt::Debug for SealedSecrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SealedSecrets").field("sealer", &self.sealer).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SealedSecrets;
+    use faceshare_biz::domain::port::{SecretUse, Secrets};
+    use pasetotoken::KeyRing;
+    use std::collections::HashSet;
+
+    const USES: [SecretUse; 4] = [SecretUse::NumberCode, SecretUse::Invite, SecretUse::TokenPair, SecretUse::PageToken];
+
+    fn secrets() -> SealedSecrets {
+        SealedSecrets::new(&KeyRing::generate().expect("a ring")).expect("secrets")
+    }
+
+    #[test]
+    fn a_seal_opens_for_its_own_use_alone_and_holds_no_blank() {
+        let secrets = secrets();
+        for sealed_for in USES {
+            let sealed = secrets.seal(sealed_for, b"two words").expect("a seal");
+            assert!(!sealed.contains(char::is_whitespace));
+            for opened_for in USES {
+                let opened = secrets.open(opened_for, &sealed);
+                assert_eq!(opened, (opened_for == sealed_for).then(|| b"two words".to_vec()), "{sealed_for:?} as {opened_for:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn fingerprints_differ_by_use_and_the_active_one_comes_first() {
+        let secrets = secrets();
+        let prints: HashSet<_> = USES.into_iter().map(|u| secrets.fingerprint(u, "274158")).collect();
+        assert_eq!(prints.len(), USES.len());
+        assert_eq!(secrets.fingerprints(SecretUse::Invite, "x"), [secrets.fingerprint(SecretUse::Invite, "x")]);
+    }
+
+    #[test]
+    fn number_codes_grow_with_the_number_of_live_sessions() {
+        let secrets = secrets();
+        for (live, digits) in [(0, 6), (100, 6), (101, 7), (1_000, 7), (1_001, 8), (u64::MAX, 12)] {
+            assert_eq!(secrets.number_code(live).digits().len(), digits, "{live}");
+        }
+    }
+
+    #[test]
+    fn what_is_drawn_is_not_drawn_again() {
+        let secrets = secrets();
+        let invites: HashSet<_> = (0..1_000).map(|_| secrets.invite_secret()).collect();
+        let epochs: HashSet<_> = (0..1_000).map(|_| secrets.epoch()).collect();
+        assert_eq!((invites.len(), epochs.len()), (1_000, 1_000));
+        assert!(invites.iter().all(|i| i.len() == 22));
+    }
+}

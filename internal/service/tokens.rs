@@ -1,0 +1,161 @@
+//! The tokens that clients carry: the domain's claims over [`auth::Authenticator`].
+
+use auth::{AuthError, AuthTtl, Authenticator, Issued};
+use faceshare_biz::domain::account::{AccessClaims, IssuedToken, RefreshClaims};
+use faceshare_biz::domain::facesession::SessionClaims;
+use faceshare_biz::domain::port::{TokenRefusal, Tokens};
+use faceshare_biz::domain::{AccountId, FamilyId, PointId, SessionId, Timestamp};
+use faceshare_biz::{Error, Result};
+use pasetotoken::{IssueError, KeyRing, TokenService};
+use std::sync::Arc;
+
+/// Issues and verifies tokens under a ring of keys.
+#[derive(Debug)]
+pub struct PasetoTokens {
+    authenticator: Authenticator,
+}
+
+impl PasetoTokens {
+    /// The first key of the ring issues, every key verifies.
+    #[must_use]
+    pub fn new(ring: &KeyRing, ttl: AuthTtl) -> Self {
+        Self { authenticator: Authenticator::new(Arc::new(TokenService::new(ring)), ttl) }
+    }
+}
+
+impl Tokens for PasetoTokens {
+    fn issue_access(&self, claims: &AccessClaims, now: Timestamp) -> Result<IssuedToken> {
+        let AccessClaims { account, family, guest } = *claims;
+        let claims = auth::AccessClaims { account: account.get(), family: family.get(), guest };
+        issued(self.authenticator.issue_access(&claims, now.as_millis()))
+    }
+
+    fn issue_refresh(&self, claims: &RefreshClaims, now: Timestamp) -> Result<IssuedToken> {
+        let RefreshClaims { account, family, generation } = *claims;
+        let claims = auth::RefreshClaims { account: account.get(), family: family.get(), generation };
+        issued(self.authenticator.issue_refresh(&claims, now.as_millis()))
+    }
+
+    fn issue_session(&self, claims: &SessionClaims, now: Timestamp) -> Result<IssuedToken> {
+        let SessionClaims { session, member, point, family } = *claims;
+        let claims = auth::SessionClaims { session: session.get(), account: member.get(), point: point.get(), family: family.get() };
+        issued(self.authenticator.issue_session(&claims, now.as_millis()))
+    }
+
+    fn verify_access(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenRefusal> {
+        let auth::Caller { account, family, guest } = self.authenticator.access(token, now.as_millis()).map_err(refusal)?;
+        Ok(AccessClaims { account: id(AccountId::new(account))?, family: id(FamilyId::new(family))?, guest })
+    }
+
+    fn verify_refresh(&self, token: &str, now: Timestamp) -> Result<RefreshClaims, TokenRefusal> {
+        let claims = self.authenticator.refresh(token, now.as_millis()).map_err(refusal)?;
+        let auth::RefreshClaims { account, family, generation } = claims;
+        Ok(RefreshClaims { account: id(AccountId::new(account))?, family: id(FamilyId::new(family))?, generation })
+    }
+
+    fn verify_session(&self, token: &str, now: Timestamp) -> Result<(SessionClaims, Timestamp), TokenRefusal> {
+        let (claims, expires_at) = self.authenticator.session(token, now.as_millis()).map_err(refusal)?;
+        let claims = SessionClaims {
+            session: id(SessionId::new(claims.session))?,
+            member: id(AccountId::new(claims.account))?,
+            point: id(PointId::new(claims.point))?,
+            family: id(FamilyId::new(claims.family))?,
+        };
+        Ok((claims, Timestamp::from_millis(expires_at)))
+    }
+}
+
+fn issued(result: Result<Issued, IssueError>) -> Result<IssuedToken> {
+    let Issued { token, expires_at_ms } = result.map_err(Error::internal)?;
+    Ok(IssuedToken { token: token.expose().to_owned(), expires_at: Timestamp::from_millis(expires_at_ms) })
+}
+
+/// A token that we made names ids; one that does not is none of ours.
+fn id<T>(id: Option<T>) -> Result<T, TokenRefusal> {
+    id.ok_or(TokenRefusal::Invalid)
+}
+
+fn refusal(error: AuthError) -> TokenRefusal {
+    match error {
+        AuthError::Expired => TokenRefusal::Expired,
+        AuthError::Missing | AuthError::Malformed | AuthError::Invalid => TokenRefusal::Invalid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PasetoTokens;
+    use auth::AuthTtl;
+    use faceshare_biz::domain::account::{AccessClaims, RefreshClaims};
+    use faceshare_biz::domain::facesession::SessionClaims;
+    use faceshare_biz::domain::port::{TokenRefusal, Tokens};
+    use faceshare_biz::domain::{AccountId, FamilyId, PointId, SessionId, Timestamp};
+    use pasetotoken::KeyRing;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn tokens() -> PasetoTokens {
+        PasetoTokens::new(&KeyRing::generate().expect("a ring"), AuthTtl::default())
+    }
+
+    fn account() -> AccountId {
+        AccountId::new(i64::MAX as u64).expect("an id")
+    }
+
+    fn family() -> FamilyId {
+        FamilyId::new(2).expect("an id")
+    }
+
+    fn access() -> AccessClaims {
+        AccessClaims { account: account(), family: family(), guest: true }
+    }
+
+    fn refresh() -> RefreshClaims {
+        RefreshClaims { account: account(), family: family(), generation: 7 }
+    }
+
+    fn session() -> SessionClaims {
+        let (session, point) = (SessionId::new(3).expect("an id"), PointId::new(4).expect("an id"));
+        SessionClaims { session, member: account(), point, family: family() }
+    }
+
+    #[test]
+    fn claims_come_back_as_they_went_in() {
+        let tokens = tokens();
+        let issued = tokens.issue_access(&access(), NOW).expect("a token");
+        assert_eq!(tokens.verify_access(&issued.token, NOW), Ok(access()));
+        let issued = tokens.issue_refresh(&refresh(), NOW).expect("a token");
+        assert_eq!(tokens.verify_refresh(&issued.token, NOW), Ok(refresh()));
+        let issued = tokens.issue_session(&session(), NOW).expect("a token");
+        assert_eq!(tokens.verify_session(&issued.token, NOW), Ok((session(), issued.expires_at)));
+    }
+
+    #[test]
+    fn no_kind_is_accepted_in_place_of_another() {
+        let tokens = tokens();
+        let access = tokens.issue_access(&access(), NOW).expect("a token").token;
+        let refresh = tokens.issue_refresh(&refresh(), NOW).expect("a token").token;
+        let session = tokens.issue_session(&session(), NOW).expect("a token").token;
+        assert_eq!(tokens.verify_access(&refresh, NOW), Err(TokenRefusal::Invalid));
+        assert_eq!(tokens.verify_access(&session, NOW), Err(TokenRefusal::Invalid));
+        assert_eq!(tokens.verify_refresh(&access, NOW), Err(TokenRefusal::Invalid));
+        assert_eq!(tokens.verify_refresh(&session, NOW), Err(TokenRefusal::Invalid));
+        assert_eq!(tokens.verify_session(&access, NOW), Err(TokenRefusal::Invalid));
+        assert_eq!(tokens.verify_session(&refresh, NOW), Err(TokenRefusal::Invalid));
+    }
+
+    #[test]
+    fn a_token_is_good_until_the_end_it_names_and_not_at_it() {
+        let tokens = tokens();
+        let issued = tokens.issue_access(&access(), NOW).expect("a token");
+        let last = Timestamp::from_millis(issued.expires_at.as_millis() - 1);
+        assert!(tokens.verify_access(&issued.token, last).is_ok());
+        assert_eq!(tokens.verify_access(&issued.token, issued.expires_at), Err(TokenRefusal::Expired));
+    }
+
+    #[test]
+    fn a_token_of_another_ring_is_invalid() {
+        let issued = tokens().issue_session(&session(), NOW).expect("a token");
+        assert_eq!(tokens().verify_session(&issued.token, NOW), Err(TokenRefusal::Invalid));
+    }
+}

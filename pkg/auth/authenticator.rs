@@ -1,0 +1,202 @@
+//! Issuing and verifying the tokens of callers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pasetotoken::{IssueError, Purpose, TokenService};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::claims::{AccessClaims, Caller, RefreshClaims, SessionClaims};
+use crate::error::AuthError;
+use crate::token::Token;
+
+/// How long tokens are good. Millisecond resolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuthTtl {
+    /// Of an access token; default 15 minutes.
+    pub access: Duration,
+    /// Of a refresh token; default 30 days.
+    pub refresh: Duration,
+    /// Of a session token; default 1 hour.
+    pub session: Duration,
+}
+
+impl Default for AuthTtl {
+    fn default() -> Self {
+        const MINUTE: u64 = 60;
+        Self {
+            access: Duration::from_secs(15 * MINUTE),
+            refresh: Duration::from_secs(30 * 24 * 60 * MINUTE),
+            session: Duration::from_secs(60 * MINUTE),
+        }
+    }
+}
+
+/// A fresh token.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// The token, for its owner alone.
+    pub token: Token,
+    /// When it ends: milliseconds since the Unix epoch.
+    pub expires_at_ms: i64,
+}
+
+/// Issues and verifies access, refresh and session tokens. All times are milliseconds since the
+/// Unix epoch, given by the caller. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Authenticator {
+    tokens: Arc<TokenService>,
+    ttl: AuthTtl,
+}
+
+impl Authenticator {
+    /// An authenticator over the tokens of one ring of keys.
+    #[must_use]
+    pub const fn new(tokens: Arc<TokenService>, ttl: AuthTtl) -> Self {
+        Self { tokens, ttl }
+    }
+
+    /// How long its tokens are good.
+    #[must_use]
+    pub const fn ttl(&self) -> AuthTtl {
+        self.ttl
+    }
+
+    /// Issues an access token.
+    ///
+    /// # Errors
+    /// [`IssueError`], when the random source fails or the expiry is out of range; likewise below.
+    pub fn issue_access(&self, claims: &AccessClaims, now_ms: i64) -> Result<Issued, IssueError> {
+        self.issue(Purpose::Access, claims, now_ms, self.ttl.access)
+    }
+
+    /// Issues a refresh token.
+    ///
+    /// # Errors
+    /// As [`Authenticator::issue_access`].
+    pub fn issue_refresh(&self, claims: &RefreshClaims, now_ms: i64) -> Result<Issued, IssueError> {
+        self.issue(Purpose::Refresh, claims, now_ms, self.ttl.refresh)
+    }
+
+    /// Issues a session token.
+    ///
+    /// # Errors
+    /// As [`Authenticator::issue_access`].
+    pub fn issue_session(&self, claims: &SessionClaims, now_ms: i64) -> Result<Issued, IssueError> {
+        self.issue(Purpose::Session, claims, now_ms, self.ttl.session)
+    }
+
+    /// Who calls with this access token.
+    ///
+    /// # Errors
+    /// [`AuthError::Malformed`], [`AuthError::Expired`] or [`AuthError::Invalid`]; likewise below.
+    pub fn access(&self, token: &str, now_ms: i64) -> Result<Caller, AuthError> {
+        self.verify::<AccessClaims>(Purpose::Access, token, now_ms).map(Caller::from)
+    }
+
+    /// What this refresh token says.
+    ///
+    /// # Errors
+    /// As [`Authenticator::access`].
+    pub fn refresh(&self, token: &str, now_ms: i64) -> Result<RefreshClaims, AuthError> {
+        self.verify(Purpose::Refresh, token, now_ms)
+    }
+
+    /// What this session token says, and when it ends.
+    ///
+    /// # Errors
+    /// As [`Authenticator::access`].
+    pub fn session(&self, token: &str, now_ms: i64) -> Result<(SessionClaims, i64), AuthError> {
+        Ok(self.tokens.verify_with_expiry(Purpose::Session, token, now_ms)?)
+    }
+
+    fn issue<C: Serialize>(&self, purpose: Purpose, claims: &C, now_ms: i64, ttl: Duration) -> Result<Issued, IssueError> {
+        let token = self.tokens.issue(purpose, claims, now_ms, ttl)?;
+        let ttl_ms = i64::try_from(ttl.as_millis()).map_err(|_| IssueError::Lifetime)?;
+        let expires_at_ms = now_ms.checked_add(ttl_ms).ok_or(IssueError::Lifetime)?;
+        Ok(Issued { token: Token::from(token), expires_at_ms })
+    }
+
+    fn verify<C: DeserializeOwned>(&self, purpose: Purpose, token: &str, now_ms: i64) -> Result<C, AuthError> {
+        Ok(self.tokens.verify(purpose, token, now_ms)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pasetotoken::KeyRing;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: i64 = 1_750_000_000_000;
+
+    fn authenticator() -> Authenticator {
+        let ring = KeyRing::generate().expect("a ring");
+        Authenticator::new(Arc::new(TokenService::new(&ring)), AuthTtl::default())
+    }
+
+    #[test]
+    fn an_access_token_names_its_caller_until_it_expires() {
+        let auth = authenticator();
+        let claims = AccessClaims { account: u64::MAX, family: 7, guest: true };
+        let issued = auth.issue_access(&claims, NOW).expect("a token");
+        assert_eq!(issued.expires_at_ms, NOW + 900_000);
+        let caller = Caller { account: u64::MAX, family: 7, guest: true };
+        assert_eq!(auth.access(issued.token.expose(), issued.expires_at_ms - 1), Ok(caller));
+        assert_eq!(auth.access(issued.token.expose(), issued.expires_at_ms), Err(AuthError::Expired));
+    }
+
+    #[test]
+    fn each_kind_lives_as_long_as_configured() {
+        let auth = authenticator();
+        let refresh = RefreshClaims { account: 1, family: 2, generation: 3 };
+        let session = SessionClaims { session: 1, account: 2, point: 3, family: 4 };
+        assert_eq!(auth.issue_refresh(&refresh, NOW).expect("a token").expires_at_ms, NOW + 2_592_000_000);
+        assert_eq!(auth.issue_session(&session, NOW).expect("a token").expires_at_ms, NOW + 3_600_000);
+    }
+
+    #[test]
+    fn no_kind_is_accepted_in_place_of_another() {
+        let auth = authenticator();
+        let access = auth.issue_access(&AccessClaims { account: 1, family: 2, guest: false }, NOW).expect("a token");
+        assert_eq!(auth.refresh(access.token.expose(), NOW), Err(AuthError::Invalid));
+        assert_eq!(auth.session(access.token.expose(), NOW), Err(AuthError::Invalid));
+        let session = SessionClaims { session: 1, account: 2, point: 3, family: 4 };
+        let session = auth.issue_session(&session, NOW).expect("a token");
+        assert_eq!(auth.access(session.token.expose(), NOW), Err(AuthError::Invalid));
+    }
+
+    #[test]
+    fn foreign_tokens_are_invalid_and_other_texts_malformed() {
+        let claims = AccessClaims { account: 1, family: 2, guest: false };
+        let foreign = authenticator().issue_access(&claims, NOW).expect("a token");
+        assert_eq!(authenticator().access(foreign.token.expose(), NOW), Err(AuthError::Invalid));
+        for text in ["", "v4.local.", "junk"] {
+            assert_eq!(authenticator().access(text, NOW), Err(AuthError::Malformed));
+        }
+    }
+
+    #[test]
+    fn an_issued_token_is_not_shown_by_debug() {
+        let claims = AccessClaims { account: 1, family: 2, guest: false };
+        let issued = authenticator().issue_access(&claims, NOW).expect("a token");
+        assert!(!format!("{issued:?}").contains(issued.token.expose()));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_ids_survive_the_way(session: u64, account: u64, point: u64, family: u64, generation: u32) {
+            let auth = authenticator();
+            let claims = SessionClaims { session, account, point, family };
+            let issued = auth.issue_session(&claims, NOW).expect("a token");
+            prop_assert_eq!(auth.session(issued.token.expose(), NOW), Ok((claims, issued.expires_at_ms)));
+            let claims = RefreshClaims { account, family, generation };
+            let issued = auth.issue_refresh(&claims, NOW).expect("a token");
+            prop_assert_eq!(auth.refresh(issued.token.expose(), NOW), Ok(claims));
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! One method per call of the contract's HTTP section that a client of the stream needs.
+
+use super::types::{Admitted, Members};
+use super::{
+    Api, Call, CallError, CreatedFaceSession, Credentials, DeviceInfo, Door, FaceSessionPage, FaceSessionPatch, InvokeLink, Key,
+    NewFaceSession, NewInvokeLink, NumberCode, Preview, SessionGrant,
+};
+use crate::Id;
+use faceshare_api::v1::{FaceSession, Member};
+use faceshare_api::wellknown::Timestamp;
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct InFaceSession {
+    face_session: FaceSession,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct InNumberCode {
+    number_code: NumberCode,
+}
+
+#[derive(Deserialize)]
+struct InPreview {
+    preview: Preview,
+}
+
+#[derive(Serialize)]
+struct Knock<'a> {
+    #[serde(flatten)]
+    key: &'a Key,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<&'a DeviceInfo>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AtDoor {
+    status: String,
+    wait_token: Option<String>,
+    expires_at: Option<Timestamp>,
+}
+
+/// Every method fails with [`CallError`]: refused with a code of the contract, unreachable, or unreadable.
+impl Api {
+    /// Becomes a guest; later calls are made as this guest.
+    pub async fn sign_up_guest(&self, nickname: &str) -> Result<Credentials, CallError> {
+        let call = Call::new("create_guest", Method::POST, "v1/guests").json(&json!({ "nickname": nickname }))?;
+        let credentials: Credentials = self.attempt(&call, None).await?;
+        self.sign_in_with(credentials.clone()).await;
+        Ok(credentials)
+    }
+
+    /// Renews the credentials now; calls do it by themselves when the access token is over.
+    pub async fn refresh(&self) -> Result<(), CallError> {
+        let used = self.access_token().await?;
+        self.renew(&used).await.map(drop)
+    }
+
+    /// Makes a session; the caller is its host.
+    pub async fn create_face_session(&self, new: &NewFaceSession) -> Result<CreatedFaceSession, CallError> {
+        self.call(Call::new("create_face_session", Method::POST, "v1/face-sessions").json(new)?).await
+    }
+
+    /// A session as it is now.
+    pub async fn face_session(&self, id: Id) -> Result<FaceSession, CallError> {
+        let path = format!("v1/face-sessions/{id}");
+        let answer: InFaceSession = self.call(Call::new("get_face_session", Method::GET, &path)).await?;
+        Ok(answer.face_session)
+    }
+
+    /// Changes a session; the host's right.
+    pub async fn update_face_session(&self, id: Id, patch: &FaceSessionPatch) -> Result<FaceSession, CallError> {
+        let path = format!("v1/face-sessions/{id}");
+        let answer: InFaceSession = self.call(Call::new("update_face_session", Method::PATCH, &path).json(patch)?).await?;
+        Ok(answer.face_session)
+    }
+
+    /// The caller's own sessions, newest first.
+    pub async fn face_sessions(&self, page_size: Option<u32>, page_token: Option<&str>) -> Result<FaceSessionPage, CallError> {
+        let size = page_size.map(|size| ("pageSize", size.to_string()));
+        let query: Vec<(&str, String)> = size.into_iter().chain(page_token.map(|token| ("pageToken", token.to_owned()))).collect();
+        let call = Call { query: &query, ..Call::new("list_face_sessions", Method::GET, "v1/face-sessions") };
+        self.call(call).await
+    }
+
+    /// What a number code leads to, without going in.
+    pub async fn search(&self, number_code: &str) -> Result<Preview, CallError> {
+        let call = Call::new("search_face_session", Method::POST, "v1/face-sessions/search").json(&json!({ "numberCode": number_code }))?;
+        let answer: InPreview = self.call(call).await?;
+        Ok(answer.preview)
+    }
+
+    /// Goes to the door with a number code or an invite.
+    pub async fn prejoin(&self, key: &Key, device: Option<&DeviceInfo>) -> Result<Door, CallError> {
+        let call = Call::new("prejoin", Method::POST, "v1/face-sessions/prejoin").json(&Knock { key, device })?;
+        let answer: serde_json::Value = self.call(call).await?;
+        let door: AtDoor = serde_json::from_value(answer.clone())?;
+        match door.wait_token {
+            Some(wait_token) if door.status == "WAITING" => Ok(Door::Waiting { wait_token, expires_at: door.expires_at }),
+            _ => Ok(Door::Admitted(Box::new(entrance_pack::lenient::from_value::<Admitted>(answer)?))),
+        }
+    }
+
+    /// A token for the stream: for that point, or for a new one.
+    pub async fn session_token(&self, id: Id, point: Option<Id>) -> Result<SessionGrant, CallError> {
+        let path = format!("v1/face-sessions/{id}/token");
+        let body = point.map_or_else(|| json!({}), |point| json!({ "pointId": point }));
+        self.call(Call::new("session_token", Method::POST, &path).json(&body)?).await
+    }
+
+    /// Leaves without a socket.
+    pub async fn quit(&self, id: Id) -> Result<(), CallError> {
+        self.tell(Call::new("quit", Method::POST, &format!("v1/face-sessions/{id}/quit"))).await
+    }
+
+    /// Ends the session; the host's right.
+    pub async fn end(&self, id: Id) -> Result<(), CallError> {
+        self.tell(Call::new("end_face_session", Method::POST, &format!("v1/face-sessions/{id}/end"))).await
+    }
+
+    /// The current number code; `NOT_FOUND` when there is none.
+    pub async fn number_code(&self, id: Id) -> Result<NumberCode, CallError> {
+        let path = format!("v1/face-sessions/{id}/number-code");
+        let answer: InNumberCode = self.call(Call::new("get_number_code", Method::GET, &path)).await?;
+        Ok(answer.number_code)
+    }
+
+    /// A new number code; the old one dies at once. The host's right.
+    pub async fn rotate_number_code(&self, id: Id) -> Result<NumberCode, CallError> {
+        let path = format!("v1/face-sessions/{id}/number-code");
+        let answer: InNumberCode = self.call(Call::new("rotate_number_code", Method::POST, &path)).await?;
+        Ok(answer.number_code)
+    }
+
+    /// The current invite link.
+    pub async fn invoke_link(&self, id: Id) -> Result<InvokeLink, CallError> {
+        self.call(Call::new("get_invoke_link", Method::GET, &format!("v1/face-sessions/{id}/invoke-link"))).await
+    }
+
+    /// Makes an invite link; the host's right.
+    pub async fn make_invoke_link(&self, id: Id, new: &NewInvokeLink) -> Result<InvokeLink, CallError> {
+        self.call(Call::new("make_invoke_link", Method::POST, &format!("v1/face-sessions/{id}/invoke-link")).json(new)?).await
+    }
+
+    /// Revokes the invite link; the host's right.
+    pub async fn revoke_invoke_link(&self, id: Id) -> Result<(), CallError> {
+        self.tell(Call::new("revoke_invoke_link", Method::DELETE, &format!("v1/face-sessions/{id}/invoke-link"))).await
+    }
+
+    /// Who is in it.
+    pub async fn members(&self, id: Id) -> Result<Vec<Member>, CallError> {
+        let path = format!("v1/face-sessions/{id}/members");
+        let answer: Members = self.call(Call::new("list_members", Method::GET, &path)).await?;
+        Ok(answer.members)
+    }
+
+    /// Removes a member for good; the host's right.
+    pub async fn remove_member(&self, id: Id, member: Id) -> Result<(), CallError> {
+        self.tell(Call::new("remove_member", Method::DELETE, &format!("v1/face-sessions/{id}/members/{member}"))).await
+    }
+}

@@ -1,0 +1,151 @@
+//! One socket: the handshake, and frames on it.
+
+use super::order::{Fault, Position};
+use super::policy::Ended;
+use crate::ApiError;
+use entrance_pack::{Format, Packed, decode_server, encode_client};
+use faceshare_api::v1::{ClientFrame, ServerFrame};
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::HeaderValue;
+use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
+use reqwest::Url;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{Error as WsError, Message, Utf8Bytes};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A peer that does not take a frame within this is as good as gone.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// A connected socket.
+pub(super) struct Link {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    format: Format,
+}
+
+/// What came in.
+pub(super) enum Received {
+    Frame(Box<ServerFrame>),
+    /// The echo of a ping, with what the ping held.
+    Pong(Vec<u8>),
+    /// A sign of life and nothing more.
+    Noise,
+}
+
+/// The text of the query is the contract's; `epoch` is opaque and may hold anything.
+fn resume_url(url: &str, position: Option<&Position>) -> Result<Url, Ended> {
+    let mut url = Url::parse(url).map_err(|error| Ended::Broken(format!("bad address of the stream: {error}")))?;
+    if let Some(position) = position {
+        url.query_pairs_mut().append_pair("epoch", &position.epoch).append_pair("seq", &position.seq.to_string());
+    }
+    Ok(url)
+}
+
+/// Without the operating system's wording where a plain word says it.
+fn unreachable(error: WsError) -> Ended {
+    Ended::Broken(match error {
+        WsError::Io(_) => "the server cannot be reached".into(),
+        error => error.to_string(),
+    })
+}
+
+impl Link {
+    pub(super) async fn dial(url: &str, token: &str, format: Format, position: Option<&Position>) -> Result<Self, Ended> {
+        let mut request = resume_url(url, position)?.as_str().into_client_request().map_err(unreachable)?;
+        let mut bearer = HeaderValue::try_from(format!("Bearer {token}")).map_err(|error| Ended::Broken(error.to_string()))?;
+        bearer.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, bearer);
+        request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(format.subprotocol()));
+        match timeout(HANDSHAKE_TIMEOUT, connect_async_with_config(request, None, true)).await {
+            Ok(Ok((socket, _answer))) => Ok(Self { socket, format }),
+            Ok(Err(WsError::Http(answer))) => {
+                let body = answer.body().as_deref().unwrap_or_default();
+                Err(Ended::Refused(Box::new(ApiError::from_answer(answer.status().as_u16(), answer.headers(), body))))
+            }
+            Ok(Err(error)) => Err(unreachable(error)),
+            Err(_elapsed) => Err(Ended::Broken("the server does not answer".into())),
+        }
+    }
+
+    /// The next sign of life. Cancel safe.
+    pub(super) async fn receive(&mut self) -> Result<Received, Ended> {
+        match self.socket.next().await {
+            Some(Ok(Message::Binary(bytes))) if self.format == Format::Proto => self.unpack(&bytes),
+            Some(Ok(Message::Text(text))) if self.format == Format::Json => self.unpack(text.as_bytes()),
+            Some(Ok(Message::Binary(_) | Message::Text(_))) => Err(Ended::Fault(Fault::Unreadable)),
+            Some(Ok(Message::Pong(payload))) => Ok(Received::Pong(payload.to_vec())),
+            Some(Ok(Message::Ping(_) | Message::Frame(_))) => Ok(Received::Noise),
+            Some(Ok(Message::Close(frame))) => {
+                // tungstenite has queued the echo; let it out, so that the server need not wait for it.
+                let _ = timeout(CLOSE_TIMEOUT, self.socket.flush()).await;
+                Err(frame.map_or_else(
+                    || Ended::Closed { code: 1005, reason: String::new() },
+                    |frame| Ended::Closed { code: frame.code.into(), reason: frame.reason.to_string() },
+                ))
+            }
+            Some(Err(error)) => Err(Ended::Broken(error.to_string())),
+            None => Err(Ended::Closed { code: 1006, reason: String::new() }),
+        }
+    }
+
+    fn unpack(&self, bytes: &[u8]) -> Result<Received, Ended> {
+        match decode_server(bytes, self.format) {
+            Ok(frame) => Ok(Received::Frame(Box::new(frame))),
+            Err(error) => {
+                tracing::warn!(%error, "unreadable frame");
+                Err(Ended::Fault(Fault::Unreadable))
+            }
+        }
+    }
+
+    pub(super) async fn send(&mut self, frame: &ClientFrame) -> Result<(), Ended> {
+        let message = match encode_client(frame, self.format) {
+            Packed::Binary(bytes) => Message::Binary(bytes),
+            Packed::Text(text) => Message::Text(Utf8Bytes::from(text)),
+        };
+        self.write(message).await
+    }
+
+    pub(super) async fn ping(&mut self, payload: Vec<u8>) -> Result<(), Ended> {
+        self.write(Message::Ping(payload.into())).await
+    }
+
+    async fn write(&mut self, message: Message) -> Result<(), Ended> {
+        match timeout(WRITE_TIMEOUT, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            // The reader says why, with the close code: a write fails first when both sides close at once.
+            Ok(Err(_)) => self.why_closed().await,
+            Err(_elapsed) => Err(Ended::Broken("the server takes nothing".into())),
+        }
+    }
+
+    async fn why_closed(&mut self) -> Result<(), Ended> {
+        let drained = timeout(CLOSE_TIMEOUT, async {
+            loop {
+                match self.receive().await {
+                    Ok(_) => {}
+                    Err(ended) => return ended,
+                }
+            }
+        });
+        Err(drained.await.unwrap_or_else(|_| Ended::Broken("the connection broke".into())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::resume_url;
+    use crate::stream::order::Position;
+
+    #[test]
+    fn the_position_travels_in_the_query_whatever_the_epoch_holds() {
+        let position = Position { epoch: "a&b=c d".into(), seq: 7 };
+        let url = resume_url("ws://h:1/v1/instructions", Some(&position)).expect("a url");
+        assert_eq!(url.as_str(), "ws://h:1/v1/instructions?epoch=a%26b%3Dc+d&seq=7");
+        assert_eq!(resume_url("ws://h:1/v1/instructions", None).expect("a url").as_str(), "ws://h:1/v1/instructions");
+    }
+}

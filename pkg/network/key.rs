@@ -1,0 +1,69 @@
+//! Networks as keys of limits.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+/// What one site usually holds of IPv4, in bits of prefix.
+const V4_PREFIX: u8 = 24;
+/// What one site usually holds of IPv6, in bits of prefix: whoever has a /56 has 2^72 addresses, so
+/// that counting single ones would count nothing.
+const V6_PREFIX: u8 = 56;
+
+/// The network that an address belongs to for counting: a /24 of IPv4, a /56 of IPv6.
+/// Shown as `192.0.2.0/24`, `2001:db8:0:100::/56`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NetworkKey(IpNet);
+
+/// The network key of an address.
+#[must_use]
+pub fn network_key(address: IpAddr) -> NetworkKey {
+    let network = match address.to_canonical() {
+        IpAddr::V4(address) => Ipv4Net::new(address, V4_PREFIX).map(IpNet::V4),
+        IpAddr::V6(address) => Ipv6Net::new(address, V6_PREFIX).map(IpNet::V6),
+    };
+    NetworkKey(network.expect("invariant: the prefix fits its family").trunc())
+}
+
+impl fmt::Display for NetworkKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(text: &str) -> String {
+        network_key(text.parse().expect("an address")).to_string()
+    }
+
+    #[test]
+    fn keys_are_shown_as_networks() {
+        assert_eq!(key("192.0.2.77"), "192.0.2.0/24");
+        assert_eq!(key("::ffff:192.0.2.77"), "192.0.2.0/24");
+        assert_eq!(key("2001:db8:0:1ff:1:2:3:4"), "2001:db8:0:100::/56");
+    }
+
+    proptest! {
+        #[test]
+        fn ipv4_addresses_share_a_key_exactly_when_24_bits_agree(one: u32, low: u8, other: u32) {
+            let key = |bits: u32| network_key(Ipv4Addr::from(bits).into());
+            prop_assert_eq!(key(one), key(one & !0xff | u32::from(low)));
+            prop_assert_eq!(key(one) == key(other), one >> 8 == other >> 8);
+        }
+
+        #[test]
+        fn ipv6_addresses_share_a_key_exactly_when_56_bits_agree(one in (1_u128 << 125)..(1 << 126), low: u64, flip in 0_u32..128) {
+            let key = |bits: u128| network_key(Ipv6Addr::from(bits).into());
+            prop_assert_eq!(key(one), key(one >> 64 << 64 | u128::from(low)));
+            prop_assert_eq!(key(one) == key(one ^ (1 << flip)), flip < 72);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The proxies whose forwarding headers are believed.
+
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net};
+
+/// Networks and single addresses of one's own proxies. Empty: no header is ever believed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustedProxies {
+    networks: Vec<IpNet>,
+}
+
+/// An entry of the list cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("entry {position} ({entry:?}): {fault}")]
+pub struct TrustedProxyError {
+    /// Place in the list, counted from 1.
+    pub position: usize,
+    /// The entry as given.
+    pub entry: String,
+    /// What is wrong with it.
+    pub fault: ProxyFault,
+}
+
+/// What is wrong with an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ProxyFault {
+    /// Neither an address nor a network.
+    #[error("expected an IP address or a network like 10.0.0.0/8")]
+    NotANetwork,
+    /// The network of all addresses.
+    #[error("trusting every address would let any client choose its own")]
+    Everyone,
+}
+
+impl TrustedProxies {
+    /// Reads addresses (`10.0.0.7`, `::1`) and networks (`10.0.0.0/8`, `fd00::/8`).
+    ///
+    /// # Errors
+    /// [`TrustedProxyError`] names the first entry that cannot be used.
+    pub fn parse<S: AsRef<str>>(entries: &[S]) -> Result<Self, TrustedProxyError> {
+        let networks = entries.iter().enumerate().map(|(index, entry)| {
+            let entry = entry.as_ref().trim();
+            parse_entry(entry).map_err(|fault| TrustedProxyError { position: index + 1, entry: entry.to_owned(), fault })
+        });
+        Ok(Self { networks: networks.collect::<Result<_, _>>()? })
+    }
+
+    /// Whether the address belongs to one of the proxies.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.networks.iter().any(|network| network.contains(&address))
+    }
+
+    /// Whether nothing is trusted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.networks.is_empty()
+    }
+}
+
+fn parse_entry(entry: &str) -> Result<IpNet, ProxyFault> {
+    let network = match entry.parse::<IpAddr>() {
+        Ok(address) => IpNet::from(address),
+        Err(_) => entry.parse::<IpNet>().map_err(|_| ProxyFault::NotANetwork)?,
+    };
+    let network = canonical(network.trunc());
+    if network.prefix_len() == 0 { Err(ProxyFault::Everyone) } else { Ok(network) }
+}
+
+/// A network of mapped IPv4 addresses as the IPv4 network, since addresses are compared in their
+/// canonical form and would otherwise never be in it.
+fn canonical(network: IpNet) -> IpNet {
+    const MAPPED_PREFIX: u8 = 96;
+    match (network.network().to_canonical(), network) {
+        (IpAddr::V4(address), IpNet::V6(v6)) if v6.prefix_len() >= MAPPED_PREFIX => {
+            Ipv4Net::new(address, v6.prefix_len() - MAPPED_PREFIX).map_or(network, IpNet::V4)
+        }
+        _ => network,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn addresses_and_networks_of_both_families_are_matched() {
+        let trusted = TrustedProxies::parse(&["10.1.2.3/8", " 192.0.2.7 ", "fd00::/8", "::1"]).expect("a list");
+        for inside in ["10.255.0.1", "::ffff:10.0.0.1", "192.0.2.7", "fd12::1", "::1"] {
+            assert!(trusted.contains(ip(inside)), "{inside}");
+        }
+        for outside in ["11.0.0.1", "192.0.2.8", "fe80::1", "127.0.0.1", "::ffff:11.0.0.1"] {
+            assert!(!trusted.contains(ip(outside)), "{outside}");
+        }
+    }
+
+    #[test]
+    fn a_mapped_network_means_the_ipv4_network() {
+        let trusted = TrustedProxies::parse(&["::ffff:10.0.0.0/104", "::ffff:192.0.2.7"]).expect("a list");
+        assert!(trusted.contains(ip("10.9.8.7")) && trusted.contains(ip("192.0.2.7")));
+        assert!(!trusted.contains(ip("11.0.0.1")));
+    }
+
+    #[test]
+    fn a_faulty_entry_is_named_with_its_position() {
+        for entry in ["", "proxy.example", "10.0.0.0/33", "10.0.0", "[::1]", "10.0.0.1:80"] {
+            let error = TrustedProxies::parse(&["10.0.0.1", entry]).expect_err("a fault");
+            assert_eq!((error.position, error.fault), (2, ProxyFault::NotANetwork), "{entry:?}");
+            assert!(error.to_string().contains(entry));
+        }
+        for entry in ["0.0.0.0/0", "::/0", "::ffff:0:0/96"] {
+            let error = TrustedProxies::parse(&[entry]).expect_err("a fault");
+            assert_eq!((error.position, error.fault), (1, ProxyFault::Everyone), "{entry:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_trusted_by_default() {
+        assert!(TrustedProxies::default().is_empty());
+        assert!(!TrustedProxies::default().contains(ip("127.0.0.1")));
+    }
+}

@@ -1,0 +1,60 @@
+//! What a token is for.
+
+/// The kind of a token. Each has its own key and its own assertion inside the token's
+/// authentication, so that one kind is never accepted in place of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Proves who calls, for a short time.
+    Access,
+    /// Buys a new access token.
+    Refresh,
+    /// Connects one device to one session.
+    Session,
+    /// Waits for somebody's approval.
+    Wait,
+    /// Lets its bearer into a session.
+    Invite,
+    /// Reads one piece of content, where no header can be sent.
+    Content,
+}
+
+impl Purpose {
+    /// Every purpose, in the order of their discriminants.
+    pub const ALL: [Self; 6] = [Self::Access, Self::Refresh, Self::Session, Self::Wait, Self::Invite, Self::Content];
+
+    /// The stable name of the purpose. It goes into key derivation: changing it invalidates every
+    /// token of that purpose.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Refresh => "refresh",
+            Self::Session => "session",
+            Self::Wait => "wait",
+            Self::Invite => "invite",
+            Self::Content => "content",
+        }
+    }
+
+    /// What key derivation and the token's implicit assertion say.
+    pub(crate) fn usage(self) -> String {
+        format!("token/{}", self.as_str())
+    }
+
+    /// Position in [`Purpose::ALL`].
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_lists_every_purpose_at_its_index() {
+        for (index, purpose) in Purpose::ALL.into_iter().enumerate() {
+            assert_eq!(purpose.index(), index);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! A code as a value: typed in by people, shown to people.
+
+use std::fmt;
+
+use crate::length::{MAX_LEN, MIN_LEN};
+use crate::shape::{is_allocatable, is_well_formed};
+
+/// Longest input that is looked at, in characters: twelve digits with room for separators.
+pub const MAX_INPUT_CHARS: usize = 32;
+
+/// Why a text is no code. The text itself is not repeated: a mistyped code is nearly a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ShapeError {
+    /// The input is longer than [`MAX_INPUT_CHARS`].
+    #[error("at most {MAX_INPUT_CHARS} characters are allowed")]
+    InputTooLong,
+    /// Something other than digits, spaces and hyphens.
+    #[error("only digits, spaces and hyphens are allowed")]
+    NotADigit,
+    /// Too few or too many digits.
+    #[error("expected {MIN_LEN} to {MAX_LEN} digits")]
+    Length,
+}
+
+/// A well-formed code: 6 to 12 digits. `Debug` does not show it, since whoever knows it may enter.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Code(String);
+
+impl Code {
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the generator could have made it; see [`is_allocatable`].
+    #[must_use]
+    pub fn is_allocatable(&self) -> bool {
+        is_allocatable(&self.0)
+    }
+
+    /// The digits in groups of three and four, as one reads them out: `123 456`, `123 4567`,
+    /// `1234 5678`, `123 456 789`, `123 456 7890`, `123 4567 8901`, `123 456 789 012`. Groups of
+    /// four come last.
+    #[must_use]
+    pub fn grouped(&self) -> String {
+        let groups = self.0.len() / 3;
+        let first_of_four = groups - self.0.len() % 3;
+        let mut rest = self.0.as_str();
+        let mut shown = String::with_capacity(self.0.len() + groups);
+        for group in 0..groups {
+            let (head, tail) = rest.split_at(if group < first_of_four { 3 } else { 4 });
+            if group > 0 {
+                shown.push(' ');
+            }
+            shown.push_str(head);
+            rest = tail;
+        }
+        shown
+    }
+
+    /// The caller has made sure that these are digits of a fitting number.
+    pub(crate) fn from_digits(digits: String) -> Self {
+        debug_assert!(is_well_formed(&digits));
+        Self(digits)
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Code({} digits)", self.0.len())
+    }
+}
+
+/// Reads what somebody typed or pasted: digits, with spaces and hyphens (also the non-breaking ones
+/// that messengers put in) anywhere. Digits of other scripts are refused.
+///
+/// # Errors
+/// [`ShapeError`] says what is wrong with the input.
+pub fn normalize(input: &str) -> Result<Code, ShapeError> {
+    let mut digits = String::with_capacity(usize::from(MAX_LEN));
+    for (index, character) in input.chars().enumerate() {
+        if index == MAX_INPUT_CHARS {
+            return Err(ShapeError::InputTooLong);
+        }
+        match character {
+            '0'..='9' => digits.push(character),
+            ' ' | '-' | '\u{a0}' | '\u{202f}' | '\u{2010}' | '\u{2011}' => {}
+            _ => return Err(ShapeError::NotADigit),
+        }
+    }
+    if is_well_formed(&digits) { Ok(Code::from_digits(digits)) } else { Err(ShapeError::Length) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn separators_are_ignored_wherever_they_are() {
+        for input in ["482915", "482 915", "482-915", " 4-8 2--915 ", "482\u{a0}915", "482\u{2011}915"] {
+            assert_eq!(normalize(input).expect("a code").as_str(), "482915", "{input:?}");
+        }
+    }
+
+    #[test]
+    fn a_code_that_cannot_be_allocated_is_still_read() {
+        for input in ["000000", "123456", "012 345"] {
+            assert!(!normalize(input).expect("well-formed").is_allocatable(), "{input}");
+        }
+        assert!(normalize("482915").expect("well-formed").is_allocatable());
+    }
+
+    #[test]
+    fn each_fault_has_its_error() {
+        for input in ["", " - ", "48291", "4829154829154"] {
+            assert_eq!(normalize(input), Err(ShapeError::Length), "{input:?}");
+        }
+        for input in ["48291a", "482_915", "482\t915", "４８２９１５", "٤٨٢٩١٥", "482.915", "+482915"] {
+            assert_eq!(normalize(input), Err(ShapeError::NotADigit), "{input:?}");
+        }
+        let spaced = |spaces: usize| format!("482915{}", " ".repeat(spaces));
+        assert!(normalize(&spaced(26)).is_ok());
+        assert_eq!(normalize(&spaced(27)), Err(ShapeError::InputTooLong));
+        assert_eq!(normalize(&" ".repeat(1 << 20)), Err(ShapeError::InputTooLong));
+    }
+
+    #[test]
+    fn groups_are_of_three_and_then_of_four() {
+        let expected = ["123 456", "123 4567", "1234 5678", "123 456 789", "123 456 7890", "123 4567 8901", "123 456 789 012"];
+        for shown in expected {
+            assert_eq!(normalize(shown).expect("a code").grouped(), shown);
+        }
+    }
+
+    #[test]
+    fn debug_hides_the_digits() {
+        assert_eq!(format!("{:?}", normalize("482915")), "Ok(Code(6 digits))");
+    }
+
+    proptest! {
+        #[test]
+        fn any_input_gives_a_well_formed_code_or_an_error(input in ".{0,40}") {
+            if let Ok(code) = normalize(&input) {
+                prop_assert!(is_well_formed(code.as_str()));
+            }
+        }
+
+        #[test]
+        fn what_is_shown_reads_back(digits in "[0-9]{6,12}") {
+            let code = normalize(&digits).expect("a code");
+            prop_assert_eq!(normalize(&code.grouped()), Ok(code));
+        }
+    }
+}

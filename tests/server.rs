@@ -1,0 +1,233 @@
+//! One server in a process of its own, on free ports and a folder of its own.
+
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::DEADLINE;
+use crate::http::Http;
+use crate::programs::program;
+
+/// How many of the last lines a failed test shows of the server's log.
+const SHOWN_LINES: usize = 40;
+
+/// A running `faceshareapp serve`. Dropped, it is killed and its data is deleted.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    log: Log,
+    data: TempDir,
+    settings: Vec<(String, String)>,
+    http: String,
+    grpc: String,
+}
+
+impl Server {
+    /// Starts a server with the built-in defaults.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts a server with settings by their keys, e.g. `("member.grace", "1s")`.
+    ///
+    /// # Panics
+    /// When it does not listen before the deadline.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let data = TempDir::new().expect("a temporary folder");
+        let settings: Vec<_> = settings.iter().map(|(key, value)| (variable(key), (*value).to_owned())).collect();
+        let (child, log) = spawn(&data, &settings, "127.0.0.1:0", "127.0.0.1:0");
+        let mut server = Self { child, log, data, settings, http: String::new(), grpc: String::new() };
+        server.until_listening().await;
+        server
+    }
+
+    /// Starts it again, on the same ports and the same data; the one before must have ended.
+    ///
+    /// # Panics
+    /// When it does not listen before the deadline.
+    pub async fn restart(&mut self) {
+        (self.child, self.log) = spawn(&self.data, &self.settings, &self.http, &self.grpc);
+        self.until_listening().await;
+    }
+
+    async fn until_listening(&mut self) {
+        let line = self.log.line(|line| line["fields"]["message"] == "listening").await;
+        let address = |name: &str| line["fields"][name].as_str().unwrap_or_else(|| panic!("no {name} in {line}")).to_owned();
+        (self.http, self.grpc) = (address("http"), address("grpc"));
+    }
+
+    /// A caller of its HTTP interface.
+    #[must_use]
+    pub fn http(&self) -> Http {
+        Http::new(&format!("http://{}", self.http))
+    }
+
+    /// `http://127.0.0.1:port`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.http)
+    }
+
+    /// `http://127.0.0.1:port` of the gRPC listener.
+    #[must_use]
+    pub fn grpc_url(&self) -> String {
+        format!("http://{}", self.grpc)
+    }
+
+    /// The folder that it keeps its data in.
+    #[must_use]
+    pub fn data_dir(&self) -> &std::path::Path {
+        self.data.path()
+    }
+
+    /// Its log so far.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Kills it as `kill -9` does, and waits until it is gone.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.expect("the server runs");
+    }
+
+    /// Sends SIGTERM.
+    pub async fn terminate(&self) {
+        let pid = self.child.id().expect("the server runs").to_string();
+        let status = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
+        assert!(status.success(), "kill -TERM {pid}");
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn exit(&mut self) -> ExitStatus {
+        timeout(DEADLINE, self.child.wait()).await.expect("the server ends in time").expect("the server can be waited for")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the server's log, its last lines:\n{}\n---", self.log.tail());
+        }
+    }
+}
+
+/// Runs `faceshareapp serve` with settings that must stop it; gives its status, and all it said.
+pub async fn refused_start(settings: &[(&str, &str)]) -> (ExitStatus, String) {
+    let data = TempDir::new().expect("a temporary folder");
+    let settings: Vec<_> = settings.iter().map(|(key, value)| (variable(key), (*value).to_owned())).collect();
+    let mut command = command(&data, &settings, "127.0.0.1:0", "127.0.0.1:0");
+    let output = timeout(DEADLINE, command.output()).await.expect("it ends in time").expect("it runs");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status, String::from_utf8_lossy(&said).into_owned())
+}
+
+/// `member.grace` → `FACESHARE__MEMBER__GRACE`.
+fn variable(key: &str) -> String {
+    format!("FACESHARE__{}", key.replace('.', "__").to_uppercase())
+}
+
+fn command(data: &TempDir, settings: &[(String, String)], http: &str, grpc: &str) -> Command {
+    let mut command = Command::new(program("faceshareapp"));
+    command
+        .arg("serve")
+        .current_dir(data.path())
+        .env("FACESHARE__HTTP__LISTEN", http)
+        .env("FACESHARE__GRPC__LISTEN", grpc)
+        .env("FACESHARE__DATA_DIR", data.path().join("data"))
+        .env("FACESHARE__LOG__FORMAT", "json")
+        .envs(settings.iter().map(|(key, value)| (key, value)))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+fn spawn(data: &TempDir, settings: &[(String, String)], http: &str, grpc: &str) -> (Child, Log) {
+    let mut child = command(data, settings, http, grpc).spawn().expect("faceshareapp starts");
+    let log = Log::new();
+    log.follow(child.stdout.take().expect("stdout is piped"));
+    log.follow(child.stderr.take().expect("stderr is piped"));
+    (child, log)
+}
+
+/// What a process has written, line by line, to wait on.
+#[derive(Clone, Debug)]
+pub struct Log {
+    lines: Arc<Mutex<Vec<String>>>,
+    count: watch::Sender<usize>,
+}
+
+impl Log {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { lines: Arc::default(), count: watch::Sender::new(0) }
+    }
+
+    /// Collects what comes out of `stream` until it ends.
+    pub fn follow(&self, stream: impl AsyncRead + Unpin + Send + 'static) {
+        let log = self.clone();
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(stream).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                log.lines.lock().expect("no writer panics").push(line);
+                log.count.send_modify(|count| *count += 1);
+            }
+        });
+    }
+
+    /// Every line so far.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().expect("no writer panics").clone()
+    }
+
+    /// The last lines, to be shown.
+    #[must_use]
+    pub fn tail(&self) -> String {
+        let lines = self.lines();
+        lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
+    }
+
+    /// The first line, already there or to come, that is JSON and of which `wanted` is true.
+    pub async fn line(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let parsed = |line: &str| serde_json::from_str::<Value>(line).ok().filter(|line| wanted(line));
+        self.find(parsed).await
+    }
+
+    /// The first line, already there or to come, that holds `text`.
+    pub async fn text(&self, text: &str) -> String {
+        self.find(|line| line.contains(text).then(|| line.to_owned())).await
+    }
+
+    async fn find<T>(&self, wanted: impl Fn(&str) -> Option<T>) -> T {
+        let mut count = self.count.subscribe();
+        let search = async {
+            let mut seen = 0;
+            loop {
+                let lines = self.lines();
+                if let Some(found) = lines[seen..].iter().find_map(|line| wanted(line)) {
+                    return found;
+                }
+                seen = lines.len();
+                count.wait_for(|count| *count > seen).await.expect("the sender lives as long as the log");
+            }
+        };
+        let found = timeout(DEADLINE, search).await;
+        found.unwrap_or_else(|_| panic!("the line never came; the last ones are:\n{}", self.tail()))
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self::new()
+    }
+}

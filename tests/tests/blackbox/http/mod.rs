@@ -1,0 +1,9 @@
+//! The HTTP interface.
+
+mod errors;
+mod guests;
+mod invites;
+mod members;
+mod number_codes;
+mod operations;
+mod sessions;

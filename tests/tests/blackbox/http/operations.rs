@@ -1,0 +1,44 @@
+//! What runs the server looks at.
+
+use faceshare_tests::http::send;
+use faceshare_tests::server::Server;
+use reqwest::Method;
+
+#[tokio::test]
+async fn health_readiness_and_the_api_document_are_served() {
+    let server = Server::start().await;
+    let http = server.http();
+    for path in ["/healthz", "/readyz"] {
+        let answer = http.call(Method::GET, path, None, None).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    let document = http.call(Method::GET, "/openapi.json", None, None).await.ok(200);
+    assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.")), "{}", document["openapi"]);
+    for path in ["/v1/guests", "/v1/accounts/refresh", "/v1/face-sessions", "/v1/face-sessions/prejoin", "/v1/face-sessions/{id}/members"] {
+        assert!(document["paths"][path].is_object(), "{path} is not described");
+    }
+}
+
+#[tokio::test]
+async fn metrics_are_for_this_machine_and_not_for_what_came_through_a_proxy() {
+    let server = Server::start().await;
+    let http = server.http();
+    http.guest("ann").await;
+    let metrics = http.call(Method::GET, "/metrics", None, None).await;
+    assert_eq!(metrics.status, 200, "{metrics:?}");
+    assert!(metrics.text.lines().any(|line| line.starts_with("# TYPE ")), "{}", metrics.text);
+    for header in ["x-forwarded-for", "forwarded"] {
+        let forwarded = send(http.request(Method::GET, "/metrics").header(header, "for=10.0.0.1")).await;
+        assert!(matches!(forwarded.status, 403 | 404), "{forwarded:?}");
+    }
+}
+
+#[tokio::test]
+async fn grpc_serves_health() {
+    let server = Server::start().await;
+    let channel = tonic::transport::Channel::from_shared(server.grpc_url()).expect("a URL").connect().await.expect("it listens");
+    let mut health = tonic_health::pb::health_client::HealthClient::new(channel);
+    let request = tonic_health::pb::HealthCheckRequest { service: String::new() };
+    let answer = health.check(request).await.expect("it answers").into_inner();
+    assert_eq!(answer.status(), tonic_health::pb::health_check_response::ServingStatus::Serving);
+}

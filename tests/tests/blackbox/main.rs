@@ -1,0 +1,9 @@
+//! Everything that is proven from outside: over real sockets, against the programs as they are built.
+
+mod ctl;
+mod durability;
+mod foreign;
+mod http;
+mod layering;
+mod startup;
+mod stream;

@@ -1,0 +1,73 @@
+//! Who gets in, and how the others are told.
+
+use faceshare_tests::http::send;
+use faceshare_tests::meeting::Meeting;
+use faceshare_tests::socket::{Credential, Socket, handshake};
+use faceshare_tests::{Format, in_both_formats};
+use reqwest::{Method, RequestBuilder};
+
+in_both_formats!(
+    a_bad_token_in_the_header_is_refused_with_a_status,
+    a_bad_token_in_the_subprotocol_is_upgraded_and_closed,
+    a_point_that_connects_again_replaces_itself,
+);
+
+/// The handshake as a plain request, so that the whole refusal can be read.
+fn upgrade(meeting: &Meeting, protocols: Option<&str>, token: Option<&str>) -> RequestBuilder {
+    let mut request = meeting
+        .http
+        .request(Method::GET, "/v1/instructions")
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    if let Some(protocols) = protocols {
+        request = request.header("sec-websocket-protocol", protocols);
+    }
+    match token {
+        Some(token) => request.bearer_auth(token),
+        None => request,
+    }
+}
+
+async fn a_bad_token_in_the_header_is_refused_with_a_status(format: Format) {
+    let (meeting, _sockets) = Meeting::of(format, 1).await;
+    for bad in ["rubbish", "v4.local.AAAA", meeting.access(0)] {
+        send(upgrade(&meeting, Some(format.subprotocol()), Some(bad))).await.problem(401, "UNAUTHENTICATED");
+    }
+    send(upgrade(&meeting, Some(format.subprotocol()), None)).await.problem(401, "UNAUTHENTICATED");
+}
+
+async fn a_bad_token_in_the_subprotocol_is_upgraded_and_closed(format: Format) {
+    let (meeting, _sockets) = Meeting::of(format, 1).await;
+    for bad in ["rubbish", "v4.local.AAAA", meeting.access(0)] {
+        let request = handshake(&meeting.websocket_url, format, bad, Credential::Subprotocol);
+        Socket::upgrade(request, format).await.expect_close(4001).await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_a_subprotocol_of_ours_is_refused() {
+    let (meeting, _sockets) = Meeting::of(Format::Json, 1).await;
+    for protocols in [None, Some("chat"), Some("faceshare.v2.json"), Some("bearer.x")] {
+        send(upgrade(&meeting, protocols, Some(&meeting.tokens[0]))).await.problem(400, "INVALID_ARGUMENT");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_upgrade_is_refused() {
+    let (meeting, _sockets) = Meeting::of(Format::Json, 1).await;
+    let answer = meeting.http.get("/v1/instructions", &meeting.tokens[0]).await;
+    assert!((400..500).contains(&answer.status), "{answer:?}");
+}
+
+async fn a_point_that_connects_again_replaces_itself(format: Format) {
+    let (meeting, mut sockets) = Meeting::of(format, 2).await;
+    let again = meeting.connect(1).await;
+    sockets[1].expect_close(4009).await;
+    assert_eq!(again.welcome["self"], sockets[1].welcome["self"]);
+    let head = sockets[0].seq;
+    assert_eq!(again.welcome["seq"].as_u64(), Some(head));
+    let seq = sockets[0].acked(serde_json::json!({"followMe": {}})).await;
+    assert_eq!(seq, head + 1, "nobody was told of it");
+}
