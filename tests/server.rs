@@ -57,8 +57,8 @@ impl Server {
     }
 
     async fn until_listening(&mut self) {
-        let line = self.log.line(|line| line["fields"]["message"] == "listening").await;
-        let address = |name: &str| line["fields"][name].as_str().unwrap_or_else(|| panic!("no {name} in {line}")).to_owned();
+        let line = self.log.line(|line| line["message"] == "listening").await;
+        let address = |name: &str| line[name].as_str().unwrap_or_else(|| panic!("no {name} in {line}")).to_owned();
         (self.http, self.grpc) = (address("http"), address("grpc"));
     }
 

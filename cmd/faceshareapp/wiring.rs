@@ -14,7 +14,7 @@ use faceshare_logic::instruction::mgr::pointmemmgr::PointMemMgr;
 use faceshare_logic::instruction::{ResumeBounds, SessionDeps, Sessions, StreamSettings};
 use faceshare_repository::db;
 use faceshare_routes::websocketcontroller::{self, StreamState, WireCodec};
-use faceshare_routes::{AppState, HttpPolicy, Links, Ops, ReadinessCheck};
+use faceshare_routes::{AppState, HttpPolicy, Links, Observer, Ops, ReadinessCheck};
 use faceshare_server::Lifecycle;
 use faceshare_service::{AuthTtl, PasetoTokens, SealedSecrets, SnowflakeIds, SystemClock};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -156,10 +156,14 @@ impl House {
         let checks: Arc<[Arc<dyn ReadinessCheck>]> =
             Arc::new([Arc::new(DatabaseCheck(stores.database.clone())), Arc::new(LogCheck(stores.log.clone()))]);
         let ops = |metrics| Ops { draining: lifecycle.draining.clone(), checks: checks.clone(), metrics };
+        let observer = Observer {
+            ids: self.ids.clone(),
+            proxies: Arc::new(faceshare_routes::TrustedProxies::from_networks(http.trusted_proxies.clone())),
+        };
         let (public, private) = if http.ops_listen.is_some() { (None, Some(metrics)) } else { (Some(metrics), None) };
         (
-            faceshare_routes::app(state, stream, ops(public), &policy, self.ids.clone()),
-            faceshare_routes::ops(ops(private), &policy, self.ids.clone()),
+            faceshare_routes::app(state, stream, ops(public), &policy, observer.clone()),
+            faceshare_routes::ops(ops(private), &policy, observer),
         )
     }
 }

@@ -17,4 +17,6 @@ pub mod websocketcontroller;
 pub use axum::Router;
 pub use httpcontroller::ops::{Ops, ReadinessCheck};
 pub use links::Links;
+pub use middleware::observe::Observer;
+pub use network::TrustedProxies;
 pub use router::{AppState, HttpPolicy, app, ops};

@@ -3,12 +3,13 @@
 use crate::httpcontroller::{account, facesession, landing, ops as ops_controller};
 use crate::links::Links;
 use crate::middleware::headers::HeaderLimit;
+use crate::middleware::observe::Observer;
 use crate::middleware::{cors, deadline, headers, observe, panic_response};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post};
-use faceshare_biz::domain::port::{Clock, IdGenerator};
+use faceshare_biz::domain::port::Clock;
 use faceshare_logic::account::Accounts;
 use faceshare_logic::facesession::FaceSessions;
 use std::sync::Arc;
@@ -41,8 +42,8 @@ pub struct HttpPolicy {
     pub request_timeout: Duration,
 }
 
-/// The public listener. `stream` holds `GET /v1/instructions`; `ids` names requests that come without a name.
-pub fn app(state: AppState, stream: Router, ops: ops_controller::Ops, policy: &HttpPolicy, ids: Arc<dyn IdGenerator>) -> Router {
+/// The public listener. `stream` holds `GET /v1/instructions`; `observer` names and records requests.
+pub fn app(state: AppState, stream: Router, ops: ops_controller::Ops, policy: &HttpPolicy, observer: Observer) -> Router {
     let router = Router::new()
         .route("/v1/guests", post(account::create_guest::create_guest))
         .route("/v1/accounts/refresh", post(account::refresh::refresh_tokens))
@@ -52,12 +53,12 @@ pub fn app(state: AppState, stream: Router, ops: ops_controller::Ops, policy: &H
         .merge(stream)
         .merge(landing::routes())
         .merge(ops_controller::public_routes(ops));
-    layered(router, policy, ids)
+    layered(router, policy, observer)
 }
 
 /// The listener for operators, when there is one apart.
-pub fn ops(ops: ops_controller::Ops, policy: &HttpPolicy, ids: Arc<dyn IdGenerator>) -> Router {
-    layered(ops_controller::private_routes(ops), policy, ids)
+pub fn ops(ops: ops_controller::Ops, policy: &HttpPolicy, observer: Observer) -> Router {
+    layered(ops_controller::private_routes(ops), policy, observer)
 }
 
 fn face_sessions() -> Router<AppState> {
@@ -83,7 +84,7 @@ fn face_sessions() -> Router<AppState> {
 }
 
 /// The last layer is the outermost. A panic is caught inside of [`observe`], so that it is answered and logged like any other failure.
-fn layered(router: Router, policy: &HttpPolicy, ids: Arc<dyn IdGenerator>) -> Router {
+fn layered(router: Router, policy: &HttpPolicy, observer: Observer) -> Router {
     router
         .layer(DefaultBodyLimit::max(policy.request_body))
         .layer(from_fn_with_state(policy.request_timeout, deadline::enforce))
@@ -91,12 +92,12 @@ fn layered(router: Router, policy: &HttpPolicy, ids: Arc<dyn IdGenerator>) -> Ro
         .layer(cors(&policy.cors_origins))
         .layer(from_fn(headers::secure))
         .layer(CatchPanicLayer::custom(panic_response))
-        .layer(from_fn_with_state(ids, observe::observe))
+        .layer(from_fn_with_state(observer, observe::observe))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{HttpPolicy, layered};
+    use super::{HttpPolicy, Observer, layered};
     use axum::Router;
     use axum::body::Body;
     use axum::response::Response;
@@ -131,7 +132,7 @@ mod tests {
             request_headers: 1_024,
             request_timeout: Duration::from_millis(50),
         };
-        layered(router, &policy, Arc::new(Sevens))
+        layered(router, &policy, Observer { ids: Arc::new(Sevens), proxies: Arc::default() })
     }
 
     async fn send(request: http::request::Builder) -> Response {

@@ -46,6 +46,12 @@ impl TrustedProxies {
         Ok(Self { networks: networks.collect::<Result<_, _>>()? })
     }
 
+    /// From networks that have been read already.
+    #[must_use]
+    pub fn from_networks(networks: Vec<IpNet>) -> Self {
+        Self { networks }
+    }
+
     /// Whether the address belongs to one of the proxies.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

@@ -171,7 +171,7 @@ async function meet() {
     const { code, frames } = await ann.line.end();
     assert.equal(code, 4010);
     assert.deepEqual(frames.at(-1).sessEnd, { reason: "HOST_ENDED" });
-    const read = await http("GET", `/v1/face-sessions/${session.id}`, { token: ben.access, status: 200 });
+    const read = await http("GET", `/v1/face-sessions/${session.id}`, { token: ann.access, status: 200 });
     assert.deepEqual([read.faceSession.status, read.faceSession.endReason], ["ENDED", "HOST_ENDED"]);
     assert.match(read.faceSession.endedAt, TIME);
   });

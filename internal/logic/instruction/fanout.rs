@@ -102,19 +102,26 @@ impl Fanout {
         }
     }
 
+    /// The points that are shown this member's position.
+    fn audience(&mut self, from: MemberId) -> &[Attached] {
+        let Self { points, roots, audiences, .. } = self;
+        audiences.entry(from).or_insert_with(|| points.values().filter(|a| roots.get(&a.member) == Some(&from)).cloned().collect())
+    }
+
+    /// Whether anybody is shown this member's position.
+    pub(crate) fn has_audience(&mut self, from: MemberId) -> bool {
+        !self.audience(from).is_empty()
+    }
+
     /// A position, to those whose root is its sender. How many points it went to.
-    pub(crate) fn show(&mut self, at: Timestamp, sent: &SentAction) -> usize {
-        let Self { points, roots, audiences, codec } = self;
-        let audience = audiences
-            .entry(sent.from)
-            .or_insert_with(|| points.values().filter(|a| roots.get(&a.member) == Some(&sent.from)).cloned().collect());
-        if audience.is_empty() {
-            return 0;
-        }
-        let frame = position(at, sent.clone());
+    pub(crate) fn show(&mut self, at: Timestamp, sent: SentAction) -> usize {
+        let codec = self.codec.clone();
+        let (from, key) = (sent.from, sent.action.key.clone());
+        let frame = position(at, sent);
         let mut encoding = Encoding::new(&frame, codec.as_ref());
-        for attached in audience.iter() {
-            attached.outbound.show(sent.from, sent.action.key.clone(), encoding.bytes(attached.format));
+        let audience = self.audience(from);
+        for attached in audience {
+            attached.outbound.show(from, key.clone(), encoding.bytes(attached.format));
         }
         audience.len()
     }

@@ -205,7 +205,7 @@ impl Sessions {
         let id = state.id();
         let (sender, mailbox) = mpsc::channel(session::MAILBOX);
         let mut actor = Actor::new(self.deps.clone(), state, window);
-        actor.declare_lost_points();
+        actor.restart();
         if suspect {
             actor.start_epoch();
         }

@@ -70,7 +70,14 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
-        field_error(if path == "." { "" } else { &path }, error.inner())
+        let path = if path == "." { "" } else { &path };
+        // serde calls it bad syntax, too, when a name is wanted and a number stands there.
+        let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
+        if is_json && !error.inner().is_data() {
+            Error::invalid(path, "has a value of the wrong kind")
+        } else {
+            field_error(path, error.inner())
+        }
     })?;
     reader.end().map_err(|error| field_error("", &error))?;
     Ok(value)
@@ -109,6 +116,12 @@ mod tests {
         nickname: String,
         device: Option<Inner>,
         ids: Option<Vec<u32>>,
+        color: Option<Color>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    enum Color {
+        Red,
     }
 
     #[derive(Debug, Default, Deserialize)]
@@ -147,6 +160,7 @@ mod tests {
         assert_eq!(path_of_refusal(r#"{"nickname": "a", "device": {}}"#).await, "device.name");
         assert_eq!(path_of_refusal(r#"{"nickname": "a", "ids": [1, -1]}"#).await, "ids[1]");
         assert_eq!(path_of_refusal(r#"["a", null, null]"#).await, "");
+        assert_eq!(path_of_refusal(r#"{"nickname": "a", "color": 1}"#).await, "color");
         assert_eq!(path_of_refusal("{").await, "");
         assert_eq!(path_of_refusal(r#"{"nickname": "a"} x"#).await, "");
     }

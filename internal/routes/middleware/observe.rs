@@ -6,22 +6,44 @@
 use super::request_id::{RequestId, X_REQUEST_ID};
 use super::trace_context::TraceContext;
 use crate::e::http::{Failure, error_for_status, write_problem};
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use faceshare_biz::Error;
 use faceshare_biz::domain::port::IdGenerator;
 use http::{HeaderValue, Method};
+use network::TrustedProxies;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::{Instrument, Span};
 
+/// What naming a request takes.
+#[derive(Clone)]
+pub struct Observer {
+    /// Names requests that come without a name.
+    pub ids: Arc<dyn IdGenerator>,
+    /// Whose word on the client's address counts.
+    pub proxies: Arc<TrustedProxies>,
+}
+
+impl Observer {
+    /// Where a request comes from, as far as that can be trusted.
+    fn client(&self, request: &Request) -> Option<IpAddr> {
+        let ConnectInfo(peer) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
+        Some(network::resolve(peer.ip(), request.headers(), &self.proxies))
+    }
+}
+
 /// Runs a request under its id.
-pub async fn observe(State(ids): State<Arc<dyn IdGenerator>>, mut request: Request, next: Next) -> Response {
+pub async fn observe(State(observer): State<Observer>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let id = RequestId::of(request.headers(), || ids.next_id());
+    let id = RequestId::of(request.headers(), || observer.ids.next_id());
     let labels = Labels::of(&request);
     let span = span(&request, &id, &labels);
+    if let Some(client) = observer.client(&request) {
+        span.record("client", tracing::field::display(client));
+    }
     request.extensions_mut().insert(id.clone());
 
     let in_flight = InFlight::enter();
@@ -79,7 +101,15 @@ fn method_label(method: &Method) -> &'static str {
 
 fn span(request: &Request, id: &RequestId, labels: &Labels) -> Span {
     let (request_id, method, route) = (id.as_str(), labels.method, labels.route.as_str());
-    let span = tracing::info_span!("http", request_id, method, route, trace_id = tracing::field::Empty, parent_id = tracing::field::Empty);
+    let span = tracing::info_span!(
+        "http",
+        request_id,
+        method,
+        route,
+        client = tracing::field::Empty,
+        trace_id = tracing::field::Empty,
+        parent_id = tracing::field::Empty
+    );
     if let Some(trace) = TraceContext::of(request.headers()) {
         span.record("trace_id", trace.trace_id).record("parent_id", trace.parent_id);
     }

@@ -4,7 +4,7 @@ use crate::entry::Reject;
 use crate::state::State;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::MemberId;
-use faceshare_biz::domain::instruction::{Action, ActionValue, SentAction, View};
+use faceshare_biz::domain::instruction::{Action, ActionKey, ActionValue, SentAction, View};
 use std::collections::BTreeMap;
 
 /// The latest values of everybody in a session.
@@ -52,6 +52,13 @@ impl ActionTable {
     pub fn latest(&self, state: &State, from: MemberId) -> Vec<SentAction> {
         let values = self.senders.get(&from).into_iter().flatten();
         values.filter(|a| speaks_now(state, from, a.term)).map(|a| SentAction { from, action: a.clone() }).collect()
+    }
+
+    /// The latest value of one key of a sender, if it still counts.
+    #[must_use]
+    pub fn latest_of(&self, state: &State, from: MemberId, key: &ActionKey) -> Option<SentAction> {
+        let action = self.senders.get(&from)?.iter().find(|a| a.key == *key)?;
+        speaks_now(state, from, action.term).then(|| SentAction { from, action: action.clone() })
     }
 
     /// Forgets those who are gone.

@@ -67,7 +67,13 @@ impl<'a> Graph<'a> {
 
     /// Whether the chain of own targets that starts at `from` comes to `to`.
     pub(crate) fn leads_to(&self, from: MemberId, to: MemberId) -> bool {
-        std::iter::successors(Some(from), |m| self.follow(*m)?.target).any(|m| m == to)
+        let chain = std::iter::successors(Some(from), |m| self.follow(*m)?.target);
+        chain.take(self.longest_chain()).any(|m| m == to)
+    }
+
+    /// No chain has more links than there are members; that is what ends a walk even if a mistake elsewhere had made a ring.
+    fn longest_chain(&self) -> usize {
+        self.state.present as usize + 1
     }
 
     /// Sets who presents; everybody's part stays as it is.
@@ -144,8 +150,8 @@ impl<'a> Graph<'a> {
             }
             let next = if self.follow(at).is_some_and(|f| f.suspended) { None } else { self.target(at) };
             match next {
-                Some(next) => path.push(std::mem::replace(&mut at, next)),
-                None => break at,
+                Some(next) if path.len() < self.longest_chain() => path.push(std::mem::replace(&mut at, next)),
+                _ => break at,
             }
         };
         known.extend(path.into_iter().chain([at]).map(|m| (m, end)));

@@ -17,12 +17,16 @@ pub(crate) fn point_lost(draft: &mut Draft<'_>, point: PointId, incarnation: u64
     }
 }
 
-/// The process started anew: all connections are gone.
+/// The process started anew: all connections are gone, and every grace counts from now, since nobody could come back while it was away.
 pub(crate) fn restart(draft: &mut Draft<'_>) {
     let announce_at = draft.now + draft.rules.debounce;
     for (member, presence) in draft.state.present() {
         for (point, _) in presence.points.iter().filter(|(_, p)| p.announce_at.is_none()) {
             draft.change(Change::PointDown { member, point: *point, announce_at });
+        }
+        let until = draft.now + draft.rules.grace;
+        if presence.away_until.is_some_and(|away| away < until) {
+            draft.change(Change::Away { member, until });
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::Request;
 use super::commit::{Batch, changes_listing, closings, departed};
 use super::outcome::{Asker, Outcome};
+use super::pacing::Pacing;
 use crate::instruction::connclient::Bucket;
 use crate::instruction::fanout::Fanout;
 use crate::instruction::mgr::pointmemmgr::PointMemMgr;
@@ -56,6 +57,7 @@ pub(crate) struct Actor {
     pub(crate) entries_since_snapshot: usize,
     pub(crate) bytes_since_snapshot: usize,
     presenting_buckets: HashMap<MemberId, Bucket>,
+    pacing: Pacing,
 }
 
 impl Actor {
@@ -63,7 +65,7 @@ impl Actor {
         let roots = state.present().filter_map(|(id, presence)| Some((id, presence.follow.root?))).collect();
         let fanout = Fanout::new(deps.codec.clone(), roots);
         let (actions, gathering) = (ActionTable::default(), Batch::default());
-        let presenting_buckets = HashMap::new();
+        let (presenting_buckets, pacing) = (HashMap::new(), Pacing::new(deps.settings.actions_per_second));
         let (entries_since_snapshot, bytes_since_snapshot) = (0, 0);
         Self {
             deps,
@@ -76,6 +78,7 @@ impl Actor {
             entries_since_snapshot,
             bytes_since_snapshot,
             presenting_buckets,
+            pacing,
         }
     }
 
@@ -112,6 +115,7 @@ impl Actor {
                         mailbox.close();
                     }
                     self.fire_deadlines();
+                    self.show_what_waits();
                 }
             }
         }
@@ -128,7 +132,8 @@ impl Actor {
     /// When the time has something to say: the next deadline, or the end of an idle actor.
     fn wake_at(&self) -> Instant {
         let wait = self.state.next_deadline(&self.deps.settings.rules).map_or(IDLE, |at| at.since(self.now()));
-        Instant::now() + wait
+        let deadline = Instant::now() + wait;
+        self.pacing.next().map_or(deadline, |position| position.min(deadline))
     }
 
     fn fire_deadlines(&mut self) {
@@ -238,13 +243,30 @@ impl Actor {
             ));
         }
         match self.actions.accept(&self.state, from, &action, self.deps.settings.action_keys)? {
+            // Somebody whom nobody follows costs no more than this; a new follower is shown the latest value.
+            ActionVerdict::Deliver if !self.fanout.has_audience(from) => {}
             ActionVerdict::Deliver => {
-                let shown = self.fanout.show(self.now(), &SentAction { from, action });
-                metrics::counter!("stream_positions_shown_total").increment(shown as u64);
+                if self.pacing.admit(from, &action.key, Instant::now()) {
+                    self.show(SentAction { from, action });
+                }
             }
             ActionVerdict::Dropped => metrics::counter!("stream_positions_dropped_total").increment(1),
         }
         Ok(())
+    }
+
+    fn show(&mut self, sent: SentAction) {
+        let shown = self.fanout.show(self.now(), sent);
+        metrics::counter!("stream_positions_shown_total").increment(shown as u64);
+    }
+
+    /// Positions that came too fast: the newest of each, now that its time has come.
+    fn show_what_waits(&mut self) {
+        for (from, key) in self.pacing.due(Instant::now()) {
+            if let Some(sent) = self.actions.latest_of(&self.state, from, &key) {
+                self.show(sent);
+            }
+        }
     }
 
     /// Takes an entry into the state and gathers it for the log; what it says is told after the commit, then `asker` is answered.
@@ -256,6 +278,7 @@ impl Actor {
         for member in departed(&entry) {
             self.actions.forget(member);
             self.presenting_buckets.remove(&member);
+            self.pacing.forget(member);
         }
         self.after_commit(Outcome::Tell { entry: Box::new(entry), before });
         if let Some(asker) = asker {
@@ -267,6 +290,15 @@ impl Actor {
         }
         if self.state.seq().get() >= self.deps.settings.seq_max {
             self.start_epoch();
+        }
+    }
+
+    /// The session has just been read from its log: nobody is connected to it here.
+    pub(crate) fn restart(&mut self) {
+        if !self.state.is_ended()
+            && let Ok(Step::Entry(entry)) = self.step(Input::Restart)
+        {
+            self.accept(entry, None);
         }
     }
 

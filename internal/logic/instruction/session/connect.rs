@@ -12,7 +12,7 @@ use bytes::Bytes;
 use faceshare_biz::constants::ENDED_REPLAY;
 use faceshare_biz::domain::facesession::SessionClaims;
 use faceshare_biz::domain::instruction::{
-    CloseReason, Epoch, Event, Notice, PointInfo, Position, Role, Seq, ServerFrame, Snapshot, Statement, Welcome, WireFormat,
+    CloseReason, Device, Epoch, Event, Notice, PointInfo, Position, Role, Seq, ServerFrame, Snapshot, Statement, Welcome, WireFormat,
 };
 use faceshare_biz::{Error, ErrorCode, Result};
 use faceshare_exec::{Access, Input, Step, step};
@@ -124,10 +124,9 @@ impl Actor {
     pub(crate) fn let_in(&mut self, connecting: Connecting) {
         let Connecting { opening, welcome, missed, reply } = connecting;
         let SessionClaims { member, point, .. } = opening.claims;
-        let welcome = ServerFrame::notice(self.now(), Notice::Welcome(Box::new(welcome)));
         let Opening { incarnation, format, outbound, .. } = opening;
         let resumed = missed.is_some();
-        let connected = Connected { welcome: self.deps.codec.encode(format, &welcome), missed };
+        let connected = Connected { welcome: self.encode_welcome(format, welcome), missed };
         self.fanout.attach(Attached { member, point, incarnation, format, outbound: outbound.clone() });
         self.deps.points.add(point, incarnation, outbound);
         if reply.send(Ok(connected)).is_err() {
@@ -154,12 +153,25 @@ impl Actor {
                     self.push_last_frame(&opening, head);
                 }
                 opening.outbound.close(CloseReason::SessionEnded);
-                let welcome = ServerFrame::notice(self.now(), Notice::Welcome(Box::new(welcome)));
-                Ok(Connected { welcome: self.deps.codec.encode(opening.format, &welcome), missed })
+                Ok(Connected { welcome: self.encode_welcome(opening.format, welcome), missed })
             }
         };
         // The connection may have gone away meanwhile.
         let _ = reply.send(answer);
+    }
+
+    /// A snapshot of a very full session goes without the names of devices rather than over the limit of a frame.
+    fn encode_welcome(&self, format: WireFormat, mut welcome: Welcome) -> Bytes {
+        let encode = |welcome| self.deps.codec.encode(format, &ServerFrame::notice(self.now(), Notice::Welcome(Box::new(welcome))));
+        let bytes = encode(welcome.clone());
+        if bytes.len() <= self.deps.settings.frame_out {
+            return bytes;
+        }
+        let members = welcome.snapshot.iter_mut().flat_map(|s| s.members.iter_mut());
+        for point in members.flat_map(|m| m.points.iter_mut()) {
+            point.device = Device::default();
+        }
+        encode(welcome)
     }
 
     fn push_last_frame(&self, opening: &Opening, seq: Seq) {

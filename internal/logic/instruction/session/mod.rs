@@ -12,6 +12,7 @@ mod connect;
 mod handle;
 mod load;
 mod outcome;
+mod pacing;
 
 pub(crate) use actor::{Actor, ActorDeps, MAILBOX};
 pub use connect::{Connected, Missed, Opening};

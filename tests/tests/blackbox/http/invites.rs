@@ -48,7 +48,7 @@ async fn a_dead_link_answers_as_a_bad_code_does() {
     http.post("/v1/face-sessions/prejoin", &other.access, json!({"inviteToken": link["inviteToken"]})).await.ok(200);
     assert_eq!(told(&join(link["inviteToken"].clone()).await), bad_code, "used up");
 
-    let link = http.post(&path, meeting.access(0), json!({"expiresIn": "1h"})).await.json();
+    let link = http.post(&path, meeting.access(0), json!({"expiresIn": "3600s"})).await.json();
     http.delete(&path, meeting.access(0)).await.ok(204);
     assert_eq!(told(&join(link["inviteToken"].clone()).await), bad_code, "revoked");
     http.get(&path, meeting.access(0)).await.problem(404, "NOT_FOUND");

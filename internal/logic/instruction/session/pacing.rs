@@ -1,0 +1,117 @@
+//! How often positions are passed on: each (sender, key) at its rate, with a little slack for the unevenness of networks. What comes faster
+//! waits as "there is something newer"; when its time comes, the newest value goes out. Keys do not wait for each other.
+
+use faceshare_biz::domain::MemberId;
+use faceshare_biz::domain::instruction::ActionKey;
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// So many values may come at once.
+const SLACK: u32 = 4;
+
+type Lane = (MemberId, ActionKey);
+
+/// The lanes of one session.
+#[derive(Debug)]
+pub(crate) struct Pacing {
+    interval: Duration,
+    /// When each lane would be free, were there no slack.
+    lanes: HashMap<Lane, Instant>,
+    waiting: BTreeSet<(Instant, Lane)>,
+}
+
+impl Pacing {
+    pub(crate) fn new(per_second: u32) -> Self {
+        Self { interval: Duration::from_secs(1) / per_second.max(1), lanes: HashMap::new(), waiting: BTreeSet::new() }
+    }
+
+    /// Whether a value may go out now. If not, its lane comes up in [`Pacing::due`] later.
+    pub(crate) fn admit(&mut self, from: MemberId, key: &ActionKey, now: Instant) -> bool {
+        let lane = (from, key.clone());
+        let free_at = self.lanes.get(&lane).copied().unwrap_or(now).max(now);
+        let ahead = free_at - now;
+        let slack = self.interval * (SLACK - 1);
+        if ahead <= slack {
+            self.lanes.insert(lane, free_at + self.interval);
+            return true;
+        }
+        // The lane's time does not move while it waits, so a second value finds the same place in the set.
+        self.waiting.insert((free_at - slack, lane));
+        false
+    }
+
+    /// When something that waits may go out.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.waiting.first().map(|(at, _)| *at)
+    }
+
+    /// The lanes whose newest value may go out now.
+    pub(crate) fn due(&mut self, now: Instant) -> Vec<Lane> {
+        let mut due = Vec::new();
+        while let Some((at, _)) = self.waiting.first()
+            && *at <= now
+            && let Some((_, lane)) = self.waiting.pop_first()
+        {
+            let free_at = self.lanes.get(&lane).copied().unwrap_or(now).max(now);
+            self.lanes.insert(lane.clone(), free_at + self.interval);
+            due.push(lane);
+        }
+        due
+    }
+
+    /// Forgets somebody who is gone.
+    pub(crate) fn forget(&mut self, member: MemberId) {
+        self.lanes.retain(|(from, _), _| *from != member);
+        self.waiting.retain(|(_, (from, _))| *from != member);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ActionKey, Duration, Instant, MemberId, Pacing};
+
+    fn member() -> MemberId {
+        MemberId::new(1).expect("an id")
+    }
+
+    fn key(name: &str) -> ActionKey {
+        ActionKey::new(name, 32).expect("short")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_is_thinned_to_its_rate_and_its_end_is_never_lost() {
+        let mut pacing = Pacing::new(10);
+        let (start, mut out) = (Instant::now(), 0);
+        for i in 0..1000 {
+            let now = start + Duration::from_millis(i);
+            out += pacing.due(now).len() + usize::from(pacing.admit(member(), &key("view"), now));
+        }
+        assert!((10..=14).contains(&out), "{out} in a second");
+        let at = pacing.next().expect("the last value still waits");
+        assert_eq!(pacing.due(at).len(), 1);
+        assert_eq!(pacing.next(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_even_stream_at_the_rate_never_waits_and_keys_are_independent() {
+        let mut pacing = Pacing::new(50);
+        let start = Instant::now();
+        for i in 0..100 {
+            // A packet late, the next one on its heels.
+            let now = start + Duration::from_millis(20 * i + if i % 2 == 0 { 15 } else { 0 });
+            assert!(pacing.admit(member(), &key("view"), now), "{i}");
+            assert!(pacing.admit(member(), &key("pointer"), now), "{i}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn somebody_gone_leaves_nothing() {
+        let mut pacing = Pacing::new(1);
+        let now = Instant::now();
+        while pacing.admit(member(), &key("view"), now) {}
+        pacing.forget(member());
+        assert_eq!(pacing.next(), None);
+        assert!(pacing.lanes.is_empty());
+    }
+}
