@@ -311,12 +311,14 @@ impl Actor {
         }
     }
 
-    /// Does something once the log has everything up to here; at once, when it has.
+    /// Does something once the log has everything up to here; at once, when it has. It waits with the last batch that has entries: one
+    /// without would never go to the log.
     pub(crate) fn after_commit(&mut self, outcome: Outcome) {
-        if self.in_flight.is_none() && self.gathering.is_empty() {
-            self.carry_out(outcome);
-        } else {
-            self.gathering.wait(self.state.index(), outcome);
+        let index = self.state.index();
+        match &mut self.in_flight {
+            _ if !self.gathering.is_empty() => self.gathering.wait(index, outcome),
+            Some(batch) => batch.wait(index, outcome),
+            None => self.carry_out(outcome),
         }
     }
 
