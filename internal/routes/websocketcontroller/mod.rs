@@ -2,11 +2,10 @@
 //!
 //! - `upgrade`: who may come in, and how refusals are told.
 //! - `socket`: a WebSocket as the connection client sees it.
-//! - `codec`: the domain's frames in the two wire formats.
+//! - `codec` (a crate of its own, so that it can be fuzzed without the rest): the domain's frames in the two wire formats.
 
-mod codec;
 mod socket;
 mod upgrade;
 
-pub use codec::WireCodec;
+pub use faceshare_codec::WireCodec;
 pub use upgrade::{StreamState, routes};
