@@ -8,13 +8,13 @@ use faceshare_biz::domain::{MemberId, SessionId};
 use faceshare_exec::{Input, State};
 
 impl FaceSessions {
-    /// The members by the time they joined; of an ended session those at its end.
+    /// The members by the time they joined, as they are connected right now; of an ended session those at its end.
     ///
     /// # Errors
     /// `NOT_FOUND` to all but its people.
     pub async fn members(&self, caller: Caller, id: SessionId) -> Result<Vec<Member>> {
         self.seen(caller, id).await?;
-        self.deps.sessions.read(id, State::members).await
+        self.deps.sessions.read(id, State::roster).await
     }
 
     /// The host removes a member, who cannot come back.

@@ -108,6 +108,10 @@ async fn members_are_offline_after_a_kill_until_they_reconnect() {
     let id: Vec<_> = sockets.iter().map(|socket| socket.member().to_owned()).collect();
     meeting.server.kill().await;
     meeting.server.restart().await;
+    let listed = meeting.http.get(&meeting.path("/members"), meeting.access(0)).await.json();
+    let members = listed["members"].as_array().expect("members");
+    assert_eq!(members.len(), 3);
+    assert!(members.iter().all(|member| member["online"] == json!(false)), "{listed}");
     let mut host = meeting.connect(0).await;
     let _guest = meeting.connect(1).await;
     // Their state is either in the snapshot or told soon after it.

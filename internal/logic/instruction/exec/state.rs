@@ -399,6 +399,20 @@ impl State {
         members
     }
 
+    /// All members as they are connected this moment, whether the others have been told or not: for somebody who asks once and does not
+    /// listen. In a session that is over nobody is connected.
+    #[must_use]
+    pub fn roster(&self) -> Vec<Member> {
+        let mut members = self.members();
+        for member in &mut members {
+            let presence = self.presence(member.id);
+            let connected = |id| presence.is_some_and(|p| p.points.get(&id).is_some_and(|p| p.announce_at.is_none()));
+            member.points.retain(|point| !self.is_ended() && connected(point.id));
+            member.online = !member.points.is_empty();
+        }
+        members
+    }
+
     /// The whole state as a newcomer needs it, without positions.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {

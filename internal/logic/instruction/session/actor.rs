@@ -56,6 +56,8 @@ pub(crate) struct Actor {
     pub(crate) in_flight: Option<Batch>,
     pub(crate) entries_since_snapshot: usize,
     pub(crate) bytes_since_snapshot: usize,
+    /// In a row.
+    pub(crate) failed_appends: u32,
     presenting_buckets: HashMap<MemberId, Bucket>,
     pacing: Pacing,
 }
@@ -77,6 +79,7 @@ impl Actor {
             in_flight: None,
             entries_since_snapshot,
             bytes_since_snapshot,
+            failed_appends: 0,
             presenting_buckets,
             pacing,
         }

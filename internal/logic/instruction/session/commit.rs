@@ -12,11 +12,17 @@ use faceshare_biz::{Error, Result};
 use faceshare_exec::{Change, Entry, apply};
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 /// A snapshot is kept after this many entries ...
 const SNAPSHOT_ENTRIES: usize = 256;
 /// ... or this many bytes of them.
 const SNAPSHOT_BYTES: usize = 256 << 10;
+
+/// The pause after a failed append, longer with each further one ...
+const APPEND_BACKOFF: Duration = Duration::from_millis(50);
+/// ... up to this.
+const APPEND_BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 /// An append on its way.
 pub(crate) type Appending = Pin<Box<dyn Future<Output = Result<(), AppendError>> + Send>>;
@@ -89,10 +95,16 @@ impl Actor {
     pub(crate) async fn finish_append(&mut self, result: Result<(), AppendError>) -> Result<()> {
         let Some(batch) = self.in_flight.take() else { return Ok(()) };
         match result {
-            Ok(()) => self.committed(batch),
+            Ok(()) => {
+                self.failed_appends = 0;
+                self.committed(batch);
+            }
             Err(error) => {
                 tracing::warn!(session = %self.state.id(), error = %error, cause = ?error, "session log not written; reading it back");
                 self.in_flight = Some(batch);
+                self.failed_appends += 1;
+                // What is due stays due, and would be tried again at once: a log that is away is not asked more often than this.
+                tokio::time::sleep((APPEND_BACKOFF * self.failed_appends).min(APPEND_BACKOFF_MAX)).await;
                 self.read_back().await?;
             }
         }
