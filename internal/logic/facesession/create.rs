@@ -11,8 +11,9 @@ use faceshare_exec::{Genesis, Input};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// What may be asked for as the longest life of a session: the end is announced five minutes before, so less than ten make no sense.
-const AUTO_END_AFTER: RangeInclusive<Duration> = Duration::from_secs(10 * 60)..=Duration::from_secs(24 * 3_600);
+/// What may be asked for as the longest life of a session. One shorter than the five minutes of notice is announced as soon as somebody
+/// is there to hear it.
+const AUTO_END_AFTER: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
 
 /// A new session's settings, checked.
 #[derive(Debug)]

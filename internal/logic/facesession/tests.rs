@@ -61,7 +61,7 @@ async fn a_new_session_is_checked_in_all_its_fields_at_once() {
         title: Some("x".repeat(101)),
         admission: Some(Admission::Approval),
         max_members: Some(501),
-        auto_end_after: Some(Duration::from_secs(599)),
+        auto_end_after: Some(Duration::from_millis(999)),
         device: Some(DeviceInput { name: Some("a\u{0}".to_owned()), kind: None }),
         host_left: None,
     };
