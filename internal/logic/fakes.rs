@@ -3,7 +3,7 @@
 
 mod sessions;
 
-pub(crate) use sessions::sessions;
+pub(crate) use sessions::{MemoryLog, sessions};
 
 use faceshare_biz::domain::account::{AccessClaims, IssuedToken, RefreshClaims};
 use faceshare_biz::domain::facesession::{NumberCode, SessionClaims};

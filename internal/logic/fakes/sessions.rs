@@ -1,21 +1,27 @@
 //! Sessions over a log in memory, with the real actor and kernel.
 
-use super::{FakeClock, PlainSecrets};
+use super::{FakeClock, PlainSecrets, away};
 use crate::instruction::{SessionDeps, SessionObserver, Sessions, StreamSettings};
 use async_trait::async_trait;
 use bytes::Bytes;
-use faceshare_biz::Result;
 use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::instruction::{
     Append, AppendError, Decoded, Epoch, FrameCodec, Loaded, LogRecord, Retained, Seq, ServerFrame, SessionLog, SnapshotRecord, WireFormat,
 };
+use faceshare_biz::{Error, Result};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Sessions that nobody is connected to.
-pub(crate) fn sessions(clock: Arc<FakeClock>, secrets: Arc<PlainSecrets>, observer: Arc<dyn SessionObserver>) -> Sessions {
+pub(crate) fn sessions(
+    log: Arc<MemoryLog>,
+    clock: Arc<FakeClock>,
+    secrets: Arc<PlainSecrets>,
+    observer: Arc<dyn SessionObserver>,
+) -> Sessions {
     Sessions::new(SessionDeps {
-        log: Arc::new(MemoryLog::default()),
+        log,
         codec: Arc::new(NoCodec),
         clock,
         secrets,
@@ -25,36 +31,70 @@ pub(crate) fn sessions(clock: Arc<FakeClock>, secrets: Arc<PlainSecrets>, observ
     })
 }
 
-/// Logs in a map.
+/// Logs in a map; can be told to be away.
 #[derive(Debug, Default)]
-pub(crate) struct MemoryLog(Mutex<HashMap<SessionId, MemorySession>>);
+pub(crate) struct MemoryLog {
+    logs: Mutex<HashMap<SessionId, MemorySession>>,
+    pub(crate) away: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct MemorySession {
     records: Vec<LogRecord>,
     snapshot: Option<SnapshotRecord>,
+    /// The last entry that was forgotten.
+    forgotten: Option<LogRecord>,
+}
+
+impl MemorySession {
+    fn head(&self) -> u64 {
+        self.records.last().or(self.forgotten.as_ref()).map_or(0, |r| r.index)
+    }
+
+    /// Never past the kept snapshot.
+    fn trim(&mut self, to: u64) {
+        let to = self.snapshot.as_ref().map_or(0, |s| s.index).min(to);
+        let kept = self.records.iter().position(|r| r.index > to).unwrap_or(self.records.len());
+        self.forgotten = self.records.drain(..kept).last().or(self.forgotten.take());
+    }
+
+    fn reaches_back_to(&self, epoch: &Epoch, after: Seq) -> bool {
+        self.forgotten.as_ref().is_none_or(|r| r.epoch != *epoch || r.last_seq <= after)
+    }
 }
 
 impl MemoryLog {
     fn open(&self) -> MutexGuard<'_, HashMap<SessionId, MemorySession>> {
-        self.0.lock().expect("not poisoned")
+        self.logs.lock().expect("not poisoned")
+    }
+
+    fn reach(&self) -> Result<()> {
+        if self.away.load(Ordering::SeqCst) { Err(away()) } else { Ok(()) }
+    }
+
+    /// How many entries a session has.
+    pub(crate) fn entries(&self, session: SessionId) -> usize {
+        self.open().get(&session).map_or(0, |log| log.records.len())
     }
 }
 
 #[async_trait]
 impl SessionLog for MemoryLog {
     async fn append(&self, batch: Append) -> Result<(), AppendError> {
+        self.reach().map_err(|error| AppendError::Unavailable(error.into()))?;
         let mut logs = self.open();
         let log = logs.entry(batch.session).or_default();
-        if log.records.last().map_or(0, |r| r.index) != batch.expected_index {
+        if log.head() != batch.expected_index {
             return Err(AppendError::Conflict);
         }
         log.records.extend(batch.records);
         log.snapshot = batch.snapshot.or(log.snapshot.take());
+        log.trim(batch.trim_to.unwrap_or(0));
         Ok(())
     }
 
     async fn load(&self, session: SessionId) -> Result<Option<Loaded>> {
+        self.reach()?;
         let logs = self.open();
         let Some(log) = logs.get(&session) else { return Ok(None) };
         let epoch = log.records.last().map(|r| &r.epoch);
@@ -75,8 +115,11 @@ impl SessionLog for MemoryLog {
 
     async fn read(&self, session: SessionId, epoch: &Epoch, after: Seq, limit: u32) -> Result<Vec<LogRecord>> {
         let logs = self.open();
-        let records = logs.get(&session).map_or(&[][..], |log| &log.records);
-        Ok(records.iter().filter(|r| r.epoch == *epoch && r.last_seq > after).take(limit as usize).cloned().collect())
+        let Some(log) = logs.get(&session) else { return Ok(Vec::new()) };
+        if !log.reaches_back_to(epoch, after) {
+            return Err(Error::not_found());
+        }
+        Ok(log.records.iter().filter(|r| r.epoch == *epoch && r.last_seq > after).take(limit as usize).cloned().collect())
     }
 
     async fn sessions(&self) -> Result<Vec<SessionId>> {

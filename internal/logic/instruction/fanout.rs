@@ -136,6 +136,14 @@ impl Fanout {
         }
     }
 
+    /// Positions for one connection, as it has just come back.
+    pub(crate) fn show_point(&self, point: PointId, incarnation: u64, at: Timestamp, sent: Vec<SentAction>) {
+        let Some(attached) = self.get(point, incarnation) else { return };
+        for sent in sent {
+            self.show_one(attached, sent.from, sent.action.key.clone(), &position(at, sent));
+        }
+    }
+
     fn show_one(&self, attached: &Attached, from: MemberId, key: ActionKey, frame: &ServerFrame) {
         attached.outbound.show(from, key, self.codec.encode(attached.format, frame));
     }

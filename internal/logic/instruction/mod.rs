@@ -17,6 +17,8 @@ mod replay;
 mod session;
 mod sessions;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub use session::{Connected, Missed, Opening, SessionHandle};

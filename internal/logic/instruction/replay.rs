@@ -3,12 +3,20 @@
 use super::codec::decode_entry;
 use super::session::{ActorDeps, Missed};
 use bytes::Bytes;
-use faceshare_biz::Result;
 use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::instruction::{LogRecord, Seq, ServerFrame, Statement, WireFormat};
+use faceshare_biz::{Error, Result};
 
 /// Entries read at a time: a page, not the whole of what was missed, waits in memory.
 const PAGE: u32 = 256;
+
+/// The log has left something out. Whoever resumes must not go on behind it.
+#[derive(Debug, thiserror::Error)]
+#[error("the frame after {after} is missing; the next is {found}")]
+struct Gap {
+    after: Seq,
+    found: Seq,
+}
 
 /// The ordered frames between two seqs, each once and in order.
 pub(crate) struct Replay<'a> {
@@ -47,6 +55,9 @@ impl<'a> Replay<'a> {
         for event in entry.events {
             seq = seq.plus(1);
             if seq > self.missed.after && seq <= self.missed.upto {
+                if seq != self.missed.after.plus(1) {
+                    return Err(Error::internal(Gap { after: self.missed.after, found: seq }));
+                }
                 self.missed.after = seq;
                 let frame = ServerFrame { seq, at: entry.at, from: entry.from, statement: Statement::Event(event) };
                 batch.push(self.deps.codec.encode(self.format, &frame));

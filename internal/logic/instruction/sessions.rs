@@ -14,7 +14,7 @@ use faceshare_exec::{Entry, Genesis, Input, State};
 use futures_util::FutureExt;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::{OnceCell, mpsc};
 use tokio_util::task::TaskTracker;
 
@@ -43,13 +43,14 @@ pub struct SessionDeps {
 }
 
 type Slot = Arc<OnceCell<SessionHandle>>;
+type Slots = Mutex<HashMap<SessionId, Slot>>;
 
 /// All sessions. Cheap to clone.
 #[derive(Clone)]
 pub struct Sessions {
     deps: Arc<ActorDeps>,
     /// One slot for each session that is loaded or being loaded; held only to look a slot up.
-    slots: Arc<Mutex<HashMap<SessionId, Slot>>>,
+    slots: Arc<Slots>,
     tasks: TaskTracker,
 }
 
@@ -139,6 +140,12 @@ impl Sessions {
         &self.deps
     }
 
+    /// Whether this session has an actor here, or is getting one. Looks a slot up and no more.
+    #[must_use]
+    pub fn is_loaded(&self, id: SessionId) -> bool {
+        self.lock().get(&id).is_some_and(|slot| slot.get().is_none_or(|handle| !handle.is_gone()))
+    }
+
     /// Loads these sessions, so that their deadlines come in time. Those that cannot be read are left for later, with a word in the log.
     pub async fn wake(&self, ids: &[SessionId]) {
         for id in ids {
@@ -209,13 +216,13 @@ impl Sessions {
         if suspect {
             actor.start_epoch();
         }
-        self.tasks.spawn(run(actor, mailbox));
+        self.tasks.spawn(run(actor, mailbox, Arc::downgrade(&self.slots)));
         SessionHandle::new(id, sender)
     }
 }
 
 /// Runs an actor. When it panics or loses its log, its connections are closed and come back to an actor that is read anew from the log.
-async fn run(mut actor: Actor, mut mailbox: mpsc::Receiver<Request>) {
+async fn run(mut actor: Actor, mut mailbox: mpsc::Receiver<Request>, slots: Weak<Slots>) {
     metrics::gauge!("sessions_loaded").increment(1);
     let id = actor.state.id();
     let end = AssertUnwindSafe(actor.run(&mut mailbox)).catch_unwind().await;
@@ -224,9 +231,21 @@ async fn run(mut actor: Actor, mut mailbox: mpsc::Receiver<Request>) {
         Ok(Err(error)) => tracing::error!(session = %id, error = %error, cause = ?error.cause(), "session lost its log"),
         Err(_) => tracing::error!(session = %id, "session panicked; it will be read back from its log"),
     }
-    mailbox.close();
     actor.abandon();
+    actor.see_append_off().await;
+    mailbox.close();
+    if let Some(slots) = slots.upgrade() {
+        sweep(&slots, id);
+    }
     metrics::gauge!("sessions_loaded").decrement(1);
+}
+
+/// Removes the slot of a session whose actor has stopped, unless another has taken its place.
+fn sweep(slots: &Slots, id: SessionId) {
+    let mut slots = slots.lock().unwrap_or_else(PoisonError::into_inner);
+    if slots.get(&id).and_then(|slot| slot.get()).is_some_and(SessionHandle::is_gone) {
+        slots.remove(&id);
+    }
 }
 
 /// A session's first entry changes nothing; the snapshot beside it says how the session begins.

@@ -12,6 +12,8 @@ pub(crate) struct ResumeWindow {
     bytes: u64,
     /// Everything after this seq is here.
     floor: Seq,
+    /// Up to this index the log may forget.
+    trim_to: Option<u64>,
     bounds: ResumeBounds,
 }
 
@@ -20,7 +22,7 @@ impl ResumeWindow {
     pub(crate) fn new(retained: Vec<Retained>, bounds: ResumeBounds) -> Self {
         let floor = retained.first().map_or(Seq::NONE, |r| r.last_seq);
         let bytes = retained.iter().map(|r| u64::from(r.size)).sum();
-        Self { entries: retained.into(), bytes, floor, bounds }
+        Self { entries: retained.into(), bytes, floor, trim_to: None, bounds }
     }
 
     /// A new epoch: nothing before it can be resumed.
@@ -39,18 +41,17 @@ impl ResumeWindow {
         self.floor <= seen && seen <= head
     }
 
-    /// Lets go of what is out of bounds; the index up to which the log may forget.
+    /// Lets go of what is out of bounds; the index up to which the log may forget, once or again.
     pub(crate) fn expire(&mut self, now: Timestamp) -> Option<u64> {
-        let mut trimmed = None;
         while let Some(oldest) = self.entries.front().copied()
             && self.is_out_of_bounds(oldest, now)
         {
             self.entries.pop_front();
             self.bytes -= u64::from(oldest.size);
             self.floor = oldest.last_seq;
-            trimmed = Some(oldest.index);
+            self.trim_to = Some(oldest.index);
         }
-        trimmed
+        self.trim_to
     }
 
     fn is_out_of_bounds(&self, oldest: Retained, now: Timestamp) -> bool {

@@ -16,10 +16,10 @@ pub use socket::{FrameSink, FrameSource, Incoming, PeerGone};
 
 use super::session::{Connected, Opening, SessionHandle};
 use super::sessions::Sessions;
-use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::facesession::SessionClaims;
 use faceshare_biz::domain::instruction::{CloseReason, FrameCodec, Position, WireFormat};
 use faceshare_biz::domain::port::{IdGenerator, Tokens};
+use faceshare_biz::domain::{PointId, Timestamp};
 use faceshare_biz::{ErrorCode, Result};
 use pulse::Pulse;
 use reader::Reader;
@@ -60,7 +60,8 @@ impl ConnClients {
     /// Serves a connection from its welcome to its close.
     pub async fn serve(&self, arrival: Arrival, source: impl FrameSource, mut sink: impl FrameSink) {
         let settings = self.sessions.settings();
-        let outbound = Arc::new(Outbound::new(settings.queue_frames, settings.queue_bytes));
+        let outbound = Outbound::new(settings.queue_frames, settings.queue_bytes);
+        let outbound = Arc::new(outbound.surviving(settings.refusals, settings.refusal_window));
         let Arrival { claims, format, position, expires_at } = arrival;
         let incarnation = self.ids.next_id();
         let opening = Opening { claims, incarnation, format, outbound: outbound.clone(), position };
@@ -70,7 +71,7 @@ impl ConnClients {
                 connection.run(connected, source, sink).await;
             }
             Err(reason) => {
-                sink.close(reason).await;
+                let _ = tokio::time::timeout(FAREWELL, sink.close(reason)).await;
                 farewell(source).await;
             }
         }
@@ -98,6 +99,31 @@ pub fn refusal(code: ErrorCode) -> CloseReason {
     }
 }
 
+/// Tells the session that a connection is gone, however it ends: a point whose loss nobody hears of would keep its member online for ever.
+struct Departure {
+    session: SessionHandle,
+    point: PointId,
+    incarnation: u64,
+    told: bool,
+}
+
+impl Departure {
+    async fn tell(mut self) {
+        self.session.lost(self.point, self.incarnation).await;
+        self.told = true;
+    }
+}
+
+impl Drop for Departure {
+    /// Its task panicked, or was cut off.
+    fn drop(&mut self) {
+        if let (false, Ok(runtime)) = (self.told, tokio::runtime::Handle::try_current()) {
+            let (session, point, incarnation) = (self.session.clone(), self.point, self.incarnation);
+            runtime.spawn(async move { session.lost(point, incarnation).await });
+        }
+    }
+}
+
 async fn farewell(mut source: impl FrameSource) {
     // A peer that does not close in time is cut off: that is what the time limit is for.
     let _ = tokio::time::timeout(FAREWELL, source.discard()).await;
@@ -116,7 +142,7 @@ struct Connection<'a> {
 
 impl Connection<'_> {
     async fn run(self, connected: Connected, mut source: impl FrameSource, mut sink: impl FrameSink) {
-        let point = self.claims.point;
+        let departure = Departure { session: self.session.clone(), point: self.claims.point, incarnation: self.incarnation, told: false };
         let pulse = Pulse::new(&self);
         let mut reader = Reader::new(&self, &pulse);
         let writer = Writer::new(&self);
@@ -125,7 +151,7 @@ impl Connection<'_> {
             reason = writer.run(connected, &mut sink) => Some(reason),
             () = pulse.run() => None,
         };
-        self.session.lost(point, self.incarnation).await;
+        departure.tell().await;
         if let Some(reason) = closed {
             metrics::counter!("stream_closed_total", "reason" => format!("{reason:?}")).increment(1);
             farewell(source).await;

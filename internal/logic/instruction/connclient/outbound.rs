@@ -3,11 +3,13 @@
 //! Ordered frames and answers queue up, bounded by number and bytes: a receiver that lets them fill is closed and may resume. Positions do
 //! not queue: a newer one of the same (sender, key) takes the place of the older, so a slow receiver gets the newest and never a backlog.
 
+use super::meter::Tally;
 use bytes::Bytes;
 use faceshare_biz::domain::MemberId;
 use faceshare_biz::domain::instruction::{ActionKey, CloseReason};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// The outbound side of one connection. Filled by the session, emptied by the connection's writer.
@@ -20,6 +22,7 @@ pub struct Outbound {
     closed: Notify,
     max_frames: usize,
     max_bytes: usize,
+    refusals: Mutex<Tally>,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +45,19 @@ impl Outbound {
     /// An empty queue with these bounds.
     #[must_use]
     pub fn new(max_frames: usize, max_bytes: usize) -> Self {
-        Self { queue: Mutex::default(), wake: Notify::new(), closed: Notify::new(), max_frames, max_bytes }
+        let refusals = Mutex::new(Tally::new(u32::MAX, Duration::MAX));
+        Self { queue: Mutex::default(), wake: Notify::new(), closed: Notify::new(), max_frames, max_bytes, refusals }
+    }
+
+    /// The same for a peer that is refused at most so often within each span of time.
+    #[must_use]
+    pub fn surviving(self, refusals: u32, within: Duration) -> Self {
+        Self { refusals: Mutex::new(Tally::new(refusals, within)), ..self }
+    }
+
+    /// The peer was refused something for asking too much, here or by its session. `false`: once too often.
+    pub(crate) fn survives_refusal(&self) -> bool {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).count()
     }
 
     /// A panic elsewhere leaves no half-made change behind, since each change here is one assignment or push.

@@ -19,7 +19,6 @@ pub(super) struct Reader<'a> {
     malformed: u32,
     ordered: Bucket,
     actions: Tally,
-    refusals: Tally,
 }
 
 impl<'a> Reader<'a> {
@@ -32,7 +31,6 @@ impl<'a> Reader<'a> {
             malformed: 0,
             ordered: Bucket::new(settings.ordered_per_second, settings.ordered_burst),
             actions: Tally::new(settings.actions_flood_per_second, Duration::from_secs(1)),
-            refusals: Tally::new(settings.refusals, settings.refusal_window),
         }
     }
 
@@ -95,7 +93,7 @@ impl<'a> Reader<'a> {
             self.malformed = 0;
         }
         self.answer(id, Notice::Nack { id, code, detail });
-        (!self.refusals.count()).then_some(CloseReason::TooMany)
+        (!self.outbound().survives_refusal()).then_some(CloseReason::TooMany)
     }
 
     fn answer(&self, id: u32, notice: Notice) {

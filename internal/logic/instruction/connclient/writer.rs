@@ -4,7 +4,9 @@ use super::socket::{FrameSink, PeerGone};
 use super::{Connection, FAREWELL, Outbound};
 use crate::instruction::replay::Replay;
 use crate::instruction::session::Connected;
+use bytes::Bytes;
 use faceshare_biz::domain::instruction::CloseReason;
+use std::future::Future;
 
 pub(super) struct Writer<'a> {
     connection: &'a Connection<'a>,
@@ -31,18 +33,15 @@ impl<'a> Writer<'a> {
 
     /// Writes until the connection is to be closed, and says so to the peer. Returns why.
     pub(super) async fn run(&self, connected: Connected, sink: &mut impl FrameSink) -> CloseReason {
-        let stop = tokio::select! {
-            stop = self.write(connected, sink) => stop,
-            reason = overdue(&self.connection.outbound) => Stop::Close(reason),
-        };
-        match stop {
+        match self.write(connected, sink).await {
             Stop::Close(reason) => {
                 // A peer that does not take the close frame in time is cut off.
                 let _ = tokio::time::timeout(FAREWELL, sink.close(reason)).await;
                 reason
             }
-            // The reader sees the same end, with everything that the peer still said before it.
-            Stop::Gone => std::future::pending().await,
+            // The reader sees the same end, with everything that the peer still said before it; unless it has stopped reading, or the
+            // end does not show on its side.
+            Stop::Gone => self.connection.outbound.closed().await,
         }
     }
 
@@ -56,23 +55,37 @@ impl<'a> Writer<'a> {
     async fn write_all(&self, connected: Connected, sink: &mut impl FrameSink) -> Result<CloseReason, Stop> {
         let outbound = &self.connection.outbound;
         let mut batch = vec![connected.welcome];
-        sink.send(&mut batch).await?;
+        self.send(&mut batch, sink).await?;
         if let Some(missed) = connected.missed {
             let clients = self.connection.clients;
             let mut replay = Replay::new(clients.sessions.deps(), self.connection.session.id(), self.connection.format, missed);
-            while replay.next(&mut batch).await.map_err(|()| Stop::Close(CloseReason::Restarting))? {
-                sink.send(&mut batch).await?;
+            while self.in_time(replay.next(&mut batch)).await?.map_err(|()| Stop::Close(CloseReason::Restarting))? {
+                self.send(&mut batch, sink).await?;
             }
         }
         loop {
             let closing = outbound.take(&mut batch);
             if !batch.is_empty() {
-                sink.send(&mut batch).await?;
+                self.send(&mut batch, sink).await?;
             }
             if let Some(reason) = closing {
                 return Ok(reason);
             }
             outbound.ready().await;
+        }
+    }
+
+    async fn send(&self, batch: &mut Vec<Bytes>, sink: &mut impl FrameSink) -> Result<(), Stop> {
+        Ok(self.in_time(sink.send(batch)).await??)
+    }
+
+    /// Does one thing, unless the connection is to be closed and this takes too long. What is missed comes page by page, each in its time:
+    /// a peer that takes it is not cut off in the middle because its session ended.
+    async fn in_time<T>(&self, doing: impl Future<Output = T>) -> Result<T, Stop> {
+        tokio::select! {
+            biased;
+            done = doing => Ok(done),
+            reason = overdue(&self.connection.outbound) => Err(Stop::Close(reason)),
         }
     }
 }

@@ -80,8 +80,8 @@ fn reconnect(draft: &mut Draft<'_>, member: MemberId, presence: &Presence, point
         draft.change(Change::PointGone { member, point: *point });
     }
     draft.change(Change::PointUp { member, point, incarnation });
-    if !known {
-        member_change::tell_points(draft, member, Some(point), &lost);
+    if !known || !lost.is_empty() {
+        member_change::tell_points(draft, member, (!known).then_some(point), &lost);
     }
     Ok(())
 }

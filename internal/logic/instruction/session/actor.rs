@@ -1,7 +1,7 @@
 //! The actor's loop, and what it does with each request.
 
 use super::Request;
-use super::commit::{Batch, changes_listing, closings, departed};
+use super::commit::{Appending, Batch, changes_listing, closings, departed};
 use super::outcome::{Asker, Outcome};
 use super::pacing::Pacing;
 use crate::instruction::connclient::Bucket;
@@ -18,7 +18,10 @@ use faceshare_biz::domain::port::{Clock, Secrets};
 use faceshare_biz::domain::{MemberId, PointId, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
 use faceshare_exec::{ActionTable, ActionVerdict, Entry, Input, Reject, State, Step, step};
+use futures_util::FutureExt;
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -54,6 +57,7 @@ pub(crate) struct Actor {
     pub(crate) window: ResumeWindow,
     pub(crate) gathering: Batch,
     pub(crate) in_flight: Option<Batch>,
+    appending: Option<Appending>,
     pub(crate) entries_since_snapshot: usize,
     pub(crate) bytes_since_snapshot: usize,
     /// In a row.
@@ -77,6 +81,7 @@ impl Actor {
             window,
             gathering,
             in_flight: None,
+            appending: None,
             entries_since_snapshot,
             bytes_since_snapshot,
             failed_appends: 0,
@@ -91,37 +96,52 @@ impl Actor {
 
     /// Runs until the session is over and nobody needs it, or its log is lost.
     pub(crate) async fn run(&mut self, mailbox: &mut mpsc::Receiver<Request>) -> Result<(), Error> {
-        let mut append = None;
         let mut round = Vec::with_capacity(ROUND);
         let mut deserted = false;
         loop {
-            if append.is_none() {
-                append = self.start_append();
+            if self.appending.is_none() {
+                self.appending = self.start_append();
             }
-            if deserted && append.is_none() {
+            if deserted && self.appending.is_none() {
                 return Ok(());
             }
             let wake_at = self.wake_at();
+            let takes_more = !deserted && self.ahead() < AHEAD;
+            let appending = &mut self.appending;
             tokio::select! {
                 biased;
-                result = async { append.as_mut().expect("invariant: polled only when there is one").await }, if append.is_some() => {
-                    append = None;
+                result = async { appending.as_mut().expect("invariant: polled only when there is one").await }, if appending.is_some() => {
+                    self.appending = None;
                     self.finish_append(result).await?;
                 }
-                count = mailbox.recv_many(&mut round, ROUND), if !deserted && self.ahead() < AHEAD => {
+                count = mailbox.recv_many(&mut round, ROUND), if takes_more => {
                     deserted = count == 0;
                     round.drain(..).for_each(|request| self.handle(request));
+                    // A mailbox that never runs dry must not hold the time up.
+                    self.do_what_is_due();
                 }
                 () = tokio::time::sleep_until(wake_at) => {
                     if self.is_idle() && mailbox.is_empty() {
                         // What is sent until the close is still answered; then there is nobody left to wait for.
                         mailbox.close();
                     }
-                    self.fire_deadlines();
-                    self.show_what_waits();
+                    self.do_what_is_due();
                 }
             }
         }
+    }
+
+    /// After the loop: waits for an append that is still on its way, so that whoever reads the log next finds all that will be in it.
+    pub(crate) async fn see_append_off(&mut self) {
+        if let Some(appending) = self.appending.take() {
+            // Nobody is left to be told how it ended; a panic in it was reported when it happened.
+            let _ = AssertUnwindSafe(appending).catch_unwind().await;
+        }
+    }
+
+    fn do_what_is_due(&mut self) {
+        self.show_what_waits();
+        self.fire_deadlines();
     }
 
     fn ahead(&self) -> usize {
@@ -239,6 +259,9 @@ impl Actor {
 
     /// A position: kept as the latest of its key, and shown to those whose root is the sender.
     fn action(&mut self, from: MemberId, action: Action) -> Result<(), Reject> {
+        if self.state.presence(from).is_none() {
+            return Err(Reject::new(ErrorCode::MemberNotFound, "you are not in this session"));
+        }
         if action.size > self.deps.settings.action_bytes {
             return Err(Reject::new(
                 ErrorCode::PayloadTooLarge,
@@ -307,6 +330,10 @@ impl Actor {
 
     /// The order starts anew: everybody reconnects and starts from the snapshot.
     pub(crate) fn start_epoch(&mut self) {
+        if self.state.is_ended() {
+            // Its last frame has been said; the end of its order is what people still ask for.
+            return;
+        }
         let epoch = self.deps.secrets.epoch();
         if let Ok(Step::Entry(entry)) = self.step(Input::NewEpoch { epoch }) {
             self.gather(&entry);
@@ -341,6 +368,17 @@ impl Actor {
     pub(crate) fn answer_unwritten(&mut self, outcome: Outcome) {
         if let Some(Outcome::Nack { asker, code, detail }) = outcome.fail() {
             self.answer(asker, Notice::Nack { id: asker.id, code, detail });
+        }
+    }
+
+    /// Asking too often is refused, and refused too often it ends the connection.
+    pub(crate) fn refuse(&self, asker: Asker, code: ErrorCode, detail: Cow<'static, str>) {
+        self.answer(asker, Notice::Nack { id: asker.id, code, detail });
+        if code == ErrorCode::RateLimited
+            && let Some(attached) = self.fanout.get(asker.point, asker.incarnation)
+            && !attached.outbound.survives_refusal()
+        {
+            attached.outbound.close(CloseReason::TooMany);
         }
     }
 

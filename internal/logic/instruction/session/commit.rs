@@ -99,6 +99,11 @@ impl Actor {
                 self.failed_appends = 0;
                 self.committed(batch);
             }
+            Err(error @ AppendError::Conflict) => {
+                // Somebody else has written to this log. What it says was told to nobody here, so nobody here may go on from it.
+                self.in_flight = Some(batch);
+                return Err(Error::unavailable(error));
+            }
             Err(error) => {
                 tracing::warn!(session = %self.state.id(), error = %error, cause = ?error, "session log not written; reading it back");
                 self.in_flight = Some(batch);
@@ -159,7 +164,7 @@ impl Actor {
             Outcome::Tell { entry, before } => self.tell(&entry, before),
             Outcome::Observe(session) => self.deps.observer.changed(&session),
             Outcome::Ack { asker, seq } => self.answer(asker, Notice::Ack { id: asker.id, seq }),
-            Outcome::Nack { asker, code, detail } => self.answer(asker, Notice::Nack { id: asker.id, code, detail }),
+            Outcome::Nack { asker, code, detail } => self.refuse(asker, code, detail),
             // Whoever asked may have gone away meanwhile.
             Outcome::Reply { reply, answer } => drop(reply.send(answer)),
             Outcome::Release(release) => release(Ok(())),

@@ -10,7 +10,7 @@ use crate::instruction::connclient::Outbound;
 use crate::instruction::fanout::Attached;
 use bytes::Bytes;
 use faceshare_biz::constants::ENDED_REPLAY;
-use faceshare_biz::domain::facesession::SessionClaims;
+use faceshare_biz::domain::facesession::{Ended, SessionClaims};
 use faceshare_biz::domain::instruction::{
     CloseReason, Device, Epoch, Event, Notice, PointInfo, Position, Role, Seq, ServerFrame, Snapshot, Statement, Welcome, WireFormat,
 };
@@ -84,11 +84,19 @@ impl Actor {
             }
             // Connecting always changes something: at the least which connection holds the point.
             Ok(Step::Repeated(_) | Step::Unchanged) => drop(reply.send(Err(Error::internal("a connect that changes nothing")))),
-            Err(reject) => drop(reply.send(Err(reject.into()))),
+            Err(reject) => self.refuse_connect(reject.into(), reply),
         }
     }
 
-    fn welcome(&self, opening: &Opening) -> (Welcome, Option<Missed>) {
+    /// The refusal may rest on what is not in the log yet, so it waits like everything else.
+    fn refuse_connect(&mut self, error: Error, reply: oneshot::Sender<Result<Connected>>) {
+        let refuse = move |committed: Result<()>| drop(reply.send(Err(committed.err().unwrap_or(error))));
+        self.after_commit(Outcome::Release(Box::new(refuse)));
+    }
+
+    fn welcome(&mut self, opening: &Opening) -> (Welcome, Option<Missed>) {
+        // What the next append lets the log forget is not promised any more.
+        self.window.expire(self.deps.clock.now());
         let state = &self.state;
         let head = state.seq();
         let missed = opening.position.as_ref().filter(|p| p.epoch == *state.epoch() && self.window.covers(p.seq, head)).map(|p| Missed {
@@ -96,7 +104,7 @@ impl Actor {
             after: p.seq,
             upto: head,
         });
-        let snapshot = missed.is_none().then(|| self.snapshot(opening));
+        let snapshot = missed.is_none().then(|| self.state.snapshot());
         (self.greeting(opening, head, snapshot), missed)
     }
 
@@ -114,50 +122,61 @@ impl Actor {
         }
     }
 
-    fn snapshot(&self, opening: &Opening) -> Snapshot {
-        let root = self.state.presence(opening.claims.member).and_then(|p| p.follow.root);
-        let actions = root.map(|root| self.actions.latest(&self.state, root)).unwrap_or_default();
-        Snapshot { actions, ..self.state.snapshot() }
-    }
-
     /// The log has the connection's entry: it is a point from now on.
     pub(crate) fn let_in(&mut self, connecting: Connecting) {
-        let Connecting { opening, welcome, missed, reply } = connecting;
+        let Connecting { opening, mut welcome, missed, reply } = connecting;
         let SessionClaims { member, point, .. } = opening.claims;
         let Opening { incarnation, format, outbound, .. } = opening;
-        let resumed = missed.is_some();
+        // The newest as of now: what came since the entry was stepped was not shown to a connection that was not here yet.
+        let latest = self.fanout.root(member).map(|root| self.actions.latest(&self.state, root)).unwrap_or_default();
+        let latest = match &mut welcome.snapshot {
+            Some(snapshot) => {
+                snapshot.actions = latest;
+                Vec::new()
+            }
+            None => latest,
+        };
         let connected = Connected { welcome: self.encode_welcome(format, welcome), missed };
         self.fanout.attach(Attached { member, point, incarnation, format, outbound: outbound.clone() });
         self.deps.points.add(point, incarnation, outbound);
         if reply.send(Ok(connected)).is_err() {
             return self.lost(point, incarnation);
         }
-        if resumed && let Some(root) = self.fanout.root(member) {
-            let latest = self.actions.latest(&self.state, root);
-            self.fanout.show_member(member, self.now(), latest);
-        }
+        self.fanout.show_point(point, incarnation, self.now(), latest);
     }
 
     /// For a while after its end, people are let in to be told so: what they missed, or the last frame alone.
-    fn connect_after_the_end(&self, opening: Opening, reply: oneshot::Sender<Result<Connected>>) {
+    fn connect_after_the_end(&mut self, opening: Opening, reply: oneshot::Sender<Result<Connected>>) {
         let ended = self.state.ended().filter(|e| self.now().since(e.at) <= ENDED_REPLAY);
-        let answer = match (ended, self.state.access(opening.claims.member)) {
-            (_, Access::Removed) => Err(Error::new(ErrorCode::Forbidden, "the host removed you from this session")),
-            (_, Access::Stranger) => Err(Error::new(ErrorCode::Unauthenticated, "you are not in this session")),
-            (None, _) => Err(Error::new(ErrorCode::SessionEnded, "the session is over")),
-            (Some(_), _) => {
-                let (mut welcome, missed) = self.welcome(&opening);
-                let head = welcome.seq;
-                if missed.is_none() {
-                    welcome.seq = Seq::new(head.get().saturating_sub(1));
-                    self.push_last_frame(&opening, head);
-                }
-                opening.outbound.close(CloseReason::SessionEnded);
-                Ok(Connected { welcome: self.encode_welcome(opening.format, welcome), missed })
-            }
+        let error = match (ended, self.state.access(opening.claims.member)) {
+            (_, Access::Removed) => Error::new(ErrorCode::Forbidden, "the host removed you from this session"),
+            (_, Access::Stranger) => Error::new(ErrorCode::Unauthenticated, "you are not in this session"),
+            (None, _) => Error::new(ErrorCode::SessionEnded, "the session is over"),
+            (Some(ended), _) => return self.see_out(ended, opening, reply),
         };
-        // The connection may have gone away meanwhile.
-        let _ = reply.send(answer);
+        self.refuse_connect(error, reply);
+    }
+
+    fn see_out(&mut self, ended: Ended, opening: Opening, reply: oneshot::Sender<Result<Connected>>) {
+        let (mut welcome, missed) = self.welcome(&opening);
+        let Opening { format, outbound, .. } = opening;
+        let last = missed.is_none().then(|| {
+            let statement = Statement::Event(Event::SessEnd { reason: ended.reason });
+            let frame = ServerFrame { seq: welcome.seq, at: ended.at, from: None, statement };
+            welcome.seq = Seq::new(welcome.seq.get().saturating_sub(1));
+            self.deps.codec.encode(format, &frame)
+        });
+        let connected = Connected { welcome: self.encode_welcome(format, welcome), missed };
+        let see_out = move |committed: Result<()>| {
+            let answer = committed.map(|()| {
+                last.into_iter().for_each(|frame| outbound.push(frame));
+                outbound.close(CloseReason::SessionEnded);
+                connected
+            });
+            // The connection may have gone away meanwhile.
+            drop(reply.send(answer));
+        };
+        self.after_commit(Outcome::Release(Box::new(see_out)));
     }
 
     /// A snapshot of a very full session goes without the names of devices rather than over the limit of a frame.
@@ -172,13 +191,5 @@ impl Actor {
             point.device = Device::default();
         }
         encode(welcome)
-    }
-
-    fn push_last_frame(&self, opening: &Opening, seq: Seq) {
-        if let Some(ended) = self.state.ended() {
-            let statement = Statement::Event(Event::SessEnd { reason: ended.reason });
-            let frame = ServerFrame { seq, at: ended.at, from: None, statement };
-            opening.outbound.push(self.deps.codec.encode(opening.format, &frame));
-        }
     }
 }

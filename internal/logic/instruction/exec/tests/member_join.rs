@@ -70,3 +70,16 @@ fn a_lower_limit_sends_nobody_away_and_lets_nobody_in() {
     assert_eq!(w.refuses(connecting), ErrorCode::LimitExceeded);
     assert_eq!(w.connect("bob", 2).events.len(), 1, "members bring further devices");
 }
+
+#[test]
+fn a_known_point_that_comes_back_to_a_lower_limit_says_which_others_give_way() {
+    let mut w = World::with(&["ann"]);
+    w.connect("ann", 2);
+    w.connect("ann", 3);
+    w.does(Input::Restart);
+    w.rules.points_per_member = 2;
+    let entry = w.connect("ann", 3);
+    let [Event::MemberChange(member)] = &entry.events[..] else { panic!("{:?}", entry.events) };
+    assert_eq!(member.points.iter().map(|p| p.id).collect::<Vec<_>>(), [point("ann", 2), point("ann", 3)]);
+    assert_eq!(*member, w.member("ann"));
+}

@@ -1,0 +1,133 @@
+//! Points come, are replaced, are removed, and go.
+
+use super::stage::{Stage, id, point};
+use crate::instruction::connclient::Incoming;
+use faceshare_biz::domain::instruction::{Command, Invite};
+use faceshare_exec::Input;
+use std::time::Duration;
+
+#[tokio::test(start_paused = true)]
+async fn a_replaced_connection_is_told_so_and_its_late_loss_changes_nothing() {
+    let stage = Stage::new().await;
+    let [ann, mut bob] = stage.joined(["ann", "bob"]).await;
+    let again = stage.connect("bob", 1);
+    stage.settle().await;
+    assert_eq!(bob.words(), ["closed Replaced"]);
+    assert_eq!(again.words(), ["welcome at 2"]);
+    bob.hang_up();
+    stage.wait(Duration::from_secs(60)).await;
+    assert!(bob.served.is_finished());
+    assert_eq!(ann.words(), [""; 0]);
+    again.ask(1, super::stage::follow_me(Invite::Ask));
+    stage.settle().await;
+    assert_eq!(again.words().last().map(String::as_str), Some("ack 1 at 3"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn back_within_the_debounce_nobody_is_told() {
+    let stage = Stage::new().await;
+    let [ann, mut bob] = stage.joined(["ann", "bob"]).await;
+    bob.hang_up();
+    stage.wait(Duration::from_millis(1_500)).await;
+    let again = stage.connect("bob", 1);
+    stage.wait(Duration::from_secs(60)).await;
+    assert_eq!((ann.words(), again.words()), (vec![], vec!["welcome at 2".to_owned()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_removed_hears_it_and_may_not_come_back() {
+    let stage = Stage::new().await;
+    let [ann, bob] = stage.joined(["ann", "bob"]).await;
+    stage.propose(Input::Remove { by: id("ann"), member: id("bob") }).await.expect("removed");
+    stage.settle().await;
+    assert_eq!((bob.words(), ann.words()), (vec!["3 quit".to_owned(), "closed Removed".into()], vec!["3 quit".to_owned()]));
+    let again = stage.connect("bob", 1);
+    stage.settle().await;
+    assert_eq!(again.words(), ["closed Removed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_to_connect_waits_for_the_log_too() {
+    let stage = Stage::new().await;
+    let [_ann, _bob] = stage.joined(["ann", "bob"]).await;
+    stage.log.hold();
+    let sessions = stage.sessions.clone();
+    let remove = Input::Remove { by: id("ann"), member: id("bob") };
+    let removed = tokio::spawn(async move { sessions.propose(super::stage::session_id(), remove).await });
+    stage.settle().await;
+    let again = stage.connect("bob", 1);
+    stage.settle().await;
+    assert_eq!(again.words(), [""; 0]);
+    stage.log.open();
+    stage.settle().await;
+    assert_eq!(again.words(), ["closed Removed"]);
+    removed.await.expect("no panic").expect("removed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_left_over_http_is_closed_and_welcome_again() {
+    let stage = Stage::new().await;
+    let [_ann, bob] = stage.joined(["ann", "bob"]).await;
+    stage.propose(Input::HttpQuit { member: id("bob") }).await.expect("left");
+    stage.settle().await;
+    assert_eq!(bob.words(), ["3 httpQuit", "closed Left"]);
+    let again = stage.connect("bob", 1);
+    stage.settle().await;
+    assert_eq!(again.words(), ["welcome at 4"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stranger_is_refused() {
+    let stage = Stage::new().await;
+    let eve = stage.connect("eve", 1);
+    stage.settle().await;
+    assert_eq!(eve.words(), ["closed Unauthenticated"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_replaced_connection_still_says_is_nobodys() {
+    let stage = Stage::new().await;
+    let [_ann, bob] = stage.joined(["ann", "bob"]).await;
+    stage.log.hold();
+    let again = stage.connect("bob", 1);
+    stage.settle().await;
+    bob.ask(1, Command::Quit);
+    stage.log.open();
+    stage.settle().await;
+    assert_eq!(again.words()[0], "welcome at 2");
+    bob.ask(2, Command::Quit);
+    stage.settle().await;
+    assert_eq!(bob.words().last().map(String::as_str), Some("closed Replaced"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_vanishes_while_it_is_being_closed_ends_all_the_same() {
+    let stage = Stage::new().await;
+    let [ann, bob] = stage.joined(["ann", "bob"]).await;
+    bob.stall();
+    stage.retitle("One").await;
+    stage.settle().await;
+    bob.send(Incoming::Broken);
+    bob.vanish();
+    stage.wait(Duration::from_secs(10)).await;
+    assert!(bob.served.is_finished(), "neither half can go on, so the connection is over");
+    assert_eq!(ann.words(), ["3 sessionChange", "4 memberChange"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_session_counts_its_points_once() {
+    let stage = Stage::new().await;
+    let [_ann, mut bob] = stage.joined(["ann", "bob"]).await;
+    stage.seat("bob", 2).await;
+    let second = stage.connect("bob", 2);
+    let _replaces = stage.connect("bob", 1);
+    stage.settle().await;
+    assert_eq!(stage.sessions.points().len(), 3);
+    bob.hang_up();
+    stage.wait(Duration::from_secs(5)).await;
+    assert_eq!(stage.sessions.points().len(), 3);
+    assert!(stage.read(|s| s.presence(id("bob")).is_some_and(|p| p.points.contains_key(&point("bob", 2)))).await);
+    drop(second);
+    stage.settle().await;
+    assert_eq!(stage.sessions.points().len(), 2);
+}
