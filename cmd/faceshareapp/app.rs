@@ -84,11 +84,10 @@ async fn open(config: &Config) -> anyhow::Result<Stores> {
     Ok(Stores { database, log: Arc::new(log), worker })
 }
 
-/// On the way to the terminal of whoever starts the server the cause is the message.
+/// For whoever starts the server the cause is the message; the text for clients says nothing that helps here.
 fn explained(error: faceshare_biz::Error) -> anyhow::Error {
-    let cause = error.cause().map(ToString::to_string);
-    match cause {
-        Some(cause) => anyhow::Error::new(error).context(cause),
+    match error.cause() {
+        Some(cause) => anyhow::anyhow!("{cause}"),
         None => anyhow::Error::new(error),
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use faceshare_biz::domain::port::{Clock, IdGenerator, Secrets, Tokens};
 use faceshare_logic::account::{AccountDeps, AccountPolicy, Accounts};
 use faceshare_logic::facesession::{
-    CodePolicy, FaceSessionDeps, FaceSessionPolicy, FaceSessions, Projector, ProjectorDeps, purge_number_codes,
+    CodePolicy, FaceCronTask, FaceSessionDeps, FaceSessionPolicy, FaceSessions, Projector, ProjectorDeps, Retention, purge_number_codes,
 };
 use faceshare_logic::instruction::connclient::ConnClients;
 use faceshare_logic::instruction::exec::Rules;
@@ -39,6 +39,8 @@ pub(crate) struct House {
     clients: ConnClients,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdGenerator>,
+    directory: Arc<db::FaceSessions>,
+    retention: Retention,
     codes: Arc<db::NumberCodes>,
     code_policy: CodePolicy,
 }
@@ -85,10 +87,17 @@ impl House {
             },
             AccountPolicy { guests: auth.guests, nickname_max: config.limits.nickname },
         );
+        let retention = Retention {
+            sessions: sessions.clone(),
+            directory: directory.clone(),
+            log: stores.log.clone(),
+            accounts: people.clone(),
+            clock: clock.clone(),
+        };
         let face_sessions = FaceSessions::new(
             FaceSessionDeps {
                 sessions: sessions.clone(),
-                directory,
+                directory: directory.clone(),
                 codes: codes.clone(),
                 invites,
                 accounts: people,
@@ -110,6 +119,8 @@ impl House {
             face_sessions: Arc::new(face_sessions),
             clock,
             ids,
+            directory,
+            retention,
             codes,
             code_policy,
         })
@@ -121,6 +132,9 @@ impl House {
         self.background_tasks.spawn(async move { projector.run(background).await });
         let purge = purge_number_codes(self.codes.clone(), self.clock.clone(), self.code_policy, lifecycle.draining.clone());
         self.background_tasks.spawn(purge);
+        let cron = FaceCronTask { sessions: self.sessions.clone(), directory: self.directory.clone(), projector: self.projector.clone() };
+        self.background_tasks.spawn(cron.run(lifecycle.draining.clone()));
+        self.background_tasks.spawn(self.retention.clone().run(lifecycle.draining.clone()));
     }
 
     /// What is served: to clients, and to operators.

@@ -10,6 +10,10 @@ pub const NONCES_PER_MEMBER: usize = 64;
 pub const ENDED_REPLAY: Duration = Duration::from_secs(600);
 /// The scheduled end is announced this long before it.
 pub const SCHEDULED_NOTICE: Duration = Duration::from_secs(300);
+/// An ended session is kept for this long.
+pub const ENDED_KEPT: Duration = Duration::from_secs(30 * 86_400);
+/// A guest who has not come back for this long, and is in no session that goes on, is forgotten.
+pub const GUEST_KEPT: Duration = Duration::from_secs(7 * 86_400);
 /// The old refresh token returns the same pair again for this long, unless the new one was used: a lost answer, two tabs.
 pub const REFRESH_OVERLAP: Duration = Duration::from_secs(60);
 /// Items in a page of a list, unless the caller asks for another number.

@@ -61,6 +61,22 @@ impl AccountRepository for People {
     async fn find(&self, id: AccountId) -> Result<Option<Account>> {
         Ok(self.0.lock().expect("not poisoned").get(&id).cloned())
     }
+
+    /// Nobody here ever refreshes a token.
+    async fn unused_guests(&self, before: Timestamp, after: Option<AccountId>, limit: u32) -> Result<Vec<AccountId>> {
+        let people = self.0.lock().expect("not poisoned");
+        let unused = people.values().filter(|a| a.is_guest() && a.created_at < before && after.is_none_or(|after| after < a.id));
+        let mut ids: Vec<_> = unused.map(|a| a.id).collect();
+        ids.sort();
+        ids.truncate(limit as usize);
+        Ok(ids)
+    }
+
+    async fn forget_guest(&self, id: AccountId, before: Timestamp) -> Result<bool> {
+        let mut people = self.0.lock().expect("not poisoned");
+        let unused = people.get(&id).is_some_and(|a| a.is_guest() && a.created_at < before);
+        Ok(unused && people.remove(&id).is_some())
+    }
 }
 
 /// Token families in a map; its first finds can be made to meet.

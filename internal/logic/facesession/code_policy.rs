@@ -21,7 +21,7 @@ pub struct CodePolicy {
 impl Default for CodePolicy {
     fn default() -> Self {
         const MINUTE: Duration = Duration::from_secs(60);
-        Self { lifetime: 10 * MINUTE, max_lifetime: 120 * MINUTE, quarantine: 30 * MINUTE, refusal_time: Duration::from_millis(150) }
+        Self { lifetime: 10 * MINUTE, max_lifetime: 120 * MINUTE, quarantine: 30 * MINUTE, refusal_time: Duration::from_millis(50) }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{CodePolicy, Created, FaceSessionDeps, FaceSessionPolicy, FaceSessions, Key, NewFaceSession, Projector, ProjectorDeps};
 use crate::account::fakes::People;
-use crate::fakes::{CountingIds, FakeClock, PlainSecrets, PlainTokens, away, sessions};
+use crate::fakes::{CountingIds, FakeClock, MemoryLog, PlainSecrets, PlainTokens, away, sessions};
 use crate::instruction::Sessions;
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{Account, AccountRepository, Caller};
@@ -23,12 +23,13 @@ pub(crate) const LIVE_PER_HOST: u32 = 2;
 /// The use cases over ports in memory.
 pub(crate) struct House {
     pub(crate) clock: Arc<FakeClock>,
+    pub(crate) log: Arc<MemoryLog>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) codes: Arc<Codes>,
     pub(crate) projector: Projector,
     pub(crate) sessions: Sessions,
     pub(crate) cases: FaceSessions,
-    people: Arc<People>,
+    pub(crate) people: Arc<People>,
 }
 
 impl House {
@@ -39,7 +40,8 @@ impl House {
         let (people, ids, secrets) = (Arc::<People>::default(), Arc::<CountingIds>::default(), Arc::<PlainSecrets>::default());
         let deps = ProjectorDeps { directory: directory.clone(), codes: codes.clone(), invites: invites.clone(), clock: clock.clone() };
         let projector = Projector::new(deps, CodePolicy::default());
-        let sessions = sessions(clock.clone(), secrets.clone(), Arc::new(projector.clone()));
+        let log = Arc::<MemoryLog>::default();
+        let sessions = sessions(log.clone(), clock.clone(), secrets.clone(), Arc::new(projector.clone()));
         let deps = FaceSessionDeps {
             sessions: sessions.clone(),
             directory: directory.clone(),
@@ -59,7 +61,7 @@ impl House {
             invite_ttl: std::time::Duration::from_secs(86_400),
             codes: CodePolicy::default(),
         };
-        Self { cases: FaceSessions::new(deps, policy), clock, directory, codes, projector, sessions, people }
+        Self { cases: FaceSessions::new(deps, policy), clock, log, directory, codes, projector, sessions, people }
     }
 
     /// Somebody with an account of this number.
@@ -145,6 +147,12 @@ impl FaceSessionRepository for Directory {
 
     async fn live(&self) -> Result<Vec<SessionId>> {
         Ok(self.open()?.values().filter(|s| s.ended.is_none()).map(|s| s.id).collect())
+    }
+
+    async fn ended_before(&self, before: Timestamp, limit: u32) -> Result<Vec<SessionId>> {
+        let listed = self.open()?;
+        let over = listed.values().filter(|s| s.ended.is_some_and(|ended| ended.at < before));
+        Ok(over.take(limit as usize).map(|s| s.id).collect())
     }
 }
 

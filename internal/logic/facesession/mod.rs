@@ -3,6 +3,10 @@
 //! What a session *is* stands in its instruction log; these use cases propose inputs to it and read its committed state. The directory,
 //! the codes and the invites are what must be found without the log.
 //!
+//! # In time
+//! The deadlines of a session are fired by its actor; a scheduled task ([`FaceCronTask`]) brings actors back that are gone, so that a
+//! session ends when it must though nobody touches it. Another one ([`Retention`]) forgets what has been kept for long enough.
+//!
 //! # Who sees what
 //! To those who are not in a session it does not exist: `NOT_FOUND` on every call that names it, whatever the call. Its people may read
 //! it, after its end too; what would change an ended session is `SESSION_ENDED`; what only the host may do is `FORBIDDEN` to the others.
@@ -11,6 +15,7 @@ mod access;
 mod code_policy;
 mod create;
 mod end;
+mod facecrontask;
 #[cfg(test)]
 mod fakes;
 mod get;
@@ -25,6 +30,7 @@ mod prejoin;
 mod projector;
 mod purge;
 mod quit;
+mod retention;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -32,8 +38,10 @@ mod token;
 mod types;
 
 pub use code_policy::CodePolicy;
+pub use facecrontask::{CRON_INTERVAL, FaceCronTask};
 pub use projector::{Projector, ProjectorDeps};
 pub use purge::purge_number_codes;
+pub use retention::Retention;
 pub use types::{Created, DeviceInput, Entered, Key, NewFaceSession, NewInvite, PatchInput, Preview, ShownCode, ShownInvite};
 
 use crate::instruction::Sessions;

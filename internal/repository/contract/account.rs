@@ -9,7 +9,12 @@ macro_rules! account_contract {
         crate::contract::run_contract!(
             account,
             $fresh,
-            [what_was_kept_is_found_as_it_was, usernames_are_unique_whatever_their_case, guests_have_no_username_to_share]
+            [
+                what_was_kept_is_found_as_it_was,
+                usernames_are_unique_whatever_their_case,
+                guests_have_no_username_to_share,
+                guests_who_have_not_come_back_are_forgotten,
+            ]
         );
     };
 }
@@ -50,4 +55,25 @@ pub(crate) async fn guests_have_no_username_to_share(accounts: &impl AccountRepo
     for id in 1..=3 {
         accounts.insert(&account(id, None)).await.expect("kept");
     }
+}
+
+pub(crate) async fn guests_who_have_not_come_back_are_forgotten(accounts: &impl AccountRepository) {
+    for kept in [account(1, None), account(2, Some("ann")), account(3, None), account(4, None)] {
+        accounts.insert(&kept).await.expect("kept");
+    }
+    let young = Account { created_at: Timestamp::from_millis(5_000), ..account(5, None) };
+    accounts.insert(&young).await.expect("kept");
+    let (id, before) = (|number| account(number, None).id, Timestamp::from_millis(5_000));
+    let unused = async |after, limit| accounts.unused_guests(before, after, limit).await.expect("looked up");
+    assert_eq!(unused(None, 10).await, [id(1), id(3), id(4)]);
+    assert_eq!(unused(None, 2).await, [id(1), id(3)]);
+    assert_eq!(unused(Some(id(1)), 10).await, [id(3), id(4)]);
+
+    assert!(accounts.forget_guest(id(3), before).await.expect("asked"));
+    for other in [2, 3, 5] {
+        assert!(!accounts.forget_guest(id(other), before).await.expect("asked"), "{other}");
+    }
+    assert_eq!(unused(None, 10).await, [id(1), id(4)]);
+    assert_eq!(accounts.find(id(3)).await.expect("looked up"), None);
+    assert!(accounts.find(id(2)).await.expect("looked up").is_some());
 }

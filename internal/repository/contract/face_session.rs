@@ -17,6 +17,7 @@ macro_rules! face_session_contract {
                 who_hosted_keeps_the_session_in_the_list,
                 pages_go_from_the_newest_to_the_oldest_without_gap,
                 a_removed_session_is_nowhere,
+                those_that_ended_long_ago_are_found,
             ]
         );
     };
@@ -146,4 +147,16 @@ pub(crate) async fn a_removed_session_is_nowhere(sessions: &impl FaceSessionRepo
     assert_eq!(sessions.count_live().await.expect("counted"), 0);
     sessions.insert(&face_session(2, 10), 1).await.expect("kept");
     assert!(listed(sessions, 1).await.is_empty());
+}
+
+pub(crate) async fn those_that_ended_long_ago_are_found(sessions: &impl FaceSessionRepository) {
+    for (number, at) in [(1, Some(30)), (2, None), (3, Some(10)), (4, Some(20)), (5, Some(10))] {
+        let ended = at.map(|at| Ended { at: Timestamp::from_millis(at), reason: EndReason::AutoEnd });
+        sessions.save(&FaceSession { ended, ..face_session(1, number) }).await.expect("saved");
+    }
+    let found = async |before, limit| sessions.ended_before(Timestamp::from_millis(before), limit).await.expect("looked up");
+    assert_eq!(found(20, 10).await, [id(3), id(5)]);
+    assert_eq!(found(31, 3).await, [id(1), id(3), id(4)]);
+    sessions.remove(id(3)).await.expect("removed");
+    assert_eq!(found(20, 10).await, [id(5)]);
 }

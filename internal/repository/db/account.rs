@@ -1,13 +1,15 @@
 //! Accounts and guests.
 
 use super::connection::Database;
-use super::entity::account::{ActiveModel, Entity, Model};
+use super::entity::account::{ActiveModel, Column, Entity, Model};
+use super::entity::token_family;
 use crate::error::{from_db, from_insert, unreadable};
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{Account, AccountRepository};
 use faceshare_biz::domain::{AccountId, Nickname, Timestamp};
 use faceshare_biz::{Error, Result};
-use sea_orm::{EntityTrait, Set};
+use sea_orm::sea_query::{Condition, Query};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
 /// Keeps accounts and guests in the main database.
 #[derive(Debug, Clone)]
@@ -42,6 +44,40 @@ impl AccountRepository for Accounts {
         let row = Entity::find_by_id(id.get().cast_signed()).one(self.db.reader()).await.map_err(from_db)?;
         row.map(Account::try_from).transpose()
     }
+
+    async fn unused_guests(&self, before: Timestamp, after: Option<AccountId>, limit: u32) -> Result<Vec<AccountId>> {
+        let mut query = Entity::find().select_only().column(Column::Id).filter(unused(before)).order_by_asc(Column::Id);
+        if let Some(after) = after {
+            query = query.filter(Column::Id.gt(after.get().cast_signed()));
+        }
+        let ids: Vec<i64> = query.limit(u64::from(limit)).into_tuple().all(self.db.reader()).await.map_err(from_db)?;
+        ids.into_iter().map(|id| AccountId::new(id.cast_unsigned()).ok_or_else(|| unreadable("accounts.id"))).collect()
+    }
+
+    /// The account first, under the whole condition: a guest who comes back meanwhile keeps everything.
+    async fn forget_guest(&self, id: AccountId, before: Timestamp) -> Result<bool> {
+        let id = id.get().cast_signed();
+        let transaction = self.db.begin().await?;
+        let forgotten = Entity::delete_many().filter(Column::Id.eq(id)).filter(unused(before));
+        let forgotten = forgotten.exec(&transaction).await.map_err(from_db)?.rows_affected == 1;
+        if forgotten {
+            let families = token_family::Entity::delete_many().filter(token_family::Column::AccountId.eq(id));
+            families.exec(&transaction).await.map_err(from_db)?;
+        }
+        transaction.commit().await.map_err(from_db)?;
+        Ok(forgotten)
+    }
+}
+
+/// A guest who neither came nor refreshed a token since then.
+fn unused(before: Timestamp) -> Condition {
+    let before = before.as_millis();
+    let refreshed = Query::select()
+        .column(token_family::Column::AccountId)
+        .from(token_family::Entity)
+        .and_where(token_family::Column::RotatedAt.gte(before))
+        .to_owned();
+    Condition::all().add(Column::Username.is_null()).add(Column::CreatedAt.lt(before)).add(Column::Id.not_in_subquery(refreshed))
 }
 
 impl TryFrom<Model> for Account {

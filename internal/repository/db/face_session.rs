@@ -112,6 +112,20 @@ impl FaceSessionRepository for FaceSessions {
             .map_err(from_db)?;
         ids.into_iter().map(session_id).collect()
     }
+
+    async fn ended_before(&self, before: Timestamp, limit: u32) -> Result<Vec<SessionId>> {
+        let ids: Vec<i64> = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::EndedAt.lt(before.as_millis()))
+            .order_by_asc(Column::Id)
+            .limit(u64::from(limit))
+            .into_tuple()
+            .all(self.db.reader())
+            .await
+            .map_err(from_db)?;
+        ids.into_iter().map(session_id).collect()
+    }
 }
 
 /// Remembers that the session's host hosts it: it stays in that person's list when somebody else becomes host.

@@ -12,6 +12,11 @@ pub trait AccountRepository: Send + Sync + 'static {
     async fn insert(&self, account: &Account) -> Result<()>;
     /// The account of this id, if there is one.
     async fn find(&self, id: AccountId) -> Result<Option<Account>>;
+    /// Guests made before `before` who have not refreshed a token since, by ascending id from after `after` on, at most `limit`.
+    async fn unused_guests(&self, before: Timestamp, after: Option<AccountId>, limit: u32) -> Result<Vec<AccountId>>;
+    /// Forgets a guest and its token families, if it is still as [`unused_guests`](Self::unused_guests) says of this `before`. Atomic.
+    /// `false`, and nothing changed: it is not.
+    async fn forget_guest(&self, id: AccountId, before: Timestamp) -> Result<bool>;
 }
 
 /// The step from one pair of tokens to the next.

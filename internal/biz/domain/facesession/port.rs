@@ -14,7 +14,7 @@ pub trait FaceSessionRepository: Send + Sync + 'static {
     async fn insert(&self, session: &FaceSession, limit: u32) -> Result<()>;
     /// Writes down how a session is now. One that is not listed is listed: the log leads.
     async fn save(&self, session: &FaceSession) -> Result<()>;
-    /// Takes a session off the list that never came to be.
+    /// Takes a session off the list: it never came to be, or has been kept for long enough.
     async fn remove(&self, id: SessionId) -> Result<()>;
     /// The sessions that this person hosts or hosted, newest first, paged by id.
     async fn list_by_host(&self, host: MemberId, page: PageRequest<SessionId>) -> Result<Page<FaceSession, SessionId>>;
@@ -22,6 +22,8 @@ pub trait FaceSessionRepository: Send + Sync + 'static {
     async fn count_live(&self) -> Result<u64>;
     /// The sessions that go on, as far as the list knows.
     async fn live(&self) -> Result<Vec<SessionId>>;
+    /// Sessions that ended before `before`, oldest id first, at most `limit`.
+    async fn ended_before(&self, before: Timestamp, limit: u32) -> Result<Vec<SessionId>>;
 }
 
 /// The number codes.

@@ -29,7 +29,7 @@ pub struct CreateFaceSessionRequest {
     max_members: Option<u32>,
     /// `COUNTDOWN` unless said otherwise.
     host_left: Option<HostLeftText>,
-    /// The session ends this long after it was opened, announced 5 minutes before.
+    /// The session ends this long after it was opened, 1 s to 24 hours; announced 5 minutes before.
     #[schema(value_type = Option<String>, example = "3600s")]
     auto_end_after: Option<DurationText>,
     /// The host's device.

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MakeInviteRequest {
-    /// How long it works; what the server allows at most unless said otherwise.
+    /// How long it works, 60 s to 7 days; what `auth.invite_ttl` says (24 hours) unless said otherwise.
     #[schema(value_type = Option<String>, example = "3600s")]
     expires_in: Option<DurationText>,
     /// How often it works; any number of times unless said otherwise.
