@@ -8,7 +8,7 @@ SHELL := bash
 CARGO_BIN := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 export PATH := $(CARGO_BIN):$(PATH)
 
-.PHONY: help run demo build release test fmt-check lint unit doctest fmt openapi deny cover clean
+.PHONY: help run demo build release test fmt-check lint unit doctest fuzz-smoke fmt fuzz openapi simulate deny cover clean
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -26,7 +26,7 @@ build: ## Build both programs quickly, into target/debug
 release: ## Build both programs optimised, into target/release
 	@scripts/build --release
 
-test: fmt-check lint unit doctest ## Everything that must pass before a change goes in
+test: fmt-check lint unit doctest fuzz-smoke ## Everything that must pass before a change goes in
 
 # Before anything that calls cargo, whichever targets are asked for.
 .PHONY: toolchain services
@@ -38,6 +38,7 @@ services: toolchain
 
 fmt-check: toolchain
 	cargo fmt --all --check
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 
 lint: toolchain ## Clippy over everything, warnings are errors
 	cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -48,11 +49,22 @@ unit: services
 doctest: toolchain
 	cargo test --locked --workspace --doc --quiet
 
+# A few seconds of each target on the committed corpus, and what little is new in that time.
+fuzz-smoke: toolchain
+	@scripts/fuzz --seconds 10
+
 fmt: toolchain ## Format the code
 	cargo fmt --all
+	cargo fmt --manifest-path tests/fuzz/Cargo.toml
+
+fuzz: toolchain ## Fuzz the reading of frames and the session kernel; SECONDS=600 for longer, TARGET=step for one
+	@scripts/fuzz --seconds $(or $(SECONDS),20) $(TARGET)
 
 openapi: toolchain ## Write api/openapi.json anew, from the code
 	UPDATE_OPENAPI=1 cargo test --locked -p faceshare-routes openapi
+
+simulate: ## A million random histories of the engine, simulated; HISTORIES=N for another number
+	@scripts/simulate --histories $(or $(HISTORIES),1000000)
 
 deny: ## Licences, advisories, bans and sources of the dependencies
 	@scripts/toolchain rust deny

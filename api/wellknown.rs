@@ -36,7 +36,8 @@ impl Timestamp {
 impl std::fmt::Display for Timestamp {
     /// `YYYY-MM-DDTHH:MM:SS.sssZ`; the seconds alone for a time outside of the years 0 to 9999.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Ok(t) = OffsetDateTime::from_unix_timestamp(self.seconds) else { return write!(f, "{}s", self.seconds) };
+        let time = OffsetDateTime::from_unix_timestamp(self.seconds).ok().filter(|t| t.year() >= 0);
+        let Some(t) = time else { return write!(f, "{}s", self.seconds) };
         let (year, month, day) = (t.year(), u8::from(t.month()), t.day());
         let (hour, minute, second, milli) = (t.hour(), t.minute(), t.second(), self.nanos / NANOS_PER_MILLI);
         write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")

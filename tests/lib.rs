@@ -1,17 +1,22 @@
 //! What the black-box tests stand on: a server in a process of its own, and a client that can say anything to it.
 //!
-//! Nothing here uses the code under test but the generated wire types: the client neither reconnects, nor answers heartbeats, nor hides a
-//! frame, so that a test sees exactly what the server did. Every wait has a deadline ([`DEADLINE`]) and is for something: a frame, a line
+//! Nothing here uses the code under test but the generated wire types: a [`Socket`](socket::Socket) neither reconnects, nor answers heartbeats
+//! unless asked to, nor hides a frame, so that a test sees exactly what the server did. Where coming back is the point there is a
+//! [`Traveller`](traveller::Traveller). Every wait has a deadline ([`DEADLINE`]) and is for something: a frame, a line
 //! of the log, an exit.
 
 use std::time::Duration;
 
+pub mod chance;
 pub mod http;
+pub mod ledger;
 pub mod meeting;
 pub mod programs;
 pub mod server;
 pub mod shape;
 pub mod socket;
+pub mod terminal;
+pub mod traveller;
 
 /// How long a test waits for what must happen: far beyond what any step takes, even on two busy cores.
 pub const DEADLINE: Duration = Duration::from_secs(30);

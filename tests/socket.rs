@@ -44,6 +44,8 @@ pub struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
     format: Format,
     next_id: u32,
+    /// Whether it answers heartbeats while it is read from.
+    pub answers_hearts: bool,
     /// The `welcome` it began with.
     pub welcome: Value,
     /// The last ordered seq it saw.
@@ -105,6 +107,39 @@ pub fn resume(url: &str, epoch: &str, seq: u64) -> String {
     format!("{url}?epoch={epoch}&seq={seq}")
 }
 
+/// A frame of the server, as JSON.
+///
+/// # Panics
+/// When it is none. In JSON the text must be exactly the canonical one: read and written again it says the same, defaults left out.
+#[must_use]
+pub fn decode(format: Format, message: &[u8]) -> Value {
+    if format == Format::Proto {
+        let frame = ServerFrame::decode(message).expect("a ServerFrame in protobuf");
+        return serde_json::to_value(frame).expect("a frame has a JSON form");
+    }
+    let text = std::str::from_utf8(message).expect("UTF-8");
+    let value: Value = serde_json::from_str(text).expect("JSON");
+    let frame: ServerFrame = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"));
+    assert_eq!(serde_json::to_value(frame).expect("a frame has a JSON form"), value, "not canonical: {text}");
+    assert_times_and_ids(&value);
+    value
+}
+
+/// A client's frame, given in JSON, as it goes over the wire.
+///
+/// # Panics
+/// When protobuf cannot say it.
+#[must_use]
+pub fn encode(format: Format, frame: &Value) -> Message {
+    match format {
+        Format::Json => Message::text(frame.to_string()),
+        Format::Proto => {
+            let frame: ClientFrame = serde_json::from_value(frame.clone()).expect("a ClientFrame");
+            Message::binary(frame.encode_to_vec())
+        }
+    }
+}
+
 impl Socket {
     /// Connects with the token in the header, and reads `welcome`.
     pub async fn connect(url: &str, format: Format, token: &str) -> Self {
@@ -134,7 +169,7 @@ impl Socket {
         let connected = timeout(DEADLINE, connect_async(request)).await.expect("the handshake ends in time");
         let (stream, response) = connected.unwrap_or_else(|error| panic!("the handshake failed: {error:?}"));
         assert_eq!(response.headers()["sec-websocket-protocol"], format.subprotocol());
-        Self { stream, format, next_id: 1, welcome: Value::Null, seq: 0, log: Vec::new() }
+        Self { stream, format, next_id: 1, answers_hearts: false, welcome: Value::Null, seq: 0, log: Vec::new() }
     }
 
     /// Its member's id.
@@ -163,6 +198,13 @@ impl Socket {
             self.seq = seq(frame);
             self.log.push(frame.clone());
         }
+        if let Event::Frame(frame) = &event
+            && self.answers_hearts
+            && name(frame) == "sysHeart"
+        {
+            let answer = json!({"ackHeart": {"sentAt": frame["sysHeart"]["sentAt"], "lastSeq": self.seq}});
+            self.send(&answer).await;
+        }
         event
     }
 
@@ -178,30 +220,16 @@ impl Socket {
     async fn read(&mut self) -> Event {
         loop {
             match self.stream.next().await {
-                Some(Ok(Message::Binary(bytes))) => return Event::Frame(self.decode_proto(&bytes)),
-                Some(Ok(Message::Text(text))) => return Event::Frame(self.decode_json(&text)),
+                Some(Ok(message @ (Message::Binary(_) | Message::Text(_)))) => {
+                    assert_eq!(message.is_binary(), self.format == Format::Proto, "the wrong kind of message");
+                    return Event::Frame(decode(self.format, &message.into_data()));
+                }
                 Some(Ok(Message::Close(Some(close)))) => return Event::Closed(close.code.into()),
                 Some(Ok(Message::Close(None))) => return Event::Closed(1005),
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return Event::Closed(1006),
             }
         }
-    }
-
-    fn decode_proto(&self, bytes: &[u8]) -> Value {
-        assert_eq!(self.format, Format::Proto, "a binary frame");
-        let frame = ServerFrame::decode(bytes).expect("a ServerFrame in protobuf");
-        serde_json::to_value(frame).expect("a frame has a JSON form")
-    }
-
-    /// The text must be exactly the canonical JSON: read and written again it says the same, defaults left out.
-    fn decode_json(&self, text: &str) -> Value {
-        assert_eq!(self.format, Format::Json, "a text frame");
-        let value: Value = serde_json::from_str(text).expect("JSON");
-        let frame: ServerFrame = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"));
-        assert_eq!(serde_json::to_value(frame).expect("a frame has a JSON form"), value, "not canonical: {text}");
-        assert_times_and_ids(&value);
-        value
     }
 
     /// The next frame but heartbeats and the like.
@@ -268,14 +296,7 @@ impl Socket {
 
     /// Sends a client frame as it stands in JSON.
     pub async fn send(&mut self, frame: &Value) {
-        let message = match self.format {
-            Format::Json => Message::text(frame.to_string()),
-            Format::Proto => {
-                let frame: ClientFrame = serde_json::from_value(frame.clone()).expect("a ClientFrame");
-                Message::binary(frame.encode_to_vec())
-            }
-        };
-        self.send_raw(message).await;
+        self.send_raw(encode(self.format, frame)).await;
     }
 
     /// Sends anything. That the peer has gone is not an error: what it said last is still to be read.

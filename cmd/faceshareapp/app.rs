@@ -118,7 +118,7 @@ async fn run(
     let policy = ConnectionPolicy {
         header_timeout: HEADER_TIMEOUT,
         // The router refuses a little below, with a problem document; beyond this the connection ends.
-        header_bytes: config.limits.header_bytes * 2,
+        header_bytes: config.limits.header_bytes * 4,
         connections: CONNECTIONS,
         http2_only: false,
     };

@@ -54,6 +54,9 @@ pub(crate) enum LoggingError {
     Started(#[from] tracing_subscriber::util::TryInitError),
 }
 
+/// Libraries that log what passes through them, tokens and all, when asked for more than this; whatever `log.level` says, they are not.
+const TELL_TALES: [&str; 4] = ["tungstenite", "tokio_tungstenite", "hyper", "h2"];
+
 /// Starts logging for the whole process.
 pub(crate) fn init(config: &Log) -> Result<LogGuard, LoggingError> {
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -66,7 +69,11 @@ fn subscriber<W>(config: &Log, stderr: W, colours: bool) -> Result<(impl Subscri
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(&config.level)?;
+    let mut filter = EnvFilter::try_new(&config.level)?;
+    for library in TELL_TALES {
+        let directive = format!("{library}=info").parse().expect("invariant: a crate's name and a level");
+        filter = filter.add_directive(directive);
+    }
     let (file, guard) = match &config.file {
         None => (None, None),
         Some(path) => {

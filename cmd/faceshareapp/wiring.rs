@@ -14,7 +14,7 @@ use faceshare_logic::instruction::mgr::pointmemmgr::PointMemMgr;
 use faceshare_logic::instruction::{ResumeBounds, SessionDeps, Sessions, StreamSettings};
 use faceshare_repository::db;
 use faceshare_routes::websocketcontroller::{self, StreamState, WireCodec};
-use faceshare_routes::{AppState, HttpPolicy, Links, Observer, Ops, ReadinessCheck};
+use faceshare_routes::{AddressLimits, AppState, HttpPolicy, Links, Observer, Ops, ReadinessCheck};
 use faceshare_server::Lifecycle;
 use faceshare_service::{AuthTtl, PasetoTokens, SealedSecrets, SnowflakeIds, SystemClock};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -159,12 +159,14 @@ impl House {
             frame_max: config.limits.frame_in,
             origins: http.cors_origins.clone().into(),
             draining: lifecycle.draining.clone(),
+            hard: lifecycle.hard.clone(),
             tracker: lifecycle.tracker.clone(),
         });
         let policy = HttpPolicy {
             cors_origins: http.cors_origins.clone(),
             request_body: config.limits.request_body,
             request_headers: config.limits.header_bytes,
+            address_limits: AddressLimits::new(config.limits.http_per_address, config.limits.guests_per_address),
             request_timeout: config.limits.request_timeout,
         };
         let checks: Arc<[Arc<dyn ReadinessCheck>]> =

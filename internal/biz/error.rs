@@ -131,7 +131,12 @@ impl Error {
     /// `INVALID_ARGUMENT` for several fields.
     #[must_use]
     pub fn invalid_fields(violations: Vec<Violation>) -> Self {
-        let detail = violations.first().map_or_else(|| "the request is not valid".to_owned(), |v| format!("{}: {}", v.path, v.message));
+        let detail = violations.first().map_or_else(
+            || "the request is not valid".to_owned(),
+            |v| {
+                if v.path.is_empty() { v.message.clone() } else { format!("{}: {}", v.path, v.message) }
+            },
+        );
         Self { violations, ..Self::new(ErrorCode::InvalidArgument, detail) }
     }
 

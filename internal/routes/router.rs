@@ -4,7 +4,8 @@ use crate::httpcontroller::{account, facesession, landing, ops as ops_controller
 use crate::links::Links;
 use crate::middleware::headers::HeaderLimit;
 use crate::middleware::observe::Observer;
-use crate::middleware::{cors, deadline, headers, observe, panic_response};
+use crate::middleware::rate::AddressLimits;
+use crate::middleware::{cors, deadline, headers, observe, panic_response, rate};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -30,7 +31,7 @@ pub struct AppState {
 }
 
 /// What holds for every request.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HttpPolicy {
     /// `http.cors_origins`.
     pub cors_origins: Vec<String>,
@@ -38,6 +39,8 @@ pub struct HttpPolicy {
     pub request_body: usize,
     /// Bytes of a request's path and headers; below the listener's own limit.
     pub request_headers: usize,
+    /// `limits.http_per_address` and `limits.guests_per_address`.
+    pub address_limits: AddressLimits,
     /// How long a request may take.
     pub request_timeout: Duration,
 }
@@ -89,6 +92,7 @@ fn layered(router: Router, policy: &HttpPolicy, observer: Observer) -> Router {
         .layer(DefaultBodyLimit::max(policy.request_body))
         .layer(from_fn_with_state(policy.request_timeout, deadline::enforce))
         .layer(from_fn_with_state(HeaderLimit(policy.request_headers), headers::limit))
+        .layer(from_fn_with_state(policy.address_limits.clone(), rate::enforce))
         .layer(cors(&policy.cors_origins))
         .layer(from_fn(headers::secure))
         .layer(CatchPanicLayer::custom(panic_response))
@@ -130,6 +134,7 @@ mod tests {
             cors_origins: vec!["https://page.example".into()],
             request_body: 64,
             request_headers: 1_024,
+            address_limits: super::AddressLimits::new(0, 0),
             request_timeout: Duration::from_millis(50),
         };
         layered(router, &policy, Observer { ids: Arc::new(Sevens), proxies: Arc::default() })

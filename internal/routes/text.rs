@@ -71,8 +71,32 @@ impl FromStr for DurationText {
 
 impl<'de> Deserialize<'de> for DurationText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        deserializer.deserialize_any(DurationVisitor)
     }
+}
+
+/// Text with its unit; a bare number counts as seconds, as in `expiresIn` of answers.
+struct DurationVisitor;
+
+impl de::Visitor<'_> for DurationVisitor {
+    type Value = DurationText;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a duration such as \"20s\" or \"1.500s\", or a number of seconds")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<DurationText, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<DurationText, E> {
+        Ok(DurationText(Duration::from_secs(seconds)))
+    }
+}
+
+/// Whole seconds from `now` to `end`, to the nearest: a token issued a millisecond ago has its full life.
+pub(crate) fn seconds_until(end: Timestamp, now: Timestamp) -> u64 {
+    (end.since(now) + Duration::from_millis(500)).as_secs()
 }
 
 #[cfg(test)]

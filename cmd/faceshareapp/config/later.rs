@@ -15,8 +15,6 @@ const FEATURES: &[(&str, &str)] = &[
     ("grpc.callers", "calling the gRPC services"),
     ("limits.file_bytes", "file sharing"),
     ("limits.files_per_session", "file sharing"),
-    ("limits.guests_per_address", "a rate limit per address"),
-    ("limits.http_per_address", "a rate limit per address"),
     ("limits.knocks_per_address", "admission by approval"),
     ("limits.knocks_per_session", "admission by approval"),
     ("limits.seats_per_address", "a limit of seats per address"),

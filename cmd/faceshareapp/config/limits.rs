@@ -57,6 +57,10 @@ pub(crate) struct Limits {
     pub(crate) refusal_window: Duration,
     /// As many frames in a row that do not parse close a point.
     pub(crate) bad_frames: u32,
+    /// HTTP requests from one address; five times that at once. 0: any number.
+    pub(crate) http_per_address: u32,
+    /// New guests from one address in a minute. 0: any number.
+    pub(crate) guests_per_address: u32,
     /// Body of an HTTP request.
     pub(crate) request_body: usize,
     /// An HTTP request is answered within this.
@@ -95,6 +99,8 @@ impl Limits {
             refusals: keys.number("refusals", 200, 1..=100_000),
             refusal_window: keys.duration("refusal_window", Duration::from_secs(10), SHORTEST..=Duration::from_hours(1)),
             bad_frames: keys.number("bad_frames", 3, 1..=1000),
+            http_per_address: keys.number("http_per_address", 0, 0..=1_000_000),
+            guests_per_address: keys.number("guests_per_address", 0, 0..=1_000_000),
             request_body: keys.number("request_body", 64 * KIB, KIB..=16 * MIB),
             request_timeout: keys.duration("request_timeout", Duration::from_secs(15), SHORTEST..=Duration::from_mins(10)),
             header_bytes: keys.number("header_bytes", 32 * KIB, 8 * KIB..=MIB),

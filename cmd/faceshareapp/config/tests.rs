@@ -225,7 +225,7 @@ fn what_this_version_lacks_is_refused_by_name() {
         ("[classic]\nenabled = true", "classic.enabled: the classic protocol is not in this version; set it to false"),
         ("[grpc.callers.a]\ngrants = []", "grpc.callers: calling the gRPC services is not in this version"),
         ("[argon2]\nmemory = 1", "argon2.memory: accounts with passwords is not in this version"),
-        ("[limits]\nhttp_per_address = 1", "limits.http_per_address: a rate limit per address is not in this version"),
+        ("[limits]\nknocks_per_session = 1", "limits.knocks_per_session: admission by approval is not in this version"),
     ] {
         let error = refusal(Some(("app.toml", file)), &[]);
         assert!(error.contains(expected), "{expected:?} is not in: {error}");

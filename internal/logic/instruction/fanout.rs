@@ -4,7 +4,7 @@ use crate::instruction::connclient::Outbound;
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::{ActionKey, CloseReason, FrameCodec, Notice, SentAction, ServerFrame, WireFormat};
 use faceshare_biz::domain::{MemberId, PointId, Timestamp};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// One connected point.
@@ -37,7 +37,8 @@ impl<'a> Encoding<'a> {
 
 /// The connected points of one session.
 pub(crate) struct Fanout {
-    points: HashMap<PointId, Attached>,
+    /// In a fixed order, so that the same things happen in the same order every time.
+    points: BTreeMap<PointId, Attached>,
     /// Whose position each member is shown, as committed.
     roots: HashMap<MemberId, MemberId>,
     /// The points that are shown a root's position; made when first needed, dropped when anything changes.
@@ -47,7 +48,7 @@ pub(crate) struct Fanout {
 
 impl Fanout {
     pub(crate) fn new(codec: Arc<dyn FrameCodec>, roots: HashMap<MemberId, MemberId>) -> Self {
-        Self { points: HashMap::new(), roots, audiences: HashMap::new(), codec }
+        Self { points: BTreeMap::new(), roots, audiences: HashMap::new(), codec }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -146,15 +146,6 @@ impl Sessions {
         self.lock().get(&id).is_some_and(|slot| slot.get().is_none_or(|handle| !handle.is_gone()))
     }
 
-    /// Loads these sessions, so that their deadlines come in time. Those that cannot be read are left for later, with a word in the log.
-    pub async fn wake(&self, ids: &[SessionId]) {
-        for id in ids {
-            if let Err(error) = self.handle(*id).await {
-                tracing::error!(session = %id, error = %error, cause = ?error.cause(), "a session could not be brought back");
-            }
-        }
-    }
-
     /// Stops all actors once they have answered what they were asked, and waits for that.
     pub async fn close(&self) {
         self.lock().clear();
@@ -196,15 +187,19 @@ impl Sessions {
         slot.clone()
     }
 
+    /// Gives up a slot that could not be filled, unless somebody else is filling it right now: their actor would be one that nobody finds,
+    /// beside another on the same log. Slots are handed out under the lock alone, so that the count is right.
     fn release(&self, id: SessionId, slot: &Slot) {
+        /// The map's and the caller's own.
+        const MINE: usize = 2;
         let mut slots = self.lock();
-        if slots.get(&id).is_some_and(|s| Arc::ptr_eq(s, slot) && s.get().is_none()) {
+        if slots.get(&id).is_some_and(|s| Arc::ptr_eq(s, slot) && s.get().is_none() && Arc::strong_count(s) <= MINE) {
             slots.remove(&id);
         }
     }
 
     async fn load(&self, id: SessionId) -> Result<SessionHandle> {
-        let (state, window, suspect) = session::load_with_doubts(&self.deps, id).await?.ok_or_else(Error::not_found)?;
+        let session::Recovered { state, window, suspect } = session::load(&self.deps, id).await?.ok_or_else(Error::not_found)?;
         Ok(self.spawn(state, window, suspect))
     }
 

@@ -1,9 +1,10 @@
 //! What every request goes through, from the outside in: [`observe`] (request id, span, metrics, problem documents), panics, security
-//! headers, CORS, [`headers::limit`], [`deadline`].
+//! headers, CORS, [`rate`], [`headers::limit`], [`deadline`].
 
 pub mod deadline;
 pub mod headers;
 pub mod observe;
+pub mod rate;
 pub mod request_id;
 pub mod trace_context;
 
@@ -26,13 +27,7 @@ pub fn cors(origins: &[String]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([
-            AUTHORIZATION,
-            CONTENT_TYPE,
-            request_id::X_REQUEST_ID,
-            HeaderName::from_static("idempotency-key"),
-            HeaderName::from_static("traceparent"),
-        ])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, request_id::X_REQUEST_ID, HeaderName::from_static("traceparent")])
         .expose_headers([request_id::X_REQUEST_ID, RETRY_AFTER])
         .max_age(Duration::from_secs(600))
 }

@@ -3,6 +3,7 @@
 //! What is recorded of a request is its method, the route it matched, its status and its time. Never the path itself, the query, a body or a
 //! header's value: tokens, codes and invites travel there.
 
+use super::rate::ClientAddress;
 use super::request_id::{RequestId, X_REQUEST_ID};
 use super::trace_context::TraceContext;
 use crate::e::http::{Failure, error_for_status, write_problem};
@@ -42,6 +43,7 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
     let labels = Labels::of(&request);
     let span = span(&request, &id, &labels);
     if let Some(client) = observer.client(&request) {
+        request.extensions_mut().insert(ClientAddress(client));
         span.record("client", tracing::field::display(client));
     }
     request.extensions_mut().insert(id.clone());

@@ -15,11 +15,14 @@ pub fn services(
     draining: CancellationToken,
 ) -> Result<(Router, impl Future<Output = ()> + Send + 'static), tonic_reflection::server::Error> {
     let (reporter, health) = health_reporter();
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(faceshare_api::DESCRIPTORS)
-        .build_v1()?;
-    let router = Routes::new(health).add_service(reflection).prepare().into_axum_router();
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(faceshare_api::DESCRIPTORS)
+    };
+    // Older tools ask in the older form.
+    let (v1, v1alpha) = (reflection().build_v1()?, reflection().build_v1alpha()?);
+    let router = Routes::new(health).add_service(v1).add_service(v1alpha).prepare().into_axum_router();
     Ok((router, follow_drain(reporter, draining)))
 }
 

@@ -12,12 +12,13 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use faceshare_api::{SUBPROTOCOL_JSON, SUBPROTOCOL_PROTO};
+use faceshare_biz::constants::ENDED_REPLAY;
 use faceshare_biz::domain::facesession::SessionClaims;
 use faceshare_biz::domain::instruction::{CloseReason, Epoch, Position, Seq, WireFormat};
 use faceshare_biz::domain::port::{Clock, TokenRefusal};
 use faceshare_biz::{Error, ErrorCode, Result};
 use faceshare_logic::instruction::connclient::{Arrival, ConnClients, FrameSink, FrameSource, refusal};
-use faceshare_logic::instruction::exec::Access;
+use faceshare_logic::instruction::exec::{self, Access};
 use http::header::{
     CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
@@ -42,6 +43,8 @@ pub struct StreamState {
     pub origins: Arc<[String]>,
     /// No new streams once this is cancelled.
     pub draining: CancellationToken,
+    /// Everything stops where it is once this is cancelled.
+    pub hard: CancellationToken,
     /// Every connection's task, to be waited for at the end.
     pub tracker: TaskTracker,
 }
@@ -134,23 +137,27 @@ async fn admit(state: &StreamState, token: &str, format: WireFormat, position: O
     Ok(Arrival { claims, format, position, expires_at })
 }
 
-/// A client that can read a status learns of a removal, or of a session long over, before the upgrade.
+/// A client that can read a status learns before the upgrade what connecting would be refused with: a removal, a limit, an end long ago.
+/// Only looks; who connects in between is told by a close code.
 async fn check_standing(state: &StreamState, claims: SessionClaims) -> Result<()> {
-    let now = state.clock.now();
-    let look = move |session: &faceshare_logic::instruction::exec::State| {
-        let long_over = session.ended().is_some_and(|e| now.since(e.at) > faceshare_biz::constants::ENDED_REPLAY);
-        (session.access(claims.member), long_over)
+    let (now, rules) = (state.clock.now(), state.clients.sessions.settings().rules.clone());
+    let look = move |session: &exec::State| {
+        let SessionClaims { member, point, .. } = claims;
+        match (session.access(member), session.ended()) {
+            (Access::Removed, _) => Err(Error::new(ErrorCode::Forbidden, "the host removed you from this session")),
+            (Access::Stranger, _) => Err(Error::new(ErrorCode::Unauthenticated, "you are not in this session")),
+            (_, Some(ended)) if now.since(ended.at) > ENDED_REPLAY => Err(Error::new(ErrorCode::SessionEnded, "the session is over")),
+            (_, Some(_)) => Ok(()),
+            (_, None) => {
+                let input = exec::Input::Connect { member, point, incarnation: 0 };
+                exec::step(session, &rules, now, input).map(drop).map_err(Error::from)
+            }
+        }
     };
-    let (access, long_over) = state.clients.sessions.read(claims.session, look).await.map_err(|error| match error.code {
+    state.clients.sessions.read(claims.session, look).await.map_err(|error| match error.code {
         ErrorCode::NotFound => Error::new(ErrorCode::Unauthenticated, "there is no such session"),
         _ => error,
-    })?;
-    match access {
-        Access::Removed => Err(Error::new(ErrorCode::Forbidden, "the host removed you from this session")),
-        Access::Stranger => Err(Error::new(ErrorCode::Unauthenticated, "you are not in this session")),
-        _ if long_over => Err(Error::new(ErrorCode::SessionEnded, "the session is over")),
-        Access::Host | Access::Present | Access::Admitted | Access::Left => Ok(()),
-    }
+    })?
 }
 
 /// Switches protocols, and serves the stream (or says why not) once that is done.
@@ -166,10 +173,14 @@ fn upgrade(
     let on_upgrade = on_upgrade.ok_or_else(|| Error::new(ErrorCode::InvalidArgument, "this connection cannot be upgraded"))?;
     let tracker = state.tracker.clone();
     tracker.spawn(async move {
-        match on_upgrade.await {
-            Ok(upgraded) => serve(&state, upgraded, format, arrival).await,
-            Err(error) => tracing::debug!(%error, "upgrade came to nothing"),
-        }
+        let hard = state.hard.clone();
+        let stream = async {
+            match on_upgrade.await {
+                Ok(upgraded) => serve(&state, upgraded, format, arrival).await,
+                Err(error) => tracing::debug!(%error, "upgrade came to nothing"),
+            }
+        };
+        hard.run_until_cancelled(stream).await;
     });
     let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(Error::internal)?;
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();

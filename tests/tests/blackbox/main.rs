@@ -1,9 +1,11 @@
 //! Everything that is proven from outside: over real sockets, against the programs as they are built.
 
 mod ctl;
+mod documents;
 mod durability;
 mod foreign;
 mod http;
 mod layering;
+mod rough;
 mod startup;
 mod stream;

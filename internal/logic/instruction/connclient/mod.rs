@@ -147,6 +147,7 @@ impl Connection<'_> {
         let mut reader = Reader::new(&self, &pulse);
         let writer = Writer::new(&self);
         let closed = tokio::select! {
+            biased;
             () = reader.run(&mut source) => None,
             reason = writer.run(connected, &mut sink) => Some(reason),
             () = pulse.run() => None,

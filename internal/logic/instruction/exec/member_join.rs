@@ -65,7 +65,7 @@ fn newcomer(draft: &Draft<'_>, id: MemberId, point: PointId, follow: Option<Edge
     })
 }
 
-/// The same point again is a new incarnation and nobody's news; another point is announced.
+/// The same point again is a new incarnation and nobody's news; another point is announced, and so are those that give way.
 fn reconnect(draft: &mut Draft<'_>, member: MemberId, presence: &Presence, point: PointId, incarnation: u64) -> Result<(), Reject> {
     let known = presence.points.contains_key(&point);
     let others = presence.points.iter().filter(|(id, _)| **id != point);

@@ -1,8 +1,8 @@
 //! From entries to the log, and from the log to everybody.
 
 use super::actor::Actor;
-use super::load;
 use super::outcome::Outcome;
+use super::{Recovered, load};
 use crate::instruction::codec::{encode_entry, encode_state};
 use faceshare_biz::domain::instruction::{
     Append, AppendError, CloseReason, Event, LogRecord, Notice, QuitReason, Retained, Seq, ServerFrame, SnapshotRecord, Statement,
@@ -133,15 +133,20 @@ impl Actor {
     /// An append failed, or its outcome is not known: the log decides. What is in it is told as ever; the rest is refused, and the state
     /// goes on from the log.
     async fn read_back(&mut self) -> Result<()> {
-        let loaded = load(&self.deps, self.state.id()).await?.ok_or_else(|| Error::internal("the session's log is gone"))?;
+        let Recovered { state, window, suspect } =
+            load(&self.deps, self.state.id()).await?.ok_or_else(|| Error::internal("the session's log is gone"))?;
         let batches = [self.in_flight.take(), Some(std::mem::take(&mut self.gathering))];
-        (self.state, self.window) = loaded;
+        (self.state, self.window) = (state, window);
         (self.entries_since_snapshot, self.bytes_since_snapshot) = (SNAPSHOT_ENTRIES, 0);
         let head = self.state.index();
         for (index, outcome) in batches.into_iter().flatten().flat_map(|b| b.outcomes) {
             if index <= head { self.carry_out(outcome) } else { self.answer_unwritten(outcome) }
         }
         self.declare_lost_points();
+        // The doubt ends only with a new epoch in the log, and what was to begin it may be what failed.
+        if suspect {
+            self.start_epoch();
+        }
         Ok(())
     }
 

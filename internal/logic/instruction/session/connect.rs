@@ -10,7 +10,7 @@ use crate::instruction::connclient::Outbound;
 use crate::instruction::fanout::Attached;
 use bytes::Bytes;
 use faceshare_biz::constants::ENDED_REPLAY;
-use faceshare_biz::domain::facesession::{Ended, SessionClaims};
+use faceshare_biz::domain::facesession::{EndReason, Ended, SessionClaims};
 use faceshare_biz::domain::instruction::{
     CloseReason, Device, Epoch, Event, Notice, PointInfo, Position, Role, Seq, ServerFrame, Snapshot, Statement, Welcome, WireFormat,
 };
@@ -162,7 +162,9 @@ impl Actor {
         let Opening { format, outbound, .. } = opening;
         let last = missed.is_none().then(|| {
             let statement = Statement::Event(Event::SessEnd { reason: ended.reason });
-            let frame = ServerFrame { seq: welcome.seq, at: ended.at, from: None, statement };
+            // As the log has it: it is the host's doing, or the server's.
+            let from = (ended.reason == EndReason::HostEnded).then(|| self.state.host());
+            let frame = ServerFrame { seq: welcome.seq, at: ended.at, from, statement };
             welcome.seq = Seq::new(welcome.seq.get().saturating_sub(1));
             self.deps.codec.encode(format, &frame)
         });

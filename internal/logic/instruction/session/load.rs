@@ -8,13 +8,18 @@ use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::instruction::Loaded;
 use faceshare_exec::{State, apply};
 
-/// The state at the end of the log and what of it can be resumed; `None`: no such session.
-pub(crate) async fn load(deps: &ActorDeps, id: SessionId) -> Result<Option<(State, ResumeWindow)>> {
-    Ok(load_with_doubts(deps, id).await?.map(|(state, window, _)| (state, window)))
+/// A session as its log tells it.
+pub(crate) struct Recovered {
+    /// The state at the end of the log.
+    pub(crate) state: State,
+    /// What of it can be resumed.
+    pub(crate) window: ResumeWindow,
+    /// The log may have lost entries at its end: go on in a new epoch.
+    pub(crate) suspect: bool,
 }
 
-/// The same, and whether the log may have lost entries at its end.
-pub(crate) async fn load_with_doubts(deps: &ActorDeps, id: SessionId) -> Result<Option<(State, ResumeWindow, bool)>> {
+/// Reads a session from its log; `None`: no such session.
+pub(crate) async fn load(deps: &ActorDeps, id: SessionId) -> Result<Option<Recovered>> {
     let Some(Loaded { snapshot, records, retained, suspect }) = deps.log.load(id).await? else { return Ok(None) };
     let Some(snapshot) = snapshot else { return Ok(None) };
     let mut state = decode_state(&snapshot.payload)?;
@@ -22,5 +27,6 @@ pub(crate) async fn load_with_doubts(deps: &ActorDeps, id: SessionId) -> Result<
         apply(&mut state, &decode_entry(&record.payload)?);
         debug_assert_eq!(state.index(), record.index, "invariant: the log has no gap");
     }
-    Ok(Some((state, ResumeWindow::new(retained, deps.settings.resume), suspect)))
+    let window = ResumeWindow::new(retained, deps.settings.resume);
+    Ok(Some(Recovered { state, window, suspect }))
 }

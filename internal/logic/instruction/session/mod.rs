@@ -17,7 +17,7 @@ mod pacing;
 pub(crate) use actor::{Actor, ActorDeps, MAILBOX};
 pub use connect::{Connected, Missed, Opening};
 pub use handle::SessionHandle;
-pub(crate) use load::{load, load_with_doubts};
+pub(crate) use load::{Recovered, load};
 
 use faceshare_biz::domain::PointId;
 use faceshare_biz::domain::facesession::FaceSession;

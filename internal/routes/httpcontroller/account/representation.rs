@@ -1,6 +1,6 @@
 //! How accounts and their tokens read in JSON.
 
-use crate::text::{IdText, TimeText};
+use crate::text::{IdText, TimeText, seconds_until};
 use faceshare_biz::domain::account::Account;
 use faceshare_biz::domain::{AccountId, Timestamp};
 use faceshare_logic::account::SignedIn;
@@ -80,7 +80,7 @@ impl TokensAnswer {
         let tokens = signed_in.tokens;
         Self {
             expires_at: TimeText(tokens.access.expires_at),
-            expires_in: tokens.access.expires_at.since(now).as_secs(),
+            expires_in: seconds_until(tokens.access.expires_at, now),
             refresh_expires_at: TimeText(tokens.refresh.expires_at),
             access_token: tokens.access.token,
             refresh_token: tokens.refresh.token,

@@ -1,7 +1,7 @@
 //! How face sessions and the tokens to their streams read in JSON.
 
 use crate::links::PublicBase;
-use crate::text::{IdText, TimeText};
+use crate::text::{IdText, TimeText, seconds_until};
 use faceshare_biz::domain::account::IssuedToken;
 use faceshare_biz::domain::facesession::{Admission, EndReason, FaceSession, HostLeft, Status};
 use faceshare_biz::domain::{MemberId, SessionId, Timestamp};
@@ -202,7 +202,7 @@ impl SessionTokenView {
     pub fn new(token: IssuedToken, now: Timestamp, base: &PublicBase) -> Self {
         Self {
             expires_at: TimeText(token.expires_at),
-            expires_in: token.expires_at.since(now).as_secs(),
+            expires_in: seconds_until(token.expires_at, now),
             session_token: token.token,
             websocket_url: base.websocket_url(),
         }

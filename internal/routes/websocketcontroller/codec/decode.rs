@@ -38,25 +38,36 @@ pub(super) fn proto(message: &[u8], key_bytes: usize) -> Decoded {
 }
 
 pub(super) fn json(message: &[u8], key_bytes: usize) -> Decoded {
-    match serde_json::from_slice::<v1::ClientFrame>(message) {
-        Ok(frame) => client_frame(frame, key_bytes),
+    let mut reader = serde_json::Deserializer::from_slice(message);
+    let frame = serde_path_to_error::deserialize::<_, v1::ClientFrame>(&mut reader).map(|frame| (frame, reader.end()));
+    match frame {
+        Ok((frame, Ok(()))) => client_frame(frame, key_bytes),
+        Ok((_, Err(_))) => Decoded::Malformed,
         Err(error) => match serde_json::from_slice::<serde_json::Value>(message) {
             // A number, a list and the like are JSON, but no frame; an object without a readable id wants no answer.
-            Ok(serde_json::Value::Object(frame)) => {
-                let id = frame.get("id").and_then(serde_json::Value::as_u64).and_then(|id| u32::try_from(id).ok());
-                refused(id.unwrap_or(0), Fault::invalid(short(&error)))
-            }
+            Ok(serde_json::Value::Object(frame)) => refused(json_id(&frame), Fault::invalid(place(error.path()))),
             _ => Decoded::Malformed,
         },
     }
 }
 
-/// What serde says, without the place in the text, and bounded: it may quote what the client sent.
-fn short(error: &serde_json::Error) -> String {
-    const MAX: usize = 160;
-    let said = error.to_string();
-    let said = said.split(" at line ").next().unwrap_or_default();
-    said.chars().filter(|c| !c.is_control()).take(MAX).collect()
+/// The id of a frame whose instruction cannot be read, in any form that JSON has for a number.
+fn json_id(frame: &serde_json::Map<String, serde_json::Value>) -> u32 {
+    let id = frame.get("id").and_then(|id| match id {
+        serde_json::Value::Number(number) => number.as_f64(),
+        serde_json::Value::String(text) => text.parse().ok(),
+        _ => None,
+    });
+    let whole = id.filter(|id| id.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(id));
+    // Exact: it is whole and in range.
+    whole.map_or(0, |id| id as u32)
+}
+
+/// Which field is wrong, as far as the client's own names for it can be shown.
+fn place(path: &serde_path_to_error::Path) -> String {
+    const MAX: usize = 120;
+    let path: String = path.to_string().chars().filter(|c| !c.is_control()).take(MAX).collect();
+    if path == "." { "the frame has a field of the wrong kind".to_owned() } else { format!("{path}: is not of the right kind") }
 }
 
 fn refused(id: u32, Fault { code, detail }: Fault) -> Decoded {

@@ -5,6 +5,7 @@ mod auto_end;
 mod cancel_auto_end;
 mod cancel_follow;
 mod cancel_follow_me;
+mod documents;
 mod epoch;
 mod follow_change;
 mod follow_me;

@@ -1,0 +1,46 @@
+//! Bugs to plant, so that it can be shown that the invariants find them.
+
+use bytes::Bytes;
+use faceshare_biz::domain::instruction::{Decoded, Event, FrameCodec, ServerFrame, Statement, WireFormat};
+use faceshare_codec::WireCodec;
+
+/// What is wrong on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// Nothing: the server as it is.
+    None,
+    /// Now and then the store says that entries are in the log which are not.
+    LostAck,
+    /// Edges that end at a member's own target are told with the follower as their root.
+    WrongRoot,
+    /// Now and then an ordered frame is written twice.
+    DoubleDelivery,
+}
+
+/// The real codec; with [`Bug::WrongRoot`] it writes edges wrongly.
+#[derive(Debug)]
+pub(crate) struct PlantedCodec {
+    pub(crate) codec: WireCodec,
+    pub(crate) bug: Bug,
+}
+
+impl FrameCodec for PlantedCodec {
+    fn encode(&self, format: WireFormat, frame: &ServerFrame) -> Bytes {
+        match &frame.statement {
+            Statement::Event(Event::FollowChange { presenting, edges }) if self.bug == Bug::WrongRoot => {
+                let edges = edges.iter().map(|edge| {
+                    let mut edge = *edge;
+                    edge.root = edge.root.map(|_| edge.member);
+                    edge
+                });
+                let event = Event::FollowChange { presenting: *presenting, edges: edges.collect() };
+                self.codec.encode(format, &ServerFrame { statement: Statement::Event(event), ..frame.clone() })
+            }
+            _ => self.codec.encode(format, frame),
+        }
+    }
+
+    fn decode(&self, format: WireFormat, message: &[u8]) -> Decoded {
+        self.codec.decode(format, message)
+    }
+}

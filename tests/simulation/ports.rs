@@ -1,0 +1,141 @@
+//! Ports of the server that need no faults: the time, ids, epochs' names. Each is shared by all processes of a history, so that a name
+//! given before a crash is not given again after it.
+
+use faceshare_biz::domain::account::{AccessClaims, IssuedToken, RefreshClaims};
+use faceshare_biz::domain::facesession::{FaceSession, NumberCode, SessionClaims};
+use faceshare_biz::domain::instruction::Epoch;
+use faceshare_biz::domain::port::{Clock, IdGenerator, SecretUse, Secrets, TokenRefusal, Tokens};
+use faceshare_biz::domain::{SessionId, Timestamp};
+use faceshare_biz::{Error, Result};
+use faceshare_logic::instruction::SessionObserver;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// When every history begins, in milliseconds since 1970.
+const BEGINNING: i64 = 1_700_000_000_000;
+
+/// Tokio's paused time as the time of day, off by a skew that a restart may change.
+#[derive(Debug)]
+pub(crate) struct SimClock {
+    began: Instant,
+    skew: AtomicI64,
+}
+
+impl SimClock {
+    pub(crate) fn new() -> Self {
+        Self { began: Instant::now(), skew: AtomicI64::new(0) }
+    }
+
+    /// Sets how far the time of day is off, in milliseconds.
+    pub(crate) fn set_skew(&self, millis: i64) {
+        self.skew.store(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for SimClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(BEGINNING + self.skew.load(Ordering::SeqCst)) + self.began.elapsed()
+    }
+}
+
+/// 1001, 1002, ...
+#[derive(Debug)]
+pub(crate) struct CountingIds(AtomicU64);
+
+impl CountingIds {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU64::new(1_001))
+    }
+}
+
+impl IdGenerator for CountingIds {
+    fn next_id(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::SeqCst)
+    }
+}
+
+/// Epochs named e1, e2, ...; the session engine asks for no other secret.
+#[derive(Debug, Default)]
+pub(crate) struct CountingSecrets(AtomicU64);
+
+impl Secrets for CountingSecrets {
+    fn seal(&self, _: SecretUse, _: &[u8]) -> Result<String> {
+        Err(Error::internal("the engine seals nothing"))
+    }
+
+    fn open(&self, _: SecretUse, _: &str) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn fingerprint(&self, _: SecretUse, _: &str) -> [u8; 32] {
+        [0; 32]
+    }
+
+    fn fingerprints(&self, _: SecretUse, _: &str) -> Vec<[u8; 32]> {
+        Vec::new()
+    }
+
+    fn number_code(&self, _: u64) -> NumberCode {
+        NumberCode::parse("100739").expect("invariant: six digits")
+    }
+
+    fn invite_secret(&self) -> String {
+        String::new()
+    }
+
+    fn epoch(&self) -> Epoch {
+        let number = self.0.fetch_add(1, Ordering::SeqCst) + 1;
+        Epoch::new(&format!("e{number}")).expect("invariant: short and visible")
+    }
+}
+
+/// Session tokens that say nothing; the transport of a history trusts its clients.
+#[derive(Debug)]
+pub(crate) struct PlainTokens;
+
+/// How long a session token is good.
+pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(30);
+
+fn issue(now: Timestamp) -> Result<IssuedToken> {
+    Ok(IssuedToken { token: "token".to_owned(), expires_at: now + TOKEN_LIFE })
+}
+
+impl Tokens for PlainTokens {
+    fn issue_access(&self, _: &AccessClaims, now: Timestamp) -> Result<IssuedToken> {
+        issue(now)
+    }
+
+    fn issue_refresh(&self, _: &RefreshClaims, now: Timestamp) -> Result<IssuedToken> {
+        issue(now)
+    }
+
+    fn issue_session(&self, _: &SessionClaims, now: Timestamp) -> Result<IssuedToken> {
+        issue(now)
+    }
+
+    fn verify_access(&self, _: &str, _: Timestamp) -> Result<AccessClaims, TokenRefusal> {
+        Err(TokenRefusal::Invalid)
+    }
+
+    fn verify_refresh(&self, _: &str, _: Timestamp) -> Result<RefreshClaims, TokenRefusal> {
+        Err(TokenRefusal::Invalid)
+    }
+
+    fn verify_session(&self, _: &str, _: Timestamp) -> Result<(SessionClaims, Timestamp), TokenRefusal> {
+        Err(TokenRefusal::Invalid)
+    }
+}
+
+/// Nobody lists sessions here.
+#[derive(Debug)]
+pub(crate) struct NoObserver;
+
+impl SessionObserver for NoObserver {
+    fn changed(&self, _: &FaceSession) {}
+}
+
+/// The one session of a history.
+pub(crate) fn session_id() -> SessionId {
+    SessionId::new(900).expect("invariant: positive")
+}

@@ -1,0 +1,97 @@
+//! The server under test: the real sessions and connections over simulated ports. It can be killed at any moment.
+
+use crate::archive::CODEC;
+use crate::bug::{Bug, PlantedCodec};
+use crate::link::{Link, Sink, Source};
+use crate::ports::{CountingIds, CountingSecrets, NoObserver, PlainTokens, SimClock};
+use crate::store::{OpenStore, Store};
+use faceshare_biz::domain::instruction::CloseReason;
+use faceshare_exec::Rules;
+use faceshare_logic::instruction::connclient::{Arrival, ConnClients};
+use faceshare_logic::instruction::mgr::pointmemmgr::PointMemMgr;
+use faceshare_logic::instruction::{ResumeBounds, SessionDeps, Sessions, StreamSettings};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// What outlives a process.
+#[derive(Debug, Clone)]
+pub(crate) struct Ports {
+    pub(crate) store: Arc<Store>,
+    pub(crate) clock: Arc<SimClock>,
+    pub(crate) secrets: Arc<CountingSecrets>,
+    pub(crate) ids: Arc<CountingIds>,
+    pub(crate) bug: Bug,
+}
+
+/// One life of the server.
+pub(crate) struct Process {
+    pub(crate) sessions: Sessions,
+    connections: ConnClients,
+    points: Arc<PointMemMgr>,
+    dead: Arc<AtomicBool>,
+    serving: Vec<(JoinHandle<()>, Arc<Link>)>,
+}
+
+/// Everything shorter and smaller than in the program, so that a short history meets all of it.
+pub(crate) fn settings(seq_max: u32) -> StreamSettings {
+    StreamSettings {
+        rules: Rules {
+            debounce: Duration::from_millis(300),
+            grace: Duration::from_secs(2),
+            background_grace: Duration::from_secs(6),
+            seat: Duration::from_secs(2),
+            host_left: Duration::from_secs(12),
+            empty: Duration::from_secs(8),
+            ..Rules::default()
+        },
+        resume: ResumeBounds { age: Duration::from_secs(20), frames: 60, bytes: 64 << 10 },
+        heartbeat_interval: Duration::from_secs(2),
+        heartbeat_timeout: Duration::from_secs(3),
+        queue_frames: 24,
+        actions_per_second: 20,
+        seq_max,
+        ..StreamSettings::default()
+    }
+}
+
+impl Process {
+    pub(crate) fn start(ports: &Ports, settings: StreamSettings) -> Self {
+        let dead = Arc::new(AtomicBool::new(false));
+        let points: Arc<PointMemMgr> = Arc::default();
+        let codec = Arc::new(PlantedCodec { codec: CODEC, bug: ports.bug });
+        let sessions = Sessions::new(SessionDeps {
+            log: Arc::new(OpenStore { store: ports.store.clone(), dead: dead.clone() }),
+            codec: codec.clone(),
+            clock: ports.clock.clone(),
+            secrets: ports.secrets.clone(),
+            observer: Arc::new(NoObserver),
+            points: points.clone(),
+            settings,
+        });
+        let connections = ConnClients { sessions: sessions.clone(), codec, tokens: Arc::new(PlainTokens), ids: ports.ids.clone() };
+        Self { sessions, connections, points, dead, serving: Vec::new() }
+    }
+
+    pub(crate) fn serve(&mut self, arrival: Arrival, link: Arc<Link>) {
+        let (connections, source, sink) = (self.connections.clone(), Source(link.clone()), Sink(link.clone()));
+        let task = tokio::spawn(async move { connections.serve(arrival, source, sink).await });
+        self.serving.retain(|(task, _)| !task.is_finished());
+        self.serving.push((task, link));
+    }
+
+    /// Tells all connections that the server restarts.
+    pub(crate) fn drain(&self) {
+        self.points.close_some(usize::MAX, CloseReason::Restarting);
+    }
+
+    /// Kills it: nothing of it reaches anybody or the store any more.
+    pub(crate) fn kill(self) {
+        self.dead.store(true, Ordering::SeqCst);
+        for (task, link) in self.serving {
+            link.cut();
+            task.abort();
+        }
+    }
+}

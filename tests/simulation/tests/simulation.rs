@@ -1,0 +1,91 @@
+//! Ten thousand histories of the instruction engine, and proofs that the invariants find what they are there for.
+//!
+//! `SIM_HISTORIES=n` runs n of them, `SIM_SEED=n` replays one: see `scripts/simulate`.
+
+use faceshare_simulation::{Bug, report, run, run_all};
+
+/// The histories are spread over so many tests, which may run at the same time.
+const PARTS: u64 = 8;
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} wants a number, not {text:?}")))
+}
+
+/// Runs one part of the histories, unless a single one is to be replayed.
+fn part(part: u64) {
+    if number("SIM_SEED").is_some() {
+        return;
+    }
+    let each = number("SIM_HISTORIES").unwrap_or(10_000).div_ceil(PARTS);
+    if let Err(failure) = run_all(part * each..(part + 1) * each) {
+        panic!("\n{failure}");
+    }
+}
+
+macro_rules! parts {
+    ($($name:ident: $number:literal),*) => {
+        $(
+            #[test]
+            fn $name() {
+                part($number);
+            }
+        )*
+    };
+}
+
+parts! {
+    histories_keep_the_invariants_1: 0,
+    histories_keep_the_invariants_2: 1,
+    histories_keep_the_invariants_3: 2,
+    histories_keep_the_invariants_4: 3,
+    histories_keep_the_invariants_5: 4,
+    histories_keep_the_invariants_6: 5,
+    histories_keep_the_invariants_7: 6,
+    histories_keep_the_invariants_8: 7
+}
+
+/// `SIM_SEED=n`: one history, with all that happens in it.
+#[test]
+fn replay() {
+    let Some(seed) = number("SIM_SEED") else { return };
+    let history = run(seed, Bug::None, true);
+    for line in &history.trace {
+        eprintln!("{line}");
+    }
+    assert!(history.violation.is_none(), "\n{}", report(&history));
+}
+
+#[test]
+fn a_seed_always_gives_the_same_history() {
+    for seed in 0..20 {
+        let (first, second) = (run(seed, Bug::None, true), run(seed, Bug::None, true));
+        let differs = first.trace.iter().zip(&second.trace).position(|(a, b)| a != b);
+        assert_eq!(differs.map(|at| (&first.trace[at], &second.trace[at])), None, "seed {seed}");
+        assert_eq!(first, second, "seed {seed}");
+        assert_eq!(run(seed, Bug::None, false).violation, first.violation, "seed {seed}: tracing changes nothing");
+    }
+}
+
+/// How many of `seeds` histories with a planted bug break an invariant, and which.
+fn found(bug: Bug, seeds: u64) -> Vec<(u64, &'static str)> {
+    (0..seeds).filter_map(|seed| Some((seed, run(seed, bug, false).violation?.invariant))).collect()
+}
+
+#[test]
+fn a_lost_ack_is_found() {
+    let found = found(Bug::LostAck, 60);
+    assert!(found.len() >= 15, "{found:?}");
+}
+
+#[test]
+fn a_wrong_root_is_found() {
+    let found = found(Bug::WrongRoot, 30);
+    assert!(found.len() >= 15, "{found:?}");
+}
+
+#[test]
+fn a_double_delivery_is_found() {
+    let found = found(Bug::DoubleDelivery, 30);
+    assert!(found.len() >= 15, "{found:?}");
+    assert!(found.iter().any(|(_, invariant)| *invariant == "ordered_frames_have_no_gap"), "{found:?}");
+}

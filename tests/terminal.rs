@@ -1,0 +1,63 @@
+//! The terminal client in a process of its own: lines in, lines out.
+
+use std::process::Stdio;
+
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::time::timeout;
+
+use crate::DEADLINE;
+use crate::programs::program;
+use crate::server::{Log, Server};
+
+/// One terminal.
+#[derive(Debug)]
+pub struct Terminal {
+    child: Child,
+    stdin: ChildStdin,
+    /// What it has written.
+    pub log: Log,
+}
+
+impl Terminal {
+    /// Starts `facesharectl` with these arguments, for this server.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn open(server: &Server, arguments: &[&str]) -> Self {
+        let mut child = Command::new(program("facesharectl"))
+            .args(arguments)
+            .args(["--server", &server.url()])
+            .current_dir(server.data_dir())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("facesharectl starts");
+        let log = Log::new();
+        log.follow(child.stdout.take().expect("stdout is piped"));
+        log.follow(child.stderr.take().expect("stderr is piped"));
+        let stdin = child.stdin.take().expect("stdin is piped");
+        Self { child, stdin, log }
+    }
+
+    /// Types a line.
+    pub async fn say(&mut self, line: &str) {
+        self.stdin.write_all(format!("{line}\n").as_bytes()).await.expect("it listens");
+        self.stdin.flush().await.expect("it listens");
+    }
+
+    /// Sends a signal by its name, e.g. `STOP`.
+    pub async fn signal(&self, name: &str) {
+        let pid = self.child.id().expect("it runs").to_string();
+        let status = Command::new("kill").args([&format!("-{name}"), &pid]).status().await.expect("kill runs");
+        assert!(status.success(), "kill -{name} {pid}");
+    }
+
+    /// Waits until it has ended by itself; gives whether it ended well.
+    pub async fn end(&mut self) -> bool {
+        timeout(DEADLINE, self.child.wait()).await.expect("it ends in time").expect("it can be waited for").success()
+    }
+}

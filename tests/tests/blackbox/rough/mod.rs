@@ -1,0 +1,11 @@
+//! Bad networks, bad clients, and servers that go away: the normal case.
+
+mod auto_end;
+mod crowd;
+mod half_open;
+mod points;
+mod rates;
+mod restart;
+mod stopped_reader;
+mod tokens;
+mod wanderers;

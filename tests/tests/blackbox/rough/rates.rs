@@ -1,0 +1,89 @@
+//! Clients that want too much.
+
+use faceshare_tests::meeting::Meeting;
+use faceshare_tests::socket::{Socket, name};
+use faceshare_tests::{Format, in_both_formats};
+use serde_json::{Value, json};
+
+in_both_formats!(
+    instructions_beyond_the_burst_are_refused_and_harm_nobody_else,
+    one_who_does_not_stop_is_closed,
+    a_flood_of_positions_is_closed,
+    presenting_is_not_turned_on_and_off_at_will,
+);
+
+/// Sends all of them at once; gives the answers.
+async fn all_at_once(socket: &mut Socket, instructions: impl IntoIterator<Item = Value>) -> Vec<Value> {
+    let mut asked = Vec::new();
+    for instruction in instructions {
+        asked.push(socket.instruct(instruction).await);
+    }
+    let mut answers = Vec::new();
+    while answers.len() < asked.len() {
+        let frame = socket.next().await;
+        if matches!(name(&frame), "ack" | "nack") {
+            answers.push(frame);
+        }
+    }
+    answers
+}
+
+/// How many were taken; the others must have been refused as too many.
+fn taken(answers: &[Value]) -> usize {
+    let refused = answers.iter().filter(|answer| answer["nack"]["code"] == "RATE_LIMITED").count();
+    let taken = answers.iter().filter(|answer| answer.get("ack").is_some()).count();
+    assert_eq!(taken + refused, answers.len(), "{answers:?}");
+    taken
+}
+
+async fn instructions_beyond_the_burst_are_refused_and_harm_nobody_else(format: Format) {
+    // The burst is the default; nearly nothing is added to it while the test runs, however slow that is.
+    let settings = [("limits.ordered_per_second", "1")];
+    let (_meeting, mut sockets) = Meeting::with(format, 2, &settings, json!({})).await;
+    let answers = all_at_once(&mut sockets[1], (0..180).map(|_| json!({"cancelFollow": {}}))).await;
+    assert!((100..150).contains(&taken(&answers)), "{} were taken", taken(&answers));
+    // Answers to heartbeats and positions are not instructions of that kind; and everybody has a bucket of its own.
+    sockets[1].acked(json!({"ackHeart": {"lastSeq": 1}})).await;
+    sockets[1].acked(json!({"actionSync": {"key": "view", "view": {"page": 1}}})).await;
+    sockets[0].acked(json!({"followMe": {}})).await;
+    sockets[1].expect("followMe").await;
+}
+
+async fn one_who_does_not_stop_is_closed(format: Format) {
+    let settings = [("limits.ordered_per_second", "1"), ("limits.refusal_window", "1m")];
+    let (_meeting, mut sockets) = Meeting::with(format, 2, &settings, json!({})).await;
+    // 100 are taken, 200 refused, and some more for the seconds that this takes.
+    for _ in 0..400 {
+        sockets[1].send(&json!({"cancelFollow": {}})).await;
+    }
+    sockets[1].expect_close(4029).await;
+    sockets[0].acked(json!({"followMe": {}})).await;
+}
+
+async fn a_flood_of_positions_is_closed(format: Format) {
+    let (_meeting, mut sockets) = Meeting::of(format, 2).await;
+    let mut page = 0_u32;
+    // More than 600 in one second, also if they are not read faster than a thousand in a second.
+    for _ in 0..2_000 {
+        page += 1;
+        sockets[1].send(&json!({"actionSync": {"key": "view", "view": {"page": page}}})).await;
+    }
+    sockets[1].expect_close(4029).await;
+    sockets[0].acked(json!({"followMe": {}})).await;
+}
+
+async fn presenting_is_not_turned_on_and_off_at_will(format: Format) {
+    let (_meeting, mut sockets) = Meeting::of(format, 2).await;
+    let turns = (0..40).map(|turn| if turn % 2 == 0 { json!({"followMe": {}}) } else { json!({"cancelFollowMe": {}}) });
+    let answers = all_at_once(&mut sockets[0], turns).await;
+    let refused: Vec<_> = answers.iter().filter_map(|answer| answer["nack"]["code"].as_str()).collect();
+    let taken = answers.len() - refused.len();
+    assert!((5..20).contains(&taken), "a burst of five, then one in a second: {taken}");
+    assert!(refused.contains(&"RATE_LIMITED"), "{refused:?}");
+    // A refused start makes the stop after it one that has nothing to stop.
+    assert!(refused.iter().all(|code| matches!(*code, "RATE_LIMITED" | "NOT_PRESENTING")), "{refused:?}");
+    // Other instructions, and other members, are not concerned.
+    sockets[0].acked(json!({"cancelFollow": {}})).await;
+    let answered = sockets[1].ask(json!({"cancelFollowMe": {}})).await.answer;
+    assert_ne!(answered["nack"]["code"], "RATE_LIMITED", "{answered}");
+}
