@@ -153,6 +153,8 @@ impl Connection<'_> {
             () = pulse.run() => None,
         };
         departure.tell().await;
+        // Where to look first when somebody says that it has missed something.
+        tracing::debug!(session = %self.session.id(), point = %self.claims.point, read_up_to = %pulse.watermark(), ?closed, "connection over");
         if let Some(reason) = closed {
             metrics::counter!("stream_closed_total", "reason" => format!("{reason:?}")).increment(1);
             farewell(source).await;

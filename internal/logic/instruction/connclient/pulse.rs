@@ -39,6 +39,11 @@ impl<'a> Pulse<'a> {
         self.peer(|peer| peer.seen.raise(seq, Seq::new(u32::MAX)));
     }
 
+    /// How far the peer has read, as far as it has said.
+    pub(super) fn watermark(&self) -> Seq {
+        self.peer(|peer| peer.seen.get())
+    }
+
     /// Never returns: it closes through the outbound queue.
     pub(super) async fn run(&self) {
         let settings = self.connection.clients.sessions.settings();
