@@ -13,6 +13,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
+use tokio::time::Instant;
 
 /// How long a client may take to send a request's headers, and an idle connection is kept.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -21,6 +22,8 @@ const CONNECTIONS: usize = 16_384;
 /// Streams told to leave at a time while draining, and the pause before the next ones: so that not everybody comes back at once.
 const DRAIN_BATCH: usize = 256;
 const DRAIN_PAUSE: Duration = Duration::from_millis(20);
+/// The least that a drain with streams takes.
+const DRAIN_MOMENT: Duration = Duration::from_secs(1);
 /// What is still under way after the drain has this long to reach the log.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -127,13 +130,17 @@ async fn run(
     Ok(())
 }
 
-/// Asks all streams to come back later, some at a time, until none is left.
+/// Asks all streams to come back later, some at a time, until none is left. With streams to dismiss it takes a moment at least, in which
+/// their clients find a server that says that it is going down.
 async fn dismiss(sessions: Sessions) {
     let points = sessions.points();
+    let began = Instant::now();
+    let moment = if points.is_empty() { Duration::ZERO } else { DRAIN_MOMENT };
     while !points.is_empty() {
         points.close_some(DRAIN_BATCH, CloseReason::Restarting);
         tokio::time::sleep(DRAIN_PAUSE).await;
     }
+    tokio::time::sleep_until(began + moment).await;
 }
 
 /// Everything that was acknowledged is in the log; what is under way gets there too, or is not acknowledged.

@@ -9,6 +9,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +29,8 @@ pub struct ConnectionPolicy {
     pub http2_only: bool,
 }
 
+/// How long a connection without a request in service lives on once the listener closes: answers that are being written get out.
+const UNFINISHED: Duration = Duration::from_secs(1);
 /// The least that hyper allows.
 const HEADER_BYTES_MIN: usize = 8_192;
 /// Requests at once on one HTTP/2 connection.
@@ -42,11 +46,18 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, p
     }
     let spoke = CancellationToken::new();
     let first = spoke.clone();
+    let busy = Arc::new(AtomicUsize::new(0));
+    let counted = busy.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         first.cancel();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
+        let serving = Serving::begin(&counted);
+        let answer = router.clone().oneshot(request);
+        async move {
+            let _serving = serving;
+            answer.await
+        }
     });
     let builder = builder(policy);
     let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
@@ -65,8 +76,30 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, p
                 leaving = true;
                 connection.as_mut().graceful_shutdown();
             }
+            // A client that has begun a request and does not go on with it is not waited for.
+            () = tokio::time::sleep(UNFINISHED), if leaving && is_idle(&busy) => if is_idle(&busy) { return },
             () = lifecycle.hard.cancelled() => return,
         }
+    }
+}
+
+fn is_idle(busy: &AtomicUsize) -> bool {
+    busy.load(Ordering::Relaxed) == 0
+}
+
+/// A request in service.
+struct Serving(Arc<AtomicUsize>);
+
+impl Serving {
+    fn begin(busy: &Arc<AtomicUsize>) -> Self {
+        busy.fetch_add(1, Ordering::Relaxed);
+        Self(busy.clone())
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -137,12 +137,13 @@ async fn drain(
     let began = Instant::now();
     let finish = async {
         farewell.await;
+        // The listeners stay open until the last stream has ended: whoever comes meanwhile is told to come back, not turned away mute.
+        lifecycle.tracker.close();
+        lifecycle.tracker.wait().await;
         lifecycle.soft.cancel();
         while let Some(ended) = listeners.join_next().await {
             ended.map_err(|error| ServerError::ListenerDied(Some(error)))?;
         }
-        lifecycle.tracker.close();
-        lifecycle.tracker.wait().await;
         Ok(())
     };
     let finished = lifecycle.hard.run_until_cancelled(tokio::time::timeout(timeout, finish)).await;
@@ -292,15 +293,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tracked_tasks_are_waited_for() {
-        let running = start(Router::new(), LONG, LONG, ready(())).await;
+    async fn tracked_tasks_are_waited_for_and_whoever_comes_meanwhile_is_answered() {
+        let router = Router::new().route("/", get(async || "still here"));
+        let running = start(router, LONG, LONG, ready(())).await;
         let release = Arc::new(Notify::new());
         let go = release.clone();
         let task = running.lifecycle.tracker.spawn(async move { go.notified().await });
         running.lifecycle.stop();
-        running.lifecycle.soft.cancelled().await;
-        assert!(!running.served.is_finished());
+        running.lifecycle.draining.cancelled().await;
+        let late = connect(running.addresses.http, REQUEST).await;
+        late.readable().await.expect("answered");
+        assert!(!running.lifecycle.soft.is_cancelled() && !running.served.is_finished());
         release.notify_one();
+        assert!(rest(late).await.ends_with("still here"));
         running.served.await.expect("joined").expect("ended well");
         assert!(task.is_finished());
     }

@@ -63,7 +63,7 @@ pub struct Action {
     pub term: u32,
     /// The value.
     pub value: ActionValue,
-    /// Size of the instruction's body on the wire, in bytes.
+    /// Bytes that count towards the limit: those of a custom value, of another value the whole instruction on the wire.
     pub size: usize,
 }
 

@@ -79,7 +79,7 @@ impl<'a> Graph<'a> {
     /// Sets who presents; everybody's part stays as it is.
     pub(crate) fn present(&mut self, presenting: Presenting) {
         if let Some(mut follow) = self.follow(presenting.member)
-            && self.target(presenting.member).is_some()
+            && (self.target(presenting.member).is_some() || self.changed.contains_key(&presenting.member))
         {
             follow.reason = EdgeReason::Presenter;
             self.changed.insert(presenting.member, follow);

@@ -371,10 +371,10 @@ impl Actor {
         }
     }
 
-    /// Asking too often is refused, and refused too often it ends the connection.
+    /// Refused too often, a connection ends. What the server itself could not do does not count.
     pub(crate) fn refuse(&self, asker: Asker, code: ErrorCode, detail: Cow<'static, str>) {
         self.answer(asker, Notice::Nack { id: asker.id, code, detail });
-        if code == ErrorCode::RateLimited
+        if code != ErrorCode::Unavailable
             && let Some(attached) = self.fanout.get(asker.point, asker.incarnation)
             && !attached.outbound.survives_refusal()
         {

@@ -103,7 +103,10 @@ fn command(instruction: Instruction, key_bytes: usize) -> Result<Command, Fault>
 
 fn action(sent: v1::ActionSync, key_bytes: usize) -> Result<Action, Fault> {
     use v1::action_sync::Value;
-    let size = sent.encoded_len();
+    let size = match &sent.value {
+        Some(Value::Custom(bytes)) => bytes.len(),
+        _ => sent.encoded_len(),
+    };
     let v1::ActionSync { file_id, key, term, value } = sent;
     let key = ActionKey::new(&key, key_bytes).ok_or_else(|| Fault::invalid(format!("actionSync.key: at most {key_bytes} bytes")))?;
     let value = match value {
