@@ -2,7 +2,7 @@
 
 use crate::instruction::connclient::Outbound;
 use bytes::Bytes;
-use faceshare_biz::domain::instruction::{ActionKey, CloseReason, FrameCodec, Notice, SentAction, ServerFrame, WireFormat};
+use faceshare_biz::domain::instruction::{CloseReason, FrameCodec, Notice, SentAction, ServerFrame, WireFormat};
 use faceshare_biz::domain::{MemberId, PointId, Timestamp};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -117,22 +117,21 @@ impl Fanout {
     /// A position, to those whose root is its sender. How many points it went to.
     pub(crate) fn show(&mut self, at: Timestamp, sent: SentAction) -> usize {
         let codec = self.codec.clone();
-        let (from, key) = (sent.from, sent.action.key.clone());
+        let (from, key, term) = (sent.from, sent.action.key.clone(), sent.action.term);
         let frame = position(at, sent);
         let mut encoding = Encoding::new(&frame, codec.as_ref());
         let audience = self.audience(from);
         for attached in audience {
-            attached.outbound.show(from, key.clone(), encoding.bytes(attached.format));
+            attached.outbound.show(from, key.clone(), term, encoding.bytes(attached.format));
         }
         audience.len()
     }
 
     /// Positions for one member's points, as it has just begun to follow their sender.
     pub(crate) fn show_member(&self, member: MemberId, at: Timestamp, sent: Vec<SentAction>) {
-        let frames: Vec<_> = sent.into_iter().map(|s| (s.from, s.action.key.clone(), position(at, s))).collect();
-        for attached in self.points.values().filter(|a| a.member == member) {
-            for (from, key, frame) in &frames {
-                self.show_one(attached, *from, key.clone(), frame);
+        for sent in sent {
+            for attached in self.points.values().filter(|a| a.member == member) {
+                self.show_one(attached, at, sent.clone());
             }
         }
     }
@@ -141,12 +140,13 @@ impl Fanout {
     pub(crate) fn show_point(&self, point: PointId, incarnation: u64, at: Timestamp, sent: Vec<SentAction>) {
         let Some(attached) = self.get(point, incarnation) else { return };
         for sent in sent {
-            self.show_one(attached, sent.from, sent.action.key.clone(), &position(at, sent));
+            self.show_one(attached, at, sent);
         }
     }
 
-    fn show_one(&self, attached: &Attached, from: MemberId, key: ActionKey, frame: &ServerFrame) {
-        attached.outbound.show(from, key, self.codec.encode(attached.format, frame));
+    fn show_one(&self, attached: &Attached, at: Timestamp, sent: SentAction) {
+        let (from, key, term) = (sent.from, sent.action.key.clone(), sent.action.term);
+        attached.outbound.show(from, key, term, self.codec.encode(attached.format, &position(at, sent)));
     }
 
     /// Whose position a member is shown.
@@ -170,6 +170,13 @@ impl Fanout {
             }
         }
         true
+    }
+
+    /// This is the presenting term from here on: what waits from another is dropped.
+    pub(crate) fn set_term(&self, term: Option<u32>) {
+        for attached in self.points.values() {
+            attached.outbound.forget_terms_but(term);
+        }
     }
 
     /// Closes the connections of one member, after what is queued for them.

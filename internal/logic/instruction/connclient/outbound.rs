@@ -38,6 +38,8 @@ struct Queue {
 struct Position {
     from: MemberId,
     key: ActionKey,
+    /// The presenting term it speaks in; 0: none.
+    term: u32,
     frame: Bytes,
 }
 
@@ -84,15 +86,15 @@ impl Outbound {
     }
 
     /// Shows a position; an older one of the same sender and key that still waits is replaced in its place.
-    pub fn show(&self, from: MemberId, key: ActionKey, frame: Bytes) {
+    pub fn show(&self, from: MemberId, key: ActionKey, term: u32, frame: Bytes) {
         {
             let mut queue = self.lock();
             if queue.closing.is_some() {
                 return;
             }
             match queue.positions.iter_mut().find(|p| p.from == from && p.key == key) {
-                Some(position) => position.frame = frame,
-                None => queue.positions.push(Position { from, key, frame }),
+                Some(position) => (position.term, position.frame) = (term, frame),
+                None => queue.positions.push(Position { from, key, term, frame }),
             }
         }
         self.wake.notify_one();
@@ -101,6 +103,11 @@ impl Outbound {
     /// Drops the positions of a sender that the receiver no longer follows.
     pub fn forget(&self, from: MemberId) {
         self.lock().positions.retain(|p| p.from != from);
+    }
+
+    /// Drops the positions that speak in another term than this: they must not be seen after the instruction that ended theirs.
+    pub fn forget_terms_but(&self, term: Option<u32>) {
+        self.lock().positions.retain(|p| p.term == 0 || Some(p.term) == term);
     }
 
     /// Closes after what is queued. The first reason stands.
@@ -169,10 +176,10 @@ mod tests {
     #[test]
     fn ordered_frames_come_first_and_in_order_and_positions_are_the_newest() {
         let outbound = Outbound::new(10, 100);
-        outbound.show(member(1), key("view"), Bytes::from_static(b"v1"));
+        outbound.show(member(1), key("view"), 0, Bytes::from_static(b"v1"));
         outbound.push(Bytes::from_static(b"a"));
-        outbound.show(member(1), key("pointer"), Bytes::from_static(b"p1"));
-        outbound.show(member(1), key("view"), Bytes::from_static(b"v2"));
+        outbound.show(member(1), key("pointer"), 0, Bytes::from_static(b"p1"));
+        outbound.show(member(1), key("view"), 0, Bytes::from_static(b"v2"));
         outbound.push(Bytes::from_static(b"b"));
         assert_eq!(taken(&outbound), (vec!["a".into(), "b".into(), "v2".into(), "p1".into()], None));
         assert_eq!(taken(&outbound), (vec![], None));
@@ -203,9 +210,31 @@ mod tests {
     #[test]
     fn positions_of_somebody_no_longer_followed_are_dropped() {
         let outbound = Outbound::new(10, 100);
-        outbound.show(member(1), key("view"), Bytes::from_static(b"1"));
-        outbound.show(member(2), key("view"), Bytes::from_static(b"2"));
+        outbound.show(member(1), key("view"), 0, Bytes::from_static(b"1"));
+        outbound.show(member(2), key("view"), 0, Bytes::from_static(b"2"));
         outbound.forget(member(1));
         assert_eq!(taken(&outbound).0, vec![Bytes::from_static(b"2")]);
+    }
+    #[test]
+    fn positions_of_a_term_that_is_over_are_dropped() {
+        let left = |term| {
+            let outbound = Outbound::new(10, 100);
+            outbound.show(member(1), key("view"), 2, Bytes::from_static(b"2"));
+            outbound.show(member(1), key("pointer"), 3, Bytes::from_static(b"3"));
+            outbound.show(member(2), key("view"), 0, Bytes::from_static(b"own"));
+            outbound.forget_terms_but(term);
+            taken(&outbound).0
+        };
+        assert_eq!(left(Some(3)), ["3", "own"]);
+        assert_eq!(left(None), ["own"]);
+    }
+
+    #[test]
+    fn a_newer_value_speaks_in_its_own_term() {
+        let outbound = Outbound::new(10, 100);
+        outbound.show(member(1), key("view"), 2, Bytes::from_static(b"2"));
+        outbound.show(member(1), key("view"), 3, Bytes::from_static(b"3"));
+        outbound.forget_terms_but(Some(3));
+        assert_eq!(taken(&outbound).0, ["3"]);
     }
 }

@@ -181,6 +181,12 @@ impl Actor {
 
     /// Tells everybody what an entry says, then shows new followers where their root is.
     fn tell(&mut self, entry: &Entry, before: Seq) {
+        // First, as what waits is sent after the frames: a position of a term that they end would come after its end.
+        for change in &entry.changes {
+            if let Change::Presenting(presenting) = change {
+                self.fanout.set_term(presenting.as_ref().map(|p| p.term));
+            }
+        }
         let mut seq = before;
         for event in &entry.events {
             seq = seq.plus(1);

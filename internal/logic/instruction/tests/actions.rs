@@ -122,6 +122,28 @@ async fn a_term_that_is_over_reaches_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_slow_receiver_is_not_shown_a_term_after_the_frame_that_ended_it() {
+    let stage = Stage::new().await;
+    let [_ann, bob, cat] = stage.joined(["ann", "bob", "cat"]).await;
+    cat.ask(0, follow("bob"));
+    bob.ask(0, follow_me(Invite::On));
+    stage.settle().await;
+    cat.words();
+    cat.stall();
+    stage.retitle("One").await;
+    bob.position("view", 1, 0.1);
+    bob.position("pointer", 0, 0.2);
+    stage.settle().await;
+    bob.ask(0, Command::CancelFollowMe);
+    bob.ask(0, follow_me(Invite::On));
+    stage.settle().await;
+    cat.read();
+    stage.settle().await;
+    let shown: Vec<_> = cat.words().into_iter().filter(|w| w.contains(" of ")).collect();
+    assert_eq!(shown, ["pointer of 2 is 0.2"], "it followed all the while, and the view was of the first term");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_comes_while_a_follower_connects_is_in_its_welcome() {
     let stage = Stage::new().await;
     let [_ann, bob] = stage.joined(["ann", "bob"]).await;
