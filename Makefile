@@ -8,7 +8,7 @@ SHELL := bash
 CARGO_BIN := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 export PATH := $(CARGO_BIN):$(PATH)
 
-.PHONY: help run demo build release test fmt-check lint unit doctest fuzz-smoke fmt fuzz openapi simulate deny cover clean
+.PHONY: help run demo build release test fmt-check lint unit doctest fuzz-smoke schema fmt fuzz openapi simulate deny cover clean
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -26,7 +26,7 @@ build: ## Build both programs quickly, into target/debug
 release: ## Build both programs optimised, into target/release
 	@scripts/build --release
 
-test: fmt-check lint unit doctest fuzz-smoke ## Everything that must pass before a change goes in
+test: fmt-check lint unit doctest fuzz-smoke schema ## Everything that must pass before a change goes in
 
 # Before anything that calls cargo, whichever targets are asked for.
 .PHONY: toolchain services
@@ -54,6 +54,9 @@ doctest: toolchain
 # A few seconds of each target on the committed corpus, and what little is new in that time.
 fuzz-smoke: toolchain
 	@scripts/fuzz --seconds 10
+
+schema: toolchain ## Test the server against the OpenAPI document that it publishes; SECONDS=60 for each run, instead of 20
+	@scripts/schema --seconds $(or $(SECONDS),20)
 
 fmt: toolchain ## Format the code
 	cargo fmt --all

@@ -11,6 +11,7 @@ pub mod middleware;
 pub mod openapi;
 mod router;
 pub mod rpchandler;
+mod schemas;
 mod text;
 pub mod websocketcontroller;
 

@@ -5,8 +5,9 @@
 use crate::e::http::{PROBLEM_JSON, Problem};
 use crate::httpcontroller::{account, facesession, landing, ops};
 use std::collections::BTreeMap;
+use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder, Schema};
+use utoipa::openapi::{ContentBuilder, ObjectBuilder, OneOfBuilder, Ref, RefOr, Response, ResponseBuilder, Schema};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 /// The document.
@@ -55,7 +56,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         ops::openapi_document::openapi_document
     ),
     components(schemas(Problem)),
-    modifiers(&BearerScheme, &OptionalBodies)
+    modifiers(&BearerScheme, &OptionalBodies, &OneKey)
 )]
 struct Document;
 
@@ -88,6 +89,29 @@ impl Modify for OptionalBodies {
                 content.schema = choice.items.iter().find(|item| matches!(item, RefOr::Ref(_))).cloned();
             }
         }
+    }
+}
+
+/// Whoever wants to come in has a code or an invite, and says one of them.
+struct OneKey;
+
+impl Modify for OneKey {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let schemas = &mut document.components.get_or_insert_default().schemas;
+        let Some(RefOr::T(Schema::Object(both))) = schemas.remove("PrejoinRequest") else { return };
+        let mut choice = OneOfBuilder::new().description(both.description.clone());
+        for (key, other) in [("numberCode", "inviteToken"), ("inviteToken", "numberCode")] {
+            let mut one = both.clone();
+            one.description = None;
+            one.required = vec![key.to_owned()];
+            // Not only left out: with both of them it is not clear which is meant.
+            one.properties.insert(other.to_owned(), Schema::Object(ObjectBuilder::new().schema_type(Type::Null).build()).into());
+            if let Some(RefOr::T(Schema::Object(said))) = one.properties.get_mut(key) {
+                said.schema_type = Type::String.into();
+            }
+            choice = choice.item(one);
+        }
+        schemas.insert("PrejoinRequest".to_owned(), Schema::from(choice).into());
     }
 }
 

@@ -4,6 +4,7 @@ use super::TokensAnswer;
 use crate::e::HttpError;
 use crate::extract::ValidJson;
 use crate::openapi::BodyProblems;
+use crate::schemas;
 use axum::Json;
 use axum::extract::State;
 use faceshare_biz::domain::port::Clock;
@@ -17,7 +18,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct CreateGuestRequest {
     /// What others see: 1 to 32 characters.
-    #[schema(example = "Ann", min_length = 1, max_length = 32)]
+    #[schema(schema_with = schemas::nickname)]
     nickname: String,
 }
 

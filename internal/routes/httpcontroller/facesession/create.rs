@@ -5,6 +5,7 @@ use crate::e::HttpError;
 use crate::extract::{Authenticated, OptionalJson};
 use crate::links::PublicBase;
 use crate::openapi::{AuthProblems, BodyProblems, Problem422};
+use crate::schemas;
 use crate::text::DurationText;
 use axum::Json;
 use axum::extract::State;
@@ -20,17 +21,17 @@ use utoipa::ToSchema;
 #[serde(rename_all = "camelCase")]
 pub struct CreateFaceSessionRequest {
     /// At most 100 characters.
-    #[schema(example = "Plans for May", max_length = 100)]
+    #[schema(schema_with = schemas::title)]
     title: Option<String>,
     /// `OPEN` unless said otherwise.
     admission: Option<AdmissionText>,
     /// At most, and unless said otherwise, what the server allows.
-    #[schema(example = 20, minimum = 1)]
+    #[schema(schema_with = schemas::max_members)]
     max_members: Option<u32>,
     /// `COUNTDOWN` unless said otherwise.
     host_left: Option<HostLeftText>,
     /// The session ends this long after it was opened, 1 s to 24 hours; announced 5 minutes before.
-    #[schema(value_type = Option<String>, example = "3600s")]
+    #[schema(schema_with = schemas::auto_end_after)]
     auto_end_after: Option<DurationText>,
     /// The host's device.
     device: Option<DeviceRequest>,

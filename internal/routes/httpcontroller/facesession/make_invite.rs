@@ -5,6 +5,7 @@ use crate::e::HttpError;
 use crate::extract::{Authenticated, OptionalJson, SessionPath};
 use crate::links::PublicBase;
 use crate::openapi::{AuthProblems, BodyProblems, EndedProblems, HostProblems, SessionProblems};
+use crate::schemas;
 use crate::text::DurationText;
 use axum::Json;
 use axum::extract::State;
@@ -18,10 +19,10 @@ use utoipa::ToSchema;
 #[serde(rename_all = "camelCase")]
 pub struct MakeInviteRequest {
     /// How long it works, 60 s to 7 days; what `auth.invite_ttl` says (24 hours) unless said otherwise.
-    #[schema(value_type = Option<String>, example = "3600s")]
+    #[schema(schema_with = schemas::invite_expires_in)]
     expires_in: Option<DurationText>,
     /// How often it works; any number of times unless said otherwise.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 10_000)]
     max_uses: Option<u32>,
     /// Whether the host lets each one in.
     approval: Option<bool>,

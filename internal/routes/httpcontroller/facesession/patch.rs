@@ -4,6 +4,7 @@ use super::{AdmissionText, FaceSessionAnswer, HostLeftText};
 use crate::e::HttpError;
 use crate::extract::{Authenticated, SessionPath, ValidJson};
 use crate::openapi::{AuthProblems, BodyProblems, EndedProblems, HostProblems, SessionProblems};
+use crate::schemas;
 use axum::Json;
 use axum::extract::State;
 use faceshare_logic::facesession::{FaceSessions, PatchInput};
@@ -16,10 +17,10 @@ use utoipa::ToSchema;
 #[serde(rename_all = "camelCase")]
 pub struct PatchFaceSessionRequest {
     /// At most 100 characters.
-    #[schema(max_length = 100)]
+    #[schema(schema_with = schemas::title)]
     title: Option<String>,
     admission: Option<AdmissionText>,
-    #[schema(minimum = 1)]
+    #[schema(schema_with = schemas::max_members)]
     max_members: Option<u32>,
     host_left: Option<HostLeftText>,
     /// Nobody new comes in.

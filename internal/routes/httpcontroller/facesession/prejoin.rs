@@ -5,6 +5,7 @@ use crate::e::HttpError;
 use crate::extract::{Authenticated, ValidJson};
 use crate::links::PublicBase;
 use crate::openapi::{AuthProblems, BodyProblems, CodeProblems};
+use crate::schemas;
 use crate::text::TimeText;
 use axum::Json;
 use axum::extract::State;
@@ -20,7 +21,7 @@ use utoipa::ToSchema;
 #[serde(rename_all = "camelCase")]
 pub struct PrejoinRequest {
     /// 6 to 12 digits; blanks and hyphens do not count.
-    #[schema(example = "274158")]
+    #[schema(schema_with = schemas::number_code)]
     number_code: Option<String>,
     /// What follows the `#` of an invite link.
     invite_token: Option<String>,

@@ -1,6 +1,7 @@
 //! How face sessions and the tokens to their streams read in JSON.
 
 use crate::links::PublicBase;
+use crate::schemas;
 use crate::text::{IdText, TimeText, seconds_until};
 use faceshare_biz::domain::account::IssuedToken;
 use faceshare_biz::domain::facesession::{Admission, EndReason, FaceSession, HostLeft, Status};
@@ -213,10 +214,10 @@ impl SessionTokenView {
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct DeviceRequest {
     /// At most 64 characters.
-    #[schema(example = "Ann's phone", max_length = 64)]
+    #[schema(schema_with = schemas::device)]
     name: Option<String>,
     /// At most 64 characters.
-    #[schema(example = "phone", max_length = 64)]
+    #[schema(schema_with = schemas::device)]
     kind: Option<String>,
 }
 

@@ -4,6 +4,7 @@ use super::AdmissionText;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, ValidJson};
 use crate::openapi::{AuthProblems, BodyProblems, CodeProblems};
+use crate::schemas;
 use axum::Json;
 use axum::extract::State;
 use faceshare_logic::facesession::{FaceSessions, Preview};
@@ -16,7 +17,7 @@ use utoipa::ToSchema;
 #[serde(rename_all = "camelCase")]
 pub struct SearchRequest {
     /// 6 to 12 digits; blanks and hyphens do not count.
-    #[schema(example = "274-158")]
+    #[schema(schema_with = schemas::number_code)]
     number_code: String,
 }
 

@@ -1,0 +1,83 @@
+//! Schemas of what people write, as exact as the rules behind it: a client that checks against the document is not refused by the server.
+
+use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Schema, SchemaType, Type};
+
+/// Characters that may stand in a text: none that controls a terminal, a line or the direction of writing.
+macro_rules! allowed {
+    () => {
+        r"[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+    };
+}
+/// The same without blanks.
+macro_rules! visible {
+    () => {
+        r"[^\s\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+    };
+}
+
+const TEXT: &str = concat!("^", allowed!(), "*$");
+const NAME: &str = concat!("^", allowed!(), "*", visible!(), allowed!(), "*$");
+/// 6 to 12 digits, with blanks and hyphens where one likes; they do not count.
+const CODE: &str = "^[ -]{0,4}([0-9][ -]{0,2}){6,12}$";
+/// 1 s to 24 h.
+const TO_A_DAY: &str = r"^([1-9]\d{0,3}|[1-7]\d{4}|8[0-5]\d{3}|86[0-3]\d{2})(\.\d{1,9})?s$";
+/// 60 s to 7 days.
+const MINUTE_TO_A_WEEK: &str = r"^([6-9]\d|[1-9]\d{2,4}|[1-5]\d{5}|60[0-3]\d{3}|604[0-7]\d{2})(\.\d{1,9})?s$";
+
+fn text(description: &str, pattern: &str, longest: usize) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).description(Some(description)).pattern(Some(pattern)).max_length(Some(longest))
+}
+
+fn optional(text: ObjectBuilder) -> ObjectBuilder {
+    text.schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+}
+
+/// What others see of somebody.
+pub(crate) fn nickname() -> Schema {
+    let description = "What others see: 1 to 32 characters after trimming, none of them a control or bidirectional override character.";
+    text(description, NAME, 32).min_length(Some(1)).examples(["Ann"]).into()
+}
+
+/// The title of a session.
+pub(crate) fn title() -> Schema {
+    let description = "At most 100 characters after trimming, none of them a control or bidirectional override character.";
+    optional(text(description, TEXT, 100)).examples(["Plans for May"]).into()
+}
+
+/// Name or kind of a device.
+pub(crate) fn device() -> Schema {
+    let description = "At most 64 characters after trimming, none of them a control or bidirectional override character.";
+    optional(text(description, TEXT, 64)).examples(["phone"]).into()
+}
+
+/// A number code, as people write it.
+pub(crate) fn number_code() -> Schema {
+    text("6 to 12 digits; blanks and hyphens do not count.", CODE, 40).examples(["274-158"]).into()
+}
+
+/// Members that a session may have.
+pub(crate) fn max_members() -> Schema {
+    let number = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::Integer, Type::Null])).examples([20]);
+    let description = "At most, and unless said otherwise, what the server allows: `limits.members_per_session`, 500 by default.";
+    number.description(Some(description)).minimum(Some(1)).maximum(Some(500)).into()
+}
+
+/// How long a session may last.
+pub(crate) fn auto_end_after() -> Schema {
+    let description = "The session ends this long after it was opened, 1 s to 24 hours; announced 5 minutes before.";
+    duration(description, TO_A_DAY, 1, 86_400)
+}
+
+/// How long an invite works.
+pub(crate) fn invite_expires_in() -> Schema {
+    let description = "How long it works, 60 s to 7 days; what `auth.invite_ttl` says (24 hours) unless said otherwise.";
+    duration(description, MINUTE_TO_A_WEEK, 60, 604_800)
+}
+
+/// Seconds with their unit, or a number of seconds.
+fn duration(description: &str, pattern: &str, least: u32, most: u32) -> Schema {
+    let words = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern));
+    let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(least)).maximum(Some(most));
+    let nothing = ObjectBuilder::new().schema_type(Type::Null);
+    AnyOfBuilder::new().description(Some(description)).examples(["3600s"]).item(words).item(number).item(nothing).into()
+}

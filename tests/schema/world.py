@@ -1,0 +1,106 @@
+"""Things that really exist on the server under test, made when a request needs them.
+
+A tester that draws ids at random never gets past "not found". For each operation this says what a request of the caller needs
+in order to succeed: a live session that it hosts, a code that works, a link, a knock.
+"""
+
+import json
+import os
+import urllib.error
+import urllib.request
+import uuid
+
+URL = os.environ["FACESHARE_URL"]
+CALLER = os.environ["FACESHARE_CALLER"]
+
+
+def call(method, path, token=None, body=None):
+    """One call; its status and its answer."""
+    headers = {"content-type": "application/json"}
+    if token:
+        headers["authorization"] = f"Bearer {token}"
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(URL + path, data, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=40) as response:
+            status, text = response.status, response.read()
+    except urllib.error.HTTPError as error:
+        status, text = error.code, error.read()
+    try:
+        return status, json.loads(text or "null")
+    except ValueError:
+        return status, None
+
+
+def made(method, path, token=None, body=None):
+    """The answer of a call that has to succeed."""
+    status, answer = call(method, path, token, body)
+    assert 200 <= status < 300, f"{method} {path}: {status} {answer}"
+    return answer
+
+
+def guest(name="Visitor"):
+    """A new guest's answer: tokens and account."""
+    return made("POST", "/v1/guests", body={"nickname": name})
+
+
+def account():
+    """A new account's name and password, and what its sign-in answered."""
+    who = {"username": f"u{uuid.uuid4().hex[:20]}", "password": uuid.uuid4().hex}
+    made("POST", "/v1/accounts", body=who)
+    return who, made("POST", "/v1/accounts/sign-in", body=who)
+
+
+class World:
+    """What the caller of a run has and can."""
+
+    def __init__(self, token):
+        self.token = token
+
+    def session(self, token=None, **settings):
+        """A new session of the caller, or of whoever holds `token`."""
+        return made("POST", "/v1/face-sessions", token or self.token, settings)
+
+    def hosted(self, **settings):
+        return self.session(**settings)["faceSession"]["id"]
+
+    def joined(self):
+        """A session of somebody else that the caller is a member of."""
+        code = self.session(guest("Host")["accessToken"])["numberCode"]["code"]
+        return made("POST", "/v1/face-sessions/prejoin", self.token, {"numberCode": code})["faceSession"]["id"]
+
+    def code(self):
+        """A code that works, of somebody else's session."""
+        return self.session(guest("Host")["accessToken"])["numberCode"]["code"]
+
+    def visited(self):
+        """A session of the caller and the id of a member in it."""
+        session = self.session()
+        visitor = guest()
+        made("POST", "/v1/face-sessions/prejoin", visitor["accessToken"], {"numberCode": session["numberCode"]["code"]})
+        return session["faceSession"]["id"], visitor["account"]["id"]
+
+    def linked(self):
+        """A session of the caller with an invite link."""
+        session = self.hosted()
+        return session, made("POST", f"/v1/face-sessions/{session}/invoke-link", self.token, {})["inviteToken"]
+
+    def knocked(self, knocker=None):
+        """A session of the caller where somebody waits for approval: its id, the knock's id, the wait token."""
+        session = self.session(admission="APPROVAL")
+        waiting = made(
+            "POST",
+            "/v1/face-sessions/prejoin",
+            knocker or guest()["accessToken"],
+            {"numberCode": session["numberCode"]["code"]},
+        )
+        session = session["faceSession"]["id"]
+        knocks = made("GET", f"/v1/face-sessions/{session}/knocks", self.token)["knocks"]
+        return session, knocks[0]["knockId"], waiting["waitToken"]
+
+    def admitted(self):
+        """The wait token of the caller's own knock, which has been answered."""
+        host = World(guest("Host")["accessToken"])
+        session, knock, wait = host.knocked(self.token)
+        made("POST", f"/v1/face-sessions/{session}/knocks/{knock}/admit", host.token)
+        return wait
