@@ -47,6 +47,12 @@ impl Server {
         server
     }
 
+    /// Changes a setting, for its next start.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.settings.retain(|(name, _)| *name != variable(key));
+        self.settings.push((variable(key), value.to_owned()));
+    }
+
     /// Starts it again, on the same ports and the same data; the one before must have ended.
     ///
     /// # Panics

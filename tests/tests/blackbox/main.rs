@@ -1,5 +1,6 @@
 //! Everything that is proven from outside: over real sockets, against the programs as they are built.
 
+mod authority;
 mod ctl;
 mod documents;
 mod durability;

@@ -1,0 +1,160 @@
+//! The table of `docs/authority.md`, call by call and with every kind of caller.
+
+use faceshare_tests::http::{Answer, Guest, Http};
+use faceshare_tests::programs::workspace;
+use faceshare_tests::server::Server;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// The columns, in an order in which no caller's success takes away what the next one needs: the host, who may end it all, comes last.
+const CALLERS: [&str; 8] = ["none", "expired", "other token", "removed", "guest", "account", "member", "host"];
+
+/// One line of the table.
+struct Row {
+    method: Method,
+    path: String,
+    /// What each caller gets, in the order of the table's columns.
+    answers: Vec<(String, String)>,
+}
+
+fn table() -> Vec<Row> {
+    let page = std::fs::read_to_string(workspace().join("docs/authority.md")).expect("the page");
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let mut lines = page.lines().filter(|line| line.starts_with('|')).map(cells);
+    let columns = lines.next().expect("a heading");
+    let rows = lines.filter(|cells| cells[0].starts_with('`'));
+    rows.map(|cells| {
+        let call = cells[0].split('`').nth(1).expect("a call");
+        let (method, path) = call.split_once(' ').expect("a method and a path");
+        Row {
+            method: method.parse().expect("a method"),
+            path: path.to_owned(),
+            answers: columns.iter().cloned().zip(cells.iter().cloned()).skip(1).collect(),
+        }
+    })
+    .collect()
+}
+
+/// A session with somebody of each kind around it.
+struct Scene {
+    http: Http,
+    id: String,
+    code: String,
+    host: Guest,
+    member: Guest,
+    removed: Guest,
+    guest: Guest,
+    account: Guest,
+    /// A member whom nobody minds.
+    other: Guest,
+    stream_token: String,
+}
+
+impl Scene {
+    async fn new(http: &Http) -> Self {
+        let [host, member, removed, guest, account, other] = [
+            http.guest("host").await,
+            http.guest("member").await,
+            http.guest("removed").await,
+            http.guest("guest").await,
+            http.guest("account").await,
+            http.guest("other").await,
+        ];
+        let created = http.create(&host, json!({})).await;
+        let text = |value: &Value| value.as_str().expect("text").to_owned();
+        let (id, code) = (text(&created["faceSession"]["id"]), text(&created["numberCode"]["code"]));
+        for who in [&member, &removed, &other] {
+            http.prejoin(who, &code).await.ok(200);
+        }
+        http.delete(&format!("/v1/face-sessions/{id}/members/{}", removed.id), &host.access).await.ok(204);
+        http.post(&format!("/v1/face-sessions/{id}/invoke-link"), &host.access, json!({})).await.ok(200);
+        let stream_token = text(&created["sessionToken"]);
+        Self { http: http.clone(), id, code, host, member, removed, guest, account, other, stream_token }
+    }
+
+    fn token(&self, caller: &str, expired: &str) -> Option<String> {
+        let who = match caller {
+            "none" => return None,
+            "expired" => return Some(expired.to_owned()),
+            "other token" => return Some(self.stream_token.clone()),
+            "removed" => &self.removed,
+            "guest" => &self.guest,
+            "account" => &self.account,
+            "member" => &self.member,
+            "host" => &self.host,
+            _ => panic!("nobody is called {caller}"),
+        };
+        Some(who.access.clone())
+    }
+
+    /// What a call needs to be good, whoever makes it.
+    async fn body(&self, row: &Row) -> Option<Value> {
+        let by_code = json!({"numberCode": self.code});
+        match (row.method.as_str(), row.path.as_str()) {
+            ("POST", "/v1/guests") => Some(json!({"nickname": "new"})),
+            ("POST", "/v1/accounts/refresh") => Some(json!({"refreshToken": self.http.guest("refreshing").await.refresh})),
+            ("POST", "/v1/face-sessions/search" | "/v1/face-sessions/prejoin") => Some(by_code),
+            ("PATCH", "/v1/face-sessions/{id}") => Some(json!({"title": "New"})),
+            _ => None,
+        }
+    }
+
+    async fn call(&self, row: &Row, caller: &str, expired: &str) -> Answer {
+        let path = row.path.replace("{id}", &self.id).replace("{memberId}", &self.other.id);
+        let token = self.token(caller, expired);
+        self.http.call(row.method.clone(), &path, token.as_deref(), self.body(row).await.as_ref()).await
+    }
+}
+
+fn outcome(answer: &Answer) -> String {
+    if answer.status < 300 {
+        return "yes".to_owned();
+    }
+    answer.json()["code"].as_str().unwrap_or_else(|| panic!("no code in {answer:?}")).to_owned()
+}
+
+/// An access token after its time, from a server whose tokens live for a moment; the other server goes on with its keys.
+async fn expired_token() -> (Server, String) {
+    let mut server = Server::start_with(&[("auth.access_ttl", "1s")]).await;
+    let token = server.http().guest("late").await.access;
+    server.kill().await;
+    server.set("auth.access_ttl", "15m");
+    server.restart().await;
+    (server, token)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_caller_gets_what_the_table_says() {
+    let (server, expired) = expired_token().await;
+    let http = server.http();
+    // The first thing that is asked with it may come before its end; what the table says of it is true afterwards.
+    while http.get("/v1/accounts/me", &expired).await.status == 200 {}
+    let mut wrong = Vec::new();
+    for row in table() {
+        let scene = Scene::new(&http).await;
+        for caller in CALLERS {
+            let (_, expected) = row.answers.iter().find(|(name, _)| name == caller).unwrap_or_else(|| panic!("no column {caller}"));
+            let answer = scene.call(&row, caller, &expired).await;
+            let got = outcome(&answer);
+            if &got != expected {
+                wrong.push(format!("{} {} as {caller}: {got}, not {expected}", row.method, row.path));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_call_is_in_the_table() {
+    let server = Server::start().await;
+    let document = server.http().call(Method::GET, "/openapi.json", None, None).await.ok(200);
+    let paths = document["paths"].as_object().expect("paths");
+    let calls = paths.iter().flat_map(|(path, item)| {
+        let methods =
+            item.as_object().expect("methods").keys().filter(|key| ["get", "put", "post", "patch", "delete"].contains(&key.as_str()));
+        methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+    });
+    let listed = table().iter().map(|row| format!("{} {}", row.method, row.path)).collect::<BTreeSet<_>>();
+    assert_eq!(listed, calls.collect());
+}
