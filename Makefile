@@ -26,7 +26,7 @@ build: ## Build both programs quickly, into target/debug
 release: ## Build both programs optimised, into target/release
 	@scripts/build --release
 
-test: fmt-check lint unit doctest fuzz-smoke schema ## Everything that must pass before a change goes in
+test: fmt-check lint unit doctest fuzz-smoke ## Everything that must pass before a change goes in
 
 # Before anything that calls cargo, whichever targets are asked for.
 .PHONY: toolchain services
