@@ -39,14 +39,17 @@ services: toolchain
 fmt-check: toolchain
 	cargo fmt --all --check
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
+	cargo fmt --manifest-path benchmark/baselines/Cargo.toml --check
 
 lint: toolchain ## Clippy over everything, warnings are errors
 	# The fuzz targets have a lock file of their own, which a new dependency of ours leaves behind.
 	cargo metadata --locked --manifest-path tests/fuzz/Cargo.toml --format-version 1 > /dev/null
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --manifest-path benchmark/baselines/Cargo.toml --target-dir target --all-targets -- -D warnings
 
 unit: services
 	cargo nextest run --locked --workspace
+	cargo test --locked --quiet --manifest-path benchmark/baselines/Cargo.toml --target-dir target
 
 doctest: toolchain
 	cargo test --locked --workspace --doc --quiet
@@ -61,6 +64,7 @@ schema: toolchain ## Test the server against the OpenAPI document that it publis
 fmt: toolchain ## Format the code
 	cargo fmt --all
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml
+	cargo fmt --manifest-path benchmark/baselines/Cargo.toml
 
 fuzz: toolchain ## Fuzz the reading of frames and the session kernel; SECONDS=600 for longer, TARGET=step for one
 	@scripts/fuzz --seconds $(or $(SECONDS),20) $(TARGET)
