@@ -26,6 +26,12 @@ pub(crate) fn from_sqlx(error: sqlx::Error) -> Error {
     if is_outage(&error) { Error::unavailable(error) } else { Error::internal(error) }
 }
 
+/// What went wrong at the session log's writing connection.
+pub(crate) fn from_rusqlite(error: rusqlite::Error) -> Error {
+    let outage = error.sqlite_error().is_some_and(|cause| is_outage_code(cause.extended_code));
+    if outage { Error::unavailable(error) } else { Error::internal(error) }
+}
+
 /// A row that this version cannot have written.
 pub(crate) fn unreadable(column: &'static str) -> Error {
     Error::internal(format!("{column} holds what cannot be in it"))
@@ -33,20 +39,22 @@ pub(crate) fn unreadable(column: &'static str) -> Error {
 
 /// Whether the same call may succeed later: the store is busy, full, away or in the hands of somebody else.
 fn is_outage(error: &sqlx::Error) -> bool {
-    /// SQLite's primary result codes for that: PERM, BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL.
-    const OUTAGES: [i32; 10] = [3, 5, 6, 7, 8, 9, 10, 13, 14, 15];
     match error {
         sqlx::Error::Io(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::BeginFailed => true,
-        // The low byte of an extended result code is the primary one.
-        sqlx::Error::Database(cause) => {
-            cause.code().and_then(|code| code.parse::<i32>().ok()).is_some_and(|code| OUTAGES.contains(&(code & 0xff)))
-        }
+        sqlx::Error::Database(cause) => cause.code().and_then(|code| code.parse().ok()).is_some_and(is_outage_code),
         _ => false,
     }
+}
+
+fn is_outage_code(code: i32) -> bool {
+    /// SQLite's primary result codes for that: PERM, BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, FULL, CANTOPEN, PROTOCOL.
+    const OUTAGES: [i32; 10] = [3, 5, 6, 7, 8, 9, 10, 13, 14, 15];
+    // The low byte of an extended result code is the primary one.
+    OUTAGES.contains(&(code & 0xff))
 }
 
 #[cfg(test)]

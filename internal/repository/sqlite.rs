@@ -1,5 +1,6 @@
 //! How this crate opens SQLite files.
 
+use rusqlite::Connection;
 use sea_orm::sqlx::ConnectOptions as _;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use std::time::Duration;
@@ -30,6 +31,19 @@ pub(crate) fn connection(options: SqliteConnectOptions, synchronous: Synchronous
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
         .disable_statement_logging()
+}
+
+/// The same settings, for a connection that is used without a pool.
+pub(crate) fn prepare_for_writing(connection: &Connection, synchronous: Synchronous) -> rusqlite::Result<()> {
+    let level = match synchronous {
+        Synchronous::Normal => "NORMAL",
+        Synchronous::Full => "FULL",
+    };
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    // Answers with the mode, which an update would take for a mistake.
+    connection.query_one("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", level)?;
+    connection.pragma_update(None, "foreign_keys", true)
 }
 
 /// Makes a connection refuse to write, whatever it is told.

@@ -1,13 +1,14 @@
 //! The ordered logs of all sessions, in one SQLite file of their own: `sessions.db`.
 //!
-//! One task writes (`writer`); everything that waits is committed together and answered after the commit, so an acknowledged entry
-//! survives the death of the process, and with [`Synchronous::Full`] a power cut. Reads (`read`) have connections of their own and never
+//! One task writes (`writer`, over `ledger`); everything that waits is committed together and answered after the commit, so an acknowledged
+//! entry survives the death of the process, and with [`Synchronous::Full`] a power cut. Reads (`read`) have connections of their own and never
 //! wait for the writer. A lock on the folder keeps a second process out: the writer may rely on being the only one.
 //!
 //! With [`Synchronous::Normal`] a power cut can take acknowledged entries. That is noticed: a log whose epoch was written to under another
 //! boot of the machine is loaded as suspect, until a new epoch begins.
 
 mod head;
+mod ledger;
 mod read;
 mod rows;
 mod store;
@@ -18,6 +19,7 @@ use async_trait::async_trait;
 use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::instruction::{Append, AppendError, Epoch, Loaded, LogRecord, Seq, SessionLog};
 use faceshare_biz::{Error, Result};
+use ledger::Ledger;
 use sea_orm::sqlx::SqlitePool;
 use std::path::Path;
 use std::sync::Arc;
@@ -64,8 +66,9 @@ impl EmbeddedLog {
         let (queue, requests) = mpsc::channel(QUEUE);
         let committing = Arc::new(AtomicBool::new(true));
         writer::describe_metrics();
-        let writer = Writer::new(store.connection, store.lock, store.boot, requests, Arc::clone(&committing));
-        tokio::spawn(writer.run());
+        ledger::describe_metrics();
+        let writer = Writer::new(store.lock, requests, Arc::clone(&committing));
+        tokio::spawn(writer.run(Ledger::new(store.connection, store.boot)));
         Self { queue, readers: store.readers, committing, boot: store.boot }
     }
 

@@ -1,10 +1,12 @@
 //! The file: its schema, its lock, and under which boot of the machine it was written.
 
-use crate::error::from_sqlx;
+use super::rows;
+use crate::error::from_rusqlite;
 use crate::sqlite::{self, Synchronous};
 use faceshare_biz::{Error, Result};
+use rusqlite::{Connection, OptionalExtension as _};
+use sea_orm::sqlx::SqlitePool;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sea_orm::sqlx::{self, Connection, SqliteConnection, SqlitePool};
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
@@ -12,11 +14,11 @@ use std::path::Path;
 const FORMAT: i64 = 1;
 /// Pages of write-ahead log (4 KiB each) after which a commit also moves them into the file: 16 MiB. Fewer would make more commits wait
 /// for that, more would make those that do wait longer.
-const CHECKPOINT_PAGES: &str = "4000";
+const CHECKPOINT_PAGES: u32 = 4_000;
 /// Bytes to which the write-ahead log's file is cut back after a burst.
-const WAL_BYTES: &str = "67108864";
-/// Statements kept prepared: all shapes that the writer uses, with room.
-const PREPARED: usize = 64;
+const WAL_BYTES: u32 = 64 << 20;
+/// KiB of pages that the writer keeps in memory: the ends of some thousand logs, which is where it writes.
+const CACHE_KIB: i32 = 16 << 10;
 /// Reading connections: more than the cores that can use them would only hold memory.
 const READERS: u32 = 4;
 
@@ -64,7 +66,7 @@ impl Boot {
 
 /// Everything that is open.
 pub(super) struct Store {
-    pub(super) connection: SqliteConnection,
+    pub(super) connection: Connection,
     pub(super) readers: SqlitePool,
     pub(super) lock: FolderLock,
     pub(super) boot: Boot,
@@ -85,21 +87,16 @@ pub(super) fn boot_id() -> Option<String> {
 pub(super) async fn open(data_dir: &Path, synchronous: Synchronous, boot_id: Option<String>) -> Result<Store> {
     tokio::fs::create_dir_all(data_dir).await.map_err(Error::unavailable)?;
     let lock = lock_folder(data_dir)?;
-    let file = SqliteConnectOptions::new()
-        .filename(data_dir.join("sessions.db"))
-        .create_if_missing(true)
-        .statement_cache_capacity(PREPARED)
-        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
-        .pragma("journal_size_limit", WAL_BYTES);
-    let file = sqlite::connection(file, synchronous);
-    let mut connection = SqliteConnection::connect_with(&file).await.map_err(Error::unavailable)?;
-    let boot = Boot { number: prepare(&mut connection, boot_id).await?, synchronous };
+    let path = data_dir.join("sessions.db");
+    let file = SqliteConnectOptions::new().filename(&path);
+    let opening = tokio::task::spawn_blocking(move || open_for_writing(&path, synchronous, boot_id));
+    let (connection, boot) = opening.await.map_err(Error::internal)??;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        .connect_with(sqlite::reading(file))
+        .connect_with(sqlite::reading(sqlite::connection(file, synchronous)))
         .await
         .map_err(Error::unavailable)?;
     Ok(Store { connection, readers, lock, boot })
@@ -114,30 +111,47 @@ fn lock_folder(data_dir: &Path) -> Result<FolderLock> {
     }
 }
 
+fn open_for_writing(path: &Path, synchronous: Synchronous, boot_id: Option<String>) -> Result<(Connection, Boot)> {
+    let mut connection = Connection::open(path).map_err(Error::unavailable)?;
+    connection.set_prepared_statement_cache_capacity(rows::PREPARED);
+    sqlite::prepare_for_writing(&connection, synchronous).map_err(Error::unavailable)?;
+    for (name, value) in [
+        ("wal_autocheckpoint", i64::from(CHECKPOINT_PAGES)),
+        ("journal_size_limit", i64::from(WAL_BYTES)),
+        ("cache_size", -i64::from(CACHE_KIB)),
+    ] {
+        connection.pragma_update(None, name, value).map_err(Error::unavailable)?;
+    }
+    let boot = Boot { number: prepare(&mut connection, boot_id)?, synchronous };
+    Ok((connection, boot))
+}
+
 /// Makes the tables, checks the format and counts the boot.
-async fn prepare(connection: &mut SqliteConnection, boot_id: Option<String>) -> Result<i64> {
-    sqlx::raw_sql(SCHEMA).execute(&mut *connection).await.map_err(from_sqlx)?;
-    let format = number(get(connection, "format").await?).unwrap_or(FORMAT);
+fn prepare(connection: &mut Connection, boot_id: Option<String>) -> Result<i64> {
+    connection.execute_batch(SCHEMA).map_err(from_rusqlite)?;
+    let format = number(get(connection, "format")?).unwrap_or(FORMAT);
     if format > FORMAT {
         return Err(Error::internal(format!("sessions.db has format {format}; this version reads up to {FORMAT}")));
     }
-    let known = get(connection, "boot_id").await?;
-    let last = number(get(connection, "boot").await?).unwrap_or(0);
+    let known = get(connection, "boot_id")?;
+    let last = number(get(connection, "boot")?).unwrap_or(0);
     // A machine that does not name its boots may have booted since.
     let same = last > 0 && boot_id.is_some() && known == boot_id;
     let boot = if same { last } else { last + 1 };
-    let mut transaction = connection.begin().await.map_err(from_sqlx)?;
-    for (key, value) in [("format", FORMAT.to_string()), ("boot", boot.to_string()), ("boot_id", boot_id.unwrap_or_default())] {
-        let put = sqlx::query("INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value");
-        put.bind(key).bind(value).execute(&mut *transaction).await.map_err(from_sqlx)?;
-    }
-    transaction.commit().await.map_err(from_sqlx)?;
+    rows::together(connection, |db| {
+        for (key, value) in [("format", FORMAT.to_string()), ("boot", boot.to_string()), ("boot_id", boot_id.unwrap_or_default())] {
+            let put = "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+            db.execute(put, (key, value))?;
+        }
+        Ok(())
+    })
+    .map_err(from_rusqlite)?;
     Ok(boot)
 }
 
-async fn get(connection: &mut SqliteConnection, key: &str) -> Result<Option<String>> {
-    let value = sqlx::query_scalar("SELECT value FROM meta WHERE key = ?1").bind(key);
-    value.fetch_optional(connection).await.map_err(from_sqlx)
+fn get(connection: &Connection, key: &str) -> Result<Option<String>> {
+    let value = connection.query_one("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0));
+    value.optional().map_err(from_rusqlite)
 }
 
 fn number(text: Option<String>) -> Option<i64> {
@@ -149,7 +163,6 @@ mod tests {
     use super::{Boot, open};
     use crate::sqlite::Synchronous::{Full, Normal};
     use faceshare_biz::ErrorCode;
-    use sea_orm::sqlx::{self, Connection};
 
     async fn boot_of(folder: &std::path::Path, id: Option<&str>) -> i64 {
         let store = open(folder, Normal, id.map(str::to_owned)).await.expect("opened");
@@ -179,11 +192,11 @@ mod tests {
     #[tokio::test]
     async fn a_second_process_is_kept_out_and_a_later_format_refused() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut store = open(folder.path(), Normal, None).await.expect("opened");
+        let store = open(folder.path(), Normal, None).await.expect("opened");
         let second = open(folder.path(), Normal, None).await.err().expect("kept out");
         assert_eq!(second.code, ErrorCode::Unavailable);
-        sqlx::query("UPDATE meta SET value = '99' WHERE key = 'format'").execute(&mut store.connection).await.expect("forged");
-        store.connection.close().await.expect("closed");
+        store.connection.execute_batch("UPDATE meta SET value = '99' WHERE key = 'format'").expect("forged");
+        store.connection.close().expect("closed");
         drop(store.lock);
         assert_eq!(open(folder.path(), Normal, None).await.err().expect("refused").code, ErrorCode::Internal);
     }

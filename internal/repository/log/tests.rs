@@ -5,8 +5,7 @@ use crate::contract::session_log::{LogBed, append, session, session_log_contract
 use crate::sqlite::Synchronous;
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::{AppendError, SessionLog};
-use sea_orm::sqlx::sqlite::SqliteConnectOptions;
-use sea_orm::sqlx::{self, Connection, SqliteConnection};
+use rusqlite::Connection;
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -54,11 +53,10 @@ impl LogBed for Bed {
 
 session_log_contract!(async { (Bed::new(Synchronous::Normal), ()) });
 
-async fn alter(folder: &Path, statement: &'static str) {
-    let file = SqliteConnectOptions::new().filename(folder.join("sessions.db"));
-    let mut connection = SqliteConnection::connect_with(&file).await.expect("opened beside");
-    sqlx::query(statement).execute(&mut connection).await.expect("altered");
-    connection.close().await.expect("closed");
+fn alter(folder: &Path, statement: &str) {
+    let connection = Connection::open(folder.join("sessions.db")).expect("opened beside");
+    connection.execute_batch(statement).expect("altered");
+    connection.close().expect("closed");
 }
 
 #[tokio::test]
@@ -98,11 +96,11 @@ async fn a_failed_commit_is_unavailable_to_all_in_it_and_the_log_recovers() {
     let bed = Bed::new(Synchronous::Normal);
     let log = bed.log().await;
     log.append(append(1, "a", 0, 1)).await.expect("appended");
-    alter(bed.folder.path(), "ALTER TABLE entries RENAME TO elsewhere").await;
+    alter(bed.folder.path(), "ALTER TABLE entries RENAME TO elsewhere");
     let (of_one, of_two) = tokio::join!(log.append(append(1, "a", 1, 1)), log.append(append(2, "a", 0, 1)));
     assert!(matches!((of_one, of_two), (Err(AppendError::Unavailable(_)), Err(AppendError::Unavailable(_)))));
     assert!(!log.is_healthy());
-    alter(bed.folder.path(), "ALTER TABLE elsewhere RENAME TO entries").await;
+    alter(bed.folder.path(), "ALTER TABLE elsewhere RENAME TO entries");
     log.append(append(1, "a", 1, 1)).await.expect("the end is where it was");
     log.append(append(2, "a", 0, 1)).await.expect("nothing was left of it");
     assert!(log.is_healthy());
@@ -111,8 +109,8 @@ async fn a_failed_commit_is_unavailable_to_all_in_it_and_the_log_recovers() {
 #[tokio::test]
 async fn after_a_full_disk_has_room_again_the_log_goes_on() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut store = store::open(folder.path(), Synchronous::Normal, None).await.expect("opened");
-    sqlx::query("PRAGMA max_page_count = 50").execute(&mut store.connection).await.expect("bounded");
+    let store = store::open(folder.path(), Synchronous::Normal, None).await.expect("opened");
+    store.connection.pragma_update(None, "max_page_count", 50).expect("bounded");
     let log = EmbeddedLog::over(store);
     let large = |of, expected| {
         let mut large = append(of, "a", expected, 1);
@@ -162,7 +160,7 @@ async fn a_log_with_a_hole_is_an_error_and_not_a_shorter_log() {
     let log = bed.log().await;
     log.append(append(1, "a", 0, 4)).await.expect("appended");
     for damage in ["DELETE FROM entries WHERE idx = 4", "DELETE FROM entries WHERE idx = 2"] {
-        alter(bed.folder.path(), damage).await;
+        alter(bed.folder.path(), damage);
         assert!(log.load(session(1)).await.is_err(), "{damage}");
     }
 }

@@ -75,6 +75,7 @@ fn each_heavy_crate_stays_in_its_layer() {
     for (heavy, homes) in [
         ("sea-orm", ["faceshare-repository"].as_slice()),
         ("sea-orm-migration", &["faceshare-repository"]),
+        ("rusqlite", &["faceshare-repository"]),
         ("fred", &["faceshare-repository"]),
         ("axum", &["faceshare-routes", "faceshare-server"]),
         ("pasetors", &["pasetotoken"]),
@@ -99,7 +100,7 @@ fn the_domain_and_the_kernel_reach_no_runtime_no_server_and_no_store() {
         metadata.workspace_packages().into_iter().filter(|package| ["faceshare-biz", "faceshare-exec"].contains(&package.name.as_str()))
     {
         let reached: BTreeSet<&str> = reachable(&metadata, &member.id).into_iter().map(|id| names[id]).collect();
-        for forbidden in ["tokio", "axum", "hyper", "tonic", "sea-orm", "sqlx", "fred", "reqwest"] {
+        for forbidden in ["tokio", "axum", "hyper", "tonic", "sea-orm", "sqlx", "rusqlite", "fred", "reqwest"] {
             assert!(!reached.contains(forbidden), "{} reaches {forbidden}", member.name);
         }
     }
