@@ -6,9 +6,9 @@ use crate::text::{FieldChecks, checked};
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::{CodeRecord, FaceSession, Invite, InviteUse};
 use faceshare_biz::domain::instruction::{Device, Profile};
-use faceshare_biz::domain::{PointId, SessionId, Timestamp};
+use faceshare_biz::domain::{PointId, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
-use faceshare_exec::{Access, Input, Via};
+use faceshare_exec::{Access, Input, State, Via};
 
 /// What is proposed when the key is good.
 struct Seat {
@@ -16,6 +16,9 @@ struct Seat {
     point: PointId,
     device: Option<Device>,
 }
+
+/// The session, and until when a seat holds the place; `None`: being a member does.
+type Taken = (FaceSession, Option<Timestamp>);
 
 impl FaceSessions {
     /// Lets the caller in as a new point, and holds a place until it connects.
@@ -32,25 +35,33 @@ impl FaceSessions {
         let (this, point) = (self.clone(), seat.point);
         let enter = async move {
             let lead = this.resolve(&key).await?;
-            let session = this.take_seat(caller, &lead, seat).await?;
+            let taken = this.take_seat(caller, &lead, seat).await?;
             if let Lead::Code(code) = &lead {
                 this.prolong(code).await;
             }
-            Ok(session)
+            Ok(taken)
         };
-        let session = self.guess(caller, carry_through(enter)).await?;
-        self.entered(caller, session, point).await
+        let (session, seat) = self.guess(caller, carry_through(enter)).await?;
+        let token = self.session_token(caller, session.id, point)?;
+        // The place of somebody who is a member already is held by being one: the token is all that expires.
+        let seat_expires_at = seat.unwrap_or(token.expires_at);
+        Ok(Entered { session, token, seat_expires_at })
     }
 
-    /// Takes a seat in the session that the key leads to.
-    async fn take_seat(&self, caller: Caller, lead: &Lead, seat: Seat) -> Result<FaceSession> {
+    /// Takes a seat in the session that the key leads to; the session, and until when the seat is held.
+    async fn take_seat(&self, caller: Caller, lead: &Lead, seat: Seat) -> Result<Taken> {
         let Seat { profile, point, device } = seat;
-        let id = lead.session();
+        let (id, who) = (lead.session(), caller.account);
+        let taken = move |state: &State| {
+            let held = state.presence(who).is_none().then(|| state.seat_expires_at(who)).flatten();
+            (state.face_session(), held)
+        };
+        let propose = |via| self.deps.sessions.propose_and(id, Input::Seat { profile, point, device, via }, taken);
         match lead {
-            Lead::Code(_) => self.deps.sessions.propose(id, Input::Seat { profile, point, device, via: Via::Code }).await,
+            Lead::Code(_) => propose(Via::Code).await,
             Lead::Invite(invite) => {
                 let spent = self.spend(caller, invite).await?;
-                let outcome = self.deps.sessions.propose(id, Input::Seat { profile, point, device, via: Via::Invite }).await;
+                let outcome = propose(Via::Invite).await;
                 if let Err(error) = &outcome {
                     self.refund(invite, spent, error).await;
                 }
@@ -88,20 +99,5 @@ impl FaceSessions {
         if let Err(error) = self.deps.codes.extend(code.fingerprint, now, end).await {
             tracing::warn!(session = %code.session, %error, cause = ?error.cause(), "a number code was used and not prolonged");
         }
-    }
-
-    async fn entered(&self, caller: Caller, session: FaceSession, point: PointId) -> Result<Entered> {
-        let token = self.session_token(caller, session.id, point)?;
-        let seat = self.seat_expires_at(caller, session.id).await?;
-        // The place of somebody who is a member already is held by being one: the token is all that expires.
-        let seat_expires_at = seat.unwrap_or(token.expires_at);
-        Ok(Entered { session, token, seat_expires_at })
-    }
-
-    /// `None`: the caller's place is not held by a seat.
-    async fn seat_expires_at(&self, caller: Caller, id: SessionId) -> Result<Option<Timestamp>> {
-        let who = caller.account;
-        let seat = self.deps.sessions.read(id, move |state| state.presence(who).is_none().then(|| state.seat_expires_at(who)).flatten());
-        seat.await
     }
 }

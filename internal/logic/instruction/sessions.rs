@@ -87,7 +87,20 @@ impl Sessions {
     /// # Errors
     /// What the kernel refuses with; `NOT_FOUND` when there is no such session; `UNAVAILABLE` when it is not known to be in the log.
     pub async fn propose(&self, id: SessionId, input: Input) -> Result<FaceSession> {
-        let (request, answer) = session::ask::propose(input).split();
+        self.propose_and(id, input, State::face_session).await
+    }
+
+    /// Carries out an input and looks at the state after it: one way to the session and back, and one wait for the log.
+    ///
+    /// # Errors
+    /// As [`Self::propose`].
+    pub async fn propose_and<T: Send + 'static>(
+        &self,
+        id: SessionId,
+        input: Input,
+        look: impl FnOnce(&State) -> T + Send + 'static,
+    ) -> Result<T> {
+        let (request, answer) = session::ask::propose(input, look).split();
         self.send(id, request).await?;
         session::ask::answered(answer).await
     }

@@ -1,16 +1,15 @@
 //! The actor's loop, and what it does with each request.
 
-use super::Request;
 use super::commit::{Appending, Batch, changes_listing, closings, departed};
 use super::outcome::{Asker, Outcome};
 use super::pacing::Pacing;
+use super::{Look, Request};
 use crate::instruction::connclient::Bucket;
 use crate::instruction::fanout::Fanout;
 use crate::instruction::mgr::pointmemmgr::PointMemMgr;
 use crate::instruction::sessions::SessionObserver;
 use crate::instruction::settings::StreamSettings;
 use crate::instruction::window::ResumeWindow;
-use faceshare_biz::domain::facesession::FaceSession;
 use faceshare_biz::domain::instruction::{
     Action, ClientFrame, CloseReason, Command, FrameCodec, Notice, SentAction, Seq, ServerFrame, SessionLog,
 };
@@ -24,7 +23,7 @@ use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// Requests that wait for one actor; whoever sends more waits too.
@@ -171,7 +170,7 @@ impl Actor {
 
     fn handle(&mut self, request: Request) {
         match request {
-            Request::Propose { input, reply } => self.propose(*input, reply),
+            Request::Propose { input, look } => self.propose(*input, look),
             Request::Read(look) => {
                 let release = look(&self.state);
                 self.after_commit(Outcome::Release(release));
@@ -186,16 +185,16 @@ impl Actor {
         }
     }
 
-    fn propose(&mut self, input: Input, reply: oneshot::Sender<Result<FaceSession>>) {
-        let answer = match self.step(input) {
+    fn propose(&mut self, input: Input, look: Look) {
+        let release = match self.step(input) {
             Ok(Step::Entry(entry)) => {
                 self.accept(entry, None);
-                Ok(self.state.face_session())
+                look(Ok(&self.state))
             }
-            Ok(Step::Repeated(_) | Step::Unchanged) => Ok(self.state.face_session()),
-            Err(reject) => Err(reject.into()),
+            Ok(Step::Repeated(_) | Step::Unchanged) => look(Ok(&self.state)),
+            Err(reject) => look(Err(reject.into())),
         };
-        self.after_commit(Outcome::Reply { reply, answer });
+        self.after_commit(Outcome::Release(release));
     }
 
     pub(crate) fn lost(&mut self, point: PointId, incarnation: u64) {

@@ -1,8 +1,7 @@
 //! Requests together with the way their answers come.
 
-use super::{Away, Connected, Opening, Request};
+use super::{Away, Connected, Look, Opening, Request};
 use faceshare_biz::Result;
-use faceshare_biz::domain::facesession::FaceSession;
 use faceshare_exec::{Input, State};
 use tokio::sync::oneshot;
 
@@ -24,9 +23,14 @@ pub(crate) async fn answered<T>(answer: oneshot::Receiver<Result<T>>) -> Result<
     answer.await.unwrap_or_else(|_| Err(Away::TaskStopped.into()))
 }
 
-pub(crate) fn propose(input: Input) -> Asked<FaceSession> {
+pub(crate) fn propose<T: Send + 'static>(input: Input, look: impl FnOnce(&State) -> T + Send + 'static) -> Asked<T> {
     let (reply, answer) = oneshot::channel();
-    Asked { request: Request::Propose { input: Box::new(input), reply }, answer }
+    let look: Look = Box::new(move |carried_out| {
+        let seen = carried_out.map(look);
+        // Whoever asked may have gone away meanwhile.
+        Box::new(move |committed| drop(reply.send(committed.and(seen))))
+    });
+    Asked { request: Request::Propose { input: Box::new(input), look }, answer }
 }
 
 pub(crate) fn connect(opening: Opening) -> Asked<Connected> {

@@ -20,7 +20,6 @@ pub use handle::SessionHandle;
 pub(crate) use load::{Recovered, load};
 
 use faceshare_biz::domain::PointId;
-use faceshare_biz::domain::facesession::FaceSession;
 use faceshare_biz::domain::instruction::{ClientFrame, Notice};
 use faceshare_biz::{Error, Result};
 use faceshare_exec::{Input, State};
@@ -29,10 +28,13 @@ use tokio::sync::oneshot;
 /// Releases what a reader has taken from the state, once the log has that state; or the reason why it never will.
 pub(crate) type Release = Box<dyn FnOnce(Result<()>) + Send>;
 
+/// Looks at the state after an input was carried out, or learns why it was not.
+pub(crate) type Look = Box<dyn FnOnce(Result<&State>) -> Release + Send>;
+
 /// What the actor is asked.
 pub(crate) enum Request {
     /// Carry out an input that does not come over a stream.
-    Propose { input: Box<Input>, reply: oneshot::Sender<Result<FaceSession>> },
+    Propose { input: Box<Input>, look: Look },
     /// Look at the state.
     Read(Box<dyn FnOnce(&State) -> Release + Send>),
     /// A connection wants to be a point.

@@ -2,14 +2,13 @@
 
 use super::connect::Connecting;
 use super::{Away, Release};
+use faceshare_biz::Error;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::facesession::FaceSession;
 use faceshare_biz::domain::instruction::{CloseReason, Seq};
 use faceshare_biz::domain::{MemberId, PointId};
-use faceshare_biz::{Error, Result};
 use faceshare_exec::Entry;
 use std::borrow::Cow;
-use tokio::sync::oneshot;
 
 /// Which connection an answer goes to.
 #[derive(Debug, Clone, Copy)]
@@ -30,9 +29,7 @@ pub(crate) enum Outcome {
     Ack { asker: Asker, seq: Seq },
     /// "Refused."
     Nack { asker: Asker, code: ErrorCode, detail: Cow<'static, str> },
-    /// Answer a call.
-    Reply { reply: oneshot::Sender<Result<FaceSession>>, answer: Result<FaceSession> },
-    /// Let a reader have what it has seen.
+    /// Let whoever asked have what was seen of the state.
     Release(Release),
     /// Let a connection in.
     Connected(Box<Connecting>),
@@ -50,11 +47,6 @@ impl Outcome {
             Self::Ack { asker, .. } | Self::Nack { asker, .. } => {
                 let error = Error::from(Away::LogUnwritten);
                 Some(Self::Nack { asker, code: error.code, detail: error.detail })
-            }
-            Self::Reply { reply, .. } => {
-                // Whoever asked may have gone away meanwhile; so below.
-                let _ = reply.send(Err(Away::LogUnwritten.into()));
-                None
             }
             Self::Release(release) => {
                 release(Err(Away::LogUnwritten.into()));
