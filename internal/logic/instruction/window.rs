@@ -5,6 +5,9 @@ use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::instruction::{Retained, Seq};
 use std::collections::VecDeque;
 
+/// So many entries are forgotten at a time.
+const TRIM_STEP: u64 = 128;
+
 /// The entries that a client may still ask for, bounded by age, frames and bytes.
 #[derive(Debug)]
 pub(crate) struct ResumeWindow {
@@ -12,8 +15,10 @@ pub(crate) struct ResumeWindow {
     bytes: u64,
     /// Everything after this seq is here.
     floor: Seq,
-    /// Up to this index the log may forget.
-    trim_to: Option<u64>,
+    /// Up to this index the log may forget ...
+    expired_to: u64,
+    /// ... and up to this one it was told to.
+    trimmed_to: u64,
     bounds: ResumeBounds,
 }
 
@@ -22,7 +27,8 @@ impl ResumeWindow {
     pub(crate) fn new(retained: Vec<Retained>, bounds: ResumeBounds) -> Self {
         let floor = retained.first().map_or(Seq::NONE, |r| r.last_seq);
         let bytes = retained.iter().map(|r| u64::from(r.size)).sum();
-        Self { entries: retained.into(), bytes, floor, trim_to: None, bounds }
+        let trimmed_to = retained.first().map_or(0, |r| r.index.saturating_sub(1));
+        Self { entries: retained.into(), bytes, floor, expired_to: trimmed_to, trimmed_to, bounds }
     }
 
     /// A new epoch: nothing before it can be resumed.
@@ -41,17 +47,25 @@ impl ResumeWindow {
         self.floor <= seen && seen <= head
     }
 
-    /// Lets go of what is out of bounds; the index up to which the log may forget, once or again.
-    pub(crate) fn expire(&mut self, now: Timestamp) -> Option<u64> {
+    /// Lets go of what is out of bounds.
+    pub(crate) fn expire(&mut self, now: Timestamp) {
         while let Some(oldest) = self.entries.front().copied()
             && self.is_out_of_bounds(oldest, now)
         {
             self.entries.pop_front();
             self.bytes -= u64::from(oldest.size);
             self.floor = oldest.last_seq;
-            self.trim_to = Some(oldest.index);
+            self.expired_to = oldest.index;
         }
-        self.trim_to
+    }
+
+    /// The index up to which the log may forget, now and then: to forget many entries at once costs little more than to forget one.
+    pub(crate) fn trim(&mut self) -> Option<u64> {
+        if self.expired_to < self.trimmed_to + TRIM_STEP {
+            return None;
+        }
+        self.trimmed_to = self.expired_to;
+        Some(self.expired_to)
     }
 
     fn is_out_of_bounds(&self, oldest: Retained, now: Timestamp) -> bool {
@@ -92,10 +106,22 @@ mod tests {
             for i in 2..=5 {
                 window.push(entry(i, u32::try_from(i).expect("small") - 1, 2 * i64::try_from(i).expect("small")));
             }
-            assert!(window.expire(Timestamp::from_millis(10)).is_some(), "{age} {frames} {bytes}");
+            window.expire(Timestamp::from_millis(10));
             assert!(!window.covers(Seq::NONE, Seq::new(4)), "{age} {frames} {bytes}");
             assert!(window.covers(Seq::new(3), Seq::new(4)), "{age} {frames} {bytes}");
         }
+    }
+
+    #[test]
+    fn the_log_is_told_to_forget_many_entries_at_a_time() {
+        let mut window = window(1000, 1, 1 << 20);
+        let mut told = Vec::new();
+        for i in 2..=1000 {
+            window.push(entry(u64::from(i), i - 1, 0));
+            window.expire(Timestamp::from_millis(0));
+            told.extend(window.trim());
+        }
+        assert_eq!(told, (1..=7).map(|n| n * super::TRIM_STEP).collect::<Vec<_>>());
     }
 
     #[test]

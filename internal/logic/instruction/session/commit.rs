@@ -30,18 +30,28 @@ pub(crate) type Appending = Pin<Box<dyn Future<Output = Result<(), AppendError>>
 /// Entries for the log, and what waits for them.
 #[derive(Default)]
 pub(crate) struct Batch {
+    /// Until they are on their way.
     records: Vec<LogRecord>,
+    /// The same, without what is in them: what remains to be known once the log has them.
+    retained: Vec<Retained>,
     /// Each waits for the entry of this index.
     pub(crate) outcomes: Vec<(u64, Outcome)>,
 }
 
 impl Batch {
     pub(crate) fn len(&self) -> usize {
-        self.records.len()
+        self.retained.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.retained.is_empty()
+    }
+
+    fn push(&mut self, record: LogRecord) {
+        let LogRecord { index, last_seq, at, .. } = record;
+        let size = u32::try_from(record.payload.len()).unwrap_or(u32::MAX);
+        self.retained.push(Retained { index, last_seq, at, size });
+        self.records.push(record);
     }
 
     pub(crate) fn wait(&mut self, index: u64, outcome: Outcome) {
@@ -56,7 +66,7 @@ impl Actor {
         let payload = encode_entry(entry);
         self.entries_since_snapshot += 1;
         self.bytes_since_snapshot += payload.len();
-        self.gathering.records.push(LogRecord {
+        self.gathering.push(LogRecord {
             index: self.state.index(),
             epoch: self.state.epoch().clone(),
             last_seq: self.state.seq(),
@@ -68,13 +78,14 @@ impl Actor {
     /// Sends what is gathered to the log, if there is anything.
     pub(crate) fn start_append(&mut self) -> Option<Appending> {
         let first = self.gathering.records.first()?.index;
-        let batch = std::mem::take(&mut self.gathering);
+        let mut batch = std::mem::take(&mut self.gathering);
+        self.window.expire(self.now());
         let append = Append {
             session: self.state.id(),
             expected_index: first - 1,
-            records: batch.records.clone(),
+            records: std::mem::take(&mut batch.records),
             snapshot: self.snapshot_if_due(),
-            trim_to: self.window.expire(self.now()),
+            trim_to: self.window.trim(),
         };
         self.in_flight = Some(batch);
         let log = self.deps.log.clone();
@@ -117,13 +128,11 @@ impl Actor {
     }
 
     fn committed(&mut self, batch: Batch) {
-        for record in &batch.records {
-            let LogRecord { index, last_seq, at, .. } = *record;
-            let size = u32::try_from(record.payload.len()).unwrap_or(u32::MAX);
-            if last_seq == Seq::NONE {
+        for retained in batch.retained {
+            if retained.last_seq == Seq::NONE {
                 self.window.restart();
             }
-            self.window.push(Retained { index, last_seq, at, size });
+            self.window.push(retained);
         }
         for (_, outcome) in batch.outcomes {
             self.carry_out(outcome);
@@ -170,8 +179,6 @@ impl Actor {
             Outcome::Observe(session) => self.deps.observer.changed(&session),
             Outcome::Ack { asker, seq } => self.answer(asker, Notice::Ack { id: asker.id, seq }),
             Outcome::Nack { asker, code, detail } => self.refuse(asker, code, detail),
-            // Whoever asked may have gone away meanwhile.
-            Outcome::Reply { reply, answer } => drop(reply.send(answer)),
             Outcome::Release(release) => release(Ok(())),
             Outcome::Connected(connecting) => self.let_in(*connecting),
             Outcome::Close { member, reason } => self.fanout.close_member(member, reason),
