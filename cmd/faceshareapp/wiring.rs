@@ -13,7 +13,7 @@ use faceshare_logic::instruction::exec::Rules;
 use faceshare_logic::instruction::mgr::pointmemmgr::PointMemMgr;
 use faceshare_logic::instruction::{ResumeBounds, SessionDeps, Sessions, StreamSettings};
 use faceshare_repository::db;
-use faceshare_routes::websocketcontroller::{self, StreamState, WireCodec};
+use faceshare_routes::websocketcontroller::{self, StreamState, WebSocketCodec, WireCodec};
 use faceshare_routes::{AddressLimits, AppState, HttpPolicy, Links, Observer, Ops, ReadinessCheck};
 use faceshare_server::Lifecycle;
 use faceshare_service::{AuthTtl, PasetoTokens, SealedSecrets, SnowflakeIds, SystemClock};
@@ -66,7 +66,7 @@ impl House {
         let code_policy = code_policy(config);
         let deps = ProjectorDeps { directory: directory.clone(), codes: codes.clone(), invites: invites.clone(), clock: clock.clone() };
         let projector = Projector::new(deps, code_policy);
-        let codec = Arc::new(WireCodec { action_key_bytes: config.limits.action_key_bytes });
+        let codec = Arc::new(WebSocketCodec(WireCodec { action_key_bytes: config.limits.action_key_bytes }));
         let sessions = Sessions::new(SessionDeps {
             log: stores.log.clone(),
             codec: codec.clone(),

@@ -4,8 +4,9 @@ use crate::bug::Bug;
 use crate::chance::Chance;
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::CloseReason;
-use faceshare_logic::instruction::connclient::{FrameSink, FrameSource, Incoming, PeerGone};
+use faceshare_logic::instruction::connclient::{DirectWrite, FrameSink, FrameSource, Incoming, PeerGone};
 use std::collections::VecDeque;
+use std::io::IoSlice;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -55,6 +56,10 @@ struct Wire {
     latency: u64,
     /// Batches that may be under way to the client.
     room: usize,
+    /// The server may write from wherever it has something to say, and is told how much went.
+    direct: bool,
+    /// The beginning of a frame of which the rest has not been written.
+    begun: Vec<u8>,
     /// The client does not read.
     stalled: bool,
     up: VecDeque<(Instant, Bytes)>,
@@ -73,6 +78,24 @@ impl Wire {
 
     fn client_is_gone(&self) -> bool {
         self.line == Line::Cut || self.hung_up.is_some_and(|at| at <= Instant::now())
+    }
+
+    /// Takes so many bytes of these frames; what is whole goes on its way, in one batch.
+    fn take(&mut self, frames: &[&[u8]], mut bytes: usize) {
+        let mut whole = Vec::new();
+        for frame in frames {
+            let taken = bytes.min(frame.len());
+            self.begun.extend_from_slice(&frame[..taken]);
+            bytes -= taken;
+            if taken < frame.len() {
+                break;
+            }
+            whole.push(std::mem::take(&mut self.begun).into());
+        }
+        if !whole.is_empty() {
+            let whole = self.doubled(whole);
+            self.put_down(Down::Batch(whole));
+        }
     }
 
     fn put_down(&mut self, down: Down) {
@@ -95,12 +118,15 @@ impl Link {
     pub(crate) fn new(mut chance: Chance, latency: u64, bug: Bug) -> Arc<Self> {
         let now = Instant::now();
         let room = 1 + chance.index(8);
+        let direct = !chance.one_in(3);
         let wire = Wire {
             chance,
             bug,
             line: Line::Whole,
             latency,
             room,
+            direct,
+            begun: Vec::new(),
             stalled: false,
             up: VecDeque::new(),
             down: VecDeque::new(),
@@ -248,22 +274,18 @@ pub(crate) struct Sink(pub(crate) Arc<Link>);
 
 impl Sink {
     /// Waits until there is room, and puts it on the line.
-    async fn put(&self, down: impl FnOnce(&mut Wire) -> Down) -> Result<(), PeerGone> {
+    async fn put(&self, down: impl FnOnce(&mut Wire)) -> Result<(), PeerGone> {
         loop {
             let until = {
                 let mut wire = self.0.wire();
-                if wire.client_is_gone() {
-                    return Err(PeerGone);
+                match wire.room_for_server()? {
+                    Room::Endless => return Ok(()),
+                    Room::Some => {
+                        down(&mut wire);
+                        return Ok(());
+                    }
+                    Room::None => wire.hung_up,
                 }
-                if wire.line == Line::Silent {
-                    return Ok(());
-                }
-                if wire.down.len() < wire.room {
-                    let down = down(&mut wire);
-                    wire.put_down(down);
-                    return Ok(());
-                }
-                wire.hung_up
             };
             match until {
                 Some(at) => tokio::select! {
@@ -277,16 +299,66 @@ impl Sink {
     }
 }
 
+/// How much more goes on the line to the client.
+enum Room {
+    None,
+    Some,
+    /// And nothing of it arrives.
+    Endless,
+}
+
+impl Wire {
+    fn room_for_server(&self) -> Result<Room, PeerGone> {
+        match self.line {
+            _ if self.client_is_gone() => Err(PeerGone),
+            Line::Silent => Ok(Room::Endless),
+            _ if self.down.len() < self.room => Ok(Room::Some),
+            _ => Ok(Room::None),
+        }
+    }
+}
+
+impl DirectWrite for Link {
+    /// Now and then the line is full in the middle of a frame.
+    fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone> {
+        let mut wire = self.wire();
+        let frames: Vec<&[u8]> = frames.iter().map(|frame| &frame[..]).collect();
+        let all = frames.iter().map(|frame| frame.len()).sum();
+        match wire.room_for_server()? {
+            Room::Endless => Ok(all),
+            Room::None => Ok(0),
+            Room::Some => {
+                let bytes = if wire.chance.one_in(4) { wire.chance.index(all + 1) } else { all };
+                wire.take(&frames, bytes);
+                Ok(bytes)
+            }
+        }
+    }
+}
+
 impl FrameSink for Sink {
     async fn send(&mut self, frames: &mut Vec<Bytes>) -> Result<(), PeerGone> {
-        let sent = self.put(|wire| Down::Batch(wire.doubled(frames.clone()))).await;
+        let sent = self.put(|wire| wire.take(&frames.iter().map(|frame| &frame[..]).collect::<Vec<_>>(), usize::MAX)).await;
         frames.clear();
         sent
     }
 
     async fn close(&mut self, reason: CloseReason) {
         // Whoever is gone needs no goodbye.
-        let _ = self.put(|_| Down::Close(reason)).await;
+        let _ = self
+            .put(|wire| {
+                assert!(wire.begun.is_empty(), "a goodbye within a frame");
+                wire.put_down(Down::Close(reason));
+            })
+            .await;
+    }
+
+    fn direct(&self) -> Option<Arc<dyn DirectWrite>> {
+        self.0.wire().direct.then(|| self.0.clone() as Arc<dyn DirectWrite>)
+    }
+
+    async fn writable(&mut self) -> Result<(), PeerGone> {
+        self.put(|_| {}).await
     }
 }
 

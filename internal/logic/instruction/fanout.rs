@@ -1,8 +1,8 @@
 //! Who is connected to a session here, and who is shown whose position.
 
-use crate::instruction::connclient::Outbound;
+use crate::instruction::connclient::{Outbound, Shown};
 use bytes::Bytes;
-use faceshare_biz::domain::instruction::{CloseReason, FrameCodec, Notice, SentAction, ServerFrame, WireFormat};
+use faceshare_biz::domain::instruction::{ActionKey, CloseReason, FrameCodec, Notice, SentAction, ServerFrame, WireFormat};
 use faceshare_biz::domain::{MemberId, PointId, Timestamp};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -35,7 +35,34 @@ impl<'a> Encoding<'a> {
     }
 }
 
+/// A position, encoded at most once for each wire format, when first needed.
+struct Showing<'a> {
+    from: MemberId,
+    key: &'a ActionKey,
+    term: u32,
+    encoding: Encoding<'a>,
+    shown: [Option<Arc<Shown>>; WireFormat::ALL.len()],
+}
+
+impl<'a> Showing<'a> {
+    fn new(frame: &'a ServerFrame, sent: &'a SentAction, codec: &'a dyn FrameCodec) -> Self {
+        let SentAction { from, action } = sent;
+        Self { from: *from, key: &action.key, term: action.term, encoding: Encoding::new(frame, codec), shown: [None, None] }
+    }
+
+    fn shown(&mut self, format: WireFormat) -> Arc<Shown> {
+        let Self { from, key, term, encoding, shown } = self;
+        let encode = || Arc::new(Shown { from: *from, key: (*key).clone(), term: *term, frame: encoding.bytes(format) });
+        shown[format as usize].get_or_insert_with(encode).clone()
+    }
+}
+
+/// Receivers that are written to in a row before others have a turn: one large session must not hold up all that share its core.
+const TURN: usize = 64;
+
 /// The connected points of one session.
+///
+/// What is said here waits until [`Fanout::flush`], so that each receiver gets all of it in one go.
 pub(crate) struct Fanout {
     /// In a fixed order, so that the same things happen in the same order every time.
     points: BTreeMap<PointId, Attached>,
@@ -44,11 +71,23 @@ pub(crate) struct Fanout {
     /// The points that are shown a root's position; made when first needed, dropped when anything changes.
     audiences: HashMap<MemberId, Vec<Attached>>,
     codec: Arc<dyn FrameCodec>,
+    /// Those to whom something was said since the last flush.
+    told: Vec<Arc<Outbound>>,
 }
 
 impl Fanout {
     pub(crate) fn new(codec: Arc<dyn FrameCodec>, roots: HashMap<MemberId, MemberId>) -> Self {
-        Self { points: BTreeMap::new(), roots, audiences: HashMap::new(), codec }
+        Self { points: BTreeMap::new(), roots, audiences: HashMap::new(), codec, told: Vec::new() }
+    }
+
+    /// Writes what was said.
+    pub(crate) async fn flush(&mut self) {
+        for (written, outbound) in self.told.drain(..).enumerate() {
+            if written % TURN == TURN - 1 {
+                tokio::task::yield_now().await;
+            }
+            outbound.flush();
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -81,72 +120,76 @@ impl Fanout {
     }
 
     /// To everybody, in order.
-    pub(crate) fn broadcast(&self, frame: &ServerFrame) {
-        let mut encoding = Encoding::new(frame, self.codec.as_ref());
-        for attached in self.points.values() {
-            attached.outbound.push(encoding.bytes(attached.format));
-        }
+    pub(crate) fn broadcast(&mut self, frame: &ServerFrame) {
+        self.tell_those(|_| true, frame);
     }
 
     /// To the points of one member.
-    pub(crate) fn tell_member(&self, member: MemberId, frame: &ServerFrame) {
+    pub(crate) fn tell_member(&mut self, member: MemberId, frame: &ServerFrame) {
+        self.tell_those(|a| a.member == member, frame);
+    }
+
+    fn tell_those(&mut self, whom: impl Fn(&Attached) -> bool, frame: &ServerFrame) {
         let mut encoding = Encoding::new(frame, self.codec.as_ref());
-        for attached in self.points.values().filter(|a| a.member == member) {
-            attached.outbound.push(encoding.bytes(attached.format));
+        for attached in self.points.values().filter(|a| whom(a)) {
+            if attached.outbound.queue(encoding.bytes(attached.format)) {
+                self.told.push(attached.outbound.clone());
+            }
         }
     }
 
     /// To one connection, if it still holds its point.
-    pub(crate) fn tell(&self, point: PointId, incarnation: u64, frame: &ServerFrame) {
-        if let Some(attached) = self.get(point, incarnation) {
-            attached.outbound.push(self.codec.encode(attached.format, frame));
+    pub(crate) fn tell(&mut self, point: PointId, incarnation: u64, frame: &ServerFrame) {
+        if let Some(attached) = self.get(point, incarnation)
+            && attached.outbound.queue(self.codec.encode(attached.format, frame))
+        {
+            let outbound = attached.outbound.clone();
+            self.told.push(outbound);
         }
-    }
-
-    /// The points that are shown this member's position.
-    fn audience(&mut self, from: MemberId) -> &[Attached] {
-        let Self { points, roots, audiences, .. } = self;
-        audiences.entry(from).or_insert_with(|| points.values().filter(|a| roots.get(&a.member) == Some(&from)).cloned().collect())
     }
 
     /// Whether anybody is shown this member's position.
     pub(crate) fn has_audience(&mut self, from: MemberId) -> bool {
-        !self.audience(from).is_empty()
+        !audience(&mut self.audiences, &self.points, &self.roots, from).is_empty()
     }
 
     /// A position, to those whose root is its sender. How many points it went to.
     pub(crate) fn show(&mut self, at: Timestamp, sent: SentAction) -> usize {
-        let codec = self.codec.clone();
-        let (from, key, term) = (sent.from, sent.action.key.clone(), sent.action.term);
-        let frame = position(at, sent);
-        let mut encoding = Encoding::new(&frame, codec.as_ref());
-        let audience = self.audience(from);
+        let frame = position(at, &sent);
+        let mut showing = Showing::new(&frame, &sent, self.codec.as_ref());
+        let audience = audience(&mut self.audiences, &self.points, &self.roots, sent.from);
         for attached in audience {
-            attached.outbound.show(from, key.clone(), term, encoding.bytes(attached.format));
+            if attached.outbound.show(showing.shown(attached.format)) {
+                self.told.push(attached.outbound.clone());
+            }
         }
         audience.len()
     }
 
     /// Positions for one member's points, as it has just begun to follow their sender.
-    pub(crate) fn show_member(&self, member: MemberId, at: Timestamp, sent: Vec<SentAction>) {
-        for sent in sent {
-            for attached in self.points.values().filter(|a| a.member == member) {
-                self.show_one(attached, at, sent.clone());
-            }
-        }
+    pub(crate) fn show_member(&mut self, member: MemberId, at: Timestamp, sent: &[SentAction]) {
+        self.show_those(|a| a.member == member, at, sent);
     }
 
     /// Positions for one connection, as it has just come back.
-    pub(crate) fn show_point(&self, point: PointId, incarnation: u64, at: Timestamp, sent: Vec<SentAction>) {
-        let Some(attached) = self.get(point, incarnation) else { return };
-        for sent in sent {
-            self.show_one(attached, at, sent);
-        }
+    pub(crate) fn show_point(&mut self, point: PointId, incarnation: u64, at: Timestamp, sent: &[SentAction]) {
+        self.show_those(|a| a.point == point && a.incarnation == incarnation, at, sent);
     }
 
-    fn show_one(&self, attached: &Attached, at: Timestamp, sent: SentAction) {
-        let (from, key, term) = (sent.from, sent.action.key.clone(), sent.action.term);
-        attached.outbound.show(from, key, term, self.codec.encode(attached.format, &position(at, sent)));
+    fn show_those(&mut self, whom: impl Fn(&Attached) -> bool, at: Timestamp, sent: &[SentAction]) {
+        if sent.is_empty() {
+            return;
+        }
+        let receivers: Vec<&Attached> = self.points.values().filter(|a| whom(a)).collect();
+        for sent in sent {
+            let frame = position(at, sent);
+            let mut showing = Showing::new(&frame, sent, self.codec.as_ref());
+            for attached in &receivers {
+                if attached.outbound.show(showing.shown(attached.format)) {
+                    self.told.push(attached.outbound.clone());
+                }
+            }
+        }
     }
 
     /// Whose position a member is shown.
@@ -194,7 +237,17 @@ impl Fanout {
     }
 }
 
-fn position(at: Timestamp, sent: SentAction) -> ServerFrame {
+/// The points that are shown this member's position.
+fn audience<'a>(
+    audiences: &'a mut HashMap<MemberId, Vec<Attached>>,
+    points: &BTreeMap<PointId, Attached>,
+    roots: &HashMap<MemberId, MemberId>,
+    from: MemberId,
+) -> &'a [Attached] {
+    audiences.entry(from).or_insert_with(|| points.values().filter(|a| roots.get(&a.member) == Some(&from)).cloned().collect())
+}
+
+fn position(at: Timestamp, sent: &SentAction) -> ServerFrame {
     let from = Some(sent.from);
-    ServerFrame { from, ..ServerFrame::notice(at, Notice::ActionSync(sent)) }
+    ServerFrame { from, ..ServerFrame::notice(at, Notice::ActionSync(sent.clone())) }
 }

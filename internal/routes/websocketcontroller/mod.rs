@@ -2,10 +2,11 @@
 //!
 //! - `upgrade`: who may come in, and how refusals are told.
 //! - `socket`: a WebSocket as the connection client sees it.
+//! - `engine` (a crate of its own): what RFC 6455 asks of a server, without I/O.
 //! - `codec` (a crate of its own, so that it can be fuzzed without the rest): the domain's frames in the two wire formats.
 
 mod socket;
 mod upgrade;
 
-pub use faceshare_codec::WireCodec;
+pub use faceshare_codec::{WebSocketCodec, WireCodec};
 pub use upgrade::{StreamState, routes};

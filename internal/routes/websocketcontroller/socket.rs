@@ -1,157 +1,279 @@
-//! A WebSocket as the connection client sees it, over `tokio-tungstenite`.
+//! A WebSocket as the connection client sees it: the sans-I/O engine of `faceshare-websocket` over what hyper has upgraded.
 //!
-//! Buffers are small: the library's default read buffer of 128 KiB for each connection would be most of a quiet member's cost.
+//! A plain TCP connection is taken back from hyper, so that both halves may use it without a lock and whoever has something to say can
+//! write it at once. Anything else (TLS) is split, and written by its own task alone.
 //!
-//! Both halves share the stream under a lock that is held for one poll at a time. They are polled by one task, so nobody waits for it; it
-//! is there because the reading half must get at the raw connection in the end: what a peer still sends after it was told goodbye has to be
-//! read, or the kernel answers it with a reset that can overtake the close frame.
+//! Frames to send come with their header, put there when they were encoded. Reading goes through a scratch on the stack: a quiet connection
+//! has no buffer at all.
 
 use crate::e::close::code_and_reason;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use faceshare_biz::domain::instruction::{CloseReason, WireFormat};
-use faceshare_logic::instruction::connclient::{FrameSink, FrameSource, Incoming, PeerGone};
-use futures_util::{Sink as _, Stream as _};
+use faceshare_logic::instruction::connclient::{DirectWrite, FrameSink, FrameSource, Incoming, PeerGone};
+use faceshare_websocket::{Event, Kind, Receiver, Violation, close, pong};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::upgrade::downcast;
+use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::io::{ErrorKind, IoSlice};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf, WriteHalf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-/// Read and write buffers in bytes; larger frames grow them for as long as they are under way.
-const BUFFER: usize = 2048;
-/// What may wait in the library's write buffer. The outbound queue's bounds come first; this one is the last resort.
-const WRITE_BUFFER_MAX: usize = 4 << 20;
-
-type Stream = WebSocketStream<TokioIo<Upgraded>>;
-
-/// The stream that both halves poll.
-#[derive(Clone)]
-struct Shared(Arc<Mutex<Stream>>);
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Stream> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn poll<T>(&self, poll: impl FnOnce(Pin<&mut Stream>) -> T) -> T {
-        poll(Pin::new(&mut *self.lock()))
-    }
-
-    /// Reads bytes past the WebSocket and throws them away; `false`: there are no more.
-    fn poll_discard(&self, cx: &mut Context<'_>) -> Poll<bool> {
-        let mut scratch = [0; BUFFER];
-        let mut buffer = ReadBuf::new(&mut scratch);
-        let read = ready!(Pin::new(self.lock().get_mut()).poll_read(cx, &mut buffer));
-        Poll::Ready(read.is_ok() && !buffer.filled().is_empty())
-    }
-}
+/// Bytes read at a time.
+const SCRATCH: usize = 4096;
+/// Frames written in one go at most.
+const MANY: usize = 64;
 
 /// Takes over an upgraded connection; its two halves.
-pub(super) async fn accept(upgraded: Upgraded, format: WireFormat, frame_max: usize) -> (Source, Sink) {
-    let config = WebSocketConfig::default()
-        .read_buffer_size(BUFFER)
-        .write_buffer_size(BUFFER)
-        .max_write_buffer_size(WRITE_BUFFER_MAX)
-        .max_message_size(Some(frame_max))
-        .max_frame_size(Some(frame_max));
-    let stream = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
-    let shared = Shared(Arc::new(Mutex::new(stream)));
-    (Source { shared: shared.clone(), format, broken: false }, Sink { shared, format })
+pub(super) fn accept(upgraded: Upgraded, format: WireFormat, frame_max: usize) -> (Source, Sink) {
+    let (reader, writer, ahead) = match downcast::<TokioIo<TcpStream>>(upgraded) {
+        Ok(parts) => {
+            let (reader, writer) = parts.io.into_inner().into_split();
+            (Reader::Tcp(reader), Writer::Tcp(Arc::new(Tcp(writer))), parts.read_buf)
+        }
+        Err(upgraded) => {
+            let (reader, writer) = tokio::io::split(TokioIo::new(upgraded));
+            (Reader::Other(reader), Writer::Other(writer), Bytes::new())
+        }
+    };
+    let mut source =
+        Source { reader, receiver: Receiver::new(frame_max), format, first: None, more: VecDeque::new(), goodbye: false, broken: false };
+    if !ahead.is_empty() {
+        // What hyper has read beyond the handshake.
+        source.receive(&mut ahead.to_vec());
+    }
+    (source, Sink { writer, unsent: VecDeque::new(), begun: false })
+}
+
+/// Where bytes come from.
+enum Reader {
+    Tcp(OwnedReadHalf),
+    Other(ReadHalf<TokioIo<Upgraded>>),
+}
+
+impl Reader {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        match self {
+            Self::Tcp(half) => Pin::new(half).poll_read(cx, buffer),
+            Self::Other(half) => Pin::new(half).poll_read(cx, buffer),
+        }
+    }
 }
 
 /// The reading half.
 pub(super) struct Source {
-    shared: Shared,
+    reader: Reader,
+    receiver: Receiver,
     format: WireFormat,
+    /// What has been read and not been looked at: mostly one thing at a time, for which no queue is made.
+    first: Option<Incoming>,
+    more: VecDeque<Incoming>,
+    /// The peer has said goodbye.
+    goodbye: bool,
     /// The stream cannot be read as frames any more.
     broken: bool,
 }
 
 impl Source {
-    fn incoming(&self, message: Message) -> Incoming {
-        match (message, self.format) {
-            (Message::Close(_), _) => Incoming::Gone,
-            (Message::Ping(_) | Message::Pong(_) | Message::Frame(_), _) => Incoming::Alive,
-            (Message::Text(text), WireFormat::Json) => Incoming::Frame(text.into()),
-            (Message::Binary(bytes), WireFormat::Proto) => Incoming::Frame(bytes),
-            (Message::Text(_) | Message::Binary(_), _) => Incoming::WrongKind,
+    fn incoming(format: WireFormat, event: Event) -> Incoming {
+        match (event, format) {
+            (Event::Close(goodbye), _) => Incoming::Goodbye(goodbye.answer()),
+            (Event::Ping(payload), _) => Incoming::Probe(pong(&payload)),
+            (Event::Pong, _) => Incoming::Alive,
+            (Event::Message(Kind::Text, text), WireFormat::Json) => Incoming::Frame(text),
+            (Event::Message(Kind::Binary, bytes), WireFormat::Proto) => Incoming::Frame(bytes),
+            (Event::Message(..), _) => Incoming::WrongKind,
         }
+    }
+
+    fn receive(&mut self, bytes: &mut [u8]) {
+        let Self { receiver, format, first, more, goodbye, broken, .. } = self;
+        let mut put = |incoming| {
+            if first.is_none() && more.is_empty() {
+                *first = Some(incoming);
+            } else {
+                more.push_back(incoming);
+            }
+        };
+        let received = receiver.receive(bytes, |event| {
+            *goodbye |= matches!(event, Event::Close(_));
+            put(Self::incoming(*format, event));
+        });
+        if let Err(violation) = received {
+            *broken = true;
+            put(match violation {
+                Violation::TooLarge => Incoming::TooLarge,
+                Violation::Protocol(_) | Violation::NotUtf8 => Incoming::Broken,
+            });
+        }
+    }
+
+    /// What was read and not been looked at.
+    fn take(&mut self) -> Option<Incoming> {
+        let next = self.first.take().or_else(|| self.more.pop_front());
+        if self.more.is_empty() && self.more.capacity() > 0 {
+            self.more = VecDeque::new();
+        }
+        next
+    }
+
+    /// Reads once; `false`: there is no more.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut scratch = [0; SCRATCH];
+        let mut buffer = ReadBuf::new(&mut scratch);
+        let read = ready!(self.reader.poll_read(cx, &mut buffer));
+        if read.is_err() || buffer.filled().is_empty() {
+            return Poll::Ready(false);
+        }
+        if !self.broken {
+            self.receive(buffer.filled_mut());
+        }
+        Poll::Ready(true)
     }
 }
 
 impl FrameSource for Source {
     async fn next(&mut self) -> Incoming {
-        match poll_fn(|cx| self.shared.poll(|stream| stream.poll_next(cx))).await {
-            Some(Ok(message)) => self.incoming(message),
-            Some(Err(Error::Capacity(_))) => {
-                self.broken = true;
-                Incoming::TooLarge
+        loop {
+            if let Some(incoming) = self.take() {
+                return incoming;
             }
-            Some(Err(Error::Utf8(_) | Error::Protocol(_))) => {
-                self.broken = true;
-                Incoming::Broken
+            if !poll_fn(|cx| self.poll_read(cx)).await {
+                return Incoming::Gone;
             }
-            Some(Err(_)) | None => Incoming::Gone,
         }
     }
 
     async fn discard(&mut self) {
-        while !self.broken {
-            match poll_fn(|cx| self.shared.poll(|stream| stream.poll_next(cx))).await {
-                Some(Ok(_)) => {}
-                Some(Err(Error::Capacity(_) | Error::Utf8(_) | Error::Protocol(_))) => self.broken = true,
-                Some(Err(_)) | None => return,
-            }
+        // What breaks the rules is read on, or the kernel answers it with a reset that can overtake the close frame.
+        while !self.goodbye && poll_fn(|cx| self.poll_read(cx)).await {
+            while self.take().is_some() {}
         }
-        while poll_fn(|cx| self.shared.poll_discard(cx)).await {}
     }
+}
+
+/// A TCP connection's writing side. Writes need no exclusive access; that they do not mix is the outbound queue's affair.
+#[derive(Debug)]
+struct Tcp(OwnedWriteHalf);
+
+impl DirectWrite for Tcp {
+    fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone> {
+        let written = match frames {
+            [frame] => self.0.try_write(frame),
+            frames => self.0.try_write_vectored(frames),
+        };
+        match written {
+            Ok(written) => Ok(written),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(0),
+            Err(_) => Err(PeerGone),
+        }
+    }
+}
+
+/// Where bytes go.
+enum Writer {
+    Tcp(Arc<Tcp>),
+    Other(WriteHalf<TokioIo<Upgraded>>),
 }
 
 /// The writing half.
 pub(super) struct Sink {
-    shared: Shared,
-    format: WireFormat,
+    writer: Writer,
+    /// What was to be sent and is not: a send may be interrupted.
+    unsent: VecDeque<Bytes>,
+    /// A part of the first of it is sent.
+    begun: bool,
 }
 
 impl Sink {
-    fn message(&self, frame: Bytes) -> Result<Message, PeerGone> {
-        match self.format {
-            WireFormat::Proto => Ok(Message::Binary(frame)),
-            WireFormat::Json => Utf8Bytes::try_from(frame).map(Message::Text).map_err(|_| PeerGone),
+    async fn write_out(&mut self) -> Result<(), PeerGone> {
+        poll_fn(|cx| self.poll_write_out(cx)).await
+    }
+
+    fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), PeerGone>> {
+        while !self.unsent.is_empty() {
+            let mut slices = [IoSlice::new(&[]); MANY];
+            for (slice, frame) in slices.iter_mut().zip(&self.unsent) {
+                *slice = IoSlice::new(frame);
+            }
+            let count = self.unsent.len().min(MANY);
+            let written = ready!(self.writer.poll_write(cx, &slices[..count]))?;
+            self.sent(written);
+        }
+        self.unsent = VecDeque::new();
+        self.writer.poll_flush(cx)
+    }
+
+    fn sent(&mut self, mut bytes: usize) {
+        while let Some(frame) = self.unsent.front_mut() {
+            if bytes < frame.len() {
+                frame.advance(bytes);
+                self.begun |= bytes > 0;
+                return;
+            }
+            bytes -= frame.len();
+            self.unsent.pop_front();
+            self.begun = false;
+        }
+    }
+}
+
+impl Writer {
+    /// Writes some of it; at least something.
+    fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<Result<usize, PeerGone>> {
+        match self {
+            Self::Tcp(tcp) => loop {
+                let written = tcp.write_now(slices)?;
+                if written > 0 {
+                    return Poll::Ready(Ok(written));
+                }
+                ready!(tcp.0.as_ref().poll_write_ready(cx)).map_err(|_| PeerGone)?;
+            },
+            Self::Other(half) => Poll::Ready(match ready!(Pin::new(half).poll_write_vectored(cx, slices)) {
+                Ok(0) | Err(_) => Err(PeerGone),
+                Ok(written) => Ok(written),
+            }),
         }
     }
 
-    /// Puts a message into the write buffer, once there is room.
-    async fn feed(&self, message: Message) -> Result<(), PeerGone> {
-        poll_fn(|cx| self.shared.poll(|stream| stream.poll_ready(cx))).await.map_err(|_| PeerGone)?;
-        self.shared.poll(|stream| stream.start_send(message)).map_err(|_| PeerGone)
-    }
-
-    async fn flush(&self) -> Result<(), PeerGone> {
-        poll_fn(|cx| self.shared.poll(|stream| stream.poll_flush(cx))).await.map_err(|_| PeerGone)
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), PeerGone>> {
+        match self {
+            Self::Tcp(_) => Poll::Ready(Ok(())),
+            Self::Other(half) => Pin::new(half).poll_flush(cx).map_err(|_| PeerGone),
+        }
     }
 }
 
 impl FrameSink for Sink {
     async fn send(&mut self, frames: &mut Vec<Bytes>) -> Result<(), PeerGone> {
-        for frame in frames.drain(..) {
-            self.feed(self.message(frame)?).await?;
-        }
-        self.flush().await
+        self.unsent.extend(frames.drain(..));
+        self.write_out().await
     }
 
     async fn close(&mut self, reason: CloseReason) {
+        self.unsent.truncate(usize::from(self.begun));
         let (code, reason) = code_and_reason(reason);
-        let frame = CloseFrame { code: CloseCode::from(code), reason: Utf8Bytes::from_static(reason) };
+        self.unsent.push_back(close(code, reason));
         // A peer that is gone needs no goodbye.
-        if self.feed(Message::Close(Some(frame))).await.is_ok() {
-            let _ = self.flush().await;
+        let _ = self.write_out().await;
+    }
+
+    fn direct(&self) -> Option<Arc<dyn DirectWrite>> {
+        match &self.writer {
+            Writer::Tcp(tcp) => Some(tcp.clone()),
+            Writer::Other(_) => None,
+        }
+    }
+
+    async fn writable(&mut self) -> Result<(), PeerGone> {
+        match &self.writer {
+            Writer::Tcp(tcp) => tcp.0.writable().await.map_err(|_| PeerGone),
+            Writer::Other(_) => Ok(()),
         }
     }
 }

@@ -194,7 +194,7 @@ fn upgrade(
 }
 
 async fn serve(state: &StreamState, upgraded: Upgraded, format: WireFormat, arrival: Result<Arrival, CloseReason>) {
-    let (mut source, mut sink) = socket::accept(upgraded, format, state.frame_max).await;
+    let (mut source, mut sink) = socket::accept(upgraded, format, state.frame_max);
     match arrival {
         Ok(arrival) => state.clients.serve(arrival, source, sink).await,
         Err(reason) => {

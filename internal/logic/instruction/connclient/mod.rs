@@ -1,18 +1,22 @@
 //! One connection: reads and carries out, writes and keeps alive, closes with the right word.
 //!
 //! Reader, writer and pulse are three futures of one task. The reader never ends the connection by itself, unless the peer is gone: it
-//! asks the outbound queue to close, so that what is queued goes out first.
+//! asks the outbound queue to close, so that what is queued goes out first. The writer rests most of the time: what a session says goes
+//! straight to the socket (see `outbound`).
 
 mod meter;
 mod outbound;
 mod pulse;
 mod reader;
 mod socket;
+mod waiting;
 mod writer;
 
 pub(crate) use meter::Bucket;
+use outbound::Next;
 pub use outbound::Outbound;
-pub use socket::{FrameSink, FrameSource, Incoming, PeerGone};
+pub use socket::{DirectWrite, FrameSink, FrameSource, Incoming, PeerGone};
+pub use waiting::Shown;
 
 use super::session::{Connected, Opening, SessionHandle};
 use super::sessions::Sessions;
@@ -102,6 +106,7 @@ pub fn refusal(code: ErrorCode) -> CloseReason {
 /// Tells the session that a connection is gone, however it ends: a point whose loss nobody hears of would keep its member online for ever.
 struct Departure {
     session: SessionHandle,
+    outbound: Arc<Outbound>,
     point: PointId,
     incarnation: u64,
     told: bool,
@@ -117,6 +122,7 @@ impl Departure {
 impl Drop for Departure {
     /// Its task panicked, or was cut off.
     fn drop(&mut self) {
+        self.outbound.retire();
         if let (false, Ok(runtime)) = (self.told, tokio::runtime::Handle::try_current()) {
             let (session, point, incarnation) = (self.session.clone(), self.point, self.incarnation);
             runtime.spawn(async move { session.lost(point, incarnation).await });
@@ -142,17 +148,25 @@ struct Connection<'a> {
 
 impl Connection<'_> {
     async fn run(self, connected: Connected, mut source: impl FrameSource, mut sink: impl FrameSink) {
-        let departure = Departure { session: self.session.clone(), point: self.claims.point, incarnation: self.incarnation, told: false };
+        let Self { session, outbound, claims: SessionClaims { point, .. }, incarnation, .. } = &self;
+        let (session, outbound) = (session.clone(), outbound.clone());
+        let departure = Departure { session, outbound, point: *point, incarnation: *incarnation, told: false };
         let pulse = Pulse::new(&self);
         let mut reader = Reader::new(&self, &pulse);
         let writer = Writer::new(&self);
-        let closed = tokio::select! {
+        let (goodbye, closed) = tokio::select! {
             biased;
-            () = reader.run(&mut source) => None,
-            reason = writer.run(connected, &mut sink) => Some(reason),
-            () = pulse.run() => None,
+            goodbye = reader.run(&mut source) => (goodbye, None),
+            reason = writer.run(connected, &mut sink) => (None, Some(reason)),
+            () = pulse.run() => (None, None),
         };
+        let mut last = self.outbound.retire();
         departure.tell().await;
+        if let Some(goodbye) = goodbye {
+            last.push(goodbye);
+            // A peer that does not wait for an answer needs none.
+            let _ = tokio::time::timeout(FAREWELL, sink.send(&mut last)).await;
+        }
         // Where to look first when somebody says that it has missed something.
         tracing::debug!(session = %self.session.id(), point = %self.claims.point, read_up_to = %pulse.watermark(), ?closed, "connection over");
         if let Some(reason) = closed {

@@ -1,22 +1,28 @@
-//! What waits for one receiver.
+//! The way to one receiver: what waits for it, and who may write.
 //!
 //! Ordered frames and answers queue up, bounded by number and bytes: a receiver that lets them fill is closed and may resume. Positions do
 //! not queue: a newer one of the same (sender, key) takes the place of the older, so a slow receiver gets the newest and never a backlog.
+//!
+//! One lock decides who writes. While the pen is the task's (welcome, replay, a full socket, the close), others only add to what waits: the
+//! task looks again before it puts the pen down. While the pen lies free, everything has been written, and whoever adds something writes it
+//! at once, under the lock, as far as the socket takes it; what it does not take brings the pen back to the task, and the task awake.
 
 use super::meter::Tally;
+use super::socket::{DirectWrite, PeerGone};
+use super::waiting::{MANY, Shown, Waiting};
 use bytes::Bytes;
 use faceshare_biz::domain::MemberId;
-use faceshare_biz::domain::instruction::{ActionKey, CloseReason};
-use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use faceshare_biz::domain::instruction::CloseReason;
+use std::io::IoSlice;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// The outbound side of one connection. Filled by the session, emptied by the connection's writer.
+/// The outbound side of one connection. Filled by its session, emptied by whoever has the pen.
 #[derive(Debug)]
 pub struct Outbound {
-    queue: Mutex<Queue>,
-    /// One permit says "look again": any number of pushes between two looks cost one wake.
+    desk: Mutex<Desk>,
+    /// One permit says "look again".
     wake: Notify,
     /// Wakes whoever waits for the close alone.
     closed: Notify,
@@ -25,30 +31,79 @@ pub struct Outbound {
     refusals: Mutex<Tally>,
 }
 
-#[derive(Debug, Default)]
-struct Queue {
-    ordered: VecDeque<Bytes>,
-    bytes: usize,
-    /// In the order in which their keys were first written since the last look.
-    positions: Vec<Position>,
-    closing: Option<CloseReason>,
+/// Who may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pen {
+    /// The connection's task. It looks at what waits before it puts the pen down.
+    Task,
+    /// Whoever holds the lock. Nothing is half written.
+    Free,
+    /// Nobody any more.
+    Broken,
 }
 
 #[derive(Debug)]
-struct Position {
-    from: MemberId,
-    key: ActionKey,
-    /// The presenting term it speaks in; 0: none.
-    term: u32,
-    frame: Bytes,
+struct Desk {
+    pen: Pen,
+    /// Somebody has promised to [`Outbound::flush`].
+    promised: bool,
+    waiting: Waiting,
+    closing: Option<CloseReason>,
+    direct: Option<Arc<dyn DirectWrite>>,
+}
+
+/// What the connection's task is to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Send what is in the batch now.
+    Send,
+    /// Wait until the socket takes more.
+    Blocked,
+    /// Say goodbye: everything before it is written.
+    Close(CloseReason),
+    /// Wait until it is [woken](Outbound::ready).
+    Rest,
+}
+
+impl Desk {
+    const fn is_shut(&self) -> bool {
+        self.closing.is_some() || matches!(self.pen, Pen::Broken)
+    }
+
+    /// Whether whoever has just added something must see to it that it is written. At most one at a time has to.
+    const fn wants_flush(&mut self) -> bool {
+        let wants = matches!(self.pen, Pen::Free) && !self.promised;
+        self.promised |= wants;
+        wants
+    }
+
+    /// Writes past the task what the socket takes. `true`: everything is out.
+    fn write(&mut self) -> Result<bool, PeerGone> {
+        let Some(direct) = &self.direct else { return Ok(self.waiting.is_empty()) };
+        while !self.waiting.is_empty() {
+            let (offered, taken) = if let Some(sole) = self.waiting.sole() {
+                (sole.len(), direct.write_now(&[IoSlice::new(sole)])?)
+            } else {
+                let mut slices = [IoSlice::new(&[]); MANY];
+                let (count, bytes) = self.waiting.slices(&mut slices);
+                (bytes, direct.write_now(&slices[..count])?)
+            };
+            self.waiting.written(taken);
+            if taken < offered {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 impl Outbound {
-    /// An empty queue with these bounds.
+    /// An empty queue with these bounds. The pen is the task's.
     #[must_use]
     pub fn new(max_frames: usize, max_bytes: usize) -> Self {
         let refusals = Mutex::new(Tally::new(u32::MAX, Duration::MAX));
-        Self { queue: Mutex::default(), wake: Notify::new(), closed: Notify::new(), max_frames, max_bytes, refusals }
+        let desk = Desk { pen: Pen::Task, promised: false, waiting: Waiting::default(), closing: None, direct: None };
+        Self { desk: Mutex::new(desk), wake: Notify::new(), closed: Notify::new(), max_frames, max_bytes, refusals }
     }
 
     /// The same for a peer that is refused at most so often within each span of time.
@@ -62,60 +117,89 @@ impl Outbound {
         self.refusals.lock().unwrap_or_else(PoisonError::into_inner).count()
     }
 
-    /// A panic elsewhere leaves no half-made change behind, since each change here is one assignment or push.
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A panic elsewhere leaves no half-made change behind: nothing that can panic runs between two changes that belong together.
+    fn lock(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues an ordered frame or an answer. Over the bounds everything that waits is dropped and the receiver is closed as too slow.
+    /// Sends an ordered frame or an answer. Over the bounds everything that waits is dropped and the receiver is closed as too slow.
     pub fn push(&self, frame: Bytes) {
-        {
-            let mut queue = self.lock();
-            if queue.closing.is_some() {
-                return;
-            }
-            queue.bytes += frame.len();
-            queue.ordered.push_back(frame);
-            if queue.ordered.len() > self.max_frames || queue.bytes > self.max_bytes {
-                metrics::counter!("stream_slow_receivers_total").increment(1);
-                *queue = Queue { closing: Some(CloseReason::TooSlow), ..Queue::default() };
-                self.closed.notify_one();
-            }
-        }
-        self.wake.notify_one();
+        let mut desk = self.lock();
+        self.add(&mut desk, frame);
+        self.write_or_wake(desk);
     }
 
-    /// Shows a position; an older one of the same sender and key that still waits is replaced in its place.
-    pub fn show(&self, from: MemberId, key: ActionKey, term: u32, frame: Bytes) {
-        {
-            let mut queue = self.lock();
-            if queue.closing.is_some() {
-                return;
-            }
-            match queue.positions.iter_mut().find(|p| p.from == from && p.key == key) {
-                Some(position) => (position.term, position.frame) = (term, frame),
-                None => queue.positions.push(Position { from, key, term, frame }),
-            }
+    /// Like [`push`](Self::push), but leaves the writing to a [`flush`](Self::flush), which the caller must see to if this says so.
+    #[must_use]
+    pub(crate) fn queue(&self, frame: Bytes) -> bool {
+        let mut desk = self.lock();
+        self.add(&mut desk, frame);
+        desk.wants_flush()
+    }
+
+    fn add(&self, desk: &mut Desk, frame: Bytes) {
+        if desk.is_shut() {
+            return;
         }
-        self.wake.notify_one();
+        desk.waiting.push(frame);
+        let is_over = |desk: &Desk| desk.waiting.exceeds(self.max_frames, self.max_bytes);
+        // Whoever is to flush may have gathered more than a receiver's bounds, which says nothing about the receiver. If it is gone, its
+        // own task finds out.
+        if is_over(desk) && !(desk.pen == Pen::Free && desk.write().is_ok() && !is_over(desk)) {
+            metrics::counter!("stream_slow_receivers_total").increment(1);
+            desk.waiting.drop_what_has_not_begun();
+            self.shut(desk, CloseReason::TooSlow);
+        }
+    }
+
+    /// Shows a position; an older one of the same sender and key that still waits is replaced in its place. The caller must see to a
+    /// [`flush`](Self::flush) if this says so.
+    #[must_use]
+    pub fn show(&self, position: Arc<Shown>) -> bool {
+        let mut desk = self.lock();
+        if desk.is_shut() {
+            return false;
+        }
+        desk.waiting.show(position);
+        desk.wants_flush()
+    }
+
+    /// Writes what waits, or wakes the task that will.
+    pub fn flush(&self) {
+        self.write_or_wake(self.lock());
+    }
+
+    fn write_or_wake(&self, mut desk: MutexGuard<'_, Desk>) {
+        desk.promised = false;
+        if desk.pen == Pen::Free && desk.write() != Ok(true) {
+            desk.pen = Pen::Task;
+            drop(desk);
+            self.wake.notify_one();
+        }
     }
 
     /// Drops the positions of a sender that the receiver no longer follows.
     pub fn forget(&self, from: MemberId) {
-        self.lock().positions.retain(|p| p.from != from);
+        self.lock().waiting.retain_positions(|p| p.from != from);
     }
 
     /// Drops the positions that speak in another term than this: they must not be seen after the instruction that ended theirs.
     pub fn forget_terms_but(&self, term: Option<u32>) {
-        self.lock().positions.retain(|p| p.term == 0 || Some(p.term) == term);
+        self.lock().waiting.retain_positions(|p| p.term == 0 || Some(p.term) == term);
     }
 
     /// Closes after what is queued. The first reason stands.
     pub fn close(&self, reason: CloseReason) {
-        {
-            let mut queue = self.lock();
-            queue.closing.get_or_insert(reason);
-            queue.positions.clear();
+        let mut desk = self.lock();
+        desk.waiting.retain_positions(|_| false);
+        self.shut(&mut desk, reason);
+    }
+
+    /// From here on the pen is the task's for good.
+    fn shut(&self, desk: &mut Desk, reason: CloseReason) {
+        desk.closing.get_or_insert(reason);
+        if desk.pen == Pen::Free {
+            desk.pen = Pen::Task;
         }
         self.closed.notify_one();
         self.wake.notify_one();
@@ -137,104 +221,49 @@ impl Outbound {
         }
     }
 
-    /// Completes when there may be something to [`take`](Self::take).
-    pub async fn ready(&self) {
+    /// For the task: from now on, what waits may be written past it.
+    pub(crate) fn open(&self, direct: Option<Arc<dyn DirectWrite>>) {
+        self.lock().direct = direct;
+    }
+
+    /// For the task: completes when it has the pen again, and something to do with it.
+    pub(crate) async fn ready(&self) {
         self.wake.notified().await;
     }
 
-    /// Moves everything that waits to the end of `batch`, ordered frames first: an edge is known before the position that it brings.
-    /// Returns the reason to close once that is written.
-    pub fn take(&self, batch: &mut Vec<Bytes>) -> Option<CloseReason> {
-        let mut queue = self.lock();
-        batch.extend(queue.ordered.drain(..));
-        queue.bytes = 0;
-        batch.extend(queue.positions.drain(..).map(|p| p.frame));
-        queue.closing
+    /// For the task: what to do next. What can be written at once is; without a way to, it is put into `batch`.
+    pub(crate) fn next(&self, batch: &mut Vec<Bytes>) -> Result<Next, PeerGone> {
+        let mut desk = self.lock();
+        (desk.pen, desk.promised) = (Pen::Task, false);
+        if desk.direct.is_none() && !desk.waiting.is_empty() {
+            desk.waiting.take(batch);
+            return Ok(Next::Send);
+        }
+        if !desk.write()? {
+            return Ok(Next::Blocked);
+        }
+        if let Some(reason) = desk.closing {
+            return Ok(Next::Close(reason));
+        }
+        desk.pen = Pen::Free;
+        Ok(Next::Rest)
+    }
+
+    /// For the task, as it gives up on what waits: the end of what the peer has the beginning of.
+    pub(crate) fn take_rest(&self) -> Option<Bytes> {
+        self.lock().waiting.take_rest()
+    }
+
+    /// Nothing is written any more, except what this returns: what still waited.
+    pub(crate) fn retire(&self) -> Vec<Bytes> {
+        let mut desk = self.lock();
+        (desk.pen, desk.direct) = (Pen::Broken, None);
+        let mut last = Vec::new();
+        desk.waiting.take(&mut last);
+        last
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Bytes, CloseReason, Outbound};
-    use faceshare_biz::domain::MemberId;
-    use faceshare_biz::domain::instruction::ActionKey;
-
-    fn member(id: u64) -> MemberId {
-        MemberId::new(id).expect("positive")
-    }
-
-    fn key(name: &str) -> ActionKey {
-        ActionKey::new(name, 32).expect("short")
-    }
-
-    fn taken(outbound: &Outbound) -> (Vec<Bytes>, Option<CloseReason>) {
-        let mut batch = Vec::new();
-        let closing = outbound.take(&mut batch);
-        (batch, closing)
-    }
-
-    #[test]
-    fn ordered_frames_come_first_and_in_order_and_positions_are_the_newest() {
-        let outbound = Outbound::new(10, 100);
-        outbound.show(member(1), key("view"), 0, Bytes::from_static(b"v1"));
-        outbound.push(Bytes::from_static(b"a"));
-        outbound.show(member(1), key("pointer"), 0, Bytes::from_static(b"p1"));
-        outbound.show(member(1), key("view"), 0, Bytes::from_static(b"v2"));
-        outbound.push(Bytes::from_static(b"b"));
-        assert_eq!(taken(&outbound), (vec!["a".into(), "b".into(), "v2".into(), "p1".into()], None));
-        assert_eq!(taken(&outbound), (vec![], None));
-    }
-
-    #[test]
-    fn a_receiver_over_its_bounds_is_too_slow_and_holds_nothing_more() {
-        for (frames, bytes) in [(2, 1000), (1000, 5)] {
-            let outbound = Outbound::new(frames, bytes);
-            for _ in 0..3 {
-                outbound.push(Bytes::from_static(b"xx"));
-            }
-            outbound.push(Bytes::from_static(b"yy"));
-            assert_eq!(taken(&outbound), (vec![], Some(CloseReason::TooSlow)));
-        }
-    }
-
-    #[test]
-    fn what_is_queued_goes_out_before_the_close_and_the_first_reason_stands() {
-        let outbound = Outbound::new(10, 100);
-        outbound.push(Bytes::from_static(b"quit"));
-        outbound.close(CloseReason::Left);
-        outbound.close(CloseReason::SessionEnded);
-        outbound.push(Bytes::from_static(b"late"));
-        assert_eq!(taken(&outbound), (vec!["quit".into()], Some(CloseReason::Left)));
-    }
-
-    #[test]
-    fn positions_of_somebody_no_longer_followed_are_dropped() {
-        let outbound = Outbound::new(10, 100);
-        outbound.show(member(1), key("view"), 0, Bytes::from_static(b"1"));
-        outbound.show(member(2), key("view"), 0, Bytes::from_static(b"2"));
-        outbound.forget(member(1));
-        assert_eq!(taken(&outbound).0, vec![Bytes::from_static(b"2")]);
-    }
-    #[test]
-    fn positions_of_a_term_that_is_over_are_dropped() {
-        let left = |term| {
-            let outbound = Outbound::new(10, 100);
-            outbound.show(member(1), key("view"), 2, Bytes::from_static(b"2"));
-            outbound.show(member(1), key("pointer"), 3, Bytes::from_static(b"3"));
-            outbound.show(member(2), key("view"), 0, Bytes::from_static(b"own"));
-            outbound.forget_terms_but(term);
-            taken(&outbound).0
-        };
-        assert_eq!(left(Some(3)), ["3", "own"]);
-        assert_eq!(left(None), ["own"]);
-    }
-
-    #[test]
-    fn a_newer_value_speaks_in_its_own_term() {
-        let outbound = Outbound::new(10, 100);
-        outbound.show(member(1), key("view"), 2, Bytes::from_static(b"2"));
-        outbound.show(member(1), key("view"), 3, Bytes::from_static(b"3"));
-        outbound.forget_terms_but(Some(3));
-        assert_eq!(taken(&outbound).0, ["3"]);
-    }
-}
+#[path = "outbound_tests.rs"]
+mod tests;

@@ -5,6 +5,7 @@ use super::pulse::Pulse;
 use super::socket::{FrameSource, Incoming};
 use super::{Connection, Outbound};
 use crate::instruction::settings::StreamSettings;
+use bytes::Bytes;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::instruction::{ClientFrame, CloseReason, Command, Decoded, Notice, Seq, ServerFrame};
@@ -34,14 +35,19 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Returns when the peer is gone. Anything else that ends a connection goes through the outbound queue, and the reader waits for it.
-    pub(super) async fn run(&mut self, source: &mut impl FrameSource) {
+    /// Returns when the peer is gone, with the answer to its goodbye if it said one. Anything else that ends a connection goes through the outbound queue, and the reader waits for it.
+    pub(super) async fn run(&mut self, source: &mut impl FrameSource) -> Option<Bytes> {
         loop {
             let incoming = source.next().await;
             self.pulse.heard();
             let violation = match incoming {
-                Incoming::Gone => return,
+                Incoming::Gone => return None,
+                Incoming::Goodbye(answer) => return Some(answer),
                 Incoming::Alive => None,
+                Incoming::Probe(answer) => {
+                    self.outbound().push(answer);
+                    None
+                }
                 Incoming::Broken => Some(CloseReason::BadFrames),
                 Incoming::TooLarge => Some(CloseReason::FrameTooLarge),
                 Incoming::WrongKind => self.malformed(),

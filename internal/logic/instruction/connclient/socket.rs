@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::CloseReason;
-use std::future::Future;
+use std::fmt::Debug;
+use std::future::{Future, ready};
+use std::io::IoSlice;
+use std::sync::Arc;
 
 /// What comes from a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,11 +16,15 @@ pub enum Incoming {
     WrongKind,
     /// Something that only says that the peer is there.
     Alive,
+    /// The transport asks whether this side is there; this is the answer, as it is written.
+    Probe(Bytes),
     /// A frame over the limit. Nothing more is read after it.
     TooLarge,
     /// Something that breaks the transport's own rules. Nothing more is read after it.
     Broken,
-    /// The peer is gone, or has said goodbye.
+    /// The peer says goodbye; this is the answer, as it is written. Nothing more is read after it.
+    Goodbye(Bytes),
+    /// The peer is gone.
     Gone,
 }
 
@@ -35,8 +42,25 @@ pub trait FrameSource: Send + 'static {
 
 /// The writing half.
 pub trait FrameSink: Send + 'static {
-    /// Writes all of `frames` (and empties it), in one go as far as the transport can.
+    /// Writes all of `frames` (and empties it), in one go as far as the transport can. The first may be the rest of one that has begun.
     fn send(&mut self, frames: &mut Vec<Bytes>) -> impl Future<Output = Result<(), PeerGone>> + Send;
-    /// Says goodbye.
+    /// Says goodbye. Of what an interrupted [`send`](Self::send) has left, only a frame that has begun still goes before it.
     fn close(&mut self, reason: CloseReason) -> impl Future<Output = ()> + Send;
+    /// A way to write past this half while it rests, for transports that can tell at once how much they take.
+    fn direct(&self) -> Option<Arc<dyn DirectWrite>> {
+        None
+    }
+    /// Completes when a direct write may take more than the last one did.
+    fn writable(&mut self) -> impl Future<Output = Result<(), PeerGone>> + Send {
+        ready(Ok(()))
+    }
+}
+
+/// Writing without waiting.
+pub trait DirectWrite: Debug + Send + Sync {
+    /// Writes of these frames, in order, what the transport takes at once. How many bytes that was; fewer than all: it takes no more now.
+    ///
+    /// # Errors
+    /// [`PeerGone`] when it will never take more.
+    fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone>;
 }

@@ -1,9 +1,9 @@
-//! The writing side: the welcome, what was missed, then whatever waits, in one go each time.
+//! The writing side as far as it is the connection's own task's: the welcome, what was missed, whatever a full socket has left, the close.
 
 use super::socket::{FrameSink, PeerGone};
-use super::{Connection, FAREWELL, Outbound};
+use super::{Connection, FAREWELL, Next, Outbound};
 use crate::instruction::replay::Replay;
-use crate::instruction::session::Connected;
+use crate::instruction::session::{Connected, Missed};
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::CloseReason;
 use std::future::Future;
@@ -36,13 +36,22 @@ impl<'a> Writer<'a> {
         match self.write(connected, sink).await {
             Stop::Close(reason) => {
                 // A peer that does not take the close frame in time is cut off.
-                let _ = tokio::time::timeout(FAREWELL, sink.close(reason)).await;
+                let _ = tokio::time::timeout(FAREWELL, self.close(reason, sink)).await;
                 reason
             }
             // The reader sees the same end, with everything that the peer still said before it; unless it has stopped reading, or the
             // end does not show on its side.
             Stop::Gone => self.connection.outbound.closed().await,
         }
+    }
+
+    async fn close(&self, reason: CloseReason, sink: &mut impl FrameSink) {
+        if let Some(rest) = self.connection.outbound.take_rest()
+            && sink.send(&mut vec![rest]).await.is_err()
+        {
+            return;
+        }
+        sink.close(reason).await;
     }
 
     async fn write(&self, connected: Connected, sink: &mut impl FrameSink) -> Stop {
@@ -54,25 +63,41 @@ impl<'a> Writer<'a> {
 
     async fn write_all(&self, connected: Connected, sink: &mut impl FrameSink) -> Result<CloseReason, Stop> {
         let outbound = &self.connection.outbound;
-        let mut batch = vec![connected.welcome];
-        self.send(&mut batch, sink).await?;
-        if let Some(missed) = connected.missed {
-            let clients = self.connection.clients;
-            let mut replay = Replay::new(clients.sessions.deps(), self.connection.session.id(), self.connection.format, missed);
-            while self.in_time(replay.next(&mut batch)).await?.map_err(|()| Stop::Close(CloseReason::Restarting))? {
-                self.send(&mut batch, sink).await?;
-            }
-        }
+        // On the heap, and gone before the long wait: a connection is as large as what it may ever hold at once.
+        Box::pin(self.begin(connected, sink)).await?;
+        outbound.open(sink.direct());
+        let mut batch = Vec::new();
         loop {
-            let closing = outbound.take(&mut batch);
-            if !batch.is_empty() {
-                self.send(&mut batch, sink).await?;
+            match outbound.next(&mut batch)? {
+                Next::Send => self.send(&mut batch, sink).await?,
+                Next::Blocked => self.in_time(sink.writable()).await??,
+                Next::Close(reason) => return Ok(reason),
+                Next::Rest => {
+                    batch = Vec::new();
+                    outbound.ready().await;
+                }
             }
-            if let Some(reason) = closing {
-                return Ok(reason);
-            }
-            outbound.ready().await;
         }
+    }
+
+    /// The welcome, and what was missed.
+    async fn begin(&self, connected: Connected, sink: &mut impl FrameSink) -> Result<(), Stop> {
+        let Connected { welcome, missed } = connected;
+        let mut batch = vec![welcome];
+        self.send(&mut batch, sink).await?;
+        match missed {
+            Some(missed) => self.replay(missed, batch, sink).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn replay(&self, missed: Missed, mut batch: Vec<Bytes>, sink: &mut impl FrameSink) -> Result<(), Stop> {
+        let clients = self.connection.clients;
+        let mut replay = Replay::new(clients.sessions.deps(), self.connection.session.id(), self.connection.format, missed);
+        while self.in_time(replay.next(&mut batch)).await?.map_err(|()| Stop::Close(CloseReason::Restarting))? {
+            self.send(&mut batch, sink).await?;
+        }
+        Ok(())
     }
 
     async fn send(&self, batch: &mut Vec<Bytes>, sink: &mut impl FrameSink) -> Result<(), Stop> {

@@ -127,6 +127,7 @@ impl Actor {
                     self.do_what_is_due();
                 }
             }
+            self.fanout.flush().await;
         }
     }
 
@@ -371,7 +372,7 @@ impl Actor {
     }
 
     /// Refused too often, a connection ends. What the server itself could not do does not count.
-    pub(crate) fn refuse(&self, asker: Asker, code: ErrorCode, detail: Cow<'static, str>) {
+    pub(crate) fn refuse(&mut self, asker: Asker, code: ErrorCode, detail: Cow<'static, str>) {
         self.answer(asker, Notice::Nack { id: asker.id, code, detail });
         if code != ErrorCode::Unavailable
             && let Some(attached) = self.fanout.get(asker.point, asker.incarnation)
@@ -381,9 +382,10 @@ impl Actor {
         }
     }
 
-    pub(crate) fn answer(&self, asker: Asker, notice: Notice) {
+    pub(crate) fn answer(&mut self, asker: Asker, notice: Notice) {
         if asker.id != 0 {
-            self.fanout.tell(asker.point, asker.incarnation, &ServerFrame::notice(self.now(), notice));
+            let frame = ServerFrame::notice(self.now(), notice);
+            self.fanout.tell(asker.point, asker.incarnation, &frame);
         }
     }
 }

@@ -211,7 +211,7 @@ impl Actor {
                         && let Some(root) = follow.root
                     {
                         let latest = self.actions.latest(&self.state, root);
-                        self.fanout.show_member(*member, at, latest);
+                        self.fanout.show_member(*member, at, &latest);
                     }
                 }
                 Change::Left { member } | Change::Removed { member } => {

@@ -142,7 +142,7 @@ impl Actor {
         if reply.send(Ok(connected)).is_err() {
             return self.lost(point, incarnation);
         }
-        self.fanout.show_point(point, incarnation, self.now(), latest);
+        self.fanout.show_point(point, incarnation, self.now(), &latest);
     }
 
     /// For a while after its end, people are let in to be told so: what they missed, or the last frame alone.

@@ -1,12 +1,13 @@
 //! A connection whose other end is a test: it says what it likes, stops reading when it likes, and keeps what it hears.
 
 use super::codec::TableCodec;
-use crate::instruction::connclient::{FrameSink, FrameSource, Incoming, PeerGone};
+use crate::instruction::connclient::{DirectWrite, FrameSink, FrameSource, Incoming, PeerGone};
 use bytes::Bytes;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::instruction::{
     Action, ActionKey, ActionValue, ClientFrame, CloseReason, Command, Decoded, Event, Notice, SentAction, ServerFrame, Statement, Welcome,
 };
+use std::io::IoSlice;
 use std::sync::{Arc, Mutex};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -42,44 +43,87 @@ impl FrameSource for Source {
     }
 }
 
+/// How the server may write to a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// From wherever it has something to say.
+    Direct,
+    /// From the connection's task alone.
+    Task,
+}
+
+impl Way {
+    pub(super) const ALL: [Self; 2] = [Self::Direct, Self::Task];
+}
+
 /// The server's writing half.
 pub(super) struct Sink {
+    ear: Arc<Ear>,
+    mood: watch::Receiver<Mood>,
+    way: Way,
+}
+
+/// What the client hears, however it is written.
+#[derive(Debug)]
+struct Ear {
     codec: Arc<TableCodec>,
-    heard: Arc<Mutex<Vec<Heard>>>,
+    heard: Mutex<Vec<Heard>>,
     mood: watch::Receiver<Mood>,
 }
 
-impl Sink {
-    async fn is_read(&mut self) -> Result<(), PeerGone> {
-        let mood = *self.mood.wait_for(|mood| *mood != Mood::Stalls).await.map_err(|_| PeerGone)?;
-        if mood == Mood::Gone { Err(PeerGone) } else { Ok(()) }
-    }
-
+impl Ear {
     fn hear(&self, heard: Heard) {
         self.heard.lock().expect("not poisoned").push(heard);
+    }
+
+    fn hear_frame(&self, message: &[u8]) {
+        self.hear(Heard::Frame(Box::new(self.codec.frame(message))));
+    }
+}
+
+impl DirectWrite for Ear {
+    fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone> {
+        match *self.mood.borrow() {
+            Mood::Gone => Err(PeerGone),
+            Mood::Stalls => Ok(0),
+            Mood::Reads => {
+                frames.iter().for_each(|frame| self.hear_frame(frame));
+                Ok(frames.iter().map(|frame| frame.len()).sum())
+            }
+        }
     }
 }
 
 impl FrameSink for Sink {
     async fn send(&mut self, frames: &mut Vec<Bytes>) -> Result<(), PeerGone> {
-        self.is_read().await?;
-        for message in frames.drain(..) {
-            self.hear(Heard::Frame(Box::new(self.codec.frame(&message))));
-        }
+        self.writable().await?;
+        frames.drain(..).for_each(|frame| self.ear.hear_frame(&frame));
         Ok(())
     }
 
     async fn close(&mut self, reason: CloseReason) {
-        if self.is_read().await.is_ok() {
-            self.hear(Heard::Closed(reason));
+        if self.writable().await.is_ok() {
+            self.ear.hear(Heard::Closed(reason));
         }
+    }
+
+    fn direct(&self) -> Option<Arc<dyn DirectWrite>> {
+        match self.way {
+            Way::Direct => Some(self.ear.clone()),
+            Way::Task => None,
+        }
+    }
+
+    async fn writable(&mut self) -> Result<(), PeerGone> {
+        let mood = *self.mood.wait_for(|mood| *mood != Mood::Stalls).await.map_err(|_| PeerGone)?;
+        if mood == Mood::Gone { Err(PeerGone) } else { Ok(()) }
     }
 }
 
 /// The test's end of a connection.
 pub(super) struct Client {
     codec: Arc<TableCodec>,
-    heard: Arc<Mutex<Vec<Heard>>>,
+    ear: Arc<Ear>,
     mood: watch::Sender<Mood>,
     outgoing: Option<mpsc::Sender<Incoming>>,
     /// The server's task for this connection.
@@ -88,12 +132,12 @@ pub(super) struct Client {
 
 impl Client {
     /// Connects to what `serve` does.
-    pub(super) fn new(codec: Arc<TableCodec>, serve: impl FnOnce(Source, Sink) -> JoinHandle<()>) -> Self {
+    pub(super) fn new(codec: Arc<TableCodec>, way: Way, serve: impl FnOnce(Source, Sink) -> JoinHandle<()>) -> Self {
         let (outgoing, incoming) = mpsc::channel(BACKLOG);
         let (mood, seen) = watch::channel(Mood::Reads);
-        let heard = Arc::default();
-        let sink = Sink { codec: codec.clone(), heard: Arc::clone(&heard), mood: seen };
-        Self { codec, heard, mood, outgoing: Some(outgoing), served: serve(Source(incoming), sink) }
+        let ear = Arc::new(Ear { codec: codec.clone(), heard: Mutex::default(), mood: seen.clone() });
+        let sink = Sink { ear: ear.clone(), mood: seen, way };
+        Self { codec, ear, mood, outgoing: Some(outgoing), served: serve(Source(incoming), sink) }
     }
 
     pub(super) fn send(&self, incoming: Incoming) {
@@ -166,7 +210,7 @@ impl Client {
     }
 
     fn drain(&self) -> Vec<Heard> {
-        std::mem::take(&mut self.heard.lock().expect("not poisoned"))
+        std::mem::take(&mut self.ear.heard.lock().expect("not poisoned"))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::codec::TableCodec;
 use super::log::ScriptedLog;
-use super::socket::Client;
+use super::socket::{Client, Way};
 use crate::fakes::{CountingIds, PlainSecrets, PlainTokens};
 use crate::instruction::connclient::{Arrival, ConnClients};
 use crate::instruction::{SessionDeps, SessionObserver, Sessions, StreamSettings};
@@ -86,6 +86,7 @@ pub(super) struct Stage {
     pub(super) observer: Arc<Observer>,
     clock: Arc<PausedClock>,
     connections: ConnClients,
+    way: Way,
 }
 
 impl Stage {
@@ -112,9 +113,14 @@ impl Stage {
         });
         let (tokens, ids) = (Arc::new(PlainTokens), Arc::new(CountingIds::default()));
         let connections = ConnClients { sessions: sessions.clone(), codec: codec.clone(), tokens, ids };
-        let stage = Self { sessions, log, codec, observer, clock, connections };
+        let stage = Self { sessions, log, codec, observer, clock, connections, way: Way::Direct };
         stage.sessions.create(genesis()).await.expect("created");
         stage
+    }
+
+    /// The same; clients are written to this way.
+    pub(super) fn writing(self, way: Way) -> Self {
+        Self { way, ..self }
     }
 
     /// The same session in a fresh process: nothing is loaded, and nobody is connected.
@@ -132,7 +138,7 @@ impl Stage {
         });
         let connections = ConnClients { sessions: sessions.clone(), ..self.connections.clone() };
         let (log, codec) = (self.log.clone(), self.codec.clone());
-        Self { sessions, log, codec, observer: self.observer.clone(), clock: self.clock.clone(), connections }
+        Self { sessions, log, codec, observer: self.observer.clone(), clock: self.clock.clone(), connections, way: self.way }
     }
 
     /// Waits until everything that follows has followed.
@@ -190,7 +196,9 @@ impl Stage {
         let expires_at = self.clock.now() + Duration::from_secs(3_600);
         let arrival = Arrival { claims, format: WireFormat::Proto, position, expires_at };
         let connections = self.connections.clone();
-        Client::new(self.codec.clone(), |source, sink| tokio::spawn(async move { connections.serve(arrival, source, sink).await }))
+        Client::new(self.codec.clone(), self.way, |source, sink| {
+            tokio::spawn(async move { connections.serve(arrival, source, sink).await })
+        })
     }
 
     /// Lets somebody in and connects its first point.

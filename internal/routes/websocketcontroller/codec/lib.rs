@@ -8,6 +8,7 @@ mod tests;
 use bytes::Bytes;
 use faceshare_api::v1;
 use faceshare_biz::domain::instruction::{Decoded, FrameCodec, ServerFrame, WireFormat};
+use faceshare_websocket::{HEADER_MAX, Kind, prefixed};
 use prost::Message;
 
 /// Writes and reads the frames of `faceshare.v1`.
@@ -17,13 +18,29 @@ pub struct WireCodec {
     pub action_key_bytes: usize,
 }
 
-impl FrameCodec for WireCodec {
-    fn encode(&self, format: WireFormat, frame: &ServerFrame) -> Bytes {
+impl WireCodec {
+    /// The frame, behind so many bytes that are left free.
+    fn encode_behind(room: usize, format: WireFormat, frame: &ServerFrame) -> Vec<u8> {
         let frame: v1::ServerFrame = encode::server_frame(frame);
         match format {
-            WireFormat::Proto => frame.encode_to_vec().into(),
-            WireFormat::Json => serde_json::to_vec(&frame).expect("invariant: wire messages always serialise").into(),
+            WireFormat::Proto => {
+                let mut buffer = Vec::with_capacity(room + frame.encoded_len());
+                buffer.resize(room, 0);
+                frame.encode_raw(&mut buffer);
+                buffer
+            }
+            WireFormat::Json => {
+                let mut buffer = vec![0; room];
+                serde_json::to_writer(&mut buffer, &frame).expect("invariant: wire messages always serialise, and memory takes them");
+                buffer
+            }
         }
+    }
+}
+
+impl FrameCodec for WireCodec {
+    fn encode(&self, format: WireFormat, frame: &ServerFrame) -> Bytes {
+        Self::encode_behind(0, format, frame).into()
     }
 
     fn decode(&self, format: WireFormat, message: &[u8]) -> Decoded {
@@ -31,5 +48,23 @@ impl FrameCodec for WireCodec {
             WireFormat::Proto => decode::proto(message, self.action_key_bytes),
             WireFormat::Json => decode::json(message, self.action_key_bytes),
         }
+    }
+}
+
+/// The same, with the header of a WebSocket frame in front of what it writes: put there once, for all receivers.
+#[derive(Debug, Clone, Copy)]
+pub struct WebSocketCodec(pub WireCodec);
+
+impl FrameCodec for WebSocketCodec {
+    fn encode(&self, format: WireFormat, frame: &ServerFrame) -> Bytes {
+        let kind = match format {
+            WireFormat::Proto => Kind::Binary,
+            WireFormat::Json => Kind::Text,
+        };
+        prefixed(kind, WireCodec::encode_behind(HEADER_MAX, format, frame))
+    }
+
+    fn decode(&self, format: WireFormat, message: &[u8]) -> Decoded {
+        self.0.decode(format, message)
     }
 }

@@ -1,0 +1,223 @@
+//! The way to one receiver, with a socket that takes what it is told to take.
+
+use super::{Arc, Bytes, CloseReason, DirectWrite, IoSlice, MemberId, Next, Outbound, PeerGone, Shown};
+use faceshare_biz::domain::instruction::ActionKey;
+use std::sync::Mutex;
+
+fn member(id: u64) -> MemberId {
+    MemberId::new(id).expect("positive")
+}
+
+fn show(outbound: &Outbound, from: MemberId, key: &str, term: u32, text: &'static str) -> bool {
+    let key = ActionKey::new(key, 32).expect("short");
+    outbound.show(Arc::new(Shown { from, key, term, frame: Bytes::from_static(text.as_bytes()) }))
+}
+
+/// What the task of a connection without a direct way finds.
+fn taken(outbound: &Outbound) -> (Vec<Bytes>, Option<CloseReason>) {
+    let mut batch = Vec::new();
+    while outbound.next(&mut batch) == Ok(Next::Send) {}
+    (batch, outbound.closing())
+}
+
+/// Takes so many bytes.
+#[derive(Debug, Default)]
+struct Socket(Mutex<(usize, Vec<u8>, Option<PeerGone>)>);
+
+impl DirectWrite for Socket {
+    fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone> {
+        let (room, read, gone) = &mut *self.0.lock().expect("not poisoned");
+        gone.map_or(Ok(()), Err)?;
+        let all: Vec<u8> = frames.iter().flat_map(|frame| frame.iter().copied()).collect();
+        let taken = all.len().min(*room);
+        *room -= taken;
+        read.extend_from_slice(&all[..taken]);
+        Ok(taken)
+    }
+}
+
+impl Socket {
+    fn takes(&self, bytes: usize) {
+        self.0.lock().expect("not poisoned").0 = bytes;
+    }
+
+    fn read(&self) -> String {
+        String::from_utf8(std::mem::take(&mut self.0.lock().expect("not poisoned").1)).expect("text")
+    }
+}
+
+/// One whose task rests.
+fn at_rest(max_frames: usize, max_bytes: usize) -> (Outbound, Arc<Socket>) {
+    let (outbound, socket) = (Outbound::new(max_frames, max_bytes), Arc::<Socket>::default());
+    socket.takes(usize::MAX);
+    outbound.open(Some(socket.clone()));
+    assert_eq!(next(&outbound), Next::Rest);
+    (outbound, socket)
+}
+
+fn next(outbound: &Outbound) -> Next {
+    let mut batch = Vec::new();
+    let next = outbound.next(&mut batch).expect("the peer is there");
+    assert!(batch.is_empty(), "everything is written directly");
+    next
+}
+
+async fn is_woken(outbound: &Outbound) -> bool {
+    tokio::time::timeout(std::time::Duration::from_millis(1), outbound.ready()).await.is_ok()
+}
+
+#[test]
+fn ordered_frames_come_first_and_in_order_and_positions_are_the_newest() {
+    let outbound = Outbound::new(10, 100);
+    let _ = show(&outbound, member(1), "view", 0, "v1");
+    outbound.push(Bytes::from_static(b"a"));
+    let _ = show(&outbound, member(1), "pointer", 0, "p1");
+    let _ = show(&outbound, member(1), "view", 0, "v2");
+    outbound.push(Bytes::from_static(b"b"));
+    assert_eq!(taken(&outbound), (vec!["a".into(), "b".into(), "v2".into(), "p1".into()], None));
+    assert_eq!(taken(&outbound), (vec![], None));
+}
+
+#[test]
+fn a_receiver_over_its_bounds_is_too_slow_and_holds_nothing_more() {
+    for (frames, bytes) in [(2, 1000), (1000, 5)] {
+        let outbound = Outbound::new(frames, bytes);
+        for _ in 0..3 {
+            outbound.push(Bytes::from_static(b"xx"));
+        }
+        outbound.push(Bytes::from_static(b"yy"));
+        assert_eq!(taken(&outbound), (vec![], Some(CloseReason::TooSlow)));
+    }
+}
+
+#[test]
+fn what_is_queued_goes_out_before_the_close_and_the_first_reason_stands() {
+    let outbound = Outbound::new(10, 100);
+    outbound.push(Bytes::from_static(b"quit"));
+    outbound.close(CloseReason::Left);
+    outbound.close(CloseReason::SessionEnded);
+    outbound.push(Bytes::from_static(b"late"));
+    assert_eq!(taken(&outbound), (vec!["quit".into()], Some(CloseReason::Left)));
+}
+
+#[test]
+fn positions_of_somebody_no_longer_followed_are_dropped() {
+    let outbound = Outbound::new(10, 100);
+    let _ = show(&outbound, member(1), "view", 0, "1");
+    let _ = show(&outbound, member(2), "view", 0, "2");
+    outbound.forget(member(1));
+    assert_eq!(taken(&outbound).0, vec![Bytes::from_static(b"2")]);
+}
+
+#[test]
+fn positions_of_a_term_that_is_over_are_dropped() {
+    let left = |term| {
+        let outbound = Outbound::new(10, 100);
+        let _ = show(&outbound, member(1), "view", 2, "2");
+        let _ = show(&outbound, member(1), "pointer", 3, "3");
+        let _ = show(&outbound, member(2), "view", 0, "own");
+        outbound.forget_terms_but(term);
+        taken(&outbound).0
+    };
+    assert_eq!(left(Some(3)), ["3", "own"]);
+    assert_eq!(left(None), ["own"]);
+}
+
+#[test]
+fn a_newer_value_speaks_in_its_own_term() {
+    let outbound = Outbound::new(10, 100);
+    let _ = show(&outbound, member(1), "view", 2, "2");
+    let _ = show(&outbound, member(1), "view", 3, "3");
+    outbound.forget_terms_but(Some(3));
+    assert_eq!(taken(&outbound).0, ["3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resting_task_is_not_woken_for_what_the_socket_takes() {
+    let (outbound, socket) = at_rest(10, 100);
+    outbound.push(Bytes::from_static(b"a"));
+    assert!(outbound.queue(Bytes::from_static(b"b")), "the first to add must flush");
+    assert!(!show(&outbound, member(1), "view", 0, "v1"), "and nobody else");
+    let _ = show(&outbound, member(1), "view", 0, "v2");
+    assert_eq!(socket.read(), "a", "what is queued waits for the flush");
+    outbound.flush();
+    assert_eq!(socket.read(), "bv2");
+    assert!(!is_woken(&outbound).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_socket_does_not_take_is_the_tasks_and_comes_out_whole() {
+    for room in 0..9 {
+        let (outbound, socket) = at_rest(10, 100);
+        socket.takes(room);
+        let _ = show(&outbound, member(1), "view", 1, "old");
+        let _ = show(&outbound, member(1), "pointer", 1, "ptr");
+        outbound.push(Bytes::from_static(b"one"));
+        assert!(is_woken(&outbound).await);
+        let begun = socket.read();
+        assert_eq!(begun, &"oneoldptr"[..room]);
+        assert_eq!(next(&outbound), Next::Blocked);
+        // While the pen is the task's, others only add.
+        assert!(!show(&outbound, member(1), "view", 2, "new") && !outbound.queue(Bytes::from_static(b"two")));
+        outbound.push(Bytes::from_static(b"six"));
+        outbound.forget_terms_but(Some(2));
+        outbound.flush();
+        assert!(!is_woken(&outbound).await);
+        socket.takes(usize::MAX);
+        assert_eq!(next(&outbound), Next::Rest);
+        let expected = match room {
+            0..3 => "onetwosixnew",
+            // The old one had not begun: the new one takes its place, and the other's term is over.
+            3 => "onetwosixnew",
+            4..=6 => "oneoldtwosixnew",
+            _ => "oneoldptrtwosixnew",
+        };
+        assert_eq!(format!("{begun}{}", socket.read()), expected, "{room}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_receiver_keeps_only_the_rest_of_what_it_has_begun_to_read() {
+    let (outbound, socket) = at_rest(2, 100);
+    socket.takes(2);
+    outbound.push(Bytes::from_static(b"begun"));
+    assert!(is_woken(&outbound).await);
+    for _ in 0..3 {
+        outbound.push(Bytes::from_static(b"more"));
+    }
+    assert_eq!((next(&outbound), outbound.closing()), (Next::Blocked, Some(CloseReason::TooSlow)));
+    assert_eq!(outbound.take_rest(), Some(Bytes::from_static(b"gun")));
+    assert_eq!(next(&outbound), Next::Close(CloseReason::TooSlow));
+}
+
+#[test]
+fn a_round_longer_than_the_bounds_does_not_make_a_reader_slow() {
+    let (outbound, socket) = at_rest(2, 100);
+    assert!((0..10).filter(|_| outbound.queue(Bytes::from_static(b"x"))).count() >= 1);
+    outbound.flush();
+    assert_eq!((socket.read().as_str(), outbound.closing()), ("xxxxxxxxxx", None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_gives_the_task_the_pen_and_what_was_promised_goes_before_it() {
+    let (outbound, socket) = at_rest(10, 100);
+    assert!(outbound.queue(Bytes::from_static(b"last")));
+    outbound.close(CloseReason::Left);
+    assert!(is_woken(&outbound).await);
+    outbound.flush();
+    assert_eq!(socket.read(), "", "it is the task's now");
+    assert_eq!(next(&outbound), Next::Close(CloseReason::Left));
+    assert_eq!(socket.read(), "last");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_is_gone_is_found_by_the_task_and_a_retired_one_takes_nothing() {
+    let (outbound, socket) = at_rest(10, 100);
+    socket.0.lock().expect("not poisoned").2 = Some(PeerGone);
+    outbound.push(Bytes::from_static(b"a"));
+    assert!(is_woken(&outbound).await);
+    assert_eq!(outbound.next(&mut Vec::new()), Err(PeerGone));
+    assert_eq!(outbound.retire(), ["a"]);
+    assert!(!outbound.queue(Bytes::from_static(b"b")));
+    assert!(outbound.retire().is_empty());
+}
