@@ -1,0 +1,107 @@
+"""What is run: names, arguments, how often, and which figures of a record count."""
+
+import dataclasses
+
+OURS, FLOOR, BATCH, PLAIN = "faceshare", "floor", "floor-batch", "plain-axum"
+# A position to a room, unbatched and in bursts: deliveries per processor second of one are set against the other.
+ROOM = ("--rooms", 1, "--members", 1000)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    """Runs that are repeated together, target after target."""
+
+    name: str
+    title: str
+    # Of `facesharectl bench`.
+    arguments: tuple
+    targets: tuple
+    # Names in its record, what is worth a column.
+    figures: tuple
+    seconds: float
+    settings: tuple = ()
+    # Baselines hardly differ from run to run where nothing happens: they may run once.
+    baselines_once: bool = False
+
+    def command(self, quick):
+        seconds = 1 if quick else self.seconds
+        return (*(smaller(self.arguments) if quick else self.arguments), "--warmup", 0.5 if quick else 1.5, "--duration", seconds)
+
+
+def smaller(arguments):
+    """A tenth of the rooms, members and connections, enough to see that everything works."""
+    sizes = {"--rooms": 2, "--members": 10, "--connections": 20, "--sessions": 2, "--quiet-rooms": 2}
+    out = list(arguments)
+    for at, name in enumerate(arguments):
+        if name in sizes:
+            out[at + 1] = max(sizes[name], arguments[at + 1] // 10)
+    return tuple(out)
+
+
+COST = ("server_cpu_us_per_delivery", "latency_p50_ms", "latency_p99_ms", "generator_cores")
+
+SCENARIOS = (
+    Scenario("A", "1 room × 1,000 members × 30/s", ("fanout", *ROOM, "--rate", 30), (OURS, FLOOR, PLAIN), COST, 8),
+    Scenario("B", "200 rooms × 10 members × 10/s", ("fanout", "--rooms", 200, "--members", 10, "--rate", 10), (OURS, FLOOR, PLAIN), COST, 8),
+    Scenario(
+        "burst",
+        "1 room × 1,000 members × 16 frames at once, 4/s",
+        ("fanout", *ROOM, "--rate", 4, "--burst", 16),
+        (OURS, FLOOR, BATCH, PLAIN),
+        ("deliveries_per_server_cpu_s", "server_cpu_us_per_delivery", "latency_p99_ms", "conflated"),
+        6,
+    ),
+    Scenario(
+        "idle",
+        "10,000 connections, heartbeats only",
+        ("idle", "--connections", 10000),
+        (OURS, FLOOR, PLAIN),
+        ("kib_per_connection", "server_cpu_us_per_connection_s", "heartbeats"),
+        25,
+        baselines_once=True,
+    ),
+    Scenario("join", "rooms of 10: prejoin, connect, welcome, announce", ("join",), (OURS,), ("server_cpu_ms_per_join", "latency_p99_ms"), 8),
+    Scenario(
+        "control",
+        "100 sessions × 4 members × 50/s, durable, delivered",
+        ("control", "--rooms", 100, "--members", 4, "--rate", 50),
+        (OURS,),
+        ("commits_per_s", "commits_per_server_cpu_s", "latency_p99_ms", "server_cores"),
+        8,
+    ),
+    Scenario(
+        "control-quiet",
+        "the same, only the sender connected",
+        ("control", "--rooms", 100, "--members", 4, "--rate", 50, "--quiet-members"),
+        (OURS,),
+        ("commits_per_s", "commits_per_server_cpu_s", "latency_p99_ms", "server_cores"),
+        8,
+    ),
+    Scenario("storm", "10,000 members drop and resume", ("storm", "--connections", 10000), (OURS,), ("back_s", "failed"), 5),
+    Scenario(
+        "fairness",
+        "100 quiet sessions beside one of 1,000 members at full rate",
+        ("fairness",),
+        (OURS,),
+        ("latency_p99_ms", "quiet_latency_p50_ms", "quiet_latency_p99_ms", "server_cores"),
+        8,
+    ),
+)
+
+# One run each: a curve shows by itself whether a point is off. Deliveries per second are about the same at every point (9,000; the
+# smallest room 2,700), so that what differs is only how many sessions or members they go to.
+GROWTH = (
+    *(
+        Scenario(f"sessions-{rooms}", "", ("fanout", "--rooms", rooms, "--members", 10, "--rate", 1000 / rooms), (OURS,), COST, 6)
+        for rooms in (10, 30, 100, 300, 1000)
+    ),
+    *(
+        Scenario(f"members-{members}", "", ("fanout", "--rooms", 1, "--members", members, "--rate", rate), (OURS,), COST, 6)
+        for members, rate in ((10, 300), (100, 90), (1000, 9), (5000, 1.8))
+    ),
+)
+# Memory for each connection, as connections grow.
+MEMORY = tuple(Scenario(f"idle-{count}", "", ("idle", "--connections", count), (OURS,), (), 2) for count in (500, 1000, 2000, 5000))
+# One server, one log, the same load again and again.
+LOG_STEPS, LOG_SECONDS = 6, 6
+LOG_ARGUMENTS = ("control", "--rooms", 100, "--members", 4, "--rate", 50, "--quiet-members")

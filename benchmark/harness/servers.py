@@ -1,0 +1,111 @@
+"""Starts the servers under test, each bound to a processor, on free ports, and ends them."""
+
+import contextlib
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+RELEASE = ROOT / "target" / "release"
+SERVER_CORE, LOAD_CORE = "0", "1"
+START_SECONDS = 30
+TICKS = os.sysconf("SC_CLK_TCK")
+
+# What rates by address and account are raised to: all load comes from one. `facesharectl bench` raises what it needs by itself.
+UNLIMITED = "1000000"
+
+
+class NoStart(Exception):
+    """A server that does not start."""
+
+
+def raised_rates():
+    """The limits of this build that one caller alone would meet, raised. A rate of 0 is none already."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = [RELEASE / "faceshareapp", "check-config"]
+        told = subprocess.run(program, cwd=folder, capture_output=True, text=True, check=True).stdout
+    section = told.partition("[limits]")[2].partition("\n[")[0]
+    rates = re.findall(r"^((?:http|guests)_per_(?:address|account)) = (\d+)$", section, re.MULTILINE)
+    return {f"limits.{key}": UNLIMITED for key, now in rates if int(now)}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """A process that listens on `url`."""
+
+    def __init__(self, process, port):
+        self.process, self.port, self.url = process, port, f"http://127.0.0.1:{port}"
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def cpu_seconds(self):
+        with open(f"/proc/{self.pid}/stat", encoding="ascii", errors="replace") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def _wait(process, port, log):
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.02)
+    raise NoStart(pathlib.Path(log).read_text(encoding="utf-8", errors="replace")[-2000:])
+
+
+@contextlib.contextmanager
+def _running(command, port, folder, environment):
+    log = os.path.join(folder, "server.log")
+    with open(log, "wb") as out:
+        process = subprocess.Popen(
+            ["taskset", "-c", SERVER_CORE, *command], cwd=folder, env={**os.environ, **environment}, stdout=out, stderr=out
+        )
+    try:
+        _wait(process, port, log)
+        yield Server(process, port)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def baseline(name):
+    """`floor`, `floor-batch` or `plain-axum`."""
+    port = free_port()
+    command = [RELEASE / name.removesuffix("-batch"), "--listen", f"127.0.0.1:{port}"]
+    if name.endswith("-batch"):
+        command.append("--batch")
+    with tempfile.TemporaryDirectory() as folder, _running(command, port, folder, {}) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def faceshare(settings):
+    """The server on a folder of its own; `settings` are keys and values of its configuration."""
+    port = free_port()
+    settings = {"http.listen": f"127.0.0.1:{port}", "grpc.listen": f"127.0.0.1:{free_port()}", **settings}
+    environment = {"FACESHARE__" + key.replace(".", "__").upper(): value for key, value in settings.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        environment["FACESHARE__DATA_DIR"] = os.path.join(folder, "data")
+        with _running([RELEASE / "faceshareapp", "serve"], port, folder, environment) as server:
+            server.data = pathlib.Path(folder) / "data"
+            yield server
+
+
+def call(url, body=None, headers=None, method=None):
+    """An HTTP call: bytes of the answer, and its headers."""
+    request = urllib.request.Request(url, data=body, headers=headers or {}, method=method)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return answer.read(), answer.headers
