@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 import urllib.request
+from types import MappingProxyType
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RELEASE = ROOT / "target" / "release"
@@ -16,22 +17,22 @@ SERVER_CORE, LOAD_CORE = "0", "1"
 START_SECONDS = 30
 TICKS = os.sysconf("SC_CLK_TCK")
 
-# What rates by address and account are raised to: all load comes from one. `facesharectl bench` raises what it needs by itself.
-UNLIMITED = "1000000"
+# Rates by address and account: all load comes from one. `facesharectl bench` raises what its scenarios need by itself.
+RATES = {f"limits.{name}": 1_000_000 for name in ("http_per_address", "http_per_account", "guests_per_address")}
 
 
 class NoStart(Exception):
     """A server that does not start."""
 
 
-def raised_rates():
-    """The limits of this build that one caller alone would meet, raised. A rate of 0 is none already."""
+def raised(wanted=MappingProxyType(RATES)):
+    """Those of the limits that this build has and that are lower. A rate of 0 is none already."""
     with tempfile.TemporaryDirectory() as folder:
         program = [RELEASE / "faceshareapp", "check-config"]
         told = subprocess.run(program, cwd=folder, capture_output=True, text=True, check=True).stdout
     section = told.partition("[limits]")[2].partition("\n[")[0]
-    rates = re.findall(r"^((?:http|guests)_per_(?:address|account)) = (\d+)$", section, re.MULTILINE)
-    return {f"limits.{key}": UNLIMITED for key, now in rates if int(now)}
+    limits = {f"limits.{key}": int(now) for key, now in re.findall(r"^(\w+) = (\d+)$", section, re.MULTILINE)}
+    return {key: str(value) for key, value in wanted.items() if 0 < limits.get(key, 0) < value}
 
 
 def free_port():
