@@ -21,8 +21,9 @@ def line(path, title, x_label, y_label, series, log_x=True):
     scale = math.log10 if log_x else float
     xs = sorted({x for x, _ in points})
     low, high = scale(xs[0]), scale(xs[-1])
-    step = _step(max(max(y for _, y in points), 1e-9) * 1.1)
-    top = step * math.ceil(max(y for _, y in points) * 1.1 / step)
+    highest = max(max(y for _, y in points), 1e-9) * 1.1
+    step = _step(highest)
+    top = step * math.ceil(highest / step)
 
     def at(x, y):
         across = (scale(x) - low) / (high - low) if high > low else 0.5

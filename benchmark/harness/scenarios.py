@@ -45,8 +45,8 @@ SCENARIOS = (
     Scenario("B", "200 rooms × 10 members × 10/s", ("fanout", "--rooms", 200, "--members", 10, "--rate", 10), (OURS, FLOOR, PLAIN), COST, 8),
     Scenario(
         "burst",
-        "1 room × 1,000 members × 16 frames at once, 4/s",
-        ("fanout", *ROOM, "--rate", 4, "--burst", 16),
+        "1 room × 1,000 members × 16 frames at once, 8/s",
+        ("fanout", *ROOM, "--rate", 8, "--burst", 16),
         (OURS, FLOOR, BATCH, PLAIN),
         ("deliveries_per_server_cpu_s", "server_cpu_us_per_delivery", "latency_p99_ms", "conflated"),
         6,
