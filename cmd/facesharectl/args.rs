@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Watch(Door),
     /// Three clients act out a session in this terminal, in well under a minute.
     Demo,
+    /// Put load on a server and measure it.
+    Bench(Box<crate::bench::args::Args>),
 }
 
 /// What to show at the door.

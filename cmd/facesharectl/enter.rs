@@ -26,7 +26,7 @@ pub(crate) async fn enter(args: &Args) -> Result<Entered> {
         }
         Command::Join(shown) => join(api, &key(shown), false).await,
         Command::Watch(shown) => join(api, &key(shown), true).await,
-        Command::Demo => bail!("the demo has its own way in"),
+        Command::Demo | Command::Bench(_) => bail!("the demo and the load generator have their own way in"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod app;
 mod args;
+mod bench;
 mod demo;
 mod describe;
 mod effect;
@@ -36,6 +37,9 @@ async fn run(args: Args) -> Result<ExitCode> {
     log_to_stderr(&args);
     if let Command::Demo = args.command {
         return demo::run(&args.server).await;
+    }
+    if let Command::Bench(bench) = &args.command {
+        return bench::run(bench, &args.server, args.json);
     }
     let entered = enter::enter(&args).await?;
     if args.in_lines() || !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {

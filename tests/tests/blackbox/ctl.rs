@@ -2,6 +2,7 @@
 
 use faceshare_tests::server::Server;
 use faceshare_tests::terminal::Terminal;
+use serde_json::json;
 
 /// The first 6 to 12 digits that stand by themselves in a line, spaces and hyphens between them ignored.
 fn code_in(line: &str) -> Option<String> {
@@ -38,4 +39,40 @@ async fn a_code_that_opens_nothing_is_said_and_fails() {
     let mut guest = Terminal::open(&server, &["join", "719428", "--plain", "--nickname", "Ben"]);
     assert!(!guest.end().await);
     guest.log.text("expired").await;
+}
+
+#[tokio::test]
+async fn the_load_generator_delivers_everything_and_says_so_in_json() {
+    let server = Server::start().await;
+    let load = ["bench", "fanout", "--rooms", "2", "--members", "3", "--rate", "10", "--warmup", "0", "--duration", "1", "--json"];
+    let mut bench = Terminal::open(&server, &load);
+    assert!(bench.end().await, "{}", bench.log.tail());
+    let report = bench.log.line(|line| line["scenario"] == "fanout").await;
+    assert_eq!((&report["connections"], &report["rooms"], &report["members"]), (&json!(6), &json!(2), &json!(3)), "{report}");
+    for fault in ["lost", "repeated", "reordered", "misdirected", "refused", "disconnected"] {
+        assert_eq!(report[fault], 0, "{fault} in {report}");
+    }
+    assert!(report["deliveries"].as_u64().is_some_and(|deliveries| deliveries > 0), "{report}");
+    assert!(report["latency_p99_ms"].is_number() && report["server_cpu_s"].is_number(), "{report}");
+}
+
+#[tokio::test]
+async fn the_load_generator_brings_everybody_back_after_a_storm() {
+    let server = Server::start().await;
+    let load = ["bench", "storm", "--connections", "9", "--members", "3", "--warmup", "0", "--away", "0", "--window", "0.2", "--json"];
+    let mut bench = Terminal::open(&server, &load);
+    assert!(bench.end().await, "{}", bench.log.tail());
+    let report = bench.log.line(|line| line["scenario"] == "storm").await;
+    assert_eq!((&report["resumes"], &report["connections"], &report["lost"]), (&json!(9), &json!(9), &json!(0)), "{report}");
+}
+
+#[tokio::test]
+async fn the_load_generator_has_every_instruction_acknowledged_once() {
+    let server = Server::start().await;
+    let load = ["bench", "control", "--rooms", "2", "--members", "2", "--rate", "10", "--warmup", "0", "--duration", "1", "--json"];
+    let mut bench = Terminal::open(&server, &load);
+    assert!(bench.end().await, "{}", bench.log.tail());
+    let report = bench.log.line(|line| line["scenario"] == "control").await;
+    assert!(report["commits"].as_u64().is_some_and(|commits| commits > 0), "{report}");
+    assert_eq!(report["frames_per_commit"], 2.0, "the instruction and what followed from it: {report}");
 }

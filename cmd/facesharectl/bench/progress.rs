@@ -1,0 +1,30 @@
+//! A line on the terminal that moves; nothing when there is no terminal.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use std::time::Duration;
+
+/// What is going on.
+pub(super) struct Progress(ProgressBar);
+
+impl Progress {
+    /// A stage that ends at `total`.
+    pub(super) fn new(stage: &'static str, total: u64) -> Self {
+        // It draws on stderr and hides itself when that is no terminal.
+        let bar = ProgressBar::new(total).with_message(stage);
+        let style = ProgressStyle::with_template("{msg:>10} [{bar:40}] {pos}/{len} {elapsed}");
+        Self(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")))
+    }
+
+    pub(super) fn at(&self, position: u64) {
+        self.0.set_position(position);
+    }
+
+    /// How often it is worth saying.
+    pub(super) const STEP: Duration = Duration::from_millis(200);
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
