@@ -3,16 +3,19 @@
 use crate::app::Stores;
 use crate::config::Config;
 use anyhow::Context as _;
+use faceshare_biz::domain::facesession::NoContacts;
 use faceshare_biz::domain::port::{Clock, IdGenerator, Secrets, Tokens};
 use faceshare_logic::account::{AccountDeps, AccountPolicy, Accounts};
 use faceshare_logic::facesession::{
-    CodePolicy, FaceCronTask, FaceSessionDeps, FaceSessionPolicy, FaceSessions, Projector, ProjectorDeps, Retention, purge_number_codes,
+    CodePolicy, DoorWatch, FaceCronTask, FaceSessionDeps, FaceSessionPolicy, FaceSessions, Projector, ProjectorDeps, Retention,
+    purge_number_codes,
 };
 use faceshare_logic::instruction::connclient::ConnClients;
 use faceshare_logic::instruction::exec::Rules;
+use faceshare_logic::instruction::mgr::pointaddresses::PointAddresses;
 use faceshare_logic::instruction::mgr::pointmemmgr::PointMemMgr;
 use faceshare_logic::instruction::{ResumeBounds, SessionDeps, Sessions, StreamSettings};
-use faceshare_repository::db;
+use faceshare_repository::{EmbeddedGuessBudgets, db};
 use faceshare_routes::websocketcontroller::{self, StreamState, WebSocketCodec, WireCodec};
 use faceshare_routes::{AddressLimits, AppState, HttpPolicy, Links, Observer, Ops, ReadinessCheck};
 use faceshare_server::Lifecycle;
@@ -37,6 +40,8 @@ pub(crate) struct House {
     accounts: Arc<Accounts>,
     face_sessions: Arc<FaceSessions>,
     clients: ConnClients,
+    addresses: Arc<PointAddresses>,
+    door: DoorWatch,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdGenerator>,
     directory: Arc<db::FaceSessions>,
@@ -94,6 +99,8 @@ impl House {
             accounts: people.clone(),
             clock: clock.clone(),
         };
+        let budgets = Arc::new(EmbeddedGuessBudgets::new(config.number_code.guesses));
+        let addresses = Arc::<PointAddresses>::default();
         let face_sessions = FaceSessions::new(
             FaceSessionDeps {
                 sessions: sessions.clone(),
@@ -106,6 +113,9 @@ impl House {
                 ids: ids.clone(),
                 clock: clock.clone(),
                 projector: projector.clone(),
+                budgets: budgets.clone(),
+                addresses: addresses.clone(),
+                contacts: Arc::new(NoContacts),
             },
             face_session_policy(config, code_policy),
         );
@@ -117,6 +127,8 @@ impl House {
             background_tasks: TaskTracker::new(),
             accounts: Arc::new(accounts),
             face_sessions: Arc::new(face_sessions),
+            door: DoorWatch { budgets, addresses: addresses.clone(), clock: clock.clone() },
+            addresses,
             clock,
             ids,
             directory,
@@ -134,6 +146,7 @@ impl House {
         self.background_tasks.spawn(purge);
         let cron = FaceCronTask { sessions: self.sessions.clone(), directory: self.directory.clone(), projector: self.projector.clone() };
         self.background_tasks.spawn(cron.run(lifecycle.draining.clone()));
+        self.background_tasks.spawn(self.door.clone().run(lifecycle.draining.clone()));
         self.background_tasks.spawn(self.retention.clone().run(lifecycle.draining.clone()));
     }
 
@@ -155,6 +168,7 @@ impl House {
         };
         let stream = websocketcontroller::routes(StreamState {
             clients: self.clients.clone(),
+            addresses: self.addresses.clone(),
             clock: self.clock.clone(),
             frame_max: config.limits.frame_in,
             origins: http.cors_origins.clone().into(),
@@ -202,6 +216,7 @@ fn face_session_policy(config: &Config, codes: CodePolicy) -> FaceSessionPolicy 
         members_max: u32::try_from(limits.members_per_session).unwrap_or(u32::MAX),
         invite_ttl: config.auth.invite_ttl,
         codes,
+        seats_per_address: limits.seats_per_address,
     }
 }
 

@@ -154,7 +154,7 @@ impl Secrets for PlainSecrets {
         vec![self.fingerprint(purpose, secret)]
     }
 
-    fn number_code(&self, _live_sessions: u64) -> NumberCode {
+    fn number_code(&self, _live_sessions: u64, _longer: bool) -> NumberCode {
         let next = 100_000 + self.codes.fetch_add(1, Ordering::SeqCst);
         NumberCode::parse(&next.to_string()).expect("six digits")
     }

@@ -1,6 +1,7 @@
 //! Where things are kept: the adapters of the domain's ports on SQLite.
 //!
 //! - [`db`]: accounts, token families, the directory of sessions, number codes, invites, in the main database.
+//! - [`EmbeddedGuessBudgets`]: wrong guesses at number codes, in memory.
 //! - [`log`]: the ordered logs of all sessions, in a file of their own, so that nothing else ever delays an instruction.
 //!
 //! A driver's error becomes a domain error here; nothing outside of this crate knows that there is SQL.
@@ -9,9 +10,11 @@
 mod contract;
 pub mod db;
 mod error;
+mod guesses;
 pub mod log;
 mod sqlite;
 
 pub use db::Database;
+pub use guesses::EmbeddedGuessBudgets;
 pub use log::EmbeddedLog;
 pub use sqlite::Synchronous;

@@ -76,8 +76,10 @@ impl Secrets for SealedSecrets {
         self.fingerprinter.fingerprints(label(purpose), secret.as_bytes())
     }
 
-    fn number_code(&self, live_sessions: u64) -> NumberCode {
-        let code = self.draw(|rng| validatecode::generate(CodeLength::for_live(live_sessions), rng));
+    fn number_code(&self, live_sessions: u64, longer: bool) -> NumberCode {
+        let length = CodeLength::for_live(live_sessions);
+        let length = if longer { length.longer() } else { length };
+        let code = self.draw(|rng| validatecode::generate(length, rng));
         NumberCode::parse(code.as_str()).expect("invariant: a generated code is 6 to 12 digits")
     }
 
@@ -134,7 +136,21 @@ mod tests {
     fn number_codes_grow_with_the_number_of_live_sessions() {
         let secrets = secrets();
         for (live, digits) in [(0, 6), (100, 6), (101, 7), (1_000, 7), (1_001, 8), (u64::MAX, 12)] {
-            assert_eq!(secrets.number_code(live).digits().len(), digits, "{live}");
+            assert_eq!(secrets.number_code(live, false).digits().len(), digits, "{live}");
+            assert_eq!(secrets.number_code(live, true).digits().len(), 12.min(digits + 1), "{live}");
+        }
+    }
+
+    /// What the worth of a guess rests on: see `ExpectedHits::of_guess`.
+    #[test]
+    fn of_the_numbers_of_each_length_at_least_eight_in_ten_can_be_codes() {
+        const DRAWN: usize = 20_000;
+        let secrets = secrets();
+        for length in 6..=12_u32 {
+            let numbers = (0..DRAWN).map(|_| secrets.draw(|rng| rand::Rng::next_u64(rng) % 10_u64.pow(length)));
+            let width = usize::try_from(length).expect("small");
+            let shapely = numbers.filter(|n| validatecode::normalize(&format!("{n:0width$}")).is_ok_and(|c| c.is_allocatable())).count();
+            assert!(shapely > DRAWN * 80 / 100, "{length}: {shapely}");
         }
     }
 

@@ -16,6 +16,29 @@ const V6_PREFIX: u8 = 56;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NetworkKey(IpNet);
 
+/// What one household or device has to itself of IPv6, in bits of prefix.
+const V6_SITE_PREFIX: u8 = 64;
+
+/// The address itself for IPv4; the first address of its /64 for IPv6, whose holder changes the rest at will.
+#[must_use]
+pub fn address_key(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        address @ IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Net::new(address, V6_SITE_PREFIX).expect("invariant: the prefix fits its family").network()),
+    }
+}
+
+impl NetworkKey {
+    /// The first address of the network.
+    #[must_use]
+    pub const fn first(self) -> IpAddr {
+        match self.0 {
+            IpNet::V4(network) => IpAddr::V4(network.addr()),
+            IpNet::V6(network) => IpAddr::V6(network.addr()),
+        }
+    }
+}
+
 /// The network key of an address.
 #[must_use]
 pub fn network_key(address: IpAddr) -> NetworkKey {
@@ -49,6 +72,15 @@ mod tests {
         assert_eq!(key("192.0.2.77"), "192.0.2.0/24");
         assert_eq!(key("::ffff:192.0.2.77"), "192.0.2.0/24");
         assert_eq!(key("2001:db8:0:1ff:1:2:3:4"), "2001:db8:0:100::/56");
+    }
+
+    #[test]
+    fn an_address_of_ipv6_counts_as_its_64() {
+        let key = |text: &str| address_key(text.parse().expect("an address")).to_string();
+        assert_eq!(key("192.0.2.77"), "192.0.2.77");
+        assert_eq!(key("::ffff:192.0.2.77"), "192.0.2.77");
+        assert_eq!(key("2001:db8:0:1ff:1:2:3:4"), "2001:db8:0:1ff::");
+        assert_eq!(network_key("2001:db8:0:1ff:1:2:3:4".parse().expect("an address")).first().to_string(), "2001:db8:0:100::");
     }
 
     proptest! {

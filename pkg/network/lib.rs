@@ -2,7 +2,7 @@
 //!
 //! - [`resolve`] finds the client's address, believing a forwarding header only as far as
 //!   [`TrustedProxies`] wrote it;
-//! - [`network_key`] maps an address to the network that limits are counted for;
+//! - [`address_key`] and [`network_key`] map an address to what limits are counted for;
 //! - [`host_is_trustworthy`] tells whether a request's `Host` may go into a link.
 //!
 //! Addresses are handled in their canonical form: an IPv4 address mapped into IPv6 is that IPv4
@@ -16,5 +16,5 @@ mod trusted;
 
 pub use client::{has_forwarding_header, is_loopback, resolve};
 pub use host::host_is_trustworthy;
-pub use key::{NetworkKey, network_key};
+pub use key::{NetworkKey, address_key, network_key};
 pub use trusted::{ProxyFault, TrustedProxies, TrustedProxyError};

@@ -17,7 +17,6 @@ const FEATURES: &[(&str, &str)] = &[
     ("limits.files_per_session", "file sharing"),
     ("limits.knocks_per_address", "admission by approval"),
     ("limits.knocks_per_session", "admission by approval"),
-    ("limits.seats_per_address", "a limit of seats per address"),
     ("notify", "push notifications"),
     ("redis", "clustering on Redis"),
     ("tls", "TLS on the server's own listeners"),

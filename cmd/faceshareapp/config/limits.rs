@@ -13,6 +13,8 @@ pub(crate) struct Limits {
     pub(crate) members_per_session: usize,
     /// Connected devices of one member.
     pub(crate) points_per_member: usize,
+    /// Seats of one address in one session that are not connected yet.
+    pub(crate) seats_per_address: usize,
     /// Sessions that one host has running.
     pub(crate) live_sessions_per_host: usize,
     /// Length of a session's title.
@@ -77,6 +79,7 @@ impl Limits {
         let limits = Self {
             members_per_session: keys.number("members_per_session", 500, 1..=10_000),
             points_per_member: keys.number("points_per_member", 5, 1..=100),
+            seats_per_address: keys.number("seats_per_address", 40, 1..=10_000),
             live_sessions_per_host: keys.number("live_sessions_per_host", 20, 1..=10_000),
             title: keys.number("title", 100, 1..=1000),
             nickname: keys.number("nickname", 32, 1..=256),

@@ -71,6 +71,23 @@ impl Section<'_, '_> {
         self.read(key, default, parse, ToString::to_string)
     }
 
+    /// A number with at most three decimals, in thousandths, within `range`.
+    pub(super) fn thousandths(&mut self, key: &'static str, default: u32, range: RangeInclusive<u32>) -> u32 {
+        let show = |thousandths: &u32| format!("{}", f64::from(*thousandths) / 1_000.0);
+        let parse = |value: &Value| {
+            let found = match &value.kind {
+                ValueKind::Float(number) => Some(*number),
+                ValueKind::String(text) if is_from_environment(value) => text.parse().ok(),
+                _ => whole_number(value)?.to_string().parse().ok(),
+            };
+            let rounded = found.map(|number| (number * 1_000.0).round()).filter(|n| *n >= 0.0 && *n <= f64::from(u32::MAX));
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within the range, as was just looked at")]
+            let allowed = rounded.map(|n| n as u32).filter(|n| range.contains(n));
+            allowed.ok_or_else(|| format!("is out of range; allowed: {} to {}", show(range.start()), show(range.end())))
+        };
+        self.read(key, default, parse, show)
+    }
+
     /// A duration within `range`.
     pub(super) fn duration(&mut self, key: &'static str, default: Duration, range: RangeInclusive<Duration>) -> Duration {
         let parse = |value: &Value| {

@@ -6,10 +6,12 @@ mod id;
 pub mod instruction;
 mod page;
 pub mod port;
+mod site;
 mod text;
 mod time;
 
 pub use id::{AccountId, FamilyId, FileId, KnockId, MemberId, PointId, SessionId};
 pub use page::{Page, PageRequest};
+pub use site::Site;
 pub use text::{Nickname, TextError, Title, clean_text};
 pub use time::Timestamp;

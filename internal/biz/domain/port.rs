@@ -67,8 +67,8 @@ pub trait Secrets: Send + Sync + 'static {
     /// The fingerprints under every key that is still accepted, the active key's first: for looking up.
     fn fingerprints(&self, purpose: SecretUse, secret: &str) -> Vec<[u8; 32]>;
     /// A random number code of allowed shape, as long as this many live sessions in the installation ask for: the fewest digits,
-    /// 6..=12, with which a guess hits one of them with a probability of at most 1e-4.
-    fn number_code(&self, live_sessions: u64) -> NumberCode;
+    /// 6..=12, with which a guess hits one of them with a probability of at most 1e-4; and one digit more when `longer` is wanted.
+    fn number_code(&self, live_sessions: u64, longer: bool) -> NumberCode;
     /// 128 random bits as URL-safe text.
     fn invite_secret(&self) -> String;
     /// A name for a new epoch, never used before.

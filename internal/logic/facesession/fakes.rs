@@ -1,9 +1,14 @@
 //! Ports in memory, and a house that stands on them, for the tests of the use cases around sessions.
 
+mod door;
+
+pub(crate) use door::{Budgets, Contacts, HERE, THERE};
+
 use super::{CodePolicy, Created, FaceSessionDeps, FaceSessionPolicy, FaceSessions, Key, NewFaceSession, Projector, ProjectorDeps};
 use crate::account::fakes::People;
 use crate::fakes::{CountingIds, FakeClock, MemoryLog, PlainSecrets, PlainTokens, away, sessions};
 use crate::instruction::Sessions;
+use crate::instruction::mgr::pointaddresses::PointAddresses;
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{Account, AccountRepository, Caller};
 use faceshare_biz::domain::facesession::{
@@ -30,6 +35,9 @@ pub(crate) struct House {
     pub(crate) sessions: Sessions,
     pub(crate) cases: FaceSessions,
     pub(crate) people: Arc<People>,
+    pub(crate) budgets: Arc<Budgets>,
+    pub(crate) addresses: Arc<PointAddresses>,
+    pub(crate) contacts: Arc<Contacts>,
 }
 
 impl House {
@@ -42,6 +50,7 @@ impl House {
         let projector = Projector::new(deps, CodePolicy::default());
         let log = Arc::<MemoryLog>::default();
         let sessions = sessions(log.clone(), clock.clone(), secrets.clone(), Arc::new(projector.clone()));
+        let (budgets, addresses, contacts) = (Arc::<Budgets>::default(), Arc::<PointAddresses>::default(), Arc::<Contacts>::default());
         let deps = FaceSessionDeps {
             sessions: sessions.clone(),
             directory: directory.clone(),
@@ -53,6 +62,9 @@ impl House {
             ids,
             clock: clock.clone(),
             projector: projector.clone(),
+            budgets: budgets.clone(),
+            addresses: addresses.clone(),
+            contacts: contacts.clone(),
         };
         let policy = FaceSessionPolicy {
             live_per_host: LIVE_PER_HOST,
@@ -60,17 +72,44 @@ impl House {
             members_max: 500,
             invite_ttl: std::time::Duration::from_secs(86_400),
             codes: CodePolicy::default(),
+            seats_per_address: 3,
         };
-        Self { cases: FaceSessions::new(deps, policy), clock, log, directory, codes, projector, sessions, people }
+        Self {
+            budgets,
+            addresses,
+            contacts,
+            cases: FaceSessions::new(deps, policy),
+            clock,
+            log,
+            directory,
+            codes,
+            projector,
+            sessions,
+            people,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A guest of this number.
+    pub(crate) async fn person(&self, number: u64) -> Caller {
+        self.somebody(number, None).await
     }
 
     /// Somebody with an account of this number.
-    pub(crate) async fn person(&self, number: u64) -> Caller {
+    pub(crate) async fn account(&self, number: u64) -> Caller {
+        self.somebody(number, Some(format!("name{number}"))).await
+    }
+
+    async fn somebody(&self, number: u64, username: Option<String>) -> Caller {
         let id = AccountId::new(number).expect("an id");
         let nickname = Nickname::new(&format!("person {number}"), 32).expect("a nickname");
-        let account = Account { id, username: None, nickname, avatar_url: String::new(), created_at: self.clock.now() };
+        let guest = username.is_none();
+        let account = Account { id, username, nickname, avatar_url: String::new(), created_at: self.clock.now() };
         self.people.insert(&account).await.expect("a new person");
-        Caller { account: id, family: FamilyId::new(number).expect("an id"), guest: true }
+        Caller { account: id, family: FamilyId::new(number).expect("an id"), guest }
     }
 
     /// A session with default settings.
@@ -81,7 +120,7 @@ impl House {
     /// Somebody comes in by code and connects.
     pub(crate) async fn join(&self, who: Caller, created: &Created) -> SessionClaims {
         let key = Key::NumberCode(created.code.code.digits().to_owned());
-        let token = self.cases.prejoin(who, key, None).await.expect("let in").token;
+        let token = self.cases.prejoin(who, HERE, key, None).await.expect("let in").token;
         let (claims, _) = PlainTokens.verify_session(&token.token, self.clock.now()).expect("a session token");
         self.connect(claims).await;
         claims

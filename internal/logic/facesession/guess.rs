@@ -1,17 +1,38 @@
 //! Guesses: every attempt to find a session by a number code or an invite goes through here, for search and prejoin alike.
 //!
 //! Whatever the reason that a code or invite does not work (unknown, expired, rotated, full, ended, locked, banned), the answer is the
-//! same, and it comes at the same time after the question. What a guess costs belongs into [`FaceSessions::guess`].
+//! same, and it comes at the same time after the question. Wrong codes spend budgets ([`GuessBudgets`]); who has spent one is told to wait,
+//! whether the code is right or wrong, at that same time.
+//!
+//! [`GuessBudgets`]: faceshare_biz::domain::facesession::GuessBudgets
 
+use super::door::Admittance;
 use super::{FaceSessions, Key};
 use crate::text::FieldChecks;
-use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::account::Caller;
-use faceshare_biz::domain::facesession::{CodeRecord, Invite, NumberCode};
+use faceshare_biz::domain::facesession::{CodeRecord, ExpectedHits, Found, Guesser, Invite, Judgement, NumberCode};
 use faceshare_biz::domain::port::SecretUse;
+use faceshare_biz::domain::{SessionId, Site};
 use faceshare_biz::{Error, ErrorCode, Result};
 use std::future::Future;
+use std::sync::PoisonError;
+use std::time::Duration;
 use tokio::time::Instant;
+
+/// Somebody at the door.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Visitor {
+    /// Who.
+    pub(super) caller: Caller,
+    /// From where.
+    pub(super) site: Site,
+}
+
+impl Visitor {
+    fn guesser(&self) -> Guesser {
+        Guesser { account: (!self.caller.guest).then_some(self.caller.account), site: self.site }
+    }
+}
 
 /// A well-formed [`Key`].
 #[derive(Debug)]
@@ -71,36 +92,101 @@ fn hide_the_reason(error: Error) -> Error {
     }
 }
 
+/// A budget is spent. Said of right and wrong guesses alike.
+pub(super) fn too_many(wait: Duration) -> Error {
+    Error::new(ErrorCode::RateLimited, "too many wrong codes were tried from here, or by you; wait before the next").retry_after(wait)
+}
+
 impl FaceSessions {
-    /// Makes one guess and answers for it.
-    pub(super) async fn guess<T>(&self, caller: Caller, attempt: impl Future<Output = Result<T>> + Send) -> Result<T> {
+    /// Makes one guess and answers for it: `attempt` is made where the key leads.
+    pub(super) async fn guess<T, A>(&self, who: Visitor, key: &ParsedKey, attempt: impl FnOnce(Lead, Admittance) -> A + Send) -> Result<T>
+    where
+        A: Future<Output = Result<T>> + Send,
+    {
         let arrival = Instant::now();
-        let outcome = attempt.await.map_err(hide_the_reason);
-        let missed = outcome.as_ref().is_err_and(|e| e.code == ErrorCode::NumberCodeNotJoinable);
-        if missed {
-            tracing::debug!(account = %caller.account, guest = caller.guest, "a guess missed");
+        let outcome = match key {
+            ParsedKey::NumberCode(code) => self.guess_code(who, code, attempt).await,
+            ParsedKey::Invite(secret) => self.use_invite(who, secret, attempt).await,
+        };
+        let label = match outcome.as_ref().map_err(|e| e.code) {
+            Err(ErrorCode::NumberCodeNotJoinable) => "miss",
+            Err(ErrorCode::RateLimited) => "wait",
+            _ => "other",
+        };
+        if label != "other" {
+            tracing::debug!(account = %who.caller.account, guest = who.caller.guest, label, "a guess was refused");
             tokio::time::sleep_until(arrival + self.policy.codes.refused_after(arrival.elapsed())).await;
         }
-        metrics::counter!("guesses_total", "outcome" => if missed { "miss" } else { "other" }).increment(1);
+        metrics::counter!("guesses_total", "outcome" => label).increment(1);
         outcome
     }
 
-    /// Where a key leads. Only to be called within [`Self::guess`].
-    ///
-    /// # Errors
-    /// `NUMBER_CODE_NOT_JOINABLE` when it leads nowhere.
-    pub(super) async fn resolve(&self, key: &ParsedKey) -> Result<Lead> {
-        let now = self.now();
-        let lead = match key {
-            ParsedKey::NumberCode(code) => {
-                let prints = self.deps.secrets.fingerprints(SecretUse::NumberCode, code.digits());
-                self.deps.codes.find(&prints, now).await?.map(Lead::Code)
-            }
-            ParsedKey::Invite(secret) => {
-                let prints = self.deps.secrets.fingerprints(SecretUse::Invite, secret);
-                self.deps.invites.find(&prints).await?.filter(|invite| now < invite.expires_at).map(Lead::Invite)
-            }
+    /// What the code leads to is looked up first and judged then, before it has any effect. What the session itself refuses was a miss, too.
+    async fn guess_code<T, A>(&self, who: Visitor, code: &NumberCode, attempt: impl FnOnce(Lead, Admittance) -> A + Send) -> Result<T>
+    where
+        A: Future<Output = Result<T>> + Send,
+    {
+        let guesser = who.guesser();
+        if let Some(wait) = self.deps.budgets.wait(&guesser, self.now()).await? {
+            return Err(too_many(wait));
+        }
+        let prints = self.deps.secrets.fingerprints(SecretUse::NumberCode, code.digits());
+        let Some(record) = self.deps.codes.find(&prints, self.now()).await? else {
+            return Err(self.missed(&guesser, code).await?);
         };
-        lead.ok_or_else(not_joinable)
+        let found = Found::Session { near: self.is_near(record.session, who.site) };
+        let under_attack = match self.deps.budgets.judge(&guesser, found, ExpectedHits::NONE, self.now()).await? {
+            Judgement::Stands { under_attack } => under_attack,
+            Judgement::Wait(wait) => return Err(too_many(wait)),
+        };
+        let lead = Lead::Code(record);
+        let enter = async {
+            let admittance = self.admittance(who.caller, who.site, &lead, under_attack).await?;
+            attempt(lead, admittance).await
+        };
+        match enter.await.map_err(hide_the_reason) {
+            Err(error) if error.code == ErrorCode::NumberCodeNotJoinable => Err(self.missed(&guesser, code).await?),
+            outcome => outcome,
+        }
+    }
+
+    /// Counts a wrong guess; what it is answered with.
+    async fn missed(&self, guesser: &Guesser, code: &NumberCode) -> Result<Error> {
+        let worth = ExpectedHits::of_guess(self.live_sessions().await?, code.digits().len());
+        Ok(match self.deps.budgets.judge(guesser, Found::Nothing, worth, self.now()).await? {
+            Judgement::Stands { .. } => not_joinable(),
+            Judgement::Wait(wait) => too_many(wait),
+        })
+    }
+
+    /// An invite is too long to be guessed, so it costs no budget.
+    async fn use_invite<T, A>(&self, who: Visitor, secret: &str, attempt: impl FnOnce(Lead, Admittance) -> A + Send) -> Result<T>
+    where
+        A: Future<Output = Result<T>> + Send,
+    {
+        let enter = async {
+            let prints = self.deps.secrets.fingerprints(SecretUse::Invite, secret);
+            let invite = self.deps.invites.find(&prints).await?.filter(|invite| self.now() < invite.expires_at);
+            let lead = Lead::Invite(invite.ok_or_else(not_joinable)?);
+            let admittance = self.admittance(who.caller, who.site, &lead, false).await?;
+            attempt(lead, admittance).await
+        };
+        enter.await.map_err(hide_the_reason)
+    }
+
+    /// How many sessions go on, as of a second ago at most: wrong guesses may come fast.
+    async fn live_sessions(&self) -> Result<u64> {
+        const FRESH: Duration = Duration::from_secs(1);
+        let now = self.now();
+        let known = || self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, count)) = *known()
+            && now.since(at) < FRESH
+            && now >= at
+        {
+            return Ok(count);
+        }
+        let count = self.deps.directory.count_live().await?;
+        *known() = Some((now, count));
+        Ok(count)
     }
 }

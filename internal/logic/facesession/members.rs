@@ -17,13 +17,13 @@ impl FaceSessions {
         self.deps.sessions.read(id, State::roster).await
     }
 
-    /// The host removes a member, who cannot come back.
+    /// The host removes a member, who cannot come back; if it is a guest, other guests from its address must be let in for an hour.
     ///
     /// # Errors
     /// `NOT_FOUND` (the session or the member), `SESSION_ENDED`, `FORBIDDEN`; `INVALID_ARGUMENT` with path `memberId` for the host itself.
     pub async fn remove(&self, caller: Caller, id: SessionId, member: MemberId) -> Result<()> {
         self.hosted(caller, id).await?;
         self.deps.sessions.propose(id, Input::Remove { by: caller.account, member }).await?;
-        Ok(())
+        self.bar_address_of(id, member).await
     }
 }

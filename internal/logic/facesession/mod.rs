@@ -14,6 +14,8 @@
 mod access;
 mod code_policy;
 mod create;
+mod door;
+mod door_watch;
 mod end;
 mod facecrontask;
 #[cfg(test)]
@@ -38,6 +40,7 @@ mod token;
 mod types;
 
 pub use code_policy::CodePolicy;
+pub use door_watch::DoorWatch;
 pub use facecrontask::{CRON_INTERVAL, FaceCronTask};
 pub use projector::{Projector, ProjectorDeps};
 pub use purge::purge_number_codes;
@@ -45,15 +48,18 @@ pub use retention::Retention;
 pub use types::{Created, DeviceInput, Entered, Key, NewFaceSession, NewInvite, PatchInput, Preview, ShownCode, ShownInvite};
 
 use crate::instruction::Sessions;
+use crate::instruction::mgr::pointaddresses::PointAddresses;
 use crate::text::FieldChecks;
 use faceshare_biz::domain::account::{AccountRepository, Caller, IssuedToken};
-use faceshare_biz::domain::facesession::{Admission, FaceSessionRepository, InviteRepository, NumberCodeRepository, SessionClaims};
+use faceshare_biz::domain::facesession::{
+    Admission, FaceSessionRepository, GuessBudgets, HostContacts, InviteRepository, NumberCodeRepository, SessionClaims,
+};
 use faceshare_biz::domain::instruction::Profile;
 use faceshare_biz::domain::port::{Clock, IdGenerator, Secrets, Tokens};
 use faceshare_biz::domain::{PointId, SessionId, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tracing::Instrument;
 
@@ -80,6 +86,12 @@ pub struct FaceSessionDeps {
     pub clock: Arc<dyn Clock>,
     /// Keeps the directory in step with the logs.
     pub projector: Projector,
+    /// How much may be guessed.
+    pub budgets: Arc<dyn GuessBudgets>,
+    /// From where people come.
+    pub addresses: Arc<PointAddresses>,
+    /// Whom hosts know.
+    pub contacts: Arc<dyn HostContacts>,
 }
 
 /// What the configuration says about sessions.
@@ -95,6 +107,8 @@ pub struct FaceSessionPolicy {
     pub invite_ttl: Duration,
     /// The life of number codes, and how guesses at them are answered.
     pub codes: CodePolicy,
+    /// Seats of one address in one session that are not connected yet.
+    pub seats_per_address: usize,
 }
 
 /// The use cases around face sessions. Cheap to clone.
@@ -102,13 +116,15 @@ pub struct FaceSessionPolicy {
 pub struct FaceSessions {
     deps: FaceSessionDeps,
     policy: FaceSessionPolicy,
+    /// When the live sessions were counted last, and how many there were.
+    live: Arc<Mutex<Option<(Timestamp, u64)>>>,
 }
 
 impl FaceSessions {
     /// Over these adapters, under this policy.
     #[must_use]
-    pub const fn new(deps: FaceSessionDeps, policy: FaceSessionPolicy) -> Self {
-        Self { deps, policy }
+    pub fn new(deps: FaceSessionDeps, policy: FaceSessionPolicy) -> Self {
+        Self { deps, policy, live: Arc::default() }
     }
 
     fn now(&self) -> Timestamp {

@@ -40,12 +40,13 @@ impl FaceSessions {
         Ok(shown)
     }
 
-    /// Gives the session a fresh code.
+    /// Gives the session a fresh code; a longer one while too much is being guessed.
     pub(super) async fn assign_code(&self, session: SessionId) -> Result<ShownCode> {
         let live = self.deps.directory.count_live().await?;
         let now = self.now();
+        let longer = self.deps.budgets.pressure(now).await?.spent.is_some();
         for _ in 0..DRAWS {
-            let code = self.deps.secrets.number_code(live);
+            let code = self.deps.secrets.number_code(live, longer);
             if let Some(shown) = self.try_assign(session, code, now).await? {
                 return Ok(shown);
             }

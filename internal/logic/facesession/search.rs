@@ -1,31 +1,41 @@
 //! `search`: what a number code leads to, before one goes in.
 
-use super::guess::{not_joinable, parse_key};
+use super::door::Admittance;
+use super::guess::{Visitor, not_joinable, parse_key, too_many};
 use super::{FaceSessions, Key, Preview};
 use crate::text::{FieldChecks, checked};
 use faceshare_biz::Result;
 use faceshare_biz::domain::account::Caller;
-use faceshare_biz::domain::{MemberId, Timestamp};
+use faceshare_biz::domain::facesession::Admission;
+use faceshare_biz::domain::{MemberId, Site, Timestamp};
 use faceshare_exec::{Access, State};
 
 impl FaceSessions {
     /// The session behind a number code, if the caller could join it now.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` with path `numberCode` when malformed; else `NUMBER_CODE_NOT_JOINABLE`, for whatever reason.
-    pub async fn search(&self, caller: Caller, number_code: &str) -> Result<Preview> {
+    /// `INVALID_ARGUMENT` with path `numberCode` when malformed; `RATE_LIMITED` when a budget of wrong codes is spent, for guests the one of
+    /// the whole installation too; else `NUMBER_CODE_NOT_JOINABLE`, for whatever reason.
+    pub async fn search(&self, caller: Caller, site: Site, number_code: &str) -> Result<Preview> {
         let mut checks = FieldChecks::default();
         let key = parse_key(&mut checks, Key::NumberCode(number_code.to_owned()));
         checks.finish()?;
         let key = checked(key)?;
-        let preview = self
-            .guess(caller, async {
-                let lead = self.resolve(&key).await?;
-                let (who, now) = (caller.account, self.now());
-                self.deps.sessions.read(lead.session(), move |state| preview(state, who, now)).await?.ok_or_else(not_joinable)
+        if caller.guest
+            && let Some(wait) = self.deps.budgets.pressure(self.now()).await?.spent
+        {
+            return Err(too_many(wait));
+        }
+        self.guess(Visitor { caller, site }, &key, |lead, admittance| async move {
+            let (who, now) = (caller.account, self.now());
+            let seen = self.deps.sessions.read(lead.session(), move |state| preview(state, who, now)).await?;
+            let preview = seen.ok_or_else(not_joinable)?;
+            Ok(match admittance {
+                Admittance::Free => preview,
+                Admittance::Approval => Preview { admission: Admission::Approval, ..preview },
             })
-            .await?;
-        Ok(preview)
+        })
+        .await
     }
 }
 

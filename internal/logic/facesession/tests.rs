@@ -1,6 +1,6 @@
 //! The use cases together, over ports in memory and the real kernel.
 
-use super::fakes::{House, LIVE_PER_HOST};
+use super::fakes::{HERE, House, LIVE_PER_HOST};
 use super::{CodePolicy, DeviceInput, Key, NewFaceSession, NewInvite, PatchInput, purge_number_codes};
 use crate::fakes::PlainTokens;
 use crate::instruction::SessionObserver;
@@ -38,11 +38,11 @@ async fn two_people_meet_by_a_number_code() {
     let created = house.cases.create(host, new).await.expect("a session");
     assert_eq!((created.session.title.as_str(), created.session.max_members), ("Sprint  review", 2));
 
-    let preview = house.cases.search(guest, created.code.code.digits()).await.expect("found");
+    let preview = house.cases.search(guest, HERE, created.code.code.digits()).await.expect("found");
     assert_eq!((preview.title, preview.host_nickname.as_str()), (created.session.title.clone(), "person 1"));
 
     let device = DeviceInput { name: Some("Bob's phone".to_owned()), kind: Some("phone".to_owned()) };
-    let entered = house.cases.prejoin(guest, by_code(created.code.code.digits()), Some(device)).await.expect("let in");
+    let entered = house.cases.prejoin(guest, HERE, by_code(created.code.code.digits()), Some(device)).await.expect("let in");
     assert!(entered.seat_expires_at > house.clock.now());
     let (claims, _) = PlainTokens.verify_session(&entered.token.token, house.clock.now()).expect("a session token");
     assert_eq!((claims.session, claims.member, claims.family), (created.session.id, guest.account, guest.family));
@@ -211,8 +211,8 @@ async fn every_reason_that_a_code_does_not_work_looks_the_same_and_takes_as_long
         for way in ["search", "prejoin"] {
             let asked = Instant::now();
             let error = match way {
-                "search" => house.cases.search(caller, &digits).await.err(),
-                _ => house.cases.prejoin(caller, by_code(&digits), None).await.err(),
+                "search" => house.cases.search(caller, HERE, &digits).await.err(),
+                _ => house.cases.prejoin(caller, HERE, by_code(&digits), None).await.err(),
             };
             let error = error.expect("a refusal");
             assert_eq!(asked.elapsed(), refusal_time, "{way}, {reason}");
@@ -237,10 +237,10 @@ async fn a_bad_invite_answers_as_a_bad_code_does() {
     let new = NewInvite { expires_in: Some(Duration::from_secs(60)), ..NewInvite::default() };
     let expired = house.cases.make_invite(host, id, new).await.expect("an invite");
     house.clock.pass(Duration::from_secs(60));
-    let unknown_code = house.cases.search(caller, "999888").await.expect_err("unknown");
+    let unknown_code = house.cases.search(caller, HERE, "999888").await.expect_err("unknown");
     for secret in [old.secret.as_str(), expired.secret.as_str(), "", "x"] {
         let asked = Instant::now();
-        let error = house.cases.prejoin(caller, by_invite(secret), None).await.expect_err("refused");
+        let error = house.cases.prejoin(caller, HERE, by_invite(secret), None).await.expect_err("refused");
         assert_eq!((error.code, &error.detail), (unknown_code.code, &unknown_code.detail));
         assert_eq!(asked.elapsed(), CodePolicy::default().refusal_time);
     }
@@ -251,10 +251,10 @@ async fn a_malformed_code_is_refused_at_once_by_its_path() {
     let house = House::new();
     let caller = house.person(1).await;
     let asked = Instant::now();
-    let error = house.cases.search(caller, "27415x").await.expect_err("malformed");
+    let error = house.cases.search(caller, HERE, "27415x").await.expect_err("malformed");
     assert_eq!((error.code, paths(&error)), (ErrorCode::InvalidArgument, vec!["numberCode"]));
     let device = DeviceInput { name: None, kind: Some("\u{202e}".to_owned()) };
-    let error = house.cases.prejoin(caller, by_code("1"), Some(device)).await.expect_err("malformed");
+    let error = house.cases.prejoin(caller, HERE, by_code("1"), Some(device)).await.expect_err("malformed");
     assert_eq!(paths(&error), ["numberCode", "device.kind"]);
     assert_eq!(asked.elapsed(), Duration::ZERO);
 }
@@ -268,7 +268,7 @@ async fn a_code_lives_on_with_its_use_and_two_hours_at_most() {
     house.join(guest, &created).await;
     for _ in 0..14 {
         house.clock.pass(Duration::from_secs(9 * 60));
-        if house.cases.prejoin(guest, by_code(created.code.code.digits()), None).await.is_err() {
+        if house.cases.prejoin(guest, HERE, by_code(created.code.code.digits()), None).await.is_err() {
             break;
         }
         let shown = house.cases.number_code(host, id).await.expect("shown");
@@ -285,8 +285,8 @@ async fn rotating_kills_the_old_code_at_once() {
     let created = house.open(host).await;
     let rotated = house.cases.rotate_number_code(host, created.session.id).await.expect("rotated");
     assert_ne!(rotated.code, created.code.code);
-    assert_eq!(code_of(house.cases.search(guest, created.code.code.digits()).await), ErrorCode::NumberCodeNotJoinable);
-    assert!(house.cases.search(guest, rotated.code.digits()).await.is_ok());
+    assert_eq!(code_of(house.cases.search(guest, HERE, created.code.code.digits()).await), ErrorCode::NumberCodeNotJoinable);
+    assert!(house.cases.search(guest, HERE, rotated.code.digits()).await.is_ok());
 }
 
 #[tokio::test]
@@ -308,7 +308,7 @@ async fn an_invite_is_spent_by_newcomers_alone() {
     let id = house.open(host).await.session.id;
     let new = NewInvite { max_uses: Some(1), ..NewInvite::default() };
     let invite = house.cases.make_invite(host, id, new).await.expect("an invite");
-    let enter = |who| house.cases.prejoin(who, by_invite(&invite.secret), None);
+    let enter = |who| house.cases.prejoin(who, HERE, by_invite(&invite.secret), None);
     assert!(enter(host).await.is_ok());
     assert_eq!(house.cases.invite(host, id).await.expect("unspent").uses, 0);
     assert!(enter(first).await.is_ok());
@@ -326,10 +326,10 @@ async fn a_use_of_an_invite_that_came_to_nothing_is_given_back() {
     let invite = house.cases.make_invite(host, id, new).await.expect("an invite");
     let lock = |locked| PatchInput { locked: Some(locked), ..PatchInput::default() };
     house.cases.patch(host, id, lock(true)).await.expect("locked");
-    assert_eq!(code_of(house.cases.prejoin(guest, by_invite(&invite.secret), None).await), ErrorCode::NumberCodeNotJoinable);
+    assert_eq!(code_of(house.cases.prejoin(guest, HERE, by_invite(&invite.secret), None).await), ErrorCode::NumberCodeNotJoinable);
     assert_eq!(house.cases.invite(host, id).await.expect("unspent").uses, 0);
     house.cases.patch(host, id, lock(false)).await.expect("unlocked");
-    assert!(house.cases.prejoin(guest, by_invite(&invite.secret), None).await.is_ok());
+    assert!(house.cases.prejoin(guest, HERE, by_invite(&invite.secret), None).await.is_ok());
 }
 
 #[tokio::test]

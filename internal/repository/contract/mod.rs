@@ -4,6 +4,7 @@
 
 pub(crate) mod account;
 pub(crate) mod face_session;
+pub(crate) mod guess_budgets;
 pub(crate) mod invite;
 pub(crate) mod number_code;
 pub(crate) mod session_log;

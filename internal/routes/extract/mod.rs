@@ -1,9 +1,11 @@
 //! What handlers take from a request: who calls, which session, a body that has been checked.
 
 mod authenticated;
+mod client_site;
 mod json;
 mod path;
 
 pub use authenticated::Authenticated;
+pub use client_site::ClientSite;
 pub use json::{OptionalJson, ValidJson};
 pub use path::{MemberPath, SessionPath};

@@ -5,6 +5,7 @@
 
 use super::socket;
 use crate::e::HttpError;
+use crate::extract::ClientSite;
 use auth::{SubprotocolOffer, Token, bearer_from_headers};
 use axum::Router;
 use axum::body::Body;
@@ -19,11 +20,13 @@ use faceshare_biz::domain::port::{Clock, TokenRefusal};
 use faceshare_biz::{Error, ErrorCode, Result};
 use faceshare_logic::instruction::connclient::{Arrival, ConnClients, FrameSink, FrameSource, refusal};
 use faceshare_logic::instruction::exec::{self, Access};
+use faceshare_logic::instruction::mgr::pointaddresses::PointAddresses;
 use http::header::{
     CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -35,6 +38,8 @@ use tokio_util::task::TaskTracker;
 pub struct StreamState {
     /// Serves connections.
     pub clients: ConnClients,
+    /// From where points are connected.
+    pub addresses: Arc<PointAddresses>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// `limits.frame_in`.
@@ -171,12 +176,13 @@ fn upgrade(
 ) -> Result<Response, HttpError> {
     let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
     let on_upgrade = on_upgrade.ok_or_else(|| Error::new(ErrorCode::InvalidArgument, "this connection cannot be upgraded"))?;
+    let ClientSite(site) = ClientSite::of(request.extensions());
     let tracker = state.tracker.clone();
     tracker.spawn(async move {
         let hard = state.hard.clone();
         let stream = async {
             match on_upgrade.await {
-                Ok(upgraded) => serve(&state, upgraded, format, arrival).await,
+                Ok(upgraded) => serve(&state, upgraded, format, arrival, site.address).await,
                 Err(error) => tracing::debug!(%error, "upgrade came to nothing"),
             }
         };
@@ -193,10 +199,14 @@ fn upgrade(
     Ok(response)
 }
 
-async fn serve(state: &StreamState, upgraded: Upgraded, format: WireFormat, arrival: Result<Arrival, CloseReason>) {
+async fn serve(state: &StreamState, upgraded: Upgraded, format: WireFormat, arrival: Result<Arrival, CloseReason>, from: IpAddr) {
     let (mut source, mut sink) = socket::accept(upgraded, format, state.frame_max);
     match arrival {
-        Ok(arrival) => state.clients.serve(arrival, source, sink).await,
+        Ok(arrival) => {
+            let SessionClaims { session, member, .. } = arrival.claims;
+            let _connected = state.addresses.connect(session, member, from, state.clock.now());
+            state.clients.serve(arrival, source, sink).await;
+        }
         Err(reason) => {
             const FAREWELL: Duration = Duration::from_secs(2);
             sink.close(reason).await;

@@ -1,10 +1,16 @@
 //! Face sessions as a whole: what they are called, who hosts them, how one gets in.
 
+mod contacts;
+mod expected_hits;
+mod guess;
 mod invite;
 mod number_code;
 mod port;
 mod types;
 
+pub use contacts::{HostContacts, NoContacts};
+pub use expected_hits::ExpectedHits;
+pub use guess::{Found, GuessBudgets, GuessLimits, Guesser, Judgement, Pressure};
 pub use invite::{Invite, InviteUse};
 pub use number_code::{CodeRecord, NumberCode};
 pub use port::{FaceSessionRepository, InviteRepository, NumberCodeRepository};

@@ -1,3 +1,4 @@
 //! Who is connected where.
 
+pub mod pointaddresses;
 pub mod pointmemmgr;

@@ -2,9 +2,9 @@
 
 use super::{DeviceRequest, FaceSessionView, SessionTokenView};
 use crate::e::HttpError;
-use crate::extract::{Authenticated, ValidJson};
+use crate::extract::{Authenticated, ClientSite, ValidJson};
 use crate::links::PublicBase;
-use crate::openapi::{AuthProblems, BodyProblems, CodeProblems};
+use crate::openapi::{AuthProblems, BodyProblems, CodeProblems, Problem422};
 use crate::schemas;
 use crate::text::TimeText;
 use axum::Json;
@@ -61,24 +61,27 @@ pub struct PrejoinAnswer {
 
 /// Comes in by number code or invite.
 ///
-/// Whatever the reason why a code or an invite does not work, the answer is the same.
+/// Whatever the reason why a code or an invite does not work, the answer is the same. Wrong codes spend a budget of the account, the address
+/// and the network; who has spent one is answered `RATE_LIMITED`, and a right code does not help before `Retry-After`. `LIMIT_EXCEEDED`: too
+/// many from the caller's address have a seat in this session and have not connected.
 #[utoipa::path(
     post,
     path = "/v1/face-sessions/prejoin",
     tag = "face-sessions",
     security(("bearer" = [])),
     request_body = PrejoinRequest,
-    responses((status = 200, description = "There is a seat", body = PrejoinAnswer), AuthProblems, BodyProblems, CodeProblems)
+    responses((status = 200, description = "There is a seat", body = PrejoinAnswer), AuthProblems, BodyProblems, CodeProblems, Problem422)
 )]
 pub async fn prejoin_face_session(
     Authenticated(caller): Authenticated,
+    ClientSite(site): ClientSite,
     State(sessions): State<Arc<FaceSessions>>,
     State(clock): State<Arc<dyn Clock>>,
     base: PublicBase,
     ValidJson(request): ValidJson<PrejoinRequest>,
 ) -> Result<Json<PrejoinAnswer>, HttpError> {
     let key = key(request.number_code, request.invite_token)?;
-    let entered = sessions.prejoin(caller, key, request.device.map(Into::into)).await?;
+    let entered = sessions.prejoin(caller, site, key, request.device.map(Into::into)).await?;
     Ok(Json(PrejoinAnswer {
         status: PrejoinStatus::Admitted,
         face_session: entered.session.into(),

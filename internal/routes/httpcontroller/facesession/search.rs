@@ -2,7 +2,7 @@
 
 use super::AdmissionText;
 use crate::e::HttpError;
-use crate::extract::{Authenticated, ValidJson};
+use crate::extract::{Authenticated, ClientSite, ValidJson};
 use crate::openapi::{AuthProblems, BodyProblems, CodeProblems};
 use crate::schemas;
 use axum::Json;
@@ -52,6 +52,7 @@ pub struct SearchAnswer {
 /// Shows what is behind a number code, without going in.
 ///
 /// A POST, so that codes stay out of access logs. Whatever the reason why a code does not work, the answer is the same.
+/// Wrong codes spend the same budgets as in prejoin; while very much is being guessed, guests cannot search at all.
 #[utoipa::path(
     post,
     path = "/v1/face-sessions/search",
@@ -62,9 +63,10 @@ pub struct SearchAnswer {
 )]
 pub async fn search_face_session(
     Authenticated(caller): Authenticated,
+    ClientSite(site): ClientSite,
     State(sessions): State<Arc<FaceSessions>>,
     ValidJson(request): ValidJson<SearchRequest>,
 ) -> Result<Json<SearchAnswer>, HttpError> {
-    let preview = sessions.search(caller, &request.number_code).await?;
+    let preview = sessions.search(caller, site, &request.number_code).await?;
     Ok(Json(SearchAnswer { preview: preview.into() }))
 }

@@ -1,6 +1,7 @@
 //! The HTTP interface.
 
 mod errors;
+mod guesses;
 mod guests;
 mod invites;
 mod members;

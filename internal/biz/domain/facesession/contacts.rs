@@ -1,0 +1,23 @@
+//! Whom a host knows.
+
+use crate::Result;
+use crate::domain::{AccountId, MemberId};
+use async_trait::async_trait;
+
+/// The contacts of hosts, as far as the door must know them.
+#[async_trait]
+pub trait HostContacts: Send + Sync + 'static {
+    /// Whether this person is among the host's contacts.
+    async fn includes(&self, host: MemberId, person: AccountId) -> Result<bool>;
+}
+
+/// An installation in which nobody has contacts.
+#[derive(Debug, Clone, Copy)]
+pub struct NoContacts;
+
+#[async_trait]
+impl HostContacts for NoContacts {
+    async fn includes(&self, _host: MemberId, _person: AccountId) -> Result<bool> {
+        Ok(false)
+    }
+}

@@ -1,0 +1,125 @@
+//! Budgets of wrong guesses at number codes.
+
+use super::ExpectedHits;
+use crate::Result;
+use crate::domain::{AccountId, SessionId, Site, Timestamp};
+use async_trait::async_trait;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Who guesses, as budgets count it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guesser {
+    /// `None`: a guest. Guests are free to make, so they have no budget but that of their address.
+    pub account: Option<AccountId>,
+    /// From where.
+    pub site: Site,
+}
+
+/// What a guess was found to lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing that the guesser may enter, for whatever reason.
+    Nothing,
+    /// A session.
+    Session {
+        /// A member of it is connected from the guesser's own address.
+        near: bool,
+    },
+}
+
+/// What becomes of a guess.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judgement {
+    /// It counts for what it was found to be.
+    Stands {
+        /// The budget of the whole installation is spent: see [`Pressure::spent`].
+        under_attack: bool,
+    },
+    /// A budget is spent: no guess is answered for so long, right or wrong.
+    Wait(Duration),
+}
+
+/// How much is being guessed in the whole installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pressure {
+    /// Expected hits in the short window.
+    pub short: ExpectedHits,
+    /// Expected hits in the long window.
+    pub long: ExpectedHits,
+    /// `Some`: either window's budget is spent, for so long unless more is guessed.
+    pub spent: Option<Duration>,
+}
+
+/// How much may be guessed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GuessLimits {
+    /// Wrong guesses of an account before it must wait.
+    pub per_account: u32,
+    /// The first wait of an account; each further wrong guess doubles it.
+    pub wait: Duration,
+    /// The longest wait of an account. One wrong guess is forgotten after as long without another.
+    pub wait_max: Duration,
+    /// Wrong guesses from an address in a window.
+    pub per_address: u32,
+    /// Wrong guesses from an address in a window, when only sessions near it are found any more.
+    pub per_address_near: u32,
+    /// Wrong guesses from a network in a window.
+    pub per_network: u32,
+    /// The window of addresses and networks, and the short one of the whole installation.
+    pub window: Duration,
+    /// Expected hits in that window, in the whole installation.
+    pub hits_in_window: ExpectedHits,
+    /// The long window of the whole installation.
+    pub long_window: Duration,
+    /// Expected hits in that one.
+    pub hits_in_long_window: ExpectedHits,
+}
+
+impl Default for GuessLimits {
+    fn default() -> Self {
+        const MINUTE: Duration = Duration::from_secs(60);
+        Self {
+            per_account: 5,
+            wait: MINUTE,
+            wait_max: 60 * MINUTE,
+            per_address: 10,
+            per_address_near: 100,
+            per_network: 100,
+            window: 10 * MINUTE,
+            hits_in_window: ExpectedHits::from_thousandths(50),
+            long_window: 24 * 60 * MINUTE,
+            hits_in_long_window: ExpectedHits::from_thousandths(200),
+        }
+    }
+}
+
+/// Keeps the budgets.
+///
+/// Wrong guesses count against the account, the address, the network and the whole installation at once. A right guess takes nothing
+/// back; wrong ones are forgotten with time, never earlier than their window says.
+///
+/// A guess is judged once it is known what it leads to and before that has any effect, and what is judged first counts first: of a thousand
+/// guesses made at once no more are answered than of a thousand made one by one. What is kept is bounded whatever is guessed; when it is
+/// full, the addresses, networks and accounts longest unheard of are forgotten, and never what the whole installation has spent.
+#[async_trait]
+pub trait GuessBudgets: Send + Sync + 'static {
+    /// How long this guesser must wait, whatever it would guess; `None`: it need not. Counts nothing.
+    async fn wait(&self, who: &Guesser, now: Timestamp) -> Result<Option<Duration>>;
+
+    /// Judges a guess and counts it when it is wrong. `worth` is what it adds to the expected hits when it is. Atomic.
+    ///
+    /// An address with [`GuessLimits::per_address`] wrong guesses finds nothing but near sessions: any other guess is told to wait whether it
+    /// is right or wrong, counts as wrong up to [`GuessLimits::per_address_near`], and adds nothing to the expected hits, since it can hit
+    /// nobody.
+    async fn judge(&self, who: &Guesser, found: Found, worth: ExpectedHits, now: Timestamp) -> Result<Judgement>;
+
+    /// How much is being guessed.
+    async fn pressure(&self, now: Timestamp) -> Result<Pressure>;
+
+    /// Until then new guests from this address come into this session with the host's approval alone. Never shortens an earlier bar.
+    async fn bar(&self, session: SessionId, address: IpAddr, until: Timestamp) -> Result<()>;
+
+    /// Whether such a bar holds.
+    async fn is_barred(&self, session: SessionId, address: IpAddr, now: Timestamp) -> Result<bool>;
+}

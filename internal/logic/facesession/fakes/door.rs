@@ -1,0 +1,93 @@
+//! What the door asks, as the tests would have it.
+
+use async_trait::async_trait;
+use faceshare_biz::Result;
+use faceshare_biz::domain::facesession::{ExpectedHits, Found, GuessBudgets, Guesser, HostContacts, Judgement, Pressure};
+use faceshare_biz::domain::{AccountId, MemberId, SessionId, Site, Timestamp};
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+const fn site(last: u8) -> Site {
+    Site { address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)), network: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 0)) }
+}
+
+/// Where people are unless a test says otherwise.
+pub(crate) const HERE: Site = site(1);
+/// Somewhere else.
+pub(crate) const THERE: Site = site(2);
+
+/// Budgets that are spent when a test says so, and remember what they were asked.
+#[derive(Debug, Default)]
+pub(crate) struct Budgets {
+    /// Of the guesser.
+    pub(crate) spent: AtomicBool,
+    /// All but for near sessions.
+    pub(crate) near_only: AtomicBool,
+    /// Of the whole installation.
+    pub(crate) under_attack: AtomicBool,
+    judged: Mutex<Vec<(Guesser, Found, ExpectedHits)>>,
+    bars: Mutex<HashMap<(SessionId, IpAddr), Timestamp>>,
+}
+
+impl Budgets {
+    pub(crate) const WAIT: Duration = Duration::from_secs(77);
+
+    /// What was judged since the last time.
+    pub(crate) fn judged(&self) -> Vec<(Guesser, Found, ExpectedHits)> {
+        std::mem::take(&mut *self.judged.lock().expect("not poisoned"))
+    }
+
+    /// What was found in each guess since the last time.
+    pub(crate) fn found(&self) -> Vec<Found> {
+        self.judged().into_iter().map(|(_, found, _)| found).collect()
+    }
+}
+
+#[async_trait]
+impl GuessBudgets for Budgets {
+    async fn wait(&self, _who: &Guesser, _now: Timestamp) -> Result<Option<Duration>> {
+        Ok(self.spent.load(Ordering::SeqCst).then_some(Self::WAIT))
+    }
+
+    async fn judge(&self, who: &Guesser, found: Found, worth: ExpectedHits, _now: Timestamp) -> Result<Judgement> {
+        self.judged.lock().expect("not poisoned").push((*who, found, worth));
+        if self.near_only.load(Ordering::SeqCst) && found != (Found::Session { near: true }) {
+            return Ok(Judgement::Wait(Self::WAIT));
+        }
+        Ok(Judgement::Stands { under_attack: self.under_attack.load(Ordering::SeqCst) })
+    }
+
+    async fn pressure(&self, _now: Timestamp) -> Result<Pressure> {
+        let spent = self.under_attack.load(Ordering::SeqCst).then_some(Self::WAIT);
+        Ok(Pressure { spent, ..Pressure::default() })
+    }
+
+    async fn bar(&self, session: SessionId, address: IpAddr, until: Timestamp) -> Result<()> {
+        self.bars.lock().expect("not poisoned").insert((session, address), until);
+        Ok(())
+    }
+
+    async fn is_barred(&self, session: SessionId, address: IpAddr, now: Timestamp) -> Result<bool> {
+        Ok(self.bars.lock().expect("not poisoned").get(&(session, address)).is_some_and(|until| now < *until))
+    }
+}
+
+/// Who knows whom.
+#[derive(Debug, Default)]
+pub(crate) struct Contacts(Mutex<HashSet<(MemberId, AccountId)>>);
+
+impl Contacts {
+    pub(crate) fn add(&self, host: MemberId, person: AccountId) {
+        self.0.lock().expect("not poisoned").insert((host, person));
+    }
+}
+
+#[async_trait]
+impl HostContacts for Contacts {
+    async fn includes(&self, host: MemberId, person: AccountId) -> Result<bool> {
+        Ok(self.0.lock().expect("not poisoned").contains(&(host, person)))
+    }
+}

@@ -1,0 +1,202 @@
+//! From where the people of each session come, as far as this process knows: for limits by address at the door.
+//!
+//! Addresses live in memory alone, and for no longer than [`REMEMBERED`] after their owner was last heard of.
+
+use faceshare_biz::domain::{MemberId, SessionId, Timestamp};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long it is remembered from where somebody came.
+const REMEMBERED: Duration = Duration::from_secs(3_600);
+/// People of one session whose addresses are remembered; the door of a session with more goes on without those of the others.
+const PEOPLE: usize = 4_096;
+
+/// The addresses, by session.
+#[derive(Debug, Default)]
+pub struct PointAddresses {
+    sessions: Mutex<HashMap<SessionId, Addresses>>,
+}
+
+#[derive(Debug, Default)]
+struct Addresses {
+    /// How many points are connected from each.
+    connected: HashMap<IpAddr, u32>,
+    people: HashMap<MemberId, Whereabouts>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Whereabouts {
+    address: IpAddr,
+    /// When it was last heard of.
+    at: Timestamp,
+    /// Its place is held until then, and it has not connected.
+    seat_until: Option<Timestamp>,
+}
+
+/// A point is connected from an address for as long as this lives.
+#[derive(Debug)]
+pub struct ConnectedFrom {
+    registry: Arc<PointAddresses>,
+    session: SessionId,
+    address: IpAddr,
+}
+
+impl Drop for ConnectedFrom {
+    fn drop(&mut self) {
+        let mut sessions = self.registry.lock();
+        let Some(addresses) = sessions.get_mut(&self.session) else { return };
+        if let Some(points) = addresses.connected.get_mut(&self.address) {
+            *points -= 1;
+            if *points == 0 {
+                addresses.connected.remove(&self.address);
+            }
+        }
+    }
+}
+
+impl PointAddresses {
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Addresses>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A point of a member connects.
+    #[must_use]
+    pub fn connect(self: &Arc<Self>, session: SessionId, member: MemberId, address: IpAddr, now: Timestamp) -> ConnectedFrom {
+        let mut sessions = self.lock();
+        let addresses = sessions.entry(session).or_default();
+        *addresses.connected.entry(address).or_default() += 1;
+        addresses.remember(member, Whereabouts { address, at: now, seat_until: None });
+        ConnectedFrom { registry: self.clone(), session, address }
+    }
+
+    /// Whether a member of the session is connected from this address.
+    #[must_use]
+    pub fn is_near(&self, session: SessionId, address: IpAddr) -> bool {
+        self.lock().get(&session).is_some_and(|a| a.connected.contains_key(&address))
+    }
+
+    /// Somebody is about to get a seat, unless as many others from that address as `limit` have one and have not connected.
+    ///
+    /// # Errors
+    /// How long the first of those seats lasts.
+    pub fn hold_seat(
+        &self,
+        session: SessionId,
+        member: MemberId,
+        address: IpAddr,
+        (now, until): (Timestamp, Timestamp),
+        limit: usize,
+    ) -> Result<(), Duration> {
+        let mut sessions = self.lock();
+        let addresses = sessions.entry(session).or_default();
+        let others = addresses.people.iter().filter(|(who, w)| **who != member && w.address == address);
+        let held: Vec<_> = others.filter_map(|(_, w)| w.seat_until.filter(|until| now < *until)).collect();
+        if held.len() >= limit {
+            return Err(held.into_iter().min().map_or(Duration::ZERO, |until| until.since(now)));
+        }
+        addresses.remember(member, Whereabouts { address, at: now, seat_until: Some(until) });
+        Ok(())
+    }
+
+    /// That seat came to nothing.
+    pub fn give_up_seat(&self, session: SessionId, member: MemberId) {
+        if let Some(whereabouts) = self.lock().get_mut(&session).and_then(|a| a.people.get_mut(&member)) {
+            whereabouts.seat_until = None;
+        }
+    }
+
+    /// From where somebody was last heard of in this session.
+    #[must_use]
+    pub fn last_of(&self, session: SessionId, member: MemberId) -> Option<IpAddr> {
+        self.lock().get(&session)?.people.get(&member).map(|w| w.address)
+    }
+
+    /// Forgets what is remembered for long enough.
+    pub fn forget_old(&self, now: Timestamp) {
+        self.lock().retain(|_, addresses| {
+            addresses.people.retain(|_, w| now.since(w.at) < REMEMBERED || addresses.connected.contains_key(&w.address));
+            !addresses.people.is_empty() || !addresses.connected.is_empty()
+        });
+    }
+}
+
+impl Addresses {
+    fn remember(&mut self, member: MemberId, whereabouts: Whereabouts) {
+        if self.people.len() < PEOPLE || self.people.contains_key(&member) {
+            self.people.insert(member, whereabouts);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PointAddresses;
+    use faceshare_biz::domain::{MemberId, SessionId, Timestamp};
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+    fn session() -> SessionId {
+        SessionId::new(1).expect("an id")
+    }
+
+    fn member(number: u64) -> MemberId {
+        MemberId::new(number).expect("an id")
+    }
+
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from(Ipv4Addr::new(192, 0, 2, last))
+    }
+
+    #[test]
+    fn somebody_is_near_while_a_point_is_connected_from_there() {
+        let registry = Arc::<PointAddresses>::default();
+        assert!(!registry.is_near(session(), address(1)));
+        let one = registry.connect(session(), member(1), address(1), NOW);
+        let two = registry.connect(session(), member(2), address(1), NOW);
+        assert!(registry.is_near(session(), address(1)));
+        assert!(!registry.is_near(session(), address(2)));
+        assert!(!registry.is_near(SessionId::new(2).expect("an id"), address(1)));
+        drop(one);
+        assert!(registry.is_near(session(), address(1)));
+        drop(two);
+        assert!(!registry.is_near(session(), address(1)));
+        assert_eq!(registry.last_of(session(), member(1)), Some(address(1)), "who has gone is remembered");
+    }
+
+    #[test]
+    fn seats_of_an_address_are_counted_until_they_connect_or_lapse() {
+        let (registry, until) = (Arc::<PointAddresses>::default(), NOW + Duration::from_secs(30));
+        let hold = |number, from, now| registry.hold_seat(session(), member(number), address(from), (now, until), 2);
+        assert!(hold(1, 1, NOW).is_ok() && hold(2, 1, NOW).is_ok());
+        assert!(hold(2, 1, NOW).is_ok(), "one's own seat again");
+        assert_eq!(hold(3, 1, NOW), Err(Duration::from_secs(30)));
+        assert!(hold(3, 2, NOW).is_ok());
+        let connected = registry.connect(session(), member(1), address(1), NOW);
+        assert!(hold(4, 1, NOW).is_ok());
+        assert!(hold(5, 1, NOW).is_err());
+        registry.give_up_seat(session(), member(4));
+        assert!(hold(5, 1, NOW).is_ok());
+        assert!(hold(6, 1, until).is_ok(), "they have lapsed");
+        drop(connected);
+    }
+
+    #[test]
+    fn addresses_are_forgotten_an_hour_after_their_owner_was_heard_of() {
+        let registry = Arc::<PointAddresses>::default();
+        drop(registry.connect(session(), member(1), address(1), NOW));
+        let connected = registry.connect(session(), member(2), address(2), NOW);
+        registry.forget_old(NOW + Duration::from_secs(3_599));
+        assert!(registry.last_of(session(), member(1)).is_some());
+        registry.forget_old(NOW + Duration::from_secs(3_600));
+        assert_eq!(registry.last_of(session(), member(1)), None);
+        assert!(registry.last_of(session(), member(2)).is_some(), "it is still there");
+        drop(connected);
+        registry.forget_old(NOW + Duration::from_secs(3_600));
+        assert!(registry.lock().is_empty());
+    }
+}

@@ -1,0 +1,29 @@
+//! Where a request comes from, as limits count it.
+
+use crate::middleware::rate::ClientAddress;
+use axum::extract::FromRequestParts;
+use faceshare_biz::domain::Site;
+use http::request::Parts;
+use network::{address_key, network_key};
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// Where a request comes from. All that come from nowhere, which a listener never lets happen, count as one.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientSite(pub Site);
+
+impl ClientSite {
+    /// From what the outermost layer found out.
+    pub fn of(extensions: &http::Extensions) -> Self {
+        let address = extensions.get::<ClientAddress>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.0);
+        Self(Site { address: address_key(address), network: network_key(address).first() })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ClientSite {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self::of(&parts.extensions))
+    }
+}

@@ -1,0 +1,101 @@
+//! Guesses at number codes: how many are answered, and who gets in all the same.
+
+use faceshare_tests::Format;
+use faceshare_tests::http::{Answer, Guest, Http, send};
+use faceshare_tests::meeting::Meeting;
+use faceshare_tests::server::Server;
+use reqwest::Method;
+use serde_json::json;
+
+/// Another code than `right`.
+fn wrong(right: &str) -> &'static str {
+    if right == "719428" { "482917" } else { "719428" }
+}
+
+/// Prejoin from an address, as a trusted proxy tells it.
+async fn prejoin_from(http: &Http, address: &str, guest: &Guest, body: serde_json::Value) -> Answer {
+    let request = http.request(Method::POST, "/v1/face-sessions/prejoin").bearer_auth(&guest.access);
+    send(request.header("x-forwarded-for", address).json(&body)).await
+}
+
+fn is_told_to_wait(answer: &Answer) {
+    answer.problem(429, "RATE_LIMITED");
+    let wait: u64 = answer.header("retry-after").parse().expect("seconds");
+    assert!((1..=660).contains(&wait), "{wait}");
+}
+
+#[tokio::test]
+async fn an_address_has_ten_wrong_guesses_and_then_its_own_room_alone() {
+    let server = Server::start_with(&[("http.trusted_proxies", "127.0.0.1")]).await;
+    let meeting = Meeting::created(server, Format::Json, json!({})).await;
+    let (http, right) = (&meeting.http, json!({"numberCode": meeting.code}));
+    let guesser = http.guest("mallory").await;
+    let try_wrong = || prejoin_from(http, "192.0.2.7", &guesser, json!({"numberCode": wrong(&meeting.code)}));
+    for _ in 0..10 {
+        try_wrong().await.problem(404, "NUMBER_CODE_NOT_JOINABLE");
+    }
+    is_told_to_wait(&try_wrong().await);
+    is_told_to_wait(&prejoin_from(http, "192.0.2.7", &http.guest("another").await, right.clone()).await);
+    prejoin_from(http, "192.0.2.8", &guesser, right.clone()).await.ok(200);
+
+    // The same on an address of its own, with the host in the room.
+    for _ in 0..10 {
+        http.prejoin(&guesser, wrong(&meeting.code)).await.problem(404, "NUMBER_CODE_NOT_JOINABLE");
+    }
+    is_told_to_wait(&http.prejoin(&http.guest("late").await, &meeting.code).await);
+    let host = meeting.connect(0).await;
+    http.prejoin(&http.guest("pupil").await, &meeting.code).await.ok(200);
+    drop(host);
+}
+
+#[tokio::test]
+async fn removing_a_guest_keeps_its_address_from_sending_another() {
+    let server = Server::start_with(&[("http.trusted_proxies", "127.0.0.1")]).await;
+    let meeting = Meeting::created(server, Format::Json, json!({})).await;
+    let (http, right) = (&meeting.http, json!({"numberCode": meeting.code}));
+    let removed = http.guest("mallory").await;
+    prejoin_from(http, "192.0.2.7", &removed, right.clone()).await.ok(200);
+    http.delete(&meeting.path(&format!("/members/{}", removed.id)), meeting.access(0)).await.ok(204);
+    let again = http.guest("mallory too").await;
+    prejoin_from(http, "192.0.2.7", &again, right.clone()).await.problem(404, "NUMBER_CODE_NOT_JOINABLE");
+    let invite = http.post(&meeting.path("/invoke-link"), meeting.access(0), json!({})).await.ok(200);
+    let invite = json!({"inviteToken": invite["inviteToken"]});
+    prejoin_from(http, "192.0.2.7", &again, invite.clone()).await.problem(404, "NUMBER_CODE_NOT_JOINABLE");
+    prejoin_from(http, "192.0.2.8", &again, right).await.ok(200);
+}
+
+#[tokio::test]
+async fn seats_that_nobody_takes_are_few_for_each_address() {
+    let server = Server::start_with(&[("limits.seats_per_address", "2")]).await;
+    let meeting = Meeting::created(server, Format::Json, json!({})).await;
+    for name in ["ann", "ben"] {
+        meeting.http.prejoin(&meeting.http.guest(name).await, &meeting.code).await.ok(200);
+    }
+    meeting.http.prejoin(&meeting.http.guest("cid").await, &meeting.code).await.problem(422, "LIMIT_EXCEEDED");
+}
+
+#[tokio::test]
+async fn when_too_much_is_guessed_unknown_guests_do_not_come_in_and_operators_see_it() {
+    let settings = [
+        ("http.trusted_proxies", "127.0.0.1"),
+        ("number_code.expected_hits_day", "0.001"),
+        ("number_code.guesses_per_network", "100000"),
+        ("number_code.refusal_time", "0ms"),
+    ];
+    let server = Server::start_with(&settings).await;
+    let meeting = Meeting::created(server, Format::Json, json!({})).await;
+    let (http, guest) = (&meeting.http, meeting.http.guest("mallory").await);
+    // One session lives: each wrong guess is worth 1.25e-6, and 800 are worth a thousandth.
+    for number in 0..800_u32 {
+        let (from, body) = (format!("198.51.{}.{}", number / 2_560, number / 10 % 256), json!({"numberCode": wrong(&meeting.code)}));
+        prejoin_from(http, &from, &guest, body).await.problem(404, "NUMBER_CODE_NOT_JOINABLE");
+    }
+    prejoin_from(http, "192.0.2.7", &guest, json!({"numberCode": meeting.code})).await.problem(404, "NUMBER_CODE_NOT_JOINABLE");
+    let search = http.post("/v1/face-sessions/search", &guest.access, json!({"numberCode": meeting.code})).await;
+    search.problem(429, "RATE_LIMITED");
+    let rotated = http.post(&meeting.path("/number-code"), meeting.access(0), json!({})).await.ok(200);
+    assert_eq!(rotated["numberCode"]["code"].as_str().expect("a code").len(), 7, "one digit more");
+    meeting.server.log().text("number codes are being guessed").await;
+    let metrics = http.call(Method::GET, "/metrics", None, None).await;
+    assert!(metrics.text.lines().any(|line| line == "admission_forced 1"), "{}", metrics.text);
+}
