@@ -19,7 +19,7 @@ pub struct Http {
 pub struct Guest {
     /// The account's id, which is the member's too.
     pub id: String,
-    /// As it was given.
+    /// What others see.
     pub nickname: String,
     /// The access token.
     pub access: String,
@@ -93,13 +93,21 @@ impl Http {
     /// A new guest.
     pub async fn guest(&self, nickname: &str) -> Guest {
         let answer = self.call(Method::POST, "/v1/guests", None, Some(&json!({"nickname": nickname}))).await.ok(201);
-        let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("no text in {answer}")).to_owned();
-        Guest {
-            id: text(&answer["account"]["id"]),
-            nickname: nickname.to_owned(),
-            access: text(&answer["accessToken"]),
-            refresh: text(&answer["refreshToken"]),
-        }
+        signed_in(&answer)
+    }
+
+    /// A new account, signed in.
+    pub async fn member(&self, username: &str, password: &str) -> Guest {
+        let body = json!({"username": username, "password": password});
+        self.call(Method::POST, "/v1/accounts", None, Some(&body)).await.ok(201);
+        self.sign_in(username, password).await
+    }
+
+    /// Signs in.
+    pub async fn sign_in(&self, username: &str, password: &str) -> Guest {
+        let body = json!({"username": username, "password": password});
+        let answer = self.call(Method::POST, "/v1/accounts/sign-in", None, Some(&body)).await.ok(200);
+        signed_in(&answer)
     }
 
     /// `POST /v1/face-sessions`: the whole answer.
@@ -111,6 +119,16 @@ impl Http {
     pub async fn prejoin(&self, guest: &Guest, code: &str) -> Answer {
         let body = json!({"numberCode": code, "device": {"name": format!("{}'s laptop", guest.nickname), "kind": "laptop"}});
         self.post("/v1/face-sessions/prejoin", &guest.access, body).await
+    }
+}
+
+fn signed_in(answer: &Value) -> Guest {
+    let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("no text in {answer}")).to_owned();
+    Guest {
+        id: text(&answer["account"]["id"]),
+        nickname: text(&answer["account"]["nickname"]),
+        access: text(&answer["accessToken"]),
+        refresh: text(&answer["refreshToken"]),
     }
 }
 

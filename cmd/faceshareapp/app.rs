@@ -41,7 +41,7 @@ pub(crate) fn serve(loaded: &Loaded) -> anyhow::Result<()> {
         tracing::info!(configuration = %loaded, version = env!("CARGO_PKG_VERSION"), "starting");
         let metrics = wiring::install_metrics()?;
         let stores = open(config).await?;
-        let house = House::build(config, &key_ring(config).context("keys for tokens")?, &stores)?;
+        let house = House::build(config, &key_ring(config).context("keys for tokens")?, &stores).await?;
         let bind = Bind { http: config.http.listen, ops: config.http.ops_listen, grpc: Some(config.grpc.listen) };
         let listeners = Listeners::bind(&bind).await?;
         house.projector.reconcile(&house.sessions).await.context("the sessions of the last run")?;

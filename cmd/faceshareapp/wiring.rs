@@ -3,6 +3,7 @@
 use crate::app::Stores;
 use crate::config::Config;
 use anyhow::Context as _;
+use faceshare_biz::domain::account::RevocationRegistry;
 use faceshare_biz::domain::facesession::NoContacts;
 use faceshare_biz::domain::port::{Clock, IdGenerator, Secrets, Tokens};
 use faceshare_logic::account::{AccountDeps, AccountPolicy, Accounts};
@@ -14,12 +15,12 @@ use faceshare_logic::instruction::connclient::ConnClients;
 use faceshare_logic::instruction::exec::Rules;
 use faceshare_logic::instruction::mgr::pointaddresses::PointAddresses;
 use faceshare_logic::instruction::mgr::pointmemmgr::PointMemMgr;
-use faceshare_logic::instruction::{ResumeBounds, SessionDeps, Sessions, StreamSettings};
-use faceshare_repository::{EmbeddedGuessBudgets, db};
+use faceshare_logic::instruction::{ResumeBounds, SessionDeps, Sessions, StreamSettings, close_revoked};
+use faceshare_repository::{EmbeddedGuessBudgets, EmbeddedRevocations, db};
 use faceshare_routes::websocketcontroller::{self, StreamState, WebSocketCodec, WireCodec};
 use faceshare_routes::{AddressLimits, AppState, HttpPolicy, Links, Observer, Ops, ReadinessCheck};
 use faceshare_server::Lifecycle;
-use faceshare_service::{AuthTtl, PasetoTokens, SealedSecrets, SnowflakeIds, SystemClock};
+use faceshare_service::{Argon2Passwords, AuthTtl, PasetoTokens, PasswordSettings, SealedSecrets, SnowflakeIds, SystemClock};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use pasetotoken::KeyRing;
 use std::net::SocketAddr;
@@ -42,6 +43,7 @@ pub(crate) struct House {
     clients: ConnClients,
     addresses: Arc<PointAddresses>,
     door: DoorWatch,
+    revocations: Arc<dyn RevocationRegistry>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdGenerator>,
     directory: Arc<db::FaceSessions>,
@@ -58,7 +60,7 @@ pub(crate) fn install_metrics() -> anyhow::Result<PrometheusHandle> {
 
 impl House {
     /// Puts everything together; nothing runs yet.
-    pub(crate) fn build(config: &Config, ring: &KeyRing, stores: &Stores) -> anyhow::Result<Self> {
+    pub(crate) async fn build(config: &Config, ring: &KeyRing, stores: &Stores) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ids: Arc<dyn IdGenerator> = Arc::new(SnowflakeIds::new(workerid::Generator::new(stores.worker.id(), SystemClock)));
         let secrets: Arc<dyn Secrets> = Arc::new(SealedSecrets::new(ring).context("the system's random source")?);
@@ -68,6 +70,9 @@ impl House {
         let database = &stores.database;
         let (people, codes) = (Arc::new(db::Accounts::new(database.clone())), Arc::new(db::NumberCodes::new(database.clone())));
         let (directory, invites) = (Arc::new(db::FaceSessions::new(database.clone())), Arc::new(db::Invites::new(database.clone())));
+        let families = Arc::new(db::TokenFamilies::new(database.clone()));
+        let revocations = EmbeddedRevocations::load(&*families, clock.now()).await.context("the sign-ins that are over")?;
+        let revocations: Arc<dyn RevocationRegistry> = Arc::new(revocations);
         let code_policy = code_policy(config);
         let deps = ProjectorDeps { directory: directory.clone(), codes: codes.clone(), invites: invites.clone(), clock: clock.clone() };
         let projector = Projector::new(deps, code_policy);
@@ -84,7 +89,11 @@ impl House {
         let accounts = Accounts::new(
             AccountDeps {
                 accounts: people.clone(),
-                families: Arc::new(db::TokenFamilies::new(database.clone())),
+                credentials: Arc::new(db::AccountCredentials::new(database.clone())),
+                passwords: Arc::new(Argon2Passwords::new(password_settings(config)).context("argon2")?),
+                families: families.clone(),
+                revocations: revocations.clone(),
+                observer: Arc::new(sessions.clone()),
                 tokens: tokens.clone(),
                 secrets: secrets.clone(),
                 ids: ids.clone(),
@@ -97,6 +106,7 @@ impl House {
             directory: directory.clone(),
             log: stores.log.clone(),
             accounts: people.clone(),
+            families,
             clock: clock.clone(),
         };
         let budgets = Arc::new(EmbeddedGuessBudgets::new(config.number_code.guesses));
@@ -120,7 +130,8 @@ impl House {
             face_session_policy(config, code_policy),
         );
         Ok(Self {
-            clients: ConnClients { sessions: sessions.clone(), codec, tokens, ids: ids.clone() },
+            clients: ConnClients { sessions: sessions.clone(), codec, tokens, revocations: revocations.clone(), ids: ids.clone() },
+            revocations,
             sessions,
             projector,
             background: CancellationToken::new(),
@@ -147,6 +158,8 @@ impl House {
         let cron = FaceCronTask { sessions: self.sessions.clone(), directory: self.directory.clone(), projector: self.projector.clone() };
         self.background_tasks.spawn(cron.run(lifecycle.draining.clone()));
         self.background_tasks.spawn(self.door.clone().run(lifecycle.draining.clone()));
+        let revoked = close_revoked(self.sessions.clone(), self.revocations.clone(), lifecycle.hard.clone());
+        self.background_tasks.spawn(revoked);
         self.background_tasks.spawn(self.retention.clone().run(lifecycle.draining.clone()));
     }
 
@@ -196,6 +209,18 @@ impl House {
             faceshare_routes::ops(ops(private), &policy, observer),
         )
     }
+}
+
+fn password_settings(config: &Config) -> PasswordSettings {
+    let argon2 = &config.argon2;
+    let settings = PasswordSettings {
+        memory_kib: argon2.memory_kib,
+        iterations: argon2.iterations,
+        parallelism: argon2.parallelism,
+        concurrency: argon2.concurrency(),
+        queue: argon2.queue,
+    };
+    if argon2.test_parameters { settings.weakened() } else { settings }
 }
 
 fn code_policy(config: &Config) -> CodePolicy {

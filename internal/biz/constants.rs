@@ -1,5 +1,6 @@
 //! Numbers that are part of the protocol rather than of the configuration.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// A client that hears nothing for the heartbeat interval and this long reconnects.
@@ -16,6 +17,14 @@ pub const ENDED_KEPT: Duration = Duration::from_secs(30 * 86_400);
 pub const GUEST_KEPT: Duration = Duration::from_secs(7 * 86_400);
 /// The old refresh token returns the same pair again for this long, unless the new one was used: a lost answer, two tabs.
 pub const REFRESH_OVERLAP: Duration = Duration::from_secs(60);
+/// A revoked token family is remembered for this long: more than any token of its lives, whatever the configuration says.
+pub const REVOCATION_KEPT: Duration = Duration::from_secs(25 * 3_600);
+/// Token families that ended this long ago are forgotten. Longer than [`GUEST_KEPT`], since they show when a guest last came.
+pub const FAMILY_KEPT: Duration = Duration::from_secs(8 * 86_400);
+/// Characters of a username.
+pub const USERNAME_LENGTH: RangeInclusive<usize> = 4..=32;
+/// Characters of a password that is set.
+pub const PASSWORD_LENGTH: RangeInclusive<usize> = 8..=128;
 /// Items in a page of a list, unless the caller asks for another number.
 pub const PAGE_SIZE_DEFAULT: u32 = 50;
 /// The most items in a page of a list.

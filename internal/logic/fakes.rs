@@ -5,14 +5,18 @@ mod sessions;
 
 pub(crate) use sessions::{MemoryLog, sessions};
 
-use faceshare_biz::domain::account::{AccessClaims, IssuedToken, RefreshClaims};
+use async_trait::async_trait;
+use faceshare_biz::domain::account::{AccessClaims, IssuedToken, RefreshClaims, RevocationRegistry};
 use faceshare_biz::domain::facesession::{NumberCode, SessionClaims};
 use faceshare_biz::domain::instruction::Epoch;
 use faceshare_biz::domain::port::{Clock, IdGenerator, SecretUse, Secrets, TokenRefusal, Tokens};
 use faceshare_biz::domain::{AccountId, FamilyId, PointId, SessionId, Timestamp};
 use faceshare_biz::{Error, Result};
+use std::collections::HashSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// A clock that stands still until it is told otherwise.
 #[derive(Debug, Default)]
@@ -171,4 +175,31 @@ impl Secrets for PlainSecrets {
 /// What a fake that is told to fail answers.
 pub(crate) fn away() -> Error {
     Error::unavailable("told to be away")
+}
+
+/// Revoked families in a set.
+#[derive(Debug, Default)]
+pub(crate) struct MemoryRevocations {
+    revoked: Mutex<HashSet<FamilyId>>,
+    news: Notify,
+}
+
+#[async_trait]
+impl RevocationRegistry for MemoryRevocations {
+    fn is_revoked(&self, family: FamilyId) -> bool {
+        self.revoked.lock().expect("not poisoned").contains(&family)
+    }
+
+    async fn announce(&self, families: &[FamilyId], _: Timestamp) {
+        self.revoked.lock().expect("not poisoned").extend(families);
+        self.news.notify_one();
+    }
+
+    fn is_empty(&self) -> bool {
+        self.revoked.lock().expect("not poisoned").is_empty()
+    }
+
+    async fn changed(&self) {
+        self.news.notified().await;
+    }
 }

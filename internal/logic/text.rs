@@ -1,5 +1,6 @@
 //! Checks on what people send. All that is wrong with a request is said at once.
 
+use faceshare_biz::domain::account::Password;
 use faceshare_biz::domain::instruction::Device;
 use faceshare_biz::domain::{Nickname, TextError, Title, clean_text};
 use faceshare_biz::{Error, Result, Violation, constants};
@@ -11,6 +12,11 @@ use unicode_normalization::UnicodeNormalization;
 /// Normalised to NFC, so that what looks the same is the same.
 fn nfc(text: &str) -> String {
     text.nfc().collect()
+}
+
+/// A password as it is hashed: composed, since keyboards differ in how they compose a letter.
+pub(crate) fn password(text: &str) -> Password {
+    Password::new(nfc(text))
 }
 
 /// Collects what is wrong with the fields of one request.
@@ -35,6 +41,29 @@ impl FieldChecks {
     /// A nickname of 1 to `max` characters.
     pub(crate) fn nickname(&mut self, path: &str, text: &str, max: usize) -> Option<Nickname> {
         self.text(path, Nickname::new(&nfc(text), max))
+    }
+
+    /// A username: letters of either case, digits and `_ . -`.
+    pub(crate) fn username(&mut self, path: &str, text: &str, length: &RangeInclusive<usize>) {
+        self.characters(path, text, length);
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+        if let Some(other) = text.chars().find(|c| !is_allowed(*c)) {
+            self.refuse(path, format!("holds the character U+{:04X}; allowed are a-z, 0-9, _, . and -", u32::from(other)));
+        }
+    }
+
+    /// A new password, of any characters.
+    pub(crate) fn new_password(&mut self, path: &str, text: &str, length: &RangeInclusive<usize>) -> Password {
+        let password = password(text);
+        self.characters(path, password.expose(), length);
+        password
+    }
+
+    fn characters(&mut self, path: &str, text: &str, length: &RangeInclusive<usize>) {
+        let found = text.chars().count();
+        if !length.contains(&found) {
+            self.refuse(path, format!("has {found} characters; allowed are {} to {}", length.start(), length.end()));
+        }
     }
 
     /// A title of at most `max` characters.
@@ -106,6 +135,25 @@ mod tests {
         let paths: Vec<_> = error.violations.iter().map(|v| v.path.as_str()).collect();
         assert_eq!(paths, ["title", "device.name", "device.kind", "maxMembers", "autoEndAfter"]);
         assert!(error.violations[3].message.contains("1 to 500"));
+    }
+
+    #[test]
+    fn a_username_is_plain_and_a_password_is_anything_of_the_right_length() {
+        let paths = |username: &str, password: &str| {
+            let mut checks = FieldChecks::default();
+            checks.username("username", username, &(4..=32));
+            checks.new_password("password", password, &(8..=128));
+            checks.finish().map_err(|e| e.violations.into_iter().map(|v| v.path).collect::<Vec<_>>())
+        };
+        for good in ["ann_", "A.n-N_9", &"x".repeat(32)] {
+            assert_eq!(paths(good, "  \u{0}\u{202e}☎☎☎☎"), Ok(()), "{good}");
+        }
+        for bad in ["ann", &"x".repeat(33), "änne", "ann e", "ann\u{0}"] {
+            assert_eq!(paths(bad, "12345678"), Err(vec!["username".to_owned()]), "{bad}");
+        }
+        for bad in ["1234567", &"x".repeat(129), "a\u{308}234567"] {
+            assert_eq!(paths("anne", bad), Err(vec!["password".to_owned()]), "{bad}");
+        }
     }
 
     #[test]

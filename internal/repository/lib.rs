@@ -4,6 +4,8 @@
 //! - [`EmbeddedGuessBudgets`]: wrong guesses at number codes, in memory.
 //! - [`log`]: the ordered logs of all sessions, in a file of their own, so that nothing else ever delays an instruction.
 //!
+//! - [`EmbeddedRevocations`]: which sign-ins are over, in memory.
+//!
 //! A driver's error becomes a domain error here; nothing outside of this crate knows that there is SQL.
 
 #[cfg(test)]
@@ -12,9 +14,11 @@ pub mod db;
 mod error;
 mod guesses;
 pub mod log;
+mod revocations;
 mod sqlite;
 
 pub use db::Database;
 pub use guesses::EmbeddedGuessBudgets;
 pub use log::EmbeddedLog;
+pub use revocations::EmbeddedRevocations;
 pub use sqlite::Synchronous;

@@ -31,8 +31,14 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     ),
     paths(
         account::create_guest::create_guest,
+        account::sign_up::sign_up,
+        account::sign_in::sign_in,
         account::refresh::refresh_tokens,
+        account::sign_out::sign_out,
         account::me::get_account,
+        account::patch_me::patch_account,
+        account::delete_me::delete_account,
+        account::change_password::change_password,
         facesession::create::create_face_session,
         facesession::list::list_face_sessions,
         facesession::search::search_face_session,
@@ -149,6 +155,22 @@ problems! {
     AuthProblems {
         "401": "`UNAUTHENTICATED`: sign in. `TOKEN_EXPIRED`: refresh",
     }
+    /// Of calls that need a password.
+    PasswordProblems {
+        "401": "`PASSWORD_INCORRECT`: the name or the password is wrong. With a token: `UNAUTHENTICATED`, `TOKEN_EXPIRED`",
+    }
+    /// Of calls that guests may not make.
+    GuestProblems {
+        "403": "`FORBIDDEN`: not for guests",
+    }
+    /// Of calls that give something that there is once.
+    TakenProblems {
+        "409": "`ALREADY_EXISTS`",
+    }
+    /// Of calls whose work waits in a queue.
+    Busy {
+        "503": "`UNAVAILABLE`: too much is waiting already, see `Retry-After`",
+    }
     /// Of calls on one session.
     SessionProblems {
         "404": "`NOT_FOUND`: there is no such thing, or the caller is no member of the session",
@@ -205,8 +227,10 @@ mod tests {
         for (path, method, operation) in operations {
             assert!(operation["summary"].is_string(), "{method} {path}");
             assert!(operation["operationId"].is_string(), "{method} {path}");
-            let needs_token = path.starts_with("/v1/face-sessions") || path == "/v1/accounts/me";
-            assert_eq!(operation["security"].is_array(), needs_token, "{method} {path}");
+            let own = ["/v1/accounts/me", "/v1/accounts/sign-out"];
+            let takes_token =
+                path.starts_with("/v1/face-sessions") || path == "/v1/accounts" || own.iter().any(|own| path.starts_with(own));
+            assert_eq!(operation["security"].is_array(), takes_token, "{method} {path}");
             if path.starts_with("/v1/") {
                 assert!(operation["responses"]["default"]["content"]["application/problem+json"].is_object(), "{method} {path}");
             }

@@ -48,9 +48,7 @@ pub struct HttpPolicy {
 /// The public listener. `stream` holds `GET /v1/instructions`; `observer` names and records requests.
 pub fn app(state: AppState, stream: Router, ops: ops_controller::Ops, policy: &HttpPolicy, observer: Observer) -> Router {
     let router = Router::new()
-        .route("/v1/guests", post(account::create_guest::create_guest))
-        .route("/v1/accounts/refresh", post(account::refresh::refresh_tokens))
-        .route("/v1/accounts/me", get(account::me::get_account))
+        .merge(accounts())
         .merge(face_sessions())
         .with_state(state)
         .merge(stream)
@@ -62,6 +60,18 @@ pub fn app(state: AppState, stream: Router, ops: ops_controller::Ops, policy: &H
 /// The listener for operators, when there is one apart.
 pub fn ops(ops: ops_controller::Ops, policy: &HttpPolicy, observer: Observer) -> Router {
     layered(ops_controller::private_routes(ops), policy, observer)
+}
+
+fn accounts() -> Router<AppState> {
+    use account as c;
+    Router::new()
+        .route("/v1/guests", post(c::create_guest::create_guest))
+        .route("/v1/accounts", post(c::sign_up::sign_up))
+        .route("/v1/accounts/sign-in", post(c::sign_in::sign_in))
+        .route("/v1/accounts/refresh", post(c::refresh::refresh_tokens))
+        .route("/v1/accounts/sign-out", post(c::sign_out::sign_out))
+        .route("/v1/accounts/me", get(c::me::get_account).patch(c::patch_me::patch_account).delete(c::delete_me::delete_account))
+        .route("/v1/accounts/me/password", post(c::change_password::change_password))
 }
 
 fn face_sessions() -> Router<AppState> {

@@ -1,6 +1,6 @@
 //! Schemas of what people write, as exact as the rules behind it: a client that checks against the document is not refused by the server.
 
-use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
 
 /// Characters that may stand in a text: none that controls a terminal, a line or the direction of writing.
 macro_rules! allowed {
@@ -15,6 +15,7 @@ macro_rules! visible {
     };
 }
 
+const USERNAME: &str = "^[A-Za-z0-9_.-]+$";
 const TEXT: &str = concat!("^", allowed!(), "*$");
 const NAME: &str = concat!("^", allowed!(), "*", visible!(), allowed!(), "*$");
 /// 6 to 12 digits, with blanks and hyphens where one likes; they do not count.
@@ -36,6 +37,24 @@ fn optional(text: ObjectBuilder) -> ObjectBuilder {
 pub(crate) fn nickname() -> Schema {
     let description = "What others see: 1 to 32 characters after trimming, none of them a control or bidirectional override character.";
     text(description, NAME, 32).min_length(Some(1)).examples(["Ann"]).into()
+}
+
+/// The same where it may be left out.
+pub(crate) fn optional_nickname() -> Schema {
+    let description = "What others see: 1 to 32 characters after trimming, none of them a control or bidirectional override character.";
+    optional(text(description, NAME, 32).min_length(Some(1))).examples(["Ann"]).into()
+}
+
+/// The name that an account signs in as.
+pub(crate) fn username() -> Schema {
+    text("4 to 32 of `a-z 0-9 _ . -`; unique whatever its case.", USERNAME, 32).min_length(Some(4)).examples(["ann_1"]).into()
+}
+
+/// A password that is set.
+pub(crate) fn new_password() -> Schema {
+    let password = ObjectBuilder::new().schema_type(Type::String).min_length(Some(8)).max_length(Some(128));
+    let password = password.description(Some("8 to 128 characters of any kind, counted after composition (NFC)."));
+    password.format(Some(SchemaFormat::KnownFormat(KnownFormat::Password))).examples(["correct horse"]).into()
 }
 
 /// The title of a session.

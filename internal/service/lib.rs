@@ -1,14 +1,16 @@
-//! Adapters of the domain's ports over what stands in `pkg`: the clock, ids, tokens and secrets.
+//! Adapters of the domain's ports over what stands in `pkg`: the clock, ids, tokens and secrets; and passwords over argon2id.
 //!
 //! Each is a thin translation between the domain's types and a package that knows nothing of them.
 
 mod clock;
 mod ids;
+mod passwords;
 mod secrets;
 mod tokens;
 
 pub use auth::AuthTtl;
 pub use clock::SystemClock;
 pub use ids::SnowflakeIds;
+pub use passwords::{Argon2Passwords, BadParameters, PasswordSettings};
 pub use secrets::{NoEntropy, SealedSecrets};
 pub use tokens::PasetoTokens;

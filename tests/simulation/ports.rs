@@ -1,11 +1,12 @@
 //! Ports of the server that need no faults: the time, ids, epochs' names. Each is shared by all processes of a history, so that a name
 //! given before a crash is not given again after it.
 
-use faceshare_biz::domain::account::{AccessClaims, IssuedToken, RefreshClaims};
+use async_trait::async_trait;
+use faceshare_biz::domain::account::{AccessClaims, IssuedToken, RefreshClaims, RevocationRegistry};
 use faceshare_biz::domain::facesession::{FaceSession, NumberCode, SessionClaims};
 use faceshare_biz::domain::instruction::Epoch;
 use faceshare_biz::domain::port::{Clock, IdGenerator, SecretUse, Secrets, TokenRefusal, Tokens};
-use faceshare_biz::domain::{SessionId, Timestamp};
+use faceshare_biz::domain::{FamilyId, SessionId, Timestamp};
 use faceshare_biz::{Error, Result};
 use faceshare_logic::instruction::SessionObserver;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -138,4 +139,25 @@ impl SessionObserver for NoObserver {
 /// The one session of a history.
 pub(crate) fn session_id() -> SessionId {
     SessionId::new(900).expect("invariant: positive")
+}
+
+/// Nobody ever signs out.
+#[derive(Debug)]
+pub(crate) struct NothingRevoked;
+
+#[async_trait]
+impl RevocationRegistry for NothingRevoked {
+    fn is_revoked(&self, _: FamilyId) -> bool {
+        false
+    }
+
+    async fn announce(&self, _: &[FamilyId], _: Timestamp) {}
+
+    fn is_empty(&self) -> bool {
+        true
+    }
+
+    async fn changed(&self) {
+        std::future::pending().await
+    }
 }

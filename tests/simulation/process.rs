@@ -3,7 +3,7 @@
 use crate::archive::CODEC;
 use crate::bug::{Bug, PlantedCodec};
 use crate::link::{Link, Sink, Source};
-use crate::ports::{CountingIds, CountingSecrets, NoObserver, PlainTokens, SimClock};
+use crate::ports::{CountingIds, CountingSecrets, NoObserver, NothingRevoked, PlainTokens, SimClock};
 use crate::store::{OpenStore, Store};
 use faceshare_biz::domain::instruction::CloseReason;
 use faceshare_exec::Rules;
@@ -70,7 +70,13 @@ impl Process {
             points: points.clone(),
             settings,
         });
-        let connections = ConnClients { sessions: sessions.clone(), codec, tokens: Arc::new(PlainTokens), ids: ports.ids.clone() };
+        let connections = ConnClients {
+            sessions: sessions.clone(),
+            codec,
+            tokens: Arc::new(PlainTokens),
+            revocations: Arc::new(NothingRevoked),
+            ids: ports.ids.clone(),
+        };
         Self { sessions, connections, points, dead, serving: Vec::new() }
     }
 

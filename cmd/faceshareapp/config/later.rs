@@ -7,7 +7,6 @@ use super::section::Reader;
 /// Key, or section, and the feature that it configures.
 const FEATURES: &[(&str, &str)] = &[
     ("account_agent", "an external account service"),
-    ("argon2", "accounts with passwords"),
     ("classic", "the classic protocol"),
     ("drive", "files from a drive"),
     ("encs", "encryption by a key service"),

@@ -12,8 +12,10 @@ use std::{
 
 use config::{Map, Value};
 
+mod argon2;
 mod auth;
 mod auto_end;
+mod benchmark;
 mod database;
 mod drain;
 mod duration;
@@ -34,8 +36,10 @@ mod source;
 mod tests;
 
 pub(crate) use self::{
+    argon2::Argon2,
     auth::Auth,
     auto_end::AutoEnd,
+    benchmark::Benchmark,
     database::{Database, Synchronous},
     drain::Drain,
     grpc::Grpc,
@@ -75,6 +79,8 @@ pub(crate) struct Config {
     pub(crate) database: Database,
     /// Accounts, keys and the lifetimes of tokens.
     pub(crate) auth: Auth,
+    /// How passwords are hashed.
+    pub(crate) argon2: Argon2,
     /// How a dead connection is noticed.
     pub(crate) heartbeat: Heartbeat,
     /// How long a member outlives its connections.
@@ -89,6 +95,8 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     /// Shutting down.
     pub(crate) drain: Drain,
+    /// Whether this is a measurement.
+    pub(crate) benchmark: Benchmark,
 }
 
 /// A configuration and how it came to be.
@@ -148,12 +156,14 @@ impl Config {
     /// Reads every section. This order is the one in which `check-config` prints them.
     fn read(reader: &mut Reader<'_>) -> Self {
         let data_dir = data_dir(&mut reader.section(""));
+        let benchmark = Benchmark::read(&mut reader.section("benchmark"));
         let config = Self {
             data_dir,
             http: Http::read(&mut reader.section("http")),
             grpc: Grpc::read(&mut reader.section("grpc")),
             database: Database::read(&mut reader.section("database")),
             auth: Auth::read(&mut reader.section("auth")),
+            argon2: Argon2::read(&mut reader.section("argon2"), benchmark.enabled),
             heartbeat: Heartbeat::read(&mut reader.section("heartbeat")),
             member: Member::read(&mut reader.section("member")),
             auto_end: AutoEnd::read(&mut reader.section("auto_end")),
@@ -161,10 +171,20 @@ impl Config {
             limits: Limits::read(&mut reader.section("limits")),
             log: Log::read(&mut reader.section("log")),
             drain: Drain::read(&mut reader.section("drain")),
+            benchmark,
         };
         config.check_listeners(reader);
+        config.check_benchmark(reader);
         later::read(reader);
         config
+    }
+
+    /// Nobody but whoever measures may reach a server that protects its passwords badly.
+    fn check_benchmark(&self, reader: &mut Reader<'_>) {
+        let http = self.http.listen;
+        if self.benchmark.enabled && !http.ip().is_loopback() {
+            reader.section("benchmark").problem("enabled", format!("is for loopback alone; http.listen is {http}"));
+        }
     }
 
     /// Two listeners on one address: the second would fail to bind, with less to say about why.

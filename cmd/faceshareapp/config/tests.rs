@@ -224,7 +224,6 @@ fn what_this_version_lacks_is_refused_by_name() {
         ("[tls]\ncert = \"c.pem\"", "tls.cert: TLS on the server's own listeners is not in this version; remove the key"),
         ("[classic]\nenabled = true", "classic.enabled: the classic protocol is not in this version; set it to false"),
         ("[grpc.callers.a]\ngrants = []", "grpc.callers: calling the gRPC services is not in this version"),
-        ("[argon2]\nmemory = 1", "argon2.memory: accounts with passwords is not in this version"),
         ("[limits]\nknocks_per_session = 1", "limits.knocks_per_session: admission by approval is not in this version"),
     ] {
         let error = refusal(Some(("app.toml", file)), &[]);
@@ -233,6 +232,20 @@ fn what_this_version_lacks_is_refused_by_name() {
     let error = refusal(None, &[("FACESHARE__TLS__CERT", "c.pem")]);
     assert!(error.contains("tls.cert: TLS on") && error.contains("FACESHARE__TLS__CERT"), "{error}");
     loaded(Some(("app.toml", "[redis]\nurl = \"\"\n[classic]\nenabled = false")), &[]);
+}
+
+#[test]
+fn weak_passwords_are_for_benchmarks_on_loopback_alone() {
+    let weak = "[argon2]\ntest_parameters = true\n";
+    let error = refusal(Some(("app.toml", weak)), &[]);
+    assert!(error.contains("argon2.test_parameters: is for benchmarks"), "{error}");
+    let benchmark = format!("{weak}[benchmark]\nenabled = true\n");
+    assert!(loaded(Some(("app.toml", &benchmark)), &[]).config.argon2.test_parameters);
+    let open = refusal(Some(("app.toml", &benchmark)), &[("FACESHARE__HTTP__LISTEN", "0.0.0.0:8080")]);
+    assert!(open.contains("benchmark.enabled: is for loopback alone"), "{open}");
+    let cheap = refusal(Some(("app.toml", "[argon2]\niterations = 1")), &[]);
+    assert!(cheap.contains("argon2.iterations: is too few"), "{cheap}");
+    loaded(Some(("app.toml", "[argon2]\nmemory_kib = 47104\niterations = 1")), &[]);
 }
 
 #[test]

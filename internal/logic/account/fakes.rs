@@ -1,11 +1,17 @@
 //! Ports in memory, for the tests of the use cases around people.
 
-use super::{AccountDeps, AccountPolicy, Accounts};
-use crate::fakes::{CountingIds, FakeClock, PlainSecrets, PlainTokens};
+mod passwords;
+mod people;
+
+pub(crate) use passwords::PlainPasswords;
+pub(crate) use people::People;
+
+use super::{AccountDeps, AccountObserver, AccountPolicy, Accounts, NewAccount, SignUpRules};
+use crate::fakes::{CountingIds, FakeClock, MemoryRevocations, PlainSecrets, PlainTokens};
 use async_trait::async_trait;
-use faceshare_biz::domain::account::{Account, AccountRepository, Rotation, TokenFamily, TokenFamilyRepository};
+use faceshare_biz::Result;
+use faceshare_biz::domain::account::{Account, Caller, Password, RevocationRegistry, Rotation, TokenFamily, TokenFamilyRepository};
 use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
-use faceshare_biz::{Error, ErrorCode, Result};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -20,19 +26,35 @@ pub(crate) const fn policy() -> AccountPolicy {
 pub(crate) struct House {
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) families: Arc<Families>,
-    people: Arc<People>,
+    pub(crate) credentials: Arc<People>,
+    pub(crate) passwords: Arc<PlainPasswords>,
+    pub(crate) revocations: Arc<MemoryRevocations>,
+    pub(crate) observer: Arc<Witness>,
     ids: Arc<CountingIds>,
 }
 
 impl House {
     pub(crate) fn new() -> Self {
-        Self { clock: Arc::default(), families: Arc::default(), people: Arc::default(), ids: Arc::default() }
+        let families: Arc<Families> = Arc::default();
+        Self {
+            clock: Arc::default(),
+            credentials: Arc::new(People::over(families.clone())),
+            families,
+            passwords: Arc::default(),
+            revocations: Arc::default(),
+            observer: Arc::default(),
+            ids: Arc::default(),
+        }
     }
 
     pub(crate) fn deps(&self) -> AccountDeps {
         AccountDeps {
-            accounts: self.people.clone(),
+            accounts: self.credentials.clone(),
+            credentials: self.credentials.clone(),
+            passwords: self.passwords.clone(),
             families: self.families.clone(),
+            revocations: self.revocations.clone(),
+            observer: self.observer.clone(),
             tokens: Arc::new(PlainTokens),
             secrets: Arc::new(PlainSecrets::default()),
             ids: self.ids.clone(),
@@ -43,39 +65,43 @@ impl House {
     pub(crate) fn accounts(&self) -> Accounts {
         Accounts::new(self.deps(), policy())
     }
+
+    /// Somebody with an account.
+    pub(crate) async fn member(&self, username: &str, password: &str) -> Account {
+        let new = NewAccount { username: username.into(), password: Password::new(password), nickname: None };
+        self.accounts().sign_up(new, &SignUpRules::default(), None).await.expect("an account")
+    }
+
+    pub(crate) fn is_revoked(&self, caller: Caller) -> bool {
+        self.revocations.is_revoked(caller.family)
+    }
 }
 
-/// Accounts in a map.
-#[derive(Default)]
-pub(crate) struct People(Mutex<HashMap<AccountId, Account>>);
+/// Remembers what it was told.
+#[derive(Debug, Default)]
+pub(crate) struct Witness {
+    changed: Mutex<Vec<Account>>,
+    deleted: Mutex<Vec<AccountId>>,
+}
+
+impl Witness {
+    pub(crate) fn changed(&self) -> Vec<Account> {
+        self.changed.lock().expect("not poisoned").clone()
+    }
+
+    pub(crate) fn deleted(&self) -> Vec<AccountId> {
+        self.deleted.lock().expect("not poisoned").clone()
+    }
+}
 
 #[async_trait]
-impl AccountRepository for People {
-    async fn insert(&self, account: &Account) -> Result<()> {
-        match self.0.lock().expect("not poisoned").insert(account.id, account.clone()) {
-            None => Ok(()),
-            Some(_) => Err(Error::new(ErrorCode::AlreadyExists, "taken")),
-        }
+impl AccountObserver for Witness {
+    async fn changed(&self, account: &Account) {
+        self.changed.lock().expect("not poisoned").push(account.clone());
     }
 
-    async fn find(&self, id: AccountId) -> Result<Option<Account>> {
-        Ok(self.0.lock().expect("not poisoned").get(&id).cloned())
-    }
-
-    /// Nobody here ever refreshes a token.
-    async fn unused_guests(&self, before: Timestamp, after: Option<AccountId>, limit: u32) -> Result<Vec<AccountId>> {
-        let people = self.0.lock().expect("not poisoned");
-        let unused = people.values().filter(|a| a.is_guest() && a.created_at < before && after.is_none_or(|after| after < a.id));
-        let mut ids: Vec<_> = unused.map(|a| a.id).collect();
-        ids.sort();
-        ids.truncate(limit as usize);
-        Ok(ids)
-    }
-
-    async fn forget_guest(&self, id: AccountId, before: Timestamp) -> Result<bool> {
-        let mut people = self.0.lock().expect("not poisoned");
-        let unused = people.get(&id).is_some_and(|a| a.is_guest() && a.created_at < before);
-        Ok(unused && people.remove(&id).is_some())
+    async fn deleted(&self, account: AccountId) {
+        self.deleted.lock().expect("not poisoned").push(account);
     }
 }
 
@@ -93,12 +119,28 @@ impl Families {
         *self.barrier.lock().expect("not poisoned") = Some(Arc::new(Barrier::new(finds)));
         self.held.store(finds, Ordering::SeqCst);
     }
+
+    pub(crate) fn open(&self, family: &TokenFamily) {
+        self.kept.lock().expect("not poisoned").insert(family.id, family.clone());
+    }
+
+    /// Revokes all families of an account but one.
+    pub(crate) fn revoke_all(&self, account: AccountId, keep: Option<FamilyId>, at: Timestamp) -> Vec<FamilyId> {
+        let mut kept = self.kept.lock().expect("not poisoned");
+        let theirs = kept.values_mut().filter(|f| f.account == account && Some(f.id) != keep && f.revoked_at.is_none());
+        theirs
+            .map(|f| {
+                f.revoked_at = Some(at);
+                f.id
+            })
+            .collect()
+    }
 }
 
 #[async_trait]
 impl TokenFamilyRepository for Families {
     async fn insert(&self, family: &TokenFamily) -> Result<()> {
-        self.kept.lock().expect("not poisoned").insert(family.id, family.clone());
+        self.open(family);
         Ok(())
     }
 
@@ -128,5 +170,17 @@ impl TokenFamilyRepository for Families {
             family.revoked_at.get_or_insert(at);
         }
         Ok(())
+    }
+
+    async fn revoked_since(&self, since: Timestamp) -> Result<Vec<(FamilyId, Timestamp)>> {
+        let kept = self.kept.lock().expect("not poisoned");
+        Ok(kept.values().filter_map(|f| f.revoked_at.filter(|at| *at >= since).map(|at| (f.id, at))).collect())
+    }
+
+    async fn forget_ended(&self, before: Timestamp) -> Result<u64> {
+        let mut kept = self.kept.lock().expect("not poisoned");
+        let all = kept.len();
+        kept.retain(|_, f| f.expires_at >= before || f.rotated_at >= before || f.revoked_at.is_some_and(|at| at >= before));
+        Ok((all - kept.len()) as u64)
     }
 }

@@ -1,12 +1,9 @@
 //! Guests: a nickname is all it takes.
 
-use super::{Accounts, SignedIn};
+use super::{Accounts, FIRST_GENERATION, SignedIn};
 use crate::text::{FieldChecks, checked};
 use faceshare_biz::domain::account::{Account, TokenFamily};
 use faceshare_biz::{Error, ErrorCode, Result};
-
-/// The generation of the first pair of a family.
-const FIRST_GENERATION: u32 = 1;
 
 impl Accounts {
     /// Makes a guest of this nickname and signs it in.

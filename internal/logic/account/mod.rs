@@ -1,4 +1,4 @@
-//! People: how a guest comes to be, and how tokens are renewed.
+//! People: how guests and accounts come to be, how they sign in and out, and how tokens are renewed.
 //!
 //! A sign-in opens a **family** of tokens. Each refresh moves it to its next generation; what a refresh token may still do after that is
 //! decided in one place, the `refresh` module.
@@ -6,21 +6,51 @@
 #[cfg(test)]
 pub(crate) mod fakes;
 mod guest;
+mod me;
 mod refresh;
+mod sign_in;
+mod sign_out;
+mod sign_up;
 
-use faceshare_biz::domain::account::{AccessClaims, Account, AccountRepository, Caller, RefreshClaims, TokenFamilyRepository, TokenPair};
+pub use sign_up::{NewAccount, SignUpRules};
+
+use async_trait::async_trait;
+use faceshare_biz::domain::account::{
+    AccessClaims, Account, AccountRepository, Caller, CredentialRepository, PasswordHasher, RefreshClaims, RevocationRegistry,
+    TokenFamilyRepository, TokenPair,
+};
 use faceshare_biz::domain::port::{Clock, IdGenerator, Secrets, TokenRefusal, Tokens};
 use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
 use std::sync::Arc;
+
+/// The generation of the first pair of a family.
+const FIRST_GENERATION: u32 = 1;
+
+/// Where people are seen while they change.
+#[async_trait]
+pub trait AccountObserver: Send + Sync + 'static {
+    /// The account is this now.
+    async fn changed(&self, account: &Account);
+    /// The account is gone.
+    async fn deleted(&self, account: AccountId);
+}
 
 /// What [`Accounts`] works with.
 #[derive(Clone)]
 pub struct AccountDeps {
     /// Accounts and guests.
     pub accounts: Arc<dyn AccountRepository>,
+    /// What proves that somebody is who it says.
+    pub credentials: Arc<dyn CredentialRepository>,
+    /// Hashes passwords.
+    pub passwords: Arc<dyn PasswordHasher>,
     /// Token families.
     pub families: Arc<dyn TokenFamilyRepository>,
+    /// Which of them are revoked.
+    pub revocations: Arc<dyn RevocationRegistry>,
+    /// Told what happens to accounts.
+    pub observer: Arc<dyn AccountObserver>,
     /// Issues and verifies tokens; knows how long they live.
     pub tokens: Arc<dyn Tokens>,
     /// Seals pairs at rest.
@@ -68,10 +98,15 @@ impl Accounts {
     /// # Errors
     /// `TOKEN_EXPIRED` (refresh) or `UNAUTHENTICATED` (sign in).
     pub fn authenticate(&self, access_token: &str) -> Result<Caller> {
-        self.deps.tokens.verify_access(access_token, self.deps.clock.now()).map_err(|refusal| match refusal {
+        let caller = self.deps.tokens.verify_access(access_token, self.deps.clock.now()).map_err(|refusal| match refusal {
             TokenRefusal::Expired => Error::new(ErrorCode::TokenExpired, "the access token has expired: refresh it"),
             TokenRefusal::Invalid => sign_in_again("the access token is not valid"),
-        })
+        })?;
+        self.still_signed_in(caller)
+    }
+
+    fn still_signed_in(&self, caller: Caller) -> Result<Caller> {
+        if self.deps.revocations.is_revoked(caller.family) { Err(sign_in_again("you have signed out")) } else { Ok(caller) }
     }
 
     /// The caller's account.

@@ -76,7 +76,7 @@ impl Accounts {
             Verdict::Refuse => Err(refused()),
             Verdict::Reuse => {
                 tracing::warn!(account = %claims.account, family = %claims.family, "an old refresh token came back: its family is revoked");
-                self.deps.families.revoke(claims.family, now).await?;
+                self.revoke(claims.family, now).await?;
                 Err(refused())
             }
         }

@@ -158,6 +158,6 @@ fn check_admission(checks: &mut FieldChecks, admission: Option<Admission>) {
 }
 
 /// Does the work to its end even when the one who asked hangs up meanwhile: between its steps lie things that must be undone or followed.
-async fn carry_through<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+pub(crate) async fn carry_through<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
     tokio::spawn(work.in_current_span()).await.unwrap_or_else(|panic| Err(Error::internal(panic)))
 }

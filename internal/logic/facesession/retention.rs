@@ -1,12 +1,13 @@
-//! What has been kept for long enough is forgotten: ended sessions after [`ENDED_KEPT`], unused guests after [`GUEST_KEPT`].
+//! What has been kept for long enough is forgotten: ended sessions after [`ENDED_KEPT`], unused guests after [`GUEST_KEPT`],
+//! token families that ended after [`FAMILY_KEPT`].
 //!
 //! Idempotent, and without a state of its own: what a pass does not get to, the next one finds.
 
 use crate::instruction::Sessions;
 use faceshare_biz::Result;
-use faceshare_biz::constants::{ENDED_KEPT, GUEST_KEPT};
+use faceshare_biz::constants::{ENDED_KEPT, FAMILY_KEPT, GUEST_KEPT};
 use faceshare_biz::domain::MemberId;
-use faceshare_biz::domain::account::AccountRepository;
+use faceshare_biz::domain::account::{AccountRepository, TokenFamilyRepository};
 use faceshare_biz::domain::facesession::FaceSessionRepository;
 use faceshare_biz::domain::instruction::SessionLog;
 use faceshare_biz::domain::port::Clock;
@@ -32,6 +33,8 @@ pub struct Retention {
     pub log: Arc<dyn SessionLog>,
     /// The guests.
     pub accounts: Arc<dyn AccountRepository>,
+    /// Their tokens.
+    pub families: Arc<dyn TokenFamilyRepository>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -46,6 +49,7 @@ impl Retention {
                 interval.tick().await;
                 report("ended sessions", self.forget_sessions().await);
                 report("unused guests", self.forget_guests().await);
+                report("token families", self.families.forget_ended(self.clock.now() - FAMILY_KEPT).await);
             }
         };
         shutdown.run_until_cancelled(passes).await;
@@ -113,9 +117,11 @@ fn report(what: &str, outcome: Result<u64>) {
 #[cfg(test)]
 mod tests {
     use super::{ENDED_KEPT, GUEST_KEPT, Retention};
+    use crate::account::fakes::Families;
     use crate::facesession::fakes::House;
     use faceshare_biz::domain::account::AccountRepository;
     use faceshare_exec::Input;
+    use std::sync::Arc;
     use std::time::Duration;
 
     fn retention(house: &House) -> Retention {
@@ -124,6 +130,7 @@ mod tests {
             directory: house.directory.clone(),
             log: house.log.clone(),
             accounts: house.people.clone(),
+            families: Arc::new(Families::default()),
             clock: house.clock.clone(),
         }
     }

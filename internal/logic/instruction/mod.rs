@@ -7,13 +7,16 @@
 //! - `session`: the actor around the kernel. Frames leave it only after the log has them.
 //! - `connclient`: one connection; reads, writes, heartbeats, closes.
 //! - `mgr::pointmemmgr`: the points connected to this process.
+//! - `revoked`, `profiles`: what happens to an account reaches its connections.
 //! - `sessions`: finds, loads and keeps the actors.
 
 mod codec;
 pub mod connclient;
 mod fanout;
 pub mod mgr;
+mod profiles;
 mod replay;
+mod revoked;
 mod session;
 mod sessions;
 mod settings;
@@ -21,6 +24,7 @@ mod settings;
 mod tests;
 mod window;
 
+pub use revoked::close_revoked;
 pub use session::{Connected, Missed, Opening, SessionHandle};
 pub use sessions::{SessionDeps, SessionObserver, Sessions};
 pub use settings::{ResumeBounds, StreamSettings};

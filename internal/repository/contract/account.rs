@@ -1,7 +1,7 @@
 //! What every [`AccountRepository`] must do.
 
 use faceshare_biz::ErrorCode;
-use faceshare_biz::domain::account::{Account, AccountRepository};
+use faceshare_biz::domain::account::{Account, AccountRepository, PasswordHash};
 use faceshare_biz::domain::{AccountId, Nickname, Timestamp};
 
 macro_rules! account_contract {
@@ -11,8 +11,10 @@ macro_rules! account_contract {
             $fresh,
             [
                 what_was_kept_is_found_as_it_was,
-                usernames_are_unique_whatever_their_case,
                 guests_have_no_username_to_share,
+                a_guest_is_promoted_once,
+                a_nickname_changes_and_nothing_else,
+                what_was_deleted_is_gone,
                 guests_who_have_not_come_back_are_forgotten,
             ]
         );
@@ -32,23 +34,50 @@ pub(crate) fn account(id: u64, username: Option<&str>) -> Account {
 
 pub(crate) async fn what_was_kept_is_found_as_it_was(accounts: &impl AccountRepository) {
     let largest = i64::MAX.cast_unsigned();
-    for kept in [account(1, None), account(largest, Some("ann"))] {
+    for kept in [account(1, None), account(largest, Some("Ann"))] {
         accounts.insert(&kept).await.expect("kept");
         assert_eq!(accounts.find(kept.id).await.expect("looked up"), Some(kept));
     }
     assert_eq!(accounts.find(account(2, None).id).await.expect("looked up"), None);
+    let refused = accounts.insert(&account(1, None)).await.expect_err("taken");
+    assert_eq!(refused.code, ErrorCode::AlreadyExists);
 }
 
-pub(crate) async fn usernames_are_unique_whatever_their_case(accounts: &impl AccountRepository) {
-    accounts.insert(&account(1, Some("ann"))).await.expect("kept");
-    for (id, name) in [(2, "ann"), (3, "ANN"), (1, "bob")] {
-        let refused = accounts.insert(&account(id, Some(name))).await.expect_err("taken");
-        assert_eq!(refused.code, ErrorCode::AlreadyExists, "{id} {name}");
+fn hash(text: &str) -> PasswordHash {
+    PasswordHash::new(text)
+}
+
+pub(crate) async fn a_guest_is_promoted_once(accounts: &impl AccountRepository) {
+    for guest in [account(1, None), account(2, None)] {
+        accounts.insert(&guest).await.expect("kept");
     }
-    // Of two at once one is refused.
-    let (eve, second) = (account(4, Some("eve")), account(5, Some("Eve")));
-    let (a, b) = tokio::join!(accounts.insert(&eve), accounts.insert(&second));
-    assert_eq!([a.is_ok(), b.is_ok()].iter().filter(|ok| **ok).count(), 1);
+    let nickname = Nickname::new("Ann", 32).expect("a nickname");
+    let promote = async |id: u64, name: &str| accounts.promote(account(id, None).id, name, &nickname, &hash("h")).await;
+    assert!(promote(1, "Ann_1").await.expect("asked"));
+    let found = accounts.find(account(1, None).id).await.expect("looked up").expect("somebody");
+    assert_eq!(found, Account { username: Some("Ann_1".into()), nickname: nickname.clone(), ..account(1, None) });
+    assert!(!promote(1, "ann_2").await.expect("asked"), "it is no guest any more");
+    assert!(!promote(9, "ann_2").await.expect("asked"), "there is nobody");
+    assert_eq!(promote(2, "aNN_1").await.expect_err("taken").code, ErrorCode::AlreadyExists);
+    assert!(promote(2, "ann_2").await.expect("asked"));
+}
+
+pub(crate) async fn a_nickname_changes_and_nothing_else(accounts: &impl AccountRepository) {
+    accounts.insert(&account(1, None)).await.expect("kept");
+    let nickname = Nickname::new("Ben", 32).expect("a nickname");
+    assert!(accounts.rename(account(1, None).id, &nickname).await.expect("asked"));
+    assert!(!accounts.rename(account(2, None).id, &nickname).await.expect("asked"));
+    let found = accounts.find(account(1, None).id).await.expect("looked up");
+    assert_eq!(found, Some(Account { nickname, ..account(1, None) }));
+}
+
+pub(crate) async fn what_was_deleted_is_gone(accounts: &impl AccountRepository) {
+    accounts.insert(&account(1, Some("ann"))).await.expect("kept");
+    let at = Timestamp::from_millis(9);
+    assert_eq!(accounts.delete(account(1, None).id, at).await.expect("asked"), Some(Vec::new()));
+    assert_eq!(accounts.delete(account(1, None).id, at).await.expect("asked"), None);
+    assert_eq!(accounts.find(account(1, None).id).await.expect("looked up"), None);
+    accounts.insert(&account(2, Some("ann"))).await.expect("the name is free");
 }
 
 pub(crate) async fn guests_have_no_username_to_share(accounts: &impl AccountRepository) {

@@ -32,3 +32,15 @@ over_sqlite! {
     number_code: number_code_contract over NumberCodes;
     invite: invite_contract over Invites;
 }
+
+mod credential {
+    use super::fresh;
+    use crate::contract::credential::{Store, credential_contract};
+    use crate::db::{AccountCredentials, Accounts, TokenFamilies};
+
+    credential_contract!(fresh(|db| Store {
+        credentials: AccountCredentials::new(db.clone()),
+        accounts: Accounts::new(db.clone()),
+        families: TokenFamilies::new(db),
+    }));
+}

@@ -8,13 +8,18 @@ macro_rules! token_family_contract {
         crate::contract::run_contract!(
             token_family,
             $fresh,
-            [a_rotation_moves_on_one_generation, of_two_rotations_at_once_one_is_done, a_revoked_family_does_not_rotate]
+            [
+                a_rotation_moves_on_one_generation,
+                of_two_rotations_at_once_one_is_done,
+                a_revoked_family_does_not_rotate,
+                what_ended_long_ago_is_forgotten,
+            ]
         );
     };
 }
 pub(crate) use token_family_contract;
 
-fn family(id: u64) -> TokenFamily {
+pub(crate) fn family(id: u64) -> TokenFamily {
     TokenFamily {
         id: FamilyId::new(id).expect("an id"),
         account: AccountId::new(7).expect("an id"),
@@ -71,4 +76,21 @@ pub(crate) async fn a_revoked_family_does_not_rotate(families: &impl TokenFamily
     assert_eq!(found.revoked_at, Some(Timestamp::from_millis(10)));
     assert!(!families.rotate(&rotation(1, 0, "x")).await.expect("asked"));
     families.revoke(family(2).id, Timestamp::from_millis(10)).await.expect("no such family is no error");
+}
+
+pub(crate) async fn what_ended_long_ago_is_forgotten(families: &impl TokenFamilyRepository) {
+    let at = Timestamp::from_millis;
+    let kept = [
+        TokenFamily { expires_at: at(1_000), ..family(1) },
+        TokenFamily { rotated_at: at(1_000), ..family(2) },
+        TokenFamily { revoked_at: Some(at(1_000)), ..family(3) },
+    ];
+    let over = [family(4), TokenFamily { revoked_at: Some(at(10)), ..family(5) }];
+    for each in kept.iter().chain(&over) {
+        families.insert(each).await.expect("kept");
+    }
+    assert_eq!(families.forget_ended(at(1_000)).await.expect("asked"), 2);
+    for each in &kept {
+        assert!(families.find(each.id).await.expect("looked up").is_some());
+    }
 }

@@ -3,12 +3,13 @@
 use super::connection::Database;
 use super::entity::account::{ActiveModel, Column, Entity, Model};
 use super::entity::token_family;
+use super::token_family::revoke_all;
 use crate::error::{from_db, from_insert, unreadable};
 use async_trait::async_trait;
-use faceshare_biz::domain::account::{Account, AccountRepository};
-use faceshare_biz::domain::{AccountId, Nickname, Timestamp};
+use faceshare_biz::domain::account::{Account, AccountRepository, PasswordHash};
+use faceshare_biz::domain::{AccountId, FamilyId, Nickname, Timestamp};
 use faceshare_biz::{Error, Result};
-use sea_orm::sea_query::{Condition, Query};
+use sea_orm::sea_query::{Condition, Expr, Query};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
 /// Keeps accounts and guests in the main database.
@@ -28,21 +29,46 @@ impl Accounts {
 #[async_trait]
 impl AccountRepository for Accounts {
     async fn insert(&self, account: &Account) -> Result<()> {
-        let row = ActiveModel {
-            id: Set(account.id.get().cast_signed()),
-            username: Set(account.username.clone()),
-            username_key: Set(account.username.as_ref().map(|name| name.to_lowercase())),
-            nickname: Set(account.nickname.to_string()),
-            avatar_url: Set(account.avatar_url.clone()),
-            created_at: Set(account.created_at.as_millis()),
-        };
-        let inserted = Entity::insert(row).exec_without_returning(self.db.writer()).await;
-        inserted.map(drop).map_err(|error| from_insert(error, "the username is taken"))
+        insert(&self.db, account, None).await
     }
 
     async fn find(&self, id: AccountId) -> Result<Option<Account>> {
         let row = Entity::find_by_id(id.get().cast_signed()).one(self.db.reader()).await.map_err(from_db)?;
         row.map(Account::try_from).transpose()
+    }
+
+    async fn promote(&self, guest: AccountId, username: &str, nickname: &Nickname, password: &PasswordHash) -> Result<bool> {
+        let promoted = Entity::update_many()
+            .col_expr(Column::Username, Expr::value(username))
+            .col_expr(Column::UsernameKey, Expr::value(key_of(username)))
+            .col_expr(Column::Nickname, Expr::value(nickname.as_str()))
+            .col_expr(Column::PasswordHash, Expr::value(password.as_str()))
+            .filter(Column::Id.eq(guest.get().cast_signed()))
+            .filter(Column::Username.is_null())
+            .exec(self.db.writer())
+            .await;
+        promoted.map(|done| done.rows_affected == 1).map_err(|error| from_insert(error, TAKEN))
+    }
+
+    async fn rename(&self, id: AccountId, nickname: &Nickname) -> Result<bool> {
+        let renamed = Entity::update_many()
+            .col_expr(Column::Nickname, Expr::value(nickname.as_str()))
+            .filter(Column::Id.eq(id.get().cast_signed()))
+            .exec(self.db.writer())
+            .await;
+        renamed.map(|done| done.rows_affected == 1).map_err(from_db)
+    }
+
+    /// The families stay, as numbers that belong to nobody, so that a restart still knows them as revoked.
+    async fn delete(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<FamilyId>>> {
+        let transaction = self.db.begin().await?;
+        let deleted = Entity::delete_by_id(id.get().cast_signed()).exec(&transaction).await.map_err(from_db)?;
+        if deleted.rows_affected == 0 {
+            return Ok(None);
+        }
+        let revoked = revoke_all(&transaction, id, None, at).await?;
+        transaction.commit().await.map_err(from_db)?;
+        Ok(Some(revoked))
     }
 
     async fn unused_guests(&self, before: Timestamp, after: Option<AccountId>, limit: u32) -> Result<Vec<AccountId>> {
@@ -67,6 +93,28 @@ impl AccountRepository for Accounts {
         transaction.commit().await.map_err(from_db)?;
         Ok(forgotten)
     }
+}
+
+/// What whoever asks for a username that somebody has is told.
+const TAKEN: &str = "the username is taken";
+
+/// What is unique of a username.
+pub(super) fn key_of(username: &str) -> String {
+    username.to_lowercase()
+}
+
+pub(super) async fn insert(db: &Database, account: &Account, password: Option<&PasswordHash>) -> Result<()> {
+    let row = ActiveModel {
+        id: Set(account.id.get().cast_signed()),
+        username: Set(account.username.clone()),
+        username_key: Set(account.username.as_deref().map(key_of)),
+        nickname: Set(account.nickname.to_string()),
+        avatar_url: Set(account.avatar_url.clone()),
+        created_at: Set(account.created_at.as_millis()),
+        password_hash: Set(password.map(|hash| hash.as_str().to_owned())),
+    };
+    let inserted = Entity::insert(row).exec_without_returning(db.writer()).await;
+    inserted.map(drop).map_err(|error| from_insert(error, TAKEN))
 }
 
 /// A guest who neither came nor refreshed a token since then.

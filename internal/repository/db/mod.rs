@@ -5,6 +5,7 @@
 
 mod account;
 mod connection;
+mod credential;
 mod entity;
 mod face_session;
 mod invite;
@@ -14,6 +15,7 @@ mod token_family;
 
 pub use account::Accounts;
 pub use connection::Database;
+pub use credential::AccountCredentials;
 pub use face_session::FaceSessions;
 pub use invite::Invites;
 pub use number_code::NumberCodes;

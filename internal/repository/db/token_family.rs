@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use faceshare_biz::domain::account::{Rotation, TokenFamily, TokenFamilyRepository};
 use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
 use faceshare_biz::{Error, Result};
+use sea_orm::sea_query::Condition;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect, Set};
 
 /// Keeps token families in the main database.
 #[derive(Debug, Clone)]
@@ -74,6 +75,50 @@ impl TokenFamilyRepository for TokenFamilies {
             .map(drop)
             .map_err(from_db)
     }
+
+    async fn revoked_since(&self, since: Timestamp) -> Result<Vec<(FamilyId, Timestamp)>> {
+        let query = Entity::find().select_only().columns([Column::Id, Column::RevokedAt]);
+        let query = query.filter(Column::RevokedAt.gte(since.as_millis()));
+        let rows: Vec<(i64, i64)> = query.into_tuple().all(self.db.reader()).await.map_err(from_db)?;
+        rows.into_iter().map(|(id, at)| Ok((family_id(id)?, Timestamp::from_millis(at)))).collect()
+    }
+
+    async fn forget_ended(&self, before: Timestamp) -> Result<u64> {
+        let before = before.as_millis();
+        let unrevoked = Condition::any().add(Column::RevokedAt.is_null()).add(Column::RevokedAt.lt(before));
+        let ended = Entity::delete_many()
+            .filter(Column::ExpiresAt.lt(before))
+            .filter(Column::RotatedAt.lt(before))
+            .filter(unrevoked)
+            .exec(self.db.writer())
+            .await;
+        ended.map(|done| done.rows_affected).map_err(from_db)
+    }
+}
+
+/// Revokes all families of an account but one, within a transaction; those that were not revoked before.
+pub(super) async fn revoke_all(
+    transaction: &DatabaseTransaction,
+    account: AccountId,
+    keep: Option<FamilyId>,
+    at: Timestamp,
+) -> Result<Vec<FamilyId>> {
+    let mut theirs = Condition::all().add(Column::AccountId.eq(account.get().cast_signed())).add(Column::RevokedAt.is_null());
+    if let Some(keep) = keep {
+        theirs = theirs.add(Column::Id.ne(keep.get().cast_signed()));
+    }
+    let ids = Entity::find().select_only().column(Column::Id).filter(theirs.clone());
+    let ids: Vec<i64> = ids.into_tuple().all(transaction).await.map_err(from_db)?;
+    let revoked = Entity::update_many()
+        .col_expr(Column::RevokedAt, Expr::value(at.as_millis()))
+        .col_expr(Column::SealedPair, Expr::value(None::<String>))
+        .filter(theirs);
+    revoked.exec(transaction).await.map_err(from_db)?;
+    ids.into_iter().map(family_id).collect()
+}
+
+fn family_id(id: i64) -> Result<FamilyId> {
+    FamilyId::new(id.cast_unsigned()).ok_or_else(|| unreadable("token_families.id"))
 }
 
 impl TryFrom<Model> for TokenFamily {
@@ -81,7 +126,7 @@ impl TryFrom<Model> for TokenFamily {
 
     fn try_from(row: Model) -> Result<Self> {
         Ok(Self {
-            id: FamilyId::new(row.id.cast_unsigned()).ok_or_else(|| unreadable("token_families.id"))?,
+            id: family_id(row.id)?,
             account: AccountId::new(row.account_id.cast_unsigned()).ok_or_else(|| unreadable("token_families.account_id"))?,
             generation: u32::try_from(row.generation).map_err(|_| unreadable("token_families.generation"))?,
             rotated_at: Timestamp::from_millis(row.rotated_at),

@@ -6,6 +6,7 @@ use axum::extract::{FromRef, FromRequestParts};
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::{Error, ErrorCode};
 use faceshare_logic::account::Accounts;
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use std::sync::Arc;
 
@@ -23,6 +24,27 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let token = bearer_from_headers(&parts.headers).map_err(|error| refused(&error))?;
         Ok(Self(Arc::<Accounts>::from_ref(state).authenticate(token.expose())?))
+    }
+}
+
+/// An authenticated caller, or nobody: for calls that anybody may make. A header that is there must be good; a token that has expired would
+/// otherwise make somebody nobody.
+#[derive(Debug, Clone, Copy)]
+pub struct MaybeAuthenticated(pub Option<Caller>);
+
+impl<S> FromRequestParts<S> for MaybeAuthenticated
+where
+    S: Send + Sync,
+    Arc<Accounts>: FromRef<S>,
+{
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        if !parts.headers.contains_key(AUTHORIZATION) {
+            return Ok(Self(None));
+        }
+        let Authenticated(caller) = Authenticated::from_request_parts(parts, state).await?;
+        Ok(Self(Some(caller)))
     }
 }
 

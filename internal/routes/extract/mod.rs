@@ -5,7 +5,7 @@ mod client_site;
 mod json;
 mod path;
 
-pub use authenticated::Authenticated;
+pub use authenticated::{Authenticated, MaybeAuthenticated};
 pub use client_site::ClientSite;
 pub use json::{OptionalJson, ValidJson};
 pub use path::{MemberPath, SessionPath};

@@ -138,6 +138,9 @@ async fn admit(state: &StreamState, token: &str, format: WireFormat, position: O
         TokenRefusal::Expired => Error::new(ErrorCode::TokenExpired, "the session token has expired"),
         TokenRefusal::Invalid => Error::new(ErrorCode::Unauthenticated, "the session token is not valid"),
     })?;
+    if state.clients.revocations.is_revoked(claims.family) {
+        return Err(Error::new(ErrorCode::Unauthenticated, "the sign-in that this token comes from is over"));
+    }
     check_standing(state, claims).await?;
     Ok(Arrival { claims, format, position, expires_at })
 }

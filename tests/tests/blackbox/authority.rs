@@ -10,6 +10,9 @@ use std::collections::BTreeSet;
 /// The columns, in an order in which no caller's success takes away what the next one needs: the host, who may end it all, comes last.
 const CALLERS: [&str; 8] = ["none", "expired", "other token", "removed", "guest", "account", "member", "host"];
 
+/// Of every account.
+const PASSWORD: &str = "correct horse";
+
 /// One line of the table.
 struct Row {
     method: Method,
@@ -58,7 +61,7 @@ impl Scene {
             http.guest("member").await,
             http.guest("removed").await,
             http.guest("guest").await,
-            http.guest("account").await,
+            http.member(&format!("account_{}", http.guest("namesake").await.id), PASSWORD).await,
             http.guest("other").await,
         ];
         let created = http.create(&host, json!({})).await;
@@ -93,6 +96,12 @@ impl Scene {
         let by_code = json!({"numberCode": self.code});
         match (row.method.as_str(), row.path.as_str()) {
             ("POST", "/v1/guests") => Some(json!({"nickname": "new"})),
+            ("POST", "/v1/accounts") => {
+                Some(json!({"username": format!("new_{}", self.http.guest("namesake").await.id), "password": PASSWORD}))
+            }
+            ("POST", "/v1/accounts/sign-in") => Some(json!({"username": self.account.nickname, "password": PASSWORD})),
+            ("POST", "/v1/accounts/me/password") => Some(json!({"oldPassword": PASSWORD, "newPassword": PASSWORD})),
+            ("PATCH", "/v1/accounts/me") => Some(json!({"nickname": "other"})),
             ("POST", "/v1/accounts/refresh") => Some(json!({"refreshToken": self.http.guest("refreshing").await.refresh})),
             ("POST", "/v1/face-sessions/search" | "/v1/face-sessions/prejoin") => Some(by_code),
             ("PATCH", "/v1/face-sessions/{id}") => Some(json!({"title": "New"})),
@@ -116,7 +125,8 @@ fn outcome(answer: &Answer) -> String {
 
 /// An access token after its time, from a server whose tokens live for a moment; the other server goes on with its keys.
 async fn expired_token() -> (Server, String) {
-    let mut server = Server::start_with(&[("auth.access_ttl", "1s")]).await;
+    let mut server =
+        Server::start_with(&[("auth.access_ttl", "1s"), ("argon2.test_parameters", "true"), ("benchmark.enabled", "true")]).await;
     let token = server.http().guest("late").await.access;
     server.kill().await;
     server.set("auth.access_ttl", "15m");

@@ -1,7 +1,11 @@
 //! People: accounts and guests, and the tokens they carry.
 
+mod password;
 mod port;
+mod revocation;
 mod types;
 
-pub use port::{AccountRepository, Rotation, TokenFamilyRepository};
-pub use types::{AccessClaims, Account, Caller, IssuedToken, RefreshClaims, TokenFamily, TokenPair};
+pub use password::{Password, PasswordHash, PasswordHasher, Verdict};
+pub use port::{AccountRepository, CredentialRepository, PasswordChange, Rotation, TokenFamilyRepository};
+pub use revocation::RevocationRegistry;
+pub use types::{AccessClaims, Account, Caller, Credentials, IssuedToken, RefreshClaims, TokenFamily, TokenPair};

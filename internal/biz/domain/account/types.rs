@@ -1,5 +1,6 @@
 //! Accounts, callers, token families.
 
+use super::PasswordHash;
 use crate::domain::{AccountId, FamilyId, Nickname, Timestamp};
 
 /// A person. A guest has no username.
@@ -23,6 +24,15 @@ impl Account {
     pub const fn is_guest(&self) -> bool {
         self.username.is_none()
     }
+}
+
+/// An account together with what proves that somebody is its owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The account.
+    pub account: Account,
+    /// Of its password.
+    pub password: PasswordHash,
 }
 
 /// Who makes a call, as a valid access token says.

@@ -20,6 +20,7 @@ pub use waiting::Shown;
 
 use super::session::{Connected, Opening, SessionHandle};
 use super::sessions::Sessions;
+use faceshare_biz::domain::account::RevocationRegistry;
 use faceshare_biz::domain::facesession::SessionClaims;
 use faceshare_biz::domain::instruction::{CloseReason, FrameCodec, Position, WireFormat};
 use faceshare_biz::domain::port::{IdGenerator, Tokens};
@@ -43,6 +44,8 @@ pub struct ConnClients {
     pub codec: Arc<dyn FrameCodec>,
     /// Fresh session tokens.
     pub tokens: Arc<dyn Tokens>,
+    /// Which sign-ins are over: their points get no fresh token.
+    pub revocations: Arc<dyn RevocationRegistry>,
     /// Incarnations.
     pub ids: Arc<dyn IdGenerator>,
 }

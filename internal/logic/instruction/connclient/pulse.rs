@@ -83,8 +83,13 @@ impl<'a> Pulse<'a> {
     }
 
     /// Sends a fresh token; how long it lives. A member that is gone has no connection left to send it on.
+    /// Somebody who has signed out has one for a moment at most, and gets no token on it.
     fn renew(&self) -> Option<Duration> {
         let now = self.now();
+        if self.connection.clients.revocations.is_revoked(self.connection.claims.family) {
+            self.connection.outbound.close(CloseReason::Unauthenticated);
+            return None;
+        }
         match self.connection.clients.tokens.issue_session(&self.connection.claims, now) {
             Ok(token) => {
                 let (expires_at, life) = (token.expires_at, token.expires_at.since(now));

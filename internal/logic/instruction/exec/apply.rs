@@ -25,6 +25,11 @@ impl State {
     fn change(&mut self, change: &Change, at: Timestamp) {
         match change {
             Change::Seated { profile, point, device, until } => self.seat(profile, *point, device.as_ref(), *until),
+            Change::Profile(profile) => {
+                if let Some(person) = self.people.get_mut(&profile.id) {
+                    person.profile = profile.clone();
+                }
+            }
             Change::Joined { member } => self.join(*member, at),
             Change::PointUp { member, point, incarnation } => self.point_up(*member, *point, *incarnation),
             Change::PointDown { member, point, announce_at } => self.point_down(*member, *point, *announce_at),

@@ -110,6 +110,8 @@ pub enum Input {
         /// For what.
         patch: Patch,
     },
+    /// Somebody's account has changed.
+    Profile(Profile),
     /// A member leaves, said over HTTP.
     HttpQuit {
         /// Who.
@@ -167,6 +169,8 @@ pub enum Change {
         /// Its place is held until then.
         until: Timestamp,
     },
+    /// Who somebody is, from now on.
+    Profile(Profile),
     /// Somebody is a member from now on.
     Joined {
         /// Who.

@@ -30,6 +30,7 @@ mod leave;
 mod member_change;
 mod member_join;
 mod point_state;
+mod profile;
 mod quit;
 mod rules;
 mod seat;
@@ -69,6 +70,7 @@ pub fn step(state: &State, rules: &Rules, now: Timestamp, input: Input) -> Resul
         Input::PointLost { point, incarnation } => member_change::point_lost(&mut draft, point, incarnation),
         Input::Restart => member_change::restart(&mut draft),
         Input::Patch { by, patch } => session_change::step(&mut draft, by, patch)?,
+        Input::Profile(profile) => profile::step(&mut draft, profile)?,
         Input::HttpQuit { member } => http_quit::step(&mut draft, member)?,
         Input::Remove { by, member } => quit::remove(&mut draft, by, member)?,
         Input::End { by } => sess_end::step(&mut draft, by)?,

@@ -28,7 +28,7 @@ pub(crate) fn step(draft: &mut Draft<'_>, profile: Profile, point: PointId, devi
         return Ok(());
     }
     if present {
-        tell_changes(draft, &profile, point, device.as_ref());
+        tell_changes(draft, &profile, device.as_ref().map(|device| (point, device)));
     }
     draft.change(Change::Seated { profile, point, device, until });
     Ok(())
@@ -48,13 +48,15 @@ fn check(state: &State, who: MemberId, now: Timestamp, via: Via) -> Result<(), R
 }
 
 /// A member shows its new nickname, picture, role or device at once.
-fn tell_changes(draft: &mut Draft<'_>, profile: &Profile, point: PointId, device: Option<&Device>) {
+pub(crate) fn tell_changes(draft: &mut Draft<'_>, profile: &Profile, device: Option<(PointId, &Device)>) {
     let Some(before) = draft.state.member(profile.id) else { return };
     let mut member = before.clone();
     member.nickname = profile.nickname.clone();
     member.avatar_url = profile.avatar_url.clone();
     member.role = draft.state.role(profile);
-    if let (Some(listed), Some(device)) = (member.points.iter_mut().find(|p| p.id == point), device) {
+    if let Some((point, device)) = device
+        && let Some(listed) = member.points.iter_mut().find(|p| p.id == point)
+    {
         listed.device = device.clone();
     }
     if member != before {

@@ -1,9 +1,11 @@
 //! The points connected to this process, across all sessions: to count them, to close them, to drain them.
 
 use crate::instruction::connclient::Outbound;
-use faceshare_biz::domain::PointId;
+use faceshare_biz::domain::account::RevocationRegistry;
+use faceshare_biz::domain::facesession::SessionClaims;
 use faceshare_biz::domain::instruction::CloseReason;
-use std::collections::HashMap;
+use faceshare_biz::domain::{MemberId, PointId, SessionId};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Spreads the points over several locks, so that sessions on different cores seldom meet.
@@ -18,6 +20,7 @@ pub struct PointMemMgr {
 #[derive(Debug)]
 struct Entry {
     incarnation: u64,
+    claims: SessionClaims,
     outbound: Arc<Outbound>,
 }
 
@@ -28,9 +31,9 @@ impl PointMemMgr {
     }
 
     /// A point is connected; an earlier connection of it is forgotten.
-    pub fn add(&self, point: PointId, incarnation: u64, outbound: Arc<Outbound>) {
-        let entry = Entry { incarnation, outbound };
-        if self.shard(point).insert(point, entry).is_none() {
+    pub fn add(&self, claims: SessionClaims, incarnation: u64, outbound: Arc<Outbound>) {
+        let entry = Entry { incarnation, claims, outbound };
+        if self.shard(claims.point).insert(claims.point, entry).is_none() {
             metrics::gauge!("stream_points").increment(1);
         }
     }
@@ -54,6 +57,39 @@ impl PointMemMgr {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The sessions that this member is connected to.
+    #[must_use]
+    pub fn sessions_of(&self, member: MemberId) -> BTreeSet<SessionId> {
+        let mut sessions = BTreeSet::new();
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            sessions.extend(shard.values().filter(|e| e.claims.member == member).map(|e| e.claims.session));
+        }
+        sessions
+    }
+
+    /// Closes every connection of this member.
+    pub fn close_member(&self, member: MemberId, reason: CloseReason) {
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.values().filter(|e| e.claims.member == member).for_each(|e| e.outbound.close(reason));
+        }
+    }
+
+    /// Closes the connections whose sign-in is over. How many it closed.
+    pub fn close_revoked(&self, revocations: &dyn RevocationRegistry) -> usize {
+        let mut closed = 0;
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            let over = |e: &&Entry| e.outbound.closing().is_none() && revocations.is_revoked(e.claims.family);
+            for entry in shard.values().filter(over) {
+                entry.outbound.close(CloseReason::Unauthenticated);
+                closed += 1;
+            }
+        }
+        closed
     }
 
     /// Closes up to `most` connections that are not being closed yet. How many it closed.

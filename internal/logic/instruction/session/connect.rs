@@ -126,7 +126,7 @@ impl Actor {
     pub(crate) fn let_in(&mut self, connecting: Connecting) {
         let Connecting { opening, mut welcome, missed, reply } = connecting;
         let SessionClaims { member, point, .. } = opening.claims;
-        let Opening { incarnation, format, outbound, .. } = opening;
+        let Opening { claims, incarnation, format, outbound, .. } = opening;
         // The newest as of now: what came since the entry was stepped was not shown to a connection that was not here yet.
         let latest = self.fanout.root(member).map(|root| self.actions.latest(&self.state, root)).unwrap_or_default();
         let latest = match &mut welcome.snapshot {
@@ -138,7 +138,7 @@ impl Actor {
         };
         let connected = Connected { welcome: self.encode_welcome(format, welcome), missed };
         self.fanout.attach(Attached { member, point, incarnation, format, outbound: outbound.clone() });
-        self.deps.points.add(point, incarnation, outbound);
+        self.deps.points.add(claims, incarnation, outbound);
         if reply.send(Ok(connected)).is_err() {
             return self.lost(point, incarnation);
         }

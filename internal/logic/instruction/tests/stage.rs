@@ -3,7 +3,7 @@
 use super::codec::TableCodec;
 use super::log::ScriptedLog;
 use super::socket::{Client, Way};
-use crate::fakes::{CountingIds, PlainSecrets, PlainTokens};
+use crate::fakes::{CountingIds, MemoryRevocations, PlainSecrets, PlainTokens};
 use crate::instruction::connclient::{Arrival, ConnClients};
 use crate::instruction::{SessionDeps, SessionObserver, Sessions, StreamSettings};
 use faceshare_biz::Result;
@@ -112,7 +112,13 @@ impl Stage {
             settings,
         });
         let (tokens, ids) = (Arc::new(PlainTokens), Arc::new(CountingIds::default()));
-        let connections = ConnClients { sessions: sessions.clone(), codec: codec.clone(), tokens, ids };
+        let connections = ConnClients {
+            sessions: sessions.clone(),
+            codec: codec.clone(),
+            tokens,
+            revocations: Arc::new(MemoryRevocations::default()),
+            ids,
+        };
         let stage = Self { sessions, log, codec, observer, clock, connections, way: Way::Direct };
         stage.sessions.create(genesis()).await.expect("created");
         stage

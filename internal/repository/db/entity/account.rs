@@ -12,6 +12,7 @@ pub struct Model {
     pub nickname: String,
     pub avatar_url: String,
     pub created_at: i64,
+    pub password_hash: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

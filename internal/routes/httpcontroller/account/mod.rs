@@ -1,8 +1,14 @@
-//! People: guests, their tokens, who one is.
+//! People: accounts and guests, their tokens, who one is.
 
+pub mod change_password;
 pub mod create_guest;
+pub mod delete_me;
 pub mod me;
+pub mod patch_me;
 pub mod refresh;
 mod representation;
+pub mod sign_in;
+pub mod sign_out;
+pub mod sign_up;
 
 pub use representation::{AccountAnswer, AccountView, TokensAnswer};

@@ -1,5 +1,6 @@
 //! The HTTP interface.
 
+mod accounts;
 mod errors;
 mod guesses;
 mod guests;

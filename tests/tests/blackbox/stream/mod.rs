@@ -1,5 +1,6 @@
 //! The instruction stream, in both subprotocols.
 
+mod accounts;
 mod actions;
 mod answers;
 mod bad_frames;

@@ -1,0 +1,64 @@
+//! Passwords that are kept as they are.
+
+use super::People;
+use async_trait::async_trait;
+use faceshare_biz::Result;
+use faceshare_biz::domain::account::{Password, PasswordHash, PasswordHasher, Verdict};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// A hash is how strong it is and the password.
+#[derive(Default)]
+pub(crate) struct PlainPasswords {
+    strength: AtomicUsize,
+    compared: AtomicUsize,
+    rehashed: AtomicUsize,
+    interloper: Mutex<Option<(Arc<People>, String)>>,
+}
+
+impl PlainPasswords {
+    /// From now on older hashes are outdated.
+    pub(crate) fn raise_parameters(&self) {
+        self.strength.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// While the next password is compared, the one of this person is changed.
+    pub(crate) fn when_compared(&self, people: Arc<People>, username: &str) {
+        *self.interloper.lock().expect("not poisoned") = Some((people, username.to_owned()));
+    }
+
+    pub(crate) fn compared(&self) -> usize {
+        self.compared.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn rehashed(&self) -> usize {
+        self.rehashed.load(Ordering::SeqCst)
+    }
+
+    fn hashed(&self, password: &Password) -> PasswordHash {
+        PasswordHash::new(format!("{}:{}", self.strength.load(Ordering::SeqCst), password.expose()))
+    }
+}
+
+#[async_trait]
+impl PasswordHasher for PlainPasswords {
+    async fn hash(&self, password: Password) -> Result<PasswordHash> {
+        Ok(self.hashed(&password))
+    }
+
+    async fn verify(&self, password: Password, hash: Option<PasswordHash>) -> Result<Verdict> {
+        self.compared.fetch_add(1, Ordering::SeqCst);
+        if let Some((people, username)) = self.interloper.lock().expect("not poisoned").take() {
+            people.set_password(&username, PasswordHash::new("0:changed meanwhile"));
+        }
+        let today = self.hashed(&password);
+        Ok(match hash {
+            Some(hash) if hash == today => Verdict::Right,
+            Some(hash) if hash.as_str().split_once(':').is_some_and(|(_, kept)| kept == password.expose()) => {
+                self.rehashed.fetch_add(1, Ordering::SeqCst);
+                Verdict::Outdated(today)
+            }
+            _ => Verdict::Wrong,
+        })
+    }
+}

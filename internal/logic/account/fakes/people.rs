@@ -1,0 +1,146 @@
+//! Accounts and passwords in a map.
+
+use super::Families;
+use async_trait::async_trait;
+use faceshare_biz::domain::account::{
+    Account, AccountRepository, CredentialRepository, Credentials, PasswordChange, PasswordHash, TokenFamily,
+};
+use faceshare_biz::domain::{AccountId, FamilyId, Nickname, Timestamp};
+use faceshare_biz::{Error, ErrorCode, Result};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+type Kept = HashMap<AccountId, (Account, Option<PasswordHash>)>;
+
+/// All people.
+#[derive(Default)]
+pub(crate) struct People {
+    kept: Mutex<Kept>,
+    families: Arc<Families>,
+}
+
+impl People {
+    pub(crate) fn over(families: Arc<Families>) -> Self {
+        Self { families, ..Self::default() }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().expect("not poisoned")
+    }
+
+    /// Changes somebody's password behind everybody's back.
+    pub(crate) fn set_password(&self, username: &str, hash: PasswordHash) {
+        let mut kept = self.kept();
+        let theirs = kept.values_mut().find(|(account, _)| account.username.as_deref() == Some(username));
+        theirs.expect("somebody of this name").1 = Some(hash);
+    }
+
+    fn add(&self, account: &Account, password: Option<&PasswordHash>) -> Result<()> {
+        let mut kept = self.kept();
+        if kept.contains_key(&account.id) || account.username.as_deref().is_some_and(|name| is_taken(&kept, name)) {
+            return Err(taken());
+        }
+        kept.insert(account.id, (account.clone(), password.cloned()));
+        Ok(())
+    }
+}
+
+fn is_taken(kept: &Kept, username: &str) -> bool {
+    kept.values().any(|(account, _)| is_called(account, username))
+}
+
+fn is_called(account: &Account, username: &str) -> bool {
+    account.username.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(username))
+}
+
+fn taken() -> Error {
+    Error::new(ErrorCode::AlreadyExists, "taken")
+}
+
+fn credentials((account, password): &(Account, Option<PasswordHash>)) -> Option<Credentials> {
+    password.clone().map(|password| Credentials { account: account.clone(), password })
+}
+
+#[async_trait]
+impl AccountRepository for People {
+    async fn insert(&self, account: &Account) -> Result<()> {
+        self.add(account, None)
+    }
+
+    async fn find(&self, id: AccountId) -> Result<Option<Account>> {
+        Ok(self.kept().get(&id).map(|(account, _)| account.clone()))
+    }
+
+    async fn promote(&self, guest: AccountId, username: &str, nickname: &Nickname, password: &PasswordHash) -> Result<bool> {
+        let mut kept = self.kept();
+        if is_taken(&kept, username) {
+            return Err(taken());
+        }
+        let Some((account, hash)) = kept.get_mut(&guest).filter(|(account, _)| account.is_guest()) else { return Ok(false) };
+        (account.username, account.nickname, *hash) = (Some(username.to_owned()), nickname.clone(), Some(password.clone()));
+        Ok(true)
+    }
+
+    async fn rename(&self, id: AccountId, nickname: &Nickname) -> Result<bool> {
+        let mut kept = self.kept();
+        let found = kept.get_mut(&id).map(|(account, _)| account.nickname = nickname.clone());
+        Ok(found.is_some())
+    }
+
+    async fn delete(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<FamilyId>>> {
+        Ok(self.kept().remove(&id).map(|_| self.families.revoke_all(id, None, at)))
+    }
+
+    /// Nobody here ever refreshes a token.
+    async fn unused_guests(&self, before: Timestamp, after: Option<AccountId>, limit: u32) -> Result<Vec<AccountId>> {
+        let people = self.kept();
+        let unused = people.values().map(|(account, _)| account);
+        let unused = unused.filter(|a| a.is_guest() && a.created_at < before && after.is_none_or(|after| after < a.id));
+        let mut ids: Vec<_> = unused.map(|a| a.id).collect();
+        ids.sort();
+        ids.truncate(limit as usize);
+        Ok(ids)
+    }
+
+    async fn forget_guest(&self, id: AccountId, before: Timestamp) -> Result<bool> {
+        let mut people = self.kept();
+        let unused = people.get(&id).is_some_and(|(a, _)| a.is_guest() && a.created_at < before);
+        Ok(unused && people.remove(&id).is_some())
+    }
+}
+
+#[async_trait]
+impl CredentialRepository for People {
+    async fn insert(&self, account: &Account, password: &PasswordHash) -> Result<()> {
+        self.add(account, Some(password))
+    }
+
+    async fn by_username(&self, username: &str) -> Result<Option<Credentials>> {
+        Ok(self.kept().values().find(|(account, _)| is_called(account, username)).and_then(credentials))
+    }
+
+    async fn by_id(&self, id: AccountId) -> Result<Option<Credentials>> {
+        Ok(self.kept().get(&id).and_then(credentials))
+    }
+
+    async fn open_family(&self, family: &TokenFamily, password: &PasswordHash) -> Result<bool> {
+        let unchanged = self.kept().get(&family.account).is_some_and(|(_, hash)| hash.as_ref() == Some(password));
+        if unchanged {
+            self.families.open(family);
+        }
+        Ok(unchanged)
+    }
+
+    async fn rehash(&self, id: AccountId, old: &PasswordHash, new: &PasswordHash) -> Result<bool> {
+        let mut kept = self.kept();
+        let theirs = kept.get_mut(&id).filter(|(_, hash)| hash.as_ref() == Some(old));
+        Ok(theirs.map(|(_, hash)| *hash = Some(new.clone())).is_some())
+    }
+
+    async fn change(&self, change: &PasswordChange) -> Result<Option<Vec<FamilyId>>> {
+        if !self.rehash(change.account, &change.old, &change.new).await? {
+            return Ok(None);
+        }
+        Ok(Some(self.families.revoke_all(change.account, Some(change.keep), change.at)))
+    }
+}

@@ -1,0 +1,153 @@
+//! What a person may do to its own account.
+
+use super::{Accounts, sign_in_again};
+use crate::facesession::carry_through;
+use crate::text::{self, FieldChecks, checked};
+use faceshare_biz::domain::account::{Account, Caller, Password, PasswordChange, Verdict};
+use faceshare_biz::{Error, ErrorCode, Result, constants};
+
+impl Accounts {
+    /// Changes what others see of the caller; its sessions hear of it.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` with path `nickname`; `UNAUTHENTICATED` when the account is gone.
+    pub async fn patch(&self, caller: Caller, nickname: Option<&str>) -> Result<Account> {
+        self.patch_within(caller, nickname, self.policy.nickname_max).await
+    }
+
+    /// As [`patch`](Self::patch), with nicknames of at most `max` characters.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn patch_within(&self, caller: Caller, nickname: Option<&str>, max: usize) -> Result<Account> {
+        let Some(nickname) = nickname else { return self.account(caller).await };
+        let mut checks = FieldChecks::default();
+        let nickname = checks.nickname("nickname", nickname, max.min(self.policy.nickname_max));
+        checks.finish()?;
+        let (accounts, nickname) = (self.clone(), checked(nickname)?);
+        carry_through(async move {
+            if !accounts.deps.accounts.rename(caller.account, &nickname).await? {
+                return Err(gone());
+            }
+            let account = accounts.account(caller).await?;
+            accounts.deps.observer.changed(&account).await;
+            Ok(account)
+        })
+        .await
+    }
+
+    /// Changes the caller's password. Every other sign-in of the account ends.
+    ///
+    /// # Errors
+    /// `PASSWORD_INCORRECT` for a wrong old one; `INVALID_ARGUMENT` with path `newPassword`; `FORBIDDEN` for guests, who have none;
+    /// `UNAVAILABLE` when too many passwords wait to be hashed.
+    pub async fn change_password(&self, caller: Caller, old: &Password, new: &Password) -> Result<()> {
+        let mut checks = FieldChecks::default();
+        let new = checks.new_password("newPassword", new.expose(), &constants::PASSWORD_LENGTH);
+        checks.finish()?;
+        let Some(known) = self.deps.credentials.by_id(caller.account).await? else {
+            self.account(caller).await?;
+            return Err(Error::new(ErrorCode::Forbidden, "a guest has no password; sign up first"));
+        };
+        let incorrect = || Error::new(ErrorCode::PasswordIncorrect, "the old password is wrong");
+        let verdict = self.deps.passwords.verify(text::password(old.expose()), Some(known.password.clone())).await?;
+        if verdict == Verdict::Wrong {
+            return Err(incorrect());
+        }
+        let new = self.deps.passwords.hash(new).await?;
+        let at = self.deps.clock.now();
+        let change = PasswordChange { account: caller.account, old: known.password, new, keep: caller.family, at };
+        let accounts = self.clone();
+        carry_through(async move {
+            let revoked = accounts.deps.credentials.change(&change).await?.ok_or_else(incorrect)?;
+            accounts.deps.revocations.announce(&revoked, at).await;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Deletes the caller's account, or forgets the guest. Its name is free again, its sign-ins end, it leaves the sessions it is connected to.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` when it is gone already.
+    pub async fn delete(&self, caller: Caller) -> Result<()> {
+        let accounts = self.clone();
+        carry_through(async move {
+            let at = accounts.deps.clock.now();
+            let revoked = accounts.deps.accounts.delete(caller.account, at).await?.ok_or_else(gone)?;
+            accounts.deps.revocations.announce(&revoked, at).await;
+            accounts.deps.observer.deleted(caller.account).await;
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn gone() -> Error {
+    sign_in_again("the account is gone")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::account::fakes::House;
+    use faceshare_biz::ErrorCode;
+    use faceshare_biz::domain::account::{Caller, Password};
+
+    async fn signed_in(house: &House) -> Caller {
+        let tokens = house.accounts().sign_in("ann_1", &Password::new("password")).await.expect("signed in").tokens;
+        house.accounts().authenticate(&tokens.access.token).expect("a caller")
+    }
+
+    #[tokio::test]
+    async fn a_new_nickname_is_kept_and_told() {
+        let house = House::new();
+        house.member("ann_1", "password").await;
+        let caller = signed_in(&house).await;
+        let account = house.accounts().patch(caller, Some(" Änne ")).await.expect("changed");
+        assert_eq!(account.nickname.as_str(), "Änne");
+        assert_eq!(house.observer.changed(), std::slice::from_ref(&account));
+        assert_eq!(house.accounts().patch(caller, None).await.expect("as it is"), account);
+        let refused = house.accounts().patch(caller, Some("")).await.expect_err("empty");
+        assert_eq!((refused.code, refused.violations[0].path.as_str()), (ErrorCode::InvalidArgument, "nickname"));
+    }
+
+    #[tokio::test]
+    async fn a_new_password_ends_every_other_sign_in() {
+        let house = House::new();
+        house.member("ann_1", "password").await;
+        let (here, there) = (signed_in(&house).await, signed_in(&house).await);
+        let accounts = house.accounts();
+        let (old, new) = (Password::new("password"), Password::new("passw0rd"));
+        let wrong = accounts.change_password(here, &new, &new).await.expect_err("wrong");
+        assert_eq!(wrong.code, ErrorCode::PasswordIncorrect);
+        let short = accounts.change_password(here, &old, &Password::new("short")).await.expect_err("short");
+        assert_eq!(short.violations[0].path, "newPassword");
+        accounts.change_password(here, &old, &new).await.expect("changed");
+        assert!(house.is_revoked(there) && !house.is_revoked(here));
+        assert_eq!(accounts.sign_in("ann_1", &old).await.expect_err("old").code, ErrorCode::PasswordIncorrect);
+        accounts.sign_in("ann_1", &new).await.expect("new");
+    }
+
+    #[tokio::test]
+    async fn a_guest_has_no_password_to_change() {
+        let house = House::new();
+        let tokens = house.accounts().sign_up_guest("Ann").await.expect("a guest").tokens;
+        let guest = house.accounts().authenticate(&tokens.access.token).expect("a caller");
+        let any = Password::new("password");
+        assert_eq!(house.accounts().change_password(guest, &any, &any).await.expect_err("none").code, ErrorCode::Forbidden);
+    }
+
+    #[tokio::test]
+    async fn a_deleted_account_is_nowhere_and_its_name_is_free() {
+        let house = House::new();
+        let ann = house.member("ann_1", "password").await;
+        let (here, there) = (signed_in(&house).await, signed_in(&house).await);
+        house.accounts().delete(here).await.expect("deleted");
+        assert!(house.is_revoked(here) && house.is_revoked(there));
+        assert_eq!(house.observer.deleted(), [ann.id]);
+        assert_eq!(house.accounts().delete(here).await.expect_err("gone").code, ErrorCode::Unauthenticated);
+        let again = house.accounts().sign_in("ann_1", &Password::new("password")).await.expect_err("gone");
+        assert_eq!(again.code, ErrorCode::PasswordIncorrect);
+        assert_ne!(house.member("ann_1", "passw0rd").await.id, ann.id);
+    }
+}

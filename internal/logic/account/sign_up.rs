@@ -1,0 +1,174 @@
+//! Accounts with a name and a password: made anew, or of a guest.
+
+use super::Accounts;
+use crate::facesession::carry_through;
+use crate::text::{FieldChecks, checked};
+use faceshare_biz::domain::account::{Account, Caller, Password};
+use faceshare_biz::domain::{AccountId, Nickname};
+use faceshare_biz::{Error, ErrorCode, Result, constants};
+use std::ops::RangeInclusive;
+
+/// Who signs up.
+#[derive(Debug, Clone)]
+pub struct NewAccount {
+    /// What it will sign in as.
+    pub username: String,
+    /// With which proof.
+    pub password: Password,
+    /// What others see; left out, a guest keeps its own and everybody else goes by the username.
+    pub nickname: Option<String>,
+}
+
+/// How long names and passwords are that are set.
+#[derive(Debug, Clone)]
+pub struct SignUpRules {
+    /// Characters of a username.
+    pub username: RangeInclusive<usize>,
+    /// Characters of a password.
+    pub password: RangeInclusive<usize>,
+}
+
+impl Default for SignUpRules {
+    fn default() -> Self {
+        Self { username: constants::USERNAME_LENGTH, password: constants::PASSWORD_LENGTH }
+    }
+}
+
+/// The good fields of a sign-up.
+struct Checked {
+    username: String,
+    password: Password,
+    nickname: Option<Nickname>,
+}
+
+impl Accounts {
+    /// Makes an account. A guest who calls becomes the account: it keeps its id, its tokens and its sessions.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` with paths `username`, `password`, `nickname`; `ALREADY_EXISTS` when the name is taken, whatever its case, or the
+    /// caller has an account already; `UNAUTHENTICATED` when the guest is gone; `UNAVAILABLE` when too many passwords wait to be hashed.
+    pub async fn sign_up(&self, new: NewAccount, rules: &SignUpRules, caller: Option<Caller>) -> Result<Account> {
+        let new = self.check(new, rules)?;
+        if caller.is_some_and(|caller| !caller.guest) {
+            return Err(Error::new(ErrorCode::AlreadyExists, "you have an account already; sign out to make another"));
+        }
+        // The store has the last word; this spares the hash.
+        if self.deps.credentials.by_username(&new.username).await?.is_some() {
+            return Err(Error::new(ErrorCode::AlreadyExists, "the username is taken"));
+        }
+        let accounts = self.clone();
+        carry_through(async move {
+            match caller {
+                Some(guest) => accounts.promote(guest.account, new).await,
+                None => accounts.make(new).await,
+            }
+        })
+        .await
+    }
+
+    fn check(&self, new: NewAccount, rules: &SignUpRules) -> Result<Checked> {
+        let mut checks = FieldChecks::default();
+        checks.username("username", &new.username, &rules.username);
+        let password = checks.new_password("password", new.password.expose(), &rules.password);
+        let nickname = new.nickname.map(|nickname| checks.nickname("nickname", &nickname, self.policy.nickname_max));
+        checks.finish()?;
+        Ok(Checked { username: new.username, password, nickname: nickname.map(checked).transpose()? })
+    }
+
+    async fn make(&self, new: Checked) -> Result<Account> {
+        let nickname = match new.nickname {
+            Some(nickname) => nickname,
+            None => named_after(&new.username)?,
+        };
+        let hash = self.deps.passwords.hash(new.password).await?;
+        let account = Account {
+            id: self.new_account_id()?,
+            username: Some(new.username),
+            nickname,
+            avatar_url: String::new(),
+            created_at: self.deps.clock.now(),
+        };
+        self.deps.credentials.insert(&account, &hash).await?;
+        Ok(account)
+    }
+
+    async fn promote(&self, guest: AccountId, new: Checked) -> Result<Account> {
+        let gone = || super::sign_in_again("the guest is gone: sign up without its token");
+        let before = self.deps.accounts.find(guest).await?.ok_or_else(gone)?;
+        let nickname = new.nickname.unwrap_or(before.nickname);
+        let hash = self.deps.passwords.hash(new.password).await?;
+        if !self.deps.accounts.promote(guest, &new.username, &nickname, &hash).await? {
+            return match self.deps.accounts.find(guest).await? {
+                Some(_) => Err(Error::new(ErrorCode::AlreadyExists, "you have an account already; refresh your tokens")),
+                None => Err(gone()),
+            };
+        }
+        let account = self.deps.accounts.find(guest).await?.ok_or_else(gone)?;
+        self.deps.observer.changed(&account).await;
+        Ok(account)
+    }
+}
+
+/// A username serves as a nickname even where nicknames are to be shorter.
+fn named_after(username: &str) -> Result<Nickname> {
+    Nickname::new(username, *constants::USERNAME_LENGTH.end()).map_err(Error::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NewAccount, SignUpRules};
+    use crate::account::fakes::House;
+    use faceshare_biz::ErrorCode;
+    use faceshare_biz::domain::account::Password;
+
+    fn new(username: &str, password: &str) -> NewAccount {
+        NewAccount { username: username.into(), password: Password::new(password), nickname: None }
+    }
+
+    #[tokio::test]
+    async fn an_account_goes_by_its_username_unless_it_says_otherwise() {
+        let house = House::new();
+        let rules = SignUpRules::default();
+        let ann = house.accounts().sign_up(new("Ann_1", "password"), &rules, None).await.expect("an account");
+        assert_eq!((ann.username.as_deref(), ann.nickname.as_str(), ann.is_guest()), (Some("Ann_1"), "Ann_1", false));
+        let ben = NewAccount { nickname: Some(" Ben ".into()), ..new("ben_1", "password") };
+        assert_eq!(house.accounts().sign_up(ben, &rules, None).await.expect("an account").nickname.as_str(), "Ben");
+    }
+
+    #[tokio::test]
+    async fn a_name_is_given_once_whatever_its_case() {
+        let house = House::new();
+        let rules = SignUpRules::default();
+        house.accounts().sign_up(new("ann_1", "password"), &rules, None).await.expect("an account");
+        let refused = house.accounts().sign_up(new("ANN_1", "password"), &rules, None).await.expect_err("taken");
+        assert_eq!(refused.code, ErrorCode::AlreadyExists);
+    }
+
+    #[tokio::test]
+    async fn everything_that_is_wrong_is_named() {
+        let bad = NewAccount { nickname: Some(String::new()), ..new("a b", "short") };
+        let error = House::new().accounts().sign_up(bad, &SignUpRules::default(), None).await.expect_err("wrong");
+        let paths: Vec<_> = error.violations.iter().map(|v| v.path.as_str()).collect();
+        assert_eq!(paths, ["username", "username", "password", "nickname"]);
+    }
+
+    #[tokio::test]
+    async fn a_guest_becomes_an_account_and_stays_who_it_was() {
+        let house = House::new();
+        let accounts = house.accounts();
+        let guest = accounts.sign_up_guest("Ann").await.expect("a guest");
+        let caller = accounts.authenticate(&guest.tokens.access.token).expect("a caller");
+        let rules = SignUpRules::default();
+        let account = accounts.sign_up(new("ann_1", "password"), &rules, Some(caller)).await.expect("an account");
+        assert_eq!((account.id, account.nickname.as_str(), account.is_guest()), (guest.account.id, "Ann", false));
+        assert_eq!(house.observer.changed(), std::slice::from_ref(&account), "its sessions hear of it");
+        let refreshed = accounts.refresh(&guest.tokens.refresh.token).await.expect("its tokens go on");
+        assert_eq!(refreshed.account, account);
+        assert!(!accounts.authenticate(&refreshed.tokens.access.token).expect("a caller").guest);
+
+        for again in [Some(caller), Some(faceshare_biz::domain::account::Caller { guest: false, ..caller })] {
+            let refused = accounts.sign_up(new("ann_2", "password"), &rules, again).await.expect_err("it has one");
+            assert_eq!(refused.code, ErrorCode::AlreadyExists);
+        }
+    }
+}

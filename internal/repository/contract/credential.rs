@@ -1,0 +1,171 @@
+//! What every [`CredentialRepository`] must do, together with the accounts and families of the same store.
+
+use super::account::account;
+use super::token_family::family;
+use faceshare_biz::ErrorCode;
+use faceshare_biz::domain::account::{
+    AccountRepository, CredentialRepository, Credentials, PasswordChange, PasswordHash, TokenFamily, TokenFamilyRepository,
+};
+use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
+
+/// The three repositories over one store.
+pub(crate) struct Store<C, A, F> {
+    pub(crate) credentials: C,
+    pub(crate) accounts: A,
+    pub(crate) families: F,
+}
+
+macro_rules! credential_contract {
+    ($fresh:expr) => {
+        crate::contract::run_contract!(
+            credential,
+            $fresh,
+            [
+                usernames_are_unique_whatever_their_case,
+                somebody_is_found_by_name_and_id_with_the_hash,
+                a_family_opens_under_the_right_hash_alone,
+                a_hash_is_replaced_only_while_it_is_there,
+                a_change_of_password_revokes_all_other_families,
+                a_deletion_revokes_all_families,
+            ]
+        );
+    };
+}
+pub(crate) use credential_contract;
+
+fn hash(text: &str) -> PasswordHash {
+    PasswordHash::new(text)
+}
+
+fn id(number: u64) -> AccountId {
+    account(number, None).id
+}
+
+fn family_of(number: u64, owner: u64) -> TokenFamily {
+    TokenFamily { account: id(owner), ..family(number) }
+}
+
+pub(crate) async fn usernames_are_unique_whatever_their_case<C, A, F>(store: &Store<C, A, F>)
+where
+    C: CredentialRepository,
+{
+    let credentials = &store.credentials;
+    credentials.insert(&account(1, Some("ann")), &hash("h")).await.expect("kept");
+    for (id, name) in [(2, "ann"), (3, "ANN"), (1, "bob")] {
+        let refused = credentials.insert(&account(id, Some(name)), &hash("h")).await.expect_err("taken");
+        assert_eq!(refused.code, ErrorCode::AlreadyExists, "{id} {name}");
+    }
+    let h = hash("h");
+    // Of two at once one is refused, however often they try.
+    for round in 0..20 {
+        let (name, other) = (format!("eve{round}"), format!("EVE{round}"));
+        let (one, two) = (account(100 + 2 * round, Some(&name)), account(101 + 2 * round, Some(&other)));
+        let (a, b) = tokio::join!(credentials.insert(&one, &h), credentials.insert(&two, &h));
+        let refused = match (a, b) {
+            (Ok(()), Err(error)) | (Err(error), Ok(())) => error,
+            both => panic!("{both:?}"),
+        };
+        assert_eq!(refused.code, ErrorCode::AlreadyExists);
+    }
+}
+
+pub(crate) async fn somebody_is_found_by_name_and_id_with_the_hash<C, A, F>(store: &Store<C, A, F>)
+where
+    C: CredentialRepository,
+    A: AccountRepository,
+{
+    let ann = Credentials { account: account(1, Some("Ann_1")), password: hash("h") };
+    store.credentials.insert(&ann.account, &ann.password).await.expect("kept");
+    store.accounts.insert(&account(2, None)).await.expect("kept");
+    for name in ["ann_1", "Ann_1", "ANN_1"] {
+        assert_eq!(store.credentials.by_username(name).await.expect("looked up"), Some(ann.clone()));
+    }
+    assert_eq!(store.credentials.by_id(id(1)).await.expect("looked up"), Some(ann.clone()));
+    assert_eq!(store.accounts.find(id(1)).await.expect("looked up"), Some(ann.account));
+    assert_eq!(store.credentials.by_username("ann").await.expect("looked up"), None);
+    assert_eq!(store.credentials.by_id(id(2)).await.expect("looked up"), None, "a guest has none");
+    assert_eq!(store.credentials.by_id(id(3)).await.expect("looked up"), None);
+}
+
+pub(crate) async fn a_family_opens_under_the_right_hash_alone<C, A, F>(store: &Store<C, A, F>)
+where
+    C: CredentialRepository,
+    F: TokenFamilyRepository,
+{
+    store.credentials.insert(&account(1, Some("ann")), &hash("h")).await.expect("kept");
+    let (first, second) = (family_of(1, 1), family_of(2, 1));
+    assert!(store.credentials.open_family(&first, &hash("h")).await.expect("asked"));
+    assert!(!store.credentials.open_family(&second, &hash("x")).await.expect("asked"));
+    assert!(!store.credentials.open_family(&family_of(3, 9), &hash("h")).await.expect("asked"), "there is nobody");
+    assert_eq!(store.families.find(first.id).await.expect("looked up"), Some(first.clone()));
+    assert_eq!(store.families.find(second.id).await.expect("looked up"), None);
+    let again = store.credentials.open_family(&first, &hash("h")).await.expect_err("it is there");
+    assert_eq!(again.code, ErrorCode::AlreadyExists);
+}
+
+pub(crate) async fn a_hash_is_replaced_only_while_it_is_there<C, A, F>(store: &Store<C, A, F>)
+where
+    C: CredentialRepository,
+{
+    store.credentials.insert(&account(1, Some("ann")), &hash("1")).await.expect("kept");
+    assert!(store.credentials.rehash(id(1), &hash("1"), &hash("2")).await.expect("asked"));
+    assert!(!store.credentials.rehash(id(1), &hash("1"), &hash("3")).await.expect("asked"));
+    let found = store.credentials.by_id(id(1)).await.expect("looked up").expect("somebody");
+    assert_eq!(found.password, hash("2"));
+}
+
+async fn with_families<C, A, F>(store: &Store<C, A, F>) -> [FamilyId; 4]
+where
+    C: CredentialRepository,
+    F: TokenFamilyRepository,
+{
+    for (number, name) in [(1, "ann"), (2, "ben")] {
+        store.credentials.insert(&account(number, Some(name)), &hash("h")).await.expect("kept");
+    }
+    let families = [family_of(1, 1), family_of(2, 1), family_of(3, 1), family_of(4, 2)];
+    for family in &families {
+        store.families.insert(family).await.expect("kept");
+    }
+    let ids = families.map(|family| family.id);
+    store.families.revoke(ids[2], Timestamp::from_millis(5)).await.expect("revoked");
+    ids
+}
+
+async fn revoked(families: &impl TokenFamilyRepository, since: i64) -> Vec<(FamilyId, Timestamp)> {
+    let mut revoked = families.revoked_since(Timestamp::from_millis(since)).await.expect("looked up");
+    revoked.sort();
+    revoked
+}
+
+pub(crate) async fn a_change_of_password_revokes_all_other_families<C, A, F>(store: &Store<C, A, F>)
+where
+    C: CredentialRepository,
+    F: TokenFamilyRepository,
+{
+    let [here, there, before, _] = with_families(store).await;
+    let at = Timestamp::from_millis(9);
+    let change = |old: &str| PasswordChange { account: id(1), old: hash(old), new: hash("new"), keep: here, at };
+    assert_eq!(store.credentials.change(&change("x")).await.expect("asked"), None);
+    assert_eq!(revoked(&store.families, 6).await, []);
+    assert_eq!(store.credentials.change(&change("h")).await.expect("asked"), Some(vec![there]));
+    assert_eq!(store.credentials.change(&change("h")).await.expect("asked"), None);
+    assert_eq!(revoked(&store.families, 6).await, [(there, at)]);
+    assert_eq!(revoked(&store.families, 5).await, [(there, at), (before, Timestamp::from_millis(5))]);
+}
+
+pub(crate) async fn a_deletion_revokes_all_families<C, A, F>(store: &Store<C, A, F>)
+where
+    C: CredentialRepository,
+    A: AccountRepository,
+    F: TokenFamilyRepository,
+{
+    let [one, two, _, other] = with_families(store).await;
+    let at = Timestamp::from_millis(9);
+    let mut ended = store.accounts.delete(id(1), at).await.expect("asked").expect("somebody");
+    ended.sort();
+    assert_eq!(ended, [one, two]);
+    assert_eq!(revoked(&store.families, 9).await, [(one, at), (two, at)]);
+    assert!(store.families.find(other).await.expect("looked up").is_some_and(|f| f.revoked_at.is_none()));
+    assert_eq!(store.credentials.by_username("ann").await.expect("looked up"), None);
+    assert!(!store.credentials.open_family(&family_of(9, 1), &hash("h")).await.expect("asked"));
+}

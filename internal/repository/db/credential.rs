@@ -1,0 +1,105 @@
+//! Passwords, and what rests on them.
+
+use super::account::{insert, key_of};
+use super::connection::Database;
+use super::entity::account::{Column, Entity, Model};
+use super::entity::token_family;
+use super::token_family::revoke_all;
+use crate::error::{from_db, from_insert};
+use async_trait::async_trait;
+use faceshare_biz::domain::account::{Account, CredentialRepository, Credentials, PasswordChange, PasswordHash, TokenFamily};
+use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
+use faceshare_biz::{Error, Result};
+use sea_orm::sea_query::{Expr, Query, SelectStatement, SimpleExpr};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Select};
+
+/// Keeps credentials in the main database.
+#[derive(Debug, Clone)]
+pub struct AccountCredentials {
+    db: Database,
+}
+
+impl AccountCredentials {
+    /// In this database.
+    #[must_use]
+    pub const fn new(db: Database) -> Self {
+        Self { db }
+    }
+
+    async fn one(&self, query: Select<Entity>) -> Result<Option<Credentials>> {
+        let row = query.one(self.db.reader()).await.map_err(from_db)?;
+        row.map(credentials).transpose().map(Option::flatten)
+    }
+
+    /// Replaces a hash that is still there.
+    async fn replace(&self, on: &impl ConnectionTrait, id: AccountId, old: &PasswordHash, new: &PasswordHash) -> Result<bool> {
+        let replaced = Entity::update_many()
+            .col_expr(Column::PasswordHash, Expr::value(new.as_str()))
+            .filter(Column::Id.eq(id.get().cast_signed()))
+            .filter(Column::PasswordHash.eq(old.as_str()))
+            .exec(on)
+            .await;
+        replaced.map(|done| done.rows_affected == 1).map_err(from_db)
+    }
+}
+
+#[async_trait]
+impl CredentialRepository for AccountCredentials {
+    async fn insert(&self, account: &Account, password: &PasswordHash) -> Result<()> {
+        insert(&self.db, account, Some(password)).await
+    }
+
+    async fn by_username(&self, username: &str) -> Result<Option<Credentials>> {
+        self.one(Entity::find().filter(Column::UsernameKey.eq(key_of(username)))).await
+    }
+
+    async fn by_id(&self, id: AccountId) -> Result<Option<Credentials>> {
+        self.one(Entity::find_by_id(id.get().cast_signed())).await
+    }
+
+    /// One statement, which inserts a row for each account with this id and hash: one, or none.
+    async fn open_family(&self, family: &TokenFamily, password: &PasswordHash) -> Result<bool> {
+        use token_family::Column as Family;
+        let columns: [(Family, SimpleExpr); 7] = [
+            (Family::Id, Expr::value(family.id.get().cast_signed())),
+            (Family::AccountId, Expr::value(family.account.get().cast_signed())),
+            (Family::Generation, Expr::value(i64::from(family.generation))),
+            (Family::RotatedAt, Expr::value(family.rotated_at.as_millis())),
+            (Family::SealedPair, Expr::value(family.sealed_pair.clone())),
+            (Family::ExpiresAt, Expr::value(family.expires_at.as_millis())),
+            (Family::RevokedAt, Expr::value(family.revoked_at.map(Timestamp::as_millis))),
+        ];
+        let (columns, values): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+        let rows: SelectStatement = Query::select()
+            .exprs(values)
+            .from(Entity)
+            .and_where(Column::Id.eq(family.account.get().cast_signed()))
+            .and_where(Column::PasswordHash.eq(password.as_str()))
+            .to_owned();
+        let mut insert = Query::insert();
+        insert.into_table(token_family::Entity).columns(columns).select_from(rows).map_err(Error::internal)?;
+        let inserted = self.db.writer().execute(&insert).await;
+        let inserted = inserted.map_err(|error| from_insert(error, "there is such a family already"))?;
+        Ok(inserted.rows_affected() == 1)
+    }
+
+    async fn rehash(&self, id: AccountId, old: &PasswordHash, new: &PasswordHash) -> Result<bool> {
+        self.replace(self.db.writer(), id, old, new).await
+    }
+
+    async fn change(&self, change: &PasswordChange) -> Result<Option<Vec<FamilyId>>> {
+        let transaction = self.db.begin().await?;
+        if !self.replace(&transaction, change.account, &change.old, &change.new).await? {
+            return Ok(None);
+        }
+        let revoked = revoke_all(&transaction, change.account, Some(change.keep), change.at).await?;
+        transaction.commit().await.map_err(from_db)?;
+        Ok(Some(revoked))
+    }
+}
+
+/// `None`: a guest, who has no password.
+fn credentials(row: Model) -> Result<Option<Credentials>> {
+    let Some(password) = row.password_hash.as_deref().map(PasswordHash::new) else { return Ok(None) };
+    Ok(Some(Credentials { account: Account::try_from(row)?, password }))
+}

@@ -1,0 +1,26 @@
+//! Passwords of accounts.
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::schema::string_len_null;
+
+#[derive(DeriveMigrationName)]
+pub(super) struct Migration;
+
+#[derive(DeriveIden)]
+enum Accounts {
+    Table,
+    PasswordHash,
+}
+
+#[allow(elided_lifetimes_in_paths, reason = "async_trait makes another signature of a lifetime that is spelt out than the trait has")]
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let password = Table::alter().table(Accounts::Table).add_column(string_len_null(Accounts::PasswordHash, 255)).to_owned();
+        manager.alter_table(password).await
+    }
+
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+}

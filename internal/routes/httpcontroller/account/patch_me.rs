@@ -1,0 +1,40 @@
+//! `PATCH /v1/accounts/me`
+
+use super::AccountAnswer;
+use crate::e::HttpError;
+use crate::extract::{Authenticated, ValidJson};
+use crate::openapi::{AuthProblems, BodyProblems};
+use axum::Json;
+use axum::extract::State;
+use faceshare_logic::account::Accounts;
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// What is to be different.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct PatchAccountRequest {
+    /// What others see: 1 to 32 characters.
+    #[schema(schema_with = crate::schemas::optional_nickname, required = false)]
+    nickname: Option<String>,
+}
+
+/// Changes what others see of the caller.
+///
+/// For accounts and guests, on themselves. The sessions that the caller is connected to hear of it as `memberChange`.
+#[utoipa::path(
+    patch,
+    path = "/v1/accounts/me",
+    tag = "accounts",
+    security(("bearer" = [])),
+    request_body = PatchAccountRequest,
+    responses((status = 200, description = "The caller as it is now", body = AccountAnswer), AuthProblems, BodyProblems)
+)]
+pub async fn patch_account(
+    Authenticated(caller): Authenticated,
+    State(accounts): State<Arc<Accounts>>,
+    ValidJson(request): ValidJson<PatchAccountRequest>,
+) -> Result<Json<AccountAnswer>, HttpError> {
+    let account = accounts.patch(caller, request.nickname.as_deref()).await?;
+    Ok(Json(AccountAnswer { account: account.into() }))
+}

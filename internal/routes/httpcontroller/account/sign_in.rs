@@ -1,0 +1,44 @@
+//! `POST /v1/accounts/sign-in`
+
+use super::TokensAnswer;
+use crate::e::HttpError;
+use crate::extract::ValidJson;
+use crate::openapi::{BodyProblems, Busy, PasswordProblems};
+use axum::Json;
+use axum::extract::State;
+use faceshare_biz::domain::account::Password;
+use faceshare_biz::domain::port::Clock;
+use faceshare_logic::account::Accounts;
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Who signs in.
+#[derive(Deserialize, ToSchema)]
+pub struct SignInRequest {
+    /// In any case.
+    #[schema(example = "ann_1")]
+    username: String,
+    /// Its password.
+    #[schema(example = "correct horse", format = Password)]
+    password: String,
+}
+
+/// Signs in.
+///
+/// Open to everybody. A wrong name and a wrong password are answered alike, `PASSWORD_INCORRECT`, and take the same time.
+#[utoipa::path(
+    post,
+    path = "/v1/accounts/sign-in",
+    tag = "accounts",
+    request_body = SignInRequest,
+    responses((status = 200, description = "Signed in", body = TokensAnswer), PasswordProblems, BodyProblems, Busy)
+)]
+pub async fn sign_in(
+    State(accounts): State<Arc<Accounts>>,
+    State(clock): State<Arc<dyn Clock>>,
+    ValidJson(request): ValidJson<SignInRequest>,
+) -> Result<Json<TokensAnswer>, HttpError> {
+    let signed_in = accounts.sign_in(&request.username, &Password::new(request.password)).await?;
+    Ok(Json(TokensAnswer::new(signed_in, clock.now())))
+}

@@ -1,0 +1,50 @@
+//! `POST /v1/accounts`
+
+use super::AccountAnswer;
+use crate::e::HttpError;
+use crate::extract::{MaybeAuthenticated, ValidJson};
+use crate::openapi::{AuthProblems, BodyProblems, Busy, TakenProblems};
+use axum::Json;
+use axum::extract::State;
+use faceshare_biz::domain::account::Password;
+use faceshare_logic::account::{Accounts, NewAccount, SignUpRules};
+use http::StatusCode;
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Who signs up.
+#[derive(Deserialize, ToSchema)]
+pub struct SignUpRequest {
+    /// 4 to 32 of `a-z 0-9 _ . -`; unique whatever its case.
+    #[schema(schema_with = crate::schemas::username)]
+    username: String,
+    /// 8 to 128 characters of any kind.
+    #[schema(schema_with = crate::schemas::new_password)]
+    password: String,
+    /// What others see. Left out, a guest keeps its own, and anybody else goes by the username.
+    #[schema(schema_with = crate::schemas::optional_nickname, required = false)]
+    nickname: Option<String>,
+}
+
+/// Signs up.
+///
+/// Open to everybody. With the access token of a guest, the guest becomes the account: it keeps its id, its tokens and its sessions.
+/// `ALREADY_EXISTS` when the username is taken, or when the token is one of an account. Tokens come from signing in.
+#[utoipa::path(
+    post,
+    path = "/v1/accounts",
+    tag = "accounts",
+    security((), ("bearer" = [])),
+    request_body = SignUpRequest,
+    responses((status = 201, description = "An account was made", body = AccountAnswer), AuthProblems, BodyProblems, TakenProblems, Busy)
+)]
+pub async fn sign_up(
+    MaybeAuthenticated(caller): MaybeAuthenticated,
+    State(accounts): State<Arc<Accounts>>,
+    ValidJson(request): ValidJson<SignUpRequest>,
+) -> Result<(StatusCode, Json<AccountAnswer>), HttpError> {
+    let new = NewAccount { username: request.username, password: Password::new(request.password), nickname: request.nickname };
+    let account = accounts.sign_up(new, &SignUpRules::default(), caller).await?;
+    Ok((StatusCode::CREATED, Json(AccountAnswer { account: account.into() })))
+}

@@ -1,0 +1,64 @@
+//! What happens to an account reaches its connections.
+
+use faceshare_tests::http::Guest;
+use faceshare_tests::meeting::Meeting;
+use faceshare_tests::socket::{Credential, Socket, handshake};
+use faceshare_tests::{Format, in_both_formats};
+use reqwest::Method;
+use serde_json::json;
+
+in_both_formats!(
+    a_changed_nickname_is_told_to_the_session,
+    signing_out_closes_the_points_and_their_tokens_resume_nowhere,
+    reuse_of_a_refresh_token_closes_the_points,
+    a_deleted_account_leaves_its_session,
+);
+
+async fn a_changed_nickname_is_told_to_the_session(format: Format) {
+    let (meeting, mut sockets) = Meeting::of(format, 2).await;
+    meeting.http.patch("/v1/accounts/me", meeting.access(1), json!({"nickname": "Änne"})).await.ok(200);
+    for socket in &mut sockets {
+        let changed = socket.expect("memberChange").await["memberChange"]["member"].clone();
+        assert_eq!((&changed["memberId"], &changed["nickname"]), (&json!(meeting.guests[1].id), &json!("Änne")));
+        assert_eq!(changed["online"], true);
+    }
+}
+
+/// Its token is refused either way, and so is one that it asks for anew.
+async fn assert_shut_out(meeting: &Meeting, index: usize) {
+    let token = &meeting.tokens[index];
+    let request = handshake(&meeting.websocket_url, meeting.format, token, Credential::Subprotocol);
+    let mut late = Socket::upgrade(request, meeting.format).await;
+    late.expect_close(4001).await;
+    meeting.http.post(&meeting.path("/token"), meeting.access(index), json!({})).await.problem(401, "UNAUTHENTICATED");
+}
+
+async fn signing_out_closes_the_points_and_their_tokens_resume_nowhere(format: Format) {
+    let (meeting, mut sockets) = Meeting::of(format, 3).await;
+    meeting.http.call(Method::POST, "/v1/accounts/sign-out", Some(meeting.access(1)), None).await.ok(204);
+    sockets[1].expect_close(4001).await;
+    assert_shut_out(&meeting, 1).await;
+    sockets[2].acked(json!({"followOther": {"target": meeting.guests[0].id}})).await;
+}
+
+async fn reuse_of_a_refresh_token_closes_the_points(format: Format) {
+    let (meeting, mut sockets) = Meeting::of(format, 2).await;
+    let refresh = async |token: &str| {
+        let body = json!({"refreshToken": token});
+        meeting.http.call(Method::POST, "/v1/accounts/refresh", None, Some(&body)).await
+    };
+    let Guest { refresh: first, .. } = &meeting.guests[1];
+    let second = refresh(first).await.ok(200);
+    refresh(second["refreshToken"].as_str().expect("a token")).await.ok(200);
+    refresh(first).await.problem(401, "UNAUTHENTICATED");
+    sockets[1].expect_close(4001).await;
+    assert_shut_out(&meeting, 1).await;
+}
+
+async fn a_deleted_account_leaves_its_session(format: Format) {
+    let (meeting, mut sockets) = Meeting::of(format, 2).await;
+    meeting.http.delete("/v1/accounts/me", meeting.access(1)).await.ok(204);
+    assert_eq!(sockets[1].close().await.0, 4001);
+    assert_eq!(sockets[0].expect("httpQuit").await["httpQuit"], json!({"memberId": meeting.guests[1].id}));
+    assert_shut_out(&meeting, 1).await;
+}
