@@ -4,6 +4,8 @@
 //! people never reach a disk. Each table is bounded ([`Recent`]); all of them full take about 40 MB.
 
 mod recent;
+#[cfg(test)]
+mod simulation;
 mod strikes;
 mod window;
 
