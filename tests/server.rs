@@ -17,6 +17,9 @@ use crate::programs::program;
 /// How many of the last lines a failed test shows of the server's log.
 const SHOWN_LINES: usize = 40;
 
+/// Rates that are off unless a test sets them.
+const UNLIMITED: [&str; 3] = ["limits.http_per_address", "limits.http_per_account", "limits.guests_per_address"];
+
 /// A running `faceshareapp serve`. Dropped, it is killed and its data is deleted.
 #[derive(Debug)]
 pub struct Server {
@@ -148,6 +151,8 @@ fn command(data: &TempDir, settings: &[(String, String)], http: &str, grpc: &str
         .env("FACESHARE__GRPC__LISTEN", grpc)
         .env("FACESHARE__DATA_DIR", data.path().join("data"))
         .env("FACESHARE__LOG__FORMAT", "json")
+        // A test is a crowd from one address.
+        .envs(UNLIMITED.map(|key| (variable(key), "0")))
         .envs(settings.iter().map(|(key, value)| (key, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

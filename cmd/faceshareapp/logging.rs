@@ -9,14 +9,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use tracing::Level;
 use tracing::Subscriber;
 use tracing_appender::{
     non_blocking::WorkerGuard,
     rolling::{self, RollingFileAppender, Rotation},
 };
 use tracing_subscriber::{
-    EnvFilter, Layer,
+    Layer,
     field::RecordFields,
+    filter::Targets,
     fmt::{
         FormatFields, MakeWriter,
         format::{DefaultFields, Writer},
@@ -27,6 +29,7 @@ use tracing_subscriber::{
 };
 
 use crate::config::{Log, LogFormat, LogRotation};
+use crate::span_fields::SpanFields;
 
 /// Keeps the log file's writer alive. Dropping it writes out what is still queued: it is dropped last in `main`.
 #[must_use = "the log file is written for as long as this lives"]
@@ -69,11 +72,9 @@ fn subscriber<W>(config: &Log, stderr: W, colours: bool) -> Result<(impl Subscri
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let mut filter = EnvFilter::try_new(&config.level)?;
-    for library in TELL_TALES {
-        let directive = format!("{library}=info").parse().expect("invariant: a crate's name and a level");
-        filter = filter.add_directive(directive);
-    }
+    // Not an `EnvFilter`: that one asks again at every step of every span, for the sake of directives about fields.
+    let level: Targets = config.level.parse()?;
+    let filter = level.with_targets(TELL_TALES.map(|library| (library, Level::INFO)));
     let (file, guard) = match &config.file {
         None => (None, None),
         Some(path) => {
@@ -95,7 +96,7 @@ where
     let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours);
     match format {
         LogFormat::Pretty => layer.fmt_fields(fields).boxed(),
-        LogFormat::Json => layer.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).with_current_span(true).with_span_list(false).fmt_fields(SpanFields).boxed(),
     }
 }
 

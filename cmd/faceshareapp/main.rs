@@ -5,6 +5,7 @@ mod cli;
 #[expect(dead_code, reason = "the wiring of the server reads the sections")]
 mod config;
 mod logging;
+mod span_fields;
 mod wiring;
 
 use std::{

@@ -11,6 +11,7 @@ use faceshare_logic::facesession::{
     CodePolicy, DoorWatch, FaceCronTask, FaceSessionDeps, FaceSessionPolicy, FaceSessions, Projector, ProjectorDeps, Retention,
     purge_number_codes,
 };
+use faceshare_logic::idempotency::Idempotency;
 use faceshare_logic::instruction::connclient::ConnClients;
 use faceshare_logic::instruction::exec::Rules;
 use faceshare_logic::instruction::mgr::pointaddresses::PointAddresses;
@@ -18,7 +19,7 @@ use faceshare_logic::instruction::mgr::pointmemmgr::PointMemMgr;
 use faceshare_logic::instruction::{ResumeBounds, SessionDeps, Sessions, StreamSettings, close_revoked};
 use faceshare_repository::{EmbeddedGuessBudgets, EmbeddedRevocations, db};
 use faceshare_routes::websocketcontroller::{self, StreamState, WebSocketCodec, WireCodec};
-use faceshare_routes::{AddressLimits, AppState, HttpPolicy, Links, Observer, Ops, ReadinessCheck};
+use faceshare_routes::{AccountLimits, AddressLimits, AppState, HttpPolicy, Links, Observer, Ops, ReadinessCheck};
 use faceshare_server::Lifecycle;
 use faceshare_service::{Argon2Passwords, AuthTtl, PasetoTokens, PasswordSettings, SealedSecrets, SnowflakeIds, SystemClock};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -30,6 +31,9 @@ use tokio_util::task::TaskTracker;
 
 /// Bounds of the histograms of durations, in seconds: from a hit in memory to a request that times out.
 const SECONDS: [f64; 12] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0];
+
+/// A call whose client is gone may take this much longer than one that is waited for.
+const CALL_MARGIN: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// The use cases over their adapters.
 pub(crate) struct House {
@@ -48,6 +52,7 @@ pub(crate) struct House {
     ids: Arc<dyn IdGenerator>,
     directory: Arc<db::FaceSessions>,
     retention: Retention,
+    idempotency: Idempotency,
     codes: Arc<db::NumberCodes>,
     code_policy: CodePolicy,
 }
@@ -101,6 +106,13 @@ impl House {
             },
             AccountPolicy { guests: auth.guests, nickname_max: config.limits.nickname },
         );
+        let idempotency = Idempotency {
+            answers: Arc::new(db::Answers::new(database.clone())),
+            secrets: secrets.clone(),
+            ids: ids.clone(),
+            clock: clock.clone(),
+            patience: config.limits.request_timeout + CALL_MARGIN,
+        };
         let retention = Retention {
             sessions: sessions.clone(),
             directory: directory.clone(),
@@ -144,6 +156,7 @@ impl House {
             ids,
             directory,
             retention,
+            idempotency,
             codes,
             code_policy,
         })
@@ -160,6 +173,7 @@ impl House {
         self.background_tasks.spawn(self.door.clone().run(lifecycle.draining.clone()));
         let revoked = close_revoked(self.sessions.clone(), self.revocations.clone(), lifecycle.hard.clone());
         self.background_tasks.spawn(revoked);
+        self.background_tasks.spawn(self.idempotency.clone().purge(lifecycle.draining.clone()));
         self.background_tasks.spawn(self.retention.clone().run(lifecycle.draining.clone()));
     }
 
@@ -177,6 +191,8 @@ impl House {
             accounts: self.accounts.clone(),
             face_sessions: self.face_sessions.clone(),
             clock: self.clock.clone(),
+            idempotency: self.idempotency.clone(),
+            account_limits: AccountLimits::new(config.limits.http_per_account),
             links: Arc::new(Links { public_url: http.public_url.clone(), allowed_hosts: http.allowed_hosts.clone(), listen, tls: false }),
         };
         let stream = websocketcontroller::routes(StreamState {
@@ -199,10 +215,8 @@ impl House {
         let checks: Arc<[Arc<dyn ReadinessCheck>]> =
             Arc::new([Arc::new(DatabaseCheck(stores.database.clone())), Arc::new(LogCheck(stores.log.clone()))]);
         let ops = |metrics| Ops { draining: lifecycle.draining.clone(), checks: checks.clone(), metrics };
-        let observer = Observer {
-            ids: self.ids.clone(),
-            proxies: Arc::new(faceshare_routes::TrustedProxies::from_networks(http.trusted_proxies.clone())),
-        };
+        let proxies = faceshare_routes::TrustedProxies::from_networks(http.trusted_proxies.clone());
+        let observer = Observer::new(self.ids.clone(), proxies);
         let (public, private) = if http.ops_listen.is_some() { (None, Some(metrics)) } else { (Some(metrics), None) };
         (
             faceshare_routes::app(state, stream, ops(public), &policy, observer.clone()),

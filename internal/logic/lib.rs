@@ -4,5 +4,6 @@ pub mod account;
 pub mod facesession;
 #[cfg(test)]
 mod fakes;
+pub mod idempotency;
 pub mod instruction;
 mod text;

@@ -19,6 +19,6 @@ pub use axum::Router;
 pub use httpcontroller::ops::{Ops, ReadinessCheck};
 pub use links::Links;
 pub use middleware::observe::Observer;
-pub use middleware::rate::AddressLimits;
+pub use middleware::rate::{AccountLimits, AddressLimits};
 pub use network::TrustedProxies;
 pub use router::{AppState, HttpPolicy, app, ops};

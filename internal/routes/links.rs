@@ -1,6 +1,5 @@
 //! The address under which clients reach this server, for the links in answers.
 
-use crate::router::AppState;
 use axum::extract::{FromRef, FromRequestParts};
 use http::header::HOST;
 use http::request::Parts;
@@ -68,10 +67,14 @@ impl PublicBase {
     }
 }
 
-impl FromRequestParts<AppState> for PublicBase {
+impl<S> FromRequestParts<S> for PublicBase
+where
+    S: Send + Sync,
+    Arc<Links>: FromRef<S>,
+{
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         let named = parts.uri.authority().map(Authority::as_str);
         let host = named.or_else(|| parts.headers.get(HOST).and_then(|h| h.to_str().ok()));
         Ok(Arc::<Links>::from_ref(state).base(host))

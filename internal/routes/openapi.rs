@@ -5,9 +5,10 @@
 use crate::e::http::{PROBLEM_JSON, Problem};
 use crate::httpcontroller::{account, facesession, landing, ops};
 use std::collections::BTreeMap;
+use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, ObjectBuilder, OneOfBuilder, Ref, RefOr, Response, ResponseBuilder, Schema};
+use utoipa::openapi::{ContentBuilder, ObjectBuilder, OneOfBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 /// The document.
@@ -62,7 +63,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         ops::openapi_document::openapi_document
     ),
     components(schemas(Problem)),
-    modifiers(&BearerScheme, &OptionalBodies, &OneKey)
+    modifiers(&BearerScheme, &OptionalBodies, &OneKey, &Rates, &IdempotencyKeys)
 )]
 struct Document;
 
@@ -118,6 +119,50 @@ impl Modify for OneKey {
             choice = choice.item(one);
         }
         schemas.insert("PrejoinRequest".to_owned(), Schema::from(choice).into());
+    }
+}
+
+/// Every call of clients may come too often.
+struct Rates;
+
+impl Modify for Rates {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for (path, item) in &mut document.paths.paths {
+            let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+            for operation in operations.into_iter().flatten().filter(|_| path.starts_with("/v1/")) {
+                let too_often = || problem("`RATE_LIMITED`: too often, from this address or by this account; see `Retry-After`");
+                operation.responses.responses.entry("429".to_owned()).or_insert_with(too_often);
+            }
+        }
+    }
+}
+
+/// Calls that change something and need a token take effect once under a key.
+struct IdempotencyKeys;
+
+impl Modify for IdempotencyKeys {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for item in document.paths.paths.values_mut() {
+            let operations = [&mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+            for operation in operations.into_iter().flatten().filter(|operation| operation.security.is_some()) {
+                let schema =
+                    ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(64)).pattern(Some("^[!-~]+$"));
+                let key = ParameterBuilder::new()
+                    .name("Idempotency-Key")
+                    .parameter_in(ParameterIn::Header)
+                    .required(Required::False)
+                    .description(Some(
+                        "Names this call, so that a repeat after a lost answer takes no effect and is answered as the first was",
+                    ))
+                    .schema(Some(schema))
+                    .build();
+                operation.parameters.get_or_insert_default().push(RefOr::T(key));
+                let conflict = || {
+                    problem("`CONFLICT`: the state does not allow it, or the `Idempotency-Key` was used for another request or is in use")
+                };
+                operation.responses.responses.entry("409".to_owned()).or_insert_with(conflict);
+            }
+        }
     }
 }
 

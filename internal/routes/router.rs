@@ -2,23 +2,24 @@
 
 use crate::httpcontroller::{account, facesession, landing, ops as ops_controller};
 use crate::links::Links;
-use crate::middleware::headers::HeaderLimit;
+use crate::middleware::cors;
+use crate::middleware::guard::{Guard, Limits};
+use crate::middleware::idempotency::Once;
 use crate::middleware::observe::Observer;
-use crate::middleware::rate::AddressLimits;
-use crate::middleware::{cors, deadline, headers, observe, panic_response, rate};
+use crate::middleware::rate::{AccountLimits, AddressLimits};
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRef};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::extract::FromRef;
 use axum::routing::{delete, get, post};
 use faceshare_biz::domain::port::Clock;
 use faceshare_logic::account::Accounts;
 use faceshare_logic::facesession::FaceSessions;
+use faceshare_logic::idempotency::Idempotency;
 use std::sync::Arc;
 use std::time::Duration;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower::ServiceBuilder;
+use tower::util::option_layer;
 
 /// What handlers may ask for; each takes only what it needs.
-#[derive(Clone, FromRef)]
 pub struct AppState {
     /// People.
     pub accounts: Arc<Accounts>,
@@ -26,8 +27,34 @@ pub struct AppState {
     pub face_sessions: Arc<FaceSessions>,
     /// The time, for `expiresIn`.
     pub clock: Arc<dyn Clock>,
+    /// How much one account may ask for.
+    pub account_limits: AccountLimits,
+    /// Remembers answers to calls under a key.
+    pub idempotency: Idempotency,
     /// How links are made.
     pub links: Arc<Links>,
+}
+
+/// The state as the router hands it around, several times for each request.
+#[derive(Clone)]
+struct Shared(Arc<AppState>);
+
+macro_rules! handed_out {
+    ($($field:ident: $type:ty,)*) => {$(
+        impl FromRef<Shared> for $type {
+            fn from_ref(state: &Shared) -> Self {
+                state.0.$field.clone()
+            }
+        }
+    )*};
+}
+
+handed_out! {
+    accounts: Arc<Accounts>,
+    face_sessions: Arc<FaceSessions>,
+    clock: Arc<dyn Clock>,
+    account_limits: AccountLimits,
+    links: Arc<Links>,
 }
 
 /// What holds for every request.
@@ -47,22 +74,29 @@ pub struct HttpPolicy {
 
 /// The public listener. `stream` holds `GET /v1/instructions`; `observer` names and records requests.
 pub fn app(state: AppState, stream: Router, ops: ops_controller::Ops, policy: &HttpPolicy, observer: Observer) -> Router {
+    let once = Once {
+        accounts: state.accounts.clone(),
+        idempotency: state.idempotency.clone(),
+        account_limits: state.account_limits.clone(),
+        request_body: policy.request_body,
+    };
     let router = Router::new()
         .merge(accounts())
         .merge(face_sessions())
-        .with_state(state)
+        .with_state(Shared(Arc::new(state)))
         .merge(stream)
         .merge(landing::routes())
         .merge(ops_controller::public_routes(ops));
-    layered(router, policy, observer)
+    layered(router, policy, observer, Some(once))
 }
 
-/// The listener for operators, when there is one apart.
+/// The listener for operators, when there is one apart. Who reaches it is not counted.
 pub fn ops(ops: ops_controller::Ops, policy: &HttpPolicy, observer: Observer) -> Router {
-    layered(ops_controller::private_routes(ops), policy, observer)
+    let policy = HttpPolicy { address_limits: AddressLimits::none(), ..policy.clone() };
+    layered(ops_controller::private_routes(ops), &policy, observer, None)
 }
 
-fn accounts() -> Router<AppState> {
+fn accounts() -> Router<Shared> {
     use account as c;
     Router::new()
         .route("/v1/guests", post(c::create_guest::create_guest))
@@ -74,7 +108,7 @@ fn accounts() -> Router<AppState> {
         .route("/v1/accounts/me/password", post(c::change_password::change_password))
 }
 
-fn face_sessions() -> Router<AppState> {
+fn face_sessions() -> Router<Shared> {
     use facesession as c;
     Router::new()
         .route("/v1/face-sessions", post(c::create::create_face_session).get(c::list::list_face_sessions))
@@ -96,17 +130,16 @@ fn face_sessions() -> Router<AppState> {
         )
 }
 
-/// The last layer is the outermost. A panic is caught inside of [`observe`], so that it is answered and logged like any other failure.
-fn layered(router: Router, policy: &HttpPolicy, observer: Observer) -> Router {
-    router
-        .layer(DefaultBodyLimit::max(policy.request_body))
-        .layer(from_fn_with_state(policy.request_timeout, deadline::enforce))
-        .layer(from_fn_with_state(HeaderLimit(policy.request_headers), headers::limit))
-        .layer(from_fn_with_state(policy.address_limits.clone(), rate::enforce))
-        .layer(cors(&policy.cors_origins))
-        .layer(from_fn(headers::secure))
-        .layer(CatchPanicLayer::custom(panic_response))
-        .layer(from_fn_with_state(observer, observe::observe))
+/// The first layer is the outermost. All are put around a route at once: each time costs every request some allocations.
+fn layered(router: Router, policy: &HttpPolicy, observer: Observer, once: Option<Once>) -> Router {
+    let guard = Guard::new(Limits {
+        addresses: policy.address_limits.clone(),
+        headers: policy.request_headers,
+        body: policy.request_body,
+        timeout: policy.request_timeout,
+        once,
+    });
+    router.layer(ServiceBuilder::new().layer(observer).layer(option_layer(cors(&policy.cors_origins))).layer(guard))
 }
 
 #[cfg(test)]
@@ -147,7 +180,7 @@ mod tests {
             address_limits: super::AddressLimits::new(0, 0),
             request_timeout: Duration::from_millis(50),
         };
-        layered(router, &policy, Observer { ids: Arc::new(Sevens), proxies: Arc::default() })
+        layered(router, &policy, Observer::new(Arc::new(Sevens), network::TrustedProxies::default()), None)
     }
 
     async fn send(request: http::request::Builder) -> Response {

@@ -64,6 +64,7 @@ pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, p
     let mut leaving = false;
     loop {
         tokio::select! {
+            biased;
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
                     tracing::debug!(error = %error, "a connection broke");

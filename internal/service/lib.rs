@@ -7,6 +7,7 @@ mod ids;
 mod passwords;
 mod secrets;
 mod tokens;
+mod verified;
 
 pub use auth::AuthTtl;
 pub use clock::SystemClock;

@@ -56,6 +56,7 @@ const fn label(purpose: SecretUse) -> &'static str {
         SecretUse::Invite => "invite",
         SecretUse::TokenPair => "token-pair",
         SecretUse::PageToken => "page-token",
+        SecretUse::Answer => "answer",
     }
 }
 
@@ -105,7 +106,7 @@ mod tests {
     use pasetotoken::KeyRing;
     use std::collections::HashSet;
 
-    const USES: [SecretUse; 4] = [SecretUse::NumberCode, SecretUse::Invite, SecretUse::TokenPair, SecretUse::PageToken];
+    const USES: [SecretUse; 5] = [SecretUse::NumberCode, SecretUse::Invite, SecretUse::TokenPair, SecretUse::PageToken, SecretUse::Answer];
 
     fn secrets() -> SealedSecrets {
         SealedSecrets::new(&KeyRing::generate().expect("a ring")).expect("secrets")

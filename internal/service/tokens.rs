@@ -1,5 +1,7 @@
 //! The tokens that clients carry: the domain's claims over [`auth::Authenticator`].
 
+use crate::verified::Verified;
+use arc_swap::ArcSwap;
 use auth::{AuthError, AuthTtl, Authenticator, Issued};
 use faceshare_biz::domain::account::{AccessClaims, IssuedToken, RefreshClaims};
 use faceshare_biz::domain::facesession::SessionClaims;
@@ -9,17 +11,40 @@ use faceshare_biz::{Error, Result};
 use pasetotoken::{IssueError, KeyRing, TokenService};
 use std::sync::Arc;
 
-/// Issues and verifies tokens under a ring of keys.
-#[derive(Debug)]
+/// Issues and verifies tokens under a ring of keys, which may be exchanged for another while it is in use.
 pub struct PasetoTokens {
+    ttl: AuthTtl,
+    keyed: ArcSwap<Keyed>,
+}
+
+/// A ring of keys, and what has been verified with it.
+struct Keyed {
     authenticator: Authenticator,
+    access: Verified<(auth::Caller, i64)>,
+}
+
+impl Keyed {
+    fn new(ring: &KeyRing, ttl: AuthTtl) -> Self {
+        Self { authenticator: Authenticator::new(Arc::new(TokenService::new(ring)), ttl), access: Verified::new() }
+    }
 }
 
 impl PasetoTokens {
     /// The first key of the ring issues, every key verifies.
     #[must_use]
     pub fn new(ring: &KeyRing, ttl: AuthTtl) -> Self {
-        Self { authenticator: Authenticator::new(Arc::new(TokenService::new(ring)), ttl) }
+        Self { ttl, keyed: ArcSwap::from_pointee(Keyed::new(ring, ttl)) }
+    }
+
+    /// From now on this ring issues and verifies. Tokens of keys that it does not hold are good no more, however lately they were verified.
+    pub fn rekey(&self, ring: &KeyRing) {
+        self.keyed.store(Arc::new(Keyed::new(ring, self.ttl)));
+    }
+}
+
+impl std::fmt::Debug for PasetoTokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PasetoTokens").field("authenticator", &self.keyed.load().authenticator).finish_non_exhaustive()
     }
 }
 
@@ -27,34 +52,39 @@ impl Tokens for PasetoTokens {
     fn issue_access(&self, claims: &AccessClaims, now: Timestamp) -> Result<IssuedToken> {
         let AccessClaims { account, family, guest } = *claims;
         let claims = auth::AccessClaims { account: account.get(), family: family.get(), guest };
-        issued(self.authenticator.issue_access(&claims, now.as_millis()))
+        issued(self.keyed.load().authenticator.issue_access(&claims, now.as_millis()))
     }
 
     fn issue_refresh(&self, claims: &RefreshClaims, now: Timestamp) -> Result<IssuedToken> {
         let RefreshClaims { account, family, generation } = *claims;
         let claims = auth::RefreshClaims { account: account.get(), family: family.get(), generation };
-        issued(self.authenticator.issue_refresh(&claims, now.as_millis()))
+        issued(self.keyed.load().authenticator.issue_refresh(&claims, now.as_millis()))
     }
 
     fn issue_session(&self, claims: &SessionClaims, now: Timestamp) -> Result<IssuedToken> {
         let SessionClaims { session, member, point, family } = *claims;
         let claims = auth::SessionClaims { session: session.get(), account: member.get(), point: point.get(), family: family.get() };
-        issued(self.authenticator.issue_session(&claims, now.as_millis()))
+        issued(self.keyed.load().authenticator.issue_session(&claims, now.as_millis()))
     }
 
     fn verify_access(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenRefusal> {
-        let auth::Caller { account, family, guest } = self.authenticator.access(token, now.as_millis()).map_err(refusal)?;
+        let (keyed, now) = (self.keyed.load(), now.as_millis());
+        let verified = keyed.access.get_or_verify(token, || keyed.authenticator.access_with_expiry(token, now)).map_err(refusal)?;
+        let (auth::Caller { account, family, guest }, expires_at) = verified;
+        if now >= expires_at {
+            return Err(TokenRefusal::Expired);
+        }
         Ok(AccessClaims { account: id(AccountId::new(account))?, family: id(FamilyId::new(family))?, guest })
     }
 
     fn verify_refresh(&self, token: &str, now: Timestamp) -> Result<RefreshClaims, TokenRefusal> {
-        let claims = self.authenticator.refresh(token, now.as_millis()).map_err(refusal)?;
+        let claims = self.keyed.load().authenticator.refresh(token, now.as_millis()).map_err(refusal)?;
         let auth::RefreshClaims { account, family, generation } = claims;
         Ok(RefreshClaims { account: id(AccountId::new(account))?, family: id(FamilyId::new(family))?, generation })
     }
 
     fn verify_session(&self, token: &str, now: Timestamp) -> Result<(SessionClaims, Timestamp), TokenRefusal> {
-        let (claims, expires_at) = self.authenticator.session(token, now.as_millis()).map_err(refusal)?;
+        let (claims, expires_at) = self.keyed.load().authenticator.session(token, now.as_millis()).map_err(refusal)?;
         let claims = SessionClaims {
             session: id(SessionId::new(claims.session))?,
             member: id(AccountId::new(claims.account))?,
@@ -91,6 +121,7 @@ mod tests {
     use faceshare_biz::domain::port::{TokenRefusal, Tokens};
     use faceshare_biz::domain::{AccountId, FamilyId, PointId, SessionId, Timestamp};
     use pasetotoken::KeyRing;
+    use secrecy::ExposeSecret;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -150,7 +181,26 @@ mod tests {
         let issued = tokens.issue_access(&access(), NOW).expect("a token");
         let last = Timestamp::from_millis(issued.expires_at.as_millis() - 1);
         assert!(tokens.verify_access(&issued.token, last).is_ok());
+        assert!(tokens.verify_access(&issued.token, last).is_ok(), "as it is remembered, too");
         assert_eq!(tokens.verify_access(&issued.token, issued.expires_at), Err(TokenRefusal::Expired));
+    }
+
+    #[test]
+    fn an_exchanged_ring_still_knows_the_old_key_until_it_is_dropped() {
+        let (old, new) = (KeyRing::generate().expect("a ring"), KeyRing::generate().expect("a ring"));
+        let both: Vec<_> = [&new, &old].into_iter().flat_map(KeyRing::to_config_strings).collect();
+        let both = KeyRing::parse(both.iter().map(ExposeSecret::expose_secret)).expect("a ring");
+        let tokens = PasetoTokens::new(&old, AuthTtl::default());
+        let of_old = tokens.issue_access(&access(), NOW).expect("a token").token;
+        assert_eq!(tokens.verify_access(&of_old, NOW), Ok(access()));
+
+        tokens.rekey(&both);
+        assert_eq!(tokens.verify_access(&of_old, NOW), Ok(access()));
+        let of_new = tokens.issue_access(&access(), NOW).expect("a token").token;
+
+        tokens.rekey(&new);
+        assert_eq!(tokens.verify_access(&of_old, NOW), Err(TokenRefusal::Invalid), "verified before, and its key is gone");
+        assert_eq!(tokens.verify_access(&of_new, NOW), Ok(access()), "the new key issued since it came");
     }
 
     #[test]

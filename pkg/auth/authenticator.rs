@@ -92,7 +92,16 @@ impl Authenticator {
     /// # Errors
     /// [`AuthError::Malformed`], [`AuthError::Expired`] or [`AuthError::Invalid`]; likewise below.
     pub fn access(&self, token: &str, now_ms: i64) -> Result<Caller, AuthError> {
-        self.verify::<AccessClaims>(Purpose::Access, token, now_ms).map(Caller::from)
+        self.access_with_expiry(token, now_ms).map(|(caller, _)| caller)
+    }
+
+    /// The same, with the moment when the token ends.
+    ///
+    /// # Errors
+    /// As [`Authenticator::access`].
+    pub fn access_with_expiry(&self, token: &str, now_ms: i64) -> Result<(Caller, i64), AuthError> {
+        let (claims, expires_at_ms) = self.tokens.verify_with_expiry::<AccessClaims>(Purpose::Access, token, now_ms)?;
+        Ok((Caller::from(claims), expires_at_ms))
     }
 
     /// What this refresh token says.

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use crate::envelope::{Envelope, OpenFault};
 use crate::ring::KeyRing;
 
-/// Longest secret in bytes that is sealed.
-pub const MAX_PLAINTEXT_LEN: usize = 16 * 1024;
+/// Longest secret in bytes that is sealed: what comes of it is below 64 KiB, which every database keeps as text.
+pub const MAX_PLAINTEXT_LEN: usize = 34 * 1024;
 
 /// Longest sealed text: base64 twice (4/3 each) with room for nonce, tag and footer.
 const MAX_SEALED_LEN: usize = MAX_PLAINTEXT_LEN * 16 / 9 + 512;

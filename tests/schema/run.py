@@ -19,6 +19,7 @@ HERE = Path(__file__).resolve().parent
 # The tester asks more of one address in a minute than a building full of people.
 LIMITS = {
     "LIMITS__HTTP_PER_ADDRESS": "0",
+    "LIMITS__HTTP_PER_ACCOUNT": "0",
     "LIMITS__GUESTS_PER_ADDRESS": "0",
     "LIMITS__LIVE_SESSIONS_PER_HOST": "10000",
 }

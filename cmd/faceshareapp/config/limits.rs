@@ -61,6 +61,8 @@ pub(crate) struct Limits {
     pub(crate) bad_frames: u32,
     /// HTTP requests from one address; five times that at once. 0: any number.
     pub(crate) http_per_address: u32,
+    /// HTTP requests of one account; five times that at once. 0: any number.
+    pub(crate) http_per_account: u32,
     /// New guests from one address in a minute. 0: any number.
     pub(crate) guests_per_address: u32,
     /// Body of an HTTP request.
@@ -102,8 +104,9 @@ impl Limits {
             refusals: keys.number("refusals", 200, 1..=100_000),
             refusal_window: keys.duration("refusal_window", Duration::from_secs(10), SHORTEST..=Duration::from_hours(1)),
             bad_frames: keys.number("bad_frames", 3, 1..=1000),
-            http_per_address: keys.number("http_per_address", 0, 0..=1_000_000),
-            guests_per_address: keys.number("guests_per_address", 0, 0..=1_000_000),
+            http_per_address: keys.number("http_per_address", 200, 0..=1_000_000),
+            http_per_account: keys.number("http_per_account", 100, 0..=1_000_000),
+            guests_per_address: keys.number("guests_per_address", 60, 0..=1_000_000),
             request_body: keys.number("request_body", 64 * KIB, KIB..=16 * MIB),
             request_timeout: keys.duration("request_timeout", Duration::from_secs(15), SHORTEST..=Duration::from_mins(10)),
             header_bytes: keys.number("header_bytes", 32 * KIB, 8 * KIB..=MIB),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use super::section::Section;
 
@@ -61,9 +61,9 @@ impl Log {
 /// a module and log everything in it, which is nothing.
 fn level(text: &str) -> Result<String, String> {
     let is_level = |word: &str| LEVELS.contains(&word.to_ascii_lowercase().as_str());
-    let is_directive = |word: &str| is_level(word) || word.contains(['=', '[']);
-    let well_formed = text.split(',').map(str::trim).all(is_directive) || text.contains('{');
-    if well_formed && EnvFilter::try_new(text).is_ok() {
+    let is_directive = |word: &str| is_level(word) || word.contains('=');
+    let well_formed = text.split(',').map(str::trim).all(is_directive);
+    if well_formed && text.parse::<Targets>().is_ok() {
         return Ok(text.to_owned());
     }
     Err(format!("{text:?} is not a log level; allowed: {}, or directives such as \"info,faceshare_logic=debug\"", LEVELS.join(", ")))

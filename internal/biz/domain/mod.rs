@@ -3,6 +3,7 @@
 pub mod account;
 pub mod facesession;
 mod id;
+pub mod idempotency;
 pub mod instruction;
 mod page;
 pub mod port;

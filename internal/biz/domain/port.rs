@@ -54,6 +54,8 @@ pub enum SecretUse {
     TokenPair,
     /// The place in a list that a page token names.
     PageToken,
+    /// The answer to a call, and what the call asked for.
+    Answer,
 }
 
 /// Randomness, and small secrets at rest.

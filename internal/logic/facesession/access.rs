@@ -1,11 +1,12 @@
 //! Who may see a session, and who may change it.
 
 use super::FaceSessions;
+use crate::instruction::{Glance, Standing};
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::{FaceSession, Status};
-use faceshare_biz::domain::{MemberId, SessionId, Timestamp};
+use faceshare_biz::domain::{SessionId, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
-use faceshare_exec::{Access, State};
+use faceshare_exec::Access;
 
 /// A session, and what the caller is in it.
 #[derive(Debug)]
@@ -48,8 +49,8 @@ impl Seen {
 impl FaceSessions {
     /// What the caller is in a session, whatever that is.
     pub(super) async fn look(&self, caller: Caller, id: SessionId) -> Result<Seen> {
-        let (who, now) = (caller.account, self.now());
-        self.deps.sessions.read(id, move |state| Seen { access: access(state, who, now), session: state.face_session() }).await
+        let Glance { session, standing } = self.deps.sessions.glance(id, caller.account).await?;
+        Ok(Seen { access: access(standing, self.now()), session })
     }
 
     /// A session that the caller may see.
@@ -64,9 +65,9 @@ impl FaceSessions {
 }
 
 /// Somebody who left and was let in again counts as let in from then on, not only once it connects.
-fn access(state: &State, who: MemberId, now: Timestamp) -> Access {
-    match state.access(who) {
-        Access::Left if state.seat_expires_at(who).is_some_and(|until| until > now) => Access::Admitted,
+fn access(standing: Standing, now: Timestamp) -> Access {
+    match standing.access {
+        Access::Left if standing.seat_expires_at.is_some_and(|until| until > now) => Access::Admitted,
         access => access,
     }
 }

@@ -25,7 +25,7 @@ mod tests;
 mod window;
 
 pub use revoked::close_revoked;
-pub use session::{Connected, Missed, Opening, SessionHandle};
+pub use session::{Connected, Glance, Missed, Opening, SessionHandle, Standing};
 pub use sessions::{SessionDeps, SessionObserver, Sessions};
 pub use settings::{ResumeBounds, StreamSettings};
 

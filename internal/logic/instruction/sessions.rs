@@ -2,13 +2,13 @@
 
 use super::codec::{encode_entry, encode_state};
 use super::mgr::pointmemmgr::PointMemMgr;
-use super::session::{self, Actor, ActorDeps, Connected, Opening, Request, SessionHandle};
+use super::session::{self, Actor, ActorDeps, Connected, Glance, Opening, Request, SessionHandle};
 use super::settings::StreamSettings;
 use super::window::ResumeWindow;
 use faceshare_biz::domain::facesession::FaceSession;
 use faceshare_biz::domain::instruction::{Append, FrameCodec, LogRecord, Notice, Retained, SessionLog, SnapshotRecord};
 use faceshare_biz::domain::port::{Clock, Secrets};
-use faceshare_biz::domain::{SessionId, Timestamp};
+use faceshare_biz::domain::{MemberId, SessionId, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
 use faceshare_exec::{Entry, Genesis, Input, State};
 use futures_util::FutureExt;
@@ -111,6 +111,20 @@ impl Sessions {
     /// `NOT_FOUND` when there is no such session; `UNAVAILABLE` when the state is not known to be in the log.
     pub async fn read<T: Send + 'static>(&self, id: SessionId, look: impl FnOnce(&State) -> T + Send + 'static) -> Result<T> {
         let (request, answer) = session::ask::read(look).split();
+        self.send(id, request).await?;
+        session::ask::answered(answer).await
+    }
+
+    /// The session as it is committed, and what somebody is in it; most often without the actor's turn. Works for sessions that have ended.
+    ///
+    /// # Errors
+    /// As [`Sessions::read`].
+    pub async fn glance(&self, id: SessionId, who: MemberId) -> Result<Glance> {
+        let loaded = self.lock().get(&id).and_then(|slot| slot.get().cloned());
+        if let Some(glance) = loaded.and_then(|handle| handle.glance(who)) {
+            return Ok(glance);
+        }
+        let (request, answer) = session::ask::glance(who).split();
         self.send(id, request).await?;
         session::ask::answered(answer).await
     }
@@ -224,8 +238,9 @@ impl Sessions {
         if suspect {
             actor.start_epoch();
         }
+        let glances = actor.glances.clone();
         self.tasks.spawn(run(actor, mailbox, Arc::downgrade(&self.slots)));
-        SessionHandle::new(id, sender)
+        SessionHandle::new(id, sender, glances)
     }
 }
 

@@ -3,6 +3,7 @@
 //! A suite is a set of functions, each of which gets a fresh store; `…_contract!` runs all of them over one adapter.
 
 pub(crate) mod account;
+pub(crate) mod answer;
 pub(crate) mod credential;
 pub(crate) mod face_session;
 pub(crate) mod guess_budgets;

@@ -27,6 +27,7 @@ macro_rules! over_sqlite {
 
 over_sqlite! {
     account: account_contract over Accounts;
+    answer: answer_contract over Answers;
     token_family: token_family_contract over TokenFamilies;
     face_session: face_session_contract over FaceSessions;
     number_code: number_code_contract over NumberCodes;

@@ -4,6 +4,7 @@
 //! Whatever reads before it writes does so in a transaction that takes the writer's place at its start.
 
 mod account;
+mod answer;
 mod connection;
 mod credential;
 mod entity;
@@ -14,6 +15,7 @@ mod number_code;
 mod token_family;
 
 pub use account::Accounts;
+pub use answer::Answers;
 pub use connection::Database;
 pub use credential::AccountCredentials;
 pub use face_session::FaceSessions;

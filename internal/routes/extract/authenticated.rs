@@ -1,6 +1,7 @@
 //! Who calls, as the access token says.
 
 use crate::e::HttpError;
+use crate::middleware::rate::AccountLimits;
 use auth::{AuthError, bearer_from_headers};
 use axum::extract::{FromRef, FromRequestParts};
 use faceshare_biz::domain::account::Caller;
@@ -10,7 +11,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use std::sync::Arc;
 
-/// An authenticated caller. There is no other way to come by one in a handler.
+/// An authenticated caller, within the rate of its account. There is no other way to come by one in a handler.
 #[derive(Debug, Clone, Copy)]
 pub struct Authenticated(pub Caller);
 
@@ -18,12 +19,15 @@ impl<S> FromRequestParts<S> for Authenticated
 where
     S: Send + Sync,
     Arc<Accounts>: FromRef<S>,
+    AccountLimits: FromRef<S>,
 {
     type Rejection = HttpError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let token = bearer_from_headers(&parts.headers).map_err(|error| refused(&error))?;
-        Ok(Self(Arc::<Accounts>::from_ref(state).authenticate(token.expose())?))
+        let caller = Arc::<Accounts>::from_ref(state).authenticate(token.expose())?;
+        AccountLimits::from_ref(state).check(caller.account)?;
+        Ok(Self(caller))
     }
 }
 
@@ -36,6 +40,7 @@ impl<S> FromRequestParts<S> for MaybeAuthenticated
 where
     S: Send + Sync,
     Arc<Accounts>: FromRef<S>,
+    AccountLimits: FromRef<S>,
 {
     type Rejection = HttpError;
 

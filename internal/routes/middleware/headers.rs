@@ -1,37 +1,27 @@
 //! Headers: how large a request's may be, and what every response carries.
 
-use crate::e::HttpError;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::Request;
 use faceshare_biz::{Error, ErrorCode};
 use http::header::{CACHE_CONTROL, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue};
 
-/// Bytes of the names and values of a request's headers. The listener's own limit lies higher, so that this one answers with a document.
-#[derive(Debug, Clone, Copy)]
-pub struct HeaderLimit(pub usize);
-
-/// Answers `HEADERS_TOO_LARGE` for more than the limit.
-pub async fn limit(State(HeaderLimit(max)): State<HeaderLimit>, request: Request, next: Next) -> Response {
+/// `HEADERS_TOO_LARGE` for more bytes than this in the path and the headers' names and values. The listener's own limit lies higher, so that
+/// this one answers with a document.
+pub(crate) fn check(max: usize, request: &Request) -> Result<(), Error> {
     let fields: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     let size = fields + request.uri().path_and_query().map_or(0, |p| p.as_str().len());
     if size > max {
-        return HttpError(Error::new(ErrorCode::HeadersTooLarge, format!("path and headers hold {size} bytes; at most {max} are allowed")))
-            .into_response();
+        return Err(Error::new(ErrorCode::HeadersTooLarge, format!("path and headers hold {size} bytes; at most {max} are allowed")));
     }
-    next.run(request).await
+    Ok(())
 }
 
 /// Answers are not cached unless a handler says so (they hold tokens and people's names), are what they say they are, and tell no other site
 /// where one came from.
-pub async fn secure(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
+pub(crate) fn secure(headers: &mut HeaderMap) {
     default(headers, CACHE_CONTROL, "no-store");
     default(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
     default(headers, REFERRER_POLICY, "no-referrer");
-    response
 }
 
 fn default(headers: &mut HeaderMap, name: http::HeaderName, value: &'static str) {

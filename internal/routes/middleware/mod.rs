@@ -1,35 +1,48 @@
-//! What every request goes through, from the outside in: [`observe`] (request id, span, metrics, problem documents), panics, security
-//! headers, CORS, [`rate`], [`headers::limit`], [`deadline`].
+//! What every request goes through, from the outside in: [`observe`] (request id, span, metrics, panics, problem documents, security
+//! headers), CORS, [`guard`] ([`rate`], size of the headers, [`deadline`]), and for calls under a key [`idempotency`].
 
 pub mod deadline;
+pub mod guard;
 pub mod headers;
+pub mod idempotency;
+mod ledger;
 pub mod observe;
 pub mod rate;
 pub mod request_id;
 pub mod trace_context;
 
+use self::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED};
 use crate::e::HttpError;
 use axum::response::{IntoResponse, Response};
 use faceshare_biz::Error;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Method};
 use std::any::Any;
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::time::Duration;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-/// Lets pages of these origins read answers. `*` lets all: credentials travel in headers, never in cookies.
-pub fn cors(origins: &[String]) -> CorsLayer {
+/// An answer on its way through a layer.
+pub type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+/// Lets pages of these origins read answers. `*` lets all: credentials travel in headers, never in cookies. No origin: no layer.
+pub fn cors(origins: &[String]) -> Option<CorsLayer> {
+    if origins.is_empty() {
+        return None;
+    }
     let allowed = if origins.iter().any(|o| o == "*") {
         AllowOrigin::any()
     } else {
         AllowOrigin::list(origins.iter().filter_map(|o| HeaderValue::from_str(o).ok()))
     };
-    CorsLayer::new()
+    let layer = CorsLayer::new()
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, request_id::X_REQUEST_ID, HeaderName::from_static("traceparent")])
-        .expose_headers([request_id::X_REQUEST_ID, RETRY_AFTER])
-        .max_age(Duration::from_secs(600))
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, IDEMPOTENCY_KEY, request_id::X_REQUEST_ID, HeaderName::from_static("traceparent")])
+        .expose_headers([request_id::X_REQUEST_ID, RETRY_AFTER, IDEMPOTENCY_REPLAYED])
+        .max_age(Duration::from_secs(600));
+    Some(layer)
 }
 
 /// A panic in a handler is a bug on our side: `INTERNAL`, with what it said in the log alone.

@@ -1,34 +1,47 @@
-//! The outermost layer: names the request, opens its span, counts it, and writes problem documents.
+//! The outermost layer: names the request, opens its span, counts it, catches panics and writes problem documents.
 //!
 //! What is recorded of a request is its method, the route it matched, its status and its time. Never the path itself, the query, a body or a
-//! header's value: tokens, codes and invites travel there.
+//! header's value: tokens, codes and invites travel there. What went well is logged at `debug`: the metrics count it.
 
+use super::Answering;
+use super::ledger::Ledger;
 use super::rate::ClientAddress;
 use super::request_id::{RequestId, X_REQUEST_ID};
 use super::trace_context::TraceContext;
+use super::{headers, panic_response};
 use crate::e::http::{Failure, error_for_status, write_problem};
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::middleware::Next;
+use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::response::Response;
 use faceshare_biz::Error;
 use faceshare_biz::domain::port::IdGenerator;
-use http::{HeaderValue, Method};
+use futures_util::FutureExt as _;
+use http::Method;
 use network::TrustedProxies;
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
+use tower::{Layer, Service};
 use tracing::{Instrument, Span};
 
-/// What naming a request takes.
+/// What naming a request takes; the layer that does it.
 #[derive(Clone)]
 pub struct Observer {
-    /// Names requests that come without a name.
-    pub ids: Arc<dyn IdGenerator>,
-    /// Whose word on the client's address counts.
-    pub proxies: Arc<TrustedProxies>,
+    ids: Arc<dyn IdGenerator>,
+    proxies: Arc<TrustedProxies>,
+    ledger: Arc<Ledger>,
 }
 
 impl Observer {
+    /// `ids` name requests that come without a name; `proxies` are those whose word on the client's address counts. Made once the metrics'
+    /// recorder is installed.
+    #[must_use]
+    pub fn new(ids: Arc<dyn IdGenerator>, proxies: TrustedProxies) -> Self {
+        Self { ids, proxies: Arc::new(proxies), ledger: Arc::new(Ledger::new()) }
+    }
+
     /// Where a request comes from, as far as that can be trusted.
     fn client(&self, request: &Request) -> Option<IpAddr> {
         let ConnectInfo(peer) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
@@ -36,54 +49,86 @@ impl Observer {
     }
 }
 
-/// Runs a request under its id.
-pub async fn observe(State(observer): State<Observer>, mut request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let id = RequestId::of(request.headers(), || observer.ids.next_id());
-    let labels = Labels::of(&request);
-    let span = span(&request, &id, &labels);
-    if let Some(client) = observer.client(&request) {
-        request.extensions_mut().insert(ClientAddress(client));
-        span.record("client", tracing::field::display(client));
+impl<S> Layer<S> for Observer {
+    type Service = Observed<S>;
+
+    fn layer(&self, inner: S) -> Observed<S> {
+        Observed { observer: self.clone(), inner }
     }
-    request.extensions_mut().insert(id.clone());
+}
 
-    let in_flight = InFlight::enter();
-    let response = next.run(request).instrument(span.clone()).await;
-    drop(in_flight);
+/// A service whose requests run under their ids.
+#[derive(Clone)]
+pub struct Observed<S> {
+    observer: Observer,
+    inner: S,
+}
 
-    let mut response = span.in_scope(|| finish(response, &id));
-    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
-        response.headers_mut().insert(X_REQUEST_ID, value);
+impl<S> Service<Request> for Observed<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
     }
-    span.in_scope(|| record(&labels, &response, started.elapsed()));
-    response
-}
 
-struct Labels {
-    method: &'static str,
-    route: MatchedRoute,
-}
-
-/// The route's pattern; requests that match none share one label, so that strangers cannot grow the metrics.
-enum MatchedRoute {
-    Known(MatchedPath),
-    Unknown,
-}
-
-impl MatchedRoute {
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Known(path) => path.as_str(),
-            Self::Unknown => "unmatched",
+    fn call(&mut self, mut request: Request) -> Answering {
+        let started = Instant::now();
+        let observer = self.observer.clone();
+        let id = RequestId::of(request.headers(), || observer.ids.next_id());
+        let labels = Labels::of(&request);
+        let client = observer.client(&request);
+        let span = span(&request, &id, &labels, client);
+        if let Some(client) = client {
+            request.extensions_mut().insert(ClientAddress(client));
         }
+        let in_flight = observer.ledger.enter();
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            // A panic is answered and logged like any other failure.
+            let outcome = AssertUnwindSafe(answer).catch_unwind().instrument(span.clone()).await;
+            drop(in_flight);
+            let response = match outcome {
+                Ok(Ok(response)) => response,
+                Ok(Err(never)) => match never {},
+                Err(panic) => panic_response(panic),
+            };
+            Ok(span.in_scope(|| observer.conclude(response, &labels, &id, started)))
+        })
     }
+}
+
+impl Observer {
+    fn conclude(&self, response: Response, labels: &Labels, id: &RequestId, started: Instant) -> Response {
+        let mut response = finish(response, id);
+        headers::secure(response.headers_mut());
+        response.headers_mut().insert(X_REQUEST_ID, id.as_header().clone());
+        let took = started.elapsed();
+        self.ledger.record(labels, response.status(), took);
+        log(&response, took);
+        response
+    }
+}
+
+/// What a request is counted under.
+pub(crate) struct Labels {
+    pub(crate) method: &'static str,
+    route: Option<MatchedPath>,
 }
 
 impl Labels {
     fn of(request: &Request) -> Self {
-        let route = request.extensions().get::<MatchedPath>().cloned().map_or(MatchedRoute::Unknown, MatchedRoute::Known);
-        Self { method: method_label(request.method()), route }
+        Self { method: method_label(request.method()), route: request.extensions().get::<MatchedPath>().cloned() }
+    }
+
+    /// The route's pattern; requests that match none share one label, so that strangers cannot grow the metrics.
+    pub(crate) fn route(&self) -> &str {
+        self.route.as_ref().map_or("unmatched", MatchedPath::as_str)
     }
 }
 
@@ -101,21 +146,18 @@ fn method_label(method: &Method) -> &'static str {
     }
 }
 
-fn span(request: &Request, id: &RequestId, labels: &Labels) -> Span {
-    let (request_id, method, route) = (id.as_str(), labels.method, labels.route.as_str());
-    let span = tracing::info_span!(
+/// All fields at once: to add one later costs as much as to begin anew.
+fn span(request: &Request, id: &RequestId, labels: &Labels, client: Option<IpAddr>) -> Span {
+    let trace = TraceContext::of(request.headers());
+    tracing::info_span!(
         "http",
-        request_id,
-        method,
-        route,
-        client = tracing::field::Empty,
-        trace_id = tracing::field::Empty,
-        parent_id = tracing::field::Empty
-    );
-    if let Some(trace) = TraceContext::of(request.headers()) {
-        span.record("trace_id", trace.trace_id).record("parent_id", trace.parent_id);
-    }
-    span
+        request_id = id.as_str(),
+        method = labels.method,
+        route = labels.route(),
+        client = client.map(tracing::field::display),
+        trace_id = trace.map(|t| t.trace_id),
+        parent_id = trace.map(|t| t.parent_id)
+    )
 }
 
 /// Writes the document of an error response, whoever made it.
@@ -141,30 +183,13 @@ fn log_cause(error: &Error) {
     tracing::error!(code = error.code.as_str(), cause = text, "request failed");
 }
 
-fn record(labels: &Labels, response: &Response, took: Duration) {
-    let (method, route, status) = (labels.method, labels.route.as_str().to_owned(), response.status().as_u16());
-    metrics::counter!("http_requests_total", "method" => method, "route" => route.clone(), "status" => status.to_string()).increment(1);
-    metrics::histogram!("http_request_duration_seconds", "method" => method, "route" => route).record(took.as_secs_f64());
-    let latency_ms = took.as_secs_f64() * 1_000.0;
-    if response.status().is_server_error() {
-        tracing::warn!(status, latency_ms, "answered");
+fn log(response: &Response, took: Duration) {
+    let (status, latency_ms) = (response.status(), took.as_secs_f64() * 1_000.0);
+    if status.is_server_error() {
+        tracing::warn!(status = status.as_u16(), latency_ms, "answered");
+    } else if status.is_client_error() {
+        tracing::info!(status = status.as_u16(), latency_ms, "answered");
     } else {
-        tracing::info!(status, latency_ms, "answered");
-    }
-}
-
-/// Counts a request as under way until it is dropped: when answered, and when its client goes away before.
-struct InFlight;
-
-impl InFlight {
-    fn enter() -> Self {
-        metrics::gauge!("http_requests_in_flight").increment(1.0);
-        Self
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        metrics::gauge!("http_requests_in_flight").decrement(1.0);
+        tracing::debug!(status = status.as_u16(), latency_ms, "answered");
     }
 }

@@ -1,22 +1,20 @@
-//! How much one address may ask for. Off unless the configuration sets a rate.
+//! How much one address, and one account, may ask for.
 
-use crate::e::HttpError;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::Request;
+use faceshare_biz::domain::AccountId;
 use faceshare_biz::{Error, ErrorCode};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use http::Method;
-use std::net::IpAddr;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A burst is this many seconds' worth of requests.
 const BURST_SECONDS: NonZeroU32 = NonZeroU32::new(5).expect("invariant: five is not zero");
-/// Addresses that have not asked for long are forgotten each time so many requests have come.
-const SWEEP_EVERY: u32 = 10_000;
+/// Whoever has one address of IPv6 has all that share its first 64 bits.
+const IPV6_HOST: u128 = u64::MAX as u128;
 
 /// Where a request comes from, as far as that can be trusted; a request extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,64 +27,99 @@ pub struct AddressLimits {
     guests: Option<Arc<Limit>>,
 }
 
-struct Limit {
-    limiter: DefaultKeyedRateLimiter<IpAddr>,
-    asked: AtomicU32,
-}
-
 impl AddressLimits {
     /// Requests in a second and new guests in a minute from one address; 0: any number.
     #[must_use]
     pub fn new(requests_per_second: u32, guests_per_minute: u32) -> Self {
-        let quota = |rate: NonZeroU32| Quota::per_second(rate).allow_burst(rate.saturating_mul(BURST_SECONDS));
-        Self {
-            requests: NonZeroU32::new(requests_per_second).map(|rate| Limit::new(quota(rate))),
-            guests: NonZeroU32::new(guests_per_minute).map(|rate| Limit::new(Quota::per_minute(rate))),
-        }
+        let per_minute = |rate| Arc::new(Limit::new(Quota::per_minute(rate)));
+        Self { requests: Limit::per_second(requests_per_second), guests: NonZeroU32::new(guests_per_minute).map(per_minute) }
+    }
+
+    /// Where nobody is counted.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { requests: None, guests: None }
     }
 }
 
-impl Limit {
-    fn new(quota: Quota) -> Arc<Self> {
-        Arc::new(Self { limiter: RateLimiter::keyed(quota), asked: AtomicU32::new(0) })
+/// How much one account may ask for, from wherever it asks. Cheap to clone.
+#[derive(Clone)]
+pub struct AccountLimits(Option<Arc<Limit>>);
+
+impl AccountLimits {
+    /// Requests in a second; 0: any number.
+    #[must_use]
+    pub fn new(requests_per_second: u32) -> Self {
+        Self(Limit::per_second(requests_per_second))
     }
 
-    fn check(&self, address: IpAddr) -> Result<(), Error> {
-        if self.asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(SWEEP_EVERY) {
-            self.limiter.retain_recent();
-        }
-        self.limiter.check_key(&address).map_err(|until| {
+    /// `RATE_LIMITED` over the rate.
+    pub(crate) fn check(&self, account: AccountId) -> Result<(), Error> {
+        self.0.as_ref().map_or(Ok(()), |limit| limit.check(account, "too many requests by your account"))
+    }
+}
+
+/// A rate for each of very many. They are counted in 65,536 places, so that the table has a bound whoever comes: now and then two share one,
+/// and nobody can tell with whom.
+struct Limit {
+    limiter: DefaultKeyedRateLimiter<u16>,
+    places: RandomState,
+}
+
+impl Limit {
+    fn new(quota: Quota) -> Self {
+        Self { limiter: RateLimiter::keyed(quota), places: RandomState::new() }
+    }
+
+    /// `None`: any number.
+    fn per_second(rate: u32) -> Option<Arc<Self>> {
+        let rate = NonZeroU32::new(rate)?;
+        Some(Arc::new(Self::new(Quota::per_second(rate).allow_burst(rate.saturating_mul(BURST_SECONDS)))))
+    }
+
+    fn check(&self, who: impl Hash, refusal: &'static str) -> Result<(), Error> {
+        // The remainder is below 65,536: nothing is cut off.
+        let place = (self.places.hash_one(who) % (1 << u16::BITS)) as u16;
+        self.limiter.check_key(&place).map_err(|until| {
             let wait = until.wait_time_from(DefaultClock::default().now());
-            Error::new(ErrorCode::RateLimited, "too many requests from your address").retry_after(wait)
+            metrics::counter!("http_requests_rate_limited_total").increment(1);
+            Error::new(ErrorCode::RateLimited, refusal).retry_after(wait)
         })
     }
 }
 
-/// Answers requests over the rate of their address with `RATE_LIMITED`.
-pub async fn enforce(State(limits): State<AddressLimits>, request: Request, next: Next) -> Response {
-    match check(&limits, &request) {
-        Ok(()) => next.run(request).await,
-        Err(error) => HttpError(error).into_response(),
+/// `RATE_LIMITED` for requests over the rate of their address. Who asks whether the server is well is always told.
+pub(crate) fn check(limits: &AddressLimits, request: &Request) -> Result<(), Error> {
+    let Some(ClientAddress(address)) = request.extensions().get().copied() else { return Ok(()) };
+    let (host, path) = (host(address), request.uri().path());
+    if let Some(limit) = &limits.requests
+        && !matches!(path, "/healthz" | "/readyz")
+    {
+        limit.check(host, "too many requests from your address")?;
+    }
+    match &limits.guests {
+        Some(limit) if request.method() == Method::POST && path == "/v1/guests" => {
+            limit.check(host, "too many new guests from your address")
+        }
+        _ => Ok(()),
     }
 }
 
-fn check(limits: &AddressLimits, request: &Request) -> Result<(), Error> {
-    let Some(ClientAddress(address)) = request.extensions().get().copied() else { return Ok(()) };
-    if let Some(limit) = &limits.requests {
-        limit.check(address)?;
-    }
-    match &limits.guests {
-        Some(limit) if request.method() == Method::POST && request.uri().path() == "/v1/guests" => limit.check(address),
-        _ => Ok(()),
+/// What counts as one address.
+fn host(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !IPV6_HOST).into(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{AddressLimits, ClientAddress, check};
+    use super::{AccountLimits, AddressLimits, ClientAddress, check};
     use axum::body::Body;
     use axum::extract::Request;
     use faceshare_biz::ErrorCode;
+    use faceshare_biz::domain::AccountId;
     use std::net::IpAddr;
 
     fn request(method: &str, path: &str, address: [u8; 4]) -> Request {
@@ -104,7 +137,7 @@ mod tests {
         assert_eq!(refused.code, ErrorCode::RateLimited);
         assert!(refused.retry_after.is_some_and(|wait| !wait.is_zero()));
         assert!(guest([127, 0, 0, 2]).is_ok());
-        assert!(check(&limits, &request("GET", "/healthz", [127, 0, 0, 1])).is_ok());
+        assert!(check(&limits, &request("GET", "/v1/guests", [127, 0, 0, 1])).is_ok());
     }
 
     #[test]
@@ -112,6 +145,38 @@ mod tests {
         let limits = AddressLimits::new(10, 0);
         let passed = (0..60).filter(|_| check(&limits, &request("GET", "/", [10, 0, 0, 1])).is_ok()).count();
         assert!((50..55).contains(&passed), "{passed}");
+    }
+
+    #[test]
+    fn an_address_of_ipv6_is_as_many_as_its_network_has() {
+        let limits = AddressLimits::new(1, 0);
+        let ask = |address: &str| {
+            let mut request = request("GET", "/", [0; 4]);
+            request.extensions_mut().insert(ClientAddress(address.parse().expect("an address")));
+            check(&limits, &request)
+        };
+        assert!((0..5).all(|n| ask(&format!("2001:db8::{n}")).is_ok()));
+        assert!(ask("2001:db8::ffff:1").is_err() && ask("2001:db8:0:1::1").is_ok());
+    }
+
+    #[test]
+    fn an_account_is_limited_wherever_it_is() {
+        let (limits, id) = (AccountLimits::new(2), |id| AccountId::new(id).expect("an id"));
+        assert_eq!((0..20).filter(|_| limits.check(id(1)).is_ok()).count(), 10);
+        let refused = limits.check(id(1)).expect_err("over the rate");
+        assert!(refused.code == ErrorCode::RateLimited && refused.retry_after.is_some());
+        assert!(limits.check(id(2)).is_ok() && AccountLimits::new(0).check(id(1)).is_ok());
+    }
+
+    #[test]
+    fn the_table_is_bounded_and_probes_are_always_answered() {
+        let limits = AddressLimits::new(1, 0);
+        for address in 0..200_000_u32 {
+            let _ = check(&limits, &request("GET", "/", address.to_be_bytes()));
+        }
+        assert!(limits.requests.is_some_and(|limit| limit.limiter.len() <= 1 << u16::BITS));
+        let limits = AddressLimits::new(1, 0);
+        assert!((0..100).all(|_| check(&limits, &request("GET", "/healthz", [10, 0, 0, 1])).is_ok()));
     }
 
     #[test]

@@ -1,31 +1,36 @@
 //! The name of a request, by which a client and the log speak of the same thing.
 
-use http::{HeaderMap, HeaderName};
-use std::sync::Arc;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The header that carries it, both ways.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The id of the request at hand; an extension of every request.
+/// The id of the request at hand. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestId(Arc<str>);
+pub struct RequestId(HeaderValue);
 
 impl RequestId {
     /// The caller's, if it is 1 to 64 of `A-Z a-z 0-9 . _ -`; else one made by `fresh`.
     pub fn of(headers: &HeaderMap, fresh: impl FnOnce() -> u64) -> Self {
-        let given = headers.get(X_REQUEST_ID).and_then(|v| v.to_str().ok()).filter(|v| is_acceptable(v));
-        Self(given.map_or_else(|| fresh().to_string().into(), Into::into))
+        let given = headers.get(X_REQUEST_ID).filter(|value| is_acceptable(value.as_bytes()));
+        Self(given.cloned().unwrap_or_else(|| HeaderValue::from(fresh())))
     }
 
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        self.0.to_str().expect("invariant: an id is plain text")
+    }
+
+    /// The header's value.
+    #[must_use]
+    pub const fn as_header(&self) -> &HeaderValue {
         &self.0
     }
 }
 
-fn is_acceptable(id: &str) -> bool {
-    (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+fn is_acceptable(id: &[u8]) -> bool {
+    (1..=64).contains(&id.len()) && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
 #[cfg(test)]

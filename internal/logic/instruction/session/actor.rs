@@ -3,7 +3,7 @@
 use super::commit::{Appending, Batch, changes_listing, closings, departed};
 use super::outcome::{Asker, Outcome};
 use super::pacing::Pacing;
-use super::{Look, Request};
+use super::{Glance, Glances, Look, Request};
 use crate::instruction::connclient::Bucket;
 use crate::instruction::fanout::Fanout;
 use crate::instruction::mgr::pointmemmgr::PointMemMgr;
@@ -23,7 +23,7 @@ use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 /// Requests that wait for one actor; whoever sends more waits too.
@@ -53,6 +53,7 @@ pub(crate) struct Actor {
     pub(crate) state: State,
     pub(crate) actions: ActionTable,
     pub(crate) fanout: Fanout,
+    pub(crate) glances: Glances,
     pub(crate) window: ResumeWindow,
     pub(crate) gathering: Batch,
     pub(crate) in_flight: Option<Batch>,
@@ -77,6 +78,7 @@ impl Actor {
             state,
             actions,
             fanout,
+            glances: Glances::default(),
             window,
             gathering,
             in_flight: None,
@@ -176,6 +178,7 @@ impl Actor {
                 let release = look(&self.state);
                 self.after_commit(Outcome::Release(release));
             }
+            Request::Glance { who, reply } => self.glance(who, reply),
             Request::Connect { opening, reply } => self.connect(*opening, reply),
             Request::Frame { point, incarnation, frame } => self.frame(point, incarnation, frame),
             Request::Lost { point, incarnation } => self.lost(point, incarnation),
@@ -184,6 +187,15 @@ impl Actor {
                 self.fanout.tell_member(self.state.host(), &frame);
             }
         }
+    }
+
+    fn glance(&mut self, who: MemberId, reply: oneshot::Sender<Result<Glance>>) {
+        let glance = Glance::of(&self.state, who);
+        if self.gathering.is_empty() && self.in_flight.is_none() {
+            self.glances.keep(who, &glance);
+        }
+        // Whoever asked may have gone away meanwhile.
+        self.after_commit(Outcome::Release(Box::new(move |outcome| drop(reply.send(outcome.map(|()| glance))))));
     }
 
     fn propose(&mut self, input: Input, look: Look) {
@@ -354,6 +366,7 @@ impl Actor {
 
     /// The actor ends without its log: those who wait learn that, and the connections come back later.
     pub(crate) fn abandon(&mut self) {
+        self.glances.forget();
         for batch in [self.in_flight.take(), Some(std::mem::take(&mut self.gathering))].into_iter().flatten() {
             for (_, outcome) in batch.outcomes {
                 outcome.fail();

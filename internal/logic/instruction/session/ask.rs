@@ -1,7 +1,8 @@
 //! Requests together with the way their answers come.
 
-use super::{Away, Connected, Look, Opening, Request};
+use super::{Away, Connected, Glance, Look, Opening, Request};
 use faceshare_biz::Result;
+use faceshare_biz::domain::MemberId;
 use faceshare_exec::{Input, State};
 use tokio::sync::oneshot;
 
@@ -36,6 +37,11 @@ pub(crate) fn propose<T: Send + 'static>(input: Input, look: impl FnOnce(&State)
 pub(crate) fn connect(opening: Opening) -> Asked<Connected> {
     let (reply, answer) = oneshot::channel();
     Asked { request: Request::Connect { opening: Box::new(opening), reply }, answer }
+}
+
+pub(crate) fn glance(who: MemberId) -> Asked<Glance> {
+    let (reply, answer) = oneshot::channel();
+    Asked { request: Request::Glance { who, reply }, answer }
 }
 
 pub(crate) fn read<T: Send + 'static>(look: impl FnOnce(&State) -> T + Send + 'static) -> Asked<T> {

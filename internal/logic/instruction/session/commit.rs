@@ -62,6 +62,7 @@ impl Batch {
 impl Actor {
     /// Takes an entry into the state and puts it with those that wait for the log.
     pub(crate) fn gather(&mut self, entry: &Entry) {
+        self.glances.forget();
         apply(&mut self.state, entry);
         let payload = encode_entry(entry);
         self.entries_since_snapshot += 1;
@@ -145,6 +146,7 @@ impl Actor {
         let Recovered { state, window, suspect } =
             load(&self.deps, self.state.id()).await?.ok_or_else(|| Error::internal("the session's log is gone"))?;
         let batches = [self.in_flight.take(), Some(std::mem::take(&mut self.gathering))];
+        self.glances.forget();
         (self.state, self.window) = (state, window);
         (self.entries_since_snapshot, self.bytes_since_snapshot) = (SNAPSHOT_ENTRIES, 0);
         let head = self.state.index();

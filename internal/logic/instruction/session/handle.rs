@@ -1,9 +1,9 @@
 //! How others talk to a session actor.
 
-use super::Request;
+use super::{Glance, Glances, Request};
 use faceshare_biz::Result;
 use faceshare_biz::domain::instruction::ClientFrame;
-use faceshare_biz::domain::{PointId, SessionId};
+use faceshare_biz::domain::{MemberId, PointId, SessionId};
 use tokio::sync::mpsc;
 
 /// A way to one session actor. Cheap to clone; sending waits while the actor's mailbox is full.
@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 pub struct SessionHandle {
     id: SessionId,
     mailbox: mpsc::Sender<Request>,
+    glances: Glances,
 }
 
 /// The actor is gone; nothing of the request was looked at.
@@ -18,8 +19,8 @@ pub struct SessionHandle {
 pub(crate) struct Gone(pub(crate) Request);
 
 impl SessionHandle {
-    pub(crate) const fn new(id: SessionId, mailbox: mpsc::Sender<Request>) -> Self {
-        Self { id, mailbox }
+    pub(crate) const fn new(id: SessionId, mailbox: mpsc::Sender<Request>, glances: Glances) -> Self {
+        Self { id, mailbox, glances }
     }
 
     /// Which session.
@@ -30,6 +31,11 @@ impl SessionHandle {
 
     pub(crate) fn is_gone(&self) -> bool {
         self.mailbox.is_closed()
+    }
+
+    /// What somebody may see at a glance, if the actor has kept it and is there to take it back.
+    pub(crate) fn glance(&self, who: MemberId) -> Option<Glance> {
+        self.glances.get(who).filter(|_| !self.is_gone())
     }
 
     pub(crate) async fn send(&self, request: Request) -> Result<(), Gone> {
@@ -53,6 +59,7 @@ impl std::fmt::Debug for Request {
         f.write_str(match self {
             Self::Propose { .. } => "Propose",
             Self::Read(_) => "Read",
+            Self::Glance { .. } => "Glance",
             Self::Connect { .. } => "Connect",
             Self::Frame { .. } => "Frame",
             Self::Lost { .. } => "Lost",

@@ -9,6 +9,7 @@ mod actor;
 pub(crate) mod ask;
 mod commit;
 mod connect;
+mod glance;
 mod handle;
 mod load;
 mod outcome;
@@ -16,11 +17,13 @@ mod pacing;
 
 pub(crate) use actor::{Actor, ActorDeps, MAILBOX};
 pub use connect::{Connected, Missed, Opening};
+pub(crate) use glance::Glances;
+pub use glance::{Glance, Standing};
 pub use handle::SessionHandle;
 pub(crate) use load::{Recovered, load};
 
-use faceshare_biz::domain::PointId;
 use faceshare_biz::domain::instruction::{ClientFrame, Notice};
+use faceshare_biz::domain::{MemberId, PointId};
 use faceshare_biz::{Error, Result};
 use faceshare_exec::{Input, State};
 use tokio::sync::oneshot;
@@ -37,6 +40,8 @@ pub(crate) enum Request {
     Propose { input: Box<Input>, look: Look },
     /// Look at the state.
     Read(Box<dyn FnOnce(&State) -> Release + Send>),
+    /// Look at what is asked most often, and keep it for the next one who asks.
+    Glance { who: MemberId, reply: oneshot::Sender<Result<Glance>> },
     /// A connection wants to be a point.
     Connect { opening: Box<Opening>, reply: oneshot::Sender<Result<Connected>> },
     /// A connected point sent a frame.

@@ -3,6 +3,7 @@
 mod m0001_accounts;
 mod m0002_face_sessions;
 mod m0003_passwords;
+mod m0007_answers;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -11,6 +12,11 @@ pub(super) struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_accounts::Migration), Box::new(m0002_face_sessions::Migration), Box::new(m0003_passwords::Migration)]
+        vec![
+            Box::new(m0001_accounts::Migration),
+            Box::new(m0002_face_sessions::Migration),
+            Box::new(m0003_passwords::Migration),
+            Box::new(m0007_answers::Migration),
+        ]
     }
 }

@@ -1,0 +1,250 @@
+//! Calls that take effect once though they are sent again.
+//!
+//! A call under a key takes a place before it runs. Its answer is kept there, sealed, and given again to whoever repeats the call; a repeat
+//! while it runs, and one that asks for something else under the same key, are refused. A process that dies in the middle of a call leaves a
+//! place without an answer, which is free again once no call can have taken that long.
+
+use faceshare_biz::domain::idempotency::{AnswerRepository, Reservation, Reserved};
+use faceshare_biz::domain::port::{Clock, IdGenerator, SecretUse, Secrets};
+use faceshare_biz::domain::{AccountId, Timestamp};
+use faceshare_biz::{Error, ErrorCode, Result};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+/// How long an answer is kept.
+pub const ANSWER_KEPT: Duration = Duration::from_secs(24 * 3_600);
+/// How long one that holds tokens is kept.
+pub const TOKENS_KEPT: Duration = Duration::from_secs(600);
+/// Answers kept for one account; with one more, the oldest goes.
+pub const ANSWERS_PER_ACCOUNT: u32 = 10_000;
+/// Bytes of an answer that is kept.
+pub const ANSWER_BYTES: usize = 32 << 10;
+/// How often expired answers are looked for.
+const PURGE_INTERVAL: Duration = Duration::from_secs(300);
+
+/// What names a call.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The caller.
+    pub account: AccountId,
+    /// The method.
+    pub method: &'a str,
+    /// The path.
+    pub path: &'a str,
+    /// What the caller named it.
+    pub key: &'a str,
+}
+
+impl Call<'_> {
+    /// No part can run over into the next: a method and a path hold no line breaks.
+    fn digest(&self) -> [u8; 32] {
+        let Self { account, method, path, key } = self;
+        Sha256::digest(format!("{account}\n{method}\n{path}\n{key}")).into()
+    }
+}
+
+/// How a call begins.
+#[derive(Debug)]
+pub enum Begun {
+    /// It runs; then the answer is to be kept, or the place to be released.
+    Runs(Place),
+    /// It ran before, and this is what was kept.
+    Ran(Vec<u8>),
+}
+
+/// The place of a call that runs.
+#[derive(Debug)]
+pub struct Place {
+    call: [u8; 32],
+    attempt: u64,
+}
+
+/// Remembers answers. Cheap to clone.
+#[derive(Clone)]
+pub struct Idempotency {
+    /// Where they are kept.
+    pub answers: Arc<dyn AnswerRepository>,
+    /// Seals them.
+    pub secrets: Arc<dyn Secrets>,
+    /// Names attempts.
+    pub ids: Arc<dyn IdGenerator>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// No call takes longer than this.
+    pub patience: Duration,
+}
+
+impl Idempotency {
+    /// Takes the place of a call. `request` is all that it asks for.
+    ///
+    /// # Errors
+    /// `CONFLICT` when the same call asked for something else, and, with a time to wait, while it runs.
+    pub async fn begin(&self, call: Call<'_>, request: &[u8]) -> Result<Begun> {
+        let now = self.clock.now();
+        // A request may hold a password, of which no plain digest is kept.
+        let request = hex(&Sha256::digest(request));
+        let reservation = Reservation {
+            call: call.digest(),
+            account: call.account,
+            request: self.secrets.fingerprint(SecretUse::Answer, &request),
+            attempt: self.ids.next_id(),
+            expires_at: now + self.patience,
+        };
+        let (taken_for, sealed) = match self.answers.reserve(&reservation, now, ANSWERS_PER_ACCOUNT).await? {
+            Reserved::Fresh => return Ok(Begun::Runs(Place { call: reservation.call, attempt: reservation.attempt })),
+            Reserved::Taken { request, sealed } => (request, sealed),
+        };
+        if !self.secrets.fingerprints(SecretUse::Answer, &request).contains(&taken_for) {
+            return Err(Error::new(ErrorCode::Conflict, "this Idempotency-Key was used for another request"));
+        }
+        let Some(sealed) = sealed else {
+            let error = Error::new(ErrorCode::Conflict, "the first request with this Idempotency-Key is still running");
+            return Err(error.retry_after(Duration::from_secs(1)));
+        };
+        let opened = self.secrets.open(SecretUse::Answer, &sealed);
+        // Sealed together with the call, an answer cannot be moved to another one's place.
+        let answer = opened.and_then(|plain| plain.strip_prefix(reservation.call.as_slice()).map(<[u8]>::to_vec));
+        answer.map(Begun::Ran).ok_or_else(|| Error::new(ErrorCode::Conflict, "this Idempotency-Key was used, and its answer is gone"))
+    }
+
+    /// Keeps the answer to a call that ran.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when it cannot be kept; the place is free again later.
+    pub async fn keep(&self, place: Place, answer: &[u8], holds_tokens: bool) -> Result<()> {
+        let kept_for = if holds_tokens { TOKENS_KEPT } else { ANSWER_KEPT };
+        let sealed = self.secrets.seal(SecretUse::Answer, &[place.call.as_slice(), answer].concat())?;
+        self.answers.keep(place.call, place.attempt, &sealed, self.clock.now() + kept_for).await.map(drop)
+    }
+
+    /// Gives the place up: the call may run again.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when it cannot; the place is free again later.
+    pub async fn release(&self, place: Place) -> Result<()> {
+        self.answers.release(place.call, place.attempt).await
+    }
+
+    /// Forgets expired answers again and again, until `shutdown`.
+    pub async fn purge(self, shutdown: CancellationToken) {
+        let mut interval = tokio::time::interval(PURGE_INTERVAL);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while shutdown.run_until_cancelled(interval.tick()).await.is_some() {
+            let now: Timestamp = self.clock.now();
+            match self.answers.purge(now).await {
+                Ok(0) => {}
+                Ok(forgotten) => tracing::debug!(forgotten, "expired answers are forgotten"),
+                Err(error) => tracing::warn!(%error, cause = ?error.cause(), "expired answers could not be forgotten"),
+            }
+        }
+    }
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ANSWER_KEPT, Begun, Call, Idempotency, TOKENS_KEPT};
+    use crate::fakes::{CountingIds, FakeClock, PlainSecrets};
+    use async_trait::async_trait;
+    use faceshare_biz::domain::idempotency::{AnswerRepository, Reservation, Reserved};
+    use faceshare_biz::domain::{AccountId, Timestamp};
+    use faceshare_biz::{ErrorCode, Result};
+    use std::collections::HashMap;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    #[derive(Default)]
+    struct Shelf(Mutex<HashMap<[u8; 32], Taken>>);
+
+    type Taken = (Reservation, Option<String>);
+
+    #[async_trait]
+    impl AnswerRepository for Shelf {
+        async fn reserve(&self, reservation: &Reservation, now: Timestamp, _limit: u32) -> Result<Reserved> {
+            let mut shelf = self.0.lock().expect("no panic");
+            if let Some((taken, sealed)) = shelf.get(&reservation.call).filter(|(taken, _)| taken.expires_at > now) {
+                return Ok(Reserved::Taken { request: taken.request, sealed: sealed.clone() });
+            }
+            shelf.insert(reservation.call, (reservation.clone(), None));
+            Ok(Reserved::Fresh)
+        }
+
+        async fn keep(&self, call: [u8; 32], attempt: u64, sealed: &str, expires_at: Timestamp) -> Result<bool> {
+            let mut shelf = self.0.lock().expect("no panic");
+            let Some((taken, kept)) = shelf.get_mut(&call).filter(|(taken, _)| taken.attempt == attempt) else { return Ok(false) };
+            (taken.expires_at, *kept) = (expires_at, Some(sealed.to_owned()));
+            Ok(true)
+        }
+
+        async fn release(&self, call: [u8; 32], attempt: u64) -> Result<()> {
+            self.0.lock().expect("no panic").retain(|at, (taken, _)| *at != call || taken.attempt != attempt);
+            Ok(())
+        }
+
+        async fn purge(&self, _now: Timestamp) -> Result<u64> {
+            Ok(0)
+        }
+    }
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn idempotency() -> (Idempotency, Arc<FakeClock>) {
+        let clock = Arc::new(FakeClock::default());
+        let (answers, secrets, ids) = (Arc::new(Shelf::default()), Arc::new(PlainSecrets::default()), Arc::new(CountingIds::default()));
+        (Idempotency { answers, secrets, ids, clock: clock.clone(), patience: PATIENCE }, clock)
+    }
+
+    fn call(account: u64, path: &'static str) -> Call<'static> {
+        Call { account: AccountId::new(account).expect("an id"), method: "POST", path, key: "k" }
+    }
+
+    async fn runs(idempotency: &Idempotency, call: Call<'_>, request: &[u8]) -> super::Place {
+        match idempotency.begin(call, request).await.expect("begun") {
+            Begun::Runs(place) => place,
+            Begun::Ran(answer) => panic!("ran before: {answer:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_given_again_to_the_same_call_alone() {
+        let (idempotency, _) = idempotency();
+        let place = runs(&idempotency, call(1, "/a"), b"x").await;
+        idempotency.keep(place, b"answer", false).await.expect("kept");
+        assert!(matches!(idempotency.begin(call(1, "/a"), b"x").await, Ok(Begun::Ran(answer)) if answer == b"answer"));
+        runs(&idempotency, call(2, "/a"), b"x").await;
+        runs(&idempotency, call(1, "/b"), b"x").await;
+    }
+
+    #[tokio::test]
+    async fn another_request_and_one_that_runs_are_conflicts() {
+        let (idempotency, clock) = idempotency();
+        let place = runs(&idempotency, call(1, "/a"), b"x").await;
+        let running = idempotency.begin(call(1, "/a"), b"x").await.expect_err("it runs");
+        assert_eq!((running.code, running.retry_after), (ErrorCode::Conflict, Some(Duration::from_secs(1))));
+        let other = idempotency.begin(call(1, "/a"), b"y").await.expect_err("another");
+        assert_eq!((other.code, other.retry_after), (ErrorCode::Conflict, None));
+        idempotency.release(place).await.expect("released");
+        runs(&idempotency, call(1, "/a"), b"y").await;
+        clock.pass(PATIENCE);
+        runs(&idempotency, call(1, "/a"), b"x").await;
+    }
+
+    #[tokio::test]
+    async fn answers_are_kept_for_a_day_and_tokens_for_ten_minutes() {
+        for (holds_tokens, kept) in [(false, ANSWER_KEPT), (true, TOKENS_KEPT)] {
+            let (idempotency, clock) = idempotency();
+            let place = runs(&idempotency, call(1, "/a"), b"x").await;
+            idempotency.keep(place, b"answer", holds_tokens).await.expect("kept");
+            clock.pass(kept - Duration::from_millis(1));
+            assert!(matches!(idempotency.begin(call(1, "/a"), b"x").await, Ok(Begun::Ran(_))));
+            clock.pass(Duration::from_millis(1));
+            runs(&idempotency, call(1, "/a"), b"x").await;
+        }
+    }
+}

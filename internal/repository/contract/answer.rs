@@ -1,0 +1,89 @@
+//! What every [`AnswerRepository`] must do.
+
+use faceshare_biz::domain::idempotency::{AnswerRepository, Reservation, Reserved};
+use faceshare_biz::domain::{AccountId, Timestamp};
+
+macro_rules! answer_contract {
+    ($fresh:expr) => {
+        crate::contract::run_contract!(
+            answer,
+            $fresh,
+            [
+                an_answer_is_found_until_it_expires,
+                of_two_at_once_one_is_fresh,
+                a_released_or_dead_place_is_free_again,
+                a_late_attempt_touches_nothing,
+                the_oldest_of_too_many_go,
+            ]
+        );
+    };
+}
+pub(crate) use answer_contract;
+
+const MANY: u32 = 1_000;
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+/// An attempt at a call, which counts as dead at 100.
+fn attempt(call: u8, attempt: u64) -> Reservation {
+    let account = AccountId::new(7).expect("an id");
+    Reservation { call: [call; 32], account, request: [9; 32], attempt, expires_at: at(100) }
+}
+
+fn taken(sealed: Option<&str>) -> Reserved {
+    Reserved::Taken { request: [9; 32], sealed: sealed.map(str::to_owned) }
+}
+
+async fn reserved(answers: &impl AnswerRepository, reservation: &Reservation, now: i64) -> Reserved {
+    answers.reserve(reservation, at(now), MANY).await.expect("asked")
+}
+
+pub(crate) async fn an_answer_is_found_until_it_expires(answers: &impl AnswerRepository) {
+    assert_eq!(reserved(answers, &attempt(1, 1), 1).await, Reserved::Fresh);
+    assert_eq!(reserved(answers, &attempt(1, 2), 2).await, taken(None));
+    assert_eq!(reserved(answers, &attempt(2, 3), 2).await, Reserved::Fresh, "another call");
+    assert!(answers.keep([1; 32], 1, "sealed", at(500)).await.expect("asked"));
+    assert_eq!(reserved(answers, &attempt(1, 4), 499).await, taken(Some("sealed")));
+    assert_eq!(answers.purge(at(499)).await.expect("purged"), 1, "the other call, which died");
+    assert_eq!(reserved(answers, &attempt(1, 5), 499).await, taken(Some("sealed")));
+    assert_eq!(answers.purge(at(500)).await.expect("purged"), 1);
+    assert_eq!(reserved(answers, &attempt(1, 6), 500).await, Reserved::Fresh);
+}
+
+pub(crate) async fn of_two_at_once_one_is_fresh(answers: &impl AnswerRepository) {
+    for call in 0..10 {
+        let (left, right) = (attempt(call, 1), attempt(call, 2));
+        let (a, b) = tokio::join!(reserved(answers, &left, 1), reserved(answers, &right, 1));
+        assert!((a == Reserved::Fresh) != (b == Reserved::Fresh), "{a:?} {b:?}");
+    }
+}
+
+pub(crate) async fn a_released_or_dead_place_is_free_again(answers: &impl AnswerRepository) {
+    assert_eq!(reserved(answers, &attempt(1, 1), 1).await, Reserved::Fresh);
+    answers.release([1; 32], 1).await.expect("released");
+    assert_eq!(reserved(answers, &attempt(1, 2), 2).await, Reserved::Fresh);
+    assert_eq!(reserved(answers, &attempt(1, 3), 99).await, taken(None));
+    assert_eq!(reserved(answers, &attempt(1, 4), 100).await, Reserved::Fresh, "nobody answered in time");
+}
+
+pub(crate) async fn a_late_attempt_touches_nothing(answers: &impl AnswerRepository) {
+    assert_eq!(reserved(answers, &attempt(1, 1), 1).await, Reserved::Fresh);
+    assert_eq!(reserved(answers, &Reservation { expires_at: at(300), ..attempt(1, 2) }, 200).await, Reserved::Fresh);
+    assert!(!answers.keep([1; 32], 1, "late", at(500)).await.expect("asked"));
+    answers.release([1; 32], 1).await.expect("no error");
+    assert_eq!(reserved(answers, &attempt(1, 3), 201).await, taken(None));
+}
+
+pub(crate) async fn the_oldest_of_too_many_go(answers: &impl AnswerRepository) {
+    for call in 1..=4 {
+        let reservation = attempt(call, call.into());
+        assert_eq!(answers.reserve(&reservation, at(1), 3).await.expect("asked"), Reserved::Fresh);
+    }
+    assert_eq!(answers.reserve(&attempt(2, 5), at(1), 3).await.expect("asked"), taken(None));
+    assert_eq!(answers.reserve(&attempt(1, 6), at(1), 3).await.expect("asked"), Reserved::Fresh, "it went");
+    let other = Reservation { account: AccountId::new(8).expect("an id"), ..attempt(9, 7) };
+    assert_eq!(answers.reserve(&other, at(1), 3).await.expect("asked"), Reserved::Fresh);
+    assert_eq!(answers.reserve(&attempt(4, 8), at(1), 3).await.expect("asked"), taken(None), "another account's do not count");
+}

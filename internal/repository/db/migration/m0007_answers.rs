@@ -1,0 +1,46 @@
+//! Answers to calls under an idempotency key.
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::schema::{big_integer, binary_len, text_null};
+
+#[derive(DeriveMigrationName)]
+pub(super) struct Migration;
+
+#[derive(DeriveIden)]
+enum Answers {
+    Table,
+    /// Digest of caller, method, path and key.
+    Call,
+    AccountId,
+    /// Keyed hash of what was asked for.
+    Request,
+    Attempt,
+    Sealed,
+    ExpiresAt,
+}
+
+#[allow(elided_lifetimes_in_paths, reason = "async_trait makes another signature of a lifetime that is spelt out than the trait has")]
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let table = Table::create()
+            .table(Answers::Table)
+            .col(binary_len(Answers::Call, 32).primary_key())
+            .col(big_integer(Answers::AccountId))
+            .col(binary_len(Answers::Request, 32))
+            .col(big_integer(Answers::Attempt))
+            .col(text_null(Answers::Sealed))
+            .col(big_integer(Answers::ExpiresAt))
+            .to_owned();
+        manager.create_table(table).await?;
+        let account =
+            Index::create().name("ix_answers_account_id").table(Answers::Table).col(Answers::AccountId).col(Answers::Attempt).to_owned();
+        manager.create_index(account).await?;
+        let expiry = Index::create().name("ix_answers_expires_at").table(Answers::Table).col(Answers::ExpiresAt).to_owned();
+        manager.create_index(expiry).await
+    }
+
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+}

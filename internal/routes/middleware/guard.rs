@@ -1,0 +1,88 @@
+//! What a request must pass before it is looked at: its address' rate, the size of its headers, and then the time it may take.
+
+use super::idempotency::Once;
+use super::rate::{self, AddressLimits};
+use super::{Answering, deadline, headers};
+use crate::e::HttpError;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::response::{IntoResponse, Response};
+use faceshare_biz::Error;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tower::{Layer, Service};
+
+/// The limits of one listener; the layer that keeps them.
+#[derive(Clone)]
+pub struct Guard(Arc<Limits>);
+
+/// What is let in.
+pub struct Limits {
+    /// What one address may ask for.
+    pub addresses: AddressLimits,
+    /// Bytes of the path and headers.
+    pub headers: usize,
+    /// Bytes of a body, unless a route says otherwise.
+    pub body: usize,
+    /// How long a request may take, its body included.
+    pub timeout: Duration,
+    /// Calls that take effect once though they are sent again; `None`: on this listener there are none.
+    pub once: Option<Once>,
+}
+
+impl Guard {
+    /// With these limits.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self(Arc::new(limits))
+    }
+}
+
+impl Limits {
+    fn check(&self, request: &Request) -> Result<(), Error> {
+        rate::check(&self.addresses, request)?;
+        headers::check(self.headers, request)
+    }
+}
+
+impl<S> Layer<S> for Guard {
+    type Service = Guarded<S>;
+
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded { limits: self.0.clone(), inner }
+    }
+}
+
+/// A service behind its limits.
+#[derive(Clone)]
+pub struct Guarded<S> {
+    limits: Arc<Limits>,
+    inner: S,
+}
+
+impl<S> Service<Request> for Guarded<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> Answering {
+        if let Err(error) = self.limits.check(&request) {
+            return Box::pin(std::future::ready(Ok(HttpError(error).into_response())));
+        }
+        DefaultBodyLimit::max(self.limits.body).apply(&mut request);
+        let timeout = self.limits.timeout;
+        if let Some(once) = self.limits.once.as_ref().filter(|once| once.concerns(&request)) {
+            return Box::pin(deadline::enforce(timeout, once.clone().run(request, self.inner.clone())));
+        }
+        Box::pin(deadline::enforce(timeout, self.inner.call(request)))
+    }
+}

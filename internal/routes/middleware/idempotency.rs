@@ -1,0 +1,324 @@
+//! `Idempotency-Key`: a call that changes something takes effect once, though it is sent again because its answer was lost.
+//!
+//! The call runs to its end in a task of its own, whether or not its client still waits: the answer that nobody took is the one that is asked
+//! for again. Kept is what says what became of the call, 2xx and 4xx; what says that it was not looked at (401, 429, 5xx) is not, and the
+//! call may run again. Bodies other than JSON pass by: uploads have means of their own.
+
+use super::rate::AccountLimits;
+use crate::e::HttpError;
+use crate::e::http::Failure;
+use auth::bearer_from_headers;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use faceshare_biz::domain::account::Caller;
+use faceshare_biz::{Error, ErrorCode, Violation};
+use faceshare_logic::account::Accounts;
+use faceshare_logic::idempotency::{ANSWER_BYTES, Begun, Call, Idempotency, Place};
+use futures_util::FutureExt as _;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+use tower::{Service, ServiceExt as _};
+use tracing::Instrument as _;
+
+/// Names a call; 1 to 64 visible ASCII characters.
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Says that an answer is that of an earlier attempt.
+pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// Runs calls under a key.
+#[derive(Clone)]
+pub struct Once {
+    /// Who calls.
+    pub accounts: Arc<Accounts>,
+    /// Remembers answers.
+    pub idempotency: Idempotency,
+    /// Repeats count like calls.
+    pub account_limits: AccountLimits,
+    /// Bytes of a body.
+    pub request_body: usize,
+}
+
+impl Once {
+    /// Whether the request names itself and could change something.
+    pub(crate) fn concerns(&self, request: &Request) -> bool {
+        request.headers().contains_key(IDEMPOTENCY_KEY) && !request.method().is_safe() && is_json_or_empty(request.headers())
+    }
+
+    /// Runs it, or answers what came of it before.
+    pub(crate) async fn run<S>(self, request: Request, service: S) -> Result<Response, Infallible>
+    where
+        S: Service<Request, Response = Response, Error = Infallible> + Send + 'static,
+        S::Future: Send + 'static,
+    {
+        // Whoever is not signed in is told so by the handler, or needs not be.
+        let Some(caller) = self.caller(request.headers()) else { return service.oneshot(request).await };
+        Ok(match self.begin(caller, request).await {
+            Ok((Begun::Runs(place), request)) => self.run_to_the_end(place, service.oneshot(request)).await,
+            Ok((Begun::Ran(answer), _)) => replay(&answer),
+            Err(error) => HttpError(error).into_response(),
+        })
+    }
+
+    fn caller(&self, headers: &HeaderMap) -> Option<Caller> {
+        let token = bearer_from_headers(headers).ok()?;
+        self.accounts.authenticate(token.expose()).ok()
+    }
+
+    async fn begin(&self, caller: Caller, request: Request) -> Result<(Begun, Request), Error> {
+        let key = key(request.headers())?;
+        let (parts, body) = request.into_parts();
+        let body = self.body(body).await?;
+        let call = Call { account: caller.account, method: parts.method.as_str(), path: parts.uri.path(), key: &key };
+        let begun = self.idempotency.begin(call, &asked(&parts, &body)).await;
+        if !matches!(begun, Ok(Begun::Runs(_))) {
+            // The handler would have counted the call.
+            self.account_limits.check(caller.account)?;
+        }
+        Ok((begun?, Request::from_parts(parts, Body::from(body))))
+    }
+
+    async fn body(&self, body: Body) -> Result<Bytes, Error> {
+        let whole = Limited::new(body, self.request_body).collect().await;
+        whole.map(http_body_util::Collected::to_bytes).map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                Error::new(ErrorCode::PayloadTooLarge, "the body is larger than allowed")
+            } else {
+                Error::invalid("", "the body could not be read to its end")
+            }
+        })
+    }
+
+    async fn run_to_the_end(&self, place: Place, answer: impl Future<Output = Result<Response, Infallible>> + Send + 'static) -> Response {
+        let idempotency = self.idempotency.clone();
+        let call = async move {
+            let outcome = tokio::time::timeout(idempotency.patience, AssertUnwindSafe(answer).catch_unwind()).await;
+            match outcome {
+                Ok(Ok(Ok(response))) => settle(&idempotency, place, response).await,
+                Ok(Ok(Err(never))) => match never {},
+                Ok(Err(panic)) => {
+                    release(&idempotency, place).await;
+                    resume_unwind(panic)
+                }
+                // What becomes of it is not known; its place is free again by now.
+                Err(_) => HttpError(Error::new(ErrorCode::RequestTimeout, "the request was not complete in time")).into_response(),
+            }
+        };
+        match tokio::spawn(call.in_current_span()).await {
+            Ok(response) => response,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(cancelled) => HttpError(Error::unavailable(cancelled)).into_response(),
+            },
+        }
+    }
+}
+
+fn is_json_or_empty(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(CONTENT_TYPE) else { return true };
+    let essence = kind.to_str().ok().and_then(|kind| kind.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+fn key(headers: &HeaderMap) -> Result<String, Error> {
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let key = values.next().and_then(|value| value.to_str().ok()).filter(|key| (1..=64).contains(&key.len()) && values.next().is_none());
+    let key = key.filter(|key| key.bytes().all(|byte| byte.is_ascii_graphic()));
+    key.map(str::to_owned).ok_or_else(|| Error::invalid("Idempotency-Key", "must be one value of 1 to 64 visible ASCII characters"))
+}
+
+/// All that a request asks for beside its method and path.
+fn asked(parts: &Parts, body: &Bytes) -> Vec<u8> {
+    [parts.uri.query().unwrap_or_default().as_bytes(), b"\n", body].concat()
+}
+
+/// Keeps the answer, if it is one to keep, and gives the place up otherwise.
+async fn settle(idempotency: &Idempotency, place: Place, response: Response) -> Response {
+    let status = response.status();
+    let said_what_became =
+        status.is_success() || (status.is_client_error() && !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS));
+    if !said_what_became {
+        release(idempotency, place).await;
+        return response;
+    }
+    let (answer, response) = Answer::of(response).await;
+    let Some(answer) = answer else {
+        release(idempotency, place).await;
+        return response;
+    };
+    let holds_tokens = answer.holds_tokens();
+    let bytes = serde_json::to_vec(&answer).expect("invariant: an answer has string keys and plain values");
+    match idempotency.keep(place, &bytes, holds_tokens).await {
+        Ok(()) => response,
+        // The call has had its effect; that a repeat would run again for now is all that can be said against it.
+        Err(error) => {
+            tracing::warn!(%error, cause = ?error.cause(), "an answer could not be kept for repeats");
+            response
+        }
+    }
+}
+
+async fn release(idempotency: &Idempotency, place: Place) {
+    if let Err(error) = idempotency.release(place).await {
+        tracing::warn!(%error, cause = ?error.cause(), "a call may not be repeated for a while");
+    }
+}
+
+/// An answer as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: String,
+    problem: Option<KeptProblem>,
+}
+
+/// An error, from which a document is written anew, under the request id of the repeat.
+#[derive(Serialize, Deserialize)]
+struct KeptProblem {
+    code: String,
+    detail: String,
+    violations: Vec<(String, String)>,
+    retry_after_ms: Option<u64>,
+}
+
+impl Answer {
+    /// Reads a response; `None` when it is too long, or no text.
+    async fn of(response: Response) -> (Option<Self>, Response) {
+        let (parts, body) = response.into_parts();
+        let fits = axum::body::HttpBody::size_hint(&body).upper().is_some_and(|bytes| bytes <= ANSWER_BYTES as u64);
+        if !fits {
+            return (None, Response::from_parts(parts, body));
+        }
+        let Ok(body) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
+            return (None, HttpError(Error::internal("an answer could not be read")).into_response());
+        };
+        let header = |(name, value): (&HeaderName, &HeaderValue)| {
+            (name != CONTENT_LENGTH).then(|| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))?
+        };
+        let answer = String::from_utf8(body.to_vec()).ok().map(|body| Self {
+            status: parts.status.as_u16(),
+            headers: parts.headers.iter().filter_map(header).collect(),
+            body,
+            problem: parts.extensions.get::<Failure>().map(|failure| KeptProblem::of(&failure.0)),
+        });
+        (answer, Response::from_parts(parts, Body::from(body)))
+    }
+
+    /// Every token in an answer stands in a field whose name says so.
+    fn holds_tokens(&self) -> bool {
+        self.body.contains("Token\":")
+    }
+
+    fn into_response(self) -> Option<Response> {
+        let mut response = match self.problem {
+            Some(problem) => HttpError(problem.into_error()?).into_response(),
+            None => Body::from(self.body).into_response(),
+        };
+        *response.status_mut() = StatusCode::from_u16(self.status).ok()?;
+        for (name, value) in self.headers {
+            response.headers_mut().append(HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?);
+        }
+        response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+        Some(response)
+    }
+}
+
+impl KeptProblem {
+    fn of(error: &Error) -> Self {
+        Self {
+            code: error.code.as_str().to_owned(),
+            detail: error.detail.to_string(),
+            violations: error.violations.iter().map(|v| (v.path.clone(), v.message.clone())).collect(),
+            retry_after_ms: error.retry_after.and_then(|after| u64::try_from(after.as_millis()).ok()),
+        }
+    }
+
+    fn into_error(self) -> Option<Error> {
+        let code = *ErrorCode::ALL.iter().find(|code| code.as_str() == self.code)?;
+        let mut error = Error::new(code, self.detail);
+        error.violations = self.violations.into_iter().map(|(path, message)| Violation { path, message }).collect();
+        error.retry_after = self.retry_after_ms.map(Duration::from_millis);
+        Some(error)
+    }
+}
+
+fn replay(kept: &[u8]) -> Response {
+    let answer = serde_json::from_slice::<Answer>(kept).ok().and_then(Answer::into_response);
+    answer.unwrap_or_else(|| HttpError(Error::internal("a kept answer could not be read")).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, IDEMPOTENCY_REPLAYED, key, replay};
+    use crate::e::HttpError;
+    use crate::e::http::Failure;
+    use axum::Json;
+    use axum::body::Body;
+    use axum::response::{IntoResponse, Response};
+    use faceshare_biz::{Error, ErrorCode};
+    use http::{HeaderMap, HeaderValue, StatusCode};
+    use http_body_util::BodyExt;
+    use serde_json::json;
+    use std::time::Duration;
+
+    async fn kept(response: Response) -> (Response, bool) {
+        let (answer, _) = Answer::of(response).await;
+        let answer = answer.expect("it is kept");
+        let holds_tokens = answer.holds_tokens();
+        (replay(&serde_json::to_vec(&answer).expect("serialises")), holds_tokens)
+    }
+
+    #[tokio::test]
+    async fn an_answer_comes_back_as_it_was_and_says_so() {
+        let (again, holds_tokens) = kept((StatusCode::CREATED, Json(json!({"id": "é"}))).into_response()).await;
+        assert!(!holds_tokens);
+        assert_eq!(again.status(), StatusCode::CREATED);
+        assert_eq!(again.headers()[IDEMPOTENCY_REPLAYED], "true");
+        assert_eq!(again.headers()["content-type"], "application/json");
+        assert_eq!(again.headers().get_all("content-length").iter().count(), 0);
+        assert_eq!(again.into_body().collect().await.expect("a body").to_bytes(), r#"{"id":"é"}"#.as_bytes());
+        assert!(kept(Json(json!({"sessionToken": "x"})).into_response()).await.1);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_comes_back_with_its_fields() {
+        let error = Error::invalid("title", "is too long").retry_after(Duration::from_millis(1_500));
+        let (again, _) = kept(HttpError(error).into_response()).await;
+        let failure = again.extensions().get::<Failure>().expect("it failed").0.clone();
+        assert_eq!((again.status(), failure.code), (StatusCode::BAD_REQUEST, ErrorCode::InvalidArgument));
+        assert_eq!((failure.violations[0].path.as_str(), failure.retry_after), ("title", Some(Duration::from_millis(1_500))));
+    }
+
+    #[tokio::test]
+    async fn what_is_too_long_is_not_kept_and_reaches_the_client() {
+        let (answer, response) = Answer::of(Body::from(vec![b'x'; 40_000]).into_response()).await;
+        assert!(answer.is_none());
+        assert_eq!(response.into_body().collect().await.expect("a body").to_bytes().len(), 40_000);
+    }
+
+    #[test]
+    fn a_key_is_short_and_visible() {
+        let headers = |key: &str| {
+            let value = HeaderValue::from_bytes(key.as_bytes()).expect("a value");
+            [(super::IDEMPOTENCY_KEY, value)].into_iter().collect::<HeaderMap>()
+        };
+        for good in ["a", "!~", &"k".repeat(64)] {
+            assert_eq!(key(&headers(good)).expect("a key"), good);
+        }
+        for bad in ["", "a b", "a\tb", "é", &"k".repeat(65)] {
+            assert_eq!(key(&headers(bad)).expect_err("no key").violations[0].path, "Idempotency-Key", "{bad:?}");
+        }
+        let mut two = headers("a");
+        two.append(super::IDEMPOTENCY_KEY, HeaderValue::from_static("b"));
+        assert!(key(&two).is_err());
+    }
+}
