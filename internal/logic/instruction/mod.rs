@@ -15,6 +15,7 @@ pub mod connclient;
 mod fanout;
 pub mod mgr;
 mod profiles;
+mod recent;
 mod replay;
 mod revoked;
 mod session;

@@ -1,10 +1,10 @@
-//! What a client has missed, page by page from the log.
+//! What a client has missed: from memory when that is little, else page by page from the log.
 
 use super::codec::decode_entry;
 use super::session::{ActorDeps, Missed};
 use bytes::Bytes;
 use faceshare_biz::domain::SessionId;
-use faceshare_biz::domain::instruction::{LogRecord, Seq, ServerFrame, Statement, WireFormat};
+use faceshare_biz::domain::instruction::{Seq, ServerFrame, Statement, WireFormat};
 use faceshare_biz::{Error, Result};
 
 /// Entries read at a time: a page, not the whole of what was missed, waits in memory.
@@ -36,10 +36,16 @@ impl<'a> Replay<'a> {
         if self.missed.after >= self.missed.upto {
             return Ok(false);
         }
+        if let Some(recent) = self.missed.recent.take() {
+            for entry in recent {
+                self.put(entry.last_seq, &entry.payload, batch).map_err(|error| self.give_up(&error))?;
+            }
+            return if batch.is_empty() { Err(()) } else { Ok(true) };
+        }
         let Missed { epoch, after, .. } = &self.missed;
         let page = self.deps.log.read(self.session, epoch, *after, PAGE).await.map_err(|error| self.give_up(&error))?;
         for record in &page {
-            self.put(record, batch).map_err(|error| self.give_up(&error))?;
+            self.put(record.last_seq, &record.payload, batch).map_err(|error| self.give_up(&error))?;
         }
         if batch.is_empty() { Err(()) } else { Ok(true) }
     }
@@ -48,10 +54,10 @@ impl<'a> Replay<'a> {
         tracing::warn!(session = %self.session, error = %error, cause = ?error.cause(), "a resume could not be read from the log");
     }
 
-    fn put(&mut self, record: &LogRecord, batch: &mut Vec<Bytes>) -> Result<()> {
-        let entry = decode_entry(&record.payload)?;
+    fn put(&mut self, last_seq: Seq, payload: &[u8], batch: &mut Vec<Bytes>) -> Result<()> {
+        let entry = decode_entry(payload)?;
         let frames = u32::try_from(entry.events.len()).expect("invariant: an entry has few frames");
-        let mut seq = Seq::new(record.last_seq.get() - frames);
+        let mut seq = Seq::new(last_seq.get() - frames);
         for event in entry.events {
             seq = seq.plus(1);
             if seq > self.missed.after && seq <= self.missed.upto {

@@ -54,6 +54,8 @@ pub struct StreamSettings {
     pub refusal_window: Duration,
     /// The n-th frame in a row that is none closes the connection.
     pub bad_frames: u32,
+    /// Bytes of a session's newest entries that stay in memory for those who resume.
+    pub recent_bytes: usize,
     /// A new epoch starts when seq reaches this.
     pub seq_max: u32,
 }
@@ -80,6 +82,7 @@ impl Default for StreamSettings {
             refusals: 200,
             refusal_window: Duration::from_secs(10),
             bad_frames: 3,
+            recent_bytes: 16 << 10,
             seq_max: SEQ_MAX,
         }
     }

@@ -7,6 +7,7 @@ use super::{Glance, Glances, Look, Request};
 use crate::instruction::connclient::Bucket;
 use crate::instruction::fanout::Fanout;
 use crate::instruction::mgr::pointmemmgr::PointMemMgr;
+use crate::instruction::recent::RecentEntries;
 use crate::instruction::sessions::SessionObserver;
 use crate::instruction::settings::StreamSettings;
 use crate::instruction::window::ResumeWindow;
@@ -55,6 +56,7 @@ pub(crate) struct Actor {
     pub(crate) fanout: Fanout,
     pub(crate) glances: Glances,
     pub(crate) window: ResumeWindow,
+    pub(crate) recent: RecentEntries,
     pub(crate) gathering: Batch,
     pub(crate) in_flight: Option<Batch>,
     appending: Option<Appending>,
@@ -70,6 +72,7 @@ impl Actor {
     pub(crate) fn new(deps: Arc<ActorDeps>, state: State, window: ResumeWindow) -> Self {
         let roots = state.present().filter_map(|(id, presence)| Some((id, presence.follow.root?))).collect();
         let fanout = Fanout::new(deps.codec.clone(), roots);
+        let recent = RecentEntries::new(state.seq(), deps.settings.recent_bytes);
         let (actions, gathering) = (ActionTable::default(), Batch::default());
         let (presenting_buckets, pacing) = (HashMap::new(), Pacing::new(deps.settings.actions_per_second));
         let (entries_since_snapshot, bytes_since_snapshot) = (0, 0);
@@ -80,6 +83,7 @@ impl Actor {
             fanout,
             glances: Glances::default(),
             window,
+            recent,
             gathering,
             in_flight: None,
             appending: None,

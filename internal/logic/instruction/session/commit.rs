@@ -4,6 +4,8 @@ use super::actor::Actor;
 use super::outcome::Outcome;
 use super::{Recovered, load};
 use crate::instruction::codec::{encode_entry, encode_state};
+use crate::instruction::recent::RecentEntries;
+use bytes::Bytes;
 use faceshare_biz::domain::instruction::{
     Append, AppendError, CloseReason, Event, LogRecord, Notice, QuitReason, Retained, Seq, ServerFrame, SnapshotRecord, Statement,
 };
@@ -32,25 +34,25 @@ pub(crate) type Appending = Pin<Box<dyn Future<Output = Result<(), AppendError>>
 pub(crate) struct Batch {
     /// Until they are on their way.
     records: Vec<LogRecord>,
-    /// The same, without what is in them: what remains to be known once the log has them.
-    retained: Vec<Retained>,
+    /// The same, as they are remembered once the log has them.
+    committing: Vec<(Retained, Bytes)>,
     /// Each waits for the entry of this index.
     pub(crate) outcomes: Vec<(u64, Outcome)>,
 }
 
 impl Batch {
     pub(crate) fn len(&self) -> usize {
-        self.retained.len()
+        self.committing.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.retained.is_empty()
+        self.committing.is_empty()
     }
 
     fn push(&mut self, record: LogRecord) {
         let LogRecord { index, last_seq, at, .. } = record;
         let size = u32::try_from(record.payload.len()).unwrap_or(u32::MAX);
-        self.retained.push(Retained { index, last_seq, at, size });
+        self.committing.push((Retained { index, last_seq, at, size }, record.payload.clone()));
         self.records.push(record);
     }
 
@@ -129,7 +131,8 @@ impl Actor {
     }
 
     fn committed(&mut self, batch: Batch) {
-        for retained in batch.retained {
+        for (retained, payload) in batch.committing {
+            self.recent.push(retained.last_seq, payload);
             if retained.last_seq == Seq::NONE {
                 self.window.restart();
             }
@@ -147,6 +150,7 @@ impl Actor {
             load(&self.deps, self.state.id()).await?.ok_or_else(|| Error::internal("the session's log is gone"))?;
         let batches = [self.in_flight.take(), Some(std::mem::take(&mut self.gathering))];
         self.glances.forget();
+        self.recent = RecentEntries::new(state.seq(), self.deps.settings.recent_bytes);
         (self.state, self.window) = (state, window);
         (self.entries_since_snapshot, self.bytes_since_snapshot) = (SNAPSHOT_ENTRIES, 0);
         let head = self.state.index();

@@ -1,13 +1,14 @@
 //! A connection becomes a point.
 //!
 //! Connecting commits first and answers after, so that the snapshot holds the newcomer. From the commit on, frames go to the connection's
-//! outbound queue; what it missed before comes from the log, streamed by the connection itself, and joins the queue without gap or overlap
+//! outbound queue; what it missed before comes from memory or the log, streamed by the connection itself, and joins the queue without gap or overlap
 //! because both are cut at the same seq: the head when it was let in.
 
 use super::actor::Actor;
 use super::outcome::Outcome;
 use crate::instruction::connclient::Outbound;
 use crate::instruction::fanout::Attached;
+use crate::instruction::recent::RecentEntry;
 use bytes::Bytes;
 use faceshare_biz::constants::ENDED_REPLAY;
 use faceshare_biz::domain::facesession::{EndReason, Ended, SessionClaims};
@@ -52,6 +53,8 @@ pub struct Missed {
     pub after: Seq,
     /// Up to and with this one.
     pub upto: Seq,
+    /// The entries that hold them, if they are still in memory.
+    pub(crate) recent: Option<Vec<RecentEntry>>,
 }
 
 /// A connection on its way in: its entry is stepped and not yet in the log.
@@ -103,6 +106,7 @@ impl Actor {
             epoch: p.epoch.clone(),
             after: p.seq,
             upto: head,
+            recent: None,
         });
         let snapshot = missed.is_none().then(|| self.state.snapshot());
         (self.greeting(opening, head, snapshot), missed)
@@ -124,7 +128,7 @@ impl Actor {
 
     /// The log has the connection's entry: it is a point from now on.
     pub(crate) fn let_in(&mut self, connecting: Connecting) {
-        let Connecting { opening, mut welcome, missed, reply } = connecting;
+        let Connecting { opening, mut welcome, mut missed, reply } = connecting;
         let SessionClaims { member, point, .. } = opening.claims;
         let Opening { claims, incarnation, format, outbound, .. } = opening;
         // The newest as of now: what came since the entry was stepped was not shown to a connection that was not here yet.
@@ -136,6 +140,10 @@ impl Actor {
             }
             None => latest,
         };
+        if let Some(missed) = &mut missed {
+            // Only now is all of it committed, and here.
+            missed.recent = self.recent.after(missed.after);
+        }
         let connected = Connected { welcome: self.encode_welcome(format, welcome), missed };
         self.fanout.attach(Attached { member, point, incarnation, format, outbound: outbound.clone() });
         self.deps.points.add(claims, incarnation, outbound);
@@ -182,16 +190,18 @@ impl Actor {
     }
 
     /// A snapshot of a very full session goes without the names of devices rather than over the limit of a frame.
-    fn encode_welcome(&self, format: WireFormat, mut welcome: Welcome) -> Bytes {
-        let encode = |welcome| self.deps.codec.encode(format, &ServerFrame::notice(self.now(), Notice::Welcome(Box::new(welcome))));
-        let bytes = encode(welcome.clone());
+    fn encode_welcome(&self, format: WireFormat, welcome: Welcome) -> Bytes {
+        let mut frame = ServerFrame::notice(self.now(), Notice::Welcome(Box::new(welcome)));
+        let bytes = self.deps.codec.encode(format, &frame);
         if bytes.len() <= self.deps.settings.frame_out {
             return bytes;
         }
-        let members = welcome.snapshot.iter_mut().flat_map(|s| s.members.iter_mut());
-        for point in members.flat_map(|m| m.points.iter_mut()) {
-            point.device = Device::default();
+        if let Statement::Notice(Notice::Welcome(welcome)) = &mut frame.statement {
+            let members = welcome.snapshot.iter_mut().flat_map(|s| s.members.iter_mut());
+            for point in members.flat_map(|m| m.points.iter_mut()) {
+                point.device = Device::default();
+            }
         }
-        encode(welcome)
+        self.deps.codec.encode(format, &frame)
     }
 }

@@ -92,7 +92,7 @@ async fn the_window_reaches_back_so_long_and_no_longer_though_nothing_was_said_s
 
 #[tokio::test(start_paused = true)]
 async fn a_replay_that_cannot_go_on_closes_as_restarting() {
-    let stage = Stage::new().await;
+    let stage = Stage::with(|s| s.recent_bytes = 0).await;
     let [_ann, mut bob] = stage.joined(["ann", "bob"]).await;
     let epoch = stage.epoch().await;
     bob.hang_up();
@@ -104,8 +104,21 @@ async fn a_replay_that_cannot_go_on_closes_as_restarting() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gap_in_what_the_log_returns_is_never_passed_on() {
+async fn what_was_just_said_is_repeated_without_the_log() {
     let stage = Stage::new().await;
+    let [_ann, mut bob] = stage.joined(["ann", "bob"]).await;
+    let epoch = stage.epoch().await;
+    bob.hang_up();
+    title_times(&stage, 3).await;
+    stage.log.set_unreadable(true);
+    let bob = stage.resume("bob", 1, &epoch, 3);
+    stage.settle().await;
+    assert_eq!(bob.words(), ["resumed at 5", "4 sessionChange", "5 sessionChange"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_in_what_the_log_returns_is_never_passed_on() {
+    let stage = Stage::with(|s| s.recent_bytes = 0).await;
     let [_ann, mut bob] = stage.joined(["ann", "bob"]).await;
     let epoch = stage.epoch().await;
     bob.hang_up();
