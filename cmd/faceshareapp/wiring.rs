@@ -17,7 +17,7 @@ use faceshare_logic::instruction::exec::Rules;
 use faceshare_logic::instruction::mgr::pointaddresses::PointAddresses;
 use faceshare_logic::instruction::mgr::pointmemmgr::PointMemMgr;
 use faceshare_logic::instruction::{ResumeBounds, SessionDeps, Sessions, StreamSettings, close_revoked};
-use faceshare_repository::{EmbeddedGuessBudgets, EmbeddedRevocations, db};
+use faceshare_repository::{EmbeddedGuessBudgets, EmbeddedRevocations, cache, db};
 use faceshare_routes::websocketcontroller::{self, StreamState, WebSocketCodec, WireCodec};
 use faceshare_routes::{AccountLimits, AddressLimits, AppState, HttpPolicy, Links, Observer, Ops, ReadinessCheck};
 use faceshare_server::Lifecycle;
@@ -53,7 +53,7 @@ pub(crate) struct House {
     directory: Arc<db::FaceSessions>,
     retention: Retention,
     idempotency: Idempotency,
-    codes: Arc<db::NumberCodes>,
+    codes: Arc<cache::NumberCodes<db::NumberCodes>>,
     code_policy: CodePolicy,
 }
 
@@ -73,7 +73,8 @@ impl House {
         let ttl = AuthTtl { access: auth.access_ttl, refresh: auth.refresh_ttl, session: auth.session_ttl };
         let tokens: Arc<dyn Tokens> = Arc::new(PasetoTokens::new(ring, ttl));
         let database = &stores.database;
-        let (people, codes) = (Arc::new(db::Accounts::new(database.clone())), Arc::new(db::NumberCodes::new(database.clone())));
+        let people = Arc::new(cache::Accounts::new(db::Accounts::new(database.clone())));
+        let codes = Arc::new(cache::NumberCodes::new(db::NumberCodes::new(database.clone())));
         let (directory, invites) = (Arc::new(db::FaceSessions::new(database.clone())), Arc::new(db::Invites::new(database.clone())));
         let families = Arc::new(db::TokenFamilies::new(database.clone()));
         let revocations = EmbeddedRevocations::load(&*families, clock.now()).await.context("the sign-ins that are over")?;

@@ -1,6 +1,7 @@
 //! Where things are kept: the adapters of the domain's ports on SQLite.
 //!
 //! - [`db`]: accounts, token families, the directory of sessions, number codes, invites, in the main database.
+//! - [`cache`]: what every join looks up there, kept in memory.
 //! - [`EmbeddedGuessBudgets`]: wrong guesses at number codes, in memory.
 //! - [`log`]: the ordered logs of all sessions, in a file of their own, so that nothing else ever delays an instruction.
 //!
@@ -8,6 +9,7 @@
 //!
 //! A driver's error becomes a domain error here; nothing outside of this crate knows that there is SQL.
 
+pub mod cache;
 #[cfg(test)]
 mod contract;
 pub mod db;

@@ -4,6 +4,9 @@ use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::facesession::CodeRecord;
 use std::time::Duration;
 
+/// A use that would move a code's end by less than this leaves it: where many come in at once, only the first of each second writes.
+const PROLONG_STEP: Duration = Duration::from_secs(1);
+
 /// How long number codes live, rest and keep a guess waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CodePolicy {
@@ -31,10 +34,10 @@ impl CodePolicy {
         now + self.lifetime.min(self.max_lifetime)
     }
 
-    /// The later end of a code that was used now; `None`: it ends when it would have.
+    /// The later end of a code that was used now; `None`: it ends when it would have, or less than a second earlier.
     pub(super) fn later_end(&self, code: &CodeRecord, now: Timestamp) -> Option<Timestamp> {
         let end = (now + self.lifetime).min(code.created_at + self.max_lifetime);
-        (end > code.expires_at).then_some(end)
+        (end >= code.expires_at + PROLONG_STEP).then_some(end)
     }
 
     /// Until when a code that ends now is given to nobody.

@@ -14,24 +14,34 @@ async fn fresh<R>(adapter: impl FnOnce(Database) -> R) -> (R, TempDir) {
 }
 
 macro_rules! over_sqlite {
-    ($($module:ident: $contract:ident over $adapter:ident;)*) => {$(
+    ($($module:ident: $suite:ident::$contract:ident over $adapter:expr;)*) => {$(
         mod $module {
             use super::fresh;
-            use crate::contract::$module::$contract;
-            use crate::db::$adapter;
+            #[allow(unused_imports, reason = "not every adapter has a cache")]
+            use crate::{cache, db};
 
-            $contract!(fresh($adapter::new));
+            crate::contract::$suite::$contract!(fresh($adapter));
         }
     )*};
 }
 
 over_sqlite! {
+<<<<<<< HEAD
     account: account_contract over Accounts;
     answer: answer_contract over Answers;
     token_family: token_family_contract over TokenFamilies;
     face_session: face_session_contract over FaceSessions;
     number_code: number_code_contract over NumberCodes;
     invite: invite_contract over Invites;
+=======
+    account: account::account_contract over db::Accounts::new;
+    token_family: token_family::token_family_contract over db::TokenFamilies::new;
+    face_session: face_session::face_session_contract over db::FaceSessions::new;
+    number_code: number_code::number_code_contract over db::NumberCodes::new;
+    invite: invite::invite_contract over db::Invites::new;
+    cached_account: account::account_contract over |db| cache::Accounts::new(db::Accounts::new(db));
+    cached_number_code: number_code::number_code_contract over |db| cache::NumberCodes::new(db::NumberCodes::new(db));
+>>>>>>> b7311ea (Keep the accounts and number codes that joins look up in memory)
 }
 
 mod credential {

@@ -1,0 +1,87 @@
+//! The accounts of those who came lately.
+
+use super::carry_through;
+use super::recent::Recent;
+use async_trait::async_trait;
+use faceshare_biz::Result;
+use faceshare_biz::domain::account::{Account, AccountRepository, PasswordHash};
+use faceshare_biz::domain::{AccountId, FamilyId, Nickname, Timestamp};
+use lru::LruCache;
+use std::future::Future;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+/// Accounts in memory at most, some 4 MiB.
+const ACCOUNTS: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
+
+/// [`AccountRepository`] over another one.
+pub struct Accounts<R> {
+    inner: Arc<R>,
+    recent: Arc<Recent<LruCache<AccountId, Account>>>,
+}
+
+impl<R: AccountRepository> Accounts<R> {
+    /// Over this one, all of whose writes come through here.
+    #[must_use]
+    pub fn new(inner: R) -> Self {
+        Self { inner: Arc::new(inner), recent: Arc::new(Recent::new(LruCache::new(ACCOUNTS))) }
+    }
+
+    /// Writes what concerns this account, and lets go of it.
+    async fn change<T: Send + 'static, F>(&self, id: AccountId, write: impl FnOnce(Arc<R>) -> F) -> Result<T>
+    where
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let (write, recent) = (write(self.inner.clone()), self.recent.clone());
+        carry_through(async move {
+            let written = write.await;
+            recent.change(|recent| drop(recent.pop(&id)));
+            written
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl<R: AccountRepository> AccountRepository for Accounts<R> {
+    /// Whoever is new comes in next, and is kept for that.
+    async fn insert(&self, account: &Account) -> Result<()> {
+        self.inner.insert(account).await?;
+        self.recent.change(|recent| drop(recent.put(account.id, account.clone())));
+        Ok(())
+    }
+
+    async fn find(&self, id: AccountId) -> Result<Option<Account>> {
+        let moment = match self.recent.look(|recent| recent.get(&id).cloned()) {
+            Ok(account) => return Ok(Some(account)),
+            Err(moment) => moment,
+        };
+        let found = self.inner.find(id).await?;
+        if let Some(account) = &found {
+            self.recent.keep(moment, |recent| drop(recent.put(id, account.clone())));
+        }
+        Ok(found)
+    }
+
+    async fn promote(&self, guest: AccountId, username: &str, nickname: &Nickname, password: &PasswordHash) -> Result<bool> {
+        let (username, nickname, password) = (username.to_owned(), nickname.clone(), password.clone());
+        self.change(guest, move |inner: Arc<R>| async move { inner.promote(guest, &username, &nickname, &password).await }).await
+    }
+
+    async fn rename(&self, id: AccountId, nickname: &Nickname) -> Result<bool> {
+        let nickname = nickname.clone();
+        self.change(id, move |inner: Arc<R>| async move { inner.rename(id, &nickname).await }).await
+    }
+
+    async fn delete(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<FamilyId>>> {
+        self.change(id, move |inner: Arc<R>| async move { inner.delete(id, at).await }).await
+    }
+
+    async fn unused_guests(&self, before: Timestamp, after: Option<AccountId>, limit: u32) -> Result<Vec<AccountId>> {
+        self.inner.unused_guests(before, after, limit).await
+    }
+
+    async fn forget_guest(&self, id: AccountId, before: Timestamp) -> Result<bool> {
+        self.change(id, move |inner: Arc<R>| async move { inner.forget_guest(id, before).await }).await
+    }
+}
