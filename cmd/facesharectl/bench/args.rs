@@ -200,7 +200,8 @@ impl Scenario {
             Self::Fanout(Fanout { members, rate, burst, .. }) => {
                 let (rate, burst) = (whole(*rate), u64::from(*burst));
                 limits.push(("members_per_session", *members as u64));
-                limits.push(("actions_per_second", rate));
+                // An even rate arrives unevenly.
+                limits.push(("actions_per_second", (rate * 2).min(MOST_ACTIONS)));
                 limits.push(("actions_flood_per_second", rate * burst * 2));
                 limits.push(("action_keys", burst));
             }
@@ -219,7 +220,8 @@ impl Scenario {
             }
             Self::Fairness(Fairness { members, quiet_members, rate, .. }) => {
                 limits.push(("members_per_session", *members.max(quiet_members) as u64));
-                limits.extend([("actions_per_second", whole(*rate)), ("actions_flood_per_second", whole(*rate) * 2)]);
+                let rate = whole(*rate);
+                limits.extend([("actions_per_second", (rate * 2).min(MOST_ACTIONS)), ("actions_flood_per_second", rate * 2)]);
             }
         }
         limits
