@@ -8,7 +8,7 @@ SHELL := bash
 CARGO_BIN := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 export PATH := $(CARGO_BIN):$(PATH)
 
-.PHONY: help run demo build release test fmt-check lint unit doctest fuzz-smoke schema fmt fuzz openapi simulate bench deny cover clean
+.PHONY: help run demo build release test fmt-check lint unit doctest fuzz-smoke schema fmt fuzz openapi simulate conformance bench deny cover clean
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -71,6 +71,9 @@ fuzz: toolchain ## Fuzz the reading of frames and the session kernel; SECONDS=60
 
 openapi: toolchain ## Write api/openapi.json anew, from the code
 	UPDATE_OPENAPI=1 cargo test --locked -p faceshare-routes openapi
+
+conformance: ## Hold the WebSocket engine to RFC 6455 with the Autobahn suite, some minutes long
+	@scripts/conformance
 
 bench: ## Measure the server beside the baselines, into benchmark/results; QUICK=1 for a smoke run of a minute
 	@scripts/bench $(if $(QUICK),--quick)

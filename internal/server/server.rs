@@ -180,14 +180,18 @@ mod tests {
     use crate::{ConnectionPolicy, Lifecycle};
     use axum::Router;
     use axum::extract::ConnectInfo;
+    use axum::http::StatusCode;
+    use axum::http::header::{CONNECTION, UPGRADE};
     use axum::routing::get;
+    use hyper_util::rt::TokioIo;
+    use hyper_util::server::conn::auto::upgrade::downcast;
     use std::future::{pending, ready};
     use std::net::SocketAddr;
     use std::sync::Arc;
     use std::time::Duration;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
-    use tokio::sync::Notify;
+    use tokio::sync::{Notify, mpsc};
     use tokio::task::JoinHandle;
 
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -240,6 +244,28 @@ mod tests {
         running.served.await.expect("joined").expect("ended well");
         assert!(rest(http).await.ends_with(&mine));
         assert!(rest(ops).await.ends_with("ops"));
+    }
+
+    /// Who serves streams writes to a plain connection's socket past hyper: what is wrapped around it here would slow every delivery.
+    #[tokio::test]
+    async fn an_upgraded_connection_in_clear_text_is_the_socket_itself() {
+        let (told, mut plain) = mpsc::channel(1);
+        let router = Router::new().route(
+            "/",
+            get(async move |mut request: axum::extract::Request| {
+                let upgrade = hyper::upgrade::on(&mut request);
+                tokio::spawn(async move {
+                    let upgraded = upgrade.await.expect("upgraded");
+                    told.send(downcast::<TokioIo<TcpStream>>(upgraded).is_ok()).await.expect("somebody listens");
+                });
+                (StatusCode::SWITCHING_PROTOCOLS, [(UPGRADE, "any"), (CONNECTION, "upgrade")])
+            }),
+        );
+        let running = start(router, LONG, LONG, ready(())).await;
+        let _stream = connect(running.addresses.http, b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: any\r\n\r\n").await;
+        assert_eq!(plain.recv().await, Some(true));
+        running.lifecycle.stop_now();
+        running.served.await.expect("joined").expect("ended well");
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! The actor's loop, and what it does with each request.
 
 use super::commit::{Appending, Batch, changes_listing, closings, departed};
+use super::counters::Counters;
 use super::outcome::{Asker, Outcome};
 use super::pacing::Pacing;
 use super::{Glance, Glances, Look, Request};
@@ -66,6 +67,7 @@ pub(crate) struct Actor {
     pub(crate) failed_appends: u32,
     presenting_buckets: HashMap<MemberId, Bucket>,
     pacing: Pacing,
+    counters: Counters,
 }
 
 impl Actor {
@@ -92,6 +94,7 @@ impl Actor {
             failed_appends: 0,
             presenting_buckets,
             pacing,
+            counters: Counters::new(),
         }
     }
 
@@ -230,15 +233,16 @@ impl Actor {
         let asker = Asker { point, incarnation, id };
         let name = command.name();
         let answer = match command {
-            Command::ActionSync(action) => self.action(member, action).map(|()| Answer::Ephemeral),
+            Command::ActionSync(action) => self.action(member, action).map(|()| Answer::Position),
             Command::AckHeart { .. } => Ok(Answer::Ephemeral),
             command => self.instruct(member, point, nonce, command, asker),
         };
-        let outcome = if answer.is_ok() { "taken" } else { "refused" };
-        metrics::counter!("stream_instructions_total", "instruction" => name, "outcome" => outcome).increment(1);
+        self.counters.instruction(name, answer.is_ok(), matches!(answer, Ok(Answer::Position)));
         match answer {
             Ok(Answer::Entry) => {}
-            Ok(Answer::Ephemeral) => self.after_commit(Outcome::Ack { asker, seq: Seq::NONE }),
+            // Most positions want no answer, and they are many.
+            Ok(Answer::Position) if id == 0 => {}
+            Ok(Answer::Ephemeral | Answer::Position) => self.after_commit(Outcome::Ack { asker, seq: Seq::NONE }),
             Ok(Answer::Seq(seq)) => self.after_commit(Outcome::Ack { asker, seq }),
             Err(Reject { code, detail, path }) => {
                 let detail = path.map_or_else(|| detail.clone(), |path| format!("{path}: {detail}").into());
@@ -299,7 +303,7 @@ impl Actor {
 
     fn show(&mut self, sent: SentAction) {
         let shown = self.fanout.show(self.now(), sent);
-        metrics::counter!("stream_positions_shown_total").increment(shown as u64);
+        self.counters.shown.increment(shown as u64);
     }
 
     /// Positions that came too fast: the newest of each, now that its time has come.
@@ -413,6 +417,8 @@ enum Answer {
     Entry,
     /// It is in no log.
     Ephemeral,
+    /// Nor is this.
+    Position,
     /// With this seq.
     Seq(Seq),
 }

@@ -9,6 +9,7 @@ mod actor;
 pub(crate) mod ask;
 mod commit;
 mod connect;
+mod counters;
 mod glance;
 mod handle;
 mod load;
