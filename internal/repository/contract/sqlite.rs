@@ -26,22 +26,14 @@ macro_rules! over_sqlite {
 }
 
 over_sqlite! {
-<<<<<<< HEAD
-    account: account_contract over Accounts;
-    answer: answer_contract over Answers;
-    token_family: token_family_contract over TokenFamilies;
-    face_session: face_session_contract over FaceSessions;
-    number_code: number_code_contract over NumberCodes;
-    invite: invite_contract over Invites;
-=======
     account: account::account_contract over db::Accounts::new;
+    answer: answer::answer_contract over db::Answers::new;
     token_family: token_family::token_family_contract over db::TokenFamilies::new;
     face_session: face_session::face_session_contract over db::FaceSessions::new;
     number_code: number_code::number_code_contract over db::NumberCodes::new;
     invite: invite::invite_contract over db::Invites::new;
     cached_account: account::account_contract over |db| cache::Accounts::new(db::Accounts::new(db));
     cached_number_code: number_code::number_code_contract over |db| cache::NumberCodes::new(db::NumberCodes::new(db));
->>>>>>> b7311ea (Keep the accounts and number codes that joins look up in memory)
 }
 
 mod credential {
