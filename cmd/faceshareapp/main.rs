@@ -2,7 +2,6 @@
 
 mod app;
 mod cli;
-#[expect(dead_code, reason = "the wiring of the server reads the sections")]
 mod config;
 mod logging;
 mod span_fields;

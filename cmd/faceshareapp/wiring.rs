@@ -195,6 +195,7 @@ impl House {
             idempotency: self.idempotency.clone(),
             account_limits: AccountLimits::new(config.limits.http_per_account),
             links: Arc::new(Links { public_url: http.public_url.clone(), allowed_hosts: http.allowed_hosts.clone(), listen, tls: false }),
+            draining: lifecycle.draining.clone(),
         };
         let stream = websocketcontroller::routes(StreamState {
             clients: self.clients.clone(),
@@ -271,6 +272,9 @@ fn stream_settings(config: &Config) -> StreamSettings {
             points_per_member: limits.points_per_member,
             host_left: config.auto_end.host_left,
             empty: config.auto_end.empty,
+            knock: config.auth.wait_ttl,
+            knocks: limits.knocks_per_session,
+            knocks_per_address: limits.knocks_per_address,
             ..Rules::default()
         },
         resume: ResumeBounds {

@@ -7,10 +7,10 @@ pub(crate) use sessions::{MemoryLog, sessions};
 
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{AccessClaims, IssuedToken, RefreshClaims, RevocationRegistry};
-use faceshare_biz::domain::facesession::{NumberCode, SessionClaims};
+use faceshare_biz::domain::facesession::{NumberCode, SessionClaims, WaitClaims};
 use faceshare_biz::domain::instruction::Epoch;
 use faceshare_biz::domain::port::{Clock, IdGenerator, SecretUse, Secrets, TokenRefusal, Tokens};
-use faceshare_biz::domain::{AccountId, FamilyId, PointId, SessionId, Timestamp};
+use faceshare_biz::domain::{AccountId, FamilyId, KnockId, PointId, SessionId, Timestamp};
 use faceshare_biz::{Error, Result};
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -101,6 +101,10 @@ impl Tokens for PlainTokens {
         Ok(Self::issue("session", now, Self::SESSION_TTL, claims))
     }
 
+    fn issue_wait(&self, claims: &WaitClaims, now: Timestamp, expires_at: Timestamp) -> Result<IssuedToken> {
+        Ok(Self::issue("wait", now, expires_at.since(now), [claims.session.get(), claims.account.get(), claims.knock.get(), 0]))
+    }
+
     fn verify_access(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenRefusal> {
         Self::verify("access", token, now).map(|[a, f, guest, _]| AccessClaims {
             account: account(a),
@@ -125,6 +129,12 @@ impl Tokens for PlainTokens {
             family: family(f),
         })?;
         Ok((claims, now + Self::SESSION_TTL))
+    }
+
+    fn verify_wait(&self, token: &str, now: Timestamp) -> Result<WaitClaims, TokenRefusal> {
+        let [session, who, knock, _] = Self::verify("wait", token, now)?;
+        let (session, knock) = (SessionId::new(session).expect("an id"), KnockId::new(knock).expect("an id"));
+        Ok(WaitClaims { session, account: account(who), knock })
     }
 }
 

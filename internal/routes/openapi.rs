@@ -44,6 +44,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         facesession::list::list_face_sessions,
         facesession::search::search_face_session,
         facesession::prejoin::prejoin_face_session,
+        facesession::wait::wait_for_admission,
         facesession::get::get_face_session,
         facesession::patch::patch_face_session,
         facesession::token::issue_session_token,
@@ -51,6 +52,9 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         facesession::end::end_face_session,
         facesession::members::list_members,
         facesession::remove_member::remove_member,
+        facesession::knocks::list_knocks,
+        facesession::admit_knock::admit_knock,
+        facesession::deny_knock::deny_knock,
         facesession::show_number_code::show_number_code,
         facesession::rotate_number_code::rotate_number_code,
         facesession::show_invite::show_invite,
@@ -223,6 +227,10 @@ problems! {
     /// Of calls that change a session.
     EndedProblems {
         "410": "`SESSION_ENDED`: the session is over and cannot be changed",
+    }
+    /// Of calls whose time may be over.
+    ConflictProblems {
+        "409": "`CONFLICT`: it is over already",
     }
     /// Of calls that not every member may make.
     HostProblems {

@@ -16,6 +16,7 @@ use faceshare_logic::facesession::FaceSessions;
 use faceshare_logic::idempotency::Idempotency;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 use tower::util::option_layer;
 
@@ -33,6 +34,8 @@ pub struct AppState {
     pub idempotency: Idempotency,
     /// How links are made.
     pub links: Arc<Links>,
+    /// Cancelled when the server goes down: nobody is kept waiting from then on.
+    pub draining: CancellationToken,
 }
 
 /// The state as the router hands it around, several times for each request.
@@ -55,6 +58,7 @@ handed_out! {
     clock: Arc<dyn Clock>,
     account_limits: AccountLimits,
     links: Arc<Links>,
+    draining: CancellationToken,
 }
 
 /// What holds for every request.
@@ -114,6 +118,10 @@ fn face_sessions() -> Router<Shared> {
         .route("/v1/face-sessions", post(c::create::create_face_session).get(c::list::list_face_sessions))
         .route("/v1/face-sessions/search", post(c::search::search_face_session))
         .route("/v1/face-sessions/prejoin", post(c::prejoin::prejoin_face_session))
+        .route("/v1/face-sessions/wait", post(c::wait::wait_for_admission))
+        .route("/v1/face-sessions/{id}/knocks", get(c::knocks::list_knocks))
+        .route("/v1/face-sessions/{id}/knocks/{knockId}/admit", post(c::admit_knock::admit_knock))
+        .route("/v1/face-sessions/{id}/knocks/{knockId}/deny", post(c::deny_knock::deny_knock))
         .route("/v1/face-sessions/{id}", get(c::get::get_face_session).patch(c::patch::patch_face_session))
         .route("/v1/face-sessions/{id}/token", post(c::token::issue_session_token))
         .route("/v1/face-sessions/{id}/quit", post(c::quit::quit_face_session))

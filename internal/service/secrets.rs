@@ -57,6 +57,7 @@ const fn label(purpose: SecretUse) -> &'static str {
         SecretUse::TokenPair => "token-pair",
         SecretUse::PageToken => "page-token",
         SecretUse::Answer => "answer",
+        SecretUse::Address => "address",
     }
 }
 

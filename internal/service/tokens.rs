@@ -4,9 +4,9 @@ use crate::verified::Verified;
 use arc_swap::ArcSwap;
 use auth::{AuthError, AuthTtl, Authenticator, Issued};
 use faceshare_biz::domain::account::{AccessClaims, IssuedToken, RefreshClaims};
-use faceshare_biz::domain::facesession::SessionClaims;
+use faceshare_biz::domain::facesession::{SessionClaims, WaitClaims};
 use faceshare_biz::domain::port::{TokenRefusal, Tokens};
-use faceshare_biz::domain::{AccountId, FamilyId, PointId, SessionId, Timestamp};
+use faceshare_biz::domain::{AccountId, FamilyId, KnockId, PointId, SessionId, Timestamp};
 use faceshare_biz::{Error, Result};
 use pasetotoken::{IssueError, KeyRing, TokenService};
 use std::sync::Arc;
@@ -67,6 +67,12 @@ impl Tokens for PasetoTokens {
         issued(self.keyed.load().authenticator.issue_session(&claims, now.as_millis()))
     }
 
+    fn issue_wait(&self, claims: &WaitClaims, now: Timestamp, expires_at: Timestamp) -> Result<IssuedToken> {
+        let WaitClaims { session, account, knock } = *claims;
+        let claims = auth::WaitClaims { session: session.get(), account: account.get(), knock: knock.get() };
+        issued(self.keyed.load().authenticator.issue_wait(&claims, now.as_millis(), expires_at.since(now)))
+    }
+
     fn verify_access(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenRefusal> {
         let (keyed, now) = (self.keyed.load(), now.as_millis());
         let verified = keyed.access.get_or_verify(token, || keyed.authenticator.access_with_expiry(token, now)).map_err(refusal)?;
@@ -92,6 +98,11 @@ impl Tokens for PasetoTokens {
             family: id(FamilyId::new(claims.family))?,
         };
         Ok((claims, Timestamp::from_millis(expires_at)))
+    }
+
+    fn verify_wait(&self, token: &str, now: Timestamp) -> Result<WaitClaims, TokenRefusal> {
+        let auth::WaitClaims { session, account, knock } = self.keyed.load().authenticator.wait(token, now.as_millis()).map_err(refusal)?;
+        Ok(WaitClaims { session: id(SessionId::new(session))?, account: id(AccountId::new(account))?, knock: id(KnockId::new(knock))? })
     }
 }
 

@@ -7,7 +7,7 @@ use pasetotoken::{IssueError, Purpose, TokenService};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::claims::{AccessClaims, Caller, RefreshClaims, SessionClaims};
+use crate::claims::{AccessClaims, Caller, RefreshClaims, SessionClaims, WaitClaims};
 use crate::error::AuthError;
 use crate::token::Token;
 
@@ -42,7 +42,7 @@ pub struct Issued {
     pub expires_at_ms: i64,
 }
 
-/// Issues and verifies access, refresh and session tokens. All times are milliseconds since the
+/// Issues and verifies access, refresh, session and wait tokens. All times are milliseconds since the
 /// Unix epoch, given by the caller. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Authenticator {
@@ -87,6 +87,14 @@ impl Authenticator {
         self.issue(Purpose::Session, claims, now_ms, self.ttl.session)
     }
 
+    /// Issues a wait token that is good for `ttl`: as long as what it waits for.
+    ///
+    /// # Errors
+    /// As [`Authenticator::issue_access`].
+    pub fn issue_wait(&self, claims: &WaitClaims, now_ms: i64, ttl: Duration) -> Result<Issued, IssueError> {
+        self.issue(Purpose::Wait, claims, now_ms, ttl)
+    }
+
     /// Who calls with this access token.
     ///
     /// # Errors
@@ -118,6 +126,14 @@ impl Authenticator {
     /// As [`Authenticator::access`].
     pub fn session(&self, token: &str, now_ms: i64) -> Result<(SessionClaims, i64), AuthError> {
         Ok(self.tokens.verify_with_expiry(Purpose::Session, token, now_ms)?)
+    }
+
+    /// What this wait token says.
+    ///
+    /// # Errors
+    /// As [`Authenticator::access`].
+    pub fn wait(&self, token: &str, now_ms: i64) -> Result<WaitClaims, AuthError> {
+        self.verify(Purpose::Wait, token, now_ms)
     }
 
     fn issue<C: Serialize>(&self, purpose: Purpose, claims: &C, now_ms: i64, ttl: Duration) -> Result<Issued, IssueError> {

@@ -30,6 +30,20 @@ pub struct RefreshClaims {
     pub generation: u32,
 }
 
+/// What a wait token says: whose knock at which session it asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitClaims {
+    /// The session.
+    #[serde(rename = "ses")]
+    pub session: u64,
+    /// The account that knocked.
+    #[serde(rename = "sub")]
+    pub account: u64,
+    /// The knock.
+    #[serde(rename = "knk")]
+    pub knock: u64,
+}
+
 /// What a session token says: it names one point (device) of one member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionClaims {

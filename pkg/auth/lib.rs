@@ -16,7 +16,7 @@ mod token;
 
 pub use authenticator::{AuthTtl, Authenticator, Issued};
 pub use bearer::{bearer_from_headers, parse_bearer};
-pub use claims::{AccessClaims, Caller, RefreshClaims, SessionClaims};
+pub use claims::{AccessClaims, Caller, RefreshClaims, SessionClaims, WaitClaims};
 pub use error::AuthError;
 pub use pasetotoken::IssueError;
 pub use subprotocol::{BEARER_PREFIX, MAX_OFFERED_PROTOCOLS, SubprotocolOffer};

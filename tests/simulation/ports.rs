@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{AccessClaims, IssuedToken, RefreshClaims, RevocationRegistry};
-use faceshare_biz::domain::facesession::{FaceSession, NumberCode, SessionClaims};
+use faceshare_biz::domain::facesession::{FaceSession, NumberCode, SessionClaims, WaitClaims};
 use faceshare_biz::domain::instruction::Epoch;
 use faceshare_biz::domain::port::{Clock, IdGenerator, SecretUse, Secrets, TokenRefusal, Tokens};
 use faceshare_biz::domain::{FamilyId, SessionId, Timestamp};
@@ -115,6 +115,10 @@ impl Tokens for PlainTokens {
         issue(now)
     }
 
+    fn issue_wait(&self, _: &WaitClaims, now: Timestamp, _: Timestamp) -> Result<IssuedToken> {
+        issue(now)
+    }
+
     fn verify_access(&self, _: &str, _: Timestamp) -> Result<AccessClaims, TokenRefusal> {
         Err(TokenRefusal::Invalid)
     }
@@ -124,6 +128,10 @@ impl Tokens for PlainTokens {
     }
 
     fn verify_session(&self, _: &str, _: Timestamp) -> Result<(SessionClaims, Timestamp), TokenRefusal> {
+        Err(TokenRefusal::Invalid)
+    }
+
+    fn verify_wait(&self, _: &str, _: Timestamp) -> Result<WaitClaims, TokenRefusal> {
         Err(TokenRefusal::Invalid)
     }
 }

@@ -14,8 +14,6 @@ const FEATURES: &[(&str, &str)] = &[
     ("grpc.callers", "calling the gRPC services"),
     ("limits.file_bytes", "file sharing"),
     ("limits.files_per_session", "file sharing"),
-    ("limits.knocks_per_address", "admission by approval"),
-    ("limits.knocks_per_session", "admission by approval"),
     ("notify", "push notifications"),
     ("redis", "clustering on Redis"),
     ("tls", "TLS on the server's own listeners"),

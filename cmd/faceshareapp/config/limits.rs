@@ -59,6 +59,10 @@ pub(crate) struct Limits {
     pub(crate) refusal_window: Duration,
     /// As many frames in a row that do not parse close a point.
     pub(crate) bad_frames: u32,
+    /// People who wait at one session to be let in.
+    pub(crate) knocks_per_session: usize,
+    /// Of those, from one address.
+    pub(crate) knocks_per_address: usize,
     /// HTTP requests from one address; five times that at once. 0: any number.
     pub(crate) http_per_address: u32,
     /// HTTP requests of one account; five times that at once. 0: any number.
@@ -104,6 +108,8 @@ impl Limits {
             refusals: keys.number("refusals", 200, 1..=100_000),
             refusal_window: keys.duration("refusal_window", Duration::from_secs(10), SHORTEST..=Duration::from_hours(1)),
             bad_frames: keys.number("bad_frames", 3, 1..=1000),
+            knocks_per_session: keys.number("knocks_per_session", 50, 1..=1000),
+            knocks_per_address: keys.number("knocks_per_address", 3, 1..=1000),
             http_per_address: keys.number("http_per_address", 200, 0..=1_000_000),
             http_per_account: keys.number("http_per_account", 100, 0..=1_000_000),
             guests_per_address: keys.number("guests_per_address", 60, 0..=1_000_000),

@@ -224,7 +224,6 @@ fn what_this_version_lacks_is_refused_by_name() {
         ("[tls]\ncert = \"c.pem\"", "tls.cert: TLS on the server's own listeners is not in this version; remove the key"),
         ("[classic]\nenabled = true", "classic.enabled: the classic protocol is not in this version; set it to false"),
         ("[grpc.callers.a]\ngrants = []", "grpc.callers: calling the gRPC services is not in this version"),
-        ("[limits]\nknocks_per_session = 1", "limits.knocks_per_session: admission by approval is not in this version"),
     ] {
         let error = refusal(Some(("app.toml", file)), &[]);
         assert!(error.contains(expected), "{expected:?} is not in: {error}");

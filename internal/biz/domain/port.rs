@@ -3,7 +3,7 @@
 use super::Timestamp;
 use crate::Result;
 use crate::domain::account::{AccessClaims, IssuedToken, RefreshClaims};
-use crate::domain::facesession::{NumberCode, SessionClaims};
+use crate::domain::facesession::{NumberCode, SessionClaims, WaitClaims};
 use crate::domain::instruction::Epoch;
 
 /// The only source of time.
@@ -35,12 +35,16 @@ pub trait Tokens: Send + Sync + 'static {
     fn issue_refresh(&self, claims: &RefreshClaims, now: Timestamp) -> Result<IssuedToken>;
     /// For the instruction stream of one session, as one point.
     fn issue_session(&self, claims: &SessionClaims, now: Timestamp) -> Result<IssuedToken>;
+    /// For asking how one's knock ended, until `expires_at`.
+    fn issue_wait(&self, claims: &WaitClaims, now: Timestamp, expires_at: Timestamp) -> Result<IssuedToken>;
     /// The claims of a good access token.
     fn verify_access(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenRefusal>;
     /// The claims of a good refresh token.
     fn verify_refresh(&self, token: &str, now: Timestamp) -> Result<RefreshClaims, TokenRefusal>;
     /// The claims of a good session token, and when it ends.
     fn verify_session(&self, token: &str, now: Timestamp) -> Result<(SessionClaims, Timestamp), TokenRefusal>;
+    /// The claims of a good wait token.
+    fn verify_wait(&self, token: &str, now: Timestamp) -> Result<WaitClaims, TokenRefusal>;
 }
 
 /// What a secret is sealed or looked up as; a value sealed for one use does not open for another.
@@ -56,6 +60,8 @@ pub enum SecretUse {
     PageToken,
     /// The answer to a call, and what the call asked for.
     Answer,
+    /// The address that somebody knocks from.
+    Address,
 }
 
 /// Randomness, and small secrets at rest.

@@ -65,7 +65,7 @@ impl FaceSessions {
 }
 
 /// Somebody who left and was let in again counts as let in from then on, not only once it connects.
-fn access(standing: Standing, now: Timestamp) -> Access {
+pub(super) fn access(standing: Standing, now: Timestamp) -> Access {
     match standing.access {
         Access::Left if standing.seat_expires_at.is_some_and(|until| until > now) => Access::Admitted,
         access => access,

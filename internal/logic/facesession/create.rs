@@ -1,6 +1,6 @@
 //! `create`: a new session with its number code, and the caller as its host.
 
-use super::{Created, FaceSessions, NewFaceSession, carry_through, check_admission};
+use super::{Created, FaceSessions, NewFaceSession, carry_through};
 use crate::text::{FieldChecks, checked};
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::{Admission, FaceSession, HostLeft};
@@ -19,6 +19,7 @@ const AUTO_END_AFTER: RangeInclusive<Duration> = Duration::from_secs(1)..=Durati
 #[derive(Debug)]
 struct Settings {
     title: Title,
+    admission: Admission,
     host_left: HostLeft,
     max_members: u32,
     auto_end_after: Option<Duration>,
@@ -39,7 +40,6 @@ impl FaceSessions {
     fn check_new(&self, new: &NewFaceSession) -> Result<Settings> {
         let mut checks = FieldChecks::default();
         let title = checks.title("title", new.title.as_deref().unwrap_or_default(), self.policy.title_max);
-        check_admission(&mut checks, new.admission);
         let max_members = new.max_members.unwrap_or(self.policy.members_max);
         checks.number("maxMembers", max_members, &(1..=self.policy.members_max));
         if let Some(after) = new.auto_end_after {
@@ -50,6 +50,7 @@ impl FaceSessions {
         checks.finish()?;
         Ok(Settings {
             title: checked(title)?,
+            admission: new.admission.unwrap_or(Admission::Open),
             host_left: new.host_left.unwrap_or(HostLeft::Countdown),
             max_members,
             auto_end_after: new.auto_end_after,
@@ -66,7 +67,7 @@ impl FaceSessions {
             id,
             title: settings.title.clone(),
             host: host.id,
-            admission: Admission::Open,
+            admission: settings.admission,
             admission_forced: false,
             locked: false,
             host_left: settings.host_left,
@@ -80,7 +81,7 @@ impl FaceSessions {
             id,
             title: settings.title,
             host,
-            admission: Admission::Open,
+            admission: settings.admission,
             host_left: settings.host_left,
             max_members: settings.max_members,
             auto_end_after: settings.auto_end_after,

@@ -67,7 +67,7 @@ impl FaceSessions {
 #[cfg(test)]
 mod tests {
     use crate::facesession::fakes::{Budgets, HERE, House, THERE};
-    use crate::facesession::{Created, Entered, Key, NewInvite};
+    use crate::facesession::{Created, Key, NewInvite, Prejoined};
     use faceshare_biz::domain::account::Caller;
     use faceshare_biz::domain::facesession::{Admission, ExpectedHits, Found};
     use faceshare_biz::domain::{MemberId, Site};
@@ -80,14 +80,15 @@ mod tests {
     const NEAR: Found = Found::Session { near: true };
     const DAY: Duration = Duration::from_secs(86_400);
 
-    async fn come(house: &House, who: Caller, site: Site, digits: &str) -> Result<Entered> {
+    async fn come(house: &House, who: Caller, site: Site, digits: &str) -> Result<Prejoined> {
         house.cases.prejoin(who, site, Key::NumberCode(digits.to_owned()), None).await
     }
 
-    /// Whether somebody is let in at once; by now nobody can be let in later.
+    /// Whether somebody is let in at once, and not asked to wait.
     async fn comes_in(house: &House, who: Caller, site: Site, created: &Created) -> bool {
         match come(house, who, site, created.code.code.digits()).await {
-            Ok(_) => true,
+            Ok(Prejoined::Admitted(_)) => true,
+            Ok(Prejoined::Waiting(_)) => false,
             Err(error) => {
                 assert_eq!(error.code, ErrorCode::NumberCodeNotJoinable);
                 false
@@ -239,7 +240,7 @@ mod tests {
         assert!(!comes_in(&house, house.person(4).await, HERE, &created).await);
         let invite = house.cases.make_invite(host, id, NewInvite::default()).await.expect("an invite");
         let by_invite = house.cases.prejoin(house.person(5).await, HERE, Key::Invite(invite.secret), None).await;
-        assert_eq!(by_invite.expect_err("barred").code, ErrorCode::NumberCodeNotJoinable);
+        by_invite.expect("asked to wait").waiting();
         assert!(comes_in(&house, house.person(6).await, THERE, &created).await, "from elsewhere");
         assert!(comes_in(&house, house.person(7).await, HERE, &other).await, "into another session");
         assert!(comes_in(&house, with_account(house.person(8).await), HERE, &created).await, "with an account");

@@ -32,7 +32,7 @@ impl FaceSessions {
     /// A new invite instead of the old, which leads nowhere from then on.
     ///
     /// # Errors
-    /// `NOT_FOUND`, `SESSION_ENDED`, `FORBIDDEN`, then `INVALID_ARGUMENT` with path `expiresIn`, `maxUses` or `approval`.
+    /// `NOT_FOUND`, `SESSION_ENDED`, `FORBIDDEN`, then `INVALID_ARGUMENT` with path `expiresIn` or `maxUses`.
     pub async fn make_invite(&self, caller: Caller, id: SessionId, new: NewInvite) -> Result<ShownInvite> {
         self.hosted(caller, id).await?;
         check_new(&new)?;
@@ -44,6 +44,7 @@ impl FaceSessions {
             expires_at: self.now() + new.expires_in.unwrap_or(self.policy.invite_ttl),
             max_uses: new.max_uses,
             uses: 0,
+            approval: new.approval.unwrap_or(false),
         };
         self.deps.invites.put(&invite).await?;
         Ok(ShownInvite { secret, expires_at: invite.expires_at, max_uses: invite.max_uses, uses: invite.uses })
@@ -74,9 +75,6 @@ fn check_new(new: &NewInvite) -> Result<()> {
     if let Some(max_uses) = new.max_uses {
         checks.number("maxUses", max_uses, &MAX_USES);
     }
-    if new.approval == Some(true) {
-        checks.refuse("approval", "not available in this version");
-    }
     checks.finish()
 }
 
@@ -90,7 +88,7 @@ mod tests {
         let new = NewInvite { expires_in: Some(Duration::from_secs(59)), max_uses: Some(0), approval: Some(true) };
         let error = check_new(&new).expect_err("all wrong");
         let paths: Vec<_> = error.violations.iter().map(|v| v.path.as_str()).collect();
-        assert_eq!(paths, ["expiresIn", "maxUses", "approval"]);
+        assert_eq!(paths, ["expiresIn", "maxUses"]);
     }
 
     #[test]

@@ -12,6 +12,8 @@
 //! it, after its end too; what would change an ended session is `SESSION_ENDED`; what only the host may do is `FORBIDDEN` to the others.
 
 mod access;
+#[cfg(test)]
+mod approval;
 mod code_policy;
 mod create;
 mod door;
@@ -23,6 +25,7 @@ mod fakes;
 mod get;
 mod guess;
 mod invite;
+mod knock;
 mod list;
 mod members;
 mod number_code;
@@ -38,6 +41,7 @@ mod search;
 mod tests;
 mod token;
 mod types;
+mod wait;
 
 pub use code_policy::CodePolicy;
 pub use door_watch::DoorWatch;
@@ -45,14 +49,16 @@ pub use facecrontask::{CRON_INTERVAL, FaceCronTask};
 pub use projector::{Projector, ProjectorDeps};
 pub use purge::purge_number_codes;
 pub use retention::Retention;
-pub use types::{Created, DeviceInput, Entered, Key, NewFaceSession, NewInvite, PatchInput, Preview, ShownCode, ShownInvite};
+pub use types::{
+    Created, DeviceInput, Entered, Key, NewFaceSession, NewInvite, PatchInput, Prejoined, Preview, ShownCode, ShownInvite, Waited, Waiting,
+};
+pub use wait::WAIT_POLL;
 
 use crate::instruction::Sessions;
 use crate::instruction::mgr::pointaddresses::PointAddresses;
-use crate::text::FieldChecks;
 use faceshare_biz::domain::account::{AccountRepository, Caller, IssuedToken};
 use faceshare_biz::domain::facesession::{
-    Admission, FaceSessionRepository, GuessBudgets, HostContacts, InviteRepository, NumberCodeRepository, SessionClaims,
+    FaceSessionRepository, GuessBudgets, HostContacts, InviteRepository, NumberCodeRepository, SessionClaims,
 };
 use faceshare_biz::domain::instruction::Profile;
 use faceshare_biz::domain::port::{Clock, IdGenerator, Secrets, Tokens};
@@ -147,13 +153,6 @@ impl FaceSessions {
     fn session_token(&self, caller: Caller, session: SessionId, point: PointId) -> Result<IssuedToken> {
         let claims = SessionClaims { session, member: caller.account, point, family: caller.family };
         self.deps.tokens.issue_session(&claims, self.now())
-    }
-}
-
-/// Approval at the door does not exist yet: asking for it is refused, never read as an open door.
-fn check_admission(checks: &mut FieldChecks, admission: Option<Admission>) {
-    if admission == Some(Admission::Approval) {
-        checks.refuse("admission", "not available in this version: APPROVAL");
     }
 }
 

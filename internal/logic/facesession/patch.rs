@@ -1,6 +1,6 @@
 //! `patch`: the host changes a session.
 
-use super::{FaceSessions, PatchInput, check_admission};
+use super::{FaceSessions, PatchInput};
 use crate::text::FieldChecks;
 use faceshare_biz::Result;
 use faceshare_biz::domain::SessionId;
@@ -27,7 +27,6 @@ impl FaceSessions {
     fn check_patch(&self, input: &PatchInput) -> Result<Patch> {
         let mut checks = FieldChecks::default();
         let title = input.title.as_deref().and_then(|title| checks.title("title", title, self.policy.title_max));
-        check_admission(&mut checks, input.admission);
         if let Some(max_members) = input.max_members {
             checks.number("maxMembers", max_members, &(1..=self.policy.members_max));
         }

@@ -1,64 +1,85 @@
-//! `prejoin`: a number code or an invite becomes a seat and a session token.
+//! `prejoin`: a number code or an invite becomes a seat and a session token, or a knock and a wait token.
 
+use super::access::access;
 use super::door::Admittance;
 use super::guess::{Lead, Visitor, not_joinable, parse_key};
-use super::{DeviceInput, Entered, FaceSessions, Key, carry_through};
+use super::{DeviceInput, Entered, FaceSessions, Key, Prejoined, carry_through};
+use crate::instruction::Standing;
 use crate::text::{FieldChecks, checked};
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::{CodeRecord, FaceSession, Invite, InviteUse};
-use faceshare_biz::domain::instruction::{Device, Profile};
-use faceshare_biz::domain::{PointId, Site, Timestamp};
+use faceshare_biz::domain::instruction::{Device, Origin, Profile};
+use faceshare_biz::domain::port::SecretUse;
+use faceshare_biz::domain::{KnockId, MemberId, PointId, SessionId, Site, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
-use faceshare_exec::{Access, Input, State, Via};
+use faceshare_exec::{Access, Arrival, Input, State, Via};
+use std::net::IpAddr;
 
-/// What is proposed when the key is good.
-struct Seat {
+/// Who comes to the door, whatever the key says.
+struct Arriving {
     profile: Profile,
     point: PointId,
     device: Option<Device>,
+    /// The knock it becomes if the host must let it in.
+    knock: KnockId,
+    origin: Origin,
 }
 
-/// The session, and until when a seat holds the place; `None`: being a member does.
-type Taken = (FaceSession, Option<Timestamp>);
+/// How the caller stands once its arrival is committed.
+pub(super) enum Place {
+    /// It is in; `None`: its place is not held by a seat.
+    In(Option<Timestamp>),
+    /// It waits.
+    Waits(KnockId, Timestamp),
+    /// Neither: what it came to was undone meanwhile.
+    Out,
+}
+
+/// The session, and the caller's place in it.
+type Taken = (FaceSession, Place);
 
 impl FaceSessions {
-    /// Lets the caller in as a new point, and holds a place until it connects.
+    /// Lets the caller in as a new point and holds a place until it connects, or lets it wait for the host. Who waits already goes on
+    /// waiting.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` with path `numberCode`, `device.name` or `device.kind`; `RATE_LIMITED` when a budget of wrong codes is spent;
-    /// `LIMIT_EXCEEDED` when too many from the same address have a seat and do not connect; else `NUMBER_CODE_NOT_JOINABLE`, for whatever
-    /// reason.
-    pub async fn prejoin(&self, caller: Caller, site: Site, key: Key, device: Option<DeviceInput>) -> Result<Entered> {
+    /// `LIMIT_EXCEEDED` when too many from the same address have a seat and do not connect, or too many wait; else
+    /// `NUMBER_CODE_NOT_JOINABLE`, for whatever reason.
+    pub async fn prejoin(&self, caller: Caller, site: Site, key: Key, device: Option<DeviceInput>) -> Result<Prejoined> {
         let mut checks = FieldChecks::default();
         let key = parse_key(&mut checks, key);
         let device = device.map(|d| checks.device("device", d.name.as_deref(), d.kind.as_deref()));
         checks.finish()?;
         let key = checked(key)?;
-        let seat = Seat { profile: self.profile(caller).await?, point: self.new_point()?, device };
-        let (this, point) = (self.clone(), seat.point);
-        let visitor = Visitor { caller, site };
+        let (profile, point) = (self.profile(caller).await?, self.new_point()?);
+        let arriving = Arriving { profile, point, device, knock: self.new_knock()?, origin: self.origin(site.address) };
+        let (this, visitor) = (self.clone(), Visitor { caller, site });
         let enter = |lead: Lead, admittance| {
             carry_through(async move {
-                if admittance == Admittance::Approval {
-                    return Err(not_joinable());
-                }
-                let taken = this.take_seat(visitor, &lead, seat).await?;
-                if let Lead::Code(code) = &lead {
+                let (session, place) = this.take_place(visitor, &lead, arriving, admittance).await?;
+                if let (Lead::Code(code), Place::In(_)) = (&lead, &place) {
                     this.prolong(code).await;
                 }
-                Ok(taken)
+                this.placed(caller, session, point, place)
             })
         };
-        let (session, seat) = self.guess(visitor, &key, enter).await?;
-        let token = self.session_token(caller, session.id, point)?;
-        // The place of somebody who is a member already is held by being one: the token is all that expires.
-        let seat_expires_at = seat.unwrap_or(token.expires_at);
-        Ok(Entered { session, token, seat_expires_at })
+        self.guess(visitor, &key, enter).await
     }
 
-    /// Takes a seat in the session that the key leads to, unless too many seats of its address are not used; the session, and until when the seat
-    /// is held.
-    async fn take_seat(&self, who: Visitor, lead: &Lead, seat: Seat) -> Result<Taken> {
+    fn new_knock(&self) -> Result<KnockId> {
+        KnockId::new(self.deps.ids.next_id()).ok_or_else(|| Error::internal("the id generator gave a number that is no id"))
+    }
+
+    /// An address as knocks keep it: what is written down cannot be read as one.
+    fn origin(&self, address: IpAddr) -> Origin {
+        let print = self.deps.secrets.fingerprint(SecretUse::Address, &address.to_string());
+        let words = print.chunks_exact(8).map(|word| word.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)));
+        Origin(words.fold(0, |all, word| all ^ word))
+    }
+
+    /// Takes a seat in the session that the key leads to, or knocks, unless too many seats of its address are not used.
+    async fn take_place(&self, who: Visitor, lead: &Lead, arriving: Arriving, admittance: Admittance) -> Result<Taken> {
         let (id, member, now) = (lead.session(), who.caller.account, self.now());
         let until = now + self.deps.sessions.settings().rules.seat;
         let held = self.deps.addresses.hold_seat(id, member, who.site.address, (now, until), self.policy.seats_per_address);
@@ -66,26 +87,26 @@ impl FaceSessions {
             let error = Error::new(ErrorCode::LimitExceeded, "too many people at your address have a seat here and have not connected yet");
             error.retry_after(wait)
         })?;
-        let outcome = self.propose_seat(who.caller, lead, seat).await;
-        if outcome.is_err() {
+        let outcome = self.arrive(who.caller, lead, arriving, admittance == Admittance::Approval).await;
+        if !matches!(outcome, Ok((_, Place::In(_)))) {
             self.deps.addresses.give_up_seat(id, member);
         }
         outcome
     }
 
-    async fn propose_seat(&self, caller: Caller, lead: &Lead, seat: Seat) -> Result<Taken> {
-        let Seat { profile, point, device } = seat;
-        let (id, who) = (lead.session(), caller.account);
-        let taken = move |state: &State| {
-            let held = state.presence(who).is_none().then(|| state.seat_expires_at(who)).flatten();
-            (state.face_session(), held)
+    async fn arrive(&self, caller: Caller, lead: &Lead, arriving: Arriving, approval: bool) -> Result<Taken> {
+        let Arriving { profile, point, device, knock, origin } = arriving;
+        let (id, who, now) = (lead.session(), caller.account, self.now());
+        let propose = |via, approval| {
+            let arrival = Arrival { profile, point, device, via, approval, knock, origin: Some(origin) };
+            let taken = move |state: &State| (state.face_session(), place(state, who, now));
+            self.deps.sessions.propose_and(id, Input::Arrive(Box::new(arrival)), taken)
         };
-        let propose = |via| self.deps.sessions.propose_and(id, Input::Seat { profile, point, device, via }, taken);
         match lead {
-            Lead::Code(_) => propose(Via::Code).await,
+            Lead::Code(_) => propose(Via::Code, approval).await,
             Lead::Invite(invite) => {
                 let spent = self.spend(caller, invite).await?;
-                let outcome = propose(Via::Invite).await;
+                let outcome = propose(Via::Invite, approval || invite.approval).await;
                 if let Err(error) = &outcome {
                     self.refund(invite, spent, error).await;
                 }
@@ -94,10 +115,11 @@ impl FaceSessions {
         }
     }
 
-    /// Spends a use of the invite, unless the caller is in already: whether it did.
+    /// Spends a use of the invite, unless the caller is in or waits already: whether it did.
     async fn spend(&self, caller: Caller, invite: &Invite) -> Result<bool> {
         match self.look(caller, invite.session).await?.access {
             Access::Host | Access::Present | Access::Admitted => Ok(false),
+            Access::Stranger if self.waits(caller, invite.session).await? => Ok(false),
             Access::Left | Access::Removed | Access::Stranger => match self.deps.invites.spend(invite.fingerprint, self.now()).await? {
                 InviteUse::Spent => Ok(true),
                 InviteUse::Refused => Err(not_joinable()),
@@ -123,5 +145,36 @@ impl FaceSessions {
         if let Err(error) = self.deps.codes.extend(code.fingerprint, now, end).await {
             tracing::warn!(session = %code.session, %error, cause = ?error.cause(), "a number code was used and not prolonged");
         }
+    }
+
+    async fn waits(&self, caller: Caller, id: SessionId) -> Result<bool> {
+        let who = caller.account;
+        self.deps.sessions.read(id, move |state| state.knock_of(who).is_some()).await
+    }
+
+    /// What the caller gets for its place in the session.
+    pub(super) fn placed(&self, caller: Caller, session: FaceSession, point: PointId, place: Place) -> Result<Prejoined> {
+        match place {
+            Place::In(seat) => {
+                let token = self.session_token(caller, session.id, point)?;
+                // The place of somebody who is a member already is held by being one: the token is all that expires.
+                let seat_expires_at = seat.unwrap_or(token.expires_at);
+                Ok(Prejoined::Admitted(Entered { session, token, seat_expires_at }))
+            }
+            Place::Waits(knock, until) => Ok(Prejoined::Waiting(self.wait_token(caller, session.id, knock, until)?)),
+            Place::Out => Err(not_joinable()),
+        }
+    }
+}
+
+/// How somebody stands who has just arrived.
+pub(super) fn place(state: &State, who: MemberId, now: Timestamp) -> Place {
+    let standing = Standing { access: state.access(who), seat_expires_at: state.seat_expires_at(who) };
+    match access(standing, now) {
+        Access::Present => Place::In(None),
+        Access::Host => Place::In(state.presence(who).is_none().then(|| state.seat_expires_at(who)).flatten()),
+        Access::Admitted | Access::Left => Place::In(state.seat_expires_at(who)),
+        Access::Removed => Place::Out,
+        Access::Stranger => state.knock_of(who).map_or(Place::Out, |knock| Place::Waits(knock.id, knock.until)),
     }
 }

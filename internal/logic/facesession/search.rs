@@ -44,7 +44,7 @@ fn preview(state: &State, who: MemberId, now: Timestamp) -> Option<Preview> {
     let session = state.face_session();
     let welcome = match state.access(who) {
         Access::Removed => false,
-        Access::Stranger => !session.locked,
+        Access::Stranger => !session.locked && !state.is_denied(who),
         Access::Host | Access::Present | Access::Admitted | Access::Left => true,
     };
     let joinable = welcome && session.ended.is_none() && state.has_room_for(who, now);

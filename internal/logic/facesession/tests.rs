@@ -5,7 +5,7 @@ use super::{CodePolicy, DeviceInput, Key, NewFaceSession, NewInvite, PatchInput,
 use crate::fakes::PlainTokens;
 use crate::instruction::SessionObserver;
 use faceshare_biz::domain::account::Caller;
-use faceshare_biz::domain::facesession::{Admission, EndReason, FaceSessionRepository, NumberCodeRepository, SessionClaims, Status};
+use faceshare_biz::domain::facesession::{EndReason, FaceSessionRepository, NumberCodeRepository, SessionClaims, Status};
 use faceshare_biz::domain::port::{Clock, Tokens};
 use faceshare_biz::domain::{PageRequest, PointId, SessionId, Title};
 use faceshare_biz::{Error, ErrorCode};
@@ -42,7 +42,7 @@ async fn two_people_meet_by_a_number_code() {
     assert_eq!((preview.title, preview.host_nickname.as_str()), (created.session.title.clone(), "person 1"));
 
     let device = DeviceInput { name: Some("Bob's phone".to_owned()), kind: Some("phone".to_owned()) };
-    let entered = house.cases.prejoin(guest, HERE, by_code(created.code.code.digits()), Some(device)).await.expect("let in");
+    let entered = house.cases.prejoin(guest, HERE, by_code(created.code.code.digits()), Some(device)).await.expect("let in").admitted();
     assert!(entered.seat_expires_at > house.clock.now());
     let (claims, _) = PlainTokens.verify_session(&entered.token.token, house.clock.now()).expect("a session token");
     assert_eq!((claims.session, claims.member, claims.family), (created.session.id, guest.account, guest.family));
@@ -59,14 +59,14 @@ async fn a_new_session_is_checked_in_all_its_fields_at_once() {
     let host = house.person(1).await;
     let new = NewFaceSession {
         title: Some("x".repeat(101)),
-        admission: Some(Admission::Approval),
+        admission: None,
         max_members: Some(501),
         auto_end_after: Some(Duration::from_millis(999)),
         device: Some(DeviceInput { name: Some("a\u{0}".to_owned()), kind: None }),
         host_left: None,
     };
     let error = house.cases.create(host, new).await.expect_err("all wrong");
-    assert_eq!(paths(&error), ["title", "admission", "maxMembers", "autoEndAfter", "device.name"]);
+    assert_eq!(paths(&error), ["title", "maxMembers", "autoEndAfter", "device.name"]);
     assert_eq!(house.directory.get(SessionId::new(1_001).expect("an id")), None);
 }
 
@@ -330,18 +330,6 @@ async fn a_use_of_an_invite_that_came_to_nothing_is_given_back() {
     assert_eq!(house.cases.invite(host, id).await.expect("unspent").uses, 0);
     house.cases.patch(host, id, lock(false)).await.expect("unlocked");
     assert!(house.cases.prejoin(guest, HERE, by_invite(&invite.secret), None).await.is_ok());
-}
-
-#[tokio::test]
-async fn approval_is_refused_wherever_it_is_asked_for() {
-    let house = House::new();
-    let host = house.person(1).await;
-    let id = house.open(host).await.session.id;
-    let patch = PatchInput { admission: Some(Admission::Approval), ..PatchInput::default() };
-    assert_eq!(paths(&house.cases.patch(host, id, patch).await.expect_err("refused")), ["admission"]);
-    let new = NewInvite { approval: Some(true), ..NewInvite::default() };
-    assert_eq!(paths(&house.cases.make_invite(host, id, new).await.expect_err("refused")), ["approval"]);
-    assert_eq!(house.cases.get(host, id).await.expect("a session").admission, Admission::Open);
 }
 
 #[tokio::test]

@@ -81,6 +81,62 @@ pub struct Entered {
     pub seat_expires_at: Timestamp,
 }
 
+/// How the attempt to come in went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prejoined {
+    /// There is a seat.
+    Admitted(Entered),
+    /// The host is asked.
+    Waiting(Waiting),
+}
+
+#[cfg(test)]
+impl Prejoined {
+    pub(super) fn admitted(self) -> Entered {
+        match self {
+            Self::Admitted(entered) => entered,
+            Self::Waiting(waiting) => panic!("{waiting:?} is no seat"),
+        }
+    }
+
+    pub(super) fn waiting(self) -> Waiting {
+        match self {
+            Self::Waiting(waiting) => waiting,
+            Self::Admitted(entered) => panic!("{entered:?} does not wait"),
+        }
+    }
+}
+
+/// Somebody waits to be let in.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// A secret: with which to ask how it ends.
+    pub token: String,
+    /// Unanswered until then, the knock expires.
+    pub expires_at: Timestamp,
+}
+
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Waiting").field("token", &"***").field("expires_at", &self.expires_at).finish()
+    }
+}
+
+/// How a knock stands when somebody has waited for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waited {
+    /// The host let the caller in.
+    Admitted(Entered),
+    /// The host has not answered yet.
+    Waiting(Waiting),
+    /// The host did not let the caller in, or removed it since.
+    Denied,
+    /// The host did not answer in time.
+    Expired,
+    /// The session is over.
+    Ended,
+}
+
 /// What a number code tells before one goes in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preview {

@@ -8,14 +8,14 @@ use super::window::ResumeWindow;
 use faceshare_biz::domain::facesession::FaceSession;
 use faceshare_biz::domain::instruction::{Append, FrameCodec, LogRecord, Notice, Retained, SessionLog, SnapshotRecord};
 use faceshare_biz::domain::port::{Clock, Secrets};
-use faceshare_biz::domain::{MemberId, SessionId, Timestamp};
+use faceshare_biz::domain::{KnockId, MemberId, SessionId, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
 use faceshare_exec::{Entry, Genesis, Input, State};
 use futures_util::FutureExt;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 /// Told after a commit that changed what is listed of a session: title, host, limits, end. Must return quickly.
@@ -149,6 +149,19 @@ impl Sessions {
     /// `NOT_FOUND` when there is no such session.
     pub async fn tell_host(&self, id: SessionId, notice: Notice) -> Result<()> {
         self.send(id, Request::TellHost(notice)).await.map(drop)
+    }
+
+    /// Returns when a knock does not wait any more, or when it is time to look anew because somebody else waits for it or the session's
+    /// task stopped.
+    ///
+    /// # Errors
+    /// `NOT_FOUND` when there is no such session.
+    pub async fn await_knock(&self, id: SessionId, knock: KnockId) -> Result<()> {
+        let (listener, over) = oneshot::channel();
+        self.send(id, Request::AwaitKnock { knock, listener }).await?;
+        // Nothing is ever sent: the channel closes.
+        let _ = over.await;
+        Ok(())
     }
 
     /// The points of this process.

@@ -29,7 +29,8 @@ fn session(id: u64) -> SessionId {
 
 fn invite(secret: u8, of: u64, max_uses: Option<u32>) -> Invite {
     let sealed = format!("sealed {secret}");
-    Invite { fingerprint: [secret; 32], sealed, session: session(of), expires_at: Timestamp::from_millis(200), max_uses, uses: 0 }
+    let approval = secret.is_multiple_of(2);
+    Invite { fingerprint: [secret; 32], sealed, session: session(of), expires_at: Timestamp::from_millis(200), max_uses, uses: 0, approval }
 }
 
 async fn uses(invites: &impl InviteRepository, of: u64) -> Option<u32> {

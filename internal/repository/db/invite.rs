@@ -35,6 +35,7 @@ impl InviteRepository for Invites {
             expires_at: Set(invite.expires_at.as_millis()),
             max_uses: Set(invite.max_uses.map(i64::from)),
             uses: Set(i64::from(invite.uses)),
+            approval: Set(invite.approval),
         };
         let transaction = self.db.begin().await?;
         Entity::delete_by_id(session).exec(&transaction).await.map_err(from_db)?;
@@ -97,6 +98,7 @@ impl TryFrom<Model> for Invite {
             expires_at: Timestamp::from_millis(row.expires_at),
             max_uses: row.max_uses.map(u32::try_from).transpose().map_err(|_| unreadable("invites.max_uses"))?,
             uses: u32::try_from(row.uses).map_err(|_| unreadable("invites.uses"))?,
+            approval: row.approval,
         })
     }
 }

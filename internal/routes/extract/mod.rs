@@ -8,4 +8,4 @@ mod path;
 pub use authenticated::{Authenticated, MaybeAuthenticated};
 pub use client_site::ClientSite;
 pub use json::{OptionalJson, ValidJson};
-pub use path::{MemberPath, SessionPath};
+pub use path::{KnockPath, MemberPath, SessionPath};

@@ -3,7 +3,7 @@
 use crate::e::HttpError;
 use axum::extract::{FromRequestParts, RawPathParams};
 use faceshare_biz::Error;
-use faceshare_biz::domain::{MemberId, SessionId};
+use faceshare_biz::domain::{KnockId, MemberId, SessionId};
 use http::request::Parts;
 use std::str::FromStr;
 
@@ -20,6 +20,15 @@ pub struct MemberPath {
     pub member: MemberId,
 }
 
+/// `{id}` and `{knockId}`: somebody who waits at a face session.
+#[derive(Debug, Clone, Copy)]
+pub struct KnockPath {
+    /// The session.
+    pub session: SessionId,
+    /// The knock.
+    pub knock: KnockId,
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for SessionPath {
     type Rejection = HttpError;
 
@@ -34,6 +43,15 @@ impl<S: Send + Sync> FromRequestParts<S> for MemberPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let params = params(parts, state).await?;
         Ok(Self { session: param(&params, "id")?, member: param(&params, "memberId")? })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for KnockPath {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let params = params(parts, state).await?;
+        Ok(Self { session: param(&params, "id")?, knock: param(&params, "knockId")? })
     }
 }
 

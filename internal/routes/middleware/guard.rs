@@ -79,7 +79,7 @@ where
             return Box::pin(std::future::ready(Ok(HttpError(error).into_response())));
         }
         DefaultBodyLimit::max(self.limits.body).apply(&mut request);
-        let timeout = self.limits.timeout;
+        let timeout = deadline::of(self.limits.timeout, request.uri().path());
         if let Some(once) = self.limits.once.as_ref().filter(|once| once.concerns(&request)) {
             return Box::pin(deadline::enforce(timeout, once.clone().run(request, self.inner.clone())));
         }

@@ -52,6 +52,10 @@ struct Scene {
     /// A member whom nobody minds.
     other: Guest,
     stream_token: String,
+    /// Somebody who waits.
+    knock: String,
+    /// What the guest waits with, at another session, where it was denied.
+    wait_token: Value,
 }
 
 impl Scene {
@@ -71,9 +75,13 @@ impl Scene {
             http.prejoin(who, &code).await.ok(200);
         }
         http.delete(&format!("/v1/face-sessions/{id}/members/{}", removed.id), &host.access).await.ok(204);
-        http.post(&format!("/v1/face-sessions/{id}/invoke-link"), &host.access, json!({})).await.ok(200);
+        let link = http.post(&format!("/v1/face-sessions/{id}/invoke-link"), &host.access, json!({"approval": true})).await.ok(200);
+        let knocker = http.guest("knocker").await;
+        http.post("/v1/face-sessions/prejoin", &knocker.access, json!({"inviteToken": link["inviteToken"]})).await.ok(202);
+        let knock = the_knock(http, &id, &host).await;
+        let wait_token = denied(http, &host, &guest).await;
         let stream_token = text(&created["sessionToken"]);
-        Self { http: http.clone(), id, code, host, member, removed, guest, account, other, stream_token }
+        Self { http: http.clone(), id, code, host, member, removed, guest, account, other, stream_token, knock, wait_token }
     }
 
     fn token(&self, caller: &str, expired: &str) -> Option<String> {
@@ -104,16 +112,32 @@ impl Scene {
             ("PATCH", "/v1/accounts/me") => Some(json!({"nickname": "other"})),
             ("POST", "/v1/accounts/refresh") => Some(json!({"refreshToken": self.http.guest("refreshing").await.refresh})),
             ("POST", "/v1/face-sessions/search" | "/v1/face-sessions/prejoin") => Some(by_code),
+            ("POST", "/v1/face-sessions/wait") => Some(json!({"waitToken": self.wait_token})),
             ("PATCH", "/v1/face-sessions/{id}") => Some(json!({"title": "New"})),
             _ => None,
         }
     }
 
     async fn call(&self, row: &Row, caller: &str, expired: &str) -> Answer {
-        let path = row.path.replace("{id}", &self.id).replace("{memberId}", &self.other.id);
+        let path = row.path.replace("{id}", &self.id).replace("{memberId}", &self.other.id).replace("{knockId}", &self.knock);
         let token = self.token(caller, expired);
         self.http.call(row.method.clone(), &path, token.as_deref(), self.body(row).await.as_ref()).await
     }
+}
+
+async fn the_knock(http: &Http, session: &str, host: &Guest) -> String {
+    let knocks = http.get(&format!("/v1/face-sessions/{session}/knocks"), &host.access).await.ok(200);
+    knocks["knocks"][0]["knockId"].as_str().expect("a knock").to_owned()
+}
+
+/// Somebody knocks and is denied: what it waited with.
+async fn denied(http: &Http, host: &Guest, guest: &Guest) -> Value {
+    let created = http.create(host, json!({"admission": "APPROVAL"})).await;
+    let (id, code) = (created["faceSession"]["id"].as_str().expect("an id"), created["numberCode"]["code"].as_str().expect("a code"));
+    let waiting = http.prejoin(guest, code).await.ok(202);
+    let knock = the_knock(http, id, host).await;
+    http.post(&format!("/v1/face-sessions/{id}/knocks/{knock}/deny"), &host.access, json!({})).await.ok(204);
+    waiting["waitToken"].clone()
 }
 
 fn outcome(answer: &Answer) -> String {

@@ -17,6 +17,8 @@ pub struct Invite {
     pub max_uses: Option<u32>,
     /// How often it was used.
     pub uses: u32,
+    /// Whether the host must let in who comes by it.
+    pub approval: bool,
 }
 
 impl Invite {

@@ -1,6 +1,6 @@
 //! A face session as everybody in it sees it.
 
-use crate::domain::{FamilyId, MemberId, PointId, SessionId, Timestamp, Title};
+use crate::domain::{AccountId, FamilyId, KnockId, MemberId, PointId, SessionId, Timestamp, Title};
 use serde::{Deserialize, Serialize};
 
 /// Whether a session goes on.
@@ -83,6 +83,17 @@ impl FaceSession {
     pub const fn status(&self) -> Status {
         if self.ended.is_some() { Status::Ended } else { Status::Active }
     }
+}
+
+/// What a wait token says: whose knock at which session it asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitClaims {
+    /// The session.
+    pub session: SessionId,
+    /// Who knocked.
+    pub account: AccountId,
+    /// The knock.
+    pub knock: KnockId,
 }
 
 /// What a session token says: it opens the stream of one session as one point of one member.

@@ -1,6 +1,6 @@
 //! Frames: one instruction on its way to or from a client, before it has a wire format.
 
-use super::{Command, Epoch, Event, PointInfo, Role, SentAction, Seq, Snapshot};
+use super::{Command, Epoch, Event, MemberKnock, PointInfo, Role, SentAction, Seq, Snapshot};
 use crate::ErrorCode;
 use crate::domain::{MemberId, Timestamp};
 use std::borrow::Cow;
@@ -106,6 +106,8 @@ pub enum Notice {
         /// Its end; `None`: there is none.
         expires_at: Option<Timestamp>,
     },
+    /// To the host: somebody waits at the door, or does so no longer.
+    MemberKnock(MemberKnock),
     /// Where the one that the receiver follows is.
     ActionSync(SentAction),
 }

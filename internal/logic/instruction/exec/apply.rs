@@ -59,6 +59,8 @@ impl State {
             Change::AutoEnd(auto_end) => self.auto_end = *auto_end,
             Change::Ended(ended) => self.ended = Some(*ended),
             Change::Nonce { member, nonce, seq } => self.remember_nonce(*member, *nonce, *seq),
+            Change::Knocked(knock) => self.knocked(knock, at),
+            Change::KnockOver { knock, state } => self.knock_over(*knock, *state),
             Change::Epoch(epoch) => {
                 self.epoch = epoch.clone();
                 self.seq = Seq::NONE;

@@ -4,7 +4,7 @@ use crate::draft::Draft;
 use crate::rules::Rules;
 use crate::session_auto_end::{self, Cause};
 use crate::state::{State, Timer};
-use crate::{member_change, quit, sess_end};
+use crate::{knock, member_change, quit, sess_end};
 use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::facesession::EndReason;
 
@@ -17,6 +17,7 @@ pub(crate) fn step(draft: &mut Draft<'_>) {
     match draft.state.timers.first() {
         Some((at, Timer::Announce(member, point))) if *at <= draft.now => member_change::announce_loss(draft, *member, *point, *at),
         Some((at, Timer::Grace(member))) if *at <= draft.now => quit::time_out(draft, *member),
+        Some((at, Timer::Knock(id))) if *at <= draft.now => knock::expire(draft, *id),
         _ if cause.wants_notice(draft.state, draft.now) => session_auto_end::settle(draft, cause),
         _ => {}
     }

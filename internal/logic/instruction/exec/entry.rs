@@ -1,9 +1,10 @@
 //! What goes into the kernel, and what comes out and into the log.
 
+use crate::knock::{Knock, KnockAnswer};
 use crate::state::{Follow, State};
 use faceshare_biz::domain::facesession::{Admission, Ended, HostLeft};
-use faceshare_biz::domain::instruction::{AutoEnd, Command, Device, Epoch, Event, Presenting, Profile, Seq};
-use faceshare_biz::domain::{MemberId, PointId, SessionId, Timestamp, Title};
+use faceshare_biz::domain::instruction::{AutoEnd, Command, Device, Epoch, Event, KnockState, Origin, Presenting, Profile, Seq};
+use faceshare_biz::domain::{KnockId, MemberId, PointId, SessionId, Timestamp, Title};
 use faceshare_biz::{Error, ErrorCode};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -60,6 +61,25 @@ pub enum Via {
     Token,
 }
 
+/// Somebody who comes with a code or an invite.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Who, as the account is now.
+    pub profile: Profile,
+    /// The point that the session token will name, once there is one.
+    pub point: PointId,
+    /// What it is; `None`: nobody knows.
+    pub device: Option<Device>,
+    /// By what right.
+    pub via: Via,
+    /// The host must let this one in though the session does not ask for it: the invite, or the state of the house, does.
+    pub approval: bool,
+    /// The knock it becomes if the host must let it in.
+    pub knock: KnockId,
+    /// Where it comes from.
+    pub origin: Option<Origin>,
+}
+
 /// One thing that happens to a session.
 #[derive(Debug, Clone)]
 pub enum Input {
@@ -84,6 +104,17 @@ pub enum Input {
         device: Option<Device>,
         /// By what right.
         via: Via,
+    },
+    /// Somebody comes with a code or an invite: it gets a seat, or knocks if the host must let it in.
+    Arrive(Box<Arrival>),
+    /// The host answers a knock, said over HTTP.
+    AnswerKnock {
+        /// Who answers.
+        by: MemberId,
+        /// Which knock.
+        knock: KnockId,
+        /// What.
+        answer: KnockAnswer,
     },
     /// A point connected.
     Connect {
@@ -264,6 +295,15 @@ pub enum Change {
     },
     /// The order starts anew.
     Epoch(Epoch),
+    /// Somebody waits at the door.
+    Knocked(Box<Knock>),
+    /// A knock waits no longer. One that was denied bars its sender.
+    KnockOver {
+        /// Which.
+        knock: KnockId,
+        /// How it stands now.
+        state: KnockState,
+    },
 }
 
 /// The whole outcome of one input: what changes, and what everybody is told.

@@ -23,7 +23,7 @@ pub(crate) fn step(draft: &mut Draft<'_>, member: MemberId) -> Result<(), Reject
             draft.change(Change::Left { member });
         }
         Some(Standing::Left) => {}
-        Some(Standing::Removed) | None => return Err(Reject::new(ErrorCode::NotFound, "you are not in this session")),
+        Some(Standing::Removed | Standing::Denied) | None => return Err(Reject::new(ErrorCode::NotFound, "you are not in this session")),
     }
     Ok(())
 }

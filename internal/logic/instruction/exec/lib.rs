@@ -5,13 +5,14 @@
 //! the same snapshot give the same state, on any machine, at any time.
 //!
 //! There is one file for each instruction. What several of them need stands in `leave` (somebody is gone), `follow_change` (the follow
-//! graph), `session_auto_end` (the countdown) and `draft` (an entry in the making).
+//! graph), `knock` (who waits at the door), `session_auto_end` (the countdown) and `draft` (an entry in the making).
 //!
 //! # Invariants
 //! - A rejected input leaves the state as it was: `step` only reads it.
 //! - The frames of an entry have consecutive seqs, in the order they stand in.
 //! - Every member's stored root is the end of its effective chain, and no chain has a cycle.
 //! - At most one member presents, and it is present.
+//! - A knock is answered at most once; whoever waits is nobody that the session knows.
 
 mod ack_heart;
 mod action_sync;
@@ -26,6 +27,7 @@ mod follow_change;
 mod follow_me;
 mod follow_other;
 mod http_quit;
+mod knock;
 mod leave;
 mod member_change;
 mod member_join;
@@ -44,7 +46,8 @@ mod tests;
 pub use ack_heart::Watermark;
 pub use action_sync::{ActionTable, ActionVerdict};
 pub use apply::apply;
-pub use entry::{Change, Entry, Genesis, Info, Input, Patch, Reject, Step, Via};
+pub use entry::{Arrival, Change, Entry, Genesis, Info, Input, Patch, Reject, Step, Via};
+pub use knock::{Knock, KnockAnswer};
 pub use rules::Rules;
 pub use state::{Access, Follow, Person, PointState, Presence, Standing, State};
 
@@ -66,6 +69,7 @@ pub fn step(state: &State, rules: &Rules, now: Timestamp, input: Input) -> Resul
     match input {
         Input::Command { member, point, nonce, command } => return instruct(draft, member, point, nonce, command),
         Input::Seat { profile, point, device, via } => seat::step(&mut draft, profile, point, device, via)?,
+        Input::Arrive(arrival) => knock::arrive(&mut draft, *arrival)?,
         Input::Connect { member, point, incarnation } => member_join::step(&mut draft, member, point, incarnation)?,
         Input::PointLost { point, incarnation } => member_change::point_lost(&mut draft, point, incarnation),
         Input::Restart => member_change::restart(&mut draft),
@@ -73,6 +77,7 @@ pub fn step(state: &State, rules: &Rules, now: Timestamp, input: Input) -> Resul
         Input::Profile(profile) => profile::step(&mut draft, profile)?,
         Input::HttpQuit { member } => http_quit::step(&mut draft, member)?,
         Input::Remove { by, member } => quit::remove(&mut draft, by, member)?,
+        Input::AnswerKnock { by, knock, answer } => knock::answer(&mut draft, by, knock, answer)?,
         Input::End { by } => sess_end::step(&mut draft, by)?,
         Input::NewEpoch { epoch } => draft.change(Change::Epoch(epoch)),
         Input::Due => due::step(&mut draft),
@@ -100,9 +105,8 @@ fn instruct(mut draft: Draft<'_>, member: MemberId, point: PointId, nonce: u64, 
         Command::CancelFollow { suspend } => cancel_follow::step(&mut draft, member, suspend)?,
         Command::CancelAutoEnd => cancel_auto_end::step(&mut draft, member)?,
         Command::PointState { background } => point_state::step(&mut draft, member, point, background),
-        Command::Admit { .. } | Command::Deny { .. } => {
-            return Err(Reject::new(ErrorCode::NotFound, "nobody waits under this id"));
-        }
+        Command::Admit { knock } => knock::step(&mut draft, member, nonce, knock, KnockAnswer::Admit)?,
+        Command::Deny { knock } => knock::step(&mut draft, member, nonce, knock, KnockAnswer::Deny)?,
         Command::AckHeart { .. } | Command::ActionSync(_) => {
             return Err(Reject::new(ErrorCode::InvalidArgument, "this instruction is not an ordered one"));
         }

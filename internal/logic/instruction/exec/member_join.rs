@@ -13,7 +13,7 @@ use faceshare_biz::domain::{MemberId, PointId};
 pub(crate) fn step(draft: &mut Draft<'_>, member: MemberId, point: PointId, incarnation: u64) -> Result<(), Reject> {
     draft.by(member);
     match draft.state.person(member).map(|p| &p.standing) {
-        None => Err(Reject::new(ErrorCode::Unauthenticated, "you are not in this session")),
+        Some(Standing::Denied) | None => Err(Reject::new(ErrorCode::Unauthenticated, "you are not in this session")),
         Some(Standing::Removed) => Err(Reject::new(ErrorCode::Forbidden, "the host removed you from this session")),
         Some(Standing::Present(presence)) => reconnect(draft, member, presence, point, incarnation),
         Some(Standing::Admitted | Standing::Left) => {

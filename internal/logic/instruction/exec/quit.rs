@@ -31,7 +31,7 @@ pub(crate) fn remove(draft: &mut Draft<'_>, by: MemberId, member: MemberId) -> R
         Some(Standing::Present(_)) => leave(draft, member, Return::Barred, Event::Quit { member, reason: QuitReason::Removed }),
         Some(Standing::Admitted | Standing::Left) => draft.change(Change::Removed { member }),
         Some(Standing::Removed) => {}
-        None => return Err(Reject::new(ErrorCode::NotFound, "there is no such member here")),
+        Some(Standing::Denied) | None => return Err(Reject::new(ErrorCode::NotFound, "there is no such member here")),
     }
     Ok(())
 }

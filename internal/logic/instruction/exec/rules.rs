@@ -19,6 +19,12 @@ pub struct Rules {
     pub host_left: Duration,
     /// How long a session goes on without anybody.
     pub empty: Duration,
+    /// How long a knock waits for its answer.
+    pub knock: Duration,
+    /// Knocks that wait at one session.
+    pub knocks: usize,
+    /// Of those, from one address.
+    pub knocks_per_address: usize,
     /// People remembered who are not present, so that they may come back; beyond, the longest-known are forgotten.
     pub people_remembered: usize,
 }
@@ -34,6 +40,9 @@ impl Default for Rules {
             points_per_member: 5,
             host_left: Duration::from_secs(300),
             empty: Duration::from_secs(60),
+            knock: Duration::from_secs(600),
+            knocks: 50,
+            knocks_per_address: 3,
             people_remembered: 4096,
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::draft::Draft;
 use crate::entry::{Change, Reject, Via};
+use crate::knock;
 use crate::state::{Standing, State};
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::instruction::{Device, Event, Profile};
@@ -10,12 +11,10 @@ use faceshare_biz::domain::{MemberId, PointId, Timestamp};
 /// Gives `profile` a point to connect as, and holds a place for it if it is not a member now.
 /// By code or invite every refusal is the same, so that a code tells nothing about its session.
 pub(crate) fn step(draft: &mut Draft<'_>, profile: Profile, point: PointId, device: Option<Device>, via: Via) -> Result<(), Reject> {
-    if let Err(reject) = check(draft.state, profile.id, draft.now, via) {
-        return Err(match via {
-            Via::Code | Via::Invite => Reject::new(ErrorCode::NumberCodeNotJoinable, "this code or invite does not work"),
-            Via::Token => reject,
-        });
+    if via == Via::Code && draft.state.wants_approval(profile.id) {
+        return Err(not_joinable());
     }
+    check(draft.state, profile.id, draft.now, via)?;
     make_room(draft, profile.id);
     let state = draft.state;
     let person = state.person(profile.id);
@@ -30,17 +29,31 @@ pub(crate) fn step(draft: &mut Draft<'_>, profile: Profile, point: PointId, devi
     if present {
         tell_changes(draft, &profile, device.as_ref().map(|device| (point, device)));
     }
+    knock::let_in(draft, profile.id);
     draft.change(Change::Seated { profile, point, device, until });
     Ok(())
 }
 
-fn check(state: &State, who: MemberId, now: Timestamp, via: Via) -> Result<(), Reject> {
+/// Whether somebody may have a seat, or may ask for one.
+pub(crate) fn check(state: &State, who: MemberId, now: Timestamp, via: Via) -> Result<(), Reject> {
+    judge(state, who, now, via).map_err(|reject| match via {
+        Via::Code | Via::Invite => not_joinable(),
+        Via::Token => reject,
+    })
+}
+
+fn not_joinable() -> Reject {
+    Reject::new(ErrorCode::NumberCodeNotJoinable, "this code or invite does not work")
+}
+
+fn judge(state: &State, who: MemberId, now: Timestamp, via: Via) -> Result<(), Reject> {
     if state.is_ended() {
         return Err(Reject::new(ErrorCode::SessionEnded, "the session is over"));
     }
     match state.person(who).map(|p| &p.standing) {
         Some(Standing::Removed) => return Err(Reject::new(ErrorCode::Forbidden, "the host removed you from this session")),
-        None if via == Via::Token => return Err(Reject::new(ErrorCode::NotFound, "you are not in this session")),
+        Some(Standing::Denied) | None if via == Via::Token => return Err(Reject::new(ErrorCode::NotFound, "you are not in this session")),
+        Some(Standing::Denied) => return Err(Reject::new(ErrorCode::Forbidden, "the host did not let you in")),
         None if state.info.locked => return Err(Reject::new(ErrorCode::Forbidden, "the session is locked")),
         _ => {}
     }
@@ -65,8 +78,8 @@ pub(crate) fn tell_changes(draft: &mut Draft<'_>, profile: &Profile, device: Opt
     }
 }
 
-/// People who are not here are remembered up to a bound, so that a session's state is bounded too. Those removed are forgotten last.
-fn make_room(draft: &mut Draft<'_>, newcomer: MemberId) {
+/// People who are not here are remembered up to a bound, so that a session's state is bounded too. Those removed or denied are forgotten last.
+pub(crate) fn make_room(draft: &mut Draft<'_>, newcomer: MemberId) {
     let state = draft.state;
     if state.people.len() < draft.rules.people_remembered || state.people.contains_key(&newcomer) {
         return;
@@ -75,7 +88,7 @@ fn make_room(draft: &mut Draft<'_>, newcomer: MemberId) {
         .people
         .iter()
         .filter(|(id, p)| **id != state.info.host && p.seat_until <= draft.now && !matches!(p.standing, Standing::Present(_)));
-    let oldest = absent.min_by_key(|(id, p)| (p.standing == Standing::Removed, **id)).map(|(id, _)| *id);
+    let oldest = absent.min_by_key(|(id, p)| (matches!(p.standing, Standing::Removed | Standing::Denied), **id)).map(|(id, _)| *id);
     if let Some(member) = oldest {
         draft.change(Change::Forgotten { member });
     }

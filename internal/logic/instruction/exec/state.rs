@@ -1,11 +1,12 @@
 //! The state of a session after some entry.
 
 use crate::entry::{Genesis, Info};
+use crate::knock::Knock;
 use faceshare_biz::domain::facesession::{Ended, FaceSession};
 use faceshare_biz::domain::instruction::{
     AutoEnd, Device, Edge, EdgeReason, Epoch, Member, PointInfo, Presenting, Profile, Role, Seq, Snapshot,
 };
-use faceshare_biz::domain::{MemberId, PointId, SessionId, Timestamp};
+use faceshare_biz::domain::{KnockId, MemberId, PointId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -30,17 +31,22 @@ pub struct State {
     pub(crate) ended: Option<Ended>,
     /// How many people are present. Derived; kept so that reading it costs nothing.
     pub(crate) present: u32,
-    /// The deadlines of members, earliest first. Derived from `people`.
+    /// Who waits at the door, and for a while who did. Absent from snapshots that are older than knocks.
+    #[serde(default)]
+    pub(crate) knocks: BTreeMap<KnockId, Knock>,
+    /// The deadlines of members and knocks, earliest first. Derived from `people` and `knocks`.
     pub(crate) timers: BTreeSet<(Timestamp, Timer)>,
 }
 
-/// A deadline of a member.
+/// A deadline of a member or a knock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Timer {
     /// A lost point is to be announced.
     Announce(MemberId, PointId),
     /// A grace is over.
     Grace(MemberId),
+    /// A knock was not answered in time.
+    Knock(KnockId),
 }
 
 /// Somebody who was let in at some time.
@@ -69,6 +75,8 @@ pub enum Standing {
     Left,
     /// May not come back.
     Removed,
+    /// Knocked and was not let in: never was here, and may not knock again.
+    Denied,
 }
 
 /// A member's presence.
@@ -191,6 +199,7 @@ impl State {
             auto_end: None,
             ended: None,
             present: 0,
+            knocks: BTreeMap::new(),
             timers: BTreeSet::new(),
         }
     }
@@ -289,7 +298,7 @@ impl State {
             Some(Standing::Admitted) => Access::Admitted,
             Some(Standing::Left) => Access::Left,
             Some(Standing::Removed) => Access::Removed,
-            None => Access::Stranger,
+            Some(Standing::Denied) | None => Access::Stranger,
         }
     }
 
@@ -318,7 +327,7 @@ impl State {
     fn takes_a_place(&self, who: MemberId, person: &Person, now: Timestamp) -> bool {
         match person.standing {
             Standing::Present(_) => true,
-            Standing::Removed => false,
+            Standing::Removed | Standing::Denied => false,
             Standing::Admitted | Standing::Left => who == self.info.host || person.seat_until > now,
         }
     }

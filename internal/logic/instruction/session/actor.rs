@@ -2,6 +2,7 @@
 
 use super::commit::{Appending, Batch, changes_listing, closings, departed};
 use super::counters::Counters;
+use super::door::Door;
 use super::outcome::{Asker, Outcome};
 use super::pacing::Pacing;
 use super::{Glance, Glances, Look, Request};
@@ -56,6 +57,8 @@ pub(crate) struct Actor {
     pub(crate) actions: ActionTable,
     pub(crate) fanout: Fanout,
     pub(crate) glances: Glances,
+    /// As committed.
+    pub(crate) door: Door,
     pub(crate) window: ResumeWindow,
     pub(crate) recent: RecentEntries,
     pub(crate) gathering: Batch,
@@ -75,6 +78,7 @@ impl Actor {
         let roots = state.present().filter_map(|(id, presence)| Some((id, presence.follow.root?))).collect();
         let fanout = Fanout::new(deps.codec.clone(), roots);
         let recent = RecentEntries::new(state.seq(), deps.settings.recent_bytes);
+        let door = Door::of(&state);
         let (actions, gathering) = (ActionTable::default(), Batch::default());
         let (presenting_buckets, pacing) = (HashMap::new(), Pacing::new(deps.settings.actions_per_second));
         let (entries_since_snapshot, bytes_since_snapshot) = (0, 0);
@@ -84,6 +88,7 @@ impl Actor {
             actions,
             fanout,
             glances: Glances::default(),
+            door,
             window,
             recent,
             gathering,
@@ -189,6 +194,8 @@ impl Actor {
             Request::Connect { opening, reply } => self.connect(*opening, reply),
             Request::Frame { point, incarnation, frame } => self.frame(point, incarnation, frame),
             Request::Lost { point, incarnation } => self.lost(point, incarnation),
+            // What is over and not committed yet is over for the listener once it is.
+            Request::AwaitKnock { knock, listener } => self.door.listen(knock, listener),
             Request::TellHost(notice) => {
                 let frame = ServerFrame::notice(self.now(), notice);
                 self.fanout.tell_member(self.state.host(), &frame);
@@ -319,7 +326,7 @@ impl Actor {
     pub(crate) fn accept(&mut self, entry: Entry, asker: Option<Asker>) {
         let before = self.state.seq();
         let closings = closings(&entry);
-        let listed = changes_listing(&entry);
+        let (listed, silent) = (changes_listing(&entry), entry.events.is_empty());
         self.gather(&entry);
         for member in departed(&entry) {
             self.actions.forget(member);
@@ -328,7 +335,7 @@ impl Actor {
         }
         self.after_commit(Outcome::Tell { entry: Box::new(entry), before });
         if let Some(asker) = asker {
-            self.after_commit(Outcome::Ack { asker, seq: before.plus(1) });
+            self.after_commit(Outcome::Ack { asker, seq: if silent { before } else { before.plus(1) } });
         }
         closings.into_iter().for_each(|closing| self.after_commit(closing));
         if listed {

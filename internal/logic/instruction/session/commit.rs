@@ -200,6 +200,10 @@ impl Actor {
                 self.fanout.set_term(presenting.as_ref().map(|p| p.term));
             }
         }
+        let told = self.door.follow(&entry.changes);
+        for knock in told {
+            self.fanout.tell_member(self.door.host(), &ServerFrame::notice(entry.at, Notice::MemberKnock(knock)));
+        }
         let mut seq = before;
         for event in &entry.events {
             seq = seq.plus(1);

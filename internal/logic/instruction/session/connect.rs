@@ -11,6 +11,7 @@ use crate::instruction::fanout::Attached;
 use crate::instruction::recent::RecentEntry;
 use bytes::Bytes;
 use faceshare_biz::constants::ENDED_REPLAY;
+use faceshare_biz::domain::PointId;
 use faceshare_biz::domain::facesession::{EndReason, Ended, SessionClaims};
 use faceshare_biz::domain::instruction::{
     CloseReason, Device, Epoch, Event, Notice, PointInfo, Position, Role, Seq, ServerFrame, Snapshot, Statement, Welcome, WireFormat,
@@ -151,6 +152,16 @@ impl Actor {
             return self.lost(point, incarnation);
         }
         self.fanout.show_point(point, incarnation, self.now(), &latest);
+        if member == self.door.host() {
+            self.show_who_waits(point, incarnation);
+        }
+    }
+
+    /// The host sees who waits from each of its points, however often they connect.
+    fn show_who_waits(&mut self, point: PointId, incarnation: u64) {
+        for knock in self.door.waiting() {
+            self.fanout.tell(point, incarnation, &ServerFrame::notice(self.deps.clock.now(), Notice::MemberKnock(knock)));
+        }
     }
 
     /// For a while after its end, people are let in to be told so: what they missed, or the last frame alone.

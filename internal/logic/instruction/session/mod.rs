@@ -10,6 +10,7 @@ pub(crate) mod ask;
 mod commit;
 mod connect;
 mod counters;
+mod door;
 mod glance;
 mod handle;
 mod load;
@@ -24,7 +25,7 @@ pub use handle::SessionHandle;
 pub(crate) use load::{Recovered, load};
 
 use faceshare_biz::domain::instruction::{ClientFrame, Notice};
-use faceshare_biz::domain::{MemberId, PointId};
+use faceshare_biz::domain::{KnockId, MemberId, PointId};
 use faceshare_biz::{Error, Result};
 use faceshare_exec::{Input, State};
 use tokio::sync::oneshot;
@@ -51,6 +52,8 @@ pub(crate) enum Request {
     Lost { point: PointId, incarnation: u64 },
     /// Tell the host's points.
     TellHost(Notice),
+    /// Close this channel when a knock is over.
+    AwaitKnock { knock: KnockId, listener: oneshot::Sender<()> },
 }
 
 /// The session can not be worked with right now.

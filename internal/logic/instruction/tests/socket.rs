@@ -234,6 +234,7 @@ fn notice_word(notice: &Notice) -> String {
         Notice::SysHeart { .. } => "sysHeart".into(),
         Notice::TokenRenewed { .. } => "tokenRenewed".into(),
         Notice::NumberCodeChange { .. } => "numberCodeChange".into(),
+        Notice::MemberKnock(knock) => format!("memberKnock {:?}", knock.state),
         Notice::ActionSync(sent) => position_word(sent),
     }
 }

@@ -12,6 +12,7 @@ pub struct Model {
     pub expires_at: i64,
     pub max_uses: Option<i64>,
     pub uses: i64,
+    pub approval: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -3,6 +3,7 @@
 mod m0001_accounts;
 mod m0002_face_sessions;
 mod m0003_passwords;
+mod m0004_invite_approval;
 mod m0007_answers;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -16,6 +17,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_accounts::Migration),
             Box::new(m0002_face_sessions::Migration),
             Box::new(m0003_passwords::Migration),
+            Box::new(m0004_invite_approval::Migration),
             Box::new(m0007_answers::Migration),
         ]
     }

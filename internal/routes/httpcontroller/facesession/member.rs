@@ -1,7 +1,7 @@
 //! How members read in JSON.
 
 use crate::text::{IdText, TimeText};
-use faceshare_biz::domain::instruction::{Edge, EdgeReason, Member, PointInfo, Role};
+use faceshare_biz::domain::instruction::{Device, Edge, EdgeReason, Member, PointInfo, Role};
 use faceshare_biz::domain::{MemberId, PointId};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -73,6 +73,12 @@ pub struct DeviceView {
     kind: String,
 }
 
+impl From<Device> for DeviceView {
+    fn from(device: Device) -> Self {
+        Self { name: device.name.into(), kind: device.kind.into() }
+    }
+}
+
 /// One connected device of a member.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -85,7 +91,7 @@ pub struct PointView {
 
 impl From<PointInfo> for PointView {
     fn from(point: PointInfo) -> Self {
-        Self { point_id: IdText(point.id), device: DeviceView { name: point.device.name.into(), kind: point.device.kind.into() } }
+        Self { point_id: IdText(point.id), device: point.device.into() }
     }
 }
 

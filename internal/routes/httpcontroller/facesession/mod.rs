@@ -1,9 +1,13 @@
 //! Face sessions: opened, found, entered, changed, left, ended.
 
+pub mod admit_knock;
 pub mod create;
+pub mod deny_knock;
 pub mod end;
 pub mod get;
 mod invite;
+mod knock;
+pub mod knocks;
 pub mod list;
 pub mod make_invite;
 mod member;
@@ -20,8 +24,11 @@ pub mod search;
 pub mod show_invite;
 pub mod show_number_code;
 pub mod token;
+pub mod wait;
 
 pub use invite::InviteAnswer;
+pub use knock::KnockView;
 pub use member::{DeviceView, FollowView, MemberView, PointView};
 pub use number_code::{NumberCodeAnswer, NumberCodeView};
+pub use prejoin::{AdmittedAnswer, WaitingAnswer};
 pub use representation::{AdmissionText, DeviceRequest, FaceSessionAnswer, FaceSessionView, HostLeftText, SessionTokenView};

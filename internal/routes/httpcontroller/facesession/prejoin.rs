@@ -9,9 +9,12 @@ use crate::schemas;
 use crate::text::TimeText;
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::port::Clock;
 use faceshare_biz::{Error, Result};
-use faceshare_logic::facesession::{FaceSessions, Key};
+use faceshare_logic::facesession::{Entered, FaceSessions, Key, Prejoined, Waiting};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -41,7 +44,7 @@ fn key(number_code: Option<String>, invite_token: Option<String>) -> Result<Key>
 /// How the attempt to come in went.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum PrejoinStatus {
+pub enum AdmittedStatus {
     /// There is a seat.
     Admitted,
 }
@@ -49,8 +52,8 @@ pub enum PrejoinStatus {
 /// A seat in the session, kept until `seatExpiresAt`: connect before.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct PrejoinAnswer {
-    status: PrejoinStatus,
+pub struct AdmittedAnswer {
+    status: AdmittedStatus,
     face_session: FaceSessionView,
     /// Until then the seat is kept for a first connection.
     #[schema(value_type = String, format = DateTime)]
@@ -59,18 +62,64 @@ pub struct PrejoinAnswer {
     token: SessionTokenView,
 }
 
-/// Comes in by number code or invite.
+impl AdmittedAnswer {
+    /// As of `now`.
+    pub fn new(entered: Entered, now: Timestamp, base: &PublicBase) -> Self {
+        Self {
+            status: AdmittedStatus::Admitted,
+            face_session: entered.session.into(),
+            seat_expires_at: TimeText(entered.seat_expires_at),
+            token: SessionTokenView::new(entered.token, now, base),
+        }
+    }
+}
+
+/// How the attempt to come in goes on.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum WaitingStatus {
+    /// The host is asked.
+    Waiting,
+}
+
+/// The host is asked: ask how it ends with `POST /v1/face-sessions/wait`.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitingAnswer {
+    status: WaitingStatus,
+    /// For `wait`, by the same caller. A secret.
+    #[schema(example = "v4.local.…")]
+    wait_token: String,
+    /// Unanswered until then, the knock expires.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: TimeText,
+}
+
+impl From<Waiting> for WaitingAnswer {
+    fn from(waiting: Waiting) -> Self {
+        let Waiting { token, expires_at } = waiting;
+        Self { status: WaitingStatus::Waiting, wait_token: token, expires_at: TimeText(expires_at) }
+    }
+}
+
+/// Comes in by number code or invite, or asks to be let in.
 ///
 /// Whatever the reason why a code or an invite does not work, the answer is the same. Wrong codes spend a budget of the account, the address
-/// and the network; who has spent one is answered `RATE_LIMITED`, and a right code does not help before `Retry-After`. `LIMIT_EXCEEDED`: too
-/// many from the caller's address have a seat in this session and have not connected.
+/// and the network; who has spent one is answered `RATE_LIMITED`, and a right code does not help before `Retry-After`. Where the host must let
+/// people in, the answer is 202 with a token to wait with; the same knock again for somebody who waits already. Who was in the session before
+/// is let in at once. `LIMIT_EXCEEDED`: too many wait at this session, or too many from the caller's address have a seat in it and have not
+/// connected, or wait.
 #[utoipa::path(
     post,
     path = "/v1/face-sessions/prejoin",
     tag = "face-sessions",
     security(("bearer" = [])),
     request_body = PrejoinRequest,
-    responses((status = 200, description = "There is a seat", body = PrejoinAnswer), AuthProblems, BodyProblems, CodeProblems, Problem422)
+    responses(
+        (status = 200, description = "There is a seat", body = AdmittedAnswer),
+        (status = 202, description = "The host is asked", body = WaitingAnswer),
+        AuthProblems, BodyProblems, CodeProblems, Problem422
+    )
 )]
 pub async fn prejoin_face_session(
     Authenticated(caller): Authenticated,
@@ -79,15 +128,12 @@ pub async fn prejoin_face_session(
     State(clock): State<Arc<dyn Clock>>,
     base: PublicBase,
     ValidJson(request): ValidJson<PrejoinRequest>,
-) -> Result<Json<PrejoinAnswer>, HttpError> {
+) -> Result<Response, HttpError> {
     let key = key(request.number_code, request.invite_token)?;
-    let entered = sessions.prejoin(caller, site, key, request.device.map(Into::into)).await?;
-    Ok(Json(PrejoinAnswer {
-        status: PrejoinStatus::Admitted,
-        face_session: entered.session.into(),
-        seat_expires_at: TimeText(entered.seat_expires_at),
-        token: SessionTokenView::new(entered.token, clock.now(), &base),
-    }))
+    Ok(match sessions.prejoin(caller, site, key, request.device.map(Into::into)).await? {
+        Prejoined::Admitted(entered) => Json(AdmittedAnswer::new(entered, clock.now(), &base)).into_response(),
+        Prejoined::Waiting(waiting) => (StatusCode::ACCEPTED, Json(WaitingAnswer::from(waiting))).into_response(),
+    })
 }
 
 #[cfg(test)]

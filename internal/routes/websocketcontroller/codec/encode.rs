@@ -4,8 +4,8 @@ use faceshare_api::v1::{self, server_frame::Instruction};
 use faceshare_api::wellknown;
 use faceshare_biz::domain::facesession::{Admission, EndReason, FaceSession, HostLeft, Status};
 use faceshare_biz::domain::instruction::{
-    ActionValue, AutoEnd, AutoEndReason, Edge, EdgeReason, Event, Invite, Lock, Member, Notice, PointInfo, Presenting, QuitReason, Role,
-    SentAction, ServerFrame, Snapshot, Statement, Suspend, Welcome,
+    ActionValue, AutoEnd, AutoEndReason, Device, Edge, EdgeReason, Event, Invite, KnockState, Lock, Member, MemberKnock, Notice, PointInfo,
+    Presenting, QuitReason, Role, SentAction, ServerFrame, Snapshot, Statement, Suspend, Welcome,
 };
 use faceshare_biz::domain::{MemberId, Timestamp};
 use std::time::Duration;
@@ -52,7 +52,24 @@ fn notice(notice: &Notice) -> Instruction {
             Instruction::TokenRenewed(v1::TokenRenewed { session_token: token.clone(), expires_at: Some(time(*expires_at)) })
         }
         Notice::NumberCodeChange { expires_at } => Instruction::NumberCodeChange(v1::NumberCodeChange { expires_at: expires_at.map(time) }),
+        Notice::MemberKnock(knock) => Instruction::MemberKnock(member_knock(knock)),
         Notice::ActionSync(sent) => Instruction::ActionSync(action_sync(sent)),
+    }
+}
+
+fn member_knock(knock: &MemberKnock) -> v1::MemberKnock {
+    let state = match knock.state {
+        KnockState::Waiting => v1::member_knock::State::Waiting,
+        KnockState::Admitted => v1::member_knock::State::Admitted,
+        KnockState::Denied => v1::member_knock::State::Denied,
+        KnockState::Expired => v1::member_knock::State::Expired,
+    };
+    v1::MemberKnock {
+        knock_id: knock.id.get(),
+        nickname: knock.nickname.as_str().to_owned(),
+        device: Some(device(&knock.device)),
+        expires_at: Some(time(knock.expires_at)),
+        state: state.into(),
     }
 }
 
@@ -126,8 +143,11 @@ fn member(member: &Member) -> v1::Member {
 }
 
 fn point(point: &PointInfo) -> v1::Point {
-    let device = v1::Device { name: point.device.name.to_string(), kind: point.device.kind.to_string() };
-    v1::Point { point_id: point.id.get(), device: Some(device) }
+    v1::Point { point_id: point.id.get(), device: Some(device(&point.device)) }
+}
+
+fn device(device: &Device) -> v1::Device {
+    v1::Device { name: device.name.to_string(), kind: device.kind.to_string() }
 }
 
 fn edge(edge: &Edge) -> v1::Edge {

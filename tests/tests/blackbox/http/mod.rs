@@ -1,6 +1,7 @@
 //! The HTTP interface.
 
 mod accounts;
+mod approval;
 mod errors;
 mod guesses;
 mod guests;

@@ -1,7 +1,7 @@
 //! The table of instructions in `docs/instructions.md` against the kernel: what each may be refused with, and that it lists them all.
 
-use super::world::{PAUSE, STOP, World, follow, follow_me, genesis, id};
-use crate::{ActionTable, Genesis, Input, State, step};
+use super::world::{PAUSE, STOP, World, arrival, follow, follow_me, genesis, id, knock};
+use crate::{ActionTable, Arrival, Genesis, Input, Patch, State, step};
 use faceshare_biz::domain::instruction::{Action, ActionKey, ActionValue, Command, Invite, Lock};
 use faceshare_biz::domain::{KnockId, MemberId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,10 +48,16 @@ fn situations() -> Vec<State> {
     locked.say("ann", Command::FollowMe { invite: Invite::On, lock: Lock::Hard, presenter: Some(id("bob")) });
     let mut closing = World::of(Genesis { auto_end_after: Some(Duration::from_secs(400)), ..genesis() }).joined(&people);
     closing.wait(Duration::from_secs(200));
+    let mut full = World::with(&people);
+    full.does(Input::Arrive(Box::new(Arrival { approval: true, ..arrival("eve", 1, 1) })));
+    full.does(Input::Patch { by: id("ann"), patch: Patch { max_members: Some(1), ..Patch::default() } });
+    let mut answered = World::with(&people);
+    answered.does(Input::Arrive(Box::new(Arrival { approval: true, ..arrival("eve", 1, 1) })));
+    answered.say("ann", Command::Deny { knock: Some(knock("eve", 1)) });
     let mut away = World::with(&people);
     away.lose("dan", 1);
     away.wait(Duration::from_secs(5));
-    [quiet, chain, asking, locked, closing, away].into_iter().map(|w| w.state).collect()
+    [quiet, chain, asking, locked, closing, full, answered, away].into_iter().map(|w| w.state).collect()
 }
 
 fn commands() -> Vec<Command> {
@@ -61,18 +67,10 @@ fn commands() -> Vec<Command> {
         how.map(|(invite, lock)| Command::FollowMe { invite, lock, presenter })
     });
     let following = somebody().map(|target| Command::FollowOther { target });
-    let knock = KnockId::new(1);
-    let rest = [
-        Command::Quit,
-        Command::CancelFollowMe,
-        Command::CancelAutoEnd,
-        Command::PointState { background: true },
-        Command::Admit { knock },
-        Command::Deny { knock },
-        PAUSE,
-        STOP,
-    ];
-    presenting.chain(following).chain(rest).collect()
+    let knocks = [None, KnockId::new(1), Some(knock("eve", 1))];
+    let answering = knocks.into_iter().flat_map(|knock| [Command::Admit { knock }, Command::Deny { knock }]);
+    let rest = [Command::Quit, Command::CancelFollowMe, Command::CancelAutoEnd, Command::PointState { background: true }, PAUSE, STOP];
+    presenting.chain(following).chain(answering).chain(rest).collect()
 }
 
 fn observed() -> Codes {

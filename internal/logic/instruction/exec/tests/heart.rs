@@ -23,13 +23,6 @@ fn what_is_not_ordered_is_no_input() {
 }
 
 #[test]
-fn while_there_is_no_door_nobody_waits_at_it() {
-    let mut w = World::with(&["ann"]);
-    assert_eq!(w.refused("ann", Command::Admit { knock: None }), ErrorCode::NotFound);
-    assert_eq!(w.refused("ann", Command::Deny { knock: None }), ErrorCode::NotFound);
-}
-
-#[test]
 fn who_is_not_here_says_nothing() {
     let mut w = World::with(&["ann"]);
     assert_eq!(w.refused("hal", Command::Quit), ErrorCode::MemberNotFound);

@@ -3,11 +3,11 @@
 
 use super::invariants::{self, Verdict};
 use super::mirror::Mirror;
-use super::world::{NAMES, World, all_frames, device, genesis, id, point, profile};
-use crate::{Change, Entry, Input, Patch, State, Step, Via, apply};
-use faceshare_biz::domain::facesession::HostLeft;
+use super::world::{NAMES, World, all_frames, arrival, device, genesis, id, point, profile};
+use crate::{Arrival, Change, Entry, Input, KnockAnswer, Patch, State, Step, Via, apply};
+use faceshare_biz::domain::facesession::{Admission, HostLeft};
 use faceshare_biz::domain::instruction::{Command, Epoch, Invite, Lock, Snapshot, Suspend};
-use faceshare_biz::domain::{Nickname, Title};
+use faceshare_biz::domain::{KnockId, Nickname, Title};
 use proptest::prelude::*;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -20,6 +20,8 @@ enum Happening {
     Says(Who, u64, u64, Command),
     Seat(Who, u64, Via, bool),
     Comes(Who, u64),
+    Arrives(Who, u64, Via, bool),
+    Answers(Who, Who, KnockAnswer),
     Connects(Who, u64),
     Loses(Who, u64),
     StaleLoss(Who, u64),
@@ -62,13 +64,14 @@ fn command() -> impl Strategy<Value = Command> {
 fn patch() -> impl Strategy<Value = Patch> {
     let host_left = prop::option::of(prop_oneof![Just(HostLeft::Countdown), Just(HostLeft::Promote)]);
     let title = prop::option::of(prop_oneof![Just("Talk"), Just("Other")]);
-    (title, prop::option::of(1..9_u32), host_left, prop::option::weighted(0.2, any::<bool>())).prop_map(
-        |(title, max_members, host_left, locked)| Patch {
+    let admission = prop::option::of(prop_oneof![Just(Admission::Open), Just(Admission::Approval)]);
+    (title, prop::option::of(1..9_u32), host_left, prop::option::weighted(0.2, any::<bool>()), admission).prop_map(
+        |(title, max_members, host_left, locked, admission)| Patch {
             title: title.map(|t| Title::new(t, 100).expect("a title")),
             max_members,
             host_left,
             locked,
-            admission: None,
+            admission,
         },
     )
 }
@@ -87,7 +90,10 @@ fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         40 => (who(), n(), prop_oneof![3 => Just(0), 1 => 1..9_u64], command()).prop_map(|(w, n, nonce, c)| Happening::Says(w, n, nonce, c)),
         14 => (who(), n()).prop_map(|(w, n)| Happening::Comes(w, n)),
-        3 => (who(), n(), via, any::<bool>()).prop_map(|(w, n, via, named)| Happening::Seat(w, n, via, named)),
+        3 => (who(), n(), via.clone(), any::<bool>()).prop_map(|(w, n, via, named)| Happening::Seat(w, n, via, named)),
+        8 => (who(), n(), via, any::<bool>()).prop_map(|(w, n, via, approval)| Happening::Arrives(w, n, via, approval)),
+        6 => (prop_oneof![4 => Just("ann"), 1 => who()], who(), prop_oneof![2 => Just(KnockAnswer::Admit), 1 => Just(KnockAnswer::Deny)])
+            .prop_map(|(by, w, answer)| Happening::Answers(by, w, answer)),
         5 => (who(), 1..8_u64).prop_map(|(w, n)| Happening::Connects(w, n)),
         8 => (who(), n()).prop_map(|(w, n)| Happening::Loses(w, n)),
         1 => (who(), n()).prop_map(|(w, n)| Happening::StaleLoss(w, n)),
@@ -167,6 +173,14 @@ impl History {
         match happening {
             Happening::Says(who, n, nonce, command) => Input::Command { member: id(who), point: point(who, n), nonce, command },
             Happening::Seat(who, n, via, named) => seat(who, n, via, named),
+            Happening::Arrives(who, n, via, approval) => {
+                let knock = KnockId::new(self.steps as u64).expect("steps count from one");
+                Input::Arrive(Box::new(Arrival { via, approval, knock, ..arrival(who, n, n) }))
+            }
+            Happening::Answers(by, who, answer) => {
+                let knock = self.world.state.knock_of(id(who)).map(|k| k.id).or(KnockId::new(1)).expect("an id");
+                Input::AnswerKnock { by: id(by), knock, answer }
+            }
             Happening::Connects(who, n) => self.world.connecting(who, n),
             Happening::Loses(who, n) => self.world.losing(who, n),
             Happening::StaleLoss(who, n) => Input::PointLost { point: point(who, n), incarnation: 1 },

@@ -2,8 +2,9 @@
 
 use super::world::name;
 use crate::state::{State, Timer};
-use crate::{Change, Entry, Follow, Presence};
+use crate::{Change, Entry, Follow, Presence, Rules, Standing};
 use faceshare_biz::domain::MemberId;
+use faceshare_biz::domain::instruction::KnockState;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is wrong, in words.
@@ -21,6 +22,8 @@ pub(super) fn check(before: &State, entry: &Entry, after: &State) -> Verdict {
     invariant_roots_are_ends_of_chains(after)?;
     invariant_presenter_is_present(after)?;
     invariant_attached_have_a_presenter(after)?;
+    invariant_a_knock_is_answered_once(before, after)?;
+    invariant_who_waits_is_a_stranger(after)?;
     invariant_derived_fields_are_right(after)?;
     invariant_causes_of_the_end_are_right(after)?;
     invariant_everything_is_bounded(after)
@@ -82,6 +85,35 @@ pub(super) fn invariant_nobody_enters_a_full_session(before: &State, entry: &Ent
     let taken = after.present().count() + usize::from(host_is_away);
     let most = after.face_session().max_members as usize;
     ensure(taken <= most, || format!("{taken} places taken of {most}"))
+}
+
+/// What became of a knock stays so; it is forgotten only once it is over; whoever was denied is barred.
+pub(super) fn invariant_a_knock_is_answered_once(before: &State, after: &State) -> Verdict {
+    for (id, knock) in before.knocks.iter().filter(|(_, k)| k.state != KnockState::Waiting) {
+        ensure(after.knock(*id).is_none_or(|k| k.state == knock.state), || format!("{id} was answered twice"))?;
+    }
+    for knock in before.waiting() {
+        let now = after.knock(knock.id).map(|k| k.state);
+        ensure(now.is_some(), || format!("{} waited and is forgotten", knock.id))?;
+        let denied = now == Some(KnockState::Denied);
+        ensure(!denied || after.is_denied(knock.profile.id), || format!("{} was denied and is not barred", name(knock.profile.id)))?;
+    }
+    for (who, _) in before.people.iter().filter(|(_, p)| p.standing == Standing::Denied) {
+        let barred = after.person(*who).is_none_or(|p| p.standing == Standing::Denied);
+        ensure(barred, || format!("{} was denied and is back", name(*who)))?;
+    }
+    Ok(())
+}
+
+/// Whoever waits is nobody that the session knows, and waits once.
+pub(super) fn invariant_who_waits_is_a_stranger(state: &State) -> Verdict {
+    let mut met = BTreeSet::new();
+    for knock in state.waiting() {
+        let who = knock.profile.id;
+        ensure(state.person(who).is_none(), || format!("{} waits and is known", name(who)))?;
+        ensure(met.insert(who), || format!("{} waits twice", name(who)))?;
+    }
+    Ok(())
 }
 
 /// Own targets are members and lead to an end.
@@ -153,7 +185,8 @@ pub(super) fn invariant_attached_have_a_presenter(state: &State) -> Verdict {
 pub(super) fn invariant_derived_fields_are_right(state: &State) -> Verdict {
     let present = state.present().count();
     ensure(state.present as usize == present, || format!("{present} members, {} counted", state.present))?;
-    let timers: BTreeSet<_> = state.present().flat_map(|(id, presence)| timers_of(id, presence)).collect();
+    let members = state.present().flat_map(|(id, presence)| timers_of(id, presence));
+    let timers: BTreeSet<_> = members.chain(state.waiting().map(|knock| (knock.until, Timer::Knock(knock.id)))).collect();
     ensure(state.timers == timers, || format!("deadlines are {:?} and should be {timers:?}", state.timers))
 }
 
@@ -176,6 +209,8 @@ pub(super) fn invariant_causes_of_the_end_are_right(state: &State) -> Verdict {
 
 /// What a person carries along has an end.
 pub(super) fn invariant_everything_is_bounded(state: &State) -> Verdict {
+    ensure(state.waiting().count() <= Rules::default().knocks, || "too many wait".to_owned())?;
+    ensure(state.knocks.len() <= Rules::default().knocks + 200, || "too many knocks are remembered".to_owned())?;
     for (who, person) in &state.people {
         let points = state.presence(*who).map_or(0, |p| p.points.len());
         ensure(person.nonces.len() <= 64, || format!("{} has {} nonces", name(*who), person.nonces.len()))?;

@@ -14,6 +14,7 @@ mod heart;
 mod histories;
 mod http_quit;
 mod invariants;
+mod knock;
 mod member_change;
 mod member_join;
 mod mirror;

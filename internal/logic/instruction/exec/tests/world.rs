@@ -1,11 +1,11 @@
 //! A session to try things on: people by name, time that moves when told, and every entry checked and applied as it comes.
 
 use super::invariants;
-use crate::{Entry, Genesis, Input, Reject, Rules, State, Step, Via, apply, step};
+use crate::{Arrival, Entry, Genesis, Input, Reject, Rules, State, Step, Via, apply, step};
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::facesession::{Admission, HostLeft};
-use faceshare_biz::domain::instruction::{Command, Device, Edge, EdgeReason, Epoch, Event, Invite, Lock, Member, Profile, Suspend};
-use faceshare_biz::domain::{MemberId, Nickname, PointId, SessionId, Timestamp, Title};
+use faceshare_biz::domain::instruction::{Command, Device, Edge, EdgeReason, Epoch, Event, Invite, Lock, Member, Origin, Profile, Suspend};
+use faceshare_biz::domain::{KnockId, MemberId, Nickname, PointId, SessionId, Timestamp, Title};
 use std::time::Duration;
 
 /// The people of all tests; the first is the host.
@@ -60,6 +60,22 @@ pub(super) fn genesis() -> Genesis {
 /// Asks to let somebody in.
 pub(super) fn seat(name: &str, n: u64, via: Via) -> Input {
     Input::Seat { profile: profile(name), point: point(name, n), device: Some(device(&format!("{name} {n}"))), via }
+}
+
+/// A knock of somebody's.
+pub(super) fn knock(name: &str, n: u64) -> KnockId {
+    KnockId::new(id(name).get() * 1_000 + n).expect("an id")
+}
+
+/// Comes by code, from the address of this number.
+pub(super) fn arrival(name: &str, n: u64, origin: u64) -> Arrival {
+    let (profile, point, device) = (profile(name), point(name, n), Some(device(&format!("{name} {n}"))));
+    Arrival { profile, point, device, via: Via::Code, approval: false, knock: knock(name, n), origin: Some(Origin(origin)) }
+}
+
+/// Comes by code.
+pub(super) fn arrive(name: &str, n: u64) -> Input {
+    Input::Arrive(Box::new(arrival(name, n, id(name).get())))
 }
 
 /// `followMe` by oneself.
