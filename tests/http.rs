@@ -49,7 +49,12 @@ impl Http {
     pub fn new(base: &str) -> Self {
         // A second one in the process finds the first: that is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().no_proxy().timeout(DEADLINE).build().expect("a client");
+        Self::with(base, Client::builder().no_proxy().timeout(DEADLINE).build().expect("a client"))
+    }
+
+    /// The same over a client that has been made by hand.
+    #[must_use]
+    pub fn with(base: &str, client: Client) -> Self {
         Self { base: base.to_owned(), client }
     }
 

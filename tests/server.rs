@@ -106,6 +106,15 @@ impl Server {
         self.child.kill().await.expect("the server runs");
     }
 
+    /// Its process' id.
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("the server runs")
+    }
+
     /// Sends SIGTERM.
     pub async fn terminate(&self) {
         let pid = self.child.id().expect("the server runs").to_string();

@@ -1,12 +1,13 @@
 //! The life of the server: what is opened, in which order, and how it is closed again.
 
 use crate::config::{Config, Loaded, key_ring};
+use crate::rotation::KeyRotation;
 use crate::wiring::{self, House};
 use anyhow::Context as _;
 use faceshare_biz::domain::instruction::CloseReason;
 use faceshare_logic::instruction::Sessions;
 use faceshare_repository::{Database, EmbeddedLog, Synchronous};
-use faceshare_server::{Bind, ConnectionPolicy, Lifecycle, Listeners, Services};
+use faceshare_server::{Bind, ConnectionPolicy, Lifecycle, Listeners, Services, Tls};
 use std::fs::DirBuilder;
 use std::future::Future;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -43,10 +44,11 @@ pub(crate) fn serve(loaded: &Loaded) -> anyhow::Result<()> {
         let stores = open(config).await?;
         let house = House::build(config, &key_ring(config).context("keys for tokens")?, &stores).await?;
         let bind = Bind { http: config.http.listen, ops: config.http.ops_listen, grpc: Some(config.grpc.listen) };
+        let tls = config.tls.files.as_ref().map(|(cert, key)| Tls::load(cert, key)).transpose()?;
         let listeners = Listeners::bind(&bind).await?;
         house.projector.reconcile(&house.sessions).await.context("the sessions of the last run")?;
         let lifecycle = Lifecycle::new();
-        let served = run(config, &house, &stores, listeners, lifecycle, metrics).await;
+        let served = run(loaded, &house, &stores, (listeners, tls), lifecycle, metrics).await;
         close(&house, stores).await;
         served
     })
@@ -96,18 +98,20 @@ fn explained(error: faceshare_biz::Error) -> anyhow::Error {
 }
 
 async fn run(
-    config: &Config,
+    loaded: &Loaded,
     house: &House,
     stores: &Stores,
-    listeners: Listeners,
+    (listeners, tls): (Listeners, Option<Tls>),
     lifecycle: Lifecycle,
     metrics: metrics_exporter_prometheus::PrometheusHandle,
 ) -> anyhow::Result<()> {
+    let config = &loaded.config;
     let addresses = listeners.addresses();
     let (grpc, health) = faceshare_routes::rpchandler::services(lifecycle.draining.clone()).context("gRPC reflection")?;
     let (http, ops) = house.routers(config, addresses.http, &lifecycle, stores, metrics);
     lifecycle.tracker.spawn(health);
     house.spawn_background(&lifecycle);
+    follow(loaded, house, tls.clone(), &lifecycle);
     let signals = lifecycle.clone();
     tokio::spawn(async move {
         if let Err(error) = signals.obey_signals().await {
@@ -126,8 +130,17 @@ async fn run(
         http2_only: false,
     };
     let farewell = dismiss(house.sessions.clone());
-    listeners.serve(Services { http, ops, grpc }, policy, lifecycle, config.drain.timeout, farewell).await?;
+    listeners.serve(Services { http, ops, grpc, tls }, policy, lifecycle, config.drain.timeout, farewell).await?;
     Ok(())
+}
+
+/// Reads the certificate and the keys for tokens again when their files change or SIGHUP comes.
+fn follow(loaded: &Loaded, house: &House, tls: Option<Tls>, lifecycle: &Lifecycle) {
+    if let Some(tls) = tls {
+        house.background_tasks.spawn(tls.follow(lifecycle.reload.subscribe(), lifecycle.draining.clone()));
+    }
+    let rotation = KeyRotation { loaded: loaded.clone(), tokens: house.tokens.clone(), secrets: house.secrets.clone() };
+    house.background_tasks.spawn(rotation.follow(lifecycle.reload.subscribe(), lifecycle.draining.clone()));
 }
 
 /// Asks all streams to come back later, some at a time, until none is left. With streams to dismiss it takes a moment at least, in which

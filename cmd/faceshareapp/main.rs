@@ -4,6 +4,7 @@ mod app;
 mod cli;
 mod config;
 mod logging;
+mod rotation;
 mod span_fields;
 mod wiring;
 

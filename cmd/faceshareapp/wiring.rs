@@ -42,6 +42,10 @@ pub(crate) struct House {
     /// Ends the background tasks; the sessions are closed by then.
     pub(crate) background: CancellationToken,
     pub(crate) background_tasks: TaskTracker,
+    /// What seals tokens, for when its keys are exchanged.
+    pub(crate) tokens: Arc<PasetoTokens>,
+    /// Likewise for what is kept sealed.
+    pub(crate) secrets: Arc<SealedSecrets>,
     accounts: Arc<Accounts>,
     face_sessions: Arc<FaceSessions>,
     clients: ConnClients,
@@ -68,10 +72,12 @@ impl House {
     pub(crate) async fn build(config: &Config, ring: &KeyRing, stores: &Stores) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ids: Arc<dyn IdGenerator> = Arc::new(SnowflakeIds::new(workerid::Generator::new(stores.worker.id(), SystemClock)));
-        let secrets: Arc<dyn Secrets> = Arc::new(SealedSecrets::new(ring).context("the system's random source")?);
+        let sealed = Arc::new(SealedSecrets::new(ring).context("the system's random source")?);
+        let secrets: Arc<dyn Secrets> = sealed.clone();
         let auth = &config.auth;
         let ttl = AuthTtl { access: auth.access_ttl, refresh: auth.refresh_ttl, session: auth.session_ttl };
-        let tokens: Arc<dyn Tokens> = Arc::new(PasetoTokens::new(ring, ttl));
+        let paseto = Arc::new(PasetoTokens::new(ring, ttl));
+        let tokens: Arc<dyn Tokens> = paseto.clone();
         let database = &stores.database;
         let people = Arc::new(cache::Accounts::new(db::Accounts::new(database.clone())));
         let codes = Arc::new(cache::NumberCodes::new(db::NumberCodes::new(database.clone())));
@@ -149,6 +155,8 @@ impl House {
             projector,
             background: CancellationToken::new(),
             background_tasks: TaskTracker::new(),
+            tokens: paseto,
+            secrets: sealed,
             accounts: Arc::new(accounts),
             face_sessions: Arc::new(face_sessions),
             door: DoorWatch { budgets, addresses: addresses.clone(), clock: clock.clone() },
@@ -194,7 +202,12 @@ impl House {
             clock: self.clock.clone(),
             idempotency: self.idempotency.clone(),
             account_limits: AccountLimits::new(config.limits.http_per_account),
-            links: Arc::new(Links { public_url: http.public_url.clone(), allowed_hosts: http.allowed_hosts.clone(), listen, tls: false }),
+            links: Arc::new(Links {
+                public_url: http.public_url.clone(),
+                allowed_hosts: http.allowed_hosts.clone(),
+                listen,
+                tls: config.tls.files.is_some(),
+            }),
             draining: lifecycle.draining.clone(),
         };
         let stream = websocketcontroller::routes(StreamState {

@@ -1,4 +1,4 @@
-//! One connection: HTTP/1.1 or HTTP/2 in clear text, until it is done or the server stops.
+//! One connection: HTTP/1.1 or HTTP/2, in clear text or over TLS, until it is done or the server stops.
 
 use crate::lifecycle::Lifecycle;
 use axum::Router;
@@ -12,7 +12,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -39,11 +41,35 @@ const HTTP2_STREAMS: u32 = 256;
 const HTTP2_KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// Serves a connection to its end. Upgraded connections leave it and live on.
-pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, policy: ConnectionPolicy, lifecycle: Lifecycle) {
+pub(crate) async fn accept(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    policy: ConnectionPolicy,
+    lifecycle: Lifecycle,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection was gone before it was served");
         return;
     }
+    let Some(tls) = tls else { return serve(stream, peer, router, policy, lifecycle).await };
+    let handshake = tokio::time::timeout(policy.header_timeout, tls.accept(stream));
+    match lifecycle.soft.run_until_cancelled(handshake).await {
+        Some(Ok(Ok(stream))) => serve(stream, peer, router, policy, lifecycle).await,
+        // Strangers knock all day, with old versions or none at all.
+        Some(Ok(Err(error))) => {
+            metrics::counter!("tls_handshakes_failed_total").increment(1);
+            tracing::debug!(%error, "a TLS handshake failed");
+        }
+        Some(Err(_)) | None => metrics::counter!("tls_handshakes_failed_total").increment(1),
+    }
+}
+
+async fn serve<S>(stream: S, peer: SocketAddr, router: Router, policy: ConnectionPolicy, lifecycle: Lifecycle)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let spoke = CancellationToken::new();
     let first = spoke.clone();
     let busy = Arc::new(AtomicUsize::new(0));

@@ -6,7 +6,9 @@ mod connection;
 mod lifecycle;
 mod listener;
 mod server;
+mod tls;
 
 pub use connection::ConnectionPolicy;
 pub use lifecycle::{Lifecycle, Signal};
 pub use server::{Addresses, Bind, Listeners, ServerError, Services};
+pub use tls::{Tls, TlsError};

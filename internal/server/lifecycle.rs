@@ -2,6 +2,7 @@
 
 use std::io;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -18,6 +19,8 @@ pub struct Lifecycle {
     pub soft: CancellationToken,
     /// The last.
     pub hard: CancellationToken,
+    /// Told each time somebody asks for what is configured in files to be read again.
+    pub reload: watch::Sender<()>,
     /// Tasks that the end waits for, such as upgraded connections, which no listener knows any more.
     pub tracker: TaskTracker,
 }
@@ -29,6 +32,8 @@ pub enum Signal {
     Terminate,
     /// SIGINT.
     Interrupt,
+    /// SIGHUP.
+    HangUp,
 }
 
 impl Lifecycle {
@@ -53,19 +58,26 @@ impl Lifecycle {
         self.hard.cancel();
     }
 
-    /// Turns SIGTERM and SIGINT into [`Lifecycle::stop`], until the last stage.
+    /// Turns SIGTERM and SIGINT into [`Lifecycle::stop`] and SIGHUP into a reload, until the last stage.
     ///
     /// # Errors
     /// When signals cannot be listened to.
     pub async fn obey_signals(&self) -> io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
         loop {
             let received = tokio::select! {
                 _ = terminate.recv() => Signal::Terminate,
                 _ = interrupt.recv() => Signal::Interrupt,
+                _ = hang_up.recv() => Signal::HangUp,
                 () = self.hard.cancelled() => return Ok(()),
             };
+            if received == Signal::HangUp {
+                tracing::info!("asked to read keys and certificates again");
+                self.reload.send_replace(());
+                continue;
+            }
             tracing::info!(signal = ?received, again = self.draining.is_cancelled(), "asked to stop");
             self.stop();
         }

@@ -9,21 +9,22 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
 /// After a failure to accept (most likely too many open files), some of what is open may close meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts until the soft end, then waits for its connections; at the hard end they stop by themselves.
-pub(crate) async fn run(listener: TcpListener, router: Router, policy: ConnectionPolicy, lifecycle: Lifecycle) {
+pub(crate) async fn run(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router, policy: ConnectionPolicy, lifecycle: Lifecycle) {
     let room = Arc::new(Semaphore::new(policy.connections));
     let connections = TaskTracker::new();
     while let Some((accepted, permit)) = lifecycle.soft.run_until_cancelled(accept(&listener, &room)).await {
         match accepted {
             Ok((stream, peer)) => {
-                let (router, lifecycle) = (router.clone(), lifecycle.clone());
+                let (tls, router, lifecycle) = (tls.clone(), router.clone(), lifecycle.clone());
                 connections.spawn(async move {
-                    connection::serve(stream, peer, router, policy, lifecycle).await;
+                    connection::accept(stream, peer, tls, router, policy, lifecycle).await;
                     drop(permit);
                 });
             }

@@ -3,6 +3,7 @@
 use crate::connection::ConnectionPolicy;
 use crate::lifecycle::Lifecycle;
 use crate::listener;
+use crate::tls::Tls;
 use axum::Router;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -41,6 +42,8 @@ pub struct Services {
     pub ops: Router,
     /// For other services.
     pub grpc: Router,
+    /// For clients and other services, never for operators; `None`: in clear text.
+    pub tls: Option<Tls>,
 }
 
 /// Why the server could not start or go on.
@@ -104,13 +107,14 @@ impl Listeners {
         farewell: impl Future<Output = ()>,
     ) -> Result<(), ServerError> {
         let mut listeners = JoinSet::new();
-        listeners.spawn(listener::run(self.http, services.http, policy, lifecycle.clone()));
+        let tls = |protocols: &[&[u8]]| services.tls.as_ref().map(|tls| tls.acceptor(protocols));
+        listeners.spawn(listener::run(self.http, tls(&[b"h2", b"http/1.1"]), services.http, policy, lifecycle.clone()));
         if let Some(ops) = self.ops {
-            listeners.spawn(listener::run(ops, services.ops, policy, lifecycle.clone()));
+            listeners.spawn(listener::run(ops, None, services.ops, policy, lifecycle.clone()));
         }
         if let Some(grpc) = self.grpc {
             let policy = ConnectionPolicy { http2_only: true, ..policy };
-            listeners.spawn(listener::run(grpc, services.grpc, policy, lifecycle.clone()));
+            listeners.spawn(listener::run(grpc, tls(&[b"h2"]), services.grpc, policy, lifecycle.clone()));
         }
 
         tokio::select! {
@@ -211,7 +215,7 @@ mod tests {
         let any = || SocketAddr::from(([127, 0, 0, 1], 0));
         let listeners = Listeners::bind(&Bind { http: any(), ops: Some(any()), grpc: None }).await.expect("binds");
         let (addresses, lifecycle) = (listeners.addresses(), Lifecycle::new());
-        let services = Services { http, ops: Router::new().route("/", get(async || "ops")), grpc: Router::new() };
+        let services = Services { http, ops: Router::new().route("/", get(async || "ops")), grpc: Router::new(), tls: None };
         let policy = ConnectionPolicy { header_timeout, header_bytes: 8_192, connections: 16, http2_only: false };
         let served = tokio::spawn(listeners.serve(services, policy, lifecycle.clone(), drain_timeout, farewell));
         Running { addresses, lifecycle, served }

@@ -1,5 +1,6 @@
 //! Randomness, and small secrets at rest.
 
+use arc_swap::ArcSwap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use faceshare_biz::domain::facesession::NumberCode;
@@ -9,7 +10,7 @@ use faceshare_biz::{Error, Result};
 use pasetotoken::{Fingerprinter, KeyRing, Sealer};
 use rand::rngs::{StdRng, SysRng};
 use rand::{Rng as _, SeedableRng as _};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use validatecode::CodeLength;
 
 /// The operating system gave no randomness to begin with.
@@ -22,9 +23,20 @@ pub struct NoEntropy;
 /// The generator is seeded by the operating system once, at start, where a failure of that can still be told: later there is nobody to
 /// tell it to.
 pub struct SealedSecrets {
+    keyed: ArcSwap<Keyed>,
+    rng: Mutex<StdRng>,
+}
+
+/// What a ring of keys makes.
+struct Keyed {
     sealer: Sealer,
     fingerprinter: Fingerprinter,
-    rng: Mutex<StdRng>,
+}
+
+impl Keyed {
+    fn new(ring: &KeyRing) -> Self {
+        Self { sealer: Sealer::new(ring), fingerprinter: Fingerprinter::new(ring) }
+    }
 }
 
 impl SealedSecrets {
@@ -34,7 +46,12 @@ impl SealedSecrets {
     /// [`NoEntropy`].
     pub fn new(ring: &KeyRing) -> Result<Self, NoEntropy> {
         let rng = StdRng::try_from_rng(&mut SysRng).map_err(|_| NoEntropy)?;
-        Ok(Self { sealer: Sealer::new(ring), fingerprinter: Fingerprinter::new(ring), rng: Mutex::new(rng) })
+        Ok(Self { keyed: ArcSwap::from_pointee(Keyed::new(ring)), rng: Mutex::new(rng) })
+    }
+
+    /// From now on this ring seals and opens. What was sealed with a key that it does not hold stays shut.
+    pub fn rekey(&self, ring: &KeyRing) {
+        self.keyed.store(Arc::new(Keyed::new(ring)));
     }
 
     fn draw<T>(&self, from: impl FnOnce(&mut StdRng) -> T) -> T {
@@ -63,19 +80,19 @@ const fn label(purpose: SecretUse) -> &'static str {
 
 impl Secrets for SealedSecrets {
     fn seal(&self, purpose: SecretUse, plain: &[u8]) -> Result<String> {
-        self.sealer.seal(label(purpose), plain).map_err(Error::internal)
+        self.keyed.load().sealer.seal(label(purpose), plain).map_err(Error::internal)
     }
 
     fn open(&self, purpose: SecretUse, sealed: &str) -> Option<Vec<u8>> {
-        self.sealer.open(label(purpose), sealed).ok()
+        self.keyed.load().sealer.open(label(purpose), sealed).ok()
     }
 
     fn fingerprint(&self, purpose: SecretUse, secret: &str) -> [u8; 32] {
-        self.fingerprinter.fingerprint(label(purpose), secret.as_bytes())
+        self.keyed.load().fingerprinter.fingerprint(label(purpose), secret.as_bytes())
     }
 
     fn fingerprints(&self, purpose: SecretUse, secret: &str) -> Vec<[u8; 32]> {
-        self.fingerprinter.fingerprints(label(purpose), secret.as_bytes())
+        self.keyed.load().fingerprinter.fingerprints(label(purpose), secret.as_bytes())
     }
 
     fn number_code(&self, live_sessions: u64, longer: bool) -> NumberCode {
@@ -96,7 +113,7 @@ impl Secrets for SealedSecrets {
 
 impl std::fmt::Debug for SealedSecrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SealedSecrets").field("sealer", &self.sealer).finish_non_exhaustive()
+        f.debug_struct("SealedSecrets").field("sealer", &self.keyed.load().sealer).finish_non_exhaustive()
     }
 }
 

@@ -46,6 +46,11 @@ pub(crate) fn key_ring(config: &Config) -> Result<KeyRing, KeyFileError> {
     if config.auth.keys.is_empty() { load_or_generate(&config.data_dir) } else { Ok(parse(&config.auth.keys)?) }
 }
 
+/// Where the keys are when the configuration names none.
+pub(crate) fn key_file(config: &Config) -> PathBuf {
+    config.data_dir.join(FILE_NAME)
+}
+
 /// Reads the entries of `auth.keys`.
 pub(super) fn parse(keys: &[SecretString]) -> Result<KeyRing, KeyRingError> {
     KeyRing::parse(keys.iter().map(ExposeSecret::expose_secret))

@@ -16,7 +16,6 @@ const FEATURES: &[(&str, &str)] = &[
     ("limits.files_per_session", "file sharing"),
     ("notify", "push notifications"),
     ("redis", "clustering on Redis"),
-    ("tls", "TLS on the server's own listeners"),
 ];
 
 /// The missing feature that `path`, a key or a section, belongs to.

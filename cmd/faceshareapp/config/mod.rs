@@ -34,6 +34,7 @@ mod section;
 mod source;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub(crate) use self::{
     argon2::Argon2,
@@ -45,7 +46,7 @@ pub(crate) use self::{
     grpc::Grpc,
     heartbeat::Heartbeat,
     http::Http,
-    keys::key_ring,
+    keys::{key_file, key_ring},
     limits::Limits,
     log::{Log, LogFormat, LogRotation},
     member::Member,
@@ -53,6 +54,7 @@ pub(crate) use self::{
     problem::Problems,
     report::Report,
     source::FileError,
+    tls::Tls,
 };
 use self::{
     section::{Reader, Section},
@@ -91,6 +93,8 @@ pub(crate) struct Config {
     pub(crate) number_code: NumberCode,
     /// Bounds on everything that a client can make the server hold or do.
     pub(crate) limits: Limits,
+    /// TLS on the listeners.
+    pub(crate) tls: Tls,
     /// Logging.
     pub(crate) log: Log,
     /// Shutting down.
@@ -169,6 +173,7 @@ impl Config {
             auto_end: AutoEnd::read(&mut reader.section("auto_end")),
             number_code: NumberCode::read(&mut reader.section("number_code")),
             limits: Limits::read(&mut reader.section("limits")),
+            tls: Tls::read(&mut reader.section("tls")),
             log: Log::read(&mut reader.section("log")),
             drain: Drain::read(&mut reader.section("drain")),
             benchmark,

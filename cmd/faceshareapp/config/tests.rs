@@ -221,15 +221,15 @@ fn what_this_version_lacks_is_refused_by_name() {
         ("[redis]\nurl = \"redis://h\"", "redis.url: clustering on Redis is not in this version; leave it empty"),
         ("[database]\nurl = \"postgres://u:pw@h/d\"", "database.url: \"postgres://u:********@h/d\": postgres is not in this version"),
         ("[database]\nurl = \"mysql://h/d\"", "database.url: \"mysql://h/d\": mysql is not in this version"),
-        ("[tls]\ncert = \"c.pem\"", "tls.cert: TLS on the server's own listeners is not in this version; remove the key"),
+        ("[tls]\ncert = \"c.pem\"", "tls.key: is not set, and tls.cert is"),
         ("[classic]\nenabled = true", "classic.enabled: the classic protocol is not in this version; set it to false"),
         ("[grpc.callers.a]\ngrants = []", "grpc.callers: calling the gRPC services is not in this version"),
     ] {
         let error = refusal(Some(("app.toml", file)), &[]);
         assert!(error.contains(expected), "{expected:?} is not in: {error}");
     }
-    let error = refusal(None, &[("FACESHARE__TLS__CERT", "c.pem")]);
-    assert!(error.contains("tls.cert: TLS on") && error.contains("FACESHARE__TLS__CERT"), "{error}");
+    let error = refusal(None, &[("FACESHARE__NOTIFY__URL", "x")]);
+    assert!(error.contains("notify") && error.contains("FACESHARE__NOTIFY__URL"), "{error}");
     loaded(Some(("app.toml", "[redis]\nurl = \"\"\n[classic]\nenabled = false")), &[]);
 }
 

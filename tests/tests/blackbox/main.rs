@@ -10,3 +10,4 @@ mod layering;
 mod rough;
 mod startup;
 mod stream;
+mod tls;

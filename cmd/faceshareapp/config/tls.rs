@@ -1,0 +1,25 @@
+//! `tls.*`: the certificate of the server's own listeners.
+
+use std::path::PathBuf;
+
+use super::section::Section;
+
+/// TLS on the listeners for clients and for other services.
+#[derive(Debug, Clone)]
+pub(crate) struct Tls {
+    /// PEM files of the certificate's chain and of its key; unset: clear text.
+    pub(crate) files: Option<(PathBuf, PathBuf)>,
+}
+
+impl Tls {
+    pub(super) fn read(keys: &mut Section<'_, '_>) -> Self {
+        let file = |keys: &mut Section<'_, '_>, key| keys.text(key, String::new(), |path| Ok(path.to_owned()), Clone::clone);
+        let (cert, key) = (file(keys, "cert"), file(keys, "key"));
+        match (cert.is_empty(), key.is_empty()) {
+            (true, false) => keys.problem("cert", "is not set, and tls.key is"),
+            (false, true) => keys.problem("key", "is not set, and tls.cert is"),
+            _ => {}
+        }
+        Self { files: (!cert.is_empty() && !key.is_empty()).then(|| (cert.into(), key.into())) }
+    }
+}
