@@ -11,6 +11,7 @@ pub mod chance;
 pub mod http;
 pub mod ledger;
 pub mod meeting;
+pub mod picture;
 pub mod programs;
 pub mod server;
 pub mod shape;

@@ -19,9 +19,9 @@ use faceshare_logic::instruction::mgr::pointmemmgr::PointMemMgr;
 use faceshare_logic::instruction::{ResumeBounds, SessionDeps, Sessions, StreamSettings, close_revoked};
 use faceshare_repository::{EmbeddedGuessBudgets, EmbeddedRevocations, cache, db};
 use faceshare_routes::websocketcontroller::{self, StreamState, WebSocketCodec, WireCodec};
-use faceshare_routes::{AccountLimits, AddressLimits, AppState, HttpPolicy, Links, Observer, Ops, ReadinessCheck};
+use faceshare_routes::{AccountLimits, AddressLimits, AppState, Classic, ClassicRules, HttpPolicy, Links, Observer, Ops, ReadinessCheck};
 use faceshare_server::Lifecycle;
-use faceshare_service::{Argon2Passwords, AuthTtl, PasetoTokens, PasswordSettings, SealedSecrets, SnowflakeIds, SystemClock};
+use faceshare_service::{Argon2Passwords, AuthTtl, PasetoTokens, PasswordSettings, Portraits, SealedSecrets, SnowflakeIds, SystemClock};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use pasetotoken::KeyRing;
 use std::net::SocketAddr;
@@ -103,6 +103,8 @@ impl House {
                 accounts: people.clone(),
                 credentials: Arc::new(db::AccountCredentials::new(database.clone())),
                 passwords: Arc::new(Argon2Passwords::new(password_settings(config)).context("argon2")?),
+                portraits: Arc::new(Portraits::new(config.limits.avatar_pixels)),
+                pictures: Arc::new(db::Avatars::new(database.clone())),
                 families: families.clone(),
                 revocations: revocations.clone(),
                 observer: Arc::new(sessions.clone()),
@@ -223,13 +225,20 @@ impl House {
         let policy = HttpPolicy {
             cors_origins: http.cors_origins.clone(),
             request_body: config.limits.request_body,
+            avatar_bytes: config.limits.avatar_bytes,
+            classic: config.classic.enabled.then_some(ClassicRules { reveal_unknown_user: config.classic.reveal_unknown_user }),
             request_headers: config.limits.header_bytes,
             address_limits: AddressLimits::new(config.limits.http_per_address, config.limits.guests_per_address),
             request_timeout: config.limits.request_timeout,
         };
         let checks: Arc<[Arc<dyn ReadinessCheck>]> =
             Arc::new([Arc::new(DatabaseCheck(stores.database.clone())), Arc::new(LogCheck(stores.log.clone()))]);
-        let ops = |metrics| Ops { draining: lifecycle.draining.clone(), checks: checks.clone(), metrics };
+        let ops = |metrics| Ops {
+            draining: lifecycle.draining.clone(),
+            checks: checks.clone(),
+            metrics,
+            classic: Classic(config.classic.enabled),
+        };
         let proxies = faceshare_routes::TrustedProxies::from_networks(http.trusted_proxies.clone());
         let observer = Observer::new(self.ids.clone(), proxies);
         let (public, private) = if http.ops_listen.is_some() { (None, Some(metrics)) } else { (Some(metrics), None) };

@@ -91,6 +91,11 @@ impl Tokens for PlainTokens {
         Ok(Self::issue("access", now, Self::ACCESS_TTL, claims))
     }
 
+    fn issue_cookie(&self, claims: &AccessClaims, now: Timestamp) -> Result<IssuedToken> {
+        let claims = [claims.account.get(), claims.family.get(), u64::from(claims.guest), 0];
+        Ok(Self::issue("cookie", now, Self::ACCESS_TTL, claims))
+    }
+
     fn issue_refresh(&self, claims: &RefreshClaims, now: Timestamp) -> Result<IssuedToken> {
         let claims = [claims.account.get(), claims.family.get(), u64::from(claims.generation), 0];
         Ok(Self::issue("refresh", now, Self::REFRESH_TTL, claims))
@@ -111,6 +116,10 @@ impl Tokens for PlainTokens {
             family: family(f),
             guest: guest == 1,
         })
+    }
+
+    fn verify_cookie(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenRefusal> {
+        Self::verify("cookie", token, now).map(|[a, f, _, _]| AccessClaims { account: account(a), family: family(f), guest: false })
     }
 
     fn verify_refresh(&self, token: &str, now: Timestamp) -> Result<RefreshClaims, TokenRefusal> {
@@ -175,6 +184,10 @@ impl Secrets for PlainSecrets {
 
     fn invite_secret(&self) -> String {
         format!("invite-{}", self.others.fetch_add(1, Ordering::SeqCst))
+    }
+
+    fn picture_key(&self) -> String {
+        format!("picture-{}", self.others.fetch_add(1, Ordering::SeqCst))
     }
 
     fn epoch(&self) -> Epoch {

@@ -16,7 +16,8 @@ mod text;
 pub mod websocketcontroller;
 
 pub use axum::Router;
-pub use httpcontroller::ops::{Ops, ReadinessCheck};
+pub use httpcontroller::classic::ClassicRules;
+pub use httpcontroller::ops::{Classic, Ops, ReadinessCheck};
 pub use links::Links;
 pub use middleware::observe::Observer;
 pub use middleware::rate::{AccountLimits, AddressLimits};

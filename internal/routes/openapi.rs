@@ -3,7 +3,7 @@
 //! `api/openapi.json` is this document; a test fails when it is not. Run that test with `UPDATE_OPENAPI=1` to write it anew.
 
 use crate::e::http::{PROBLEM_JSON, Problem};
-use crate::httpcontroller::{account, facesession, landing, ops};
+use crate::httpcontroller::{account, classic, facesession, landing, ops};
 use std::collections::BTreeMap;
 use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Type;
@@ -17,6 +17,17 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
+/// The document of a server that does not speak the classic API.
+#[must_use]
+pub fn openapi_without_classic() -> utoipa::openapi::OpenApi {
+    let mut document = openapi();
+    document.paths.paths.retain(|path, _| !path.starts_with(classic::PREFIX));
+    if let Some(tags) = &mut document.tags {
+        tags.retain(|tag| tag.name != "classic");
+    }
+    document
+}
+
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -28,6 +39,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     tags(
         (name = "accounts", description = "People and their tokens"),
         (name = "face-sessions", description = "Sessions: opened, found, entered, changed, left, ended"),
+        (name = "classic", description = "The calls of an older system, where `classic.enabled` is set. Every answer is 200; `errCode` tells how it went: 0 ServerError, 1 DataBaseError, 2 InvalidSessionError, 3 UserExistedError, 4 UserNotExistError, 5 PasswordError, 6 InvalidParamsError, 7 success. A call by POST, and signout, that comes from another site is refused with 2"),
         (name = "operations", description = "For those who run the server")
     ),
     paths(
@@ -40,6 +52,14 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         account::patch_me::patch_account,
         account::delete_me::delete_account,
         account::change_password::change_password,
+        account::put_avatar::put_avatar,
+        account::avatar::show_avatar,
+        classic::signup::classic_signup,
+        classic::signin::classic_signin,
+        classic::signout::classic_signout,
+        classic::get_user_info::classic_get_user_info,
+        classic::update_nickname::classic_update_nickname,
+        classic::update_profile_pic::classic_update_profile_pic,
         facesession::create::create_face_session,
         facesession::list::list_face_sessions,
         facesession::search::search_face_session,
@@ -207,6 +227,13 @@ problems! {
     /// Of calls that need a password.
     PasswordProblems {
         "401": "`PASSWORD_INCORRECT`: the name or the password is wrong. With a token: `UNAUTHENTICATED`, `TOKEN_EXPIRED`",
+    }
+    /// Of calls that take a picture.
+    UploadProblems {
+        "400": "`INVALID_ARGUMENT`: it cannot be decoded, or has too many pixels",
+        "408": "`REQUEST_TIMEOUT`",
+        "413": "`PAYLOAD_TOO_LARGE`",
+        "415": "`UNSUPPORTED_MEDIA_TYPE`: the file must be a PNG, JPEG or WebP",
     }
     /// Of calls that guests may not make.
     GuestProblems {

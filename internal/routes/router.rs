@@ -1,6 +1,7 @@
 //! Which paths there are, and what every request goes through on its way to them.
 
-use crate::httpcontroller::{account, facesession, landing, ops as ops_controller};
+use crate::httpcontroller::classic::ClassicRules;
+use crate::httpcontroller::{account, classic, facesession, landing, ops as ops_controller};
 use crate::links::Links;
 use crate::middleware::cors;
 use crate::middleware::guard::{Guard, Limits};
@@ -8,8 +9,8 @@ use crate::middleware::idempotency::Once;
 use crate::middleware::observe::Observer;
 use crate::middleware::rate::{AccountLimits, AddressLimits};
 use axum::Router;
-use axum::extract::FromRef;
-use axum::routing::{delete, get, post};
+use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::routing::{delete, get, post, put};
 use faceshare_biz::domain::port::Clock;
 use faceshare_logic::account::Accounts;
 use faceshare_logic::facesession::FaceSessions;
@@ -68,6 +69,10 @@ pub struct HttpPolicy {
     pub cors_origins: Vec<String>,
     /// `limits.request_body`: bytes of a JSON body.
     pub request_body: usize,
+    /// `limits.avatar_bytes`.
+    pub avatar_bytes: usize,
+    /// How the classic API is served; `None`: it is not.
+    pub classic: Option<ClassicRules>,
     /// Bytes of a request's path and headers; below the listener's own limit.
     pub request_headers: usize,
     /// `limits.http_per_address` and `limits.guests_per_address`.
@@ -85,8 +90,9 @@ pub fn app(state: AppState, stream: Router, ops: ops_controller::Ops, policy: &H
         request_body: policy.request_body,
     };
     let router = Router::new()
-        .merge(accounts())
+        .merge(accounts(policy.avatar_bytes))
         .merge(face_sessions())
+        .merge(policy.classic.map(|rules| classic::routes(rules, policy.avatar_bytes, &state)).unwrap_or_default())
         .with_state(Shared(Arc::new(state)))
         .merge(stream)
         .merge(landing::routes())
@@ -100,7 +106,7 @@ pub fn ops(ops: ops_controller::Ops, policy: &HttpPolicy, observer: Observer) ->
     layered(ops_controller::private_routes(ops), &policy, observer, None)
 }
 
-fn accounts() -> Router<Shared> {
+fn accounts(avatar_bytes: usize) -> Router<Shared> {
     use account as c;
     Router::new()
         .route("/v1/guests", post(c::create_guest::create_guest))
@@ -110,6 +116,8 @@ fn accounts() -> Router<Shared> {
         .route("/v1/accounts/sign-out", post(c::sign_out::sign_out))
         .route("/v1/accounts/me", get(c::me::get_account).patch(c::patch_me::patch_account).delete(c::delete_me::delete_account))
         .route("/v1/accounts/me/password", post(c::change_password::change_password))
+        .route("/v1/accounts/me/avatar", put(c::put_avatar::put_avatar).layer(DefaultBodyLimit::max(avatar_bytes)))
+        .route("/v1/avatars/{key}", get(c::avatar::show_avatar))
 }
 
 fn face_sessions() -> Router<Shared> {
@@ -184,6 +192,8 @@ mod tests {
         let policy = HttpPolicy {
             cors_origins: vec!["https://page.example".into()],
             request_body: 64,
+            avatar_bytes: 64,
+            classic: None,
             request_headers: 1_024,
             address_limits: super::AddressLimits::new(0, 0),
             request_timeout: Duration::from_millis(50),

@@ -1,10 +1,11 @@
-//! Adapters of the domain's ports over what stands in `pkg`: the clock, ids, tokens and secrets; and passwords over argon2id.
+//! Adapters of the domain's ports over what stands in `pkg`: the clock, ids, tokens and secrets; and passwords over argon2id, pictures over an image library.
 //!
 //! Each is a thin translation between the domain's types and a package that knows nothing of them.
 
 mod clock;
 mod ids;
 mod passwords;
+mod portraits;
 mod secrets;
 mod tokens;
 mod verified;
@@ -13,5 +14,6 @@ pub use auth::AuthTtl;
 pub use clock::SystemClock;
 pub use ids::SnowflakeIds;
 pub use passwords::{Argon2Passwords, BadParameters, PasswordSettings};
+pub use portraits::Portraits;
 pub use secrets::{NoEntropy, SealedSecrets};
 pub use tokens::PasetoTokens;

@@ -106,6 +106,10 @@ impl Secrets for SealedSecrets {
         self.random_text()
     }
 
+    fn picture_key(&self) -> String {
+        self.random_text()
+    }
+
     fn epoch(&self) -> Epoch {
         Epoch::new(&self.random_text()).expect("invariant: 22 characters of the URL-safe alphabet name an epoch")
     }

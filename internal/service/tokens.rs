@@ -21,11 +21,16 @@ pub struct PasetoTokens {
 struct Keyed {
     authenticator: Authenticator,
     access: Verified<(auth::Caller, i64)>,
+    cookies: Verified<(auth::Caller, i64)>,
 }
 
 impl Keyed {
     fn new(ring: &KeyRing, ttl: AuthTtl) -> Self {
-        Self { authenticator: Authenticator::new(Arc::new(TokenService::new(ring)), ttl), access: Verified::new() }
+        Self {
+            authenticator: Authenticator::new(Arc::new(TokenService::new(ring)), ttl),
+            access: Verified::new(),
+            cookies: Verified::new(),
+        }
     }
 }
 
@@ -55,6 +60,12 @@ impl Tokens for PasetoTokens {
         issued(self.keyed.load().authenticator.issue_access(&claims, now.as_millis()))
     }
 
+    fn issue_cookie(&self, claims: &AccessClaims, now: Timestamp) -> Result<IssuedToken> {
+        let AccessClaims { account, family, guest } = *claims;
+        let claims = auth::AccessClaims { account: account.get(), family: family.get(), guest };
+        issued(self.keyed.load().authenticator.issue_cookie(&claims, now.as_millis()))
+    }
+
     fn issue_refresh(&self, claims: &RefreshClaims, now: Timestamp) -> Result<IssuedToken> {
         let RefreshClaims { account, family, generation } = *claims;
         let claims = auth::RefreshClaims { account: account.get(), family: family.get(), generation };
@@ -76,6 +87,16 @@ impl Tokens for PasetoTokens {
     fn verify_access(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenRefusal> {
         let (keyed, now) = (self.keyed.load(), now.as_millis());
         let verified = keyed.access.get_or_verify(token, || keyed.authenticator.access_with_expiry(token, now)).map_err(refusal)?;
+        let (auth::Caller { account, family, guest }, expires_at) = verified;
+        if now >= expires_at {
+            return Err(TokenRefusal::Expired);
+        }
+        Ok(AccessClaims { account: id(AccountId::new(account))?, family: id(FamilyId::new(family))?, guest })
+    }
+
+    fn verify_cookie(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenRefusal> {
+        let (keyed, now) = (self.keyed.load(), now.as_millis());
+        let verified = keyed.cookies.get_or_verify(token, || keyed.authenticator.cookie_with_expiry(token, now)).map_err(refusal)?;
         let (auth::Caller { account, family, guest }, expires_at) = verified;
         if now >= expires_at {
             return Err(TokenRefusal::Expired);
@@ -178,6 +199,12 @@ mod tests {
         let access = tokens.issue_access(&access(), NOW).expect("a token").token;
         let refresh = tokens.issue_refresh(&refresh(), NOW).expect("a token").token;
         let session = tokens.issue_session(&session(), NOW).expect("a token").token;
+        let cookie = tokens.issue_cookie(&self::access(), NOW).expect("a token").token;
+        assert!(tokens.verify_cookie(&cookie, NOW).is_ok());
+        assert_eq!(tokens.verify_access(&cookie, NOW), Err(TokenRefusal::Invalid));
+        for other in [&access, &refresh, &session] {
+            assert_eq!(tokens.verify_cookie(other, NOW), Err(TokenRefusal::Invalid));
+        }
         assert_eq!(tokens.verify_access(&refresh, NOW), Err(TokenRefusal::Invalid));
         assert_eq!(tokens.verify_access(&session, NOW), Err(TokenRefusal::Invalid));
         assert_eq!(tokens.verify_refresh(&access, NOW), Err(TokenRefusal::Invalid));

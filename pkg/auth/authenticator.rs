@@ -11,6 +11,9 @@ use crate::claims::{AccessClaims, Caller, RefreshClaims, SessionClaims, WaitClai
 use crate::error::AuthError;
 use crate::token::Token;
 
+/// How long a cookie is good.
+pub const COOKIE_TTL: Duration = Duration::from_secs(30 * 60);
+
 /// How long tokens are good. Millisecond resolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuthTtl {
@@ -71,6 +74,14 @@ impl Authenticator {
         self.issue(Purpose::Access, claims, now_ms, self.ttl.access)
     }
 
+    /// Issues a token that travels in a cookie, good for [`COOKIE_TTL`].
+    ///
+    /// # Errors
+    /// As [`Authenticator::issue_access`].
+    pub fn issue_cookie(&self, claims: &AccessClaims, now_ms: i64) -> Result<Issued, IssueError> {
+        self.issue(Purpose::Cookie, claims, now_ms, COOKIE_TTL)
+    }
+
     /// Issues a refresh token.
     ///
     /// # Errors
@@ -109,6 +120,15 @@ impl Authenticator {
     /// As [`Authenticator::access`].
     pub fn access_with_expiry(&self, token: &str, now_ms: i64) -> Result<(Caller, i64), AuthError> {
         let (claims, expires_at_ms) = self.tokens.verify_with_expiry::<AccessClaims>(Purpose::Access, token, now_ms)?;
+        Ok((Caller::from(claims), expires_at_ms))
+    }
+
+    /// Who calls with this cookie, and when it ends.
+    ///
+    /// # Errors
+    /// As [`Authenticator::access`].
+    pub fn cookie_with_expiry(&self, token: &str, now_ms: i64) -> Result<(Caller, i64), AuthError> {
+        let (claims, expires_at_ms) = self.tokens.verify_with_expiry::<AccessClaims>(Purpose::Cookie, token, now_ms)?;
         Ok((Caller::from(claims), expires_at_ms))
     }
 

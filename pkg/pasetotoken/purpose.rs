@@ -16,11 +16,13 @@ pub enum Purpose {
     Invite,
     /// Reads one piece of content, where no header can be sent.
     Content,
+    /// Proves who calls, in the cookie of an older protocol.
+    Cookie,
 }
 
 impl Purpose {
     /// Every purpose, in the order of their discriminants.
-    pub const ALL: [Self; 6] = [Self::Access, Self::Refresh, Self::Session, Self::Wait, Self::Invite, Self::Content];
+    pub const ALL: [Self; 7] = [Self::Access, Self::Refresh, Self::Session, Self::Wait, Self::Invite, Self::Content, Self::Cookie];
 
     /// The stable name of the purpose. It goes into key derivation: changing it invalidates every
     /// token of that purpose.
@@ -33,6 +35,7 @@ impl Purpose {
             Self::Wait => "wait",
             Self::Invite => "invite",
             Self::Content => "content",
+            Self::Cookie => "cookie",
         }
     }
 

@@ -43,6 +43,11 @@ def fresh_token(case):
     case.headers["authorization"] = f"Bearer {world.account()[1]['accessToken']}"
 
 
+def picture(case):
+    case.headers["content-type"] = "image/png"
+    case.body = world.PNG
+
+
 def password(case):
     who, signed_in = world.account()
     case.headers["authorization"] = f"Bearer {signed_in['accessToken']}"
@@ -74,9 +79,11 @@ NEEDS = {
     "sign_out": fresh_token,
     "delete_account": fresh_token,
     "change_password": password,
+    "put_avatar": picture,
+    "show_avatar": lambda case: path(case, key=world.avatar()),
 }
 # These need no caller.
-PUBLIC = {"refresh_tokens", "sign_in"}
+PUBLIC = {"refresh_tokens", "sign_in", "show_avatar"}
 
 
 def operation_id(case):

@@ -4,6 +4,7 @@ A tester that draws ids at random never gets past "not found". For each operatio
 in order to succeed: a live session that it hosts, a code that works, a link, a knock.
 """
 
+import base64
 import json
 import os
 import urllib.error
@@ -12,6 +13,10 @@ import uuid
 
 URL = os.environ["FACESHARE_URL"]
 CALLER = os.environ["FACESHARE_CALLER"]
+
+
+# A file of two by two pixels.
+PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAEklEQVR4nGP4z8DAAMIM/4EAAB/uBfsL2WiLAAAAAElFTkSuQmCC")
 
 
 def call(method, path, token=None, body=None):
@@ -42,6 +47,14 @@ def made(method, path, token=None, body=None):
 def guest(name="Visitor"):
     """A new guest's answer: tokens and account."""
     return made("POST", "/v1/guests", body={"nickname": name})
+
+
+def avatar():
+    """The key of somebody's picture."""
+    headers = {"content-type": "image/png", "authorization": f"Bearer {guest()['accessToken']}"}
+    request = urllib.request.Request(URL + "/v1/accounts/me/avatar", PNG, headers, method="PUT")
+    with urllib.request.urlopen(request, timeout=40) as response:
+        return json.load(response)["account"]["avatarUrl"].rsplit("/", 1)[1]
 
 
 def account():

@@ -85,6 +85,10 @@ impl Secrets for CountingSecrets {
         String::new()
     }
 
+    fn picture_key(&self) -> String {
+        unreachable!("no pictures here")
+    }
+
     fn epoch(&self) -> Epoch {
         let number = self.0.fetch_add(1, Ordering::SeqCst) + 1;
         Epoch::new(&format!("e{number}")).expect("invariant: short and visible")
@@ -107,6 +111,10 @@ impl Tokens for PlainTokens {
         issue(now)
     }
 
+    fn issue_cookie(&self, _: &AccessClaims, now: Timestamp) -> Result<IssuedToken> {
+        issue(now)
+    }
+
     fn issue_refresh(&self, _: &RefreshClaims, now: Timestamp) -> Result<IssuedToken> {
         issue(now)
     }
@@ -120,6 +128,10 @@ impl Tokens for PlainTokens {
     }
 
     fn verify_access(&self, _: &str, _: Timestamp) -> Result<AccessClaims, TokenRefusal> {
+        Err(TokenRefusal::Invalid)
+    }
+
+    fn verify_cookie(&self, _: &str, _: Timestamp) -> Result<AccessClaims, TokenRefusal> {
         Err(TokenRefusal::Invalid)
     }
 

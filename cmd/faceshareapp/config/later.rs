@@ -7,7 +7,6 @@ use super::section::Reader;
 /// Key, or section, and the feature that it configures.
 const FEATURES: &[(&str, &str)] = &[
     ("account_agent", "an external account service"),
-    ("classic", "the classic protocol"),
     ("drive", "files from a drive"),
     ("encs", "encryption by a key service"),
     ("files", "file sharing"),
@@ -30,11 +29,6 @@ pub(super) fn feature_of(path: &str) -> Option<&'static str> {
 pub(super) fn read(reader: &mut Reader<'_>) {
     let mut redis = reader.section("redis");
     redis.text("url", (), |url| if url.is_empty() { Ok(()) } else { Err(absent("redis.url", "leave it empty")) }, |()| String::new());
-
-    let mut classic = reader.section("classic");
-    if classic.flag("enabled", false) {
-        classic.problem("enabled", absent("classic.enabled", "set it to false"));
-    }
 }
 
 fn absent(path: &str, remedy: &str) -> String {

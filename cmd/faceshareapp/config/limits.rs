@@ -71,6 +71,10 @@ pub(crate) struct Limits {
     pub(crate) guests_per_address: u32,
     /// Body of an HTTP request.
     pub(crate) request_body: usize,
+    /// A picture that somebody sends.
+    pub(crate) avatar_bytes: usize,
+    /// Its pixels.
+    pub(crate) avatar_pixels: u64,
     /// An HTTP request is answered within this.
     pub(crate) request_timeout: Duration,
     /// Request line and headers of an HTTP request.
@@ -114,6 +118,8 @@ impl Limits {
             http_per_account: keys.number("http_per_account", 100, 0..=1_000_000),
             guests_per_address: keys.number("guests_per_address", 60, 0..=1_000_000),
             request_body: keys.number("request_body", 64 * KIB, KIB..=16 * MIB),
+            avatar_bytes: keys.number("avatar_bytes", 5 * MIB, KIB..=64 * MIB),
+            avatar_pixels: keys.number("avatar_pixels", 25_000_000, 65_536..=200_000_000),
             request_timeout: keys.duration("request_timeout", Duration::from_secs(15), SHORTEST..=Duration::from_mins(10)),
             header_bytes: keys.number("header_bytes", 32 * KIB, 8 * KIB..=MIB),
         };

@@ -16,6 +16,7 @@ mod argon2;
 mod auth;
 mod auto_end;
 mod benchmark;
+mod classic;
 mod database;
 mod drain;
 mod duration;
@@ -41,6 +42,7 @@ pub(crate) use self::{
     auth::Auth,
     auto_end::AutoEnd,
     benchmark::Benchmark,
+    classic::Classic,
     database::{Database, Synchronous},
     drain::Drain,
     grpc::Grpc,
@@ -99,6 +101,8 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     /// Shutting down.
     pub(crate) drain: Drain,
+    /// The calls of an older system.
+    pub(crate) classic: Classic,
     /// Whether this is a measurement.
     pub(crate) benchmark: Benchmark,
 }
@@ -176,6 +180,7 @@ impl Config {
             tls: Tls::read(&mut reader.section("tls")),
             log: Log::read(&mut reader.section("log")),
             drain: Drain::read(&mut reader.section("drain")),
+            classic: Classic::read(&mut reader.section("classic")),
             benchmark,
         };
         config.check_listeners(reader);

@@ -222,7 +222,6 @@ fn what_this_version_lacks_is_refused_by_name() {
         ("[database]\nurl = \"postgres://u:pw@h/d\"", "database.url: \"postgres://u:********@h/d\": postgres is not in this version"),
         ("[database]\nurl = \"mysql://h/d\"", "database.url: \"mysql://h/d\": mysql is not in this version"),
         ("[tls]\ncert = \"c.pem\"", "tls.key: is not set, and tls.cert is"),
-        ("[classic]\nenabled = true", "classic.enabled: the classic protocol is not in this version; set it to false"),
         ("[grpc.callers.a]\ngrants = []", "grpc.callers: calling the gRPC services is not in this version"),
     ] {
         let error = refusal(Some(("app.toml", file)), &[]);

@@ -31,6 +31,8 @@ pub enum TokenRefusal {
 pub trait Tokens: Send + Sync + 'static {
     /// For calls over HTTP.
     fn issue_access(&self, claims: &AccessClaims, now: Timestamp) -> Result<IssuedToken>;
+    /// For the cookie of the classic API.
+    fn issue_cookie(&self, claims: &AccessClaims, now: Timestamp) -> Result<IssuedToken>;
     /// For a new pair of tokens.
     fn issue_refresh(&self, claims: &RefreshClaims, now: Timestamp) -> Result<IssuedToken>;
     /// For the instruction stream of one session, as one point.
@@ -39,6 +41,8 @@ pub trait Tokens: Send + Sync + 'static {
     fn issue_wait(&self, claims: &WaitClaims, now: Timestamp, expires_at: Timestamp) -> Result<IssuedToken>;
     /// The claims of a good access token.
     fn verify_access(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenRefusal>;
+    /// The claims of a good cookie.
+    fn verify_cookie(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenRefusal>;
     /// The claims of a good refresh token.
     fn verify_refresh(&self, token: &str, now: Timestamp) -> Result<RefreshClaims, TokenRefusal>;
     /// The claims of a good session token, and when it ends.
@@ -79,6 +83,8 @@ pub trait Secrets: Send + Sync + 'static {
     fn number_code(&self, live_sessions: u64, longer: bool) -> NumberCode;
     /// 128 random bits as URL-safe text.
     fn invite_secret(&self) -> String;
+    /// 128 random bits as URL-safe text: where a picture is found.
+    fn picture_key(&self) -> String;
     /// A name for a new epoch, never used before.
     fn epoch(&self) -> Epoch;
 }

@@ -3,21 +3,25 @@
 //! A sign-in opens a **family** of tokens. Each refresh moves it to its next generation; what a refresh token may still do after that is
 //! decided in one place, the `refresh` module.
 
+mod classic;
 #[cfg(test)]
 pub(crate) mod fakes;
 mod guest;
 mod me;
+mod picture;
 mod refresh;
 mod sign_in;
 mod sign_out;
 mod sign_up;
 
+pub use classic::ClassicRefusal;
+pub use picture::PICTURE_PATH;
 pub use sign_up::{NewAccount, SignUpRules};
 
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{
-    AccessClaims, Account, AccountRepository, Caller, CredentialRepository, PasswordHasher, RefreshClaims, RevocationRegistry,
-    TokenFamilyRepository, TokenPair,
+    AccessClaims, Account, AccountRepository, Caller, CredentialRepository, PasswordHasher, PictureRepository, Portraitist, RefreshClaims,
+    RevocationRegistry, TokenFamilyRepository, TokenPair,
 };
 use faceshare_biz::domain::port::{Clock, IdGenerator, Secrets, TokenRefusal, Tokens};
 use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
@@ -45,6 +49,10 @@ pub struct AccountDeps {
     pub credentials: Arc<dyn CredentialRepository>,
     /// Hashes passwords.
     pub passwords: Arc<dyn PasswordHasher>,
+    /// Makes pictures.
+    pub portraits: Arc<dyn Portraitist>,
+    /// Finds them.
+    pub pictures: Arc<dyn PictureRepository>,
     /// Token families.
     pub families: Arc<dyn TokenFamilyRepository>,
     /// Which of them are revoked.

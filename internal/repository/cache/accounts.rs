@@ -1,23 +1,34 @@
 //! The accounts of those who came lately.
+//!
+//! # When an entry is right
+//! Every write takes its account out when it is done, whatever came of it, and is done to its end though its caller has gone; what was read
+//! before a write is not kept after it. And no entry is answered for longer than [`FRESH_FOR`]: a write that did not get to take it out is
+//! seen then, without anybody having to say so. What must not be late is not kept at all: passwords and token families are read where they
+//! stand, revocations have a registry of their own.
 
 use super::carry_through;
 use super::recent::Recent;
 use async_trait::async_trait;
 use faceshare_biz::Result;
-use faceshare_biz::domain::account::{Account, AccountRepository, PasswordHash};
+use faceshare_biz::domain::account::{Account, AccountRepository, PasswordHash, Picture};
 use faceshare_biz::domain::{AccountId, FamilyId, Nickname, Timestamp};
 use lru::LruCache;
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 
+/// An account is read anew after this, so that a write that could not take it out of here (the process was told late, or wrote around it)
+/// does not go unseen for longer.
+const FRESH_FOR: Duration = Duration::from_secs(5);
 /// Accounts in memory at most, some 4 MiB.
 const ACCOUNTS: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
 
 /// [`AccountRepository`] over another one.
 pub struct Accounts<R> {
     inner: Arc<R>,
-    recent: Arc<Recent<LruCache<AccountId, Account>>>,
+    recent: Arc<Recent<LruCache<AccountId, (Account, Instant)>>>,
 }
 
 impl<R: AccountRepository> Accounts<R> {
@@ -47,18 +58,21 @@ impl<R: AccountRepository> AccountRepository for Accounts<R> {
     /// Whoever is new comes in next, and is kept for that.
     async fn insert(&self, account: &Account) -> Result<()> {
         self.inner.insert(account).await?;
-        self.recent.change(|recent| drop(recent.put(account.id, account.clone())));
+        self.recent.change(|recent| drop(recent.put(account.id, (account.clone(), Instant::now()))));
         Ok(())
     }
 
     async fn find(&self, id: AccountId) -> Result<Option<Account>> {
-        let moment = match self.recent.look(|recent| recent.get(&id).cloned()) {
+        let moment = match self
+            .recent
+            .look(|recent| recent.get(&id).filter(|(_, since)| since.elapsed() < FRESH_FOR).map(|(account, _)| account.clone()))
+        {
             Ok(account) => return Ok(Some(account)),
             Err(moment) => moment,
         };
         let found = self.inner.find(id).await?;
         if let Some(account) = &found {
-            self.recent.keep(moment, |recent| drop(recent.put(id, account.clone())));
+            self.recent.keep(moment, |recent| drop(recent.put(id, (account.clone(), Instant::now()))));
         }
         Ok(found)
     }
@@ -71,6 +85,11 @@ impl<R: AccountRepository> AccountRepository for Accounts<R> {
     async fn rename(&self, id: AccountId, nickname: &Nickname) -> Result<bool> {
         let nickname = nickname.clone();
         self.change(id, move |inner: Arc<R>| async move { inner.rename(id, &nickname).await }).await
+    }
+
+    async fn set_picture(&self, id: AccountId, key: &str, url: &str, picture: &Picture) -> Result<bool> {
+        let (key, url, picture) = (key.to_owned(), url.to_owned(), picture.clone());
+        self.change(id, move |inner: Arc<R>| async move { inner.set_picture(id, &key, &url, &picture).await }).await
     }
 
     async fn delete(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<FamilyId>>> {

@@ -4,7 +4,8 @@ use super::account::account;
 use super::token_family::family;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::account::{
-    AccountRepository, CredentialRepository, Credentials, PasswordChange, PasswordHash, TokenFamily, TokenFamilyRepository,
+    AccountRepository, CredentialRepository, Credentials, PasswordChange, PasswordHash, Picture, PictureRepository, TokenFamily,
+    TokenFamilyRepository,
 };
 use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
 
@@ -151,6 +152,26 @@ where
     assert_eq!(store.credentials.change(&change("h")).await.expect("asked"), None);
     assert_eq!(revoked(&store.families, 6).await, [(there, at)]);
     assert_eq!(revoked(&store.families, 5).await, [(there, at), (before, Timestamp::from_millis(5))]);
+}
+
+pub(crate) async fn a_picture_takes_the_place_of_the_last_and_goes_with_its_account<C, A, F>(store: &Store<C, A, F>)
+where
+    C: PictureRepository,
+    A: AccountRepository,
+{
+    store.accounts.insert(&account(1, None)).await.expect("kept");
+    let picture = |text: &'static str| Picture { media_type: "image/png".to_owned(), bytes: text.into() };
+    let set = async |owner, key: &str| store.accounts.set_picture(id(owner), key, &format!("/{key}"), &picture("p")).await.expect("asked");
+    let found = async |key: &str| store.credentials.find(key).await.expect("looked up");
+    assert!(!set(2, "none").await, "there is nobody");
+    assert_eq!(found("none").await, None);
+    assert!(set(1, "one").await);
+    assert_eq!(found("one").await, Some(picture("p")));
+    assert!(set(1, "two").await);
+    assert_eq!((found("one").await, found("two").await), (None, Some(picture("p"))));
+    assert_eq!(store.accounts.find(id(1)).await.expect("looked up").expect("somebody").avatar_url, "/two");
+    store.accounts.delete(id(1), Timestamp::from_millis(9)).await.expect("deleted");
+    assert_eq!(found("two").await, None);
 }
 
 pub(crate) async fn a_deletion_revokes_all_families<C, A, F>(store: &Store<C, A, F>)

@@ -10,7 +10,7 @@ pub(crate) mod guess_budgets;
 pub(crate) mod invite;
 pub(crate) mod number_code;
 pub(crate) mod session_log;
-mod sqlite;
+pub(crate) mod sqlite;
 pub(crate) mod token_family;
 
 /// One test for each function of a suite, over the store that `$fresh` makes, with what must live as long as it.

@@ -5,7 +5,7 @@ use crate::sqlite::Synchronous;
 use tempfile::TempDir;
 
 /// An adapter over a database in a folder of its own.
-async fn fresh<R>(adapter: impl FnOnce(Database) -> R) -> (R, TempDir) {
+pub(crate) async fn fresh<R>(adapter: impl FnOnce(Database) -> R) -> (R, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("faceshare.db");
     let db = Database::open(&path.display().to_string(), Synchronous::Normal).await.expect("opened");
@@ -46,4 +46,18 @@ mod credential {
         accounts: Accounts::new(db.clone()),
         families: TokenFamilies::new(db),
     }));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_picture_takes_the_place_of_the_last_and_goes_with_its_account() {
+    use crate::contract::credential::{self, Store};
+    use crate::db::{Accounts, Avatars, TokenFamilies};
+
+    let adapters = |db: Database| Store {
+        credentials: Avatars::new(db.clone()),
+        accounts: Accounts::new(db.clone()),
+        families: TokenFamilies::new(db),
+    };
+    let (store, _folder) = fresh(adapters).await;
+    credential::a_picture_takes_the_place_of_the_last_and_goes_with_its_account(&store).await;
 }

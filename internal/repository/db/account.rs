@@ -1,12 +1,13 @@
 //! Accounts and guests.
 
+use super::avatar;
 use super::connection::Database;
 use super::entity::account::{ActiveModel, Column, Entity, Model};
 use super::entity::token_family;
 use super::token_family::revoke_all;
 use crate::error::{from_db, from_insert, unreadable};
 use async_trait::async_trait;
-use faceshare_biz::domain::account::{Account, AccountRepository, PasswordHash};
+use faceshare_biz::domain::account::{Account, AccountRepository, PasswordHash, Picture};
 use faceshare_biz::domain::{AccountId, FamilyId, Nickname, Timestamp};
 use faceshare_biz::{Error, Result};
 use sea_orm::sea_query::{Condition, Expr, Query};
@@ -59,6 +60,10 @@ impl AccountRepository for Accounts {
         renamed.map(|done| done.rows_affected == 1).map_err(from_db)
     }
 
+    async fn set_picture(&self, id: AccountId, key: &str, url: &str, picture: &Picture) -> Result<bool> {
+        avatar::set(&self.db, id, key, url, picture).await
+    }
+
     /// The families stay, as numbers that belong to nobody, so that a restart still knows them as revoked.
     async fn delete(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<FamilyId>>> {
         let transaction = self.db.begin().await?;
@@ -66,6 +71,7 @@ impl AccountRepository for Accounts {
         if deleted.rows_affected == 0 {
             return Ok(None);
         }
+        avatar::forget(&transaction, id.get().cast_signed()).await?;
         let revoked = revoke_all(&transaction, id, None, at).await?;
         transaction.commit().await.map_err(from_db)?;
         Ok(Some(revoked))
@@ -89,6 +95,7 @@ impl AccountRepository for Accounts {
         if forgotten {
             let families = token_family::Entity::delete_many().filter(token_family::Column::AccountId.eq(id));
             families.exec(&transaction).await.map_err(from_db)?;
+            avatar::forget(&transaction, id).await?;
         }
         transaction.commit().await.map_err(from_db)?;
         Ok(forgotten)

@@ -5,6 +5,7 @@
 
 mod account;
 mod answer;
+mod avatar;
 mod connection;
 mod credential;
 mod entity;
@@ -16,6 +17,7 @@ mod token_family;
 
 pub use account::Accounts;
 pub use answer::Answers;
+pub use avatar::Avatars;
 pub use connection::Database;
 pub use credential::AccountCredentials;
 pub use face_session::FaceSessions;

@@ -52,7 +52,8 @@ fn require_json(headers: &HeaderMap) -> Result<(), Error> {
     }
 }
 
-async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Error> {
+/// The whole body, up to the limit of the route.
+pub(crate) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Error> {
     Bytes::from_request(request, state).await.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             Error::new(ErrorCode::PayloadTooLarge, "the body is larger than allowed")

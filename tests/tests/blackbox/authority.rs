@@ -1,6 +1,7 @@
 //! The table of `docs/authority.md`, call by call and with every kind of caller.
 
-use faceshare_tests::http::{Answer, Guest, Http};
+use faceshare_tests::http::{Answer, Guest, Http, send};
+use faceshare_tests::picture::PNG;
 use faceshare_tests::programs::workspace;
 use faceshare_tests::server::Server;
 use reqwest::Method;
@@ -118,7 +119,24 @@ impl Scene {
         }
     }
 
+    async fn picture(&self, token: Option<&str>) -> Answer {
+        let request = self.http.request(Method::PUT, "/v1/accounts/me/avatar").header("content-type", "image/png").body(PNG.to_vec());
+        send(if let Some(token) = token { request.bearer_auth(token) } else { request }).await
+    }
+
     async fn call(&self, row: &Row, caller: &str, expired: &str) -> Answer {
+        if row.path == "/v1/accounts/me/avatar" {
+            return self.picture(self.token(caller, expired).as_deref()).await;
+        }
+        if row.path == "/v1/avatars/{key}" {
+            let shown = self.picture(Some(&self.other.access)).await.ok(200);
+            let path = shown["account"]["avatarUrl"].as_str().expect("a path").to_owned();
+            let mut request = self.http.request(Method::HEAD, &path);
+            if let Some(token) = self.token(caller, expired) {
+                request = request.bearer_auth(token);
+            }
+            return send(request).await;
+        }
         let path = row.path.replace("{id}", &self.id).replace("{memberId}", &self.other.id).replace("{knockId}", &self.knock);
         let token = self.token(caller, expired);
         self.http.call(row.method.clone(), &path, token.as_deref(), self.body(row).await.as_ref()).await

@@ -1,6 +1,6 @@
 //! Where people and their token families are kept.
 
-use super::{Account, Credentials, PasswordHash, TokenFamily};
+use super::{Account, Credentials, PasswordHash, Picture, TokenFamily};
 use crate::Result;
 use crate::domain::{AccountId, FamilyId, Nickname, Timestamp};
 use async_trait::async_trait;
@@ -17,6 +17,8 @@ pub trait AccountRepository: Send + Sync + 'static {
     async fn promote(&self, guest: AccountId, username: &str, nickname: &Nickname, password: &PasswordHash) -> Result<bool>;
     /// Changes the nickname. `false`: there is no such account.
     async fn rename(&self, id: AccountId, nickname: &Nickname) -> Result<bool>;
+    /// Gives the account another picture under `key`, and the address `url`; the one before is gone. Atomic. `false`: there is no such account.
+    async fn set_picture(&self, id: AccountId, key: &str, url: &str, picture: &Picture) -> Result<bool>;
     /// Forgets the account with everything personal, and revokes its families, atomically; the families it revoked. `None`: there is no such
     /// account.
     async fn delete(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<FamilyId>>>;

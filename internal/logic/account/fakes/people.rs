@@ -3,7 +3,7 @@
 use super::Families;
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{
-    Account, AccountRepository, CredentialRepository, Credentials, PasswordChange, PasswordHash, TokenFamily,
+    Account, AccountRepository, CredentialRepository, Credentials, PasswordChange, PasswordHash, Picture, PictureRepository, TokenFamily,
 };
 use faceshare_biz::domain::{AccountId, FamilyId, Nickname, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
@@ -17,6 +17,7 @@ type Kept = HashMap<AccountId, (Account, Option<PasswordHash>)>;
 pub(crate) struct People {
     kept: Mutex<Kept>,
     families: Arc<Families>,
+    pictures: Mutex<HashMap<String, Picture>>,
 }
 
 impl People {
@@ -87,6 +88,14 @@ impl AccountRepository for People {
         Ok(found.is_some())
     }
 
+    async fn set_picture(&self, id: AccountId, key: &str, url: &str, picture: &Picture) -> Result<bool> {
+        let mut kept = self.kept();
+        let Some((account, _)) = kept.get_mut(&id) else { return Ok(false) };
+        account.avatar_url = url.to_owned();
+        *self.pictures.lock().expect("not poisoned") = HashMap::from([(key.to_owned(), picture.clone())]);
+        Ok(true)
+    }
+
     async fn delete(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<FamilyId>>> {
         Ok(self.kept().remove(&id).map(|_| self.families.revoke_all(id, None, at)))
     }
@@ -106,6 +115,13 @@ impl AccountRepository for People {
         let mut people = self.kept();
         let unused = people.get(&id).is_some_and(|(a, _)| a.is_guest() && a.created_at < before);
         Ok(unused && people.remove(&id).is_some())
+    }
+}
+
+#[async_trait]
+impl PictureRepository for People {
+    async fn find(&self, key: &str) -> Result<Option<Picture>> {
+        Ok(self.pictures.lock().expect("not poisoned").get(key).cloned())
     }
 }
 

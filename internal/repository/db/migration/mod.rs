@@ -4,6 +4,7 @@ mod m0001_accounts;
 mod m0002_face_sessions;
 mod m0003_passwords;
 mod m0004_invite_approval;
+mod m0005_avatars;
 mod m0007_answers;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_face_sessions::Migration),
             Box::new(m0003_passwords::Migration),
             Box::new(m0004_invite_approval::Migration),
+            Box::new(m0005_avatars::Migration),
             Box::new(m0007_answers::Migration),
         ]
     }

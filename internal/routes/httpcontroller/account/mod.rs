@@ -1,10 +1,12 @@
 //! People: accounts and guests, their tokens, who one is.
 
+pub mod avatar;
 pub mod change_password;
 pub mod create_guest;
 pub mod delete_me;
 pub mod me;
 pub mod patch_me;
+pub mod put_avatar;
 pub mod refresh;
 mod representation;
 pub mod sign_in;

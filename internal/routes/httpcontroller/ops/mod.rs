@@ -23,7 +23,13 @@ pub struct Ops {
     pub checks: Arc<[Arc<dyn ReadinessCheck>]>,
     /// Where the metrics are read from; `None`: `/metrics` is served elsewhere or not at all.
     pub metrics: Option<PrometheusHandle>,
+    /// Whether the classic API is served, and so described.
+    pub classic: Classic,
 }
+
+/// Whether the classic API is served.
+#[derive(Debug, Clone, Copy)]
+pub struct Classic(pub bool);
 
 /// On the public listener. `/metrics`, if it is here, is for loopback peers alone.
 pub fn public_routes(ops: Ops) -> Router {

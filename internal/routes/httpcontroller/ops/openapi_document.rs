@@ -1,6 +1,8 @@
 //! `GET /openapi.json`
 
+use super::Classic;
 use axum::Json;
+use axum::extract::State;
 
 /// The description of these calls.
 #[utoipa::path(
@@ -9,6 +11,6 @@ use axum::Json;
     tag = "operations",
     responses((status = 200, description = "An OpenAPI document", body = Object, content_type = "application/json"))
 )]
-pub async fn openapi_document() -> Json<utoipa::openapi::OpenApi> {
-    Json(crate::openapi::openapi())
+pub async fn openapi_document(State(Classic(classic)): State<Classic>) -> Json<utoipa::openapi::OpenApi> {
+    Json(if classic { crate::openapi::openapi() } else { crate::openapi::openapi_without_classic() })
 }

@@ -2,6 +2,8 @@
 
 mod accounts;
 mod approval;
+mod avatars;
+mod classic;
 mod errors;
 mod guesses;
 mod guests;

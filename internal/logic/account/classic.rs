@@ -1,0 +1,71 @@
+//! Signing in for a cookie, as clients of an older system do.
+
+use super::sign_in::Mismatch;
+use super::{Accounts, sign_in_again};
+use crate::facesession::carry_through;
+use faceshare_biz::Result;
+use faceshare_biz::domain::account::{AccessClaims, Caller, IssuedToken, Password};
+
+/// Why somebody gets no cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClassicRefusal {
+    /// Nobody has this name.
+    UnknownName,
+    /// The password is another.
+    WrongPassword,
+}
+
+impl Accounts {
+    /// Opens a token family whose only token is a cookie. Whether the name or the password is wrong is told, for the caller to keep to itself;
+    /// it takes the same time.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when too many are signing in.
+    pub async fn sign_in_for_cookie(&self, username: &str, password: &Password) -> Result<Result<IssuedToken, ClassicRefusal>> {
+        let known = match self.prove(username, password).await? {
+            Ok(known) => known,
+            Err(Mismatch::Name) => return Ok(Err(ClassicRefusal::UnknownName)),
+            Err(Mismatch::Password) => return Ok(Err(ClassicRefusal::WrongPassword)),
+        };
+        let accounts = self.clone();
+        carry_through(async move {
+            let (family, now) = (accounts.new_family_id()?, accounts.deps.clock.now());
+            let claims = AccessClaims { account: known.account.id, family, guest: false };
+            let cookie = accounts.deps.tokens.issue_cookie(&claims, now)?;
+            accounts.open_family(&known, family, cookie.expires_at, now).await?;
+            Ok(Ok(cookie))
+        })
+        .await
+    }
+
+    /// Who calls with this cookie; answered from memory.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED`.
+    pub fn authenticate_cookie(&self, cookie: &str) -> Result<Caller> {
+        let caller = self.deps.tokens.verify_cookie(cookie, self.deps.clock.now());
+        self.still_signed_in(caller.map_err(|_| sign_in_again("the session is over"))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ClassicRefusal;
+    use crate::account::fakes::House;
+    use faceshare_biz::domain::account::Password;
+
+    #[tokio::test]
+    async fn a_cookie_is_good_until_it_is_signed_out_and_is_no_access_token() {
+        let house = House::new();
+        house.member("ann_1", "password").await;
+        let accounts = house.accounts();
+        let sign_in = async |name: &str, password: &str| accounts.sign_in_for_cookie(name, &Password::new(password)).await.expect("asked");
+        assert_eq!(sign_in("nobody", "password").await, Err(ClassicRefusal::UnknownName));
+        assert_eq!(sign_in("ann_1", "passw0rd").await, Err(ClassicRefusal::WrongPassword));
+        let cookie = sign_in("ann_1", "password").await.expect("a cookie").token;
+        assert!(accounts.authenticate(&cookie).is_err());
+        let caller = accounts.authenticate_cookie(&cookie).expect("a caller");
+        accounts.sign_out(caller).await.expect("signed out");
+        assert!(accounts.authenticate_cookie(&cookie).is_err());
+    }
+}

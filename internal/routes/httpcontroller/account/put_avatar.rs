@@ -1,0 +1,45 @@
+//! `PUT /v1/accounts/me/avatar`
+
+use super::AccountAnswer;
+use crate::e::HttpError;
+use crate::extract::{Authenticated, body};
+use crate::openapi::{AuthProblems, Busy, UploadProblems};
+use axum::Json;
+use axum::extract::{Request, State};
+use faceshare_biz::{Error, ErrorCode};
+use faceshare_logic::account::Accounts;
+use http::header::CONTENT_TYPE;
+use std::sync::Arc;
+
+/// What may be sent.
+const MEDIA_TYPES: [&str; 3] = ["image/png", "image/jpeg", "image/webp"];
+
+/// Gives the caller a picture.
+///
+/// For accounts and guests, on themselves. A PNG, JPEG or WebP file of at most 5 MiB and 25 megapixels (`limits.avatar_bytes`,
+/// `limits.avatar_pixels`); its middle is cut out and written anew, 256 by 256, without anything else that the file held. The address of the
+/// picture changes, the one before is gone, and the sessions that the caller is connected to hear of it as `memberChange`.
+#[utoipa::path(
+    put,
+    path = "/v1/accounts/me/avatar",
+    tag = "accounts",
+    security(("bearer" = [])),
+    request_body(content(
+        (Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp")
+    ), description = "The file"),
+    responses((status = 200, description = "The caller as it is now", body = AccountAnswer), AuthProblems, UploadProblems, Busy)
+)]
+pub async fn put_avatar(
+    Authenticated(caller): Authenticated,
+    State(accounts): State<Arc<Accounts>>,
+    request: Request,
+) -> Result<Json<AccountAnswer>, HttpError> {
+    let named = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let essence = named.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if !MEDIA_TYPES.contains(&essence.as_str()) {
+        return Err(Error::new(ErrorCode::UnsupportedMediaType, "the body must be image/png, image/jpeg or image/webp").into());
+    }
+    let upload = body(request, &()).await?;
+    let account = accounts.set_picture(caller, upload).await?;
+    Ok(Json(AccountAnswer { account: account.into() }))
+}

@@ -1,0 +1,126 @@
+//! Answers: always 200, with a code in them.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use faceshare_biz::{Error, ErrorCode};
+use http::header::RETRY_AFTER;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// How a call went.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassicAnswer<T> {
+    /// `"7"` for success.
+    #[schema(value_type = String, example = "7", pattern = "^[0-7]$")]
+    err_code: &'static str,
+    /// The name of the code.
+    #[schema(value_type = String, example = "success")]
+    err_msg: &'static str,
+    /// What was asked for; `""` where there is nothing, and after a failure.
+    #[schema(value_type = Object)]
+    data: T,
+}
+
+/// What a handler returns.
+pub type Outcome<T> = Result<Success<T>, Failure>;
+
+/// It went well.
+pub struct Success<T>(pub(super) T);
+
+/// It did not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// A bug, or too much to do.
+    Server,
+    /// The store is away.
+    DataBase,
+    /// Not signed in, or not from here.
+    InvalidSession,
+    /// The name is taken.
+    UserExisted,
+    /// There is no such name, and that may be told.
+    UserNotExist,
+    /// Name or password are wrong.
+    Password,
+    /// What was sent is not what is expected.
+    InvalidParams,
+}
+
+impl Failure {
+    /// The code and its name.
+    #[must_use]
+    pub const fn code(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Server => ("0", "ServerError"),
+            Self::DataBase => ("1", "DataBaseError"),
+            Self::InvalidSession => ("2", "InvalidSessionError"),
+            Self::UserExisted => ("3", "UserExistedError"),
+            Self::UserNotExist => ("4", "UserNotExistError"),
+            Self::Password => ("5", "PasswordError"),
+            Self::InvalidParams => ("6", "InvalidParamsError"),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error.code {
+            ErrorCode::AlreadyExists => Self::UserExisted,
+            ErrorCode::Unauthenticated | ErrorCode::TokenExpired | ErrorCode::Forbidden => Self::InvalidSession,
+            ErrorCode::PasswordIncorrect => Self::Password,
+            ErrorCode::InvalidArgument | ErrorCode::PayloadTooLarge | ErrorCode::UnsupportedMediaType => Self::InvalidParams,
+            // A store that is away leaves a cause; a queue that is full does not.
+            ErrorCode::Unavailable if error.cause().is_some() => {
+                tracing::warn!(%error, cause = ?error.cause(), "the store is away");
+                Self::DataBase
+            }
+            ErrorCode::Unavailable => Self::Server,
+            _ => {
+                tracing::error!(%error, cause = ?error.cause(), "a classic call failed");
+                Self::Server
+            }
+        }
+    }
+}
+
+impl<T: Serialize> IntoResponse for Success<T> {
+    fn into_response(self) -> Response {
+        Json(ClassicAnswer { err_code: "7", err_msg: "success", data: self.0 }).into_response()
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let (err_code, err_msg) = self.code();
+        let answer = Json(ClassicAnswer { err_code, err_msg, data: "" });
+        match self {
+            Self::Server | Self::DataBase => ([(RETRY_AFTER, "1")], answer).into_response(),
+            _ => answer.into_response(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Failure;
+    use faceshare_biz::{Error, ErrorCode};
+
+    #[test]
+    fn every_domain_error_has_its_code() {
+        for (code, expected) in [
+            (ErrorCode::AlreadyExists, "3"),
+            (ErrorCode::Unauthenticated, "2"),
+            (ErrorCode::TokenExpired, "2"),
+            (ErrorCode::PasswordIncorrect, "5"),
+            (ErrorCode::InvalidArgument, "6"),
+            (ErrorCode::PayloadTooLarge, "6"),
+            (ErrorCode::UnsupportedMediaType, "6"),
+            (ErrorCode::Unavailable, "0"),
+            (ErrorCode::Internal, "0"),
+        ] {
+            assert_eq!(Failure::from(Error::new(code, "")).code().0, expected, "{code}");
+        }
+        assert_eq!(Failure::from(Error::unavailable("the disk is full")).code(), ("1", "DataBaseError"));
+    }
+}

@@ -1,0 +1,44 @@
+//! What is sent: form fields or JSON.
+
+use super::answer::Failure;
+use crate::extract::body;
+use axum::Form;
+use axum::extract::{FromRequest, Request};
+use http::header::CONTENT_TYPE;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+/// A name and a password.
+#[derive(Deserialize, ToSchema)]
+pub struct ClassicCredentials {
+    /// 4 to 13 of `a-z 0-9 _ . -` where one signs up.
+    #[schema(example = "ann_1", min_length = 4, max_length = 13, pattern = "^[A-Za-z0-9_.-]+$")]
+    pub(super) username: String,
+    /// 4 to 13 characters where one signs up.
+    #[schema(example = "secret", min_length = 4, max_length = 13, format = Password)]
+    pub(super) password: String,
+}
+
+/// Another nickname.
+#[derive(Deserialize, ToSchema)]
+pub struct ClassicNickname {
+    /// 1 to 8 characters.
+    #[schema(example = "Ann", min_length = 1, max_length = 8)]
+    pub(super) nickname: String,
+}
+
+/// Fields that came as a form or as JSON.
+pub struct Fields<T>(pub(super) T);
+
+impl<S: Send + Sync, T: serde::de::DeserializeOwned> FromRequest<S> for Fields<T> {
+    type Rejection = super::answer::Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let kind = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        if kind.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json")) {
+            let body = body(request, state).await?;
+            return serde_json::from_slice(&body).map(Self).map_err(|_| Failure::InvalidParams);
+        }
+        Form::from_request(request, state).await.map(|Form(fields)| Self(fields)).map_err(|_| Failure::InvalidParams)
+    }
+}

@@ -1,0 +1,41 @@
+//! `GET /api/entrytask/user/get_user_info`
+
+use super::ClassicAnswer;
+use super::answer::{Outcome, Success};
+use super::session::Session;
+use axum::extract::State;
+use faceshare_logic::account::Accounts;
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Somebody.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassicUser {
+    /// The name that one signs in as.
+    username: String,
+    /// What others see.
+    nickname: String,
+    /// Path of the picture; empty when there is none.
+    profile_path: String,
+}
+
+/// Shows who one is, as an older system does.
+///
+/// For whoever the cookie names. Cookie and account are answered from memory.
+#[utoipa::path(
+    get,
+    path = "/api/entrytask/user/get_user_info",
+    tag = "classic",
+    params(("sessionID" = Option<String>, Cookie, description = "As signin has set it")),
+    responses((status = 200, description = "`data` is the user", body = ClassicAnswer<ClassicUser>))
+)]
+pub async fn classic_get_user_info(Session(caller): Session, State(accounts): State<Arc<Accounts>>) -> Outcome<ClassicUser> {
+    let account = accounts.account(caller).await?;
+    Ok(Success(ClassicUser {
+        username: account.username.unwrap_or_default(),
+        nickname: account.nickname.to_string(),
+        profile_path: account.avatar_url,
+    }))
+}

@@ -1,0 +1,68 @@
+//! The calls of an older system, over the same use cases as everything else.
+//!
+//! Its clients know six paths, one cookie, and answers that are always 200 with a code in them.
+
+mod answer;
+mod cross_site;
+mod fields;
+pub mod get_user_info;
+mod session;
+pub mod signin;
+pub mod signout;
+pub mod signup;
+pub mod update_nickname;
+pub mod update_profile_pic;
+
+pub use answer::{ClassicAnswer, Failure, Outcome, Success};
+pub use fields::{ClassicCredentials, ClassicNickname, Fields};
+pub use session::{Secure, Session};
+
+use crate::links::Links;
+use crate::router::AppState;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use faceshare_logic::account::Accounts;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+/// Under what all its paths are.
+pub const PREFIX: &str = "/api/entrytask/user/";
+/// Characters of the names and passwords that are set here.
+const LENGTH: RangeInclusive<usize> = 4..=13;
+/// Characters of a nickname that is set here, at most.
+const NICKNAME_MAX: usize = 8;
+/// What a multipart body holds beside its file.
+const MULTIPART_FRAME: usize = 64 * 1024;
+
+/// What the configuration says of it.
+#[derive(Debug, Clone, Copy)]
+pub struct ClassicRules {
+    /// `classic.reveal_unknown_user`: whether signing in tells that there is no such name.
+    pub reveal_unknown_user: bool,
+}
+
+/// What its handlers need.
+#[derive(Clone, FromRef)]
+pub struct ClassicState {
+    accounts: Arc<Accounts>,
+    links: Arc<Links>,
+    rules: ClassicRules,
+}
+
+/// Its routes.
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(rules: ClassicRules, avatar_bytes: usize, state: &AppState) -> Router<S> {
+    let state = ClassicState { accounts: state.accounts.clone(), links: state.links.clone(), rules };
+    let path = |name: &str| format!("{PREFIX}{name}");
+    let pictures = DefaultBodyLimit::max(avatar_bytes.saturating_add(MULTIPART_FRAME));
+    Router::new()
+        .route(&path("signup"), post(signup::classic_signup))
+        .route(&path("signin"), post(signin::classic_signin))
+        .route(&path("signout"), get(signout::classic_signout))
+        .route(&path("update_nickname"), post(update_nickname::classic_update_nickname))
+        .route(&path("update_profile_pic"), post(update_profile_pic::classic_update_profile_pic).layer(pictures))
+        .layer(from_fn_with_state(state.links.clone(), cross_site::refuse))
+        .route(&path("get_user_info"), get(get_user_info::classic_get_user_info))
+        .with_state(state)
+}

@@ -1,0 +1,74 @@
+//! The cookie `sessionID`.
+
+use super::ClassicState;
+use super::answer::Failure;
+use crate::links::Links;
+use axum::extract::FromRequestParts;
+use faceshare_biz::domain::account::Caller;
+use http::header::{COOKIE, HOST};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Uri};
+
+/// Its name.
+const NAME: &str = "sessionID";
+/// Where it is sent to; never to the other calls.
+const PATH: &str = "/api/entrytask/";
+/// Seconds from signing in to its end.
+const MAX_AGE: u32 = 30 * 60;
+
+/// Who calls, as the cookie says.
+pub struct Session(pub(super) Caller);
+
+impl FromRequestParts<ClassicState> for Session {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ClassicState) -> Result<Self, Failure> {
+        let cookie = find(&parts.headers).ok_or(Failure::InvalidSession)?;
+        state.accounts.authenticate_cookie(cookie).map(Self).map_err(Failure::from)
+    }
+}
+
+fn find(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
+    cookies.filter_map(|pair| pair.trim().split_once('=')).find(|(name, _)| *name == NAME).map(|(_, value)| value.trim_matches('"'))
+}
+
+/// Whether clients reach the server over https; the cookie is not to travel otherwise then.
+pub struct Secure(bool);
+
+impl FromRequestParts<ClassicState> for Secure {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ClassicState) -> Result<Self, Self::Rejection> {
+        Ok(Self(own_origin(&state.links, &parts.uri, &parts.headers).starts_with("https:")))
+    }
+}
+
+/// Scheme and authority under which this request reached the server, as far as that can be trusted.
+pub(super) fn own_origin(links: &Links, uri: &Uri, headers: &HeaderMap) -> String {
+    links.base(host(uri, headers)).link("")
+}
+
+/// The host that a request names.
+pub(super) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    let named = uri.authority().map(http::uri::Authority::as_str);
+    named.or_else(|| headers.get(HOST).and_then(|h| h.to_str().ok()))
+}
+
+/// A header that sets the cookie.
+pub(super) fn set(value: &str, secure: &Secure) -> Result<HeaderValue, Failure> {
+    written(value, MAX_AGE, secure)
+}
+
+/// A header that removes it.
+pub(super) fn clear(secure: &Secure) -> Result<HeaderValue, Failure> {
+    written("", 0, secure)
+}
+
+fn written(value: &str, max_age: u32, Secure(secure): &Secure) -> Result<HeaderValue, Failure> {
+    let secure = if *secure { "; Secure" } else { "" };
+    let cookie = format!("{NAME}={value}; Path={PATH}; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}");
+    let mut cookie = HeaderValue::from_str(&cookie).map_err(|_| Failure::Server)?;
+    cookie.set_sensitive(true);
+    Ok(cookie)
+}

@@ -1,0 +1,40 @@
+//! `POST /api/entrytask/user/signin`
+
+use super::answer::{Failure, Success};
+use super::fields::{ClassicCredentials, Fields};
+use super::session::{Secure, set};
+use super::{ClassicAnswer, ClassicRules};
+use axum::extract::State;
+use axum::response::IntoResponse;
+use faceshare_biz::domain::account::Password;
+use faceshare_logic::account::{Accounts, ClassicRefusal};
+use http::header::SET_COOKIE;
+use std::sync::Arc;
+
+/// Signs in, as an older system does.
+///
+/// Open to everybody. Sets the cookie `sessionID`, good for 30 minutes. 5 for a wrong password, and for an unknown name too unless
+/// `classic.reveal_unknown_user` is set, when it is 4.
+#[utoipa::path(
+    post,
+    path = "/api/entrytask/user/signin",
+    tag = "classic",
+    request_body(content((ClassicCredentials = "application/x-www-form-urlencoded"), (ClassicCredentials = "application/json"))),
+    responses((status = 200, description = "`data` is empty", body = ClassicAnswer<String>))
+)]
+pub async fn classic_signin(
+    State(accounts): State<Arc<Accounts>>,
+    State(rules): State<ClassicRules>,
+    secure: Secure,
+    Fields(fields): Fields<ClassicCredentials>,
+) -> Result<impl IntoResponse, Failure> {
+    if fields.username.is_empty() || fields.password.is_empty() {
+        return Err(Failure::InvalidParams);
+    }
+    let cookie = accounts.sign_in_for_cookie(&fields.username, &Password::new(fields.password)).await?;
+    let cookie = cookie.map_err(|refusal| match refusal {
+        ClassicRefusal::UnknownName if rules.reveal_unknown_user => Failure::UserNotExist,
+        ClassicRefusal::UnknownName | ClassicRefusal::WrongPassword => Failure::Password,
+    })?;
+    Ok(([(SET_COOKIE, set(&cookie.token, &secure)?)], Success("")))
+}

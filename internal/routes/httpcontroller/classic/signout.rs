@@ -1,0 +1,29 @@
+//! `GET /api/entrytask/user/signout`
+
+use super::ClassicAnswer;
+use super::answer::{Failure, Success};
+use super::session::{Secure, Session, clear};
+use axum::extract::State;
+use axum::response::IntoResponse;
+use faceshare_logic::account::Accounts;
+use http::header::SET_COOKIE;
+use std::sync::Arc;
+
+/// Signs out, as an older system does.
+///
+/// For whoever the cookie names. The cookie is good for nothing any more.
+#[utoipa::path(
+    get,
+    path = "/api/entrytask/user/signout",
+    tag = "classic",
+    params(("sessionID" = Option<String>, Cookie, description = "As signin has set it")),
+    responses((status = 200, description = "`data` is empty", body = ClassicAnswer<String>))
+)]
+pub async fn classic_signout(
+    Session(caller): Session,
+    State(accounts): State<Arc<Accounts>>,
+    secure: Secure,
+) -> Result<impl IntoResponse, Failure> {
+    accounts.sign_out(caller).await?;
+    Ok(([(SET_COOKIE, clear(&secure)?)], Success("")))
+}

@@ -1,0 +1,25 @@
+//! `POST /api/entrytask/user/signup`
+
+use super::answer::{Outcome, Success};
+use super::fields::{ClassicCredentials, Fields};
+use super::{ClassicAnswer, LENGTH};
+use axum::extract::State;
+use faceshare_biz::domain::account::Password;
+use faceshare_logic::account::{Accounts, NewAccount, SignUpRules};
+use std::sync::Arc;
+
+/// Signs up, as an older system does.
+///
+/// Open to everybody. The account signs in everywhere else as well. 3 when the name is taken, 6 when something has not 4 to 13 characters.
+#[utoipa::path(
+    post,
+    path = "/api/entrytask/user/signup",
+    tag = "classic",
+    request_body(content((ClassicCredentials = "application/x-www-form-urlencoded"), (ClassicCredentials = "application/json"))),
+    responses((status = 200, description = "`data` is empty", body = ClassicAnswer<String>))
+)]
+pub async fn classic_signup(State(accounts): State<Arc<Accounts>>, Fields(fields): Fields<ClassicCredentials>) -> Outcome<&'static str> {
+    let new = NewAccount { username: fields.username, password: Password::new(fields.password), nickname: None };
+    accounts.sign_up(new, &SignUpRules { username: LENGTH, password: LENGTH }, None).await?;
+    Ok(Success(""))
+}

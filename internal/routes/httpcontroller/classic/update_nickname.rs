@@ -1,0 +1,29 @@
+//! `POST /api/entrytask/user/update_nickname`
+
+use super::answer::{Outcome, Success};
+use super::fields::{ClassicNickname, Fields};
+use super::session::Session;
+use super::{ClassicAnswer, NICKNAME_MAX};
+use axum::extract::State;
+use faceshare_logic::account::Accounts;
+use std::sync::Arc;
+
+/// Changes the nickname, as an older system does.
+///
+/// For whoever the cookie names. 6 when it has not 1 to 8 characters.
+#[utoipa::path(
+    post,
+    path = "/api/entrytask/user/update_nickname",
+    tag = "classic",
+    params(("sessionID" = Option<String>, Cookie, description = "As signin has set it")),
+    request_body(content((ClassicNickname = "application/x-www-form-urlencoded"), (ClassicNickname = "application/json"))),
+    responses((status = 200, description = "`data` is the nickname", body = ClassicAnswer<String>))
+)]
+pub async fn classic_update_nickname(
+    Session(caller): Session,
+    State(accounts): State<Arc<Accounts>>,
+    Fields(fields): Fields<ClassicNickname>,
+) -> Outcome<String> {
+    let account = accounts.patch_within(caller, Some(&fields.nickname), NICKNAME_MAX).await?;
+    Ok(Success(account.nickname.to_string()))
+}

@@ -1,0 +1,63 @@
+//! `POST /api/entrytask/user/update_profile_pic`
+
+use super::ClassicAnswer;
+use super::answer::{Failure, Outcome, Success};
+use super::session::Session;
+use axum::extract::multipart::MultipartRejection;
+use axum::extract::{Multipart, State};
+use bytes::Bytes;
+use faceshare_logic::account::Accounts;
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// The field that holds the file.
+const FIELD: &str = "profilePic";
+
+/// A form with a file.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes the body")]
+pub struct ClassicUpload {
+    /// PNG, JPEG or WebP.
+    #[schema(rename = "profilePic", value_type = String, format = Binary)]
+    profile_pic: Vec<u8>,
+}
+
+/// Where the picture is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassicPicture {
+    /// Path of the picture.
+    profile_path: String,
+}
+
+/// The file among the fields. The others are passed over: the cookie alone says whose picture changes.
+async fn file(mut form: Multipart) -> Result<Bytes, Failure> {
+    while let Some(field) = form.next_field().await.map_err(|_| Failure::InvalidParams)? {
+        if field.name() == Some(FIELD) {
+            return field.bytes().await.map_err(|_| Failure::InvalidParams);
+        }
+    }
+    Err(Failure::InvalidParams)
+}
+
+/// Changes the picture, as an older system does.
+///
+/// For whoever the cookie names; a field `username` changes nothing. 6 when there is no `profilePic`, or it is no picture, or too large.
+#[utoipa::path(
+    post,
+    path = "/api/entrytask/user/update_profile_pic",
+    tag = "classic",
+    params(("sessionID" = Option<String>, Cookie, description = "As signin has set it")),
+    request_body(content = ClassicUpload, content_type = "multipart/form-data"),
+    responses((status = 200, description = "`data` holds the path", body = ClassicAnswer<ClassicPicture>))
+)]
+pub async fn classic_update_profile_pic(
+    Session(caller): Session,
+    State(accounts): State<Arc<Accounts>>,
+    form: Result<Multipart, MultipartRejection>,
+) -> Outcome<ClassicPicture> {
+    let upload = file(form.map_err(|_| Failure::InvalidParams)?).await?;
+    let account = accounts.set_picture(caller, upload).await?;
+    Ok(Success(ClassicPicture { profile_path: account.avatar_url }))
+}
