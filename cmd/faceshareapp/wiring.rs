@@ -8,7 +8,7 @@ use faceshare_biz::domain::facesession::NoContacts;
 use faceshare_biz::domain::port::{Clock, IdGenerator, Secrets, Tokens};
 use faceshare_logic::account::{AccountDeps, AccountPolicy, Accounts};
 use faceshare_logic::facesession::{
-    CodePolicy, DoorWatch, FaceCronTask, FaceSessionDeps, FaceSessionPolicy, FaceSessions, Projector, ProjectorDeps, Retention,
+    CodePolicy, DoorKeeper, DoorWatch, FaceCronTask, FaceSessionDeps, FaceSessionPolicy, FaceSessions, Projector, ProjectorDeps, Retention,
     purge_number_codes,
 };
 use faceshare_logic::idempotency::Idempotency;
@@ -89,12 +89,16 @@ impl House {
         let deps = ProjectorDeps { directory: directory.clone(), codes: codes.clone(), invites: invites.clone(), clock: clock.clone() };
         let projector = Projector::new(deps, code_policy);
         let codec = Arc::new(WebSocketCodec(WireCodec { action_key_bytes: config.limits.action_key_bytes }));
+        let budgets = Arc::new(EmbeddedGuessBudgets::new(config.number_code.guesses));
+        let addresses = Arc::<PointAddresses>::default();
+        let keeper =
+            DoorKeeper { projector: projector.clone(), budgets: budgets.clone(), addresses: addresses.clone(), clock: clock.clone() };
         let sessions = Sessions::new(SessionDeps {
             log: stores.log.clone(),
             codec: codec.clone(),
             clock: clock.clone(),
             secrets: secrets.clone(),
-            observer: Arc::new(projector.clone()),
+            observer: Arc::new(keeper),
             points: Arc::<PointMemMgr>::default(),
             settings: stream_settings(config),
         });
@@ -130,8 +134,6 @@ impl House {
             families,
             clock: clock.clone(),
         };
-        let budgets = Arc::new(EmbeddedGuessBudgets::new(config.number_code.guesses));
-        let addresses = Arc::<PointAddresses>::default();
         let face_sessions = FaceSessions::new(
             FaceSessionDeps {
                 sessions: sessions.clone(),
@@ -153,6 +155,7 @@ impl House {
         Ok(Self {
             clients: ConnClients { sessions: sessions.clone(), codec, tokens, revocations: revocations.clone(), ids: ids.clone() },
             revocations,
+            door: DoorWatch { budgets, addresses: addresses.clone(), sessions: sessions.clone(), clock: clock.clone() },
             sessions,
             projector,
             background: CancellationToken::new(),
@@ -161,7 +164,6 @@ impl House {
             secrets: sealed,
             accounts: Arc::new(accounts),
             face_sessions: Arc::new(face_sessions),
-            door: DoorWatch { budgets, addresses: addresses.clone(), clock: clock.clone() },
             addresses,
             clock,
             ids,

@@ -97,7 +97,7 @@ impl Accounts {
         let before = self.deps.accounts.find(guest).await?.ok_or_else(gone)?;
         let nickname = new.nickname.unwrap_or(before.nickname);
         let hash = self.deps.passwords.hash(new.password).await?;
-        if !self.deps.accounts.promote(guest, &new.username, &nickname, &hash).await? {
+        if !self.deps.accounts.promote(guest, &new.username, &nickname, &hash, self.deps.clock.now()).await? {
             return match self.deps.accounts.find(guest).await? {
                 Some(_) => Err(Error::new(ErrorCode::AlreadyExists, "you have an account already; refresh your tokens")),
                 None => Err(gone()),

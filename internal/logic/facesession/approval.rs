@@ -1,11 +1,12 @@
 //! Tests of the door where the host lets people in: who knocks, who answers, who waits.
 
-use super::fakes::{HERE, House};
+use super::fakes::{HERE, House, THERE};
 use super::{Created, Key, NewFaceSession, NewInvite, Prejoined, WAIT_POLL, Waited};
+use crate::fakes::PlainTokens;
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::Admission;
-use faceshare_biz::domain::instruction::Origin;
-use faceshare_biz::domain::port::Clock;
+use faceshare_biz::domain::instruction::{Command, Origin};
+use faceshare_biz::domain::port::{Clock, Tokens};
 use faceshare_biz::domain::{KnockId, Site};
 use faceshare_biz::{ErrorCode, Result};
 use faceshare_exec::{Input, KnockAnswer, State};
@@ -160,4 +161,57 @@ async fn a_knock_tells_addresses_apart() {
     let origins = house.sessions.read(created.session.id, origins).await.expect("read");
     assert_eq!((origins.len(), origins[0]), (5, origins[2]));
     assert!(origins[0] != origins[1] && origins[3] != origins[4]);
+}
+
+/// A guest comes to an open session by an invite that asks the host, and waits.
+async fn asks(house: &House, host: Caller, guest: Caller, at: &Created) -> KnockId {
+    let new = NewInvite { approval: Some(true), ..NewInvite::default() };
+    let invite = house.cases.make_invite(host, at.session.id, new).await.expect("an invite");
+    house.cases.prejoin(guest, HERE, Key::Invite(invite.secret), None).await.expect("taken").waiting();
+    the_knock(house, host, at).await
+}
+
+/// Somebody new comes by code, with an account or without: whether it is let in at once. If not, it must have been asked to wait.
+async fn walks_in(house: &House, who: Caller, site: Site, at: &Created) -> bool {
+    let code = Key::NumberCode(at.code.code.digits().to_owned());
+    match house.cases.prejoin(who, site, code, None).await.expect("taken") {
+        Prejoined::Admitted(_) => true,
+        Prejoined::Waiting(_) => false,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_guest_was_denied_new_guests_from_there_must_knock_for_an_hour() {
+    let house = House::new();
+    let (host, guest, old) = (house.person(1).await, house.person(2).await, house.person(3).await);
+    let (created, other) = (house.open(host).await, house.open(host).await);
+    house.connect_host(host, &created).await;
+    house.join(old, &created).await;
+    let knock = asks(&house, host, guest, &created).await;
+    house.cases.answer_knock(host, created.session.id, knock, KnockAnswer::Deny).await.expect("answered");
+
+    assert!(!walks_in(&house, house.person(4).await, HERE, &created).await);
+    assert!(walks_in(&house, house.person(5).await, THERE, &created).await, "from elsewhere");
+    assert!(walks_in(&house, house.account(6).await, HERE, &created).await, "with an account");
+    assert!(walks_in(&house, house.person(7).await, HERE, &other).await, "into another session");
+    assert!(walks_in(&house, old, HERE, &created).await, "who was in already");
+    house.clock.pass(Duration::from_secs(3_600));
+    let code = house.cases.rotate_number_code(host, created.session.id).await.expect("a code");
+    assert!(walks_in(&house, house.person(8).await, HERE, &Created { code, ..created }).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denial_in_the_stream_is_the_same_and_one_of_an_account_is_none_of_its_neighbours() {
+    let house = House::new();
+    let (host, guest, account) = (house.person(1).await, house.person(2).await, house.account(3).await);
+    let created = house.open(host).await;
+    house.connect_host(host, &created).await;
+    for (number, who, barred) in [(4, account, false), (5, guest, true)] {
+        let knock = asks(&house, host, who, &created).await;
+        let (claims, _) = PlainTokens.verify_session(&created.token.token, house.clock.now()).expect("a session token");
+        let command = Command::Deny { knock: Some(knock) };
+        let input = Input::Command { member: host.account, point: claims.point, nonce: 0, command };
+        house.sessions.propose(created.session.id, input).await.expect("denied");
+        assert_eq!(walks_in(&house, house.person(number).await, HERE, &created).await, !barred);
+    }
 }

@@ -4,8 +4,10 @@ use super::FaceSessions;
 use super::guess::Lead;
 use faceshare_biz::Result;
 use faceshare_biz::domain::account::Caller;
-use faceshare_biz::domain::{MemberId, SessionId, Site};
+use faceshare_biz::domain::facesession::GuessBudgets;
+use faceshare_biz::domain::{MemberId, SessionId, Site, Timestamp};
 use faceshare_exec::Access;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// An account that is younger may have been made for guessing.
@@ -58,10 +60,15 @@ impl FaceSessions {
         let Some(address) = self.deps.addresses.last_of(id, member) else { return Ok(()) };
         let guest = self.deps.sessions.read(id, move |state| state.profile(member).is_some_and(|p| p.guest)).await?;
         if guest {
-            self.deps.budgets.bar(id, address, self.now() + BARRED).await?;
+            bar(&*self.deps.budgets, id, address, self.now()).await?;
         }
         Ok(())
     }
+}
+
+/// From now on new guests from there must be let in.
+pub(super) async fn bar(budgets: &dyn GuessBudgets, id: SessionId, address: IpAddr, now: Timestamp) -> Result<()> {
+    budgets.bar(id, address, now + BARRED).await
 }
 
 #[cfg(test)]
@@ -94,6 +101,11 @@ mod tests {
                 false
             }
         }
+    }
+
+    /// Whether somebody is asked to wait for the host.
+    async fn knocks(house: &House, who: Caller, site: Site, created: &Created) -> bool {
+        matches!(come(house, who, site, created.code.code.digits()).await, Ok(Prejoined::Waiting(_)))
     }
 
     fn with_account(mut who: Caller) -> Caller {
@@ -190,8 +202,8 @@ mod tests {
         let young = house.account(5).await;
 
         house.budgets.under_attack.store(true, Ordering::SeqCst);
-        assert!(!comes_in(&house, guest, HERE, &created).await, "a guest");
-        assert!(!comes_in(&house, young, HERE, &created).await, "an account of today");
+        assert!(knocks(&house, guest, HERE, &created).await, "a guest");
+        assert!(knocks(&house, young, HERE, &created).await, "an account of today");
         assert!(comes_in(&house, returning, HERE, &created).await, "somebody who was in");
         assert!(house.cases.prejoin(guest, HERE, Key::Invite(invite.secret), None).await.is_ok(), "an invite");
         let friend = house.person(6).await;
@@ -200,7 +212,7 @@ mod tests {
         house.clock.pass(Duration::from_secs(31));
         let neighbour = house.person(7).await;
         let connected = house.addresses.connect(id, host.account, HERE.address, house.now());
-        assert!(!comes_in(&house, neighbour, THERE, &created).await);
+        assert!(knocks(&house, neighbour, THERE, &created).await);
         assert!(comes_in(&house, neighbour, HERE, &created).await, "somebody in the same room");
         drop(connected);
 
@@ -209,6 +221,20 @@ mod tests {
         assert!(comes_in(&house, old, HERE, &later).await, "an account of yesterday");
         house.budgets.under_attack.store(false, Ordering::SeqCst);
         assert!(comes_in(&house, house.person(8).await, HERE, &later).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_account_that_was_a_guest_is_as_old_as_its_password() {
+        let house = House::new();
+        let (host, upgraded) = (house.person(1).await, house.person(2).await);
+        house.clock.pass(DAY);
+        house.upgrade(upgraded).await;
+        house.budgets.under_attack.store(true, Ordering::SeqCst);
+        let created = house.open(host).await;
+        assert!(knocks(&house, with_account(upgraded), HERE, &created).await, "however old the guest");
+        house.clock.pass(DAY);
+        let later = house.open(host).await;
+        assert!(comes_in(&house, with_account(upgraded), HERE, &later).await);
     }
 
     #[tokio::test(start_paused = true)]
@@ -225,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn removing_a_guest_keeps_new_guests_from_its_address_out_for_an_hour() {
+    async fn after_a_guest_was_removed_new_guests_from_there_must_knock_for_an_hour() {
         let house = House::new();
         let host = house.person(1).await;
         let created = house.open(host).await;
@@ -237,7 +263,7 @@ mod tests {
         house.cases.remove(host, id, removed.account).await.expect("removed");
         let other = house.open(host).await;
 
-        assert!(!comes_in(&house, house.person(4).await, HERE, &created).await);
+        assert!(knocks(&house, house.person(4).await, HERE, &created).await);
         let invite = house.cases.make_invite(host, id, NewInvite::default()).await.expect("an invite");
         let by_invite = house.cases.prejoin(house.person(5).await, HERE, Key::Invite(invite.secret), None).await;
         by_invite.expect("asked to wait").waiting();

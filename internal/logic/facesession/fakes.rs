@@ -4,13 +4,15 @@ mod door;
 
 pub(crate) use door::{Budgets, Contacts, HERE, THERE};
 
-use super::{CodePolicy, Created, FaceSessionDeps, FaceSessionPolicy, FaceSessions, Key, NewFaceSession, Projector, ProjectorDeps};
+use super::{
+    CodePolicy, Created, DoorKeeper, FaceSessionDeps, FaceSessionPolicy, FaceSessions, Key, NewFaceSession, Projector, ProjectorDeps,
+};
 use crate::account::fakes::People;
 use crate::fakes::{CountingIds, FakeClock, MemoryLog, PlainSecrets, PlainTokens, away, sessions};
 use crate::instruction::Sessions;
 use crate::instruction::mgr::pointaddresses::PointAddresses;
 use async_trait::async_trait;
-use faceshare_biz::domain::account::{Account, AccountRepository, Caller};
+use faceshare_biz::domain::account::{Account, AccountRepository, Caller, PasswordHash};
 use faceshare_biz::domain::facesession::{
     CodeRecord, FaceSession, FaceSessionRepository, Invite, InviteRepository, InviteUse, NumberCodeRepository, SessionClaims,
 };
@@ -49,8 +51,10 @@ impl House {
         let deps = ProjectorDeps { directory: directory.clone(), codes: codes.clone(), invites: invites.clone(), clock: clock.clone() };
         let projector = Projector::new(deps, CodePolicy::default());
         let log = Arc::<MemoryLog>::default();
-        let sessions = sessions(log.clone(), clock.clone(), secrets.clone(), Arc::new(projector.clone()));
         let (budgets, addresses, contacts) = (Arc::<Budgets>::default(), Arc::<PointAddresses>::default(), Arc::<Contacts>::default());
+        let keeper =
+            DoorKeeper { projector: projector.clone(), budgets: budgets.clone(), addresses: addresses.clone(), clock: clock.clone() };
+        let sessions = sessions(log.clone(), clock.clone(), secrets.clone(), Arc::new(keeper));
         let deps = FaceSessionDeps {
             sessions: sessions.clone(),
             directory: directory.clone(),
@@ -110,6 +114,13 @@ impl House {
         let account = Account { id, username, nickname, avatar_url: String::new(), created_at: self.clock.now() };
         self.people.insert(&account).await.expect("a new person");
         Caller { account: id, family: FamilyId::new(number).expect("an id"), guest }
+    }
+
+    /// A guest becomes an account.
+    pub(crate) async fn upgrade(&self, guest: Caller) {
+        let (name, nickname) = (format!("name{}", guest.account), Nickname::new("upgraded", 32).expect("a nickname"));
+        let promoted = self.people.promote(guest.account, &name, &nickname, &PasswordHash::new("hash"), self.now()).await;
+        assert!(promoted.expect("asked"), "no such guest");
     }
 
     /// A session with default settings.

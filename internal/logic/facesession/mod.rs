@@ -17,6 +17,7 @@ mod approval;
 mod code_policy;
 mod create;
 mod door;
+mod door_keeper;
 mod door_watch;
 mod end;
 mod facecrontask;
@@ -44,6 +45,7 @@ mod types;
 mod wait;
 
 pub use code_policy::CodePolicy;
+pub use door_keeper::DoorKeeper;
 pub use door_watch::DoorWatch;
 pub use facecrontask::{CRON_INTERVAL, FaceCronTask};
 pub use projector::{Projector, ProjectorDeps};

@@ -6,7 +6,7 @@ use super::session::{self, Actor, ActorDeps, Connected, Glance, Opening, Request
 use super::settings::StreamSettings;
 use super::window::ResumeWindow;
 use faceshare_biz::domain::facesession::FaceSession;
-use faceshare_biz::domain::instruction::{Append, FrameCodec, LogRecord, Notice, Retained, SessionLog, SnapshotRecord};
+use faceshare_biz::domain::instruction::{Append, FrameCodec, LogRecord, Notice, Profile, Retained, SessionLog, SnapshotRecord};
 use faceshare_biz::domain::port::{Clock, Secrets};
 use faceshare_biz::domain::{KnockId, MemberId, SessionId, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
@@ -14,14 +14,19 @@ use faceshare_exec::{Entry, Genesis, Input, State};
 use futures_util::FutureExt;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
-/// Told after a commit that changed what is listed of a session: title, host, limits, end. Must return quickly.
+/// Told after a commit that changed what is listed of a session (title, host, limits, end), and after one by which somebody was denied.
+/// Must return quickly.
 pub trait SessionObserver: Send + Sync + 'static {
     /// The session as it is now.
     fn changed(&self, session: &FaceSession);
+
+    /// The host did not let this one in.
+    fn denied(&self, _session: SessionId, _who: &Profile) {}
 }
 
 /// What sessions need from outside.
@@ -59,7 +64,7 @@ impl Sessions {
     #[must_use]
     pub fn new(deps: SessionDeps) -> Self {
         let SessionDeps { log, codec, clock, secrets, observer, points, settings } = deps;
-        let deps = Arc::new(ActorDeps { log, codec, clock, secrets, observer, points, settings });
+        let deps = Arc::new(ActorDeps { log, codec, clock, secrets, observer, points, settings, admission_forced: AtomicBool::new(false) });
         Self { deps, slots: Arc::default(), tasks: TaskTracker::new() }
     }
 
@@ -77,9 +82,11 @@ impl Sessions {
         self.deps.log.append(append).await.map_err(Error::unavailable)?;
         let session = state.face_session();
         let window = ResumeWindow::new(vec![retained], self.deps.settings.resume);
+        // Under the lock: of a change of the house it hears either by its slot or as it begins.
+        let mut slots = self.lock();
         let handle = self.spawn(state, window, false);
-        self.lock().insert(session.id, Arc::new(OnceCell::new_with(Some(handle))));
-        Ok(session)
+        slots.insert(session.id, Arc::new(OnceCell::new_with(Some(handle))));
+        Ok(FaceSession { admission_forced: self.deps.admission_forced.load(Ordering::SeqCst), ..session })
     }
 
     /// Carries out an input; the session as it is after.
@@ -149,6 +156,19 @@ impl Sessions {
     /// `NOT_FOUND` when there is no such session.
     pub async fn tell_host(&self, id: SessionId, notice: Notice) -> Result<()> {
         self.send(id, Request::TellHost(notice)).await.map(drop)
+    }
+
+    /// From now on unproven people who come by code must be let in, in every session, or need not. The people of sessions are told.
+    pub async fn force_admission(&self, forced: bool) {
+        let loaded: Vec<_> = {
+            let slots = self.lock();
+            self.deps.admission_forced.store(forced, Ordering::SeqCst);
+            slots.keys().copied().collect()
+        };
+        for id in loaded {
+            // One that cannot be loaded looks for itself when it is back.
+            let _ = self.send(id, Request::SeeTheHouse).await;
+        }
     }
 
     /// Returns when a knock does not wait any more, or when it is time to look anew because somebody else waits for it or the session's
@@ -248,6 +268,7 @@ impl Sessions {
         let (sender, mailbox) = mpsc::channel(session::MAILBOX);
         let mut actor = Actor::new(self.deps.clone(), state, window);
         actor.restart();
+        actor.see_the_house();
         if suspect {
             actor.start_epoch();
         }

@@ -77,9 +77,9 @@ impl<R: AccountRepository> AccountRepository for Accounts<R> {
         Ok(found)
     }
 
-    async fn promote(&self, guest: AccountId, username: &str, nickname: &Nickname, password: &PasswordHash) -> Result<bool> {
+    async fn promote(&self, guest: AccountId, username: &str, nickname: &Nickname, password: &PasswordHash, at: Timestamp) -> Result<bool> {
         let (username, nickname, password) = (username.to_owned(), nickname.clone(), password.clone());
-        self.change(guest, move |inner: Arc<R>| async move { inner.promote(guest, &username, &nickname, &password).await }).await
+        self.change(guest, move |inner: Arc<R>| async move { inner.promote(guest, &username, &nickname, &password, at).await }).await
     }
 
     async fn rename(&self, id: AccountId, nickname: &Nickname) -> Result<bool> {

@@ -51,11 +51,11 @@ pub(crate) async fn a_guest_is_promoted_once(accounts: &impl AccountRepository) 
     for guest in [account(1, None), account(2, None)] {
         accounts.insert(&guest).await.expect("kept");
     }
-    let nickname = Nickname::new("Ann", 32).expect("a nickname");
-    let promote = async |id: u64, name: &str| accounts.promote(account(id, None).id, name, &nickname, &hash("h")).await;
+    let (nickname, at) = (Nickname::new("Ann", 32).expect("a nickname"), Timestamp::from_millis(7_000));
+    let promote = async |id: u64, name: &str| accounts.promote(account(id, None).id, name, &nickname, &hash("h"), at).await;
     assert!(promote(1, "Ann_1").await.expect("asked"));
     let found = accounts.find(account(1, None).id).await.expect("looked up").expect("somebody");
-    assert_eq!(found, Account { username: Some("Ann_1".into()), nickname: nickname.clone(), ..account(1, None) });
+    assert_eq!(found, Account { username: Some("Ann_1".into()), nickname: nickname.clone(), created_at: at, ..account(1, None) });
     assert!(!promote(1, "ann_2").await.expect("asked"), "it is no guest any more");
     assert!(!promote(9, "ann_2").await.expect("asked"), "there is nobody");
     assert_eq!(promote(2, "aNN_1").await.expect_err("taken").code, ErrorCode::AlreadyExists);

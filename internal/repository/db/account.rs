@@ -38,12 +38,13 @@ impl AccountRepository for Accounts {
         row.map(Account::try_from).transpose()
     }
 
-    async fn promote(&self, guest: AccountId, username: &str, nickname: &Nickname, password: &PasswordHash) -> Result<bool> {
+    async fn promote(&self, guest: AccountId, username: &str, nickname: &Nickname, password: &PasswordHash, at: Timestamp) -> Result<bool> {
         let promoted = Entity::update_many()
             .col_expr(Column::Username, Expr::value(username))
             .col_expr(Column::UsernameKey, Expr::value(key_of(username)))
             .col_expr(Column::Nickname, Expr::value(nickname.as_str()))
             .col_expr(Column::PasswordHash, Expr::value(password.as_str()))
+            .col_expr(Column::CreatedAt, Expr::value(at.as_millis()))
             .filter(Column::Id.eq(guest.get().cast_signed()))
             .filter(Column::Username.is_null())
             .exec(self.db.writer())

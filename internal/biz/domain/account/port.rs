@@ -12,9 +12,9 @@ pub trait AccountRepository: Send + Sync + 'static {
     async fn insert(&self, account: &Account) -> Result<()>;
     /// The account of this id, if there is one.
     async fn find(&self, id: AccountId) -> Result<Option<Account>>;
-    /// Makes an account of a guest: username, nickname and password are set, id, families and everything else stay. Atomic. `false`, and
-    /// nothing changed: there is no such guest (any more). `ALREADY_EXISTS` when the username is taken.
-    async fn promote(&self, guest: AccountId, username: &str, nickname: &Nickname, password: &PasswordHash) -> Result<bool>;
+    /// Makes an account of a guest: username, nickname and password are set, and it counts as made `at` this time; id, families and
+    /// everything else stay. Atomic. `false`, and nothing changed: there is no such guest (any more). `ALREADY_EXISTS` when the username is taken.
+    async fn promote(&self, guest: AccountId, username: &str, nickname: &Nickname, password: &PasswordHash, at: Timestamp) -> Result<bool>;
     /// Changes the nickname. `false`: there is no such account.
     async fn rename(&self, id: AccountId, nickname: &Nickname) -> Result<bool>;
     /// Gives the account another picture under `key`, and the address `url`; the one before is gone. Atomic. `false`: there is no such account.

@@ -14,7 +14,7 @@ pub struct Account {
     pub nickname: Nickname,
     /// Path of the picture; empty when there is none.
     pub avatar_url: String,
-    /// When it was made.
+    /// When it was made; an account that was a guest before, when it became one.
     pub created_at: Timestamp,
 }
 

@@ -72,13 +72,14 @@ impl AccountRepository for People {
         Ok(self.kept().get(&id).map(|(account, _)| account.clone()))
     }
 
-    async fn promote(&self, guest: AccountId, username: &str, nickname: &Nickname, password: &PasswordHash) -> Result<bool> {
+    async fn promote(&self, guest: AccountId, username: &str, nickname: &Nickname, password: &PasswordHash, at: Timestamp) -> Result<bool> {
         let mut kept = self.kept();
         if is_taken(&kept, username) {
             return Err(taken());
         }
         let Some((account, hash)) = kept.get_mut(&guest).filter(|(account, _)| account.is_guest()) else { return Ok(false) };
         (account.username, account.nickname, *hash) = (Some(username.to_owned()), nickname.clone(), Some(password.clone()));
+        account.created_at = at;
         Ok(true)
     }
 

@@ -53,6 +53,7 @@ impl State {
                 self.last_term = presenting.map_or(self.last_term, |p| p.term);
             }
             Change::Info(info) => self.info = info.clone(),
+            Change::AdmissionForced(forced) => self.admission_forced = *forced,
             Change::HostGone(since) => self.host_gone = *since,
             Change::Empty(since) => self.empty = *since,
             Change::ScheduledEnd(end) => self.scheduled_end = *end,

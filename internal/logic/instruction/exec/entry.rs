@@ -141,6 +141,11 @@ pub enum Input {
         /// For what.
         patch: Patch,
     },
+    /// The installation asks that unproven people who come by code be let in, or asks it no more.
+    ForceAdmission {
+        /// Whether it does.
+        forced: bool,
+    },
     /// Somebody's account has changed.
     Profile(Profile),
     /// A member leaves, said over HTTP.
@@ -274,6 +279,8 @@ pub enum Change {
     Presenting(Option<Presenting>),
     /// The settings are these now.
     Info(Info),
+    /// Whether the installation forces approval.
+    AdmissionForced(bool),
     /// Since when the host is gone; `None`: it is not.
     HostGone(Option<Timestamp>),
     /// Since when nobody is here; `None`: somebody is.

@@ -74,6 +74,7 @@ pub fn step(state: &State, rules: &Rules, now: Timestamp, input: Input) -> Resul
         Input::PointLost { point, incarnation } => member_change::point_lost(&mut draft, point, incarnation),
         Input::Restart => member_change::restart(&mut draft),
         Input::Patch { by, patch } => session_change::step(&mut draft, by, patch)?,
+        Input::ForceAdmission { forced } => session_change::force(&mut draft, forced),
         Input::Profile(profile) => profile::step(&mut draft, profile)?,
         Input::HttpQuit { member } => http_quit::step(&mut draft, member)?,
         Input::Remove { by, member } => quit::remove(&mut draft, by, member)?,

@@ -4,6 +4,7 @@ use crate::draft::Draft;
 use crate::entry::{Change, Info, Patch, Reject};
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::MemberId;
+use faceshare_biz::domain::facesession::FaceSession;
 use faceshare_biz::domain::instruction::Event;
 
 /// The host's to change. A lower limit than there are members sends nobody away; it only lets nobody in.
@@ -32,4 +33,14 @@ pub(crate) fn step(draft: &mut Draft<'_>, by: MemberId, patch: Patch) -> Result<
     draft.change(Change::Info(info));
     draft.say(Event::SessionChange(session));
     Ok(())
+}
+
+/// The installation's to say. It changes nothing that the host has chosen.
+pub(crate) fn force(draft: &mut Draft<'_>, forced: bool) {
+    let state = draft.state;
+    if forced == state.admission_forced {
+        return;
+    }
+    draft.change(Change::AdmissionForced(forced));
+    draft.say(Event::SessionChange(FaceSession { admission_forced: forced, ..state.face_session() }));
 }

@@ -34,6 +34,9 @@ pub struct State {
     /// Who waits at the door, and for a while who did. Absent from snapshots that are older than knocks.
     #[serde(default)]
     pub(crate) knocks: BTreeMap<KnockId, Knock>,
+    /// Whether the installation asks for approval besides. Who is let in at once is decided before the kernel; this is what people see.
+    #[serde(default)]
+    pub(crate) admission_forced: bool,
     /// The deadlines of members and knocks, earliest first. Derived from `people` and `knocks`.
     pub(crate) timers: BTreeSet<(Timestamp, Timer)>,
 }
@@ -200,6 +203,7 @@ impl State {
             ended: None,
             present: 0,
             knocks: BTreeMap::new(),
+            admission_forced: false,
             timers: BTreeSet::new(),
         }
     }
@@ -341,7 +345,7 @@ impl State {
             title: info.title,
             host: info.host,
             admission: info.admission,
-            admission_forced: false,
+            admission_forced: self.admission_forced,
             locked: info.locked,
             host_left: info.host_left,
             max_members: info.max_members,

@@ -1,6 +1,6 @@
 //! The actor's loop, and what it does with each request.
 
-use super::commit::{Appending, Batch, changes_listing, closings, departed};
+use super::commit::{Appending, Batch, changes_listing, closings, denied, departed};
 use super::counters::Counters;
 use super::door::Door;
 use super::outcome::{Asker, Outcome};
@@ -25,6 +25,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -47,6 +48,8 @@ pub(crate) struct ActorDeps {
     pub(crate) observer: Arc<dyn SessionObserver>,
     pub(crate) points: Arc<PointMemMgr>,
     pub(crate) settings: StreamSettings,
+    /// Whether unproven people who come by code must be let in, in every session.
+    pub(crate) admission_forced: AtomicBool,
 }
 
 /// A session's task.
@@ -194,6 +197,7 @@ impl Actor {
             Request::Connect { opening, reply } => self.connect(*opening, reply),
             Request::Frame { point, incarnation, frame } => self.frame(point, incarnation, frame),
             Request::Lost { point, incarnation } => self.lost(point, incarnation),
+            Request::SeeTheHouse => self.see_the_house(),
             // What is over and not committed yet is over for the listener once it is.
             Request::AwaitKnock { knock, listener } => self.door.listen(knock, listener),
             Request::TellHost(notice) => {
@@ -333,7 +337,9 @@ impl Actor {
             self.presenting_buckets.remove(&member);
             self.pacing.forget(member);
         }
+        let denied = denied(&self.state, &entry);
         self.after_commit(Outcome::Tell { entry: Box::new(entry), before });
+        denied.into_iter().for_each(|who| self.after_commit(Outcome::Denied(Box::new(who))));
         if let Some(asker) = asker {
             self.after_commit(Outcome::Ack { asker, seq: if silent { before } else { before.plus(1) } });
         }
@@ -351,6 +357,14 @@ impl Actor {
         if !self.state.is_ended()
             && let Ok(Step::Entry(entry)) = self.step(Input::Restart)
         {
+            self.accept(entry, None);
+        }
+    }
+
+    /// Whether the installation forces approval: what is said of it in the session follows.
+    pub(crate) fn see_the_house(&mut self) {
+        let forced = self.deps.admission_forced.load(Ordering::SeqCst);
+        if let Ok(Step::Entry(entry)) = self.step(Input::ForceAdmission { forced }) {
             self.accept(entry, None);
         }
     }

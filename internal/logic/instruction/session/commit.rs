@@ -7,11 +7,12 @@ use crate::instruction::codec::{encode_entry, encode_state};
 use crate::instruction::recent::RecentEntries;
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::{
-    Append, AppendError, CloseReason, Event, LogRecord, Notice, QuitReason, Retained, Seq, ServerFrame, SnapshotRecord, Statement,
+    Append, AppendError, CloseReason, Event, KnockState, LogRecord, Notice, Profile, QuitReason, Retained, Seq, ServerFrame,
+    SnapshotRecord, Statement,
 };
 use faceshare_biz::domain::{MemberId, Timestamp};
 use faceshare_biz::{Error, Result};
-use faceshare_exec::{Change, Entry, apply};
+use faceshare_exec::{Change, Entry, State, apply};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -158,6 +159,7 @@ impl Actor {
             if index <= head { self.carry_out(outcome) } else { self.answer_unwritten(outcome) }
         }
         self.declare_lost_points();
+        self.see_the_house();
         // The doubt ends only with a new epoch in the log, and what was to begin it may be what failed.
         if suspect {
             self.start_epoch();
@@ -183,6 +185,7 @@ impl Actor {
         match outcome {
             Outcome::Tell { entry, before } => self.tell(&entry, before),
             Outcome::Observe(session) => self.deps.observer.changed(&session),
+            Outcome::Denied(who) => self.deps.observer.denied(self.state.id(), &who),
             Outcome::Ack { asker, seq } => self.answer(asker, Notice::Ack { id: asker.id, seq }),
             Outcome::Nack { asker, code, detail } => self.refuse(asker, code, detail),
             Outcome::Release(release) => release(Ok(())),
@@ -246,7 +249,16 @@ pub(crate) fn closings(entry: &Entry) -> Vec<Outcome> {
 
 /// Whether an entry changes what the directory of sessions lists.
 pub(crate) fn changes_listing(entry: &Entry) -> bool {
-    entry.changes.iter().any(|c| matches!(c, Change::Info(_) | Change::Ended(_)))
+    entry.changes.iter().any(|c| matches!(c, Change::Info(_) | Change::AdmissionForced(_) | Change::Ended(_)))
+}
+
+/// Whom the host does not let in, by an entry that `state` has taken in.
+pub(crate) fn denied(state: &State, entry: &Entry) -> Vec<Profile> {
+    let denied = |change: &Change| match change {
+        Change::KnockOver { knock, state: KnockState::Denied } => state.knock(*knock).map(|k| k.profile.clone()),
+        _ => None,
+    };
+    entry.changes.iter().filter_map(denied).collect()
 }
 
 /// Who is gone after an entry.

@@ -64,6 +64,7 @@ impl std::fmt::Debug for Request {
             Self::Frame { .. } => "Frame",
             Self::Lost { .. } => "Lost",
             Self::TellHost(_) => "TellHost",
+            Self::SeeTheHouse => "SeeTheHouse",
             Self::AwaitKnock { .. } => "AwaitKnock",
         })
     }

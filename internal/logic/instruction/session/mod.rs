@@ -52,6 +52,8 @@ pub(crate) enum Request {
     Lost { point: PointId, incarnation: u64 },
     /// Tell the host's points.
     TellHost(Notice),
+    /// Whether the installation forces approval has changed.
+    SeeTheHouse,
     /// Close this channel when a knock is over.
     AwaitKnock { knock: KnockId, listener: oneshot::Sender<()> },
 }

@@ -5,7 +5,7 @@ use super::{Away, Release};
 use faceshare_biz::Error;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::facesession::FaceSession;
-use faceshare_biz::domain::instruction::{CloseReason, Seq};
+use faceshare_biz::domain::instruction::{CloseReason, Profile, Seq};
 use faceshare_biz::domain::{MemberId, PointId};
 use faceshare_exec::Entry;
 use std::borrow::Cow;
@@ -25,6 +25,8 @@ pub(crate) enum Outcome {
     Tell { entry: Box<Entry>, before: Seq },
     /// Let the directory know how the session is.
     Observe(Box<FaceSession>),
+    /// Let the door know whom the host did not let in.
+    Denied(Box<Profile>),
     /// "Taken."
     Ack { asker: Asker, seq: Seq },
     /// "Refused."
@@ -43,7 +45,7 @@ impl Outcome {
     /// What it comes to when the entries before it never got into the log.
     pub(crate) fn fail(self) -> Option<Self> {
         match self {
-            Self::Tell { .. } | Self::Observe(_) | Self::Close { .. } | Self::CloseAll(_) => None,
+            Self::Tell { .. } | Self::Observe(_) | Self::Denied(_) | Self::Close { .. } | Self::CloseAll(_) => None,
             Self::Ack { asker, .. } | Self::Nack { asker, .. } => {
                 let error = Error::from(Away::LogUnwritten);
                 Some(Self::Nack { asker, code: error.code, detail: error.detail })

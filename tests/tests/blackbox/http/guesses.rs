@@ -49,7 +49,7 @@ async fn an_address_has_ten_wrong_guesses_and_then_its_own_room_alone() {
 }
 
 #[tokio::test]
-async fn removing_a_guest_keeps_its_address_from_sending_another() {
+async fn who_comes_from_where_a_guest_was_sent_away_must_knock() {
     let server = Server::start_with(&[("http.trusted_proxies", "127.0.0.1")]).await;
     let meeting = Meeting::created(server, Format::Json, json!({})).await;
     let (http, right) = (&meeting.http, json!({"numberCode": meeting.code}));
@@ -57,11 +57,17 @@ async fn removing_a_guest_keeps_its_address_from_sending_another() {
     prejoin_from(http, "192.0.2.7", &removed, right.clone()).await.ok(200);
     http.delete(&meeting.path(&format!("/members/{}", removed.id)), meeting.access(0)).await.ok(204);
     let again = http.guest("mallory too").await;
-    prejoin_from(http, "192.0.2.7", &again, right.clone()).await.problem(404, "NUMBER_CODE_NOT_JOINABLE");
+    assert_eq!(prejoin_from(http, "192.0.2.7", &again, right.clone()).await.ok(202)["status"], "WAITING");
     let invite = http.post(&meeting.path("/invoke-link"), meeting.access(0), json!({})).await.ok(200);
     let invite = json!({"inviteToken": invite["inviteToken"]});
-    prejoin_from(http, "192.0.2.7", &again, invite.clone()).await.problem(404, "NUMBER_CODE_NOT_JOINABLE");
-    prejoin_from(http, "192.0.2.8", &again, right).await.ok(200);
+    assert_eq!(prejoin_from(http, "192.0.2.7", &again, invite).await.ok(202)["status"], "WAITING");
+    prejoin_from(http, "192.0.2.8", &http.guest("somebody else").await, right.clone()).await.ok(200);
+
+    let waits = http.get(&meeting.path("/knocks"), meeting.access(0)).await.ok(200);
+    let deny = format!("/knocks/{}/deny", waits["knocks"][0]["knockId"].as_str().expect("a knock"));
+    http.post(&meeting.path(&deny), meeting.access(0), json!({})).await.ok(204);
+    prejoin_from(http, "192.0.2.7", &again, right.clone()).await.problem(404, "NUMBER_CODE_NOT_JOINABLE");
+    prejoin_from(http, "192.0.2.7", &http.guest("mallory the third").await, right).await.ok(202);
 }
 
 #[tokio::test]
@@ -75,7 +81,7 @@ async fn seats_that_nobody_takes_are_few_for_each_address() {
 }
 
 #[tokio::test]
-async fn when_too_much_is_guessed_unknown_guests_do_not_come_in_and_operators_see_it() {
+async fn when_too_much_is_guessed_unknown_guests_must_knock_and_host_and_operators_see_it() {
     let settings = [
         ("http.trusted_proxies", "127.0.0.1"),
         ("number_code.expected_hits_day", "0.001"),
@@ -85,12 +91,18 @@ async fn when_too_much_is_guessed_unknown_guests_do_not_come_in_and_operators_se
     let server = Server::start_with(&settings).await;
     let meeting = Meeting::created(server, Format::Json, json!({})).await;
     let (http, guest) = (&meeting.http, meeting.http.guest("mallory").await);
+    let mut host = meeting.connect(0).await;
     // One session lives: each wrong guess is worth 1.25e-6, and 800 are worth a thousandth.
     for number in 0..800_u32 {
         let (from, body) = (format!("198.51.{}.{}", number / 2_560, number / 10 % 256), json!({"numberCode": wrong(&meeting.code)}));
         prejoin_from(http, &from, &guest, body).await.problem(404, "NUMBER_CODE_NOT_JOINABLE");
     }
-    prejoin_from(http, "192.0.2.7", &guest, json!({"numberCode": meeting.code})).await.problem(404, "NUMBER_CODE_NOT_JOINABLE");
+    let waiting = prejoin_from(http, "192.0.2.7", &guest, json!({"numberCode": meeting.code})).await.ok(202);
+    assert_eq!(waiting["status"], "WAITING");
+    let told = host.until("sessionChange").await["sessionChange"]["faceSession"].take();
+    assert_eq!((&told["admissionForced"], &told["admission"]), (&json!(true), &json!("OPEN")), "{told}");
+    let seen = http.get(&meeting.path(""), meeting.access(0)).await.ok(200);
+    assert_eq!(seen["faceSession"]["admissionForced"], true);
     let search = http.post("/v1/face-sessions/search", &guest.access, json!({"numberCode": meeting.code})).await;
     search.problem(429, "RATE_LIMITED");
     let rotated = http.post(&meeting.path("/number-code"), meeting.access(0), json!({})).await.ok(200);

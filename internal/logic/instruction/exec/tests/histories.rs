@@ -27,6 +27,7 @@ enum Happening {
     StaleLoss(Who, u64),
     Renames(Who, bool),
     Restart,
+    Forces(bool),
     Patch(Who, Patch),
     HttpQuit(Who),
     Removes(Who, Who),
@@ -99,6 +100,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (who(), n()).prop_map(|(w, n)| Happening::StaleLoss(w, n)),
         1 => (who(), any::<bool>()).prop_map(|(w, guest)| Happening::Renames(w, guest)),
         1 => Just(Happening::Restart),
+        1 => any::<bool>().prop_map(Happening::Forces),
         2 => (prop_oneof![4 => Just("ann"), 1 => who()], patch()).prop_map(|(w, patch)| Happening::Patch(w, patch)),
         1 => who().prop_map(Happening::HttpQuit),
         1 => (prop_oneof![2 => Just("ann"), 1 => who()], who()).prop_map(|(by, w)| Happening::Removes(by, w)),
@@ -196,6 +198,7 @@ impl History {
             Happening::End(by) => Input::End { by: by.map(id) },
             Happening::NewEpoch => Input::NewEpoch { epoch: Epoch::new(&format!("e{}", self.steps)).expect("an epoch") },
             Happening::Restart => Input::Restart,
+            Happening::Forces(forced) => Input::ForceAdmission { forced },
             Happening::Comes(..) | Happening::Waits(_) | Happening::Sleeps(_) | Happening::ClockGoesBack => Input::Due,
         }
     }

@@ -77,3 +77,19 @@ fn of_those_who_joined_at_once_the_smallest_id_becomes_host() {
     w.does(Input::HttpQuit { member: id("ann") });
     assert_eq!(w.state.host(), id("cat"));
 }
+
+#[test]
+fn that_the_installation_forces_approval_is_told_and_is_no_choice_of_the_host() {
+    let mut w = World::with(&["ann", "bob"]);
+    let entry = w.does(Input::ForceAdmission { forced: true });
+    assert_eq!((entry.events, entry.from), (vec![Event::SessionChange(w.state.face_session())], None));
+    let session = w.state.face_session();
+    assert_eq!((session.admission_forced, session.admission), (true, Admission::Open));
+    assert_eq!(w.put(Input::ForceAdmission { forced: true }), Ok(Step::Unchanged));
+    w.does(patch("ann", Patch { max_members: Some(9), ..Patch::default() }));
+    assert!(w.state.face_session().admission_forced, "whatever the host changes");
+    w.does(Input::ForceAdmission { forced: false });
+    assert!(!w.state.face_session().admission_forced);
+    w.does(Input::End { by: Some(id("ann")) });
+    assert_eq!(w.refuses(Input::ForceAdmission { forced: true }), ErrorCode::SessionEnded);
+}
