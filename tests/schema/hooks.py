@@ -38,20 +38,25 @@ def member(case):
     path(case, id=session, memberId=id)
 
 
-def fresh_token(case):
-    """Signing out and deleting end what the caller is; somebody else is the caller then."""
-    case.headers["authorization"] = f"Bearer {world.account()[1]['accessToken']}"
+def somebody_else(case, kwargs):
+    """Makes somebody else the caller, who is signed in as the caller was. Gives the password."""
+    who, signed_in = world.account()
+    for headers in (case.headers, kwargs.get("headers")):
+        for name in [name for name in headers or {} if name.lower() == "authorization"]:
+            headers[name] = f"Bearer {signed_in['accessToken']}"
+    return who["password"]
+
+
+def end_of_caller(case, kwargs, allowed):
+    """Signing out, a new password and deletion end what the caller is: it is somebody else who does that."""
+    password = somebody_else(case, kwargs)
+    if allowed and operation_id(case) == "change_password":
+        case.body = {"oldPassword": password, "newPassword": password + "2"}
 
 
 def picture(case):
     case.headers["content-type"] = "image/png"
     case.body = world.PNG
-
-
-def password(case):
-    who, signed_in = world.account()
-    case.headers["authorization"] = f"Bearer {signed_in['accessToken']}"
-    case.body = {"oldPassword": who["password"], "newPassword": who["password"] + "2"}
 
 
 # What an operation needs from the world in order to succeed.
@@ -76,12 +81,11 @@ NEEDS = {
     "deny_knock": knock,
     "refresh_tokens": lambda case: setattr(case, "body", {"refreshToken": world.guest()["refreshToken"]}),
     "sign_in": lambda case: setattr(case, "body", world.account()[0]),
-    "sign_out": fresh_token,
-    "delete_account": fresh_token,
-    "change_password": password,
     "put_avatar": picture,
     "show_avatar": lambda case: path(case, key=world.avatar()),
 }
+# These end what the caller is.
+ENDS = {"sign_out", "delete_account", "change_password"}
 # These need no caller.
 PUBLIC = {"refresh_tokens", "sign_in", "show_avatar"}
 
@@ -107,10 +111,13 @@ def whole(value):
 @schemathesis.hook
 def before_call(context, case, kwargs):
     id = operation_id(case)
-    if case.meta is not None and case.meta.generation.mode == GenerationMode.POSITIVE:
+    allowed = case.meta is not None and case.meta.generation.mode == GenerationMode.POSITIVE
+    if allowed:
         without_guesses(case)
         case.body = whole(case.body)
-    if id not in NEEDS or case.meta is None or case.meta.generation.mode != GenerationMode.POSITIVE:
+    if id in ENDS and OWN.token:
+        return end_of_caller(case, kwargs, allowed)
+    if id not in NEEDS or not allowed:
         return
     if OWN.token is None and id not in PUBLIC:
         return
