@@ -38,22 +38,6 @@ def member(case):
     path(case, id=session, memberId=id)
 
 
-def somebody_else(case, kwargs):
-    """Makes somebody else the caller, who is signed in as the caller was. Gives the password."""
-    who, signed_in = world.account()
-    for headers in (case.headers, kwargs.get("headers")):
-        for name in [name for name in headers or {} if name.lower() == "authorization"]:
-            headers[name] = f"Bearer {signed_in['accessToken']}"
-    return who["password"]
-
-
-def end_of_caller(case, kwargs, allowed):
-    """Signing out, a new password and deletion end what the caller is: it is somebody else who does that."""
-    password = somebody_else(case, kwargs)
-    if allowed and operation_id(case) == "change_password":
-        case.body = {"oldPassword": password, "newPassword": password + "2"}
-
-
 def picture(case):
     case.headers["content-type"] = "image/png"
     case.body = world.PNG
@@ -90,6 +74,34 @@ ENDS = {"sign_out", "delete_account", "change_password"}
 PUBLIC = {"refresh_tokens", "sign_in", "show_avatar"}
 
 
+# Passwords by the access tokens of those who end what they are.
+PASSWORDS = {}
+
+
+class Caller:
+    """Who calls: the caller of the run; but signing out, a new password and deletion are done by somebody made for it."""
+
+    def get(self, case, context):
+        if operation_id(case) not in ENDS:
+            return OWN.token
+        who, signed_in = world.account()
+        PASSWORDS[signed_in["accessToken"]] = who["password"]
+        return signed_in["accessToken"]
+
+    def set(self, case, data, context):
+        case.headers["Authorization"] = f"Bearer {data}"
+
+
+if OWN.token:
+    schemathesis.auth(refresh_interval=None)(Caller)
+
+
+def with_right_password(case):
+    password = PASSWORDS.get(case.headers.get("Authorization", "").removeprefix("Bearer "))
+    if password:
+        case.body = {"oldPassword": password, "newPassword": password + "2"}
+
+
 def operation_id(case):
     return case.operation.definition.raw.get("operationId", case.operation.label)
 
@@ -115,8 +127,8 @@ def before_call(context, case, kwargs):
     if allowed:
         without_guesses(case)
         case.body = whole(case.body)
-    if id in ENDS and OWN.token:
-        return end_of_caller(case, kwargs, allowed)
+    if id == "change_password" and allowed:
+        with_right_password(case)
     if id not in NEEDS or not allowed:
         return
     if OWN.token is None and id not in PUBLIC:

@@ -1,7 +1,7 @@
 //! The newest entries of a session, in memory: whoever was away for a moment is told from here what it missed, and the log is not read.
 
 use bytes::Bytes;
-use faceshare_biz::domain::instruction::Seq;
+use faceshare_biz::domain::instruction::{Epoch, Seq};
 use std::collections::VecDeque;
 
 /// Entries at most. More are read from the log a page at a time: that is cheaper than to keep them for everybody who stays.
@@ -22,26 +22,25 @@ pub(crate) struct RecentEntries {
     entries: VecDeque<RecentEntry>,
     bytes: usize,
     bytes_max: usize,
+    /// What the seqs count in.
+    epoch: Epoch,
     /// Everything after this seq is here.
     floor: Seq,
 }
 
 impl RecentEntries {
-    /// Nothing yet, of a session that has come to `head`; at most so many bytes.
-    pub(crate) const fn new(head: Seq, bytes_max: usize) -> Self {
-        Self { entries: VecDeque::new(), bytes: 0, bytes_max, floor: head }
+    /// Nothing yet, of a session that has come to `head` in this epoch; at most so many bytes.
+    pub(crate) const fn new(epoch: Epoch, head: Seq, bytes_max: usize) -> Self {
+        Self { entries: VecDeque::new(), bytes: 0, bytes_max, epoch, floor: head }
     }
 
     /// Takes in the next entry that was committed.
-    pub(crate) fn push(&mut self, last_seq: Seq, payload: Bytes) {
-        let newest = self.entries.back().map_or(self.floor, |entry| entry.last_seq);
-        if last_seq < newest || last_seq == Seq::NONE {
-            // A new epoch: what was before it is nobody's any more.
-            *self = Self::new(Seq::NONE, self.bytes_max);
-        } else if last_seq == newest {
-            return;
+    pub(crate) fn push(&mut self, epoch: &Epoch, last_seq: Seq, payload: Bytes) {
+        if *epoch != self.epoch {
+            // What was before it is nobody's any more.
+            *self = Self::new(epoch.clone(), Seq::NONE, self.bytes_max);
         }
-        if last_seq == Seq::NONE {
+        if last_seq == self.entries.back().map_or(self.floor, |entry| entry.last_seq) {
             return;
         }
         self.bytes += payload.len();
@@ -53,9 +52,10 @@ impl RecentEntries {
         }
     }
 
-    /// All entries with frames after this seq; `None`: they are not all here.
-    pub(crate) fn after(&self, seen: Seq) -> Option<Vec<RecentEntry>> {
-        (self.floor <= seen).then(|| {
+    /// All entries with frames after this seq of this epoch; `None`: they are not all here. Whoever was let in at the end of an epoch finds
+    /// the next one here when that was committed together with its coming.
+    pub(crate) fn after(&self, epoch: &Epoch, seen: Seq) -> Option<Vec<RecentEntry>> {
+        (self.epoch == *epoch && self.floor <= seen).then(|| {
             let first = self.entries.partition_point(|entry| entry.last_seq <= seen);
             self.entries.range(first..).cloned().collect()
         })
@@ -66,19 +66,23 @@ impl RecentEntries {
 mod tests {
     use super::{ENTRIES, RecentEntries};
     use bytes::Bytes;
-    use faceshare_biz::domain::instruction::Seq;
+    use faceshare_biz::domain::instruction::{Epoch, Seq};
+
+    fn epoch(name: &str) -> Epoch {
+        Epoch::new(name).expect("short")
+    }
 
     fn seqs(recent: &RecentEntries, seen: u32) -> Option<Vec<u32>> {
-        recent.after(Seq::new(seen)).map(|entries| entries.iter().map(|entry| entry.last_seq.get()).collect())
+        recent.after(&epoch("e"), Seq::new(seen)).map(|entries| entries.iter().map(|entry| entry.last_seq.get()).collect())
     }
 
     fn push(recent: &mut RecentEntries, last_seq: u32) {
-        recent.push(Seq::new(last_seq), Bytes::from_static(&[0; 10]));
+        recent.push(&epoch("e"), Seq::new(last_seq), Bytes::from_static(&[0; 10]));
     }
 
     #[test]
     fn it_has_all_that_was_said_after_a_seq_or_says_that_it_has_not() {
-        let mut recent = RecentEntries::new(Seq::new(4), 1000);
+        let mut recent = RecentEntries::new(epoch("e"), Seq::new(4), 1000);
         for last_seq in [6, 6, 7, 9] {
             push(&mut recent, last_seq);
         }
@@ -90,22 +94,24 @@ mod tests {
 
     #[test]
     fn entries_and_bytes_bound_it() {
-        let mut by_bytes = RecentEntries::new(Seq::NONE, 25);
+        let mut by_bytes = RecentEntries::new(epoch("e"), Seq::NONE, 25);
         (1..=5).for_each(|seq| push(&mut by_bytes, seq));
         assert_eq!((seqs(&by_bytes, 2), seqs(&by_bytes, 3)), (None, Some(vec![4, 5])));
-        let mut by_entries = RecentEntries::new(Seq::NONE, 1 << 20);
+        let mut by_entries = RecentEntries::new(epoch("e"), Seq::NONE, 1 << 20);
         (1..=500).for_each(|seq| push(&mut by_entries, seq));
-        assert_eq!(by_entries.after(Seq::new(500 - 64)).map(|entries| entries.len()), Some(ENTRIES));
+        assert_eq!(by_entries.after(&epoch("e"), Seq::new(500 - 64)).map(|entries| entries.len()), Some(ENTRIES));
         assert_eq!(seqs(&by_entries, 500 - 65), None);
     }
 
     #[test]
-    fn a_new_epoch_begins_with_nothing() {
-        let mut recent = RecentEntries::new(Seq::new(4), 1000);
+    fn a_new_epoch_begins_with_nothing_and_the_old_one_is_gone() {
+        let mut recent = RecentEntries::new(epoch("e"), Seq::new(4), 1000);
         push(&mut recent, 5);
-        push(&mut recent, 0);
-        assert_eq!(seqs(&recent, 0), Some(vec![]));
-        push(&mut recent, 1);
-        assert_eq!(seqs(&recent, 0), Some(vec![1]));
+        let next = epoch("next");
+        recent.push(&next, Seq::NONE, Bytes::new());
+        assert_eq!(recent.after(&next, Seq::NONE), Some(vec![]));
+        recent.push(&next, Seq::new(6), Bytes::new());
+        assert_eq!(recent.after(&next, Seq::NONE).map(|entries| entries.len()), Some(1));
+        assert_eq!([seqs(&recent, 0), seqs(&recent, 5)], [None, None], "not even though the seq would fit");
     }
 }

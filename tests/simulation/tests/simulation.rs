@@ -58,8 +58,8 @@ fn replay() {
 /// Histories that have found a fault once, and are too rare for the number that is run every time.
 #[test]
 fn histories_that_found_faults_keep_the_invariants() {
-    // A position of an old term, shown after the frame that ended the term.
-    for seed in [117_408, 179_974] {
+    // Somebody who resumed at the very end of an epoch was told of the next one instead, as the two were committed together.
+    for seed in [126_697, 268_313] {
         let history = run(seed, Bug::None, false);
         assert!(history.violation.is_none(), "\n{}", report(&history));
     }

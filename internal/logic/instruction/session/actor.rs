@@ -80,7 +80,7 @@ impl Actor {
     pub(crate) fn new(deps: Arc<ActorDeps>, state: State, window: ResumeWindow) -> Self {
         let roots = state.present().filter_map(|(id, presence)| Some((id, presence.follow.root?))).collect();
         let fanout = Fanout::new(deps.codec.clone(), roots);
-        let recent = RecentEntries::new(state.seq(), deps.settings.recent_bytes);
+        let recent = RecentEntries::new(state.epoch().clone(), state.seq(), deps.settings.recent_bytes);
         let door = Door::of(&state);
         let (actions, gathering) = (ActionTable::default(), Batch::default());
         let (presenting_buckets, pacing) = (HashMap::new(), Pacing::new(deps.settings.actions_per_second));

@@ -7,7 +7,7 @@ use crate::instruction::codec::{encode_entry, encode_state};
 use crate::instruction::recent::RecentEntries;
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::{
-    Append, AppendError, CloseReason, Event, KnockState, LogRecord, Notice, Profile, QuitReason, Retained, Seq, ServerFrame,
+    Append, AppendError, CloseReason, Epoch, Event, KnockState, LogRecord, Notice, Profile, QuitReason, Retained, Seq, ServerFrame,
     SnapshotRecord, Statement,
 };
 use faceshare_biz::domain::{MemberId, Timestamp};
@@ -36,7 +36,7 @@ pub(crate) struct Batch {
     /// Until they are on their way.
     records: Vec<LogRecord>,
     /// The same, as they are remembered once the log has them.
-    committing: Vec<(Retained, Bytes)>,
+    committing: Vec<(Epoch, Retained, Bytes)>,
     /// Each waits for the entry of this index.
     pub(crate) outcomes: Vec<(u64, Outcome)>,
 }
@@ -53,7 +53,7 @@ impl Batch {
     fn push(&mut self, record: LogRecord) {
         let LogRecord { index, last_seq, at, .. } = record;
         let size = u32::try_from(record.payload.len()).unwrap_or(u32::MAX);
-        self.committing.push((Retained { index, last_seq, at, size }, record.payload.clone()));
+        self.committing.push((record.epoch.clone(), Retained { index, last_seq, at, size }, record.payload.clone()));
         self.records.push(record);
     }
 
@@ -132,8 +132,8 @@ impl Actor {
     }
 
     fn committed(&mut self, batch: Batch) {
-        for (retained, payload) in batch.committing {
-            self.recent.push(retained.last_seq, payload);
+        for (epoch, retained, payload) in batch.committing {
+            self.recent.push(&epoch, retained.last_seq, payload);
             if retained.last_seq == Seq::NONE {
                 self.window.restart();
             }
@@ -151,7 +151,7 @@ impl Actor {
             load(&self.deps, self.state.id()).await?.ok_or_else(|| Error::internal("the session's log is gone"))?;
         let batches = [self.in_flight.take(), Some(std::mem::take(&mut self.gathering))];
         self.glances.forget();
-        self.recent = RecentEntries::new(state.seq(), self.deps.settings.recent_bytes);
+        self.recent = RecentEntries::new(state.epoch().clone(), state.seq(), self.deps.settings.recent_bytes);
         (self.state, self.window) = (state, window);
         (self.entries_since_snapshot, self.bytes_since_snapshot) = (SNAPSHOT_ENTRIES, 0);
         let head = self.state.index();

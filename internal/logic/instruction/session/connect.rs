@@ -143,7 +143,7 @@ impl Actor {
         };
         if let Some(missed) = &mut missed {
             // Only now is all of it committed, and here.
-            missed.recent = self.recent.after(missed.after);
+            missed.recent = self.recent.after(&missed.epoch, missed.after);
         }
         let connected = Connected { welcome: self.encode_welcome(format, welcome), missed };
         self.fanout.attach(Attached { member, point, incarnation, format, outbound: outbound.clone() });
