@@ -110,7 +110,6 @@ async fn attack(addresses: u32, temper: Temper, seed: u64) -> (EmbeddedGuessBudg
 }
 
 #[tokio::test]
-#[expect(clippy::print_stdout, reason = "the figures that the documents give")]
 async fn a_day_of_distributed_guessing_stays_below_the_documented_bound() {
     let (greedy, patient) = (Temper::Greedy, Temper::Patient);
     let attackers = [(1, greedy, 20_u32), (1_000, greedy, 1), (1_000, patient, 20), (100_000, greedy, 1), (100_000, patient, 20)];
