@@ -197,12 +197,13 @@ impl Actor {
 
     /// Tells everybody what an entry says, then shows new followers where their root is.
     fn tell(&mut self, entry: &Entry, before: Seq) {
-        // First, as what waits is sent after the frames: a position of a term that they end would come after its end.
+        // First of all, as what waits may be written after any of the frames: a position that the entry ends must not come after it.
         for change in &entry.changes {
             if let Change::Presenting(presenting) = change {
                 self.fanout.set_term(presenting.as_ref().map(|p| p.term));
             }
         }
+        let following = self.turn_to_roots(&entry.changes);
         let told = self.door.follow(&entry.changes);
         for knock in told {
             self.fanout.tell_member(self.door.host(), &ServerFrame::notice(entry.at, Notice::MemberKnock(knock)));
@@ -213,26 +214,28 @@ impl Actor {
             let frame = ServerFrame { seq, at: entry.at, from: entry.from, statement: Statement::Event(event.clone()) };
             self.fanout.broadcast(&frame);
         }
-        self.follow(&entry.changes, entry.at);
-    }
-
-    fn follow(&mut self, changes: &[Change], at: Timestamp) {
-        for change in changes {
-            match change {
-                Change::Follow { member, follow } => {
-                    if self.fanout.set_root(*member, follow.root)
-                        && let Some(root) = follow.root
-                    {
-                        let latest = self.actions.latest(&self.state, root);
-                        self.fanout.show_member(*member, at, &latest);
-                    }
-                }
-                Change::Left { member } | Change::Removed { member } => {
-                    self.fanout.set_root(*member, None);
-                }
-                _ => {}
+        for member in following {
+            if let Some(root) = self.fanout.root(member) {
+                let latest = self.actions.latest(&self.state, root);
+                self.fanout.show_member(member, entry.at, &latest);
             }
         }
+    }
+
+    /// Takes over who is shown whose position; those whose root is another one now.
+    fn turn_to_roots(&mut self, changes: &[Change]) -> Vec<MemberId> {
+        let mut turned = Vec::new();
+        for change in changes {
+            let (member, root) = match change {
+                Change::Follow { member, follow } => (*member, follow.root),
+                Change::Left { member } | Change::Removed { member } => (*member, None),
+                _ => continue,
+            };
+            if self.fanout.set_root(member, root) {
+                turned.push(member);
+            }
+        }
+        turned
     }
 }
 
