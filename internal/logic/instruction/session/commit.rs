@@ -6,11 +6,11 @@ use super::{Recovered, load};
 use crate::instruction::codec::{encode_entry, encode_state};
 use crate::instruction::recent::RecentEntries;
 use bytes::Bytes;
+use faceshare_biz::domain::MemberId;
 use faceshare_biz::domain::instruction::{
     Append, AppendError, CloseReason, Epoch, Event, KnockState, LogRecord, Notice, Profile, QuitReason, Retained, Seq, ServerFrame,
     SnapshotRecord, Statement,
 };
-use faceshare_biz::domain::{MemberId, Timestamp};
 use faceshare_biz::{Error, Result};
 use faceshare_exec::{Change, Entry, State, apply};
 use std::future::Future;
