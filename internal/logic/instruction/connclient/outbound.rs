@@ -45,6 +45,8 @@ enum Pen {
 #[derive(Debug)]
 struct Desk {
     pen: Pen,
+    /// The welcome and what was missed are written: what waits comes next.
+    opened: bool,
     /// Somebody has promised to [`Outbound::flush`].
     promised: bool,
     waiting: Waiting,
@@ -102,7 +104,7 @@ impl Outbound {
     #[must_use]
     pub fn new(max_frames: usize, max_bytes: usize) -> Self {
         let refusals = Mutex::new(Tally::new(u32::MAX, Duration::MAX));
-        let desk = Desk { pen: Pen::Task, promised: false, waiting: Waiting::default(), closing: None, direct: None };
+        let desk = Desk { pen: Pen::Task, opened: false, promised: false, waiting: Waiting::default(), closing: None, direct: None };
         Self { desk: Mutex::new(desk), wake: Notify::new(), closed: Notify::new(), max_frames, max_bytes, refusals }
     }
 
@@ -223,7 +225,8 @@ impl Outbound {
 
     /// For the task: from now on, what waits may be written past it.
     pub(crate) fn open(&self, direct: Option<Arc<dyn DirectWrite>>) {
-        self.lock().direct = direct;
+        let mut desk = self.lock();
+        (desk.opened, desk.direct) = (true, direct);
     }
 
     /// For the task: completes when it has the pen again, and something to do with it.
@@ -254,12 +257,16 @@ impl Outbound {
         self.lock().waiting.take_rest()
     }
 
-    /// Nothing is written any more, except what this returns: what still waited.
+    /// Nothing is written any more, except what this returns: what still waited. Before the connection is [open](Self::open) that is nothing:
+    /// it would come behind a gap, or before the welcome.
     pub(crate) fn retire(&self) -> Vec<Bytes> {
         let mut desk = self.lock();
         (desk.pen, desk.direct) = (Pen::Broken, None);
         let mut last = Vec::new();
         desk.waiting.take(&mut last);
+        if !desk.opened {
+            last.clear();
+        }
         last
     }
 }

@@ -221,3 +221,14 @@ async fn a_peer_that_is_gone_is_found_by_the_task_and_a_retired_one_takes_nothin
     assert!(!outbound.queue(Bytes::from_static(b"b")));
     assert!(outbound.retire().is_empty());
 }
+
+#[test]
+fn what_waits_behind_a_replay_that_was_not_finished_is_not_sent_with_the_goodbye() {
+    let outbound = Outbound::new(10, 100);
+    outbound.push(Bytes::from_static(b"live"));
+    assert!(outbound.retire().is_empty(), "there would be a gap before it");
+    let outbound = Outbound::new(10, 100);
+    outbound.open(None);
+    outbound.push(Bytes::from_static(b"live"));
+    assert_eq!(outbound.retire(), ["live"]);
+}
