@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 /// How long a client may take to send a request's headers, and an idle connection is kept.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -129,7 +130,7 @@ async fn run(
         connections: CONNECTIONS,
         http2_only: false,
     };
-    let farewell = dismiss(house.sessions.clone());
+    let farewell = dismiss(house.sessions.clone(), lifecycle.tracker.clone());
     listeners.serve(Services { http, ops, grpc, tls }, policy, lifecycle, config.drain.timeout, farewell).await?;
     Ok(())
 }
@@ -143,13 +144,13 @@ fn follow(loaded: &Loaded, house: &House, tls: Option<Tls>, lifecycle: &Lifecycl
     house.background_tasks.spawn(rotation.follow(lifecycle.reload.subscribe(), lifecycle.draining.clone()));
 }
 
-/// Asks all streams to come back later, some at a time, until none is left. With streams to dismiss it takes a moment at least, in which
-/// their clients find a server that says that it is going down.
-async fn dismiss(sessions: Sessions) {
+/// Asks all streams to come back later, some at a time, until none is left, nor one on its way to become a point (`streams` knows those).
+/// With streams to dismiss it takes a moment at least, in which their clients find a server that says that it is going down.
+async fn dismiss(sessions: Sessions, streams: TaskTracker) {
     let points = sessions.points();
     let began = Instant::now();
     let moment = if points.is_empty() { Duration::ZERO } else { DRAIN_MOMENT };
-    while !points.is_empty() {
+    while !points.is_empty() || !streams.is_empty() {
         points.close_some(DRAIN_BATCH, CloseReason::Restarting);
         tokio::time::sleep(DRAIN_PAUSE).await;
     }

@@ -319,6 +319,7 @@ fn stream_settings(config: &Config) -> StreamSettings {
         follow_me_per_second: limits.follow_me_per_second,
         follow_me_burst: limits.follow_me_burst,
         actions_flood_per_second: limits.actions_flood_per_second,
+        signs_per_second: limits.signs_per_second,
         refusals: limits.refusals,
         refusal_window: limits.refusal_window,
         bad_frames: limits.bad_frames,

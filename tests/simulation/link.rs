@@ -264,6 +264,10 @@ impl FrameSource for Source {
         }
     }
 
+    fn has_more(&self) -> bool {
+        self.0.wire().up.front().is_some_and(|(at, _)| *at <= Instant::now())
+    }
+
     async fn discard(&mut self) {
         while self.next().await != Incoming::Gone {}
     }

@@ -47,6 +47,8 @@ pub(crate) struct Limits {
     pub(crate) actions_per_second: u32,
     /// `actionSync` of a point over all keys; more closes it.
     pub(crate) actions_flood_per_second: u32,
+    /// `ackHeart`, pings and pongs of a point; more closes it.
+    pub(crate) signs_per_second: u32,
     /// Keys of one member.
     pub(crate) action_keys: usize,
     /// Length of a key.
@@ -106,6 +108,7 @@ impl Limits {
             follow_me_burst: keys.number("follow_me_burst", 5, 1..=1000),
             actions_per_second: keys.number("actions_per_second", 60, 1..=1000),
             actions_flood_per_second: keys.number("actions_flood_per_second", 600, 1..=100_000),
+            signs_per_second: keys.number("signs_per_second", 200, 1..=100_000),
             action_keys: keys.number("action_keys", 16, 1..=256),
             action_key_bytes: keys.number("action_key_bytes", 32, 1..=256),
             action_bytes: keys.number("action_bytes", 4 * KIB, 64..=MIB),

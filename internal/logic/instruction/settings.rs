@@ -48,6 +48,8 @@ pub struct StreamSettings {
     pub follow_me_burst: u32,
     /// Positions of one point in a second; over it the connection is closed.
     pub actions_flood_per_second: u32,
+    /// Signs of life of one point (`ackHeart`, pings, pongs) in a second; over it the connection is closed.
+    pub signs_per_second: u32,
     /// Refusals within `refusal_window` that one connection survives.
     pub refusals: u32,
     /// See `refusals`.
@@ -79,6 +81,7 @@ impl Default for StreamSettings {
             follow_me_per_second: 1,
             follow_me_burst: 5,
             actions_flood_per_second: 600,
+            signs_per_second: 200,
             refusals: 200,
             refusal_window: Duration::from_secs(10),
             bad_frames: 3,

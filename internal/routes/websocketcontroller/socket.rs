@@ -149,6 +149,10 @@ impl FrameSource for Source {
         }
     }
 
+    fn has_more(&self) -> bool {
+        self.first.is_some() || !self.more.is_empty()
+    }
+
     async fn discard(&mut self) {
         // What breaks the rules is read on, or the kernel answers it with a reset that can overtake the close frame.
         while !self.goodbye && poll_fn(|cx| self.poll_read(cx)).await {

@@ -204,6 +204,8 @@ fn upgrade(
 
 async fn serve(state: &StreamState, upgraded: Upgraded, format: WireFormat, arrival: Result<Arrival, CloseReason>, from: IpAddr) {
     let (mut source, mut sink) = socket::accept(upgraded, format, state.frame_max);
+    // What was let in a moment before the node began to go down would only have to leave again.
+    let arrival = if state.draining.is_cancelled() { Err(CloseReason::Restarting) } else { arrival };
     match arrival {
         Ok(arrival) => {
             let SessionClaims { session, member, .. } = arrival.claims;

@@ -1,11 +1,17 @@
 //! What survives the end of the process, sudden or asked for.
 
 use faceshare_tests::meeting::Meeting;
-use faceshare_tests::socket::{Event, Socket, seq};
+use faceshare_tests::socket::{Credential, Event, Socket, handshake, seq};
 use faceshare_tests::{DEADLINE, Format, in_both_formats};
+use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 in_both_formats!(
     acknowledged_instructions_survive_a_kill_and_are_resumed_once_and_in_order,
@@ -124,6 +130,44 @@ async fn members_are_offline_after_a_kill_until_they_reconnect() {
     while !settled {
         settled = note(&host.until("memberChange").await["memberChange"]["member"]);
     }
+}
+
+/// Opens the point's stream again and again, without waiting for the end of the last one, until it is turned away. Those that were let in.
+async fn come_again(request: Request, met: mpsc::UnboundedSender<()>) -> Vec<WebSocketStream<MaybeTlsStream<TcpStream>>> {
+    let mut streams = Vec::new();
+    loop {
+        match timeout(DEADLINE, connect_async(request.clone())).await.expect("an answer in time") {
+            Ok((stream, _)) => streams.push(stream),
+            Err(Error::Http(answer)) => {
+                assert_eq!(answer.status(), 503);
+                return streams;
+            }
+            Err(_) => return streams,
+        }
+        // Nobody listens any more once the test goes on.
+        let _ = met.send(());
+    }
+}
+
+/// Somebody comes at the very moment. Each is turned away, or let in and told to come back; none is forgotten and waited for.
+#[tokio::test]
+async fn a_server_goes_down_in_time_however_many_still_come() {
+    let (mut meeting, sockets) = Meeting::with(Format::Json, 4, &[("drain.timeout", "5m")], json!({})).await;
+    drop(sockets);
+    let (met, mut meetings) = mpsc::unbounded_channel();
+    let ask = |index: usize| handshake(&meeting.websocket_url, Format::Json, &meeting.tokens[index], Credential::Header);
+    let coming: Vec<_> = (0..4).map(|index| tokio::spawn(come_again(ask(index), met.clone()))).collect();
+    for _ in 0..40 {
+        meetings.recv().await;
+    }
+    meeting.server.terminate().await;
+    for streams in coming {
+        for mut stream in streams.await.expect("it ends") {
+            let all = async { while stream.next().await.is_some_and(|message| message.is_ok()) {} };
+            timeout(DEADLINE, all).await.expect("the server closes it");
+        }
+    }
+    assert!(meeting.server.exit().await.success());
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ const ANY: &str = "*";
 
 fn metadata() -> Metadata {
     let mut command = MetadataCommand::new();
-    command.current_dir(workspace()).features(CargoOpt::AllFeatures).other_options(vec!["--offline".to_owned(), "--locked".to_owned()]);
+    command.current_dir(workspace()).features(CargoOpt::AllFeatures).other_options(vec!["--locked".to_owned()]);
     command.exec().expect("cargo metadata")
 }
 

@@ -164,12 +164,15 @@ impl Connection<'_> {
             () = pulse.run() => (None, None),
         };
         let mut last = self.outbound.retire();
-        departure.tell().await;
-        if let Some(goodbye) = goodbye {
-            last.push(goodbye);
-            // A peer that does not wait for an answer needs none.
-            let _ = tokio::time::timeout(FAREWELL, sink.send(&mut last)).await;
-        }
+        let answer = async {
+            if let Some(goodbye) = goodbye {
+                last.push(goodbye);
+                // A peer that does not wait for an answer needs none.
+                let _ = tokio::time::timeout(FAREWELL, sink.send(&mut last)).await;
+            }
+        };
+        // Neither waits for the other: a session may be slow to hear of it, a peer slow to take its answer.
+        tokio::join!(departure.tell(), answer);
         // Where to look first when somebody says that it has missed something.
         tracing::debug!(session = %self.session.id(), point = %self.claims.point, read_up_to = %pulse.watermark(), ?closed, "connection over");
         if let Some(reason) = closed {

@@ -145,9 +145,14 @@ impl Outbound {
         }
         desk.waiting.push(frame);
         let is_over = |desk: &Desk| desk.waiting.exceeds(self.max_frames, self.max_bytes);
-        // Whoever is to flush may have gathered more than a receiver's bounds, which says nothing about the receiver. If it is gone, its
-        // own task finds out.
-        if is_over(desk) && !(desk.pen == Pen::Free && desk.write().is_ok() && !is_over(desk)) {
+        // Whoever is to flush may have gathered more than a receiver's bounds, which says nothing about the receiver.
+        if is_over(desk) && desk.pen == Pen::Free && desk.write().is_err() {
+            // Gone rather than slow, as its own task finds out.
+            desk.waiting.drop_what_has_not_begun();
+            desk.pen = Pen::Task;
+            self.wake.notify_one();
+        }
+        if is_over(desk) {
             metrics::counter!("stream_slow_receivers_total").increment(1);
             desk.waiting.drop_what_has_not_begun();
             self.shut(desk, CloseReason::TooSlow);

@@ -4,6 +4,7 @@ use super::Connection;
 use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::instruction::{CloseReason, Notice, Seq, ServerFrame};
 use faceshare_exec::Watermark;
+use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -16,12 +17,14 @@ pub(super) struct Pulse<'a> {
 
 struct Peer {
     heard_at: Instant,
+    /// Nothing is read at the moment.
+    deaf: bool,
     seen: Watermark,
 }
 
 impl<'a> Pulse<'a> {
     pub(super) fn new(connection: &'a Connection<'a>) -> Self {
-        let peer = Peer { heard_at: Instant::now(), seen: Watermark::default() };
+        let peer = Peer { heard_at: Instant::now(), deaf: false, seen: Watermark::default() };
         Self { connection, peer: Mutex::new(peer) }
     }
 
@@ -32,6 +35,19 @@ impl<'a> Pulse<'a> {
     /// Something came from the peer.
     pub(super) fn heard(&self) {
         self.peer(|peer| peer.heard_at = Instant::now());
+    }
+
+    /// Does something during which the peer cannot be heard.
+    pub(super) async fn deaf_while<T>(&self, doing: impl Future<Output = T>) -> T {
+        self.peer(|peer| peer.deaf = true);
+        let done = doing.await;
+        self.peer(|peer| (peer.deaf, peer.heard_at) = (false, Instant::now()));
+        done
+    }
+
+    /// When the peer was last heard, or could not be.
+    fn heard_at(&self) -> Instant {
+        self.peer(|peer| if peer.deaf { Instant::now() } else { peer.heard_at })
     }
 
     /// The peer says how far it has read.
@@ -50,11 +66,11 @@ impl<'a> Pulse<'a> {
         let mut heart_at = Instant::now() + settings.heartbeat_interval;
         let mut renew_at = Some(Instant::now() + self.token_life() * 2 / 3);
         loop {
-            let lost_at = self.peer(|peer| peer.heard_at) + settings.heartbeat_timeout;
+            let lost_at = self.heard_at() + settings.heartbeat_timeout;
             let next = renew_at.into_iter().chain([heart_at, lost_at]).min().unwrap_or(heart_at);
             tokio::time::sleep_until(next).await;
             let now = Instant::now();
-            if self.peer(|peer| peer.heard_at) + settings.heartbeat_timeout <= now {
+            if self.heard_at() + settings.heartbeat_timeout <= now {
                 self.connection.outbound.close(CloseReason::HeartbeatLost);
                 return std::future::pending().await;
             }

@@ -20,6 +20,9 @@ pub(super) struct Reader<'a> {
     malformed: u32,
     ordered: Bucket,
     actions: Tally,
+    signs: Tally,
+    /// Answers wait to be written, together with what is answered next.
+    unwritten: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -32,21 +35,26 @@ impl<'a> Reader<'a> {
             malformed: 0,
             ordered: Bucket::new(settings.ordered_per_second, settings.ordered_burst),
             actions: Tally::new(settings.actions_flood_per_second, Duration::from_secs(1)),
+            signs: Tally::new(settings.signs_per_second, Duration::from_secs(1)),
+            unwritten: false,
         }
     }
 
     /// Returns when the peer is gone, with the answer to its goodbye if it said one. Anything else that ends a connection goes through the outbound queue, and the reader waits for it.
     pub(super) async fn run(&mut self, source: &mut impl FrameSource) -> Option<Bytes> {
         loop {
+            if !source.has_more() {
+                self.write_answers();
+            }
             let incoming = source.next().await;
             self.pulse.heard();
             let violation = match incoming {
                 Incoming::Gone => return None,
                 Incoming::Goodbye(answer) => return Some(answer),
-                Incoming::Alive => None,
+                Incoming::Alive => self.sign(),
                 Incoming::Probe(answer) => {
-                    self.outbound().push(answer);
-                    None
+                    self.queue(answer);
+                    self.sign()
                 }
                 Incoming::Broken => Some(CloseReason::BadFrames),
                 Incoming::TooLarge => Some(CloseReason::FrameTooLarge),
@@ -81,7 +89,7 @@ impl<'a> Reader<'a> {
             Command::AckHeart { last_seq, .. } => {
                 self.pulse.seen(Seq::new(last_seq));
                 self.answer(frame.id, Notice::Ack { id: frame.id, seq: Seq::NONE });
-                return None;
+                return self.sign();
             }
             Command::ActionSync(_) if !self.actions.count() => return Some(CloseReason::TooMany),
             Command::ActionSync(_) => {}
@@ -90,8 +98,16 @@ impl<'a> Reader<'a> {
             }
             _ => {}
         }
+        self.write_answers();
         let Connection { session, claims, incarnation, .. } = self.connection;
-        if session.frame(claims.point, *incarnation, frame).await { None } else { Some(CloseReason::Internal) }
+        // As long as the session is slow to take it, this side reads nothing: silence says nothing about the peer.
+        let taken = self.pulse.deaf_while(session.frame(claims.point, *incarnation, frame)).await;
+        (!taken).then_some(CloseReason::Internal)
+    }
+
+    /// Counts something that only shows that the peer is there.
+    fn sign(&mut self) -> Option<CloseReason> {
+        (!self.signs.count()).then_some(CloseReason::TooMany)
     }
 
     fn refuse(&mut self, id: u32, code: ErrorCode, detail: Cow<'static, str>) -> Option<CloseReason> {
@@ -102,10 +118,21 @@ impl<'a> Reader<'a> {
         (!self.outbound().survives_refusal()).then_some(CloseReason::TooMany)
     }
 
-    fn answer(&self, id: u32, notice: Notice) {
+    fn answer(&mut self, id: u32, notice: Notice) {
         if id != 0 {
             let frame = ServerFrame::notice(self.now(), notice);
-            self.outbound().push(self.connection.clients.codec.encode(self.connection.format, &frame));
+            self.queue(self.connection.clients.codec.encode(self.connection.format, &frame));
+        }
+    }
+
+    /// What comes together is answered together: a peer cannot make the server write once for each of its frames.
+    fn queue(&mut self, answer: Bytes) {
+        self.unwritten |= self.outbound().queue(answer);
+    }
+
+    fn write_answers(&mut self) {
+        if std::mem::take(&mut self.unwritten) {
+            self.outbound().flush();
         }
     }
 

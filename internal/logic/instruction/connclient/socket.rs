@@ -36,6 +36,8 @@ pub struct PeerGone;
 pub trait FrameSource: Send + 'static {
     /// The next thing from the peer. Cancel-safe.
     fn next(&mut self) -> impl Future<Output = Incoming> + Send;
+    /// Whether the next thing is here already.
+    fn has_more(&self) -> bool;
     /// Reads and throws away until the peer closes.
     fn discard(&mut self) -> impl Future<Output = ()> + Send;
 }

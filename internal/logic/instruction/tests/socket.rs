@@ -38,6 +38,10 @@ impl FrameSource for Source {
         self.0.recv().await.unwrap_or(Incoming::Gone)
     }
 
+    fn has_more(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     async fn discard(&mut self) {
         while !matches!(self.next().await, Incoming::Gone) {}
     }

@@ -4,11 +4,13 @@ use faceshare_tests::meeting::Meeting;
 use faceshare_tests::socket::{Socket, name};
 use faceshare_tests::{Format, in_both_formats};
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 in_both_formats!(
     instructions_beyond_the_burst_are_refused_and_harm_nobody_else,
     one_who_does_not_stop_is_closed,
     a_flood_of_positions_is_closed,
+    a_flood_of_signs_of_life_is_closed,
     presenting_is_not_turned_on_and_off_at_will,
 );
 
@@ -69,6 +71,17 @@ async fn a_flood_of_positions_is_closed(format: Format) {
         sockets[1].send(&json!({"actionSync": {"key": "view", "view": {"page": page}}})).await;
     }
     sockets[1].expect_close(4029).await;
+    sockets[0].acked(json!({"followMe": {}})).await;
+}
+
+async fn a_flood_of_signs_of_life_is_closed(format: Format) {
+    let (_meeting, mut sockets) = Meeting::of(format, 3).await;
+    for _ in 0..2_000 {
+        sockets[1].send(&json!({"ackHeart": {"lastSeq": 1}})).await;
+        sockets[2].send_raw(Message::Ping(Bytes::from_static(b"there?"))).await;
+    }
+    sockets[1].expect_close(4029).await;
+    sockets[2].expect_close(4029).await;
     sockets[0].acked(json!({"followMe": {}})).await;
 }
 
