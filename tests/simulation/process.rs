@@ -81,8 +81,8 @@ impl Process {
     }
 
     pub(crate) fn serve(&mut self, arrival: Arrival, link: Arc<Link>) {
-        let (connections, source, sink) = (self.connections.clone(), Source(link.clone()), Sink(link.clone()));
-        let task = tokio::spawn(async move { connections.serve(arrival, source, sink).await });
+        let (connections, mut source, mut sink) = (self.connections.clone(), Source(link.clone()), Sink(link.clone()));
+        let task = tokio::spawn(async move { connections.serve(arrival, &mut source, &mut sink).await });
         self.serving.retain(|(task, _)| !task.is_finished());
         self.serving.push((task, link));
     }

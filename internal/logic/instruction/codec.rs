@@ -31,10 +31,12 @@ pub(crate) fn decode_state(payload: &[u8]) -> Result<State> {
 }
 
 fn encode<T: Serialize>(value: &T) -> Bytes {
-    let mut out = Vec::with_capacity(256);
+    let mut out = Vec::with_capacity(512);
     out.push(VERSION);
     let mut writer = rmp_serde::Serializer::new(&mut out).with_struct_map();
     value.serialize(&mut writer).expect("invariant: the kernel's types always serialise, and memory takes every write");
+    // Entries are kept in memory for those who come back.
+    out.shrink_to_fit();
     out.into()
 }
 

@@ -17,8 +17,9 @@ const FORMAT: i64 = 1;
 const CHECKPOINT_PAGES: u32 = 4_000;
 /// Bytes to which the write-ahead log's file is cut back after a burst.
 const WAL_BYTES: u32 = 64 << 20;
-/// KiB of pages that the writer keeps in memory: the ends of some thousand logs, which is where it writes.
-const CACHE_KIB: i32 = 16 << 10;
+/// KiB of pages that the writer keeps in memory: the ends of a thousand logs, which is where it writes. What is not among them comes from
+/// the system's own cache.
+const CACHE_KIB: i32 = 6 << 10;
 /// Reading connections: more than the cores that can use them would only hold memory.
 const READERS: u32 = 4;
 

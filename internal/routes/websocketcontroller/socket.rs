@@ -14,6 +14,7 @@ use faceshare_websocket::{Event, Kind, Receiver, Violation, close, pong};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::downcast;
+use socket2::SockRef;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::{ErrorKind, IoSlice};
@@ -167,16 +168,23 @@ struct Tcp(OwnedWriteHalf);
 
 impl DirectWrite for Tcp {
     fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone> {
+        // Past what tokio keeps of the socket: each receiver's part of that would have to come into the cache for nothing.
+        let socket = SockRef::from(self.0.as_ref());
         let written = match frames {
-            [frame] => self.0.try_write(frame),
-            frames => self.0.try_write_vectored(frames),
+            [frame] => socket.send(frame),
+            frames => socket.send_vectored(frames),
         };
         match written {
             Ok(written) => Ok(written),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(0),
-            Err(_) => Err(PeerGone),
+            // Asked again through tokio, which only then knows that it has to wait.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.0.try_write_vectored(frames).or_else(none_taken),
+            Err(error) => none_taken(error),
         }
     }
+}
+
+fn none_taken(error: std::io::Error) -> Result<usize, PeerGone> {
+    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) { Ok(0) } else { Err(PeerGone) }
 }
 
 /// Where bytes go.

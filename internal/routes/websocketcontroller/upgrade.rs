@@ -181,16 +181,15 @@ fn upgrade(
     let on_upgrade = on_upgrade.ok_or_else(|| Error::new(ErrorCode::InvalidArgument, "this connection cannot be upgraded"))?;
     let ClientSite(site) = ClientSite::of(request.extensions());
     let tracker = state.tracker.clone();
-    tracker.spawn(async move {
-        let hard = state.hard.clone();
-        let stream = async {
-            match on_upgrade.await {
-                Ok(upgraded) => serve(&state, upgraded, format, arrival, site.address).await,
-                Err(error) => tracing::debug!(%error, "upgrade came to nothing"),
-            }
-        };
-        hard.run_until_cancelled(stream).await;
+    let hard = state.hard.clone();
+    // On the heap, as whoever takes a future by value holds it twice.
+    let stream = Box::pin(async move {
+        match on_upgrade.await {
+            Ok(upgraded) => serve(&state, upgraded, format, arrival, site.address).await,
+            Err(error) => tracing::debug!(%error, "upgrade came to nothing"),
+        }
     });
+    tracker.spawn(async move { hard.run_until_cancelled(stream).await });
     let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(Error::internal)?;
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     let headers = response.headers_mut();
@@ -210,7 +209,7 @@ async fn serve(state: &StreamState, upgraded: Upgraded, format: WireFormat, arri
         Ok(arrival) => {
             let SessionClaims { session, member, .. } = arrival.claims;
             let _connected = state.addresses.connect(session, member, from, state.clock.now());
-            state.clients.serve(arrival, source, sink).await;
+            state.clients.serve(arrival, &mut source, &mut sink).await;
         }
         Err(reason) => {
             const FAREWELL: Duration = Duration::from_secs(2);

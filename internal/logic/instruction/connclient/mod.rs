@@ -65,7 +65,9 @@ pub struct Arrival {
 
 impl ConnClients {
     /// Serves a connection from its welcome to its close.
-    pub async fn serve(&self, arrival: Arrival, source: impl FrameSource, mut sink: impl FrameSink) {
+    ///
+    /// The halves are borrowed, here and further down, as every call that owned them would make the task larger by their size.
+    pub async fn serve(&self, arrival: Arrival, source: &mut impl FrameSource, sink: &mut impl FrameSink) {
         let settings = self.sessions.settings();
         let outbound = Outbound::new(settings.queue_frames, settings.queue_bytes);
         let outbound = Arc::new(outbound.surviving(settings.refusals, settings.refusal_window));
@@ -133,7 +135,7 @@ impl Drop for Departure {
     }
 }
 
-async fn farewell(mut source: impl FrameSource) {
+async fn farewell(source: &mut impl FrameSource) {
     // A peer that does not close in time is cut off: that is what the time limit is for.
     let _ = tokio::time::timeout(FAREWELL, source.discard()).await;
 }
@@ -150,17 +152,17 @@ struct Connection<'a> {
 }
 
 impl Connection<'_> {
-    async fn run(self, connected: Connected, mut source: impl FrameSource, mut sink: impl FrameSink) {
-        let Self { session, outbound, claims: SessionClaims { point, .. }, incarnation, .. } = &self;
+    async fn run(&self, connected: Connected, source: &mut impl FrameSource, sink: &mut impl FrameSink) {
+        let Self { session, outbound, claims: SessionClaims { point, .. }, incarnation, .. } = self;
         let (session, outbound) = (session.clone(), outbound.clone());
         let departure = Departure { session, outbound, point: *point, incarnation: *incarnation, told: false };
-        let pulse = Pulse::new(&self);
-        let mut reader = Reader::new(&self, &pulse);
-        let writer = Writer::new(&self);
+        let pulse = Pulse::new(self);
+        let mut reader = Reader::new(self, &pulse);
+        let writer = Writer::new(self);
         let (goodbye, closed) = tokio::select! {
             biased;
-            goodbye = reader.run(&mut source) => (goodbye, None),
-            reason = writer.run(connected, &mut sink) => (None, Some(reason)),
+            goodbye = reader.run(source) => (goodbye, None),
+            reason = writer.run(connected, sink) => (None, Some(reason)),
             () = pulse.run() => (None, None),
         };
         let mut last = self.outbound.retire();
@@ -172,7 +174,7 @@ impl Connection<'_> {
             }
         };
         // Neither waits for the other: a session may be slow to hear of it, a peer slow to take its answer.
-        tokio::join!(departure.tell(), answer);
+        Box::pin(async { tokio::join!(departure.tell(), answer) }).await;
         // Where to look first when somebody says that it has missed something.
         tracing::debug!(session = %self.session.id(), point = %self.claims.point, read_up_to = %pulse.watermark(), ?closed, "connection over");
         if let Some(reason) = closed {

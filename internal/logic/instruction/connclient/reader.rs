@@ -101,8 +101,9 @@ impl<'a> Reader<'a> {
         self.write_answers();
         let Connection { session, claims, incarnation, .. } = self.connection;
         // As long as the session is slow to take it, this side reads nothing: silence says nothing about the peer.
-        let taken = self.pulse.deaf_while(session.frame(claims.point, *incarnation, frame)).await;
-        (!taken).then_some(CloseReason::Internal)
+        let Some(room) = self.pulse.deaf_while(session.room()).await else { return Some(CloseReason::Internal) };
+        room.frame(claims.point, *incarnation, frame);
+        None
     }
 
     /// Counts something that only shows that the peer is there.

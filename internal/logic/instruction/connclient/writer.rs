@@ -70,7 +70,7 @@ impl<'a> Writer<'a> {
         loop {
             match outbound.next(&mut batch)? {
                 Next::Send => self.send(&mut batch, sink).await?,
-                Next::Blocked => self.in_time(sink.writable()).await??,
+                Next::Blocked => Box::pin(self.in_time(sink.writable())).await??,
                 Next::Close(reason) => return Ok(reason),
                 Next::Rest => {
                     batch = Vec::new();
@@ -101,7 +101,7 @@ impl<'a> Writer<'a> {
     }
 
     async fn send(&self, batch: &mut Vec<Bytes>, sink: &mut impl FrameSink) -> Result<(), Stop> {
-        Ok(self.in_time(sink.send(batch)).await??)
+        Ok(Box::pin(self.in_time(sink.send(batch))).await??)
     }
 
     /// Does one thing, unless the connection is to be closed and this takes too long. What is missed comes page by page, each in its time:

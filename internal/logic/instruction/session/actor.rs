@@ -24,6 +24,7 @@ use futures_util::FutureExt;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -34,10 +35,14 @@ use tokio::time::Instant;
 pub(crate) const MAILBOX: usize = 256;
 /// Requests taken from the mailbox before what came of them goes to the log.
 const ROUND: usize = 64;
+/// More room than this is given back after a round: most sessions are quiet, and there are many.
+const ROUND_KEPT: usize = 8;
 /// Entries that may be ahead of the log; more input waits in the mailbox.
 const AHEAD: usize = 256;
-/// An ended session that nobody is connected to is let go after this.
+/// An ended session that nobody is connected to is let go after this, or twice this.
 const IDLE: Duration = Duration::from_secs(60);
+/// Deadlines that are nearer to each other than this are one.
+const EARLY: Duration = Duration::from_millis(1);
 
 /// What all session actors share.
 pub(crate) struct ActorDeps {
@@ -112,8 +117,10 @@ impl Actor {
 
     /// Runs until the session is over and nobody needs it, or its log is lost.
     pub(crate) async fn run(&mut self, mailbox: &mut mpsc::Receiver<Request>) -> Result<(), Error> {
-        let mut round = Vec::with_capacity(ROUND);
+        let mut round = Vec::new();
         let mut deserted = false;
+        // Set anew only when it would come too late, which is seldom: most deadlines move away from now.
+        let mut alarm = pin!(tokio::time::sleep_until(self.wake_at()));
         loop {
             if self.appending.is_none() {
                 self.appending = self.start_append();
@@ -122,6 +129,9 @@ impl Actor {
                 return Ok(());
             }
             let wake_at = self.wake_at();
+            if wake_at + EARLY < alarm.deadline() || alarm.is_elapsed() {
+                alarm.as_mut().reset(wake_at);
+            }
             let takes_more = !deserted && self.ahead() < AHEAD;
             let appending = &mut self.appending;
             tokio::select! {
@@ -136,8 +146,8 @@ impl Actor {
                     // A mailbox that never runs dry must not hold the time up.
                     self.do_what_is_due();
                 }
-                () = tokio::time::sleep_until(wake_at) => {
-                    if self.is_idle() && mailbox.is_empty() {
+                () = alarm.as_mut() => {
+                    if self.is_idle() && mailbox.is_empty() && wake_at <= Instant::now() + EARLY {
                         // What is sent until the close is still answered; then there is nobody left to wait for.
                         mailbox.close();
                     }
@@ -145,6 +155,9 @@ impl Actor {
                 }
             }
             self.fanout.flush().await;
+            if round.capacity() > ROUND_KEPT {
+                round = Vec::new();
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use faceshare_biz::Result;
 use faceshare_biz::domain::instruction::ClientFrame;
 use faceshare_biz::domain::{MemberId, PointId, SessionId};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 /// A way to one session actor. Cheap to clone; sending waits while the actor's mailbox is full.
 #[derive(Debug, Clone)]
@@ -42,15 +43,34 @@ impl SessionHandle {
         self.mailbox.send(request).await.map_err(|e| Gone(e.0))
     }
 
-    /// A frame of a connected point. `false`: the session is gone.
-    pub async fn frame(&self, point: PointId, incarnation: u64, frame: ClientFrame) -> bool {
-        self.send(Request::Frame { point, incarnation, frame }).await.is_ok()
+    /// Room for one more of a point's frames, waited for if there is none. `None`: the session is gone.
+    ///
+    /// Frames are handed over in two steps, and the wait is on the heap, because a connection's task is as large as what it may ever hold.
+    pub async fn room(&self) -> Option<Room<'_>> {
+        match self.mailbox.try_reserve() {
+            Ok(permit) => Some(Room(permit)),
+            Err(TrySendError::Full(())) => Box::pin(self.mailbox.reserve()).await.ok().map(Room),
+            Err(TrySendError::Closed(())) => None,
+        }
     }
 
     /// The connection of a point is gone.
     pub async fn lost(&self, point: PointId, incarnation: u64) {
         // With the actor gone there is nobody to tell: a session that comes back counts all its points as lost.
-        let _ = self.send(Request::Lost { point, incarnation }).await;
+        if let Some(room) = self.room().await {
+            room.0.send(Request::Lost { point, incarnation });
+        }
+    }
+}
+
+/// A place in a session's mailbox.
+#[derive(Debug)]
+pub struct Room<'a>(mpsc::Permit<'a, Request>);
+
+impl Room<'_> {
+    /// Hands over a frame of a connected point.
+    pub fn frame(self, point: PointId, incarnation: u64, frame: ClientFrame) {
+        self.0.send(Request::Frame { point, incarnation, frame });
     }
 }
 

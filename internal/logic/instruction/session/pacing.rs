@@ -12,33 +12,47 @@ const SLACK: u32 = 4;
 
 type Lane = (MemberId, ActionKey);
 
+/// Each of a sender's keys, and when its lane would be free, were there no slack. They are few.
+type Lanes = Vec<(ActionKey, Instant)>;
+
 /// The lanes of one session.
 #[derive(Debug)]
 pub(crate) struct Pacing {
     interval: Duration,
-    /// When each lane would be free, were there no slack.
-    lanes: HashMap<Lane, Instant>,
+    senders: HashMap<MemberId, Lanes>,
     waiting: BTreeSet<(Instant, Lane)>,
 }
 
 impl Pacing {
     pub(crate) fn new(per_second: u32) -> Self {
-        Self { interval: Duration::from_secs(1) / per_second.max(1), lanes: HashMap::new(), waiting: BTreeSet::new() }
+        Self { interval: Duration::from_secs(1) / per_second.max(1), senders: HashMap::new(), waiting: BTreeSet::new() }
     }
 
     /// Whether a value may go out now. If not, its lane comes up in [`Pacing::due`] later.
     pub(crate) fn admit(&mut self, from: MemberId, key: &ActionKey, now: Instant) -> bool {
-        let lane = (from, key.clone());
-        let free_at = self.lanes.get(&lane).copied().unwrap_or(now).max(now);
-        let ahead = free_at - now;
-        let slack = self.interval * (SLACK - 1);
-        if ahead <= slack {
-            self.lanes.insert(lane, free_at + self.interval);
+        let interval = self.interval;
+        let slack = interval * (SLACK - 1);
+        let lane = self.lane(from, key, now);
+        let free_at = (*lane).max(now);
+        if free_at - now <= slack {
+            *lane = free_at + interval;
             return true;
         }
         // The lane's time does not move while it waits, so a second value finds the same place in the set.
-        self.waiting.insert((free_at - slack, lane));
+        self.waiting.insert((free_at - slack, (from, key.clone())));
         false
+    }
+
+    /// When this lane would be free; a new one is.
+    fn lane(&mut self, from: MemberId, key: &ActionKey, now: Instant) -> &mut Instant {
+        let lanes = self.senders.entry(from).or_default();
+        let index = lanes.iter().position(|(of, _)| of == key).unwrap_or_else(|| {
+            // A lane that is free is as good as a new one.
+            lanes.retain(|(_, free_at)| *free_at > now);
+            lanes.push((key.clone(), now));
+            lanes.len() - 1
+        });
+        &mut lanes[index].1
     }
 
     /// When something that waits may go out.
@@ -53,8 +67,9 @@ impl Pacing {
             && *at <= now
             && let Some((_, lane)) = self.waiting.pop_first()
         {
-            let free_at = self.lanes.get(&lane).copied().unwrap_or(now).max(now);
-            self.lanes.insert(lane.clone(), free_at + self.interval);
+            let interval = self.interval;
+            let free_at = self.lane(lane.0, &lane.1, now);
+            *free_at = (*free_at).max(now) + interval;
             due.push(lane);
         }
         due
@@ -62,7 +77,7 @@ impl Pacing {
 
     /// Forgets somebody who is gone.
     pub(crate) fn forget(&mut self, member: MemberId) {
-        self.lanes.retain(|(from, _), _| *from != member);
+        self.senders.remove(&member);
         self.waiting.retain(|(_, (from, _))| *from != member);
     }
 }
@@ -112,6 +127,6 @@ mod tests {
         while pacing.admit(member(), &key("view"), now) {}
         pacing.forget(member());
         assert_eq!(pacing.next(), None);
-        assert!(pacing.lanes.is_empty());
+        assert!(pacing.senders.is_empty());
     }
 }

@@ -202,8 +202,8 @@ impl Stage {
         let expires_at = self.clock.now() + Duration::from_secs(3_600);
         let arrival = Arrival { claims, format: WireFormat::Proto, position, expires_at };
         let connections = self.connections.clone();
-        Client::new(self.codec.clone(), self.way, |source, sink| {
-            tokio::spawn(async move { connections.serve(arrival, source, sink).await })
+        Client::new(self.codec.clone(), self.way, |mut source, mut sink| {
+            tokio::spawn(async move { connections.serve(arrival, &mut source, &mut sink).await })
         })
     }
 
