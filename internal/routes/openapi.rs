@@ -3,7 +3,7 @@
 //! `api/openapi.json` is this document; a test fails when it is not. Run that test with `UPDATE_OPENAPI=1` to write it anew.
 
 use crate::e::http::{PROBLEM_JSON, Problem};
-use crate::httpcontroller::{account, classic, facesession, landing, ops};
+use crate::httpcontroller::{account, classic, docs, facesession, landing, ops};
 use std::collections::BTreeMap;
 use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Type;
@@ -84,7 +84,8 @@ pub fn openapi_without_classic() -> utoipa::openapi::OpenApi {
         ops::healthz::healthz,
         ops::readyz::readyz,
         ops::metrics::metrics_for_loopback,
-        ops::openapi_document::openapi_document
+        ops::openapi_document::openapi_document,
+        docs::docs_page
     ),
     components(schemas(Problem)),
     modifiers(&BearerScheme, &OptionalBodies, &OneKey, &Rates, &IdempotencyKeys)

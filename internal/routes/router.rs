@@ -1,7 +1,7 @@
 //! Which paths there are, and what every request goes through on its way to them.
 
 use crate::httpcontroller::classic::ClassicRules;
-use crate::httpcontroller::{account, classic, facesession, landing, ops as ops_controller};
+use crate::httpcontroller::{account, classic, docs, facesession, landing, ops as ops_controller};
 use crate::links::Links;
 use crate::middleware::cors;
 use crate::middleware::guard::{Guard, Limits};
@@ -96,6 +96,7 @@ pub fn app(state: AppState, stream: Router, ops: ops_controller::Ops, policy: &H
         .with_state(Shared(Arc::new(state)))
         .merge(stream)
         .merge(landing::routes())
+        .merge(docs::routes())
         .merge(ops_controller::public_routes(ops));
     layered(router, policy, observer, Some(once))
 }

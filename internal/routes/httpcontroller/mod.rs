@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod classic;
+pub mod docs;
 pub mod facesession;
 pub mod landing;
 pub mod ops;
