@@ -244,10 +244,11 @@ impl House {
         let proxies = faceshare_routes::TrustedProxies::from_networks(http.trusted_proxies.clone());
         let observer = Observer::new(self.ids.clone(), proxies);
         let (public, private) = if http.ops_listen.is_some() { (None, Some(metrics)) } else { (Some(metrics), None) };
-        (
-            faceshare_routes::app(state, stream, ops(public), &policy, observer.clone()),
-            faceshare_routes::ops(ops(private), &policy, observer),
-        )
+        let outer = match &config.tls.files {
+            Some(_) => observer.clone().over_tls(config.tls.strict_transport),
+            None => observer.clone(),
+        };
+        (faceshare_routes::app(state, stream, ops(public), &policy, outer), faceshare_routes::ops(ops(private), &policy, observer))
     }
 }
 

@@ -222,8 +222,17 @@ mod tests {
     async fn every_response_carries_a_request_id_and_guards() {
         let response = send(Request::get("/ok").header("x-request-id", "mine-1")).await;
         assert_eq!(response.headers()["x-request-id"], "mine-1");
-        assert_eq!(response.headers()["x-content-type-options"], "nosniff");
-        assert_eq!(response.headers()["cache-control"], "no-store");
+        for (name, value) in [
+            ("cache-control", "no-store"),
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+            ("referrer-policy", "no-referrer"),
+            ("x-content-type-options", "nosniff"),
+        ] {
+            for path in ["/ok", "/nowhere", "/panic", "/slow"] {
+                assert_eq!(send(Request::get(path)).await.headers()[name], value, "{path}");
+            }
+        }
+        assert!(!response.headers().contains_key("strict-transport-security"), "in clear text it would be ignored, or worse");
         assert_eq!(send(Request::get("/ok").header("x-request-id", "not ok")).await.headers()["x-request-id"], "777");
     }
 

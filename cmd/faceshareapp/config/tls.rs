@@ -1,14 +1,16 @@
 //! `tls.*`: the certificate of the server's own listeners.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
-use super::section::Section;
+use super::{DAY, section::Section};
 
 /// TLS on the listeners for clients and for other services.
 #[derive(Debug, Clone)]
 pub(crate) struct Tls {
     /// PEM files of the certificate's chain and of its key; unset: clear text.
     pub(crate) files: Option<(PathBuf, PathBuf)>,
+    /// How long browsers that were here over TLS come over TLS alone; zero: they are not told to.
+    pub(crate) strict_transport: Duration,
 }
 
 impl Tls {
@@ -20,6 +22,9 @@ impl Tls {
             (false, true) => keys.problem("key", "is not set, and tls.cert is"),
             _ => {}
         }
-        Self { files: (!cert.is_empty() && !key.is_empty()).then(|| (cert.into(), key.into())) }
+        Self {
+            files: (!cert.is_empty() && !key.is_empty()).then(|| (cert.into(), key.into())),
+            strict_transport: keys.duration("strict_transport", DAY * 365, Duration::ZERO..=DAY * 730),
+        }
     }
 }

@@ -2,8 +2,9 @@
 
 use axum::extract::Request;
 use faceshare_biz::{Error, ErrorCode};
-use http::header::{CACHE_CONTROL, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue};
+use std::time::Duration;
 
 /// `HEADERS_TOO_LARGE` for more bytes than this in the path and the headers' names and values. The listener's own limit lies higher, so that
 /// this one answers with a document.
@@ -16,10 +17,19 @@ pub(crate) fn check(max: usize, request: &Request) -> Result<(), Error> {
     Ok(())
 }
 
-/// Answers are not cached unless a handler says so (they hold tokens and people's names), are what they say they are, and tell no other site
-/// where one came from.
-pub(crate) fn secure(headers: &mut HeaderMap) {
+/// For so long browsers come over TLS alone. Not for subdomains: they may be somebody else's.
+pub(crate) fn strict_transport(max_age: Duration) -> HeaderValue {
+    HeaderValue::try_from(format!("max-age={}", max_age.as_secs())).expect("invariant: digits make a header value")
+}
+
+/// Answers are not cached unless a handler says so (they hold tokens and people's names), are what they say they are, load nothing and sit in
+/// nobody's frame, and tell no other site where one came from. `strict`: for a listener over TLS.
+pub(crate) fn secure(headers: &mut HeaderMap, strict: Option<&HeaderValue>) {
+    if let Some(strict) = strict {
+        headers.insert(STRICT_TRANSPORT_SECURITY, strict.clone());
+    }
     default(headers, CACHE_CONTROL, "no-store");
+    default(headers, CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
     default(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
     default(headers, REFERRER_POLICY, "no-referrer");
 }

@@ -15,7 +15,7 @@ use axum::response::Response;
 use faceshare_biz::Error;
 use faceshare_biz::domain::port::IdGenerator;
 use futures_util::FutureExt as _;
-use http::Method;
+use http::{HeaderValue, Method};
 use network::TrustedProxies;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -32,6 +32,7 @@ pub struct Observer {
     ids: Arc<dyn IdGenerator>,
     proxies: Arc<TrustedProxies>,
     ledger: Arc<Ledger>,
+    strict_transport: Option<HeaderValue>,
 }
 
 impl Observer {
@@ -39,7 +40,13 @@ impl Observer {
     /// recorder is installed.
     #[must_use]
     pub fn new(ids: Arc<dyn IdGenerator>, proxies: TrustedProxies) -> Self {
-        Self { ids, proxies: Arc::new(proxies), ledger: Arc::new(Ledger::new()) }
+        Self { ids, proxies: Arc::new(proxies), ledger: Arc::new(Ledger::new()), strict_transport: None }
+    }
+
+    /// The same for a listener over TLS, to which browsers shall come over TLS alone for so long; zero: nothing is said about it.
+    #[must_use]
+    pub fn over_tls(self, max_age: Duration) -> Self {
+        Self { strict_transport: (!max_age.is_zero()).then(|| headers::strict_transport(max_age)), ..self }
     }
 
     /// Where a request comes from, as far as that can be trusted.
@@ -106,7 +113,7 @@ where
 impl Observer {
     fn conclude(&self, response: Response, labels: &Labels, id: &RequestId, started: Instant) -> Response {
         let mut response = finish(response, id);
-        headers::secure(response.headers_mut());
+        headers::secure(response.headers_mut(), self.strict_transport.as_ref());
         response.headers_mut().insert(X_REQUEST_ID, id.as_header().clone());
         let took = started.elapsed();
         self.ledger.record(labels, response.status(), took);

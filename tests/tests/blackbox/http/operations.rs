@@ -1,6 +1,6 @@
 //! What runs the server looks at.
 
-use faceshare_tests::http::send;
+use faceshare_tests::http::{Http, send};
 use faceshare_tests::server::Server;
 use reqwest::Method;
 
@@ -41,4 +41,32 @@ async fn grpc_serves_health() {
     let request = tonic_health::pb::HealthCheckRequest { service: String::new() };
     let answer = health.check(request).await.expect("it answers").into_inner();
     assert_eq!(answer.status(), tonic_health::pb::health_check_response::ServingStatus::Serving);
+}
+
+#[tokio::test]
+async fn every_answer_on_every_listener_is_guarded() {
+    let server = Server::start_with(&[("http.ops_listen", "127.0.0.1:0")]).await;
+    let ops = server.log().line(|line| line["message"] == "listening").await["ops"].as_str().expect("an address").to_owned();
+    let ops = Http::new(&format!("http://{ops}"));
+    let http = server.http();
+    for (http, path, status) in [
+        (&http, "/healthz", 200),
+        (&http, "/v1/accounts/me", 401),
+        (&http, "/nowhere", 404),
+        (&http, "/v1/avatars/x", 404),
+        (&http, "/j", 200),
+        (&http, "/docs", 200),
+        (&http, "/docs/start.js", 200),
+        (&ops, "/metrics", 200),
+        (&ops, "/readyz", 200),
+        (&ops, "/nowhere", 404),
+    ] {
+        let answer = http.call(Method::GET, path, None, None).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
+        let policy = answer.header("content-security-policy");
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
+        assert_eq!(answer.header("strict-transport-security"), "", "not in clear text: {path}");
+    }
 }
