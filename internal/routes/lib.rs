@@ -21,5 +21,5 @@ pub use httpcontroller::ops::{Classic, Ops, ReadinessCheck};
 pub use links::Links;
 pub use middleware::observe::Observer;
 pub use middleware::rate::{AccountLimits, AddressLimits};
-pub use network::TrustedProxies;
+pub use network::{ProxyFault, TrustedProxies};
 pub use router::{AppState, HttpPolicy, app, ops};

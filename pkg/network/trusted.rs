@@ -28,9 +28,12 @@ pub enum ProxyFault {
     /// Neither an address nor a network.
     #[error("expected an IP address or a network like 10.0.0.0/8")]
     NotANetwork,
-    /// The network of all addresses.
-    #[error("trusting every address would let any client choose its own")]
+    /// More addresses than any operator has: wider than 10.0.0.0/8 and fc00::/7.
+    #[error("is too wide (at most a /8, or a /7 of IPv6): whoever is trusted chooses the address that it is counted under")]
     Everyone,
+    /// Of the unspecified address or multicast: no connection comes from there.
+    #[error("no connection comes from there")]
+    Nobody,
 }
 
 impl TrustedProxies {
@@ -41,12 +44,32 @@ impl TrustedProxies {
     pub fn parse<S: AsRef<str>>(entries: &[S]) -> Result<Self, TrustedProxyError> {
         let networks = entries.iter().enumerate().map(|(index, entry)| {
             let entry = entry.as_ref().trim();
-            parse_entry(entry).map_err(|fault| TrustedProxyError { position: index + 1, entry: entry.to_owned(), fault })
+            Self::network(entry).map_err(|fault| TrustedProxyError { position: index + 1, entry: entry.to_owned(), fault })
         });
         Ok(Self { networks: networks.collect::<Result<_, _>>()? })
     }
 
-    /// From networks that have been read already.
+    /// Reads one entry.
+    ///
+    /// # Errors
+    /// [`ProxyFault`].
+    pub fn network(entry: &str) -> Result<IpNet, ProxyFault> {
+        let network = match entry.parse::<IpAddr>() {
+            Ok(address) => IpNet::from(address),
+            Err(_) => entry.parse::<IpNet>().map_err(|_| ProxyFault::NotANetwork)?,
+        };
+        let network = canonical(network.trunc());
+        let widest = if network.addr().is_ipv4() { V4_WIDEST } else { V6_WIDEST };
+        if network.prefix_len() < widest {
+            Err(ProxyFault::Everyone)
+        } else if network.addr().is_unspecified() || network.addr().is_multicast() {
+            Err(ProxyFault::Nobody)
+        } else {
+            Ok(network)
+        }
+    }
+
+    /// From networks that [`network`](Self::network) has read.
     #[must_use]
     pub fn from_networks(networks: Vec<IpNet>) -> Self {
         Self { networks }
@@ -66,14 +89,9 @@ impl TrustedProxies {
     }
 }
 
-fn parse_entry(entry: &str) -> Result<IpNet, ProxyFault> {
-    let network = match entry.parse::<IpAddr>() {
-        Ok(address) => IpNet::from(address),
-        Err(_) => entry.parse::<IpNet>().map_err(|_| ProxyFault::NotANetwork)?,
-    };
-    let network = canonical(network.trunc());
-    if network.prefix_len() == 0 { Err(ProxyFault::Everyone) } else { Ok(network) }
-}
+/// Prefixes of the largest private networks.
+const V4_WIDEST: u8 = 8;
+const V6_WIDEST: u8 = 7;
 
 /// A network of mapped IPv4 addresses as the IPv4 network, since addresses are compared in their
 /// canonical form and would otherwise never be in it.
@@ -120,9 +138,12 @@ mod tests {
             assert_eq!((error.position, error.fault), (2, ProxyFault::NotANetwork), "{entry:?}");
             assert!(error.to_string().contains(entry));
         }
-        for entry in ["0.0.0.0/0", "::/0", "::ffff:0:0/96"] {
+        for entry in ["0.0.0.0/0", "128.0.0.0/1", "::/0", "2000::/3", "::ffff:0:0/96"] {
             let error = TrustedProxies::parse(&[entry]).expect_err("a fault");
             assert_eq!((error.position, error.fault), (1, ProxyFault::Everyone), "{entry:?}");
+        }
+        for entry in ["0.0.0.0", "0.0.0.0/8", "::", "224.0.0.1", "ff00::/8"] {
+            assert_eq!(TrustedProxies::network(entry), Err(ProxyFault::Nobody), "{entry:?}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use faceshare_routes::{ProxyFault, TrustedProxies};
 use ipnet::IpNet;
 
 use super::section::Section;
@@ -94,9 +95,10 @@ fn origin(text: &str) -> Result<String, String> {
 }
 
 fn network(text: &str) -> Result<IpNet, String> {
-    text.parse::<IpNet>()
-        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
-        .map_err(|_| format!(r#"{text:?} is not an address or a network such as "10.0.0.0/8""#))
+    TrustedProxies::network(text).map_err(|fault| match fault {
+        ProxyFault::NotANetwork => format!(r#"{text:?} is not an address or a network such as "10.0.0.0/8""#),
+        ProxyFault::Everyone | ProxyFault::Nobody => format!("{text:?}: {fault}"),
+    })
 }
 
 fn host(text: &str) -> Result<String, String> {
