@@ -17,7 +17,7 @@ use faceshare_logic::instruction::exec::Rules;
 use faceshare_logic::instruction::mgr::pointaddresses::PointAddresses;
 use faceshare_logic::instruction::mgr::pointmemmgr::PointMemMgr;
 use faceshare_logic::instruction::{ResumeBounds, SessionDeps, Sessions, StreamSettings, close_revoked};
-use faceshare_repository::{EmbeddedGuessBudgets, EmbeddedRevocations, cache, db};
+use faceshare_repository::{EmbeddedGuessBudgets, EmbeddedPasswordBudgets, EmbeddedRevocations, cache, db};
 use faceshare_routes::websocketcontroller::{self, StreamState, WebSocketCodec, WireCodec};
 use faceshare_routes::{AccountLimits, AddressLimits, AppState, Classic, ClassicRules, HttpPolicy, Links, Observer, Ops, ReadinessCheck};
 use faceshare_server::Lifecycle;
@@ -107,6 +107,7 @@ impl House {
                 accounts: people.clone(),
                 credentials: Arc::new(db::AccountCredentials::new(database.clone())),
                 passwords: Arc::new(Argon2Passwords::new(password_settings(config)).context("argon2")?),
+                guesses: Arc::new(EmbeddedPasswordBudgets::new(auth.guesses)),
                 portraits: Arc::new(Portraits::new(config.limits.avatar_pixels)),
                 pictures: Arc::new(db::Avatars::new(database.clone())),
                 families: families.clone(),

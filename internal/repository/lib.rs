@@ -2,7 +2,7 @@
 //!
 //! - [`db`]: accounts, token families, the directory of sessions, number codes, invites, in the main database.
 //! - [`cache`]: what every join looks up there, kept in memory.
-//! - [`EmbeddedGuessBudgets`]: wrong guesses at number codes, in memory.
+//! - [`EmbeddedGuessBudgets`], [`EmbeddedPasswordBudgets`]: wrong number codes and wrong passwords, in memory.
 //! - [`log`]: the ordered logs of all sessions, in a file of their own, so that nothing else ever delays an instruction.
 //!
 //! - [`EmbeddedRevocations`]: which sign-ins are over, in memory.
@@ -20,7 +20,7 @@ mod revocations;
 mod sqlite;
 
 pub use db::Database;
-pub use guesses::EmbeddedGuessBudgets;
+pub use guesses::{EmbeddedGuessBudgets, EmbeddedPasswordBudgets};
 pub use log::EmbeddedLog;
 pub use revocations::EmbeddedRevocations;
 pub use sqlite::Synchronous;

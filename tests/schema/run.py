@@ -18,6 +18,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 # The tester asks more of one address in a minute than a building full of people.
 LIMITS = {
+    "AUTH__PASSWORD_GUESSES": "1000000",
+    "AUTH__PASSWORD_GUESSES_PER_NETWORK": "1000000",
+    "AUTH__PASSWORD_GUESSES_PER_ACCOUNT": "1000000",
     "LIMITS__HTTP_PER_ADDRESS": "0",
     "LIMITS__HTTP_PER_ACCOUNT": "0",
     "LIMITS__GUESTS_PER_ADDRESS": "0",

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use faceshare_biz::domain::account::PasswordGuessLimits;
 use secrecy::SecretString;
 
 use super::{DAY, keys, section::Section};
@@ -26,6 +27,8 @@ pub(crate) struct Auth {
     pub(crate) wait_ttl: Duration,
     /// Of an invite whose maker names no other lifetime.
     pub(crate) invite_ttl: Duration,
+    /// How many wrong passwords there may be.
+    pub(crate) guesses: PasswordGuessLimits,
 }
 
 impl Auth {
@@ -38,6 +41,7 @@ impl Auth {
             session_ttl: section.duration("session_ttl", Duration::from_hours(1), SECOND..=DAY),
             wait_ttl: section.duration("wait_ttl", Duration::from_mins(10), SECOND..=DAY),
             invite_ttl: section.duration("invite_ttl", DAY, SECOND..=DAY * 30),
+            guesses: guesses(section),
         };
         if auth.refresh_ttl < auth.access_ttl {
             section.problem("refresh_ttl", "is shorter than auth.access_ttl, so that nothing could be refreshed");
@@ -46,5 +50,16 @@ impl Auth {
             section.problem("keys", error.to_string());
         }
         auth
+    }
+}
+
+fn guesses(section: &mut Section<'_, '_>) -> PasswordGuessLimits {
+    const COUNT: std::ops::RangeInclusive<u32> = 1..=1_000_000;
+    let by_default = PasswordGuessLimits::default();
+    PasswordGuessLimits {
+        per_name_and_network: section.number("password_guesses", by_default.per_name_and_network, COUNT),
+        per_network: section.number("password_guesses_per_network", by_default.per_network, COUNT),
+        per_name: section.number("password_guesses_per_account", by_default.per_name, COUNT),
+        ..by_default
     }
 }

@@ -4,7 +4,8 @@ use super::sign_in::Mismatch;
 use super::{Accounts, sign_in_again};
 use crate::facesession::carry_through;
 use faceshare_biz::Result;
-use faceshare_biz::domain::account::{AccessClaims, Caller, IssuedToken, Password};
+use faceshare_biz::domain::Site;
+use faceshare_biz::domain::account::{AccessClaims, Caller, IssuedToken, Password, PasswordGuess};
 
 /// Why somebody gets no cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,9 +21,9 @@ impl Accounts {
     /// it takes the same time.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when too many are signing in.
-    pub async fn sign_in_for_cookie(&self, username: &str, password: &Password) -> Result<Result<IssuedToken, ClassicRefusal>> {
-        let known = match self.prove(username, password).await? {
+    /// `RATE_LIMITED` after too many wrong passwords; `UNAVAILABLE` when too many are signing in.
+    pub async fn sign_in_for_cookie(&self, username: &str, password: &Password, site: Site) -> Result<Result<IssuedToken, ClassicRefusal>> {
+        let known = match self.prove(&PasswordGuess { username, site }, password).await? {
             Ok(known) => known,
             Err(Mismatch::Name) => return Ok(Err(ClassicRefusal::UnknownName)),
             Err(Mismatch::Password) => return Ok(Err(ClassicRefusal::WrongPassword)),
@@ -51,7 +52,7 @@ impl Accounts {
 #[cfg(test)]
 mod tests {
     use super::ClassicRefusal;
-    use crate::account::fakes::House;
+    use crate::account::fakes::{HERE, House};
     use faceshare_biz::domain::account::Password;
 
     #[tokio::test]
@@ -59,7 +60,8 @@ mod tests {
         let house = House::new();
         house.member("ann_1", "password").await;
         let accounts = house.accounts();
-        let sign_in = async |name: &str, password: &str| accounts.sign_in_for_cookie(name, &Password::new(password)).await.expect("asked");
+        let sign_in =
+            async |name: &str, password: &str| accounts.sign_in_for_cookie(name, &Password::new(password), HERE).await.expect("asked");
         assert_eq!(sign_in("nobody", "password").await, Err(ClassicRefusal::UnknownName));
         assert_eq!(sign_in("ann_1", "passw0rd").await, Err(ClassicRefusal::WrongPassword));
         let cookie = sign_in("ann_1", "password").await.expect("a cookie").token;

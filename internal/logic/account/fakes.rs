@@ -1,8 +1,10 @@
 //! Ports in memory, for the tests of the use cases around people.
 
+mod guesses;
 mod passwords;
 mod people;
 
+pub(crate) use guesses::{HERE, TRIES};
 pub(crate) use passwords::PlainPasswords;
 pub(crate) use people::People;
 
@@ -31,6 +33,7 @@ pub(crate) struct House {
     pub(crate) families: Arc<Families>,
     pub(crate) credentials: Arc<People>,
     pub(crate) passwords: Arc<PlainPasswords>,
+    guesses: Arc<guesses::FewTries>,
     pub(crate) revocations: Arc<MemoryRevocations>,
     pub(crate) observer: Arc<Witness>,
     ids: Arc<CountingIds>,
@@ -44,6 +47,7 @@ impl House {
             credentials: Arc::new(People::over(families.clone())),
             families,
             passwords: Arc::default(),
+            guesses: Arc::default(),
             revocations: Arc::default(),
             observer: Arc::default(),
             ids: Arc::default(),
@@ -55,6 +59,7 @@ impl House {
             accounts: self.credentials.clone(),
             credentials: self.credentials.clone(),
             passwords: self.passwords.clone(),
+            guesses: self.guesses.clone(),
             portraits: Arc::new(Copyist),
             pictures: self.credentials.clone(),
             families: self.families.clone(),

@@ -2,8 +2,9 @@
 
 use super::{Accounts, sign_in_again};
 use crate::facesession::carry_through;
-use crate::text::{self, FieldChecks, checked};
-use faceshare_biz::domain::account::{Account, Caller, Password, PasswordChange, Verdict};
+use crate::text::{FieldChecks, checked};
+use faceshare_biz::domain::Site;
+use faceshare_biz::domain::account::{Account, Caller, Password, PasswordChange, PasswordGuess, Verdict};
 use faceshare_biz::{Error, ErrorCode, Result, constants};
 
 impl Accounts {
@@ -39,9 +40,9 @@ impl Accounts {
     /// Changes the caller's password. Every other sign-in of the account ends.
     ///
     /// # Errors
-    /// `PASSWORD_INCORRECT` for a wrong old one; `INVALID_ARGUMENT` with path `newPassword`; `FORBIDDEN` for guests, who have none;
+    /// `PASSWORD_INCORRECT` for a wrong old one, `RATE_LIMITED` after too many of those; `INVALID_ARGUMENT` with path `newPassword`; `FORBIDDEN` for guests, who have none;
     /// `UNAVAILABLE` when too many passwords wait to be hashed.
-    pub async fn change_password(&self, caller: Caller, old: &Password, new: &Password) -> Result<()> {
+    pub async fn change_password(&self, caller: Caller, old: &Password, new: &Password, site: Site) -> Result<()> {
         let mut checks = FieldChecks::default();
         let new = checks.new_password("newPassword", new.expose(), &constants::PASSWORD_LENGTH);
         checks.finish()?;
@@ -50,8 +51,9 @@ impl Accounts {
             return Err(Error::new(ErrorCode::Forbidden, "a guest has no password; sign up first"));
         };
         let incorrect = || Error::new(ErrorCode::PasswordIncorrect, "the old password is wrong");
-        let verdict = self.deps.passwords.verify(text::password(old.expose()), Some(known.password.clone())).await?;
-        if verdict == Verdict::Wrong {
+        let guess = PasswordGuess { username: known.account.username.as_deref().unwrap_or_default(), site };
+        self.may_guess(&guess).await?;
+        if self.compare(&guess, old, Some(known.password.clone())).await? == Verdict::Wrong {
             return Err(incorrect());
         }
         let new = self.deps.passwords.hash(new).await?;
@@ -89,12 +91,12 @@ fn gone() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use crate::account::fakes::House;
+    use crate::account::fakes::{HERE, House, TRIES};
     use faceshare_biz::ErrorCode;
     use faceshare_biz::domain::account::{Caller, Password};
 
     async fn signed_in(house: &House) -> Caller {
-        let tokens = house.accounts().sign_in("ann_1", &Password::new("password")).await.expect("signed in").tokens;
+        let tokens = house.accounts().sign_in("ann_1", &Password::new("password"), HERE).await.expect("signed in").tokens;
         house.accounts().authenticate(&tokens.access.token).expect("a caller")
     }
 
@@ -118,14 +120,28 @@ mod tests {
         let (here, there) = (signed_in(&house).await, signed_in(&house).await);
         let accounts = house.accounts();
         let (old, new) = (Password::new("password"), Password::new("passw0rd"));
-        let wrong = accounts.change_password(here, &new, &new).await.expect_err("wrong");
+        let wrong = accounts.change_password(here, &new, &new, HERE).await.expect_err("wrong");
         assert_eq!(wrong.code, ErrorCode::PasswordIncorrect);
-        let short = accounts.change_password(here, &old, &Password::new("short")).await.expect_err("short");
+        let short = accounts.change_password(here, &old, &Password::new("short"), HERE).await.expect_err("short");
         assert_eq!(short.violations[0].path, "newPassword");
-        accounts.change_password(here, &old, &new).await.expect("changed");
+        accounts.change_password(here, &old, &new, HERE).await.expect("changed");
         assert!(house.is_revoked(there) && !house.is_revoked(here));
-        assert_eq!(accounts.sign_in("ann_1", &old).await.expect_err("old").code, ErrorCode::PasswordIncorrect);
-        accounts.sign_in("ann_1", &new).await.expect("new");
+        assert_eq!(accounts.sign_in("ann_1", &old, HERE).await.expect_err("old").code, ErrorCode::PasswordIncorrect);
+        accounts.sign_in("ann_1", &new, HERE).await.expect("new");
+    }
+
+    #[tokio::test]
+    async fn whoever_found_a_token_does_not_guess_the_password_with_it() {
+        let house = House::new();
+        house.member("ann_1", "password").await;
+        let (caller, accounts) = (signed_in(&house).await, house.accounts());
+        let (old, wrong) = (Password::new("password"), Password::new("passwort"));
+        for _ in 0..TRIES {
+            let refused = accounts.change_password(caller, &wrong, &wrong, HERE).await.expect_err("wrong");
+            assert_eq!(refused.code, ErrorCode::PasswordIncorrect);
+        }
+        assert_eq!(accounts.change_password(caller, &old, &wrong, HERE).await.expect_err("spent").code, ErrorCode::RateLimited);
+        assert_eq!(accounts.sign_in("ann_1", &old, HERE).await.expect_err("one budget for both").code, ErrorCode::RateLimited);
     }
 
     #[tokio::test]
@@ -134,7 +150,7 @@ mod tests {
         let tokens = house.accounts().sign_up_guest("Ann").await.expect("a guest").tokens;
         let guest = house.accounts().authenticate(&tokens.access.token).expect("a caller");
         let any = Password::new("password");
-        assert_eq!(house.accounts().change_password(guest, &any, &any).await.expect_err("none").code, ErrorCode::Forbidden);
+        assert_eq!(house.accounts().change_password(guest, &any, &any, HERE).await.expect_err("none").code, ErrorCode::Forbidden);
     }
 
     #[tokio::test]
@@ -146,7 +162,7 @@ mod tests {
         assert!(house.is_revoked(here) && house.is_revoked(there));
         assert_eq!(house.observer.deleted(), [ann.id]);
         assert_eq!(house.accounts().delete(here).await.expect_err("gone").code, ErrorCode::Unauthenticated);
-        let again = house.accounts().sign_in("ann_1", &Password::new("password")).await.expect_err("gone");
+        let again = house.accounts().sign_in("ann_1", &Password::new("password"), HERE).await.expect_err("gone");
         assert_eq!(again.code, ErrorCode::PasswordIncorrect);
         assert_ne!(house.member("ann_1", "passw0rd").await.id, ann.id);
     }

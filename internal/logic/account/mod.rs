@@ -20,8 +20,8 @@ pub use sign_up::{NewAccount, SignUpRules};
 
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{
-    AccessClaims, Account, AccountRepository, Caller, CredentialRepository, PasswordHasher, PictureRepository, Portraitist, RefreshClaims,
-    RevocationRegistry, TokenFamilyRepository, TokenPair,
+    AccessClaims, Account, AccountRepository, Caller, CredentialRepository, PasswordBudgets, PasswordHasher, PictureRepository,
+    Portraitist, RefreshClaims, RevocationRegistry, TokenFamilyRepository, TokenPair,
 };
 use faceshare_biz::domain::port::{Clock, IdGenerator, Secrets, TokenRefusal, Tokens};
 use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
@@ -49,6 +49,8 @@ pub struct AccountDeps {
     pub credentials: Arc<dyn CredentialRepository>,
     /// Hashes passwords.
     pub passwords: Arc<dyn PasswordHasher>,
+    /// How many may be wrong.
+    pub guesses: Arc<dyn PasswordBudgets>,
     /// Makes pictures.
     pub portraits: Arc<dyn Portraitist>,
     /// Finds them.

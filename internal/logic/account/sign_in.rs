@@ -3,9 +3,10 @@
 use super::{Accounts, FIRST_GENERATION, SignedIn};
 use crate::facesession::carry_through;
 use crate::text;
-use faceshare_biz::domain::account::{Account, Credentials, Password, TokenFamily, Verdict};
-use faceshare_biz::domain::{FamilyId, Timestamp};
+use faceshare_biz::domain::account::{Account, Credentials, Password, PasswordGuess, PasswordHash, TokenFamily, Verdict};
+use faceshare_biz::domain::{FamilyId, Site, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
+use std::time::Duration;
 
 /// Why a name and a password do not fit. Told apart for those alone who may know which names there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,9 +21,10 @@ impl Accounts {
     /// Opens a token family for whoever knows the password.
     ///
     /// # Errors
-    /// `PASSWORD_INCORRECT`, alike in text and time for a wrong name and a wrong password; `UNAVAILABLE` when too many are signing in.
-    pub async fn sign_in(&self, username: &str, password: &Password) -> Result<SignedIn> {
-        let known = self.prove(username, password).await?.map_err(|_| incorrect())?;
+    /// `PASSWORD_INCORRECT`, alike in text and time for a wrong name and a wrong password; `RATE_LIMITED` after too many of those;
+    /// `UNAVAILABLE` when too many are signing in.
+    pub async fn sign_in(&self, username: &str, password: &Password, site: Site) -> Result<SignedIn> {
+        let known = self.prove(&PasswordGuess { username, site }, password).await?.map_err(|_| incorrect())?;
         let accounts = self.clone();
         carry_through(async move {
             let (family, now) = (accounts.new_family_id()?, accounts.deps.clock.now());
@@ -34,10 +36,11 @@ impl Accounts {
     }
 
     /// Looks whether this is the password of this name, and freshens its hash when that is outdated.
-    pub(super) async fn prove(&self, username: &str, password: &Password) -> Result<Result<Credentials, Mismatch>> {
-        let found = self.deps.credentials.by_username(username).await?;
+    pub(super) async fn prove(&self, guess: &PasswordGuess<'_>, password: &Password) -> Result<Result<Credentials, Mismatch>> {
+        self.may_guess(guess).await?;
+        let found = self.deps.credentials.by_username(guess.username).await?;
         let hash = found.as_ref().map(|known| known.password.clone());
-        let verdict = self.deps.passwords.verify(text::password(password.expose()), hash).await?;
+        let verdict = self.compare(guess, password, hash).await?;
         let Some(mut known) = found else { return Ok(Err(Mismatch::Name)) };
         match verdict {
             Verdict::Wrong => return Ok(Err(Mismatch::Password)),
@@ -51,6 +54,29 @@ impl Accounts {
         Ok(Ok(known))
     }
 
+    /// Whether this guess needs to be looked at: spares the look-up and the hash of one that must wait.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED`.
+    pub(super) async fn may_guess(&self, guess: &PasswordGuess<'_>) -> Result<()> {
+        let wait = self.deps.guesses.wait(guess, self.deps.clock.now()).await?;
+        wait.map_or(Ok(()), |wait| Err(too_many(wait)))
+    }
+
+    /// Compares a password with a hash. What comes of it counts.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED`, be it right or wrong, when others at the same time have spent the budget.
+    pub(super) async fn compare(&self, guess: &PasswordGuess<'_>, password: &Password, hash: Option<PasswordHash>) -> Result<Verdict> {
+        let verdict = self.deps.passwords.verify(text::password(password.expose()), hash).await?;
+        let right = verdict != Verdict::Wrong;
+        if let Some(wait) = self.deps.guesses.judge(guess, right, self.deps.clock.now()).await? {
+            return Err(too_many(wait));
+        }
+        metrics::counter!("password_guesses_total", "outcome" => if right { "right" } else { "wrong" }).increment(1);
+        Ok(verdict)
+    }
+
     /// Keeps a family that rests on a password; a password that was changed meanwhile carries nothing.
     pub(super) async fn open_family(&self, known: &Credentials, id: FamilyId, expires_at: Timestamp, now: Timestamp) -> Result<()> {
         let Account { id: account, .. } = known.account;
@@ -60,13 +86,20 @@ impl Accounts {
     }
 }
 
+/// A budget is spent. Said of names that nobody has as well.
+fn too_many(wait: Duration) -> Error {
+    metrics::counter!("password_guesses_total", "outcome" => "wait").increment(1);
+    Error::new(ErrorCode::RateLimited, "too many wrong passwords were tried for this name, or from here; wait before the next")
+        .retry_after(wait)
+}
+
 fn incorrect() -> Error {
     Error::new(ErrorCode::PasswordIncorrect, "the username or the password is wrong")
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::account::fakes::House;
+    use crate::account::fakes::{HERE, House, TRIES};
     use faceshare_biz::ErrorCode;
     use faceshare_biz::domain::account::Password;
 
@@ -75,16 +108,49 @@ mod tests {
         let house = House::new();
         let ann = house.member("ann_1", "pa\u{308}ssword").await;
         let accounts = house.accounts();
-        let signed_in = accounts.sign_in("ANN_1", &Password::new("p\u{e4}ssword")).await.expect("signed in");
+        let signed_in = accounts.sign_in("ANN_1", &Password::new("p\u{e4}ssword"), HERE).await.expect("signed in");
         assert_eq!(signed_in.account, ann);
         assert!(!accounts.authenticate(&signed_in.tokens.access.token).expect("a caller").guest);
         accounts.refresh(&signed_in.tokens.refresh.token).await.expect("refreshed");
 
-        let wrong = accounts.sign_in("ann_1", &Password::new("password")).await.expect_err("wrong");
-        let unknown = accounts.sign_in("nobody", &Password::new("password")).await.expect_err("unknown");
+        let wrong = accounts.sign_in("ann_1", &Password::new("password"), HERE).await.expect_err("wrong");
+        let unknown = accounts.sign_in("nobody", &Password::new("password"), HERE).await.expect_err("unknown");
         assert_eq!((wrong.code, unknown.code), (ErrorCode::PasswordIncorrect, ErrorCode::PasswordIncorrect));
         assert_eq!(wrong.detail, unknown.detail);
         assert_eq!(house.passwords.compared(), 3, "an unknown name is compared as well");
+    }
+
+    #[tokio::test]
+    async fn after_too_many_wrong_passwords_the_right_one_waits_too_and_no_hash_is_made() {
+        let house = House::new();
+        house.member("ann_1", "password").await;
+        let accounts = house.accounts();
+        for name in ["ann_1", "nobody"] {
+            for _ in 0..TRIES {
+                let wrong = accounts.sign_in(name, &Password::new("passwort"), HERE).await.expect_err("wrong");
+                assert_eq!(wrong.code, ErrorCode::PasswordIncorrect);
+            }
+        }
+        let compared = house.passwords.compared();
+        for name in ["ann_1", "nobody"] {
+            let told = accounts.sign_in(name, &Password::new("password"), HERE).await.expect_err("spent");
+            assert_eq!(told.code, ErrorCode::RateLimited, "{name}");
+            assert!(told.retry_after.is_some());
+        }
+        assert_eq!(house.passwords.compared(), compared);
+    }
+
+    #[tokio::test]
+    async fn wrong_passwords_at_once_are_answered_no_more_often() {
+        let house = House::new();
+        house.member("ann_1", "password").await;
+        let accounts = house.accounts();
+        house.passwords.meet(10);
+        let guesses = (0..10).map(|_| async { accounts.sign_in("ann_1", &Password::new("passwort"), HERE).await.expect_err("wrong").code });
+        let codes = futures_util::future::join_all(guesses).await;
+        assert_eq!(house.passwords.compared(), 10, "all were let through before the first was judged");
+        assert_eq!(codes.iter().filter(|code| **code == ErrorCode::PasswordIncorrect).count(), TRIES);
+        assert_eq!(codes.iter().filter(|code| **code == ErrorCode::RateLimited).count(), 10 - TRIES);
     }
 
     #[tokio::test]
@@ -93,7 +159,7 @@ mod tests {
         house.member("ann_1", "password").await;
         house.passwords.raise_parameters();
         for _ in 0..2 {
-            house.accounts().sign_in("ann_1", &Password::new("password")).await.expect("signed in");
+            house.accounts().sign_in("ann_1", &Password::new("password"), HERE).await.expect("signed in");
         }
         assert_eq!(house.passwords.rehashed(), 1);
     }
@@ -103,7 +169,7 @@ mod tests {
         let house = House::new();
         house.member("ann_1", "password").await;
         house.passwords.when_compared(house.credentials.clone(), "ann_1");
-        let error = house.accounts().sign_in("ann_1", &Password::new("password")).await.expect_err("changed meanwhile");
+        let error = house.accounts().sign_in("ann_1", &Password::new("password"), HERE).await.expect_err("changed meanwhile");
         assert_eq!(error.code, ErrorCode::PasswordIncorrect);
     }
 }

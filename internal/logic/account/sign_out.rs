@@ -28,7 +28,7 @@ impl Accounts {
 
 #[cfg(test)]
 mod tests {
-    use crate::account::fakes::House;
+    use crate::account::fakes::{HERE, House};
     use faceshare_biz::ErrorCode;
     use faceshare_biz::domain::account::{Password, RevocationRegistry};
 
@@ -37,7 +37,7 @@ mod tests {
         let house = House::new();
         house.member("ann_1", "password").await;
         let accounts = house.accounts();
-        let sign_in = async || accounts.sign_in("ann_1", &Password::new("password")).await.expect("signed in").tokens;
+        let sign_in = async || accounts.sign_in("ann_1", &Password::new("password"), HERE).await.expect("signed in").tokens;
         let (here, there) = (sign_in().await, sign_in().await);
         let caller = accounts.authenticate(&here.access.token).expect("a caller");
         accounts.sign_out(caller).await.expect("signed out");

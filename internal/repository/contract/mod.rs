@@ -9,6 +9,7 @@ pub(crate) mod face_session;
 pub(crate) mod guess_budgets;
 pub(crate) mod invite;
 pub(crate) mod number_code;
+pub(crate) mod password_budgets;
 pub(crate) mod session_log;
 pub(crate) mod sqlite;
 pub(crate) mod token_family;

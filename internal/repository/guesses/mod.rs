@@ -1,13 +1,16 @@
-//! The budgets of wrong guesses, in the memory of this process.
+//! The budgets of wrong guesses, at number codes and at passwords, in the memory of this process.
 //!
 //! Nothing is written down: a restart begins with empty budgets, which gives whoever guesses one more window's worth, and addresses of
-//! people never reach a disk. Each table is bounded ([`Recent`]); all of them full take about 40 MB.
+//! people never reach a disk. Each table is bounded ([`Recent`]); all of them full take about 100 MB.
 
+mod passwords;
 mod recent;
 #[cfg(test)]
 mod simulation;
 mod strikes;
 mod window;
+
+pub use passwords::EmbeddedPasswordBudgets;
 
 use async_trait::async_trait;
 use faceshare_biz::Result;

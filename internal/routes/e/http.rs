@@ -182,7 +182,7 @@ fn wait_before_retry(error: &Error) -> Option<Duration> {
 }
 
 /// Rounded up, at least 1: a client that waits this long has waited long enough.
-fn whole_seconds(span: Duration) -> u64 {
+pub(crate) fn whole_seconds(span: Duration) -> u64 {
     span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0)).max(1)
 }
 

@@ -1,11 +1,13 @@
 //! People: accounts and guests, and the tokens they carry.
 
+mod guess;
 mod password;
 mod picture;
 mod port;
 mod revocation;
 mod types;
 
+pub use guess::{PasswordBudgets, PasswordGuess, PasswordGuessLimits};
 pub use password::{Password, PasswordHash, PasswordHasher, Verdict};
 pub use picture::{Picture, PictureRepository, Portraitist};
 pub use port::{AccountRepository, CredentialRepository, PasswordChange, Rotation, TokenFamilyRepository};

@@ -6,6 +6,7 @@ use faceshare_biz::Result;
 use faceshare_biz::domain::account::{Password, PasswordHash, PasswordHasher, Verdict};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use tokio::sync::Barrier;
 
 /// A hash is how strong it is and the password.
 #[derive(Default)]
@@ -14,6 +15,7 @@ pub(crate) struct PlainPasswords {
     compared: AtomicUsize,
     rehashed: AtomicUsize,
     interloper: Mutex<Option<(Arc<People>, String)>>,
+    meeting: Mutex<Option<Arc<Barrier>>>,
 }
 
 impl PlainPasswords {
@@ -25,6 +27,11 @@ impl PlainPasswords {
     /// While the next password is compared, the one of this person is changed.
     pub(crate) fn when_compared(&self, people: Arc<People>, username: &str) {
         *self.interloper.lock().expect("not poisoned") = Some((people, username.to_owned()));
+    }
+
+    /// From now on so many comparisons end together.
+    pub(crate) fn meet(&self, comparisons: usize) {
+        *self.meeting.lock().expect("not poisoned") = Some(Arc::new(Barrier::new(comparisons)));
     }
 
     pub(crate) fn compared(&self) -> usize {
@@ -50,6 +57,10 @@ impl PasswordHasher for PlainPasswords {
         self.compared.fetch_add(1, Ordering::SeqCst);
         if let Some((people, username)) = self.interloper.lock().expect("not poisoned").take() {
             people.set_password(&username, PasswordHash::new("0:changed meanwhile"));
+        }
+        let meeting = self.meeting.lock().expect("not poisoned").clone();
+        if let Some(meeting) = meeting {
+            meeting.wait().await;
         }
         let today = self.hashed(&password);
         Ok(match hash {

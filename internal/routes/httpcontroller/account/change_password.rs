@@ -1,7 +1,7 @@
 //! `POST /v1/accounts/me/password`
 
 use crate::e::HttpError;
-use crate::extract::{Authenticated, ValidJson};
+use crate::extract::{Authenticated, ClientSite, ValidJson};
 use crate::openapi::{BodyProblems, Busy, GuestProblems, PasswordProblems};
 use axum::extract::State;
 use faceshare_biz::domain::account::Password;
@@ -26,7 +26,7 @@ pub struct ChangePasswordRequest {
 /// Changes the caller's password.
 ///
 /// For accounts, on themselves; guests have no password (`FORBIDDEN`). The caller stays signed in; every other sign-in of the account ends, as
-/// if it had signed out.
+/// if it had signed out. Wrong old passwords spend the same budget as at signing in.
 #[utoipa::path(
     post,
     path = "/v1/accounts/me/password",
@@ -38,9 +38,10 @@ pub struct ChangePasswordRequest {
 pub async fn change_password(
     Authenticated(caller): Authenticated,
     State(accounts): State<Arc<Accounts>>,
+    ClientSite(site): ClientSite,
     ValidJson(request): ValidJson<ChangePasswordRequest>,
 ) -> Result<StatusCode, HttpError> {
     let (old, new) = (Password::new(request.old_password), Password::new(request.new_password));
-    accounts.change_password(caller, &old, &new).await?;
+    accounts.change_password(caller, &old, &new, site).await?;
     Ok(StatusCode::NO_CONTENT)
 }

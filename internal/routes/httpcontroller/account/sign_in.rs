@@ -2,7 +2,7 @@
 
 use super::TokensAnswer;
 use crate::e::HttpError;
-use crate::extract::ValidJson;
+use crate::extract::{ClientSite, ValidJson};
 use crate::openapi::{BodyProblems, Busy, PasswordProblems};
 use axum::Json;
 use axum::extract::State;
@@ -26,7 +26,8 @@ pub struct SignInRequest {
 
 /// Signs in.
 ///
-/// Open to everybody. A wrong name and a wrong password are answered alike, `PASSWORD_INCORRECT`, and take the same time.
+/// Open to everybody. A wrong name and a wrong password are answered alike, `PASSWORD_INCORRECT`, and take the same time. After
+/// too many of them, for this name or from this network, every password is `RATE_LIMITED` for a while, the right one too.
 #[utoipa::path(
     post,
     path = "/v1/accounts/sign-in",
@@ -37,8 +38,9 @@ pub struct SignInRequest {
 pub async fn sign_in(
     State(accounts): State<Arc<Accounts>>,
     State(clock): State<Arc<dyn Clock>>,
+    ClientSite(site): ClientSite,
     ValidJson(request): ValidJson<SignInRequest>,
 ) -> Result<Json<TokensAnswer>, HttpError> {
-    let signed_in = accounts.sign_in(&request.username, &Password::new(request.password)).await?;
+    let signed_in = accounts.sign_in(&request.username, &Password::new(request.password), site).await?;
     Ok(Json(TokensAnswer::new(signed_in, clock.now())))
 }

@@ -1,11 +1,17 @@
 //! Answers: always 200, with a code in them.
 
+use crate::e::http::whole_seconds;
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use faceshare_biz::{Error, ErrorCode};
+use http::HeaderValue;
 use http::header::RETRY_AFTER;
 use serde::Serialize;
+use std::time::Duration;
 use utoipa::ToSchema;
+
+/// When to try again what may go well then.
+const SOON: Duration = Duration::from_secs(1);
 
 /// How a call went.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,6 +39,8 @@ pub struct Success<T>(pub(super) T);
 pub enum Failure {
     /// A bug, or too much to do.
     Server,
+    /// Too many wrong passwords: not before then.
+    TooOften(Duration),
     /// The store is away.
     DataBase,
     /// Not signed in, or not from here.
@@ -52,7 +60,7 @@ impl Failure {
     #[must_use]
     pub const fn code(self) -> (&'static str, &'static str) {
         match self {
-            Self::Server => ("0", "ServerError"),
+            Self::Server | Self::TooOften(_) => ("0", "ServerError"),
             Self::DataBase => ("1", "DataBaseError"),
             Self::InvalidSession => ("2", "InvalidSessionError"),
             Self::UserExisted => ("3", "UserExistedError"),
@@ -70,6 +78,7 @@ impl From<Error> for Failure {
             ErrorCode::Unauthenticated | ErrorCode::TokenExpired | ErrorCode::Forbidden => Self::InvalidSession,
             ErrorCode::PasswordIncorrect => Self::Password,
             ErrorCode::InvalidArgument | ErrorCode::PayloadTooLarge | ErrorCode::UnsupportedMediaType => Self::InvalidParams,
+            ErrorCode::RateLimited => Self::TooOften(error.retry_after.unwrap_or(SOON)),
             // A store that is away leaves a cause; a queue that is full does not.
             ErrorCode::Unavailable if error.cause().is_some() => {
                 tracing::warn!(%error, cause = ?error.cause(), "the store is away");
@@ -94,10 +103,12 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let (err_code, err_msg) = self.code();
         let answer = Json(ClassicAnswer { err_code, err_msg, data: "" });
-        match self {
-            Self::Server | Self::DataBase => ([(RETRY_AFTER, "1")], answer).into_response(),
-            _ => answer.into_response(),
-        }
+        let wait = match self {
+            Self::Server | Self::DataBase => SOON,
+            Self::TooOften(wait) => wait,
+            _ => return answer.into_response(),
+        };
+        ([(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)))], answer).into_response()
     }
 }
 
@@ -117,6 +128,7 @@ mod tests {
             (ErrorCode::PayloadTooLarge, "6"),
             (ErrorCode::UnsupportedMediaType, "6"),
             (ErrorCode::Unavailable, "0"),
+            (ErrorCode::RateLimited, "0"),
             (ErrorCode::Internal, "0"),
         ] {
             assert_eq!(Failure::from(Error::new(code, "")).code().0, expected, "{code}");

@@ -4,6 +4,7 @@ use super::answer::{Failure, Success};
 use super::fields::{ClassicCredentials, Fields};
 use super::session::{Secure, set};
 use super::{ClassicAnswer, ClassicRules};
+use crate::extract::ClientSite;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use faceshare_biz::domain::account::Password;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 /// Signs in, as an older system does.
 ///
 /// Open to everybody. Sets the cookie `sessionID`, good for 30 minutes. 5 for a wrong password, and for an unknown name too unless
-/// `classic.reveal_unknown_user` is set, when it is 4.
+/// `classic.reveal_unknown_user` is set, when it is 4. After too many of them every password is answered with 0 and `Retry-After` for a while.
 #[utoipa::path(
     post,
     path = "/api/entrytask/user/signin",
@@ -26,12 +27,13 @@ pub async fn classic_signin(
     State(accounts): State<Arc<Accounts>>,
     State(rules): State<ClassicRules>,
     secure: Secure,
+    ClientSite(site): ClientSite,
     Fields(fields): Fields<ClassicCredentials>,
 ) -> Result<impl IntoResponse, Failure> {
     if fields.username.is_empty() || fields.password.is_empty() {
         return Err(Failure::InvalidParams);
     }
-    let cookie = accounts.sign_in_for_cookie(&fields.username, &Password::new(fields.password)).await?;
+    let cookie = accounts.sign_in_for_cookie(&fields.username, &Password::new(fields.password), site).await?;
     let cookie = cookie.map_err(|refusal| match refusal {
         ClassicRefusal::UnknownName if rules.reveal_unknown_user => Failure::UserNotExist,
         ClassicRefusal::UnknownName | ClassicRefusal::WrongPassword => Failure::Password,

@@ -13,5 +13,6 @@ mod invites;
 mod members;
 mod number_codes;
 mod operations;
+mod passwords;
 mod rates;
 mod sessions;

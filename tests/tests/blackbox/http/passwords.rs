@@ -1,0 +1,81 @@
+//! Guesses at passwords: how many are answered, and who gets in all the same.
+
+use super::accounts::QUICK;
+use faceshare_tests::http::{Answer, Http, send};
+use faceshare_tests::server::Server;
+use reqwest::Method;
+use serde_json::json;
+
+const PASSWORD: &str = "correct horse";
+
+async fn sign_in_from(http: &Http, address: &str, username: &str, password: &str) -> Answer {
+    let request = http.request(Method::POST, "/v1/accounts/sign-in").header("x-forwarded-for", address);
+    send(request.json(&json!({"username": username, "password": password}))).await
+}
+
+fn is_told_to_wait(answer: &Answer) {
+    answer.problem(429, "RATE_LIMITED");
+    let wait: u64 = answer.header("retry-after").parse().expect("seconds");
+    assert!((1..=4_020).contains(&wait), "{wait}");
+}
+
+async fn server(settings: &[(&str, &str)]) -> Server {
+    let common = [("http.trusted_proxies", "127.0.0.1"), ("classic.enabled", "true")];
+    Server::start_with(&[&common, &QUICK[..], settings].concat()).await
+}
+
+#[tokio::test]
+async fn a_network_has_a_few_wrong_passwords_for_a_name_and_then_all_calls_wait() {
+    let server = server(&[("auth.password_guesses", "3")]).await;
+    let http = server.http();
+    let ann = http.member("ann_1", PASSWORD).await;
+    for username in ["ann_1", "nobody"] {
+        for _ in 0..3 {
+            sign_in_from(&http, "192.0.2.7", username, "wrong password").await.problem(401, "PASSWORD_INCORRECT");
+        }
+        is_told_to_wait(&sign_in_from(&http, "192.0.2.8", username, PASSWORD).await);
+    }
+    let change = http.request(Method::POST, "/v1/accounts/me/password").bearer_auth(&ann.access).header("x-forwarded-for", "192.0.2.9");
+    is_told_to_wait(&send(change.json(&json!({"oldPassword": PASSWORD, "newPassword": "another one"}))).await);
+    let classic = http.request(Method::POST, "/api/entrytask/user/signin").header("x-forwarded-for", "192.0.2.7");
+    let classic = send(classic.json(&json!({"username": "ann_1", "password": PASSWORD}))).await;
+    assert_eq!(classic.ok(200)["errCode"], "0");
+    assert!(classic.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 60), "{classic:?}");
+
+    sign_in_from(&http, "198.51.100.7", "ann_1", PASSWORD).await.ok(200);
+    http.get("/v1/accounts/me", &ann.access).await.ok(200);
+}
+
+#[tokio::test]
+async fn wrong_old_passwords_spend_the_same_budget() {
+    let server = server(&[("auth.password_guesses", "2")]).await;
+    let http = server.http();
+    let ann = http.member("ann_1", PASSWORD).await;
+    let change = || http.post("/v1/accounts/me/password", &ann.access, json!({"oldPassword": "wrong one", "newPassword": "another one"}));
+    for _ in 0..2 {
+        change().await.problem(401, "PASSWORD_INCORRECT");
+    }
+    is_told_to_wait(&change().await);
+}
+
+#[tokio::test]
+async fn strangers_do_not_keep_people_out_of_where_they_were() {
+    let settings = [("auth.password_guesses", "3"), ("auth.password_guesses_per_account", "6"), ("auth.password_guesses_per_network", "5")];
+    let server = server(&settings).await;
+    let http = server.http();
+    http.member("ann_1", PASSWORD).await;
+    sign_in_from(&http, "192.0.2.7", "ann_1", PASSWORD).await.ok(200);
+    for network in ["198.51.100.1", "203.0.113.1"] {
+        for _ in 0..3 {
+            sign_in_from(&http, network, "ann_1", "wrong password").await.problem(401, "PASSWORD_INCORRECT");
+        }
+    }
+    is_told_to_wait(&sign_in_from(&http, "10.0.0.1", "ann_1", PASSWORD).await);
+    sign_in_from(&http, "192.0.2.7", "ann_1", PASSWORD).await.ok(200);
+
+    for number in 0..5 {
+        sign_in_from(&http, "192.0.2.9", &format!("name-{number}"), "wrong password").await.problem(401, "PASSWORD_INCORRECT");
+    }
+    is_told_to_wait(&sign_in_from(&http, "192.0.2.9", "name-5", "wrong password").await);
+    sign_in_from(&http, "192.0.2.7", "ann_1", PASSWORD).await.ok(200);
+}
