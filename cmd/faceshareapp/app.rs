@@ -17,8 +17,6 @@ use tokio::runtime::Runtime;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-/// How long a client may take to send a request's headers, and an idle connection is kept.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections of one listener at once; more wait to be accepted. Streams do not count: the sessions bound those.
 const CONNECTIONS: usize = 16_384;
 /// Streams told to leave at a time while draining, and the pause before the next ones: so that not everybody comes back at once.
@@ -124,7 +122,7 @@ async fn run(
     let ops_address = addresses.ops.map(|a| a.to_string()).unwrap_or_default();
     tracing::info!(http = %addresses.http, grpc = %grpc_address, ops = %ops_address, "listening");
     let policy = ConnectionPolicy {
-        header_timeout: HEADER_TIMEOUT,
+        header_timeout: config.limits.header_timeout,
         // The router refuses a little below, with a problem document; beyond this the connection ends.
         header_bytes: config.limits.header_bytes * 4,
         connections: CONNECTIONS,

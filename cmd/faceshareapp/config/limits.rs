@@ -81,6 +81,8 @@ pub(crate) struct Limits {
     pub(crate) request_timeout: Duration,
     /// Request line and headers of an HTTP request.
     pub(crate) header_bytes: usize,
+    /// They are there within this, and a connection idles no longer between two requests.
+    pub(crate) header_timeout: Duration,
 }
 
 const KIB: usize = 1024;
@@ -125,6 +127,7 @@ impl Limits {
             avatar_pixels: keys.number("avatar_pixels", 25_000_000, 65_536..=200_000_000),
             request_timeout: keys.duration("request_timeout", Duration::from_secs(15), SHORTEST..=Duration::from_mins(10)),
             header_bytes: keys.number("header_bytes", 32 * KIB, 8 * KIB..=MIB),
+            header_timeout: keys.duration("header_timeout", Duration::from_secs(30), SHORTEST..=Duration::from_mins(10)),
         };
         limits.check(keys);
         limits

@@ -16,3 +16,4 @@ mod operations;
 mod passwords;
 mod rates;
 mod sessions;
+mod slow;
