@@ -4,6 +4,7 @@
 
 use crate::e::http::{PROBLEM_JSON, Problem};
 use crate::httpcontroller::{account, classic, docs, facesession, landing, ops};
+use crate::middleware::deadline;
 use std::collections::BTreeMap;
 use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Type;
@@ -167,7 +168,7 @@ struct IdempotencyKeys;
 
 impl Modify for IdempotencyKeys {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        for item in document.paths.paths.values_mut() {
+        for (_, item) in document.paths.paths.iter_mut().filter(|(path, _)| *path != deadline::WAIT_PATH) {
             let operations = [&mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
             for operation in operations.into_iter().flatten().filter(|operation| operation.security.is_some()) {
                 let schema =

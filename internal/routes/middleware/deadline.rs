@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 /// The one call that is held open on purpose.
-const WAIT_PATH: &str = "/v1/face-sessions/wait";
+pub(crate) const WAIT_PATH: &str = "/v1/face-sessions/wait";
 
 /// How long a request to `path` may take: whoever waits to be let in is kept waiting beside the limit.
 pub fn of(limit: Duration, path: &str) -> Duration {

@@ -2,8 +2,10 @@
 //!
 //! The call runs to its end in a task of its own, whether or not its client still waits: the answer that nobody took is the one that is asked
 //! for again. Kept is what says what became of the call, 2xx and 4xx; what says that it was not looked at (401, 429, 5xx) is not, and the
-//! call may run again. Bodies other than JSON pass by: uploads have means of their own.
+//! call may run again. Bodies other than JSON pass by: uploads have means of their own. So does the question how a knock ended: it changes
+//! nothing, and what was answered once (not yet) must not be answered again.
 
+use super::deadline::WAIT_PATH;
 use super::rate::AccountLimits;
 use crate::e::HttpError;
 use crate::e::http::Failure;
@@ -50,7 +52,10 @@ pub struct Once {
 impl Once {
     /// Whether the request names itself and could change something.
     pub(crate) fn concerns(&self, request: &Request) -> bool {
-        request.headers().contains_key(IDEMPOTENCY_KEY) && !request.method().is_safe() && is_json_or_empty(request.headers())
+        request.headers().contains_key(IDEMPOTENCY_KEY)
+            && !request.method().is_safe()
+            && request.uri().path() != WAIT_PATH
+            && is_json_or_empty(request.headers())
     }
 
     /// Runs it, or answers what came of it before.

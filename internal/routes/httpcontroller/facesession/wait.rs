@@ -64,6 +64,7 @@ impl WaitAnswer {
 /// Waits for the host's answer to a knock, up to 25 seconds. For the one who knocked.
 ///
 /// 202 after that: ask again. Of several questions about one knock the last is held open; the earlier ones are answered with 202.
+/// Asking changes nothing: an `Idempotency-Key` is ignored, and a lost answer is asked for again.
 #[utoipa::path(
     post,
     path = "/v1/face-sessions/wait",

@@ -1,10 +1,12 @@
 //! The door where the host lets people in.
 
-use faceshare_tests::http::{Answer, Guest};
+use faceshare_tests::http::{Answer, Guest, send};
 use faceshare_tests::meeting::Meeting;
 use faceshare_tests::server::Server;
 use faceshare_tests::socket::Socket;
 use faceshare_tests::{Format, in_both_formats};
+use futures_util::future::{Either, select};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 /// A session that asks its host, who is connected.
@@ -198,4 +200,24 @@ async fn a_restart_keeps_who_waits_and_lets_go_of_who_asks() {
     assert_eq!(wait(&meeting, &ben, &token).await.ok(200)["status"], "ADMITTED");
     meeting.http.post(&meeting.path("/end"), meeting.access(0), json!({})).await.ok(204);
     assert_eq!(wait(&meeting, &other, &other_token).await.ok(200), json!({"status": "ENDED"}));
+}
+
+#[tokio::test]
+async fn who_waits_under_a_key_is_answered_anew_each_time() {
+    let (meeting, mut host) = guarded(Format::Json, &[]).await;
+    let (guest, token) = knock(&meeting, "ben").await;
+    let id = told(&mut host, "ben", "WAITING").await;
+    let ask = || {
+        let request = meeting.http.request(Method::POST, "/v1/face-sessions/wait").bearer_auth(&guest.access);
+        Box::pin(send(request.header("idempotency-key", "one").json(&json!({"waitToken": token}))))
+    };
+    // Of two questions the later one is held open, whichever that is.
+    let (Either::Left((early, held)) | Either::Right((early, held))) = select(ask(), ask()).await;
+    early.ok(202);
+    let (answer, _) = tokio::join!(held, host.ask(json!({"admit": {"knockId": id}})));
+    let again = ask().await;
+    for answer in [&answer, &again] {
+        assert_eq!(answer.header("idempotency-replayed"), "", "{answer:?}");
+        assert_eq!(answer.ok(200)["status"], "ADMITTED");
+    }
 }
