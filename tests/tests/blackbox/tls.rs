@@ -6,14 +6,23 @@ use std::sync::Arc;
 use faceshare_tests::http::{Http, send};
 use faceshare_tests::server::{Server, refused_start};
 use futures_util::StreamExt;
+use hyper_util::rt::TokioIo;
 use reqwest::{Certificate, Client, Method};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 use tokio::process::Command;
+use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{Connector, connect_async_tls_with_config};
+use tonic::transport::{Channel, Endpoint, Uri};
 use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
+use tower::service_fn;
 
 /// A certificate for 127.0.0.1, in files.
 struct Pair {
@@ -52,10 +61,31 @@ impl Pair {
     }
 
     fn connector(&self) -> Connector {
-        use rustls::pki_types::pem::PemObject;
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(rustls::pki_types::CertificateDer::from_pem_slice(self.pem.as_bytes()).expect("a certificate")).expect("a root");
-        Connector::Rustls(Arc::new(rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
+        Connector::Rustls(Arc::new(self.trusting()))
+    }
+
+    fn trusting(&self) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(self.pem.as_bytes()).expect("a certificate")).expect("a root");
+        ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()
+    }
+
+    /// A gRPC channel to this address.
+    async fn channel(&self, address: String) -> Channel {
+        let mut config = self.trusting();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let tls = TlsConnector::from(Arc::new(config));
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("a URL");
+        let connect = service_fn(move |_: Uri| {
+            let (tls, address) = (tls.clone(), address.clone());
+            async move {
+                let name = ServerName::try_from("127.0.0.1").expect("an address");
+                let stream = tls.connect(name, TcpStream::connect(address).await?).await?;
+                assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+                std::io::Result::Ok(TokioIo::new(stream))
+            }
+        });
+        endpoint.connect_with_connector(connect).await.expect("connected")
     }
 }
 
@@ -116,6 +146,28 @@ async fn clear_text_is_not_spoken_where_tls_is_and_grpc_neither() {
 }
 
 #[tokio::test]
+async fn grpc_serves_health_over_tls() {
+    let pair = Pair::new();
+    let server = Server::start_with(&[("tls.cert", text(&pair.cert())), ("tls.key", text(&pair.key()))]).await;
+    // The client for HTTP installs the provider that both use.
+    assert_eq!(pair.client().get(format!("{}/healthz", server.url().replace("http:", "https:"))).send().await.expect("sent").status(), 200);
+    let mut health = HealthClient::new(pair.channel(server.grpc_url().replace("http://", "")).await);
+    let answer = health.check(HealthCheckRequest { service: String::new() }).await.expect("it answers").into_inner();
+    assert_eq!(answer.status(), ServingStatus::Serving);
+}
+
+#[tokio::test]
+async fn a_certificate_that_changes_is_taken_without_being_asked() {
+    let first = Pair::new();
+    let server = Server::start_with(&[("tls.cert", text(&first.cert())), ("tls.key", text(&first.key()))]).await;
+    let url = server.url().replace("http://", "https://");
+    Http::with(&url, first.client()).guest("Ann").await;
+    let second = first.renewed();
+    server.log().text("the certificate was read again").await;
+    Http::with(&url, second.client()).guest("Bob").await;
+}
+
+#[tokio::test]
 async fn a_certificate_that_cannot_be_used_stops_the_start_and_is_named() {
     let (pair, other) = (Pair::new(), Pair::new());
     let cases = [
@@ -157,4 +209,22 @@ async fn keys_for_tokens_are_exchanged_with_an_overlap() {
     server.log().text(&format!("[\\\"{seals}\\\"]")).await;
     assert_eq!(works(&bob.access).await, 200);
     send(http.request(Method::GET, "/v1/accounts/me").bearer_auth(&ann.access)).await.problem(401, "UNAUTHENTICATED");
+}
+
+#[tokio::test]
+async fn browsers_are_told_to_keep_to_tls_where_there_is_tls_unless_it_is_turned_off() {
+    let pair = Pair::new();
+    let strict = async |settings: &[(&str, &str)]| {
+        let (cert, key) = (pair.cert(), pair.key());
+        let settings: Vec<_> = settings.iter().copied().chain([("tls.cert", text(&cert)), ("tls.key", text(&key))]).collect();
+        let server = Server::start_with(&settings).await;
+        let http = Http::with(&server.url().replace("http://", "https://"), pair.client());
+        let known = http.call(Method::GET, "/healthz", None, None).await.header("strict-transport-security").to_owned();
+        let unknown = http.call(Method::GET, "/nowhere", None, None).await.header("strict-transport-security").to_owned();
+        assert_eq!(known, unknown);
+        known
+    };
+    assert_eq!(strict(&[]).await, "max-age=31536000");
+    assert_eq!(strict(&[("tls.strict_transport", "1h")]).await, "max-age=3600");
+    assert_eq!(strict(&[("tls.strict_transport", "0ms")]).await, "");
 }

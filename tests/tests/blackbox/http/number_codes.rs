@@ -111,3 +111,21 @@ async fn codes_never_reach_the_log() {
         assert!(!log.contains(token.as_str()), "a token is in the log");
     }
 }
+
+#[tokio::test]
+async fn of_two_who_prejoin_for_the_last_seat_one_gets_it() {
+    let server = Server::start().await;
+    let http = server.http();
+    let (host, ben, cid) = (http.guest("host").await, http.guest("ben").await, http.guest("cid").await);
+    // Fewer losers than an address has wrong guesses.
+    for _ in 0..8 {
+        let opened = http.create(&host, json!({"maxMembers": 2})).await;
+        let code = opened["numberCode"]["code"].as_str().expect("a code");
+        let (one, two) = tokio::join!(http.prejoin(&ben, code), http.prejoin(&cid, code));
+        let (winner, loser) = if one.status == 200 { (one, two) } else { (two, one) };
+        assert_eq!(winner.ok(200)["status"], "ADMITTED");
+        loser.problem(404, "NUMBER_CODE_NOT_JOINABLE");
+        let id = opened["faceSession"]["id"].as_str().expect("an id");
+        http.post(&format!("/v1/face-sessions/{id}/end"), &host.access, json!({})).await.ok(204);
+    }
+}
