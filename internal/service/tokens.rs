@@ -8,7 +8,7 @@ use faceshare_biz::domain::facesession::{SessionClaims, WaitClaims};
 use faceshare_biz::domain::port::{TokenRefusal, Tokens};
 use faceshare_biz::domain::{AccountId, FamilyId, KnockId, PointId, SessionId, Timestamp};
 use faceshare_biz::{Error, Result};
-use pasetotoken::{IssueError, KeyRing, TokenService};
+use pasetotoken::{Audience, IssueError, KeyRing, TokenService};
 use std::sync::Arc;
 
 /// Issues and verifies tokens under a ring of keys, which may be exchanged for another while it is in use.
@@ -27,7 +27,7 @@ struct Keyed {
 impl Keyed {
     fn new(ring: &KeyRing, ttl: AuthTtl) -> Self {
         Self {
-            authenticator: Authenticator::new(Arc::new(TokenService::new(ring)), ttl),
+            authenticator: Authenticator::new(Arc::new(TokenService::new(ring, Audience::Clients)), ttl),
             access: Verified::new(),
             cookies: Verified::new(),
         }

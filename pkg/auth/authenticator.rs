@@ -170,7 +170,7 @@ impl Authenticator {
 
 #[cfg(test)]
 mod tests {
-    use pasetotoken::KeyRing;
+    use pasetotoken::{Audience, KeyRing};
     use proptest::prelude::*;
 
     use super::*;
@@ -179,7 +179,7 @@ mod tests {
 
     fn authenticator() -> Authenticator {
         let ring = KeyRing::generate().expect("a ring");
-        Authenticator::new(Arc::new(TokenService::new(&ring)), AuthTtl::default())
+        Authenticator::new(Arc::new(TokenService::new(&ring, Audience::Clients)), AuthTtl::default())
     }
 
     #[test]

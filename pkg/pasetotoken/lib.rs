@@ -2,8 +2,9 @@
 //!
 //! One [`KeyRing`] of master keys, read from the configuration, feeds three services:
 //!
-//! - [`TokenService`] issues and verifies bearer tokens; each [`Purpose`] has its own key, so that
-//!   a token of one kind is never accepted in place of another;
+//! - [`TokenService`] issues and verifies bearer tokens; each [`Purpose`] has its own key for each
+//!   [`Audience`], so that a token of one kind is never accepted in place of another, nor by a
+//!   listener that it was not made for;
 //! - [`Sealer`] keeps small secrets encrypted at rest, each bound to a label;
 //! - [`Fingerprinter`] makes keyed hashes, to look a secret up without storing it.
 //!
@@ -26,7 +27,7 @@ mod token;
 
 pub use fingerprint::Fingerprinter;
 pub use key::KeyFault;
-pub use purpose::Purpose;
+pub use purpose::{Audience, Purpose};
 pub use ring::{KeyRing, KeyRingError, MAX_KEYS};
 pub use seal::{MAX_PLAINTEXT_LEN, SealError, Sealer};
 pub use token::{IssueError, MAX_TOKEN_LEN, TokenError, TokenService};

@@ -1,4 +1,4 @@
-//! What a token is for.
+//! What a token is for, and whom.
 
 /// The kind of a token. Each has its own key and its own assertion inside the token's
 /// authentication, so that one kind is never accepted in place of another.
@@ -40,13 +40,37 @@ impl Purpose {
     }
 
     /// What key derivation and the token's implicit assertion say.
-    pub(crate) fn usage(self) -> String {
-        format!("token/{}", self.as_str())
+    pub(crate) fn usage(self, audience: Audience) -> String {
+        format!("token/{}/{}", audience.as_str(), self.as_str())
     }
 
     /// Position in [`Purpose::ALL`].
     pub(crate) const fn index(self) -> usize {
         self as usize
+    }
+}
+
+/// Where a token is shown: one listener, or several that serve the same callers. A token for one audience is to every other one as good as
+/// forged, whatever its purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Audience {
+    /// Where people's devices connect: HTTP and the streams upgraded from it.
+    Clients,
+    /// Where other services call.
+    Platform,
+}
+
+impl Audience {
+    /// Every audience.
+    pub const ALL: [Self; 2] = [Self::Clients, Self::Platform];
+
+    /// Its stable name, which goes into key derivation like that of a purpose.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Clients => "clients",
+            Self::Platform => "platform",
+        }
     }
 }
 

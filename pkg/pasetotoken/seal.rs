@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn a_sealed_text_is_no_token_and_a_token_does_not_open() {
         let ring = ring();
-        let (sealer, tokens) = (Sealer::new(&ring), TokenService::new(&ring));
+        let (sealer, tokens) = (Sealer::new(&ring), TokenService::new(&ring, crate::Audience::Clients));
         let sealed = sealer.seal("token/access", b"{}").expect("sealed");
         let as_token = tokens.verify::<serde_json::Value>(Purpose::Access, &sealed, 0);
         assert_eq!(as_token, Err(TokenError::WrongPurposeOrForged));

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::envelope::{Envelope, OpenFault};
-use crate::purpose::Purpose;
+use crate::purpose::{Audience, Purpose};
 use crate::ring::KeyRing;
 
 /// Longest token in bytes, issued or accepted. It keeps a token within a header line and bounds
@@ -24,8 +24,8 @@ pub enum TokenError {
     /// Made with a key that this ring does not (or no longer) hold.
     #[error("the token was made with an unknown key")]
     UnknownKey,
-    /// Not made by a holder of the key for this purpose.
-    #[error("the token is forged or has another purpose")]
+    /// Not made by a holder of the key for this purpose and audience.
+    #[error("the token is forged or has another purpose or audience")]
     WrongPurposeOrForged,
     /// Authentic, but its time is over.
     #[error("the token has expired")]
@@ -49,7 +49,7 @@ pub enum IssueError {
     Entropy,
 }
 
-/// Issues and verifies tokens of every purpose. Cheap to share behind an `Arc`.
+/// Issues and verifies tokens of every purpose for one audience. Cheap to share behind an `Arc`.
 pub struct TokenService {
     /// By [`Purpose::index`].
     slots: [Slot; Purpose::ALL.len()],
@@ -81,9 +81,9 @@ struct Lifetime {
 impl TokenService {
     /// Derives the keys of every purpose from every key of the ring.
     #[must_use]
-    pub fn new(ring: &KeyRing) -> Self {
+    pub fn new(ring: &KeyRing, audience: Audience) -> Self {
         let slots = Purpose::ALL.map(|purpose| {
-            let assertion = purpose.usage();
+            let assertion = purpose.usage(audience);
             Slot { envelope: Envelope::new(ring, &assertion), assertion }
         });
         Self { slots }
@@ -185,7 +185,7 @@ mod tests {
     }
 
     fn service() -> TokenService {
-        TokenService::new(&ring())
+        TokenService::new(&ring(), Audience::Clients)
     }
 
     fn rings_of_rotation() -> [KeyRing; 3] {
@@ -222,6 +222,19 @@ mod tests {
     }
 
     #[test]
+    fn a_token_for_one_audience_is_refused_by_every_other() {
+        let ring = ring();
+        for (issued, asked) in Audience::ALL.into_iter().flat_map(|one| Audience::ALL.map(|two| (one, two))) {
+            for purpose in Purpose::ALL {
+                let token = TokenService::new(&ring, issued).issue(purpose, &claims(), NOW, TTL).expect("a token");
+                let verified = TokenService::new(&ring, asked).verify::<Claims>(purpose, &token, NOW);
+                let expected = if asked == issued { Ok(claims()) } else { Err(TokenError::WrongPurposeOrForged) };
+                assert_eq!(verified, expected, "{issued:?} {asked:?} {purpose:?}");
+            }
+        }
+    }
+
+    #[test]
     fn the_same_key_under_another_assertion_is_refused() {
         let envelope = Envelope::new(&ring(), "token/access");
         let token = envelope.close(b"{}", b"token/access").expect("closed");
@@ -231,7 +244,7 @@ mod tests {
 
     #[test]
     fn rotation_keeps_old_tokens_good_until_the_old_key_is_dropped() {
-        let [before, during, after] = rings_of_rotation().map(|ring| TokenService::new(&ring));
+        let [before, during, after] = rings_of_rotation().map(|ring| TokenService::new(&ring, Audience::Clients));
         let old = before.issue(Purpose::Session, &claims(), NOW, TTL).expect("a token");
         assert_eq!(during.verify(Purpose::Session, &old, NOW), Ok(claims()));
         assert_eq!(after.verify::<Claims>(Purpose::Session, &old, NOW), Err(TokenError::UnknownKey));
@@ -245,7 +258,7 @@ mod tests {
         let shared_kid = |ring: KeyRing| {
             let entries = ring.to_config_strings();
             let secret = entries[0].expose_secret().split_once(':').expect("an entry").1.to_owned();
-            TokenService::new(&KeyRing::parse([format!("k:{secret}")]).expect("a ring"))
+            TokenService::new(&KeyRing::parse([format!("k:{secret}")]).expect("a ring"), Audience::Clients)
         };
         let (one, two) = (shared_kid(ring()), shared_kid(ring()));
         let token = one.issue(Purpose::Access, &claims(), NOW, TTL).expect("a token");
@@ -269,7 +282,7 @@ mod tests {
     #[test]
     fn a_foreign_footer_is_malformed_and_a_swapped_kid_is_unknown() {
         let ring = ring();
-        let service = TokenService::new(&ring);
+        let service = TokenService::new(&ring, Audience::Clients);
         let token = service.issue(Purpose::Access, &claims(), NOW, TTL).expect("a token");
         let head = token.rsplit_once('.').expect("a footer").0;
         let with_footer = |footer: &str| {
