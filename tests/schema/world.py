@@ -15,8 +15,14 @@ URL = os.environ["FACESHARE_URL"]
 CALLER = os.environ["FACESHARE_CALLER"]
 
 
-# A file of two by two pixels.
+# Files of two by two pixels.
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAEklEQVR4nGP4z8DAAMIM/4EAAB/uBfsL2WiLAAAAAElFTkSuQmCC")
+JPEG = base64.b64decode(
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAFA3PEY8MlBGQUZaVVBfeMiCeG5uePWvuZHI////////////////////////////////////////////////////2wBDAVVaWnhp"
+    "eOuCguv/////////////////////////////////////////////////////////////////////////wAARCAACAAIDASIAAhEBAxEB/8QAFQABAQAAAAAAAAAAAAAAAAAA"
+    "AAL/xAAUEAEAAAAAAAAAAAAAAAAAAAAA/8QAFAEBAAAAAAAAAAAAAAAAAAAAA//EABQRAQAAAAAAAAAAAAAAAAAAAAD/2gAMAwEAAhEDEQA/AIAGd//Z"
+)
+WEBP = base64.b64decode("UklGRh4AAABXRUJQVlA4TBEAAAAvAUAAAAdQniLXo/+BiOh/AAA=")
 
 
 def call(method, path, token=None, body=None):
@@ -57,11 +63,32 @@ def avatar():
         return json.load(response)["account"]["avatarUrl"].rsplit("/", 1)[1]
 
 
+def newcomer():
+    """A name and a password that nobody has yet."""
+    return {"username": f"u{uuid.uuid4().hex[:20]}", "password": uuid.uuid4().hex}
+
+
 def account():
     """A new account's name and password, and what its sign-in answered."""
-    who = {"username": f"u{uuid.uuid4().hex[:20]}", "password": uuid.uuid4().hex}
+    who = newcomer()
     made("POST", "/v1/accounts", body=who)
     return who, made("POST", "/v1/accounts/sign-in", body=who)
+
+
+def classic_account():
+    """A name and a password made by the classic API."""
+    who = {"username": uuid.uuid4().hex[:13], "password": uuid.uuid4().hex[:13]}
+    answer = made("POST", "/api/entrytask/user/signup", body=who)
+    assert answer["errCode"] == "7", answer
+    return who
+
+
+def cookie():
+    """The value of the cookie of somebody who is signed in by the classic API."""
+    body = json.dumps(classic_account()).encode()
+    request = urllib.request.Request(URL + "/api/entrytask/user/signin", body, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=40) as response:
+        return response.headers["set-cookie"].split(";")[0].split("=", 1)[1]
 
 
 class World:

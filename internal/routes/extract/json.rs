@@ -63,7 +63,8 @@ pub(crate) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<
     })
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+/// The value that a body holds, which must be an object.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     // serde would read an array as the fields in order.
     if body.trim_ascii_start().starts_with(b"[") {
         return Err(Error::invalid("", "must be a JSON object"));

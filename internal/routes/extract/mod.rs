@@ -7,6 +7,6 @@ mod path;
 
 pub use authenticated::{Authenticated, MaybeAuthenticated};
 pub use client_site::ClientSite;
-pub(crate) use json::body;
 pub use json::{OptionalJson, ValidJson};
+pub(crate) use json::{body, parse};
 pub use path::{KnockPath, MemberPath, SessionPath};

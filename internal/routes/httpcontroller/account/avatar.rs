@@ -1,5 +1,6 @@
 //! `GET /v1/avatars/{key}`
 
+use super::PictureFile;
 use crate::e::HttpError;
 use crate::openapi::NotHere;
 use axum::extract::rejection::PathRejection;
@@ -23,7 +24,7 @@ const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000,
     tag = "accounts",
     params(("key" = String, Path, description = "As `avatarUrl` ends")),
     responses(
-        (status = 200, description = "A picture of 256 by 256", content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"))),
+        (status = 200, description = "A picture of 256 by 256", content((PictureFile = "image/jpeg"), (PictureFile = "image/png"))),
         NotHere
     )
 )]

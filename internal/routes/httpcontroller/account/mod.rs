@@ -13,4 +13,4 @@ pub mod sign_in;
 pub mod sign_out;
 pub mod sign_up;
 
-pub use representation::{AccountAnswer, AccountView, TokensAnswer};
+pub use representation::{AccountAnswer, AccountView, PictureFile, TokensAnswer};

@@ -1,6 +1,6 @@
 //! `PUT /v1/accounts/me/avatar`
 
-use super::AccountAnswer;
+use super::{AccountAnswer, PictureFile};
 use crate::e::HttpError;
 use crate::extract::{Authenticated, body};
 use crate::openapi::{AuthProblems, Busy, UploadProblems};
@@ -25,7 +25,7 @@ const MEDIA_TYPES: [&str; 3] = ["image/png", "image/jpeg", "image/webp"];
     tag = "accounts",
     security(("bearer" = [])),
     request_body(content(
-        (Vec<u8> = "image/png"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/webp")
+        (PictureFile = "image/png"), (PictureFile = "image/jpeg"), (PictureFile = "image/webp")
     ), description = "The file"),
     responses((status = 200, description = "The caller as it is now", body = AccountAnswer), AuthProblems, UploadProblems, Busy)
 )]

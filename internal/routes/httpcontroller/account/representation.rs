@@ -7,6 +7,12 @@ use faceshare_logic::account::SignedIn;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+/// The bytes of a picture.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes a body")]
+#[schema(value_type = String, format = Binary)]
+pub struct PictureFile(Vec<u8>);
+
 /// A person.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -24,8 +24,28 @@ pub struct ClassicAnswer<T> {
     #[schema(value_type = String, example = "success")]
     err_msg: &'static str,
     /// What was asked for; `""` where there is nothing, and after a failure.
-    #[schema(value_type = Object)]
     data: T,
+}
+
+/// `""`.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[schema(value_type = String, max_length = 0)]
+pub struct Nothing(&'static str);
+
+impl Nothing {
+    pub(super) const fn new() -> Self {
+        Self("")
+    }
+}
+
+/// What was asked for, or `""` after a failure.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum IfAny<T> {
+    /// What was asked for.
+    Some(T),
+    /// It is not to be had.
+    None(Nothing),
 }
 
 /// What a handler returns.
@@ -102,7 +122,7 @@ impl<T: Serialize> IntoResponse for Success<T> {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let (err_code, err_msg) = self.code();
-        let answer = Json(ClassicAnswer { err_code, err_msg, data: "" });
+        let answer = Json(ClassicAnswer { err_code, err_msg, data: Nothing::new() });
         let wait = match self {
             Self::Server | Self::DataBase => SOON,
             Self::TooOften(wait) => wait,

@@ -1,20 +1,31 @@
 //! What is sent: form fields or JSON.
 
 use super::answer::Failure;
-use crate::extract::body;
+use crate::extract::{body, parse};
 use axum::Form;
 use axum::extract::{FromRequest, Request};
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-/// A name and a password.
+/// A name and a password, those of accounts made elsewhere too.
 #[derive(Deserialize, ToSchema)]
 pub struct ClassicCredentials {
-    /// 4 to 13 of `a-z 0-9 _ . -` where one signs up.
+    /// As it was given when signing up.
+    #[schema(example = "ann_1", min_length = 1)]
+    pub(super) username: String,
+    /// As it was given when signing up.
+    #[schema(example = "secret", min_length = 1, format = Password)]
+    pub(super) password: String,
+}
+
+/// A new name and its password.
+#[derive(Deserialize, ToSchema)]
+pub struct ClassicSignUp {
+    /// 4 to 13 of `a-z 0-9 _ . -`, of which there is no other in any case.
     #[schema(example = "ann_1", min_length = 4, max_length = 13, pattern = "^[A-Za-z0-9_.-]+$")]
     pub(super) username: String,
-    /// 4 to 13 characters where one signs up.
+    /// 4 to 13 characters, any.
     #[schema(example = "secret", min_length = 4, max_length = 13, format = Password)]
     pub(super) password: String,
 }
@@ -36,8 +47,7 @@ impl<S: Send + Sync, T: serde::de::DeserializeOwned> FromRequest<S> for Fields<T
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
         let kind = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
         if kind.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json")) {
-            let body = body(request, state).await?;
-            return serde_json::from_slice(&body).map(Self).map_err(|_| Failure::InvalidParams);
+            return Ok(Self(parse(&body(request, state).await?)?));
         }
         Form::from_request(request, state).await.map(|Form(fields)| Self(fields)).map_err(|_| Failure::InvalidParams)
     }

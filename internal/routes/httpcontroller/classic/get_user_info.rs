@@ -1,8 +1,8 @@
 //! `GET /api/entrytask/user/get_user_info`
 
-use super::ClassicAnswer;
 use super::answer::{Outcome, Success};
 use super::session::Session;
+use super::{ClassicAnswer, IfAny};
 use axum::extract::State;
 use faceshare_logic::account::Accounts;
 use serde::Serialize;
@@ -28,8 +28,8 @@ pub struct ClassicUser {
     get,
     path = "/api/entrytask/user/get_user_info",
     tag = "classic",
-    params(("sessionID" = Option<String>, Cookie, description = "As signin has set it")),
-    responses((status = 200, description = "`data` is the user", body = ClassicAnswer<ClassicUser>))
+    params(("sessionID" = String, Cookie, description = "As signin has set it")),
+    responses((status = 200, description = "`data` is the user", body = ClassicAnswer<IfAny<ClassicUser>>))
 )]
 pub async fn classic_get_user_info(Session(caller): Session, State(accounts): State<Arc<Accounts>>) -> Outcome<ClassicUser> {
     let account = accounts.account(caller).await?;

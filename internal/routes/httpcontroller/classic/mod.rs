@@ -13,8 +13,8 @@ pub mod signup;
 pub mod update_nickname;
 pub mod update_profile_pic;
 
-pub use answer::{ClassicAnswer, Failure, Outcome, Success};
-pub use fields::{ClassicCredentials, ClassicNickname, Fields};
+pub use answer::{ClassicAnswer, Failure, IfAny, Nothing, Outcome, Success};
+pub use fields::{ClassicCredentials, ClassicNickname, ClassicSignUp, Fields};
 pub use session::{Secure, Session};
 
 use crate::links::Links;

@@ -1,6 +1,6 @@
 //! `POST /api/entrytask/user/signin`
 
-use super::answer::{Failure, Success};
+use super::answer::{Failure, Nothing, Success};
 use super::fields::{ClassicCredentials, Fields};
 use super::session::{Secure, set};
 use super::{ClassicAnswer, ClassicRules};
@@ -21,7 +21,7 @@ use std::sync::Arc;
     path = "/api/entrytask/user/signin",
     tag = "classic",
     request_body(content((ClassicCredentials = "application/x-www-form-urlencoded"), (ClassicCredentials = "application/json"))),
-    responses((status = 200, description = "`data` is empty", body = ClassicAnswer<String>))
+    responses((status = 200, description = "`data` is empty", body = ClassicAnswer<Nothing>))
 )]
 pub async fn classic_signin(
     State(accounts): State<Arc<Accounts>>,
@@ -38,5 +38,5 @@ pub async fn classic_signin(
         ClassicRefusal::UnknownName if rules.reveal_unknown_user => Failure::UserNotExist,
         ClassicRefusal::UnknownName | ClassicRefusal::WrongPassword => Failure::Password,
     })?;
-    Ok(([(SET_COOKIE, set(&cookie.token, &secure)?)], Success("")))
+    Ok(([(SET_COOKIE, set(&cookie.token, &secure)?)], Success(Nothing::new())))
 }

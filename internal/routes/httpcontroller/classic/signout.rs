@@ -1,7 +1,7 @@
 //! `GET /api/entrytask/user/signout`
 
 use super::ClassicAnswer;
-use super::answer::{Failure, Success};
+use super::answer::{Failure, Nothing, Success};
 use super::session::{Secure, Session, clear};
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -16,8 +16,8 @@ use std::sync::Arc;
     get,
     path = "/api/entrytask/user/signout",
     tag = "classic",
-    params(("sessionID" = Option<String>, Cookie, description = "As signin has set it")),
-    responses((status = 200, description = "`data` is empty", body = ClassicAnswer<String>))
+    params(("sessionID" = String, Cookie, description = "As signin has set it")),
+    responses((status = 200, description = "`data` is empty", body = ClassicAnswer<Nothing>))
 )]
 pub async fn classic_signout(
     Session(caller): Session,
@@ -25,5 +25,5 @@ pub async fn classic_signout(
     secure: Secure,
 ) -> Result<impl IntoResponse, Failure> {
     accounts.sign_out(caller).await?;
-    Ok(([(SET_COOKIE, clear(&secure)?)], Success("")))
+    Ok(([(SET_COOKIE, clear(&secure)?)], Success(Nothing::new())))
 }

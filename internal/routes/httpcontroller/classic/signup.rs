@@ -1,7 +1,7 @@
 //! `POST /api/entrytask/user/signup`
 
-use super::answer::{Outcome, Success};
-use super::fields::{ClassicCredentials, Fields};
+use super::answer::{Nothing, Outcome, Success};
+use super::fields::{ClassicSignUp, Fields};
 use super::{ClassicAnswer, LENGTH};
 use axum::extract::State;
 use faceshare_biz::domain::account::Password;
@@ -15,11 +15,11 @@ use std::sync::Arc;
     post,
     path = "/api/entrytask/user/signup",
     tag = "classic",
-    request_body(content((ClassicCredentials = "application/x-www-form-urlencoded"), (ClassicCredentials = "application/json"))),
-    responses((status = 200, description = "`data` is empty", body = ClassicAnswer<String>))
+    request_body(content((ClassicSignUp = "application/x-www-form-urlencoded"), (ClassicSignUp = "application/json"))),
+    responses((status = 200, description = "`data` is empty", body = ClassicAnswer<Nothing>))
 )]
-pub async fn classic_signup(State(accounts): State<Arc<Accounts>>, Fields(fields): Fields<ClassicCredentials>) -> Outcome<&'static str> {
+pub async fn classic_signup(State(accounts): State<Arc<Accounts>>, Fields(fields): Fields<ClassicSignUp>) -> Outcome<Nothing> {
     let new = NewAccount { username: fields.username, password: Password::new(fields.password), nickname: None };
     accounts.sign_up(new, &SignUpRules { username: LENGTH, password: LENGTH }, None).await?;
-    Ok(Success(""))
+    Ok(Success(Nothing::new()))
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
     post,
     path = "/api/entrytask/user/update_nickname",
     tag = "classic",
-    params(("sessionID" = Option<String>, Cookie, description = "As signin has set it")),
+    params(("sessionID" = String, Cookie, description = "As signin has set it")),
     request_body(content((ClassicNickname = "application/x-www-form-urlencoded"), (ClassicNickname = "application/json"))),
     responses((status = 200, description = "`data` is the nickname", body = ClassicAnswer<String>))
 )]

@@ -1,8 +1,8 @@
 //! `POST /api/entrytask/user/update_profile_pic`
 
-use super::ClassicAnswer;
 use super::answer::{Failure, Outcome, Success};
 use super::session::Session;
+use super::{ClassicAnswer, IfAny};
 use axum::extract::multipart::MultipartRejection;
 use axum::extract::{Multipart, State};
 use bytes::Bytes;
@@ -48,9 +48,13 @@ async fn file(mut form: Multipart) -> Result<Bytes, Failure> {
     post,
     path = "/api/entrytask/user/update_profile_pic",
     tag = "classic",
-    params(("sessionID" = Option<String>, Cookie, description = "As signin has set it")),
-    request_body(content = ClassicUpload, content_type = "multipart/form-data"),
-    responses((status = 200, description = "`data` holds the path", body = ClassicAnswer<ClassicPicture>))
+    params(("sessionID" = String, Cookie, description = "As signin has set it")),
+    request_body(
+        content = ClassicUpload,
+        content_type = "multipart/form-data",
+        encoding(("profilePic" = (content_type = "image/png, image/jpeg, image/webp")))
+    ),
+    responses((status = 200, description = "`data` holds the path", body = ClassicAnswer<IfAny<ClassicPicture>>))
 )]
 pub async fn classic_update_profile_pic(
     Session(caller): Session,
