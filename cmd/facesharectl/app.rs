@@ -10,7 +10,7 @@ use faceshare_api::v1::client_frame::Instruction as Say;
 use faceshare_api::v1::follow_me::{Invite, Lock};
 use faceshare_api::v1::server_frame::Instruction;
 use faceshare_api::v1::{
-    ActionSync, CancelFollow, CancelFollowMe, FollowMe, FollowOther, Pointer, ServerFrame, View, Welcome, action, action_sync,
+    ActionSync, Admit, CancelFollow, CancelFollowMe, Deny, FollowMe, FollowOther, Pointer, ServerFrame, View, Welcome, action, action_sync,
     cancel_follow,
 };
 use std::collections::VecDeque;
@@ -189,6 +189,8 @@ impl App {
             Intent::LockDoor => vec![Effect::LockDoor(!self.view.face_session.locked)],
             Intent::Rotate => vec![Effect::Rotate],
             Intent::Remove(whom) => self.picked(whom).map(Effect::Remove).into_iter().collect(),
+            Intent::Admit(knock) => self.at_door(knock).map(|knock_id| Effect::Say(Say::Admit(Admit { knock_id }))).into_iter().collect(),
+            Intent::Deny(knock) => self.at_door(knock).map(|knock_id| Effect::Say(Say::Deny(Deny { knock_id }))).into_iter().collect(),
             Intent::End => {
                 self.confirming_end = true;
                 Vec::new()
@@ -248,6 +250,15 @@ impl App {
             self.note(Line::new(Kind::Trouble, "nobody is selected (j, k)"));
         }
         picked
+    }
+
+    /// The knock named, else the oldest.
+    fn at_door(&mut self, knock: Option<u64>) -> Option<u64> {
+        let knock = knock.or_else(|| self.view.knocks.keys().next().copied());
+        if knock.is_none() {
+            self.note(Line::new(Kind::Trouble, "nobody waits at the door"));
+        }
+        knock
     }
 
     fn suspend(&mut self) -> Vec<Effect> {

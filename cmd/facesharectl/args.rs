@@ -37,6 +37,9 @@ pub(crate) enum Command {
         /// How many may be in it, you included.
         #[arg(long)]
         max_members: Option<u32>,
+        /// You decide who comes in.
+        #[arg(long)]
+        approval: bool,
     },
     /// Go to a session.
     Join(Door),

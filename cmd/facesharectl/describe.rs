@@ -76,7 +76,7 @@ pub(crate) fn describe(frame: &ServerFrame, view: &SessionView) -> Option<Line> 
         Instruction::MemberKnock(knock) if knock.state == member_knock::State::Waiting as i32 => {
             Some(Line::new(Kind::Trouble, format!("{} waits at the door", knock.nickname)))
         }
-        Instruction::MemberKnock(knock) => session(format!("{} no longer waits at the door", knock.nickname)),
+        Instruction::MemberKnock(knock) => session(format!("{} {}", knock.nickname, knock_end(knock.state))),
         Instruction::MoveAway(_) => Some(Line::new(Kind::Link, "the server is about to stop; moving to another")),
         Instruction::Welcome(_) | Instruction::Ack(_) | Instruction::Nack(_) | Instruction::SysHeart(_) | Instruction::TokenRenewed(_) => {
             None
@@ -109,6 +109,14 @@ fn member_change(view: &SessionView, now: &Member) -> String {
         (true, false) => format!("{who} is away"),
         (false, true) => format!("{who} is back"),
         _ => format!("{who} is connected with {} device{}", now.points.len(), if now.points.len() == 1 { "" } else { "s" }),
+    }
+}
+
+const fn knock_end(state: i32) -> &'static str {
+    match state {
+        s if s == member_knock::State::Admitted as i32 => "may come in",
+        s if s == member_knock::State::Denied as i32 => "was not let in",
+        _ => "no longer waits at the door",
     }
 }
 
@@ -187,8 +195,8 @@ mod tests {
     use entrance_client::SessionView;
     use faceshare_api::v1::server_frame::Instruction;
     use faceshare_api::v1::{
-        Ack, ActionSync, CancelFollow, Edge, FaceSession, FollowChange, FollowMe, FollowOther, Member, MemberChange, MemberJoin, Quit,
-        ServerFrame, SessEnd, SessionChange, View, action_sync,
+        Ack, ActionSync, CancelFollow, Edge, FaceSession, FollowChange, FollowMe, FollowOther, Member, MemberChange, MemberJoin,
+        MemberKnock, Quit, ServerFrame, SessEnd, SessionChange, View, action_sync, member_knock,
     };
 
     fn member(id: u64, nickname: &str) -> Member {
@@ -198,6 +206,10 @@ mod tests {
     fn view() -> SessionView {
         let members = [(1, member(1, "Ann")), (2, member(2, "Ben")), (3, member(3, "Eve"))].into();
         SessionView { me: 2, members, ..SessionView::default() }
+    }
+
+    fn knocks(state: member_knock::State) -> Instruction {
+        Instruction::MemberKnock(MemberKnock { nickname: "Kim".into(), state: state.into(), ..MemberKnock::default() })
     }
 
     #[test]
@@ -216,6 +228,8 @@ mod tests {
             (Instruction::CancelFollow(CancelFollow { suspend: 3 }), "Ann paused following (turned a page)"),
             (Instruction::FollowChange(FollowChange { presenting: None, edges }), "Ben (you) follows Ann; Eve follows Ben (you), sees Ann"),
             (Instruction::ActionSync(ActionSync { key: "view".into(), value: Some(place), ..ActionSync::default() }), "Ann is at page 3"),
+            (knocks(member_knock::State::Waiting), "Kim waits at the door"),
+            (knocks(member_knock::State::Denied), "Kim was not let in"),
             (Instruction::SessEnd(SessEnd { reason: 1 }), "the session has ended: the host ended it"),
             (
                 Instruction::SessionChange(SessionChange {

@@ -1,10 +1,13 @@
 //! The way in: become a guest, then make a session or show a code at the door.
 
 use crate::args::{Args, Command, Door as Shown};
+use crate::text;
 use anyhow::{Result, bail};
 use entrance_client::api::{Admitted, DeviceInfo, Door, Key, NewFaceSession, NumberCode};
 use entrance_client::stream::SessionTokens;
 use entrance_client::{Api, Format, Id, Settings};
+use faceshare_api::v1::face_session::Admission;
+use std::io::Write as _;
 use std::sync::Arc;
 
 /// A place in a session, not yet connected.
@@ -21,8 +24,9 @@ pub(crate) async fn enter(args: &Args) -> Result<Entered> {
     let api = Api::new(&args.server)?;
     api.sign_up_guest(&args.nickname.clone().unwrap_or_else(user_name)).await?;
     match &args.command {
-        Command::Create { title, max_members } => {
-            create(api, &NewFaceSession { title: title.clone(), max_members: *max_members, ..NewFaceSession::default() }).await
+        Command::Create { title, max_members, approval } => {
+            let admission = approval.then_some(Admission::Approval);
+            create(api, &NewFaceSession { title: title.clone(), max_members: *max_members, admission, ..NewFaceSession::default() }).await
         }
         Command::Join(shown) => join(api, &key(shown), false).await,
         Command::Watch(shown) => join(api, &key(shown), true).await,
@@ -38,12 +42,19 @@ pub(crate) async fn create(api: Api, new: &NewFaceSession) -> Result<Entered> {
     Ok(Entered { api, session, number_code: Some(created.number_code), read_only: false, settings })
 }
 
-/// Goes in by a code or an invite.
+/// Goes in by a code or an invite; waits for the host where the host decides.
 pub(crate) async fn join(api: Api, key: &Key, read_only: bool) -> Result<Entered> {
     let device = DeviceInfo { name: "terminal".into(), kind: "terminal".into() };
     let admitted: Admitted = match api.prejoin(key, Some(&device)).await? {
         Door::Admitted(admitted) => *admitted,
-        Door::Waiting { .. } => bail!("the host decides who comes in, and this client cannot wait at the door yet"),
+        Door::Waiting { wait_token, .. } => {
+            writeln!(std::io::stderr(), "The host decides who comes in; waiting at the door…")?;
+            match api.wait_for_host(&wait_token).await? {
+                Ok(admitted) => *admitted,
+                Err(refusal) => bail!(text::refusal(refusal)),
+            }
+        }
+        Door::Refused(refusal) => bail!(text::refusal(refusal)),
     };
     let session = Id(admitted.face_session.id);
     let settings = settings(&api, session, &admitted.websocket_url, &admitted.session_token);

@@ -33,6 +33,10 @@ pub(crate) enum Intent {
     LockDoor,
     Rotate,
     Remove(Option<u64>),
+    /// A knock; `None`: of who has waited longest.
+    Admit(Option<u64>),
+    /// The same.
+    Deny(Option<u64>),
     End,
     Confirm(bool),
     Quit,
@@ -65,6 +69,8 @@ pub(crate) fn from_key(key: KeyEvent, confirming: bool) -> Option<Intent> {
         KeyCode::Char('L') => Intent::LockDoor,
         KeyCode::Char('r') => Intent::Rotate,
         KeyCode::Char('x') => Intent::Remove(None),
+        KeyCode::Char('a') => Intent::Admit(None),
+        KeyCode::Char('d') => Intent::Deny(None),
         KeyCode::Char('E') => Intent::End,
         KeyCode::Char('q') => Intent::Quit,
         _ => return None,
@@ -73,7 +79,7 @@ pub(crate) fn from_key(key: KeyEvent, confirming: bool) -> Option<Intent> {
 
 /// What the lines are, for `help`.
 pub(crate) const LINE_HELP: &str = "present | stop | page N | next | back | scroll PERCENT | zoom FACTOR | point X% Y% | follow NAME | unfollow | \
-     suspend (again: go on) | invite ask|on|off | lock | door | rotate | remove NAME | end | who | sleep SECONDS | quit";
+     suspend (again: go on) | invite ask|on|off | lock | door | rotate | remove NAME | admit [NAME] | deny [NAME] | end | who | sleep SECONDS | quit";
 
 /// What a line means.
 ///
@@ -109,6 +115,8 @@ pub(crate) fn from_line(line: &str, view: &SessionView) -> Result<Intent, String
         "door" => Intent::LockDoor,
         "rotate" => Intent::Rotate,
         "remove" => Intent::Remove(Some(member(rest, view)?)),
+        "admit" => Intent::Admit(knock(rest, view)?),
+        "deny" => Intent::Deny(knock(rest, view)?),
         "end" => Intent::End,
         "quit" | "leave" => Intent::Quit,
         _ => return Err(format!("unknown command {word:?}; try help")),
@@ -135,16 +143,35 @@ fn member(text: &str, view: &SessionView) -> Result<u64, String> {
     }
 }
 
+/// Of whom waits at the door, by name or by the knock's id; nobody named is whoever came first.
+fn knock(text: &str, view: &SessionView) -> Result<Option<u64>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let named =
+        view.knocks.values().filter(|knock| knock.nickname.to_lowercase() == text.to_lowercase() || knock.knock_id.to_string() == text);
+    match named.map(|knock| knock.knock_id).collect::<Vec<u64>>().as_slice() {
+        [one] => Ok(Some(*one)),
+        [] => Err(format!("nobody at the door is called {text:?}")),
+        _ => Err(format!("several at the door are called {text:?}; say the id (see who)")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Intent, from_key, from_line};
     use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
     use entrance_client::SessionView;
-    use faceshare_api::v1::Member;
+    use faceshare_api::v1::{Member, MemberKnock};
 
     fn view() -> SessionView {
         let member = |id, nickname: &str| (id, Member { member_id: id, nickname: nickname.into(), ..Member::default() });
-        SessionView { members: [member(1, "Ann"), member(2, "Ben"), member(3, "Ben")].into(), ..SessionView::default() }
+        let knock = |knock_id, nickname: &str| (knock_id, MemberKnock { knock_id, nickname: nickname.into(), ..MemberKnock::default() });
+        SessionView {
+            members: [member(1, "Ann"), member(2, "Ben"), member(3, "Ben")].into(),
+            knocks: [knock(8, "Zoe"), knock(9, "Kim"), knock(10, "Kim")].into(),
+            ..SessionView::default()
+        }
     }
 
     #[test]
@@ -156,6 +183,9 @@ mod tests {
             ("point 50 75", Intent::Point(0.5, 0.75)),
             ("follow ann", Intent::Follow(Some(1))),
             ("follow 3", Intent::Follow(Some(3))),
+            ("admit", Intent::Admit(None)),
+            ("admit zoe", Intent::Admit(Some(8))),
+            ("deny 9", Intent::Deny(Some(9))),
             ("quit", Intent::Quit),
         ] {
             assert_eq!(from_line(line, &view()), Ok(intent), "{line}");
@@ -168,6 +198,8 @@ mod tests {
             ("page x", "not a page"),
             ("follow Zoe", "nobody here"),
             ("follow Ben", "several here"),
+            ("admit Ann", "nobody at the door"),
+            ("deny Kim", "several at the door"),
             ("zoom -1", "not a factor"),
             ("scroll 300", "not a percentage"),
             ("dance", "unknown command"),

@@ -157,6 +157,10 @@ impl Screen {
             let line = format!("{} [{}] {} {online}{edge}", member.nickname, member.member_id, text::role(member.role));
             self.print(&Line::new(Kind::Session, line))?;
         }
+        for knock in self.app.view.knocks.values() {
+            let line = format!("{} [{}] at the door", knock.nickname, knock.knock_id);
+            self.print(&Line::new(Kind::Session, line))?;
+        }
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Small texts: codes for reading aloud, times left, places, failures.
 
+use entrance_client::api::Refusal;
 use entrance_client::{CallError, Closed};
 use faceshare_api::v1::{View, follow_me, member, sess_end};
 use faceshare_api::wellknown::Timestamp;
@@ -71,6 +72,15 @@ pub(crate) const fn end_reason(reason: i32) -> &'static str {
         r if r == sess_end::Reason::HostEnded as i32 => "the host ended it",
         r if r == sess_end::Reason::AutoEnd as i32 => "the countdown ran out",
         _ => "the platform ended it",
+    }
+}
+
+/// Why one who waited does not come in.
+pub(crate) const fn refusal(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Denied => "the host did not let you in (DENIED)",
+        Refusal::Expired => "the host did not answer in time; knock again (EXPIRED)",
+        Refusal::Ended => "the session has ended (ENDED)",
     }
 }
 

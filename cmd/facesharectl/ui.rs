@@ -46,6 +46,9 @@ fn draw_header(frame: &mut Frame<'_>, app: &App, area: Rect, now_millis: i64) {
     if session.locked {
         first.push("   door locked".yellow());
     }
+    if !app.view.knocks.is_empty() {
+        first.push(format!("   {} at the door: a admit  d deny", app.view.knocks.len()).yellow().bold());
+    }
     if let Some(end) = app.view.auto_end {
         let left = end.ends_at.map_or_else(|| "soon".into(), |at| text::time_left(at, now_millis));
         first.push(format!("   ends in {left}").red().bold());

@@ -7,8 +7,8 @@ use entrance_client::{Closed, Event};
 use faceshare_api::v1::client_frame::Instruction as Say;
 use faceshare_api::v1::server_frame::Instruction;
 use faceshare_api::v1::{
-    ActionSync, CancelFollow, Edge, FaceSession, FollowChange, FollowMe, FollowOther, Member, Presenting, Quit, ServerFrame, Snapshot,
-    View, Welcome, action_sync, welcome,
+    ActionSync, Admit, CancelFollow, Deny, Edge, FaceSession, FollowChange, FollowMe, FollowOther, Member, MemberKnock, Presenting, Quit,
+    ServerFrame, Snapshot, View, Welcome, action_sync, member_knock, welcome,
 };
 use faceshare_api::wellknown::Timestamp;
 use std::time::Duration;
@@ -97,6 +97,21 @@ fn a_watcher_follows_each_presentation_once_and_can_do_little_else() {
     assert_eq!(presents(&mut eve, 2, &[]), follow);
     assert!(eve.want(Intent::Present).is_empty() && eve.want(Intent::End).is_empty());
     assert_eq!(eve.want(Intent::Quit), [Effect::Leave]);
+}
+
+#[test]
+fn who_waits_longest_is_answered_first_and_nobody_once_all_are() {
+    let mut ann = session(1, false);
+    let knock = |knock_id, state: member_knock::State| {
+        Instruction::MemberKnock(MemberKnock { knock_id, nickname: "Kim".into(), state: state.into(), ..MemberKnock::default() })
+    };
+    frame(&mut ann, 0, knock(8, member_knock::State::Waiting));
+    frame(&mut ann, 0, knock(9, member_knock::State::Waiting));
+    assert_eq!(ann.want(Intent::Admit(None)), [Effect::Say(Say::Admit(Admit { knock_id: 8 }))]);
+    frame(&mut ann, 0, knock(8, member_knock::State::Admitted));
+    assert_eq!(ann.want(Intent::Deny(None)), [Effect::Say(Say::Deny(Deny { knock_id: 9 }))]);
+    frame(&mut ann, 0, knock(9, member_knock::State::Denied));
+    assert!(ann.want(Intent::Admit(None)).is_empty());
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod types;
 pub use error::{ApiError, CallError, FieldError};
 pub use types::{
     Account, Admitted, CreatedFaceSession, Credentials, DeviceInfo, Door, FaceSessionPage, FaceSessionPatch, InvokeLink, Key,
-    NewFaceSession, NewInvokeLink, NumberCode, Preview, SessionGrant,
+    NewFaceSession, NewInvokeLink, NumberCode, Preview, Refusal, SessionGrant, Waited,
 };
 
 use entrance_pack::lenient;

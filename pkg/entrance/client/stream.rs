@@ -9,7 +9,7 @@
 //!
 //! Every queue is bounded. Keep reading events while you wait for an answer: with the event queue full nothing is read from the socket.
 
-mod backoff;
+pub(crate) mod backoff;
 mod driver;
 mod handle;
 mod link;

@@ -2,7 +2,8 @@
 
 use faceshare_api::v1::server_frame::Instruction;
 use faceshare_api::v1::{
-    Action, ActionSync, Edge, FaceSession, File, Member, Presenting, ServerFrame, SessionAutoEnd, Welcome, action, action_sync,
+    Action, ActionSync, Edge, FaceSession, File, Member, MemberKnock, Presenting, ServerFrame, SessionAutoEnd, Welcome, action,
+    action_sync, member_knock,
 };
 use std::collections::BTreeMap;
 
@@ -23,6 +24,8 @@ pub struct SessionView {
     pub files: BTreeMap<u64, File>,
     /// A running countdown.
     pub auto_end: Option<SessionAutoEnd>,
+    /// Who waits to be let in, by the knock's id; empty but for the host.
+    pub knocks: BTreeMap<u64, MemberKnock>,
     /// The latest value of each (sender, key) that reached this point.
     pub actions: BTreeMap<(u64, String), Action>,
     /// `Some` with a `SessEnd.Reason` once the session has ended.
@@ -47,6 +50,8 @@ impl SessionView {
             };
             self.count_members();
         }
+        // Whoever still waits is told again.
+        self.knocks.clear();
         if let Some(me) = welcome.self_ {
             (self.me, self.point) = (me.member_id, me.point_id);
         }
@@ -74,20 +79,26 @@ impl SessionView {
             Instruction::SessionChange(change) => {
                 self.face_session = change.face_session.clone().unwrap_or_default();
                 self.count_members();
+                if !self.is_host(self.me) {
+                    self.knocks.clear();
+                }
             }
+            Instruction::MemberKnock(knock) if knock.state == member_knock::State::Waiting as i32 => {
+                self.knocks.insert(knock.knock_id, knock.clone());
+            }
+            Instruction::MemberKnock(knock) => drop(self.knocks.remove(&knock.knock_id)),
             Instruction::ActionSync(sync) => {
                 self.actions.insert((frame.from, sync.key.clone()), latest(frame.from, sync));
             }
             // The wish; its effect comes as `followChange`.
             Instruction::FollowMe(_) | Instruction::CancelFollowMe(_) | Instruction::FollowOther(_) | Instruction::CancelFollow(_) => {}
-            // To this point alone, and about the connection or the door.
+            // To this point alone, and about the connection or the code.
             Instruction::Ack(_)
             | Instruction::Nack(_)
             | Instruction::SysHeart(_)
             | Instruction::TokenRenewed(_)
             | Instruction::MoveAway(_)
-            | Instruction::NumberCodeChange(_)
-            | Instruction::MemberKnock(_) => {}
+            | Instruction::NumberCodeChange(_) => {}
         }
     }
 

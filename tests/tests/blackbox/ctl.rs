@@ -34,6 +34,29 @@ async fn two_terminals_meet_by_the_code_one_presents_the_other_follows() {
 }
 
 #[tokio::test]
+async fn who_knocks_waits_until_the_host_at_its_terminal_has_decided() {
+    let server = Server::start().await;
+    let mut host = Terminal::open(&server, &["create", "--plain", "--nickname", "Ann", "--approval"]);
+    let code = code_in(&host.log.text("number code").await).expect("a code");
+    let join = |nickname| Terminal::open(&server, &["join", &code, "--plain", "--nickname", nickname]);
+    let mut ben = join("Ben");
+    ben.log.text("waiting at the door").await;
+    host.log.text("Ben waits at the door").await;
+    host.say("admit").await;
+    host.log.text("Ben may come in").await;
+    host.log.text("Ben joined").await;
+    ben.log.text("Ann [").await;
+    let mut eve = join("Eve");
+    host.log.text("Eve waits at the door").await;
+    host.say("deny eve").await;
+    host.log.text("Eve was not let in").await;
+    assert!(!eve.end().await, "{}", eve.log.tail());
+    eve.log.text("the host did not let you in").await;
+    ben.say("admit").await;
+    ben.log.text("nobody waits at the door").await;
+}
+
+#[tokio::test]
 async fn a_code_that_opens_nothing_is_said_and_fails() {
     let server = Server::start().await;
     let mut guest = Terminal::open(&server, &["join", "719428", "--plain", "--nickname", "Ben"]);

@@ -1,16 +1,20 @@
 //! One method per call of the contract's HTTP section that a client of the stream needs.
 
-use super::types::{Admitted, Members};
+use super::types::{Admitted, Members, Waited};
 use super::{
     Api, Call, CallError, CreatedFaceSession, Credentials, DeviceInfo, Door, FaceSessionPage, FaceSessionPatch, InvokeLink, Key,
     NewFaceSession, NewInvokeLink, NumberCode, Preview, SessionGrant,
 };
 use crate::Id;
-use faceshare_api::v1::{FaceSession, Member};
+use crate::stream::backoff::{Backoff, full_jitter};
+use faceshare_api::v1::{FaceSession, Member, MemberKnock};
 use faceshare_api::wellknown::Timestamp;
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+
+/// As often in a row a server may fail to answer whoever waits; about half a minute.
+const WAIT_TRIES: u32 = 12;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,7 +34,7 @@ struct InPreview {
 }
 
 #[derive(Serialize)]
-struct Knock<'a> {
+struct Prejoin<'a> {
     #[serde(flatten)]
     key: &'a Key,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,6 +47,20 @@ struct AtDoor {
     status: String,
     wait_token: Option<String>,
     expires_at: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct Knocks {
+    knocks: Vec<MemberKnock>,
+}
+
+fn door(answer: serde_json::Value) -> Result<Door, CallError> {
+    let at: AtDoor = serde_json::from_value(answer.clone())?;
+    Ok(match (at.status.as_str(), at.wait_token) {
+        ("WAITING", Some(wait_token)) => Door::Waiting { wait_token, expires_at: at.expires_at },
+        ("ADMITTED", _) => Door::Admitted(Box::new(entrance_pack::lenient::from_value::<Admitted>(answer)?)),
+        _ => Door::Refused(serde_json::from_value(at.status.into())?),
+    })
 }
 
 /// Every method fails with [`CallError`]: refused with a code of the contract, unreachable, or unreadable.
@@ -97,13 +115,55 @@ impl Api {
 
     /// Goes to the door with a number code or an invite.
     pub async fn prejoin(&self, key: &Key, device: Option<&DeviceInfo>) -> Result<Door, CallError> {
-        let call = Call::new("prejoin", Method::POST, "v1/face-sessions/prejoin").json(&Knock { key, device })?;
-        let answer: serde_json::Value = self.call(call).await?;
-        let door: AtDoor = serde_json::from_value(answer.clone())?;
-        match door.wait_token {
-            Some(wait_token) if door.status == "WAITING" => Ok(Door::Waiting { wait_token, expires_at: door.expires_at }),
-            _ => Ok(Door::Admitted(Box::new(entrance_pack::lenient::from_value::<Admitted>(answer)?))),
+        let call = Call::new("prejoin", Method::POST, "v1/face-sessions/prejoin").json(&Prejoin { key, device })?;
+        door(self.call(call).await?)
+    }
+
+    /// Asks what became of a knock: answered when the host has answered, or after 25 s with [`Door::Waiting`].
+    pub async fn wait(&self, wait_token: &str) -> Result<Door, CallError> {
+        let call = Call::new("wait", Method::POST, "v1/face-sessions/wait").json(&json!({ "waitToken": wait_token }))?;
+        door(self.call(call).await?)
+    }
+
+    /// Asks until there is an answer. A server that cannot be reached or has too much to do is asked again, for about half a minute.
+    pub async fn wait_for_host(&self, wait_token: &str) -> Result<Waited, CallError> {
+        let mut token = wait_token.to_owned();
+        let (mut backoff, mut failed) = (Backoff::new(full_jitter()), 0);
+        loop {
+            let at_least = match self.wait(&token).await {
+                Ok(Door::Admitted(admitted)) => return Ok(Ok(admitted)),
+                Ok(Door::Refused(refusal)) => return Ok(Err(refusal)),
+                Ok(Door::Waiting { wait_token, .. }) => {
+                    token = wait_token;
+                    failed = 0;
+                    backoff.reset();
+                    continue;
+                }
+                Err(error) if failed == WAIT_TRIES => return Err(error),
+                Err(CallError::Refused(error)) if matches!(error.code.as_str(), "RATE_LIMITED" | "UNAVAILABLE") => error.retry_after,
+                Err(CallError::Unreachable(_)) => None,
+                Err(error) => return Err(error),
+            };
+            failed += 1;
+            tokio::time::sleep(backoff.next(at_least)).await;
         }
+    }
+
+    /// Who waits to be let in; the host's right.
+    pub async fn knocks(&self, id: Id) -> Result<Vec<MemberKnock>, CallError> {
+        let path = format!("v1/face-sessions/{id}/knocks");
+        let answer: Knocks = self.call(Call::new("list_knocks", Method::GET, &path)).await?;
+        Ok(answer.knocks)
+    }
+
+    /// Lets somebody in who waits; the host's right.
+    pub async fn admit(&self, id: Id, knock: Id) -> Result<(), CallError> {
+        self.tell(Call::new("admit_knock", Method::POST, &format!("v1/face-sessions/{id}/knocks/{knock}/admit"))).await
+    }
+
+    /// Keeps somebody out who waits, for the rest of the session; the host's right.
+    pub async fn deny(&self, id: Id, knock: Id) -> Result<(), CallError> {
+        self.tell(Call::new("deny_knock", Method::POST, &format!("v1/face-sessions/{id}/knocks/{knock}/deny"))).await
     }
 
     /// A token for the stream: for that point, or for a new one.

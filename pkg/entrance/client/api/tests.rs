@@ -1,6 +1,6 @@
 //! Calls against a fake server that answers what the test says.
 
-use super::{Api, CallError, DeviceInfo, Door, Key};
+use super::{Api, CallError, DeviceInfo, Door, Key, Refusal};
 use crate::Id;
 use std::collections::VecDeque;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -92,6 +92,45 @@ async fn the_door_is_asked_in_the_contracts_words_and_its_answers_are_told_apart
     let asked = server.await.expect("joined");
     assert_eq!(asked[1].2, r#"{"device":{"kind":"terminal","name":"laptop"},"numberCode":"482 913"}"#);
     assert_eq!(asked[2].2, r#"{"inviteToken":"secret"}"#);
+}
+
+#[tokio::test]
+async fn who_waits_asks_again_until_the_host_has_answered() {
+    let waiting = |token: &str| format!(r#"{{"status": "WAITING", "waitToken": "{token}", "expiresAt": "2026-01-02T03:04:05.678Z"}}"#);
+    let admitted = r#"{"status": "ADMITTED", "faceSession": {"id": "5"}, "sessionToken": "s", "expiresAt": "2026-01-02T03:04:05.678Z",
+        "websocketUrl": "ws://h/v1/instructions"}"#;
+    let (api, server) = serve(&[(201, GUEST), (202, &waiting("w2")), (200, admitted), (200, r#"{"status": "DENIED"}"#)]).await;
+    api.sign_up_guest("Ann").await.expect("signs up");
+    let waited = api.wait_for_host("w1").await.expect("answered");
+    assert_eq!(waited.map(|admitted| admitted.session_token).as_deref(), Ok("s"));
+    assert_eq!(api.wait_for_host("w2").await.expect("answered").map(drop), Err(Refusal::Denied));
+    let asked = server.await.expect("joined");
+    assert!(asked[1..].iter().all(|(request, ..)| request == "POST /v1/face-sessions/wait"), "{asked:?}");
+    assert_eq!((asked[1].2.as_str(), asked[2].2.as_str()), (r#"{"waitToken":"w1"}"#, r#"{"waitToken":"w2"}"#));
+}
+
+#[tokio::test]
+async fn a_status_that_nobody_knows_is_no_admission() {
+    let (api, server) = serve(&[(201, GUEST), (200, r#"{"status": "SOMETHING_NEW"}"#)]).await;
+    api.sign_up_guest("Ann").await.expect("signs up");
+    assert!(matches!(api.wait_for_host("w").await, Err(CallError::Unreadable(_))));
+    server.await.expect("joined");
+}
+
+#[tokio::test]
+async fn the_host_sees_who_waits_and_answers() {
+    let knocks = r#"{"knocks": [{"knockId": "8", "nickname": "Ben", "device": {"name": "a", "kind": "b"}, "state": "WAITING"}]}"#;
+    let (api, server) = serve(&[(201, GUEST), (200, knocks), (204, ""), (204, "")]).await;
+    api.sign_up_guest("Ann").await.expect("signs up");
+    let knocks = api.knocks(Id(5)).await.expect("listed");
+    assert_eq!((knocks.len(), knocks[0].knock_id, knocks[0].nickname.as_str()), (1, 8, "Ben"));
+    api.admit(Id(5), Id(8)).await.expect("done");
+    api.deny(Id(5), Id(8)).await.expect("done");
+    let asked = server.await.expect("joined");
+    assert_eq!(
+        (asked[2].0.as_str(), asked[3].0.as_str()),
+        ("POST /v1/face-sessions/5/knocks/8/admit", "POST /v1/face-sessions/5/knocks/8/deny")
+    );
 }
 
 #[tokio::test]

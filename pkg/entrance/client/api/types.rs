@@ -162,12 +162,29 @@ pub enum Door {
     Admitted(Box<Admitted>),
     /// The host decides; ask again with the token.
     Waiting {
-        /// For `POST /v1/face-sessions/wait`.
+        /// For [`Api::wait`](super::Api::wait).
         wait_token: String,
         /// Then it is over.
         expires_at: Option<Timestamp>,
     },
+    /// Not to be had; said to those who waited.
+    Refused(Refusal),
 }
+
+/// How a wait ended without a seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Refusal {
+    /// The host did not let the caller in.
+    Denied,
+    /// Nobody answered in time; knocking again is fine.
+    Expired,
+    /// The session is over.
+    Ended,
+}
+
+/// How a wait ended.
+pub type Waited = Result<Box<Admitted>, Refusal>;
 
 /// The way into a session.
 #[derive(Debug, Clone, Deserialize)]

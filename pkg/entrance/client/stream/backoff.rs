@@ -10,29 +10,29 @@ const MOST: Duration = Duration::from_secs(5);
 pub type Jitter = Arc<dyn Fn(Duration) -> Duration + Send + Sync>;
 
 /// Uniform over the whole range, so that clients that lost the same server do not come back together.
-pub(super) fn full_jitter() -> Jitter {
+pub(crate) fn full_jitter() -> Jitter {
     Arc::new(|bound| bound.mul_f64(rand::random::<f64>()))
 }
 
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     jitter: Jitter,
     tries: u32,
 }
 
 impl Backoff {
-    pub(super) fn new(jitter: Jitter) -> Self {
+    pub(crate) fn new(jitter: Jitter) -> Self {
         Self { jitter, tries: 0 }
     }
 
     /// The next delay; never less than `at_least`, which is what a server asked for.
-    pub(super) fn next(&mut self, at_least: Option<Duration>) -> Duration {
+    pub(crate) fn next(&mut self, at_least: Option<Duration>) -> Duration {
         let bound = FIRST.saturating_mul(1 << self.tries.min(16)).min(MOST);
         self.tries += 1;
         let drawn = (self.jitter)(bound);
         at_least.map_or(drawn, |least| least.saturating_add(drawn))
     }
 
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.tries = 0;
     }
 }

@@ -6,7 +6,7 @@ use faceshare_api::v1::{
     Ack, Action, ActionSync, CancelAutoEnd, CancelFollow, CancelFollowMe, Edge, FaceSession, File, FileCreate, FileDelete, FollowChange,
     FollowMe, FollowOther, HttpQuit, Member, MemberChange, MemberJoin, MemberKnock, MoveAway, Nack, NumberCodeChange, Pointer, Presenting,
     Quit, ServerFrame, SessEnd, SessionAutoEnd, SessionChange, Snapshot, SysHeart, TokenRenewed, View, Welcome, action, action_sync,
-    welcome,
+    member_knock, welcome,
 };
 use faceshare_api::wellknown::Timestamp;
 
@@ -179,6 +179,40 @@ fn a_resume_keeps_the_session_and_a_snapshot_replaces_it() {
         ..Welcome::default()
     });
     assert_eq!((view.members.len(), view.seq, view.files.len()), (1, 1, 0));
+}
+
+#[test]
+fn who_waits_is_kept_until_answered_and_told_again_after_a_welcome() {
+    let knock = |knock_id, state: member_knock::State| {
+        frame(Instruction::MemberKnock(MemberKnock { knock_id, state: state.into(), ..MemberKnock::default() }))
+    };
+    let mut view = session();
+    for id in [7, 8, 9] {
+        view.apply(&knock(id, member_knock::State::Waiting));
+    }
+    view.apply(&knock(7, member_knock::State::Admitted));
+    view.apply(&knock(8, member_knock::State::Expired));
+    assert_eq!(view.knocks.keys().collect::<Vec<_>>(), [&9]);
+    view.welcome(&Welcome { resumed: true, seq: 5, ..Welcome::default() });
+    assert!(view.knocks.is_empty());
+}
+
+#[test]
+fn who_is_no_longer_the_host_sees_nobody_at_the_door() {
+    let mut view = session();
+    let host = |host_id| {
+        frame(Instruction::SessionChange(SessionChange { face_session: Some(FaceSession { host_id, ..FaceSession::default() }) }))
+    };
+    view.apply(&host(BEN));
+    view.apply(&frame(Instruction::MemberKnock(MemberKnock {
+        knock_id: 9,
+        state: member_knock::State::Waiting.into(),
+        ..MemberKnock::default()
+    })));
+    view.apply(&host(BEN));
+    assert_eq!(view.knocks.len(), 1);
+    view.apply(&host(ANN));
+    assert!(view.knocks.is_empty());
 }
 
 #[test]
