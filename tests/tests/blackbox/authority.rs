@@ -11,6 +11,9 @@ use std::collections::BTreeSet;
 /// The columns, in an order in which no caller's success takes away what the next one needs: the host, who may end it all, comes last.
 const CALLERS: [&str; 8] = ["none", "expired", "other token", "removed", "guest", "account", "member", "host"];
 
+/// The heading of the second table.
+const CLASSIC: &str = "## The classic API";
+
 /// Of every account.
 const PASSWORD: &str = "correct horse";
 
@@ -22,8 +25,21 @@ struct Row {
     answers: Vec<(String, String)>,
 }
 
+/// The first table of the page, of the calls that go by a bearer token.
 fn table() -> Vec<Row> {
-    let page = std::fs::read_to_string(workspace().join("docs/authority.md")).expect("the page");
+    rows(page().split(CLASSIC).next().expect("a part"))
+}
+
+/// The second, of those that go by a cookie.
+fn classic_table() -> Vec<Row> {
+    rows(page().split(CLASSIC).nth(1).expect("a part"))
+}
+
+fn page() -> String {
+    std::fs::read_to_string(workspace().join("docs/authority.md")).expect("the page")
+}
+
+fn rows(page: &str) -> Vec<Row> {
     let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
     let mut lines = page.lines().filter(|line| line.starts_with('|')).map(cells);
     let columns = lines.next().expect("a heading");
@@ -199,7 +215,7 @@ async fn every_caller_gets_what_the_table_says() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_call_is_in_the_table() {
-    let server = Server::start().await;
+    let server = Server::start_with(&[("classic.enabled", "true")]).await;
     let document = server.http().call(Method::GET, "/openapi.json", None, None).await.ok(200);
     let paths = document["paths"].as_object().expect("paths");
     let calls = paths.iter().flat_map(|(path, item)| {
@@ -207,6 +223,78 @@ async fn every_call_is_in_the_table() {
             item.as_object().expect("methods").keys().filter(|key| ["get", "put", "post", "patch", "delete"].contains(&key.as_str()));
         methods.map(move |method| format!("{} {path}", method.to_uppercase()))
     });
-    let listed = table().iter().map(|row| format!("{} {}", row.method, row.path)).collect::<BTreeSet<_>>();
+    let listed = table().iter().chain(&classic_table()).map(|row| format!("{} {}", row.method, row.path)).collect::<BTreeSet<_>>();
     assert_eq!(listed, calls.collect());
+}
+
+/// Signs up and in by the classic calls; the name and the cookie.
+async fn cookie(http: &Http) -> (String, String) {
+    let id = http.guest("namesake").await.id;
+    let name = format!("c{}", &id[id.len() - 12..]);
+    let who = json!({"username": name, "password": "secret"});
+    let ask = |call: &str| send(http.request(Method::POST, &format!("/api/entrytask/user/{call}")).json(&who));
+    assert_eq!(ask("signup").await.ok(200)["errCode"], "7");
+    let answer = ask("signin").await;
+    assert_eq!(answer.ok(200)["errCode"], "7");
+    let cookie = answer.header("set-cookie").split(';').next().expect("a cookie").to_owned();
+    (name, cookie)
+}
+
+/// A call that is good but for who makes it; the name of the code in its answer.
+async fn classic(http: &Http, row: &Row, name: &str, cookie: Option<&str>, foreign: bool) -> String {
+    let mut request = http.request(row.method.clone(), &row.path);
+    if let Some(cookie) = cookie {
+        request = request.header("cookie", cookie);
+    }
+    if foreign {
+        request = request.header("sec-fetch-site", "cross-site");
+    }
+    let request = match row.path.rsplit('/').next().expect("a name") {
+        "signup" => {
+            let id = http.guest("namesake").await.id;
+            request.json(&json!({"username": &id[id.len() - 12..], "password": "secret"}))
+        }
+        "signin" => request.json(&json!({"username": name, "password": "secret"})),
+        "update_nickname" => request.json(&json!({"nickname": "other"})),
+        "update_profile_pic" => {
+            let head = b"--cut\r\ncontent-disposition: form-data; name=\"profilePic\"; filename=\"a.png\"\r\n\r\n";
+            let body = [head.as_slice(), &PNG, b"\r\n--cut--\r\n"].concat();
+            request.header("content-type", "multipart/form-data; boundary=cut").body(body)
+        }
+        _ => request,
+    };
+    let said = send(request).await.ok(200)["errMsg"].as_str().expect("a code").to_owned();
+    if said == "success" { "yes".to_owned() } else { said }
+}
+
+#[tokio::test]
+async fn every_cookie_gets_what_the_classic_table_says() {
+    let settings = [("classic.enabled", "true"), ("argon2.test_parameters", "true"), ("benchmark.enabled", "true")];
+    let server = Server::start_with(&settings).await;
+    let http = server.http();
+    let guest = http.guest("guest").await;
+    let stream_token = http.create(&guest, json!({})).await["sessionToken"].as_str().expect("a token").to_owned();
+    let others = [&guest.access, &stream_token].map(|token| format!("sessionID={token}"));
+    let (_, over) = cookie(&http).await;
+    assert_eq!(send(http.request(Method::GET, "/api/entrytask/user/signout").header("cookie", &over)).await.ok(200)["errCode"], "7");
+    let mut wrong = Vec::new();
+    for row in classic_table() {
+        for (caller, expected) in &row.answers {
+            let (name, own) = cookie(&http).await;
+            let cookies: Vec<Option<&str>> = match caller.as_str() {
+                "none" => vec![None],
+                "signed out" => vec![Some(&over)],
+                "other token" => others.iter().map(|other| Some(other.as_str())).collect(),
+                "account" | "other site" => vec![Some(&own)],
+                _ => panic!("nobody is called {caller}"),
+            };
+            for cookie in cookies {
+                let got = classic(&http, &row, &name, cookie, caller == "other site").await;
+                if &got != expected {
+                    wrong.push(format!("{} {} as {caller}: {got}, not {expected}", row.method, row.path));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }

@@ -204,15 +204,15 @@ impl Actor {
             }
         }
         let following = self.turn_to_roots(&entry.changes);
-        let told = self.door.follow(&entry.changes);
-        for knock in told {
-            self.fanout.tell_member(self.door.host(), &ServerFrame::notice(entry.at, Notice::MemberKnock(knock)));
-        }
         let mut seq = before;
         for event in &entry.events {
             seq = seq.plus(1);
             let frame = ServerFrame { seq, at: entry.at, from: entry.from, statement: Statement::Event(event.clone()) };
             self.fanout.broadcast(&frame);
+        }
+        // Behind the frames: whoever is told of knocks knows by then that it is the host.
+        for knock in self.door.follow(&entry.changes) {
+            self.fanout.tell_member(self.door.host(), &ServerFrame::notice(entry.at, Notice::MemberKnock(knock)));
         }
         for member in following {
             if let Some(root) = self.fanout.root(member) {

@@ -76,7 +76,33 @@ async fn a_host_that_reconnects_sees_who_waits(format: Format) {
     assert!(after.before.iter().all(|frame| frame["memberKnock"].is_null()), "{after:?}");
 }
 
-in_both_formats!(who_is_admitted_in_the_stream_comes_in, a_host_that_reconnects_sees_who_waits);
+async fn a_new_host_sees_who_waits_and_lets_them_in(format: Format) {
+    let (mut meeting, mut sockets) = Meeting::with(format, 2, &[], json!({"hostLeft": "PROMOTE"})).await;
+    meeting.http.patch(&meeting.path(""), meeting.access(0), json!({"admission": "APPROVAL"})).await.ok(200);
+    for socket in &mut sockets {
+        socket.expect("sessionChange").await;
+    }
+    let (mut host, mut heir) = (sockets.remove(0), sockets.remove(0));
+    let (guest, token) = knock(&meeting, "ben").await;
+    let id = told(&mut host, "ben", "WAITING").await;
+    heir.refused(json!({"admit": {"knockId": id}}), "FORBIDDEN").await;
+
+    host.ask(json!({"quit": {}})).await.ack();
+    for name in ["quit", "sessionChange", "memberChange"] {
+        heir.expect(name).await;
+    }
+    assert_eq!(told(&mut heir, "ben", "WAITING").await, id);
+    let admitted = heir.ask(json!({"admit": {"knockId": id}})).await;
+    assert_eq!(admitted.before[0]["memberKnock"]["state"], "ADMITTED", "{admitted:?}");
+    let answer = wait(&meeting, &guest, &token).await.ok(200);
+    assert_eq!(answer["status"], "ADMITTED");
+    meeting.tokens.push(answer["sessionToken"].as_str().expect("a session token").to_owned());
+    meeting.guests.push(guest);
+    let newcomer = meeting.connect(2).await;
+    assert_eq!(heir.expect("memberJoin").await["memberJoin"]["member"]["memberId"], newcomer.member());
+}
+
+in_both_formats!(who_is_admitted_in_the_stream_comes_in, a_host_that_reconnects_sees_who_waits, a_new_host_sees_who_waits_and_lets_them_in,);
 
 #[tokio::test]
 async fn over_http_the_host_alone_sees_and_answers() {
@@ -148,6 +174,21 @@ async fn so_many_may_wait_and_no_more() {
     let again = meeting.http.prejoin(&waiting[0].0, &meeting.code).await.ok(202);
     assert!(again["waitToken"].is_string(), "who waits goes on waiting: {again}");
     assert_eq!(meeting.http.get(&meeting.path("/knocks"), meeting.access(0)).await.ok(200)["knocks"].as_array().map(Vec::len), Some(3));
+}
+
+#[tokio::test]
+async fn fifty_may_wait_at_one_session_whatever_their_addresses() {
+    let (meeting, _host) = guarded(Format::Json, &[("limits.knocks_per_address", "1000")]).await;
+    for index in 0..50 {
+        knock(&meeting, &format!("guest {index}")).await;
+    }
+    let late = meeting.http.guest("late").await;
+    meeting.http.prejoin(&late, &meeting.code).await.problem(422, "LIMIT_EXCEEDED");
+    let knocks = meeting.http.get(&meeting.path("/knocks"), meeting.access(0)).await.ok(200);
+    assert_eq!(knocks["knocks"].as_array().map(Vec::len), Some(50));
+    let first = knocks["knocks"][0]["knockId"].as_str().expect("an id");
+    meeting.http.post(&meeting.path(&format!("/knocks/{first}/admit")), meeting.access(0), json!({})).await.ok(204);
+    meeting.http.prejoin(&late, &meeting.code).await.ok(202);
 }
 
 #[tokio::test]
