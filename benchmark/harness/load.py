@@ -52,14 +52,18 @@ def stream(arguments, target="faceshare", server=None, settings=()):
     return record
 
 
-def wrk(server, path, headers, seconds, connections=64):
-    """Requests per second of one GET, kept connections, one load thread; anything but 2xx spoils the run."""
-    script = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
-    command = ["taskset", "-c", servers.LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
+def wrk_command(server, path, headers, seconds, connections=64, script="get.lua", arguments=()):
+    """wrk with kept connections and one thread, on the processor of the load; run it in the folder of its scripts."""
+    command = ["taskset", "-c", servers.LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "120s"]
+    command += [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
+    return [*command, "-s", script, server.url + path, *(["--", *arguments] if arguments else [])]
+
+
+def wrk(server, path, headers, seconds, connections=64, script="get.lua", arguments=()):
+    """Requests per second; anything but 2xx, and what the script calls wrong, spoils the run."""
+    command = wrk_command(server, path, headers, seconds, connections, script, arguments)
     before = server.cpu_seconds()
-    done = subprocess.run(
-        [*command, *script, "-s", str(WRK / "get.lua"), server.url + path], capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
+    done = subprocess.run(command, cwd=WRK, capture_output=True, text=True, timeout=PATIENCE, check=False)
     used = server.cpu_seconds() - before
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode != 0 or not lines:
