@@ -52,7 +52,7 @@ async function meet() {
 
   await test("one creates a session, the other joins by its number code", async () => {
     const created = await post("/v1/face-sessions", ann.access, { title: "Draft" }, 201);
-    session = created.faceSession;
+    session = { ...created.faceSession, code: created.numberCode.code };
     assert.match(created.numberCode.code, /^[1-9]\d{5,11}$/);
     assert.match(created.numberCode.expiresAt, TIME);
     const body = { numberCode: created.numberCode.code, device: { name: "Ben's phone", kind: "phone" } };
@@ -156,6 +156,28 @@ async function meet() {
     const change = missed.at(-1).followChange;
     assert.equal(change.presenting, undefined);
     assert.deepEqual(change.edges, [{ memberId: ben.id, target: ann.id, root: ann.id, reason: "RESTORED" }]);
+  });
+
+  await test("where the host decides, one knocks, waits, and is let in", async () => {
+    await http("PATCH", `/v1/face-sessions/${session.id}`, { token: ann.access, body: { admission: "APPROVAL" }, status: 200 });
+    for (const { line } of [ann, ben]) {
+      assert.equal((await line.until("sessionChange")).sessionChange.faceSession.admission, "APPROVAL");
+    }
+    const eve = await post("/v1/guests", undefined, { nickname: "Eve" }, 201);
+    const device = { name: "Eve's laptop", kind: "laptop" };
+    const knocked = await post("/v1/face-sessions/prejoin", eve.accessToken, { numberCode: session.code, device }, 202);
+    assert.equal(knocked.status, "WAITING");
+    const { seq, memberKnock } = await ann.line.until("memberKnock");
+    const { knockId, expiresAt, ...told } = memberKnock;
+    assert.deepEqual([seq, told], [undefined, { nickname: "Eve", device, state: "WAITING" }]);
+    assert.equal(expiresAt, knocked.expiresAt);
+    assert.equal((await ben.line.ask({ admit: { knockId } })).nack?.code, "FORBIDDEN");
+    const { nack, before } = await ann.line.ask({ admit: { knockId } });
+    assert.equal(nack, undefined);
+    assert.deepEqual(before.map((frame) => frame.memberKnock?.state), ["ADMITTED"]);
+    const admitted = await post("/v1/face-sessions/wait", eve.accessToken, { waitToken: knocked.waitToken }, 200);
+    assert.equal(admitted.status, "ADMITTED");
+    assert.equal(admitted.faceSession.id, session.id);
   });
 
   await test("who leaves sees its own frame, its answer, and the end", async () => {
