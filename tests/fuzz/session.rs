@@ -4,9 +4,9 @@ use crate::client::Client;
 use crate::frames;
 use crate::story::{self, BEGINNING, Happening, PEOPLE, Setting};
 use crate::{truths, wire};
-use faceshare_biz::domain::instruction::{Action, ActionKey, ActionValue, Epoch, Notice, ServerFrame};
-use faceshare_biz::domain::{MemberId, PointId, Timestamp};
-use faceshare_exec::{ActionTable, ActionVerdict, Entry, Input, Reject, Rules, State, Step, Via, apply, step};
+use faceshare_biz::domain::instruction::{Action, ActionKey, ActionValue, Command, Epoch, Notice, ServerFrame};
+use faceshare_biz::domain::{KnockId, MemberId, PointId, Timestamp};
+use faceshare_exec::{ActionTable, ActionVerdict, Arrival, Entry, Input, KnockAnswer, Reject, Rules, State, Step, Via, apply, step};
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -39,13 +39,14 @@ struct Session {
     watchers: VecDeque<Watcher>,
     incarnation: u64,
     epochs: u32,
+    knocks: u64,
 }
 
 impl Session {
     fn open(Setting { genesis, rules, crowd }: Setting) -> Self {
         let state = State::open(genesis, BEGINNING + rules.seat, BEGINNING);
         let (positions, watchers) = (ActionTable::default(), VecDeque::new());
-        let mut session = Self { state, rules, now: BEGINNING, positions, watchers, incarnation: 0, epochs: 0 };
+        let mut session = Self { state, rules, now: BEGINNING, positions, watchers, incarnation: 0, epochs: 0, knocks: 0 };
         session.watch();
         for who in 0..crowd.min(PEOPLE) {
             session.happen(Happening::Comes(story::profile(who, false), story::point(who, 0)));
@@ -82,6 +83,12 @@ impl Session {
             }
             Happening::ClockGoesBack(span) => self.now = self.now - span,
             Happening::Watch => self.watch(),
+            Happening::Knocks(profile, point, approval, via, origin) => {
+                self.knocks += 1;
+                let knock = KnockId::new(self.knocks).expect("an id");
+                self.put(Input::Arrive(Box::new(Arrival { profile, point, device: None, via, approval, knock, origin })));
+            }
+            Happening::Answers { by, back, answer, nonce } => self.answer(by, self.knocks.saturating_sub(back), answer, nonce),
         }
     }
 
@@ -126,6 +133,21 @@ impl Session {
         if wants_once && !self.state.is_ended() {
             let again = step(&self.state, &self.rules, self.now, input);
             assert_eq!(again, Ok(Step::Repeated(before.seq().plus(1))), "a repeat");
+        }
+    }
+
+    fn answer(&mut self, by: Option<MemberId>, number: u64, answer: KnockAnswer, nonce: Option<u64>) {
+        let by = by.unwrap_or_else(|| self.state.host());
+        let point = self.state.present().find(|(id, _)| *id == by).and_then(|(_, p)| p.points.keys().next().copied());
+        match (nonce, point, KnockId::new(number), answer) {
+            (Some(nonce), Some(point), knock, KnockAnswer::Admit) => {
+                self.put(Input::Command { member: by, point, nonce, command: Command::Admit { knock } });
+            }
+            (Some(nonce), Some(point), knock, KnockAnswer::Deny) => {
+                self.put(Input::Command { member: by, point, nonce, command: Command::Deny { knock } });
+            }
+            (_, _, Some(knock), answer) => self.put(Input::AnswerKnock { by, knock, answer }),
+            (_, _, None, _) => {}
         }
     }
 

@@ -4,9 +4,9 @@
 //! text of bytes is a story, and one that is cut, spliced or changed in a byte is mostly the same one: what a fuzzer needs.
 
 use faceshare_biz::domain::facesession::{Admission, HostLeft};
-use faceshare_biz::domain::instruction::{Command, Device, Epoch, Invite, Lock, Profile, Suspend};
+use faceshare_biz::domain::instruction::{Command, Device, Epoch, Invite, Lock, Origin, Profile, Suspend};
 use faceshare_biz::domain::{KnockId, MemberId, Nickname, PointId, SessionId, Timestamp, Title};
-use faceshare_exec::{Genesis, Patch, Rules, Via};
+use faceshare_exec::{Genesis, KnockAnswer, Patch, Rules, Via};
 use std::time::Duration;
 
 /// Bytes of the setting, and of each happening.
@@ -19,7 +19,8 @@ pub const LONGEST: usize = 250;
 pub const PEOPLE: u8 = 8;
 
 /// The kinds of happenings, by their first byte; one that stands more than once happens more often.
-pub const KINDS: [Kind; 32] = {
+/// Others come behind them: a story that is told already must stay the same.
+pub const KINDS: [Kind; 36] = {
     use Kind::*;
     [
         FollowOther,
@@ -54,6 +55,10 @@ pub const KINDS: [Kind; 32] = {
         CancelFollow,
         Waits,
         Loses, // ... and more of some
+        Knocks,
+        Answers,
+        Knocks,
+        Answers,
     ]
 };
 
@@ -86,6 +91,8 @@ pub enum Kind {
     Sleeps,
     ClockGoesBack,
     Watch,
+    Knocks,
+    Answers,
 }
 
 /// One thing that happens.
@@ -115,6 +122,15 @@ pub(crate) enum Happening {
     ClockGoesBack(Duration),
     /// A client and a replica begin to watch.
     Watch,
+    /// Comes by a code or an invite, and knocks if it must; its knock is the next one.
+    Knocks(Profile, PointId, bool, Via, Option<Origin>),
+    /// An answer to one of the latest knocks, by the host or by somebody else, said over HTTP or, with a nonce, in the stream.
+    Answers {
+        by: Option<MemberId>,
+        back: u64,
+        answer: KnockAnswer,
+        nonce: Option<u64>,
+    },
 }
 
 /// How a session is set up.
@@ -186,6 +202,16 @@ fn happening(what: u8, who: u8, a: u8, b: u8) -> Happening {
         Kind::Waits => Happening::Waits(span(a, b)),
         Kind::Sleeps => Happening::Sleeps(span(a, b)),
         Kind::ClockGoesBack => Happening::ClockGoesBack(span(a % 8, b)),
+        Kind::Knocks => {
+            let origin = pick(&[None, Some(Origin(1)), Some(Origin(2))], a);
+            Happening::Knocks(profile(who, false), point(who, a), b & 1 == 0, pick(&[Via::Code, Via::Invite], b >> 1), origin)
+        }
+        Kind::Answers => Happening::Answers {
+            by: (b & 7 == 7).then(|| member(who)),
+            back: u64::from(a >> 1) % 8,
+            answer: pick(&[KnockAnswer::Admit, KnockAnswer::Deny], a),
+            nonce: (b & 8 == 0).then_some(u64::from(b >> 4)),
+        },
     }
 }
 

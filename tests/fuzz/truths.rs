@@ -12,6 +12,7 @@ pub(crate) fn check(before: &State, entry: &Entry, after: &State, rules: &Rules)
     terms_only_rise(before, after);
     roots_are_ends_of_chains(after);
     places_and_points_are_consistent(after);
+    knocks_end_once(before, entry, after, rules);
     deadlines_cover_what_waits(after, rules);
 }
 
@@ -37,6 +38,28 @@ fn removed_people_stay_out(before: &State, entry: &Entry, after: &State) {
         let removed = |state: &State| state.person(who).is_some_and(|p| p.standing == Standing::Removed);
         let forgotten = entry.changes.iter().any(|c| matches!(c, Change::Forgotten { member } if *member == who));
         assert!(!removed(before) || removed(after) || forgotten, "{who} was removed and is back");
+    }
+}
+
+/// Who waits at the door is nobody here, and waits until there is one answer; a denied one stays out.
+fn knocks_end_once(before: &State, entry: &Entry, after: &State, rules: &Rules) {
+    for knock in before.waiting() {
+        let now = after.knock(knock.id).expect("a knock that waited is remembered");
+        assert_eq!((&now.profile, now.until), (&knock.profile, knock.until), "a knock changed");
+    }
+    for knock in after.waiting() {
+        let who = knock.profile.id;
+        assert!(after.present().all(|(id, _)| id != who), "{who} waits and is here");
+        assert!(!after.is_denied(who), "{who} was denied and waits");
+        assert_eq!(after.waiting().filter(|other| other.profile.id == who).count(), 1, "{who} waits twice");
+        let waited = before.knock(knock.id);
+        assert!(waited.is_none_or(|before| before.waits()), "{:?} was over and waits again", knock.id);
+        assert!(waited.is_some() || before.waiting().count() < rules.knocks, "more wait than may");
+    }
+    for who in (1..=8).filter_map(MemberId::new) {
+        let forgotten = entry.changes.iter().any(|c| matches!(c, Change::Forgotten { member } if *member == who));
+        assert!(!before.is_denied(who) || after.is_denied(who) || forgotten, "{who} was denied and is let in");
+        assert!(!after.is_denied(who) || after.present().all(|(id, _)| id != who), "{who} was denied and is here");
     }
 }
 
@@ -100,6 +123,7 @@ fn deadlines_cover_what_waits(state: &State, rules: &Rules) {
         return assert_eq!(next, None, "a deadline after the end");
     }
     let losses = state.present().flat_map(|(_, p)| p.points.values().filter_map(|p| p.announce_at).chain(p.away_until));
+    let losses = losses.chain(state.waiting().map(|knock| knock.until));
     if let Some(earliest) = losses.min() {
         assert!(next.is_some_and(|at| at <= earliest), "{next:?}, and somebody waits for {earliest:?}");
     }
