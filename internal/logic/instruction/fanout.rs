@@ -73,28 +73,15 @@ pub(crate) struct Fanout {
     codec: Arc<dyn FrameCodec>,
     /// Those to whom something was said since the last flush.
     told: Vec<Arc<Outbound>>,
-    /// A position that is all that was said since the last flush, to whomever: it need not wait with each of its receivers.
-    sole: Option<(Timestamp, SentAction)>,
 }
 
 impl Fanout {
     pub(crate) fn new(codec: Arc<dyn FrameCodec>, roots: HashMap<MemberId, MemberId>) -> Self {
-        Self { points: BTreeMap::new(), roots, audiences: HashMap::new(), codec, told: Vec::new(), sole: None }
+        Self { points: BTreeMap::new(), roots, audiences: HashMap::new(), codec, told: Vec::new() }
     }
 
     /// Writes what was said.
     pub(crate) async fn flush(&mut self) {
-        if let Some((at, sent)) = self.sole.take() {
-            let frame = position(at, &sent);
-            let mut showing = Showing::new(&frame, &sent, self.codec.as_ref());
-            let audience = audience(&mut self.audiences, &self.points, &self.roots, sent.from);
-            for (written, attached) in audience.iter().enumerate() {
-                if written % TURN == TURN - 1 {
-                    tokio::task::yield_now().await;
-                }
-                attached.outbound.show_now(showing.shown(attached.format));
-            }
-        }
         for (written, outbound) in self.told.drain(..).enumerate() {
             if written % TURN == TURN - 1 {
                 tokio::task::yield_now().await;
@@ -118,7 +105,6 @@ impl Fanout {
 
     /// Takes a connection in; the one that held the point before is told that it is replaced.
     pub(crate) fn attach(&mut self, attached: Attached) {
-        self.settle();
         self.audiences.clear();
         if let Some(old) = self.points.insert(attached.point, attached) {
             old.outbound.close(CloseReason::Replaced);
@@ -127,7 +113,6 @@ impl Fanout {
 
     /// Lets a connection go; one that was replaced is gone already.
     pub(crate) fn detach(&mut self, point: PointId, incarnation: u64) {
-        self.settle();
         if self.get(point, incarnation).is_some() {
             self.points.remove(&point);
             self.audiences.clear();
@@ -145,7 +130,6 @@ impl Fanout {
     }
 
     fn tell_those(&mut self, whom: impl Fn(&Attached) -> bool, frame: &ServerFrame) {
-        self.settle();
         let mut encoding = Encoding::new(frame, self.codec.as_ref());
         for attached in self.points.values().filter(|a| whom(a)) {
             if attached.outbound.queue(encoding.bytes(attached.format)) {
@@ -156,7 +140,6 @@ impl Fanout {
 
     /// To one connection, if it still holds its point.
     pub(crate) fn tell(&mut self, point: PointId, incarnation: u64, frame: &ServerFrame) {
-        self.settle();
         if let Some(attached) = self.get(point, incarnation)
             && attached.outbound.queue(self.codec.encode(attached.format, frame))
         {
@@ -170,25 +153,8 @@ impl Fanout {
         !audience(&mut self.audiences, &self.points, &self.roots, from).is_empty()
     }
 
-    /// A position, to those whose root is its sender. How many points it goes to.
+    /// A position, to those whose root is its sender. How many points it went to.
     pub(crate) fn show(&mut self, at: Timestamp, sent: SentAction) -> usize {
-        if self.sole.is_none() && self.told.is_empty() {
-            let audience = audience(&mut self.audiences, &self.points, &self.roots, sent.from).len();
-            self.sole = Some((at, sent));
-            return audience;
-        }
-        self.settle();
-        self.put(at, sent)
-    }
-
-    /// Something else is said, or changed: what seemed to be all takes its place in the order of things.
-    fn settle(&mut self) {
-        if let Some((at, sent)) = self.sole.take() {
-            self.put(at, sent);
-        }
-    }
-
-    fn put(&mut self, at: Timestamp, sent: SentAction) -> usize {
         let frame = position(at, &sent);
         let mut showing = Showing::new(&frame, &sent, self.codec.as_ref());
         let audience = audience(&mut self.audiences, &self.points, &self.roots, sent.from);
@@ -214,7 +180,6 @@ impl Fanout {
         if sent.is_empty() {
             return;
         }
-        self.settle();
         let receivers: Vec<&Attached> = self.points.values().filter(|a| whom(a)).collect();
         for sent in sent {
             let frame = position(at, sent);
@@ -234,7 +199,6 @@ impl Fanout {
 
     /// Sets whose position a member is shown; what waits for it from the one before is dropped. Whether it is another one.
     pub(crate) fn set_root(&mut self, member: MemberId, root: Option<MemberId>) -> bool {
-        self.settle();
         let before = match root {
             Some(root) => self.roots.insert(member, root),
             None => self.roots.remove(&member),
@@ -252,24 +216,21 @@ impl Fanout {
     }
 
     /// This is the presenting term from here on: what waits from another is dropped.
-    pub(crate) fn set_term(&mut self, term: Option<u32>) {
-        self.settle();
+    pub(crate) fn set_term(&self, term: Option<u32>) {
         for attached in self.points.values() {
             attached.outbound.forget_terms_but(term);
         }
     }
 
     /// Closes the connections of one member, after what is queued for them.
-    pub(crate) fn close_member(&mut self, member: MemberId, reason: CloseReason) {
-        self.settle();
+    pub(crate) fn close_member(&self, member: MemberId, reason: CloseReason) {
         for attached in self.points.values().filter(|a| a.member == member) {
             attached.outbound.close(reason);
         }
     }
 
     /// Closes all connections, after what is queued for them.
-    pub(crate) fn close_all(&mut self, reason: CloseReason) {
-        self.settle();
+    pub(crate) fn close_all(&self, reason: CloseReason) {
         for attached in self.points.values() {
             attached.outbound.close(reason);
         }

@@ -171,25 +171,6 @@ impl Outbound {
         desk.wants_flush()
     }
 
-    /// Shows a position now: written at once where nothing waits before it, or else as [`show`](Self::show) and [`flush`](Self::flush).
-    pub(crate) fn show_now(&self, position: Arc<Shown>) {
-        let mut desk = self.lock();
-        if desk.is_shut() {
-            return;
-        }
-        let mut written = 0;
-        if let (Pen::Free, true, Some(direct)) = (desk.pen, desk.waiting.is_empty(), &desk.direct) {
-            // Of a peer that is gone its own task hears.
-            written = direct.write_now(&[IoSlice::new(&position.frame)]).unwrap_or(0);
-            if written == position.frame.len() {
-                return;
-            }
-        }
-        desk.waiting.show(position);
-        desk.waiting.written(written);
-        self.write_or_wake(desk);
-    }
-
     /// Writes what waits, or wakes the task that will.
     pub fn flush(&self) {
         self.write_or_wake(self.lock());

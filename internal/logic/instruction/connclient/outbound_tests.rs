@@ -13,11 +13,6 @@ fn show(outbound: &Outbound, from: MemberId, key: &str, term: u32, text: &'stati
     outbound.show(Arc::new(Shown { from, key, term, frame: Bytes::from_static(text.as_bytes()) }))
 }
 
-fn show_now(outbound: &Outbound, text: &'static str) {
-    let key = ActionKey::new("view", 32).expect("short");
-    outbound.show_now(Arc::new(Shown { from: member(1), key, term: 0, frame: Bytes::from_static(text.as_bytes()) }));
-}
-
 /// What the task of a connection without a direct way finds.
 fn taken(outbound: &Outbound) -> (Vec<Bytes>, Option<CloseReason>) {
     let mut batch = Vec::new();
@@ -236,32 +231,4 @@ fn what_waits_behind_a_replay_that_was_not_finished_is_not_sent_with_the_goodbye
     outbound.open(None);
     outbound.push(Bytes::from_static(b"live"));
     assert_eq!(outbound.retire(), ["live"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_position_alone_is_written_at_once_as_far_as_the_socket_takes_it() {
-    for room in 0..=3 {
-        let (outbound, socket) = at_rest(10, 100);
-        socket.takes(room);
-        show_now(&outbound, "one");
-        let begun = socket.read();
-        assert_eq!((begun.as_str(), is_woken(&outbound).await), (&"one"[..room], room < 3));
-        // Of what has begun the rest comes; what has not gives way to what is newer.
-        show_now(&outbound, "two");
-        socket.takes(usize::MAX);
-        assert_eq!(next(&outbound), Next::Rest);
-        let expected = if room == 0 { "two" } else { "onetwo" };
-        assert_eq!(format!("{begun}{}", socket.read()), expected, "{room}");
-    }
-}
-
-#[test]
-fn a_position_alone_comes_after_what_waits_and_not_after_the_close() {
-    let (outbound, socket) = at_rest(10, 100);
-    assert!(outbound.queue(Bytes::from_static(b"answer")));
-    show_now(&outbound, "view");
-    assert_eq!(socket.read(), "answerview");
-    outbound.close(CloseReason::Left);
-    show_now(&outbound, "late");
-    assert_eq!((next(&outbound), socket.read().as_str()), (Next::Close(CloseReason::Left), ""));
 }
