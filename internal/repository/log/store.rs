@@ -12,9 +12,9 @@ use std::path::Path;
 
 /// The layout of the tables below. A file of a later one is refused.
 const FORMAT: i64 = 1;
-/// Pages of write-ahead log (4 KiB each) after which a commit also moves them into the file: 64 MiB. Fewer would make more commits wait
-/// for that, more would make those that do wait longer.
-const CHECKPOINT_PAGES: u32 = 16_000;
+/// Pages of write-ahead log (4 KiB each) after which a commit also moves them into the file: 4 MiB. How long that commit takes grows with
+/// them, and with it the answers to everybody who waits.
+const CHECKPOINT_PAGES: u32 = 1_000;
 /// Bytes to which the write-ahead log's file is cut back after a burst.
 const WAL_BYTES: u32 = 64 << 20;
 /// KiB of pages that the writer keeps in memory: the ends of a thousand logs, which is where it writes. What is not among them comes from
