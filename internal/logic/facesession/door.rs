@@ -57,10 +57,11 @@ impl FaceSessions {
 
     /// The host sent somebody away: if it was a guest, those who come from where it came must be let in for a while.
     pub(super) async fn bar_address_of(&self, id: SessionId, member: MemberId) -> Result<()> {
-        let Some(address) = self.deps.addresses.last_of(id, member) else { return Ok(()) };
         let guest = self.deps.sessions.read(id, move |state| state.profile(member).is_some_and(|p| p.guest)).await?;
         if guest {
-            bar(&*self.deps.budgets, id, address, self.now()).await?;
+            for address in self.deps.addresses.all_of(id, member) {
+                bar(&*self.deps.budgets, id, address, self.now()).await?;
+            }
         }
         Ok(())
     }

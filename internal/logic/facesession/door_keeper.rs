@@ -30,11 +30,16 @@ impl SessionObserver for DoorKeeper {
 
     /// A session does not wait for the budgets, which may be elsewhere.
     fn denied(&self, session: SessionId, who: &Profile) {
-        let Some(address) = self.addresses.last_of(session, who.id).filter(|_| who.guest) else { return };
+        if !who.guest {
+            return;
+        }
+        let addresses = self.addresses.all_of(session, who.id);
         let (budgets, now) = (self.budgets.clone(), self.clock.now());
         tokio::spawn(async move {
-            if let Err(error) = bar(&*budgets, session, address, now).await {
-                tracing::warn!(%session, %error, cause = ?error.cause(), "guests from where one was denied come in as before");
+            for address in addresses {
+                if let Err(error) = bar(&*budgets, session, address, now).await {
+                    tracing::warn!(%session, %error, cause = ?error.cause(), "guests from where one was denied come in as before");
+                }
             }
         });
     }

@@ -17,6 +17,7 @@ macro_rules! guess_budgets_contract {
                 a_spent_address_finds_near_sessions_alone,
                 an_address_ends_at_a_hundred_even_for_near_sessions,
                 a_network_ends_at_a_hundred,
+                what_a_spent_address_says_costs_nobody_elsewhere,
                 wrong_guesses_are_forgotten_with_time,
                 expected_hits_are_counted_for_ten_minutes,
                 expected_hits_are_counted_for_a_day,
@@ -124,6 +125,20 @@ pub(crate) async fn a_network_ends_at_a_hundred(budgets: &impl GuessBudgets) {
     assert!(matches!(judge(budgets, guest(1, 200), NEAR, NOW).await, Judgement::Wait(_)));
     assert!(wait(budgets, guest(1, 200), NOW).await.is_some());
     assert_eq!(wait(budgets, guest(2, 200), NOW).await, None);
+}
+
+/// Neither the others of its network nor whoever typed a right code there.
+pub(crate) async fn what_a_spent_address_says_costs_nobody_elsewhere(budgets: &impl GuessBudgets) {
+    miss(budgets, guest(1, 1), 10, NOW).await;
+    for found in [Found::Nothing, FAR] {
+        for _ in 0..30 {
+            assert!(matches!(judge(budgets, account(1, 1, 1), found, NOW).await, Judgement::Wait(_)));
+        }
+    }
+    assert_eq!(wait(budgets, account(1, 2, 1), NOW).await, None);
+    assert_eq!(judge(budgets, guest(1, 2), FAR, NOW).await, PEACE);
+    miss(budgets, guest(1, 1), 30, NOW).await;
+    assert!(wait(budgets, guest(1, 1), NOW).await.is_some(), "its own hundred are spent all the same");
 }
 
 pub(crate) async fn wrong_guesses_are_forgotten_with_time(budgets: &impl GuessBudgets) {

@@ -84,6 +84,12 @@ impl Tables {
         self.addresses.get(&who.site.address)?.wait(limits.per_address.into(), now)
     }
 
+    /// Who finds nothing but near sessions learns nothing by guessing. Were it to cost others anything, one address could spend the budget
+    /// of its whole network, and a right code from there would count against who typed it.
+    fn count_near(&mut self, limits: &GuessLimits, who: &Guesser, now: Timestamp) {
+        self.addresses.entry(who.site.address, || Window::new(limits.window)).add(1, now);
+    }
+
     fn count(&mut self, limits: &GuessLimits, who: &Guesser, now: Timestamp) {
         if let Some(account) = who.account {
             self.accounts.entry(account, Strikes::default).add(limits, now);
@@ -115,7 +121,7 @@ impl GuessBudgets for EmbeddedGuessBudgets {
         if found != (Found::Session { near: true })
             && let Some(wait) = tables.near_only(limits, who, now)
         {
-            tables.count(limits, who, now);
+            tables.count_near(limits, who, now);
             return Ok(Judgement::Wait(wait));
         }
         if found == Found::Nothing {

@@ -9,6 +9,7 @@ use super::deadline::WAIT_PATH;
 use super::rate::AccountLimits;
 use crate::e::HttpError;
 use crate::e::http::Failure;
+use crate::httpcontroller::classic;
 use auth::bearer_from_headers;
 use axum::body::Body;
 use axum::extract::Request;
@@ -55,6 +56,8 @@ impl Once {
         request.headers().contains_key(IDEMPOTENCY_KEY)
             && !request.method().is_safe()
             && request.uri().path() != WAIT_PATH
+            // There the cookie says who calls, whatever else comes with it.
+            && !request.uri().path().starts_with(classic::PREFIX)
             && is_json_or_empty(request.headers())
     }
 

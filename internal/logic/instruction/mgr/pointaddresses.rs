@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// How long it is remembered from where somebody came.
 const REMEMBERED: Duration = Duration::from_secs(3_600);
+/// Addresses of one of them, the newest.
+const PLACES: usize = 8;
 /// People of one session whose addresses are remembered; the door of a session with more goes on without those of the others.
 const PEOPLE: usize = 4_096;
 
@@ -26,9 +28,11 @@ struct Addresses {
     people: HashMap<MemberId, Whereabouts>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Whereabouts {
     address: IpAddr,
+    /// Other addresses that it came from, oldest first.
+    before: Vec<IpAddr>,
     /// When it was last heard of.
     at: Timestamp,
     /// Its place is held until then, and it has not connected.
@@ -67,7 +71,7 @@ impl PointAddresses {
         let mut sessions = self.lock();
         let addresses = sessions.entry(session).or_default();
         *addresses.connected.entry(address).or_default() += 1;
-        addresses.remember(member, Whereabouts { address, at: now, seat_until: None });
+        addresses.remember(member, Whereabouts { address, before: Vec::new(), at: now, seat_until: None });
         ConnectedFrom { registry: self.clone(), session, address }
     }
 
@@ -96,7 +100,7 @@ impl PointAddresses {
         if held.len() >= limit {
             return Err(held.into_iter().min().map_or(Duration::ZERO, |until| until.since(now)));
         }
-        addresses.remember(member, Whereabouts { address, at: now, seat_until: Some(until) });
+        addresses.remember(member, Whereabouts { address, before: Vec::new(), at: now, seat_until: Some(until) });
         Ok(())
     }
 
@@ -107,10 +111,12 @@ impl PointAddresses {
         }
     }
 
-    /// From where somebody was last heard of in this session.
+    /// From where somebody was heard of in this session.
     #[must_use]
-    pub fn last_of(&self, session: SessionId, member: MemberId) -> Option<IpAddr> {
-        self.lock().get(&session)?.people.get(&member).map(|w| w.address)
+    pub fn all_of(&self, session: SessionId, member: MemberId) -> Vec<IpAddr> {
+        let sessions = self.lock();
+        let whereabouts = sessions.get(&session).and_then(|a| a.people.get(&member));
+        whereabouts.map_or_else(Vec::new, |w| w.before.iter().copied().chain([w.address]).collect())
     }
 
     /// Forgets what is remembered for long enough.
@@ -123,9 +129,17 @@ impl PointAddresses {
 }
 
 impl Addresses {
-    fn remember(&mut self, member: MemberId, whereabouts: Whereabouts) {
-        if self.people.len() < PEOPLE || self.people.contains_key(&member) {
-            self.people.insert(member, whereabouts);
+    fn remember(&mut self, member: MemberId, mut now: Whereabouts) {
+        if let Some(known) = self.people.remove(&member) {
+            now.before = known.before;
+            now.before.push(known.address);
+            now.before.retain(|address| *address != now.address);
+            if now.before.len() == PLACES {
+                now.before.remove(0);
+            }
+        }
+        if self.people.len() < PEOPLE {
+            self.people.insert(member, now);
         }
     }
 }
@@ -165,7 +179,20 @@ mod tests {
         assert!(registry.is_near(session(), address(1)));
         drop(two);
         assert!(!registry.is_near(session(), address(1)));
-        assert_eq!(registry.last_of(session(), member(1)), Some(address(1)), "who has gone is remembered");
+        assert_eq!(registry.all_of(session(), member(1)), [address(1)], "who has gone is remembered");
+    }
+
+    #[test]
+    fn somebody_who_comes_from_several_places_is_known_by_the_newest_of_them() {
+        let registry = Arc::<PointAddresses>::default();
+        for last in [1, 2, 1, 1, 3] {
+            drop(registry.connect(session(), member(1), address(last), NOW));
+        }
+        assert_eq!(registry.all_of(session(), member(1)), [address(2), address(1), address(3)]);
+        for last in 10..30 {
+            drop(registry.connect(session(), member(1), address(last), NOW));
+        }
+        assert_eq!(registry.all_of(session(), member(1)), (22..30).map(address).collect::<Vec<_>>());
     }
 
     #[test]
@@ -191,10 +218,10 @@ mod tests {
         drop(registry.connect(session(), member(1), address(1), NOW));
         let connected = registry.connect(session(), member(2), address(2), NOW);
         registry.forget_old(NOW + Duration::from_secs(3_599));
-        assert!(registry.last_of(session(), member(1)).is_some());
+        assert_eq!(registry.all_of(session(), member(1)), [address(1)]);
         registry.forget_old(NOW + Duration::from_secs(3_600));
-        assert_eq!(registry.last_of(session(), member(1)), None);
-        assert!(registry.last_of(session(), member(2)).is_some(), "it is still there");
+        assert!(registry.all_of(session(), member(1)).is_empty());
+        assert_eq!(registry.all_of(session(), member(2)), [address(2)], "it is still there");
         drop(connected);
         registry.forget_old(NOW + Duration::from_secs(3_600));
         assert!(registry.lock().is_empty());
