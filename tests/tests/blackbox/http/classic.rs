@@ -80,6 +80,23 @@ async fn it_is_off_unless_asked_for() {
     }
 }
 
+/// A key would keep the answer for whoever the bearer is.
+#[tokio::test]
+async fn the_cookie_says_who_calls_whatever_else_comes_with_it() {
+    let server = Server::start_with(&[QUICK[0], QUICK[1], ON]).await;
+    let http = server.http();
+    let guest = http.guest("Somebody").await;
+    for username in ["ann_1", "ben_1"] {
+        let fields = format!("username={username}&password=secret");
+        assert_eq!(code(form(&http, "signup", "", &fields)).await, "7");
+        let cookie = sign_in(&http, &fields).await;
+        let renamed = by_json(&http, "update_nickname", &cookie, &json!({"nickname": "Same"}));
+        assert_eq!(code(renamed.bearer_auth(&guest.access).header("idempotency-key", "k-1")).await, "7");
+        let (_, info) = outcome(&send(request(&http, Method::GET, "get_user_info", &cookie)).await);
+        assert_eq!((&info["username"], &info["nickname"]), (&json!(username), &json!("Same")));
+    }
+}
+
 #[tokio::test]
 async fn all_six_calls_by_form_and_by_json() {
     let server = Server::start_with(&[QUICK[0], QUICK[1], ON]).await;
