@@ -45,9 +45,19 @@ fn is_outage(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::BeginFailed => true,
-        sqlx::Error::Database(cause) => cause.code().and_then(|code| code.parse().ok()).is_some_and(is_outage_code),
+        sqlx::Error::Database(cause) => cause.code().is_some_and(|code| {
+            // SQLite's codes are shorter than the five characters of a server's.
+            if code.len() == 5 { is_outage_state(&code) } else { code.parse().is_ok_and(is_outage_code) }
+        }),
         _ => false,
     }
+}
+
+/// By the class of an SQLSTATE, as PostgreSQL and MySQL answer it.
+fn is_outage_state(state: &str) -> bool {
+    /// Connection, transaction to be repeated, out of resources, operator's intervention; 70: MySQL's for a statement that was interrupted.
+    const OUTAGES: [&str; 5] = ["08", "40", "53", "57", "70"];
+    OUTAGES.iter().any(|class| state.starts_with(class))
 }
 
 fn is_outage_code(code: i32) -> bool {

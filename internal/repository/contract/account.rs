@@ -26,7 +26,7 @@ pub(crate) fn account(id: u64, username: Option<&str>) -> Account {
     Account {
         id: AccountId::new(id).expect("an id"),
         username: username.map(str::to_owned),
-        nickname: Nickname::new("Änne ☎", 32).expect("a nickname"),
+        nickname: Nickname::new("Änne ☎ 🎈", 32).expect("a nickname"),
         avatar_url: "/v1/avatars/x".to_owned(),
         created_at: Timestamp::from_millis(1_234),
     }

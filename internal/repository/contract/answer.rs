@@ -10,6 +10,7 @@ macro_rules! answer_contract {
             $fresh,
             [
                 an_answer_is_found_until_it_expires,
+                a_large_answer_is_found_as_it_was,
                 of_two_at_once_one_is_fresh,
                 a_released_or_dead_place_is_free_again,
                 a_late_attempt_touches_nothing,
@@ -50,6 +51,15 @@ pub(crate) async fn an_answer_is_found_until_it_expires(answers: &impl AnswerRep
     assert_eq!(reserved(answers, &attempt(1, 5), 499).await, taken(Some("sealed")));
     assert_eq!(answers.purge(at(500)).await.expect("purged"), 1);
     assert_eq!(reserved(answers, &attempt(1, 6), 500).await, Reserved::Fresh);
+}
+
+pub(crate) async fn a_large_answer_is_found_as_it_was(answers: &impl AnswerRepository) {
+    /// More than 32 KiB of JSON become, quoted within JSON, sealed and in base64.
+    const LARGEST: usize = 300_000;
+    let sealed = "Zz".repeat(LARGEST / 2);
+    assert_eq!(reserved(answers, &attempt(1, 1), 1).await, Reserved::Fresh);
+    assert!(answers.keep([1; 32], 1, &sealed, at(500)).await.expect("asked"));
+    assert_eq!(reserved(answers, &attempt(1, 2), 2).await, taken(Some(&sealed)));
 }
 
 pub(crate) async fn of_two_at_once_one_is_fresh(answers: &impl AnswerRepository) {

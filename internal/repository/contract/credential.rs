@@ -2,6 +2,7 @@
 
 use super::account::account;
 use super::token_family::family;
+use crate::db::{AccountCredentials, Accounts, Avatars, Database, TokenFamilies};
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::account::{
     AccountRepository, CredentialRepository, Credentials, PasswordChange, PasswordHash, Picture, PictureRepository, TokenFamily,
@@ -14,6 +15,19 @@ pub(crate) struct Store<C, A, F> {
     pub(crate) credentials: C,
     pub(crate) accounts: A,
     pub(crate) families: F,
+}
+
+impl Store<AccountCredentials, Accounts, TokenFamilies> {
+    pub(crate) fn of(db: Database) -> Self {
+        Self { credentials: AccountCredentials::new(db.clone()), accounts: Accounts::new(db.clone()), families: TokenFamilies::new(db) }
+    }
+}
+
+impl Store<Avatars, Accounts, TokenFamilies> {
+    /// With pictures in the place of credentials.
+    pub(crate) fn with_pictures(db: Database) -> Self {
+        Self { credentials: Avatars::new(db.clone()), accounts: Accounts::new(db.clone()), families: TokenFamilies::new(db) }
+    }
 }
 
 macro_rules! credential_contract {
@@ -33,6 +47,17 @@ macro_rules! credential_contract {
     };
 }
 pub(crate) use credential_contract;
+
+macro_rules! picture_contract {
+    ($fresh:expr) => {
+        crate::contract::run_contract!(
+            credential,
+            $fresh,
+            [a_picture_takes_the_place_of_the_last_and_goes_with_its_account, a_large_picture_is_found_as_it_was_by_its_very_key]
+        );
+    };
+}
+pub(crate) use picture_contract;
 
 fn hash(text: &str) -> PasswordHash {
     PasswordHash::new(text)
@@ -113,6 +138,11 @@ where
     assert!(!store.credentials.rehash(id(1), &hash("1"), &hash("3")).await.expect("asked"));
     let found = store.credentials.by_id(id(1)).await.expect("looked up").expect("somebody");
     assert_eq!(found.password, hash("2"));
+    assert!(store.credentials.rehash(id(1), &hash("2"), &hash("Hash")).await.expect("asked"));
+    for other in ["hash", "HASH", "Hàsh"] {
+        assert!(!store.credentials.rehash(id(1), &hash(other), &hash("3")).await.expect("asked"), "{other} is another hash");
+        assert!(!store.credentials.open_family(&family_of(1, 1), &hash(other)).await.expect("asked"), "{other} is another hash");
+    }
 }
 
 async fn with_families<C, A, F>(store: &Store<C, A, F>) -> [FamilyId; 4]
@@ -172,6 +202,23 @@ where
     assert_eq!(store.accounts.find(id(1)).await.expect("looked up").expect("somebody").avatar_url, "/two");
     store.accounts.delete(id(1), Timestamp::from_millis(9)).await.expect("deleted");
     assert_eq!(found("two").await, None);
+}
+
+pub(crate) async fn a_large_picture_is_found_as_it_was_by_its_very_key<C, A, F>(store: &Store<C, A, F>)
+where
+    C: PictureRepository,
+    A: AccountRepository,
+{
+    /// More than a picture of 256 by 256 with four bytes for each point can have.
+    const LARGEST: usize = 300_000;
+    store.accounts.insert(&account(1, None)).await.expect("kept");
+    let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(LARGEST).collect();
+    let large = Picture { media_type: "image/png".to_owned(), bytes: bytes.into() };
+    assert!(store.accounts.set_picture(id(1), "Key", "/Key", &large).await.expect("asked"));
+    assert_eq!(store.credentials.find("Key").await.expect("looked up"), Some(large));
+    for other in ["key", "KEY", "Kéy", "Ke"] {
+        assert_eq!(store.credentials.find(other).await.expect("looked up"), None, "{other} is another key");
+    }
 }
 
 pub(crate) async fn a_deletion_revokes_all_families<C, A, F>(store: &Store<C, A, F>)

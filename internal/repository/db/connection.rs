@@ -65,13 +65,19 @@ impl Database {
         self.writer.close_by_ref().await.map_err(Error::unavailable)
     }
 
+    /// The same over connections to another kind of database, to hold the entities to all of them.
+    #[cfg(test)]
+    pub(crate) const fn over(writer: DatabaseConnection, readers: DatabaseConnection) -> Self {
+        Self { writer, readers }
+    }
+
     /// For statements that only read.
     pub(super) const fn reader(&self) -> &DatabaseConnection {
         &self.readers
     }
 
     /// For single statements that write; each is atomic by itself.
-    pub(super) const fn writer(&self) -> &DatabaseConnection {
+    pub(crate) const fn writer(&self) -> &DatabaseConnection {
         &self.writer
     }
 

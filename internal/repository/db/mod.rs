@@ -1,6 +1,7 @@
 //! The main database: what must be found without reading a session's log.
 //!
-//! One adapter for each port. Times are milliseconds since 1970 and ids signed 64-bit numbers, so that every database keeps them alike.
+//! One adapter for each port. Times are milliseconds since 1970 and ids signed 64-bit numbers, so that every database keeps them alike:
+//! SQLite, which this version opens, and PostgreSQL and MySQL, which the tests hold the same entities to.
 //! Whatever reads before it writes does so in a transaction that takes the writer's place at its start.
 
 mod account;

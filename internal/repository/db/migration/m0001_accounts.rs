@@ -1,5 +1,6 @@
 //! People and their token families.
 
+use super::create_table;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{big_integer, big_integer_null, string_len, string_len_null, text_null};
 
@@ -43,7 +44,7 @@ impl MigrationTrait for Migration {
             .col(string_len(Accounts::AvatarUrl, 512))
             .col(big_integer(Accounts::CreatedAt))
             .to_owned();
-        manager.create_table(accounts).await?;
+        create_table(manager, accounts).await?;
         let username =
             Index::create().name("ux_accounts_username_key").table(Accounts::Table).col(Accounts::UsernameKey).unique().to_owned();
         manager.create_index(username).await?;
@@ -58,7 +59,7 @@ impl MigrationTrait for Migration {
             .col(big_integer(TokenFamilies::ExpiresAt))
             .col(big_integer_null(TokenFamilies::RevokedAt))
             .to_owned();
-        manager.create_table(families).await?;
+        create_table(manager, families).await?;
         let account =
             Index::create().name("ix_token_families_account_id").table(TokenFamilies::Table).col(TokenFamilies::AccountId).to_owned();
         manager.create_index(account).await

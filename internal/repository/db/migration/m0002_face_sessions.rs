@@ -3,6 +3,7 @@
 //! No foreign keys between them: a session's truth is its log, from which the directory is written again, and codes and invites outlive a
 //! session's row for their quarantine.
 
+use super::create_table;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{big_integer, big_integer_null, binary_len, boolean, string_len, string_len_null, text};
 
@@ -87,7 +88,7 @@ async fn face_sessions(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(big_integer_null(FaceSessions::EndedAt))
         .col(string_len_null(FaceSessions::EndReason, 16))
         .to_owned();
-    manager.create_table(table).await?;
+    create_table(manager, table).await?;
     // Both begin with what is asked most: the live ones, of all and of one host.
     let live = Index::create().name("ix_face_sessions_ended_at").table(FaceSessions::Table).col(FaceSessions::EndedAt).to_owned();
     manager.create_index(live).await?;
@@ -107,7 +108,7 @@ async fn session_hosts(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(big_integer(SessionHosts::SessionId))
         .primary_key(Index::create().name("pk_session_hosts").col(SessionHosts::HostId).col(SessionHosts::SessionId))
         .to_owned();
-    manager.create_table(table).await?;
+    create_table(manager, table).await?;
     let session = Index::create().name("ix_session_hosts_session_id").table(SessionHosts::Table).col(SessionHosts::SessionId).to_owned();
     manager.create_index(session).await
 }
@@ -122,7 +123,7 @@ async fn number_codes(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(big_integer(NumberCodes::ExpiresAt))
         .col(big_integer_null(NumberCodes::RetiredUntil))
         .to_owned();
-    manager.create_table(table).await?;
+    create_table(manager, table).await?;
     for (name, column) in [
         ("ix_number_codes_session_id", NumberCodes::SessionId),
         ("ix_number_codes_expires_at", NumberCodes::ExpiresAt),
@@ -143,7 +144,7 @@ async fn invites(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(big_integer_null(Invites::MaxUses))
         .col(big_integer(Invites::Uses))
         .to_owned();
-    manager.create_table(table).await?;
+    create_table(manager, table).await?;
     let fingerprint = Index::create().name("ux_invites_fingerprint").table(Invites::Table).col(Invites::Fingerprint).unique().to_owned();
     manager.create_index(fingerprint).await
 }

@@ -1,5 +1,6 @@
 //! Pictures of people: a few kilobytes each, written with the account that they belong to, and the same for every node.
 
+use super::{create_table, large_blob};
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{big_integer, string_len};
 
@@ -24,9 +25,9 @@ impl MigrationTrait for Migration {
             .col(string_len(Avatars::Key, 64).primary_key())
             .col(big_integer(Avatars::AccountId))
             .col(string_len(Avatars::MediaType, 64))
-            .col(ColumnDef::new(Avatars::Bytes).blob().not_null())
+            .col(large_blob(manager, Avatars::Bytes).not_null())
             .to_owned();
-        manager.create_table(avatars).await?;
+        create_table(manager, avatars).await?;
         let account = Index::create().name("ix_avatars_account_id").table(Avatars::Table).col(Avatars::AccountId).to_owned();
         manager.create_index(account).await
     }

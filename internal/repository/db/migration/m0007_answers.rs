@@ -1,7 +1,8 @@
 //! Answers to calls under an idempotency key.
 
+use super::{create_table, large_text};
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::{big_integer, binary_len, text_null};
+use sea_orm_migration::schema::{big_integer, binary_len};
 
 #[derive(DeriveMigrationName)]
 pub(super) struct Migration;
@@ -29,10 +30,10 @@ impl MigrationTrait for Migration {
             .col(big_integer(Answers::AccountId))
             .col(binary_len(Answers::Request, 32))
             .col(big_integer(Answers::Attempt))
-            .col(text_null(Answers::Sealed))
+            .col(large_text(manager, Answers::Sealed).null())
             .col(big_integer(Answers::ExpiresAt))
             .to_owned();
-        manager.create_table(table).await?;
+        create_table(manager, table).await?;
         let account =
             Index::create().name("ix_answers_account_id").table(Answers::Table).col(Answers::AccountId).col(Answers::Attempt).to_owned();
         manager.create_index(account).await?;

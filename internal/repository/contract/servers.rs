@@ -1,0 +1,176 @@
+//! The repository suites over the main database on PostgreSQL and on MariaDB, which stands for MySQL.
+//!
+//! Every test has a schema of its own, which goes with it. The servers are made ready by `scripts/services`; others can be named by the
+//! environment, as URLs.
+
+use crate::db::Database;
+use crate::error::from_db;
+use faceshare_biz::ErrorCode;
+use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection};
+use std::fmt::Display;
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
+
+/// Nobody waits for long at a server on the same machine.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A kind of server, and where the one of the tests is.
+struct Server {
+    name: &'static str,
+    variable: &'static str,
+    default: &'static str,
+    /// What makes a schema and what drops it, as the words before its name and after it.
+    create: [&'static str; 2],
+    drop: [&'static str; 2],
+    /// Statements that fail, and what is told of each.
+    failures: [(&'static str, ErrorCode); 3],
+}
+
+static POSTGRES: Server = Server {
+    name: "PostgreSQL",
+    variable: "FACESHARE_TEST_POSTGRES",
+    default: "postgres://postgres@127.0.0.1:5432/postgres",
+    create: ["CREATE SCHEMA", ""],
+    drop: ["SET lock_timeout = '10s'; DROP SCHEMA", "CASCADE"],
+    failures: [
+        ("SELECT 1 / 0", ErrorCode::Internal),
+        ("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$", ErrorCode::Unavailable),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", ErrorCode::Unavailable),
+    ],
+};
+
+static MYSQL: Server = Server {
+    name: "MariaDB",
+    variable: "FACESHARE_TEST_MYSQL",
+    default: "mysql://root@127.0.0.1:3306",
+    // The least that a server may have by default; the tables are to be none the worse.
+    create: ["CREATE SCHEMA", "CHARACTER SET latin1 COLLATE latin1_swedish_ci"],
+    drop: ["SET lock_wait_timeout = 10; DROP SCHEMA", ""],
+    failures: [
+        ("SELECT missing", ErrorCode::Internal),
+        ("SIGNAL SQLSTATE '40001'", ErrorCode::Unavailable),
+        ("KILL CONNECTION CONNECTION_ID()", ErrorCode::Unavailable),
+    ],
+};
+
+impl Server {
+    fn url(&self) -> String {
+        std::env::var(self.variable).unwrap_or_else(|_| self.default.to_owned())
+    }
+
+    /// Connections to the server, in this schema if one is given.
+    async fn connect(&self, connections: u32, schema: Option<&str>) -> DatabaseConnection {
+        let mut url = self.url();
+        let of_postgres = url.starts_with("postgres");
+        if let Some(schema) = schema.filter(|_| !of_postgres) {
+            url = format!("{url}/{schema}");
+        }
+        let mut options = ConnectOptions::new(url);
+        options.max_connections(connections).connect_timeout(PATIENCE).acquire_timeout(PATIENCE).sqlx_logging(false);
+        if let Some(schema) = schema.filter(|_| of_postgres) {
+            options.set_schema_search_path(schema);
+        }
+        sea_orm::Database::connect(options).await.unwrap_or_else(|error| self.missing(&error))
+    }
+
+    fn missing(&self, error: &impl Display) -> ! {
+        let Self { name, variable, .. } = self;
+        panic!("no {name} at {}: start one with scripts/services, or name one in {variable} ({error})", self.url())
+    }
+
+    async fn run(&self, statement: String) {
+        let server = self.connect(1, None).await;
+        server.execute_unprepared(&statement).await.unwrap_or_else(|error| panic!("{}: {statement}: {error}", self.name));
+        server.close().await.expect("closed");
+    }
+
+    /// An adapter over a schema of its own.
+    async fn fresh<R>(&'static self, adapter: impl FnOnce(Database) -> R) -> (R, Schema) {
+        let schema = Schema::create(self).await;
+        let db = schema.open().await;
+        db.migrate().await.expect("migrated");
+        (adapter(db), schema)
+    }
+}
+
+/// A schema that goes when this does.
+struct Schema {
+    server: &'static Server,
+    name: String,
+}
+
+impl Schema {
+    async fn create(server: &'static Server) -> Self {
+        // A hash of nothing under random keys.
+        let name = format!("faceshare_test_{:x}", RandomState::new().hash_one(()));
+        let [before, after] = server.create;
+        server.run(format!("{before} {name} {after}")).await;
+        Self { server, name }
+    }
+
+    /// As [`Database::open`] does: one connection that writes, several that read.
+    async fn open(&self) -> Database {
+        let (writer, readers) = (self.server.connect(1, Some(&self.name)), self.server.connect(2, Some(&self.name)));
+        Database::over(writer.await, readers.await)
+    }
+}
+
+impl Drop for Schema {
+    fn drop(&mut self) {
+        let (server, [before, after]) = (self.server, self.server.drop);
+        let statement = format!("{before} {} {after}", self.name);
+        // A runtime of its own: that of the test may be going down.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(server.run(statement));
+        });
+        // A second panic would hide the first.
+        assert!(dropped.join().is_ok() || std::thread::panicking(), "the schema {} stays", self.name);
+    }
+}
+
+macro_rules! on {
+    ($($module:ident: $server:ident;)*) => {$(
+        mod $module {
+            use super::{$server, Schema};
+            use crate::contract::main_database_contracts;
+            use crate::db::Database;
+
+            async fn fresh<R>(adapter: impl FnOnce(Database) -> R) -> (R, Schema) {
+                $server.fresh(adapter).await
+            }
+
+            main_database_contracts!();
+
+            #[tokio::test]
+            async fn migrating_twice_changes_nothing() {
+                super::migrating_twice_changes_nothing(&$server).await;
+            }
+
+            #[tokio::test]
+            async fn what_may_succeed_later_is_unavailable() {
+                super::what_may_succeed_later_is_unavailable(&$server).await;
+            }
+        }
+    )*};
+}
+
+on! {
+    postgres: POSTGRES;
+    mysql: MYSQL;
+}
+
+async fn migrating_twice_changes_nothing(server: &'static Server) {
+    let (db, _schema) = server.fresh(|db| db).await;
+    db.migrate().await.expect("migrated again");
+    db.ping().await.expect("answers");
+}
+
+async fn what_may_succeed_later_is_unavailable(server: &'static Server) {
+    let (db, _schema) = server.fresh(|db| db).await;
+    for (statement, code) in server.failures {
+        let error = db.writer().execute_unprepared(statement).await.expect_err(statement);
+        assert_eq!(from_db(error).code, code, "{statement}");
+    }
+    db.writer().execute_unprepared("SELECT 1").await.expect("on a new connection");
+}
