@@ -18,7 +18,8 @@ use crate::programs::program;
 const SHOWN_LINES: usize = 40;
 
 /// Rates that are off unless a test sets them.
-const UNLIMITED: [&str; 3] = ["limits.http_per_address", "limits.http_per_account", "limits.guests_per_address"];
+const UNLIMITED: [&str; 4] =
+    ["limits.http_per_address", "limits.http_per_account", "limits.guests_per_address", "limits.accounts_per_address"];
 
 /// A running `faceshareapp serve`. Dropped, it is killed and its data is deleted.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The one place that names every adapter.
 
 use crate::app::Stores;
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use anyhow::Context as _;
 use faceshare_biz::domain::account::RevocationRegistry;
 use faceshare_biz::domain::facesession::NoContacts;
@@ -19,7 +19,9 @@ use faceshare_logic::instruction::mgr::pointmemmgr::PointMemMgr;
 use faceshare_logic::instruction::{ResumeBounds, SessionDeps, Sessions, StreamSettings, close_revoked};
 use faceshare_repository::{EmbeddedGuessBudgets, EmbeddedPasswordBudgets, EmbeddedRevocations, cache, db};
 use faceshare_routes::websocketcontroller::{self, StreamState, WebSocketCodec, WireCodec};
-use faceshare_routes::{AccountLimits, AddressLimits, AppState, Classic, ClassicRules, HttpPolicy, Links, Observer, Ops, ReadinessCheck};
+use faceshare_routes::{
+    AccountLimits, AddressLimits, AddressRates, AppState, Classic, ClassicRules, HttpPolicy, Links, Observer, Ops, ReadinessCheck,
+};
 use faceshare_server::Lifecycle;
 use faceshare_service::{Argon2Passwords, AuthTtl, PasetoTokens, PasswordSettings, Portraits, SealedSecrets, SnowflakeIds, SystemClock};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -231,7 +233,7 @@ impl House {
             avatar_bytes: config.limits.avatar_bytes,
             classic: config.classic.enabled.then_some(ClassicRules { reveal_unknown_user: config.classic.reveal_unknown_user }),
             request_headers: config.limits.header_bytes,
-            address_limits: AddressLimits::new(config.limits.http_per_address, config.limits.guests_per_address),
+            address_limits: AddressLimits::new(address_rates(&config.limits)),
             request_timeout: config.limits.request_timeout,
         };
         let checks: Arc<[Arc<dyn ReadinessCheck>]> =
@@ -253,6 +255,10 @@ impl House {
     }
 }
 
+const fn address_rates(limits: &Limits) -> AddressRates {
+    AddressRates { requests: limits.http_per_address, guests: limits.guests_per_address, accounts: limits.accounts_per_address }
+}
+
 fn password_settings(config: &Config) -> PasswordSettings {
     let argon2 = &config.argon2;
     let settings = PasswordSettings {
@@ -261,6 +267,8 @@ fn password_settings(config: &Config) -> PasswordSettings {
         parallelism: argon2.parallelism,
         concurrency: argon2.concurrency(),
         queue: argon2.queue,
+        per_address: argon2.queue_per_address,
+        per_network: argon2.queue_per_network,
     };
     if argon2.test_parameters { settings.weakened() } else { settings }
 }

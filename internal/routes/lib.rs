@@ -20,6 +20,6 @@ pub use httpcontroller::classic::ClassicRules;
 pub use httpcontroller::ops::{Classic, Ops, ReadinessCheck};
 pub use links::Links;
 pub use middleware::observe::Observer;
-pub use middleware::rate::{AccountLimits, AddressLimits};
+pub use middleware::rate::{AccountLimits, AddressLimits, AddressRates};
 pub use network::{ProxyFault, TrustedProxies};
 pub use router::{AppState, HttpPolicy, app, ops};

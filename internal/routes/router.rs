@@ -75,7 +75,7 @@ pub struct HttpPolicy {
     pub classic: Option<ClassicRules>,
     /// Bytes of a request's path and headers; below the listener's own limit.
     pub request_headers: usize,
-    /// `limits.http_per_address` and `limits.guests_per_address`.
+    /// `limits.http_per_address`, `limits.guests_per_address` and `limits.accounts_per_address`.
     pub address_limits: AddressLimits,
     /// How long a request may take.
     pub request_timeout: Duration,
@@ -196,7 +196,7 @@ mod tests {
             avatar_bytes: 64,
             classic: None,
             request_headers: 1_024,
-            address_limits: super::AddressLimits::new(0, 0),
+            address_limits: super::AddressLimits::none(),
             request_timeout: Duration::from_millis(50),
         };
         layered(router, &policy, Observer::new(Arc::new(Sevens), network::TrustedProxies::default()), None)

@@ -4,6 +4,7 @@
 
 mod clock;
 mod ids;
+mod line;
 mod passwords;
 mod portraits;
 mod secrets;

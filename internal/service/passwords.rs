@@ -1,16 +1,15 @@
 //! Passwords over argon2id, beside the threads that serve requests.
 
+use crate::line::{Line, Share};
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
 use async_trait::async_trait;
-use faceshare_biz::domain::account::{Password, PasswordHash, PasswordHasher, Verdict};
-use faceshare_biz::{Error, ErrorCode, Result};
+use faceshare_biz::domain::Site;
+use faceshare_biz::domain::account::{HashLine, Password, PasswordHash, PasswordHasher, Verdict};
+use faceshare_biz::{Error, Result};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::Semaphore;
-
-/// When one who found the queue full should try again. A queue is a few seconds long.
-const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// What a hash costs, and how many there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +22,12 @@ pub struct PasswordSettings {
     pub parallelism: u32,
     /// Hashes at a time; each takes one thread and the memory of one hash.
     pub concurrency: usize,
-    /// Hashes that wait for their turn.
+    /// Hashes that wait for their turn, of those who sign in and as many of those who sign up.
     pub queue: usize,
+    /// Hashes for one address, running or waiting, in each of the two; 0: any number.
+    pub per_address: usize,
+    /// Hashes for one network, likewise.
+    pub per_network: usize,
 }
 
 impl PasswordSettings {
@@ -44,10 +47,21 @@ pub struct BadParameters(String);
 #[derive(Debug, Clone)]
 pub struct Argon2Passwords {
     kernel: Arc<Kernel>,
-    /// Those who run and those who wait.
-    places: Arc<Semaphore>,
-    /// Those who run.
+    sign_in: Queue,
+    sign_up: Queue,
+    /// Those who run, of both. First come, first served.
     turns: Arc<Semaphore>,
+    per_address: usize,
+    per_network: usize,
+}
+
+/// Those who run or wait for one of the two reasons.
+#[derive(Debug, Clone)]
+struct Queue {
+    line: Line,
+    /// As many as may run; whoever has one asks for its turn. At most so many of the one queue can therefore be ahead of the first of the
+    /// other, however long either is.
+    heads: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -69,26 +83,45 @@ impl Argon2Passwords {
         // Nobody can type this: it is no valid length of a password.
         let decoy = argon2.hash_password(b"").map_err(|e| bad(&e))?;
         let kernel = Kernel { argon2, decoy: PasswordHash::new(decoy.to_string()) };
+        let turns = settings.concurrency.max(1);
+        let queue = || Queue { line: Line::new(turns.saturating_add(settings.queue)), heads: Arc::new(Semaphore::new(turns)) };
         Ok(Self {
             kernel: Arc::new(kernel),
-            places: Arc::new(Semaphore::new(settings.concurrency.max(1).saturating_add(settings.queue).min(Semaphore::MAX_PERMITS))),
-            turns: Arc::new(Semaphore::new(settings.concurrency.max(1))),
+            sign_in: queue(),
+            sign_up: queue(),
+            turns: Arc::new(Semaphore::new(turns)),
+            per_address: settings.per_address,
+            per_network: settings.per_network,
         })
     }
 
     /// Does the work when its turn has come. It is done to its end even when nobody waits for it any more: until then it keeps its turn.
-    async fn beside<T: Send + 'static>(&self, work: impl FnOnce(&Kernel) -> Result<T> + Send + 'static) -> Result<T> {
-        let Ok(place) = self.places.clone().try_acquire_owned() else {
-            metrics::counter!("password_hashes_refused_total").increment(1);
-            return Err(Error::new(ErrorCode::Unavailable, "too many people are signing in right now; try again").retry_after(RETRY_AFTER));
+    async fn beside<T: Send + 'static>(
+        &self,
+        line: HashLine,
+        site: Site,
+        work: impl FnOnce(&Kernel) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let queue = match line {
+            HashLine::SignIn => &self.sign_in,
+            HashLine::SignUp => &self.sign_up,
         };
+        let shares = [Share::of_address(site, self.per_address), Share::of_network(site, self.per_network)];
+        let place = queue.line.take(shares).map_err(|full| {
+            metrics::counter!("password_hashes_refused_total", "full" => full.name()).increment(1);
+            full.error(
+                "too many people are signing in right now; try again",
+                "too many from your address are signing in right now; try again",
+            )
+        })?;
+        let head = queue.heads.clone().acquire_owned().await.map_err(Error::internal)?;
         let turn = self.turns.clone().acquire_owned().await.map_err(Error::internal)?;
         let kernel = self.kernel.clone();
         let work = move || {
             let began = Instant::now();
             let done = work(&kernel);
             metrics::histogram!("password_hash_seconds").record(began.elapsed());
-            drop((turn, place));
+            drop((turn, head, place));
             done
         };
         tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
@@ -123,101 +156,14 @@ impl Kernel {
 
 #[async_trait]
 impl PasswordHasher for Argon2Passwords {
-    async fn hash(&self, password: Password) -> Result<PasswordHash> {
-        self.beside(move |kernel| kernel.hash(&password)).await
+    async fn hash(&self, password: Password, line: HashLine, site: Site) -> Result<PasswordHash> {
+        self.beside(line, site, move |kernel| kernel.hash(&password)).await
     }
 
-    async fn verify(&self, password: Password, hash: Option<PasswordHash>) -> Result<Verdict> {
-        self.beside(move |kernel| kernel.verify(&password, hash.as_ref())).await
+    async fn verify(&self, password: Password, hash: Option<PasswordHash>, site: Site) -> Result<Verdict> {
+        self.beside(HashLine::SignIn, site, move |kernel| kernel.verify(&password, hash.as_ref())).await
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Argon2Passwords, PasswordSettings};
-    use faceshare_biz::ErrorCode;
-    use faceshare_biz::domain::account::{Password, PasswordHasher, Verdict};
-    use std::sync::mpsc;
-
-    const WEAK: PasswordSettings = PasswordSettings { memory_kib: 8, iterations: 1, parallelism: 1, concurrency: 1, queue: 1 };
-
-    fn hasher(settings: PasswordSettings) -> Argon2Passwords {
-        Argon2Passwords::new(settings).expect("parameters")
-    }
-
-    #[tokio::test]
-    async fn a_password_is_known_by_its_hash_and_every_hash_is_another() {
-        let passwords = hasher(WEAK);
-        let (one, two) = (passwords.hash(Password::new("pässword")).await, passwords.hash(Password::new("pässword")).await);
-        let (one, two) = (one.expect("a hash"), two.expect("a hash"));
-        assert_ne!(one, two);
-        assert!(one.as_str().starts_with("$argon2id$v=19$m=8,t=1,p=1$"));
-        assert_eq!(passwords.verify(Password::new("pässword"), Some(one.clone())).await.expect("compared"), Verdict::Right);
-        assert_eq!(passwords.verify(Password::new("password"), Some(one)).await.expect("compared"), Verdict::Wrong);
-    }
-
-    #[tokio::test]
-    async fn without_a_hash_every_password_is_wrong() {
-        for text in ["", "x", "password"] {
-            assert_eq!(hasher(WEAK).verify(Password::new(text), None).await.expect("compared"), Verdict::Wrong);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_hash_of_weaker_parameters_is_made_anew_and_one_of_stronger_ones_stays() {
-        let strong = PasswordSettings { memory_kib: 16, iterations: 2, ..WEAK };
-        let old = hasher(WEAK).hash(Password::new("secret")).await.expect("a hash");
-        let verdict = hasher(strong).verify(Password::new("secret"), Some(old.clone())).await.expect("compared");
-        let Verdict::Outdated(new) = verdict else { panic!("{verdict:?}") };
-        assert!(new.as_str().contains("m=16,t=2"));
-        assert_eq!(hasher(strong).verify(Password::new("secret"), Some(new.clone())).await.expect("compared"), Verdict::Right);
-        assert_eq!(hasher(WEAK).verify(Password::new("secret"), Some(new)).await.expect("compared"), Verdict::Right);
-        assert_eq!(hasher(strong).verify(Password::new("guess"), Some(old)).await.expect("compared"), Verdict::Wrong);
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn beyond_the_queue_it_is_refused_at_once_and_told_when_to_come_back() {
-        let passwords = hasher(WEAK);
-        let (release, held) = mpsc::channel::<()>();
-        let (began, begun) = tokio::sync::oneshot::channel();
-        let runner = passwords.clone();
-        let running = tokio::spawn(async move {
-            runner
-                .beside(move |_| {
-                    let _ = began.send(());
-                    held.recv().map_err(faceshare_biz::Error::internal)
-                })
-                .await
-        });
-        begun.await.expect("the first runs");
-        let mut waiting = polled(passwords.hash(Password::new("second")));
-        assert!(waiting.poll_once().await.is_none(), "the second waits");
-        let refused = passwords.hash(Password::new("third")).await.expect_err("no place");
-        assert_eq!(refused.code, ErrorCode::Unavailable);
-        assert!(refused.retry_after.is_some());
-        release.send(()).expect("the first is released");
-        running.await.expect("ends").expect("the first");
-        waiting.finish().await.expect("the second");
-    }
-
-    /// A future that is looked at now and waited for later.
-    struct Polled<F>(std::pin::Pin<Box<F>>);
-
-    fn polled<F: Future>(future: F) -> Polled<F> {
-        Polled(Box::pin(future))
-    }
-
-    impl<F: Future> Polled<F> {
-        async fn poll_once(&mut self) -> Option<F::Output> {
-            std::future::poll_fn(|cx| match self.0.as_mut().poll(cx) {
-                std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
-                std::task::Poll::Pending => std::task::Poll::Ready(None),
-            })
-            .await
-        }
-
-        async fn finish(self) -> F::Output {
-            self.0.await
-        }
-    }
-}
+mod tests;

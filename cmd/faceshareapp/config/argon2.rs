@@ -18,8 +18,12 @@ pub(crate) struct Argon2 {
     pub(crate) parallelism: u32,
     /// Hashes at a time. 0: half of the cores.
     concurrency: usize,
-    /// Hashes that wait.
+    /// Hashes that wait: of those who sign in, and of those who sign up.
     pub(crate) queue: usize,
+    /// Of those, and of those that run, for one address. 0: any number.
+    pub(crate) queue_per_address: usize,
+    /// Likewise for one network.
+    pub(crate) queue_per_network: usize,
     /// Next to no work, in place of the three parameters.
     pub(crate) test_parameters: bool,
 }
@@ -32,6 +36,8 @@ impl Argon2 {
             parallelism: section.number("parallelism", 1, 1..=16),
             concurrency: section.number("concurrency", 0, 0..=256),
             queue: section.number("queue", 64, 0..=10_000),
+            queue_per_address: section.number("queue_per_address", 16, 0..=10_000),
+            queue_per_network: section.number("queue_per_network", 32, 0..=10_000),
             test_parameters: section.flag("test_parameters", false),
         };
         let work = u64::from(argon2.memory_kib) * u64::from(argon2.iterations);

@@ -71,6 +71,8 @@ pub(crate) struct Limits {
     pub(crate) http_per_account: u32,
     /// New guests from one address in a minute. 0: any number.
     pub(crate) guests_per_address: u32,
+    /// Sign-ups from one address in a minute. 0: any number.
+    pub(crate) accounts_per_address: u32,
     /// Body of an HTTP request.
     pub(crate) request_body: usize,
     /// A picture that somebody sends.
@@ -122,6 +124,7 @@ impl Limits {
             http_per_address: keys.number("http_per_address", 200, 0..=1_000_000),
             http_per_account: keys.number("http_per_account", 100, 0..=1_000_000),
             guests_per_address: keys.number("guests_per_address", 60, 0..=1_000_000),
+            accounts_per_address: keys.number("accounts_per_address", 30, 0..=1_000_000),
             request_body: keys.number("request_body", 64 * KIB, KIB..=16 * MIB),
             avatar_bytes: keys.number("avatar_bytes", 5 * MIB, KIB..=64 * MIB),
             avatar_pixels: keys.number("avatar_pixels", 25_000_000, 65_536..=200_000_000),

@@ -78,7 +78,7 @@ impl House {
 
     /// Somebody with an account.
     pub(crate) async fn member(&self, username: &str, password: &str) -> Account {
-        let new = NewAccount { username: username.into(), password: Password::new(password), nickname: None };
+        let new = NewAccount { username: username.into(), password: Password::new(password), nickname: None, site: HERE };
         self.accounts().sign_up(new, &SignUpRules::default(), None).await.expect("an account")
     }
 

@@ -4,7 +4,7 @@ use super::{Accounts, sign_in_again};
 use crate::facesession::carry_through;
 use crate::text::{FieldChecks, checked};
 use faceshare_biz::domain::Site;
-use faceshare_biz::domain::account::{Account, Caller, Password, PasswordChange, PasswordGuess, Verdict};
+use faceshare_biz::domain::account::{Account, Caller, HashLine, Password, PasswordChange, PasswordGuess, Verdict};
 use faceshare_biz::{Error, ErrorCode, Result, constants};
 
 impl Accounts {
@@ -41,7 +41,7 @@ impl Accounts {
     ///
     /// # Errors
     /// `PASSWORD_INCORRECT` for a wrong old one, `RATE_LIMITED` after too many of those; `INVALID_ARGUMENT` with path `newPassword`; `FORBIDDEN` for guests, who have none;
-    /// `UNAVAILABLE` when too many passwords wait to be hashed.
+    /// `UNAVAILABLE` when too many passwords wait to be hashed, `RATE_LIMITED` when too many of them are from this site.
     pub async fn change_password(&self, caller: Caller, old: &Password, new: &Password, site: Site) -> Result<()> {
         let mut checks = FieldChecks::default();
         let new = checks.new_password("newPassword", new.expose(), &constants::PASSWORD_LENGTH);
@@ -56,7 +56,7 @@ impl Accounts {
         if self.compare(&guess, old, Some(known.password.clone())).await? == Verdict::Wrong {
             return Err(incorrect());
         }
-        let new = self.deps.passwords.hash(new).await?;
+        let new = self.deps.passwords.hash(new, HashLine::SignIn, site).await?;
         let at = self.deps.clock.now();
         let change = PasswordChange { account: caller.account, old: known.password, new, keep: caller.family, at };
         let accounts = self.clone();

@@ -22,7 +22,7 @@ impl Accounts {
     ///
     /// # Errors
     /// `PASSWORD_INCORRECT`, alike in text and time for a wrong name and a wrong password; `RATE_LIMITED` after too many of those;
-    /// `UNAVAILABLE` when too many are signing in.
+    /// `UNAVAILABLE` when too many are signing in, `RATE_LIMITED` when too many of them from this site.
     pub async fn sign_in(&self, username: &str, password: &Password, site: Site) -> Result<SignedIn> {
         let known = self.prove(&PasswordGuess { username, site }, password).await?.map_err(|_| incorrect())?;
         let accounts = self.clone();
@@ -68,7 +68,7 @@ impl Accounts {
     /// # Errors
     /// `RATE_LIMITED`, be it right or wrong, when others at the same time have spent the budget.
     pub(super) async fn compare(&self, guess: &PasswordGuess<'_>, password: &Password, hash: Option<PasswordHash>) -> Result<Verdict> {
-        let verdict = self.deps.passwords.verify(text::password(password.expose()), hash).await?;
+        let verdict = self.deps.passwords.verify(text::password(password.expose()), hash, guess.site).await?;
         let right = verdict != Verdict::Wrong;
         if let Some(wait) = self.deps.guesses.judge(guess, right, self.deps.clock.now()).await? {
             return Err(too_many(wait));

@@ -3,8 +3,8 @@
 use super::Accounts;
 use crate::facesession::carry_through;
 use crate::text::{FieldChecks, checked};
-use faceshare_biz::domain::account::{Account, Caller, Password};
-use faceshare_biz::domain::{AccountId, Nickname};
+use faceshare_biz::domain::account::{Account, Caller, HashLine, Password};
+use faceshare_biz::domain::{AccountId, Nickname, Site};
 use faceshare_biz::{Error, ErrorCode, Result, constants};
 use std::ops::RangeInclusive;
 
@@ -17,6 +17,8 @@ pub struct NewAccount {
     pub password: Password,
     /// What others see; left out, a guest keeps its own and everybody else goes by the username.
     pub nickname: Option<String>,
+    /// From where.
+    pub site: Site,
 }
 
 /// How long names and passwords are that are set.
@@ -39,6 +41,7 @@ struct Checked {
     username: String,
     password: Password,
     nickname: Option<Nickname>,
+    site: Site,
 }
 
 impl Accounts {
@@ -46,7 +49,8 @@ impl Accounts {
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` with paths `username`, `password`, `nickname`; `ALREADY_EXISTS` when the name is taken, whatever its case, or the
-    /// caller has an account already; `UNAUTHENTICATED` when the guest is gone; `UNAVAILABLE` when too many passwords wait to be hashed.
+    /// caller has an account already; `UNAUTHENTICATED` when the guest is gone; `UNAVAILABLE` when too many passwords wait to be hashed,
+    /// `RATE_LIMITED` when too many of them are from this site.
     pub async fn sign_up(&self, new: NewAccount, rules: &SignUpRules, caller: Option<Caller>) -> Result<Account> {
         let new = self.check(new, rules)?;
         if caller.is_some_and(|caller| !caller.guest) {
@@ -72,7 +76,7 @@ impl Accounts {
         let password = checks.new_password("password", new.password.expose(), &rules.password);
         let nickname = new.nickname.map(|nickname| checks.nickname("nickname", &nickname, self.policy.nickname_max));
         checks.finish()?;
-        Ok(Checked { username: new.username, password, nickname: nickname.map(checked).transpose()? })
+        Ok(Checked { username: new.username, password, nickname: nickname.map(checked).transpose()?, site: new.site })
     }
 
     async fn make(&self, new: Checked) -> Result<Account> {
@@ -80,7 +84,7 @@ impl Accounts {
             Some(nickname) => nickname,
             None => named_after(&new.username)?,
         };
-        let hash = self.deps.passwords.hash(new.password).await?;
+        let hash = self.deps.passwords.hash(new.password, HashLine::SignUp, new.site).await?;
         let account = Account {
             id: self.new_account_id()?,
             username: Some(new.username),
@@ -96,7 +100,7 @@ impl Accounts {
         let gone = || super::sign_in_again("the guest is gone: sign up without its token");
         let before = self.deps.accounts.find(guest).await?.ok_or_else(gone)?;
         let nickname = new.nickname.unwrap_or(before.nickname);
-        let hash = self.deps.passwords.hash(new.password).await?;
+        let hash = self.deps.passwords.hash(new.password, HashLine::SignUp, new.site).await?;
         if !self.deps.accounts.promote(guest, &new.username, &nickname, &hash, self.deps.clock.now()).await? {
             return match self.deps.accounts.find(guest).await? {
                 Some(_) => Err(Error::new(ErrorCode::AlreadyExists, "you have an account already; refresh your tokens")),
@@ -117,12 +121,12 @@ fn named_after(username: &str) -> Result<Nickname> {
 #[cfg(test)]
 mod tests {
     use super::{NewAccount, SignUpRules};
-    use crate::account::fakes::House;
+    use crate::account::fakes::{HERE, House};
     use faceshare_biz::ErrorCode;
     use faceshare_biz::domain::account::Password;
 
     fn new(username: &str, password: &str) -> NewAccount {
-        NewAccount { username: username.into(), password: Password::new(password), nickname: None }
+        NewAccount { username: username.into(), password: Password::new(password), nickname: None, site: HERE }
     }
 
     #[tokio::test]

@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// A burst is this many seconds' worth of requests.
 const BURST_SECONDS: NonZeroU32 = NonZeroU32::new(5).expect("invariant: five is not zero");
+/// Signing up by the classic API spends the same rate.
+const SIGN_UP_CLASSIC: &str = "/api/entrytask/user/signup";
 /// Whoever has one address of IPv6 has all that share its first 64 bits.
 const IPV6_HOST: u128 = u64::MAX as u128;
 
@@ -20,25 +22,37 @@ const IPV6_HOST: u128 = u64::MAX as u128;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
+/// How often one address may do what; 0: any number of times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AddressRates {
+    /// Requests in a second.
+    pub requests: u32,
+    /// New guests in a minute.
+    pub guests: u32,
+    /// Sign-ups in a minute.
+    pub accounts: u32,
+}
+
 /// The rates of one listener. Cheap to clone.
 #[derive(Clone)]
 pub struct AddressLimits {
     requests: Option<Arc<Limit>>,
     guests: Option<Arc<Limit>>,
+    accounts: Option<Arc<Limit>>,
 }
 
 impl AddressLimits {
-    /// Requests in a second and new guests in a minute from one address; 0: any number.
+    /// With these rates.
     #[must_use]
-    pub fn new(requests_per_second: u32, guests_per_minute: u32) -> Self {
-        let per_minute = |rate| Arc::new(Limit::new(Quota::per_minute(rate)));
-        Self { requests: Limit::per_second(requests_per_second), guests: NonZeroU32::new(guests_per_minute).map(per_minute) }
+    pub fn new(rates: AddressRates) -> Self {
+        let per_minute = |rate| NonZeroU32::new(rate).map(|rate| Arc::new(Limit::new(Quota::per_minute(rate))));
+        Self { requests: Limit::per_second(rates.requests), guests: per_minute(rates.guests), accounts: per_minute(rates.accounts) }
     }
 
     /// Where nobody is counted.
     #[must_use]
     pub const fn none() -> Self {
-        Self { requests: None, guests: None }
+        Self { requests: None, guests: None, accounts: None }
     }
 }
 
@@ -97,10 +111,13 @@ pub(crate) fn check(limits: &AddressLimits, request: &Request) -> Result<(), Err
     {
         limit.check(host, "too many requests from your address")?;
     }
-    match &limits.guests {
-        Some(limit) if request.method() == Method::POST && path == "/v1/guests" => {
-            limit.check(host, "too many new guests from your address")
-        }
+    let newcomers = match path {
+        "/v1/guests" => limits.guests.as_ref().zip(Some("too many new guests from your address")),
+        "/v1/accounts" | SIGN_UP_CLASSIC => limits.accounts.as_ref().zip(Some("too many sign-ups from your address")),
+        _ => None,
+    };
+    match newcomers {
+        Some((limit, refusal)) if request.method() == Method::POST => limit.check(host, refusal),
         _ => Ok(()),
     }
 }
@@ -115,7 +132,7 @@ fn host(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::{AccountLimits, AddressLimits, ClientAddress, check};
+    use super::{AccountLimits, AddressLimits, AddressRates, ClientAddress, check};
     use axum::body::Body;
     use axum::extract::Request;
     use faceshare_biz::ErrorCode;
@@ -130,7 +147,7 @@ mod tests {
 
     #[test]
     fn guests_are_counted_by_address_and_other_requests_are_not_guests() {
-        let limits = AddressLimits::new(0, 2);
+        let limits = AddressLimits::new(AddressRates { guests: 2, ..AddressRates::default() });
         let guest = |address| check(&limits, &request("POST", "/v1/guests", address));
         assert!(guest([127, 0, 0, 1]).is_ok() && guest([127, 0, 0, 1]).is_ok());
         let refused = guest([127, 0, 0, 1]).expect_err("the third");
@@ -141,15 +158,31 @@ mod tests {
     }
 
     #[test]
+    fn sign_ups_are_counted_by_address_by_whichever_call_and_sign_ins_are_none() {
+        let limits = AddressLimits::new(AddressRates { accounts: 2, ..AddressRates::default() });
+        let post = |path, address| check(&limits, &request("POST", path, address));
+        assert!(post("/v1/accounts", [127, 0, 0, 1]).is_ok() && post(super::SIGN_UP_CLASSIC, [127, 0, 0, 1]).is_ok());
+        for path in ["/v1/accounts", super::SIGN_UP_CLASSIC] {
+            let refused = post(path, [127, 0, 0, 1]).expect_err("the third");
+            assert!(
+                refused.code == ErrorCode::RateLimited && refused.retry_after.is_some_and(|wait| !wait.is_zero()),
+                "{path}: {refused:?}"
+            );
+            assert!(post(path, [127, 0, 0, 2]).is_ok());
+        }
+        assert!(post("/v1/accounts/sign-in", [127, 0, 0, 1]).is_ok() && post("/v1/guests", [127, 0, 0, 1]).is_ok());
+    }
+
+    #[test]
     fn a_burst_is_five_seconds_worth() {
-        let limits = AddressLimits::new(10, 0);
+        let limits = AddressLimits::new(AddressRates { requests: 10, ..AddressRates::default() });
         let passed = (0..60).filter(|_| check(&limits, &request("GET", "/", [10, 0, 0, 1])).is_ok()).count();
         assert!((50..55).contains(&passed), "{passed}");
     }
 
     #[test]
     fn an_address_of_ipv6_is_as_many_as_its_network_has() {
-        let limits = AddressLimits::new(1, 0);
+        let limits = AddressLimits::new(AddressRates { requests: 1, ..AddressRates::default() });
         let ask = |address: &str| {
             let mut request = request("GET", "/", [0; 4]);
             request.extensions_mut().insert(ClientAddress(address.parse().expect("an address")));
@@ -170,18 +203,18 @@ mod tests {
 
     #[test]
     fn the_table_is_bounded_and_probes_are_always_answered() {
-        let limits = AddressLimits::new(1, 0);
+        let limits = AddressLimits::new(AddressRates { requests: 1, ..AddressRates::default() });
         for address in 0..200_000_u32 {
             let _ = check(&limits, &request("GET", "/", address.to_be_bytes()));
         }
         assert!(limits.requests.is_some_and(|limit| limit.limiter.len() <= 1 << u16::BITS));
-        let limits = AddressLimits::new(1, 0);
+        let limits = AddressLimits::new(AddressRates { requests: 1, ..AddressRates::default() });
         assert!((0..100).all(|_| check(&limits, &request("GET", "/healthz", [10, 0, 0, 1])).is_ok()));
     }
 
     #[test]
     fn nothing_is_limited_unless_asked_for() {
-        let limits = AddressLimits::new(0, 0);
+        let limits = AddressLimits::new(AddressRates::default());
         assert!((0..5_000).all(|_| check(&limits, &request("POST", "/v1/guests", [10, 0, 0, 1])).is_ok()));
     }
 }

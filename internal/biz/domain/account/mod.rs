@@ -8,7 +8,7 @@ mod revocation;
 mod types;
 
 pub use guess::{PasswordBudgets, PasswordGuess, PasswordGuessLimits};
-pub use password::{Password, PasswordHash, PasswordHasher, Verdict};
+pub use password::{HashLine, Password, PasswordHash, PasswordHasher, Verdict};
 pub use picture::{Picture, PictureRepository, Portraitist};
 pub use port::{AccountRepository, CredentialRepository, PasswordChange, Rotation, TokenFamilyRepository};
 pub use revocation::RevocationRegistry;

@@ -1,6 +1,7 @@
 //! Passwords: what a person types, and what is kept of it.
 
 use crate::Result;
+use crate::domain::Site;
 use async_trait::async_trait;
 use std::fmt;
 use zeroize::Zeroizing;
@@ -64,15 +65,26 @@ pub enum Verdict {
     Outdated(PasswordHash),
 }
 
+/// Where a new password waits to be hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HashLine {
+    /// With those who sign up.
+    SignUp,
+    /// With those who have an account: who sign in or change their password.
+    SignIn,
+}
+
 /// Hashes passwords slowly, without holding up anything else: the work is done beside the threads that serve requests, so much of it at a
-/// time and so much of it waiting, and no more.
+/// time and so much of it waiting, and no more. Of what waits, an address and a network have at most a share; those who sign up wait apart,
+/// and never keep out those who sign in.
 #[async_trait]
 pub trait PasswordHasher: Send + Sync + 'static {
-    /// The hash of a new password. `UNAVAILABLE`, with a time to wait, when too much is waiting already.
-    async fn hash(&self, password: Password) -> Result<PasswordHash>;
-    /// Compares. Without a hash it takes as long as with one and says [`Verdict::Wrong`], so that time does not tell whether there is one.
-    /// `UNAVAILABLE` as above.
-    async fn verify(&self, password: Password, hash: Option<PasswordHash>) -> Result<Verdict>;
+    /// The hash of a new password. With a time to wait: `UNAVAILABLE` when too much is waiting already, `RATE_LIMITED` when too much of it is
+    /// from this site.
+    async fn hash(&self, password: Password, line: HashLine, site: Site) -> Result<PasswordHash>;
+    /// Compares, for somebody who signs in. Without a hash it takes as long as with one and says [`Verdict::Wrong`], so that time does not tell
+    /// whether there is one. `UNAVAILABLE` and `RATE_LIMITED` as above.
+    async fn verify(&self, password: Password, hash: Option<PasswordHash>, site: Site) -> Result<Verdict>;
 }
 
 #[cfg(test)]

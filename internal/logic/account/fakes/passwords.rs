@@ -3,7 +3,8 @@
 use super::People;
 use async_trait::async_trait;
 use faceshare_biz::Result;
-use faceshare_biz::domain::account::{Password, PasswordHash, PasswordHasher, Verdict};
+use faceshare_biz::domain::Site;
+use faceshare_biz::domain::account::{HashLine, Password, PasswordHash, PasswordHasher, Verdict};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Barrier;
@@ -49,11 +50,11 @@ impl PlainPasswords {
 
 #[async_trait]
 impl PasswordHasher for PlainPasswords {
-    async fn hash(&self, password: Password) -> Result<PasswordHash> {
+    async fn hash(&self, password: Password, _line: HashLine, _site: Site) -> Result<PasswordHash> {
         Ok(self.hashed(&password))
     }
 
-    async fn verify(&self, password: Password, hash: Option<PasswordHash>) -> Result<Verdict> {
+    async fn verify(&self, password: Password, hash: Option<PasswordHash>, _site: Site) -> Result<Verdict> {
         self.compared.fetch_add(1, Ordering::SeqCst);
         if let Some((people, username)) = self.interloper.lock().expect("not poisoned").take() {
             people.set_password(&username, PasswordHash::new("0:changed meanwhile"));

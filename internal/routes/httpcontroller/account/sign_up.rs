@@ -2,7 +2,7 @@
 
 use super::AccountAnswer;
 use crate::e::HttpError;
-use crate::extract::{MaybeAuthenticated, ValidJson};
+use crate::extract::{ClientSite, MaybeAuthenticated, ValidJson};
 use crate::openapi::{AuthProblems, BodyProblems, Busy, TakenProblems};
 use axum::Json;
 use axum::extract::State;
@@ -42,9 +42,10 @@ pub struct SignUpRequest {
 pub async fn sign_up(
     MaybeAuthenticated(caller): MaybeAuthenticated,
     State(accounts): State<Arc<Accounts>>,
+    ClientSite(site): ClientSite,
     ValidJson(request): ValidJson<SignUpRequest>,
 ) -> Result<(StatusCode, Json<AccountAnswer>), HttpError> {
-    let new = NewAccount { username: request.username, password: Password::new(request.password), nickname: request.nickname };
+    let new = NewAccount { username: request.username, password: Password::new(request.password), nickname: request.nickname, site };
     let account = accounts.sign_up(new, &SignUpRules::default(), caller).await?;
     Ok((StatusCode::CREATED, Json(AccountAnswer { account: account.into() })))
 }

@@ -3,6 +3,7 @@
 use super::answer::{Nothing, Outcome, Success};
 use super::fields::{ClassicSignUp, Fields};
 use super::{ClassicAnswer, LENGTH};
+use crate::extract::ClientSite;
 use axum::extract::State;
 use faceshare_biz::domain::account::Password;
 use faceshare_logic::account::{Accounts, NewAccount, SignUpRules};
@@ -18,8 +19,12 @@ use std::sync::Arc;
     request_body(content((ClassicSignUp = "application/x-www-form-urlencoded"), (ClassicSignUp = "application/json"))),
     responses((status = 200, description = "`data` is empty", body = ClassicAnswer<Nothing>))
 )]
-pub async fn classic_signup(State(accounts): State<Arc<Accounts>>, Fields(fields): Fields<ClassicSignUp>) -> Outcome<Nothing> {
-    let new = NewAccount { username: fields.username, password: Password::new(fields.password), nickname: None };
+pub async fn classic_signup(
+    State(accounts): State<Arc<Accounts>>,
+    ClientSite(site): ClientSite,
+    Fields(fields): Fields<ClassicSignUp>,
+) -> Outcome<Nothing> {
+    let new = NewAccount { username: fields.username, password: Password::new(fields.password), nickname: None, site };
     accounts.sign_up(new, &SignUpRules { username: LENGTH, password: LENGTH }, None).await?;
     Ok(Success(Nothing::new()))
 }

@@ -3,6 +3,7 @@
 use super::accounts::QUICK;
 use faceshare_tests::http::{Answer, Http, send};
 use faceshare_tests::server::Server;
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 
@@ -44,6 +45,42 @@ async fn a_network_has_a_few_wrong_passwords_for_a_name_and_then_all_calls_wait(
 
     sign_in_from(&http, "198.51.100.7", "ann_1", PASSWORD).await.ok(200);
     http.get("/v1/accounts/me", &ann.access).await.ok(200);
+}
+
+#[tokio::test]
+async fn an_address_that_fills_its_share_of_the_queue_refuses_nobody_else() {
+    let settings = [("http.trusted_proxies", "127.0.0.1"), ("argon2.concurrency", "1"), ("argon2.queue_per_address", "1")];
+    let server = Server::start_with(&settings).await;
+    let http = server.http();
+    let flood = join_all((0..8).map(|_| sign_in_from(&http, "192.0.2.7", "nobody", "password")));
+    let (flood, neighbour, stranger) = tokio::join!(
+        flood,
+        sign_in_from(&http, "192.0.2.8", "nobody", "password"),
+        sign_in_from(&http, "198.51.100.7", "nobody", "password"),
+    );
+    let (answered, refused): (Vec<_>, Vec<_>) = flood.iter().partition(|answer| answer.status == 401);
+    assert!(!answered.is_empty() && !refused.is_empty(), "{flood:?}");
+    refused.into_iter().for_each(is_told_to_wait);
+    for other in [neighbour, stranger] {
+        other.problem(401, "PASSWORD_INCORRECT");
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_sign_ups_leaves_the_sign_ins_their_places() {
+    let server = Server::start_with(&[("argon2.concurrency", "1"), ("argon2.queue", "0")]).await;
+    let http = server.http();
+    let sign_up = |number| {
+        let body = json!({"username": format!("name-{number}"), "password": PASSWORD});
+        send(http.request(Method::POST, "/v1/accounts").json(&body))
+    };
+    let (flood, sign_in) = tokio::join!(join_all((0..8).map(sign_up)), sign_in_from(&http, "192.0.2.7", "nobody", "password"));
+    let (made, refused): (Vec<_>, Vec<_>) = flood.iter().partition(|answer| answer.status == 201);
+    assert!(!made.is_empty() && !refused.is_empty(), "{flood:?}");
+    for answer in refused {
+        answer.problem(503, "UNAVAILABLE");
+    }
+    sign_in.problem(401, "PASSWORD_INCORRECT");
 }
 
 #[tokio::test]

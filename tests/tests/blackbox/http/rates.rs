@@ -1,5 +1,6 @@
 //! How much one address, and one account, may ask for.
 
+use super::accounts::QUICK;
 use faceshare_tests::http::{Answer, Http, send};
 use faceshare_tests::server::Server;
 use reqwest::Method;
@@ -42,6 +43,24 @@ async fn new_guests_are_limited_by_the_address_that_a_known_proxy_names() {
     assert_told_to_wait(&guest_from(&http, "192.0.2.1").await);
     guest_from(&http, "192.0.2.2").await.ok(201);
     assert_told_to_wait(&guest_from(&http, "203.0.113.9, 192.0.2.1").await);
+}
+
+#[tokio::test]
+async fn sign_ups_are_limited_by_address_and_sign_ins_go_on() {
+    let settings = [("limits.accounts_per_address", "2"), ("http.trusted_proxies", "127.0.0.0/8"), ("classic.enabled", "true")];
+    let server = Server::start_with(&[&settings[..], &QUICK].concat()).await;
+    let http = server.http();
+    let post = |path: &str, address: &str, name: &str| {
+        let body = json!({"username": name, "password": "password"});
+        send(http.request(Method::POST, path).header("x-forwarded-for", address).json(&body))
+    };
+    post("/v1/accounts", "192.0.2.1", "ann_1").await.ok(201);
+    post("/api/entrytask/user/signup", "192.0.2.1", "ann_2").await.ok(200);
+    for path in ["/v1/accounts", "/api/entrytask/user/signup"] {
+        assert_told_to_wait(&post(path, "192.0.2.1", "ann_3").await);
+    }
+    post("/v1/accounts/sign-in", "192.0.2.1", "ann_2").await.ok(200);
+    post("/v1/accounts", "192.0.2.2", "ann_3").await.ok(201);
 }
 
 #[tokio::test]

@@ -1,0 +1,161 @@
+//! What is hashed, who waits for it, and who is told to come back.
+
+use super::{Argon2Passwords, PasswordSettings};
+use faceshare_biz::ErrorCode;
+use faceshare_biz::domain::Site;
+use faceshare_biz::domain::account::HashLine::{SignIn, SignUp};
+use faceshare_biz::domain::account::{Password, PasswordHash, PasswordHasher, Verdict};
+use std::net::IpAddr;
+use std::sync::mpsc;
+
+const WEAK: PasswordSettings =
+    PasswordSettings { memory_kib: 8, iterations: 1, parallelism: 1, concurrency: 1, queue: 1, per_address: 0, per_network: 0 };
+
+fn hasher(settings: PasswordSettings) -> Argon2Passwords {
+    Argon2Passwords::new(settings).expect("parameters")
+}
+
+/// One address of one network.
+fn site(network: u8, host: u8) -> Site {
+    Site { address: IpAddr::from([10, 0, network, host]), network: IpAddr::from([10, 0, network, 0]) }
+}
+
+async fn hash(passwords: &Argon2Passwords, password: &str) -> PasswordHash {
+    passwords.hash(Password::new(password), SignUp, site(1, 1)).await.expect("a hash")
+}
+
+async fn verify(passwords: &Argon2Passwords, password: &str, hash: Option<PasswordHash>) -> Verdict {
+    passwords.verify(Password::new(password), hash, site(1, 1)).await.expect("compared")
+}
+
+#[tokio::test]
+async fn a_password_is_known_by_its_hash_and_every_hash_is_another() {
+    let passwords = hasher(WEAK);
+    let (one, two) = (hash(&passwords, "pässword").await, hash(&passwords, "pässword").await);
+    assert_ne!(one, two);
+    assert!(one.as_str().starts_with("$argon2id$v=19$m=8,t=1,p=1$"));
+    assert_eq!(verify(&passwords, "pässword", Some(one.clone())).await, Verdict::Right);
+    assert_eq!(verify(&passwords, "password", Some(one)).await, Verdict::Wrong);
+}
+
+#[tokio::test]
+async fn without_a_hash_every_password_is_wrong() {
+    for text in ["", "x", "password"] {
+        assert_eq!(verify(&hasher(WEAK), text, None).await, Verdict::Wrong);
+    }
+}
+
+#[tokio::test]
+async fn a_hash_of_weaker_parameters_is_made_anew_and_one_of_stronger_ones_stays() {
+    let (weak, strong) = (hasher(WEAK), hasher(PasswordSettings { memory_kib: 16, iterations: 2, ..WEAK }));
+    let old = hash(&weak, "secret").await;
+    let verdict = verify(&strong, "secret", Some(old.clone())).await;
+    let Verdict::Outdated(new) = verdict else { panic!("{verdict:?}") };
+    assert!(new.as_str().contains("m=16,t=2"));
+    assert_eq!(verify(&strong, "secret", Some(new.clone())).await, Verdict::Right);
+    assert_eq!(verify(&weak, "secret", Some(new)).await, Verdict::Right);
+    assert_eq!(verify(&strong, "guess", Some(old)).await, Verdict::Wrong);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn beyond_the_queue_it_is_refused_at_once_and_told_when_to_come_back() {
+    let passwords = hasher(WEAK);
+    let running = Running::start(&passwords, site(1, 1)).await;
+    let mut waiting = polled(passwords.hash(Password::new("second"), SignIn, site(2, 1)));
+    assert!(waiting.poll_once().await.is_none(), "the second waits");
+    let refused = passwords.hash(Password::new("third"), SignIn, site(3, 1)).await.expect_err("no place");
+    assert_eq!(refused.code, ErrorCode::Unavailable);
+    assert!(refused.retry_after.is_some());
+    running.end().await;
+    waiting.finish().await.expect("the second");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_and_a_network_take_no_more_than_their_share() {
+    let passwords = hasher(PasswordSettings { queue: 10, per_address: 2, per_network: 3, ..WEAK });
+    let running = Running::start(&passwords, site(1, 1)).await;
+    let ask = |site| polled(passwords.verify(Password::new("guess"), None, site));
+    let mut waiting = Vec::new();
+    for free in [site(1, 1), site(1, 2), site(2, 1), site(2, 1)] {
+        waiting.push(ask(free));
+        assert!(waiting.last_mut().expect("one").poll_once().await.is_none(), "{free:?} waits");
+    }
+    for spent in [site(1, 1), site(1, 3), site(2, 1)] {
+        let refused = ask(spent).finish().await.expect_err("more than a share");
+        assert!(refused.code == ErrorCode::RateLimited && refused.retry_after.is_some(), "{spent:?}: {refused:?}");
+    }
+    running.end().await;
+    for waited in waiting {
+        assert_eq!(waited.finish().await.expect("compared"), Verdict::Wrong);
+    }
+    assert_eq!(verify(&passwords, "guess", None).await, Verdict::Wrong, "the share is free again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_flood_of_sign_ups_one_goes_ahead_of_a_sign_in() {
+    let passwords = hasher(PasswordSettings { queue: 4, ..WEAK });
+    let running = Running::start(&passwords, site(1, 1)).await;
+    let sign_up = || polled(passwords.hash(Password::new("new"), SignUp, site(1, 1)));
+    let mut flood = Vec::new();
+    for _ in 0..5 {
+        flood.push(sign_up());
+        assert!(flood.last_mut().expect("one").poll_once().await.is_none(), "all wait");
+    }
+    assert_eq!(sign_up().finish().await.expect_err("no place").code, ErrorCode::Unavailable);
+    let mut sign_in = polled(passwords.verify(Password::new("guess"), None, site(1, 1)));
+    assert!(sign_in.poll_once().await.is_none(), "a sign-in has a place all the same");
+    running.end().await;
+    flood.remove(0).finish().await.expect("the first sign-up was ahead");
+    // The others are there and do not go on: were one of them ahead, this would not end.
+    assert_eq!(sign_in.finish().await.expect("compared"), Verdict::Wrong);
+    for waited in flood {
+        waited.finish().await.expect("a hash");
+    }
+}
+
+/// A hash for somebody who signs in, which runs until it is told to end.
+struct Running {
+    release: mpsc::Sender<()>,
+    task: tokio::task::JoinHandle<faceshare_biz::Result<()>>,
+}
+
+impl Running {
+    async fn start(passwords: &Argon2Passwords, site: Site) -> Self {
+        let (release, held) = mpsc::channel::<()>();
+        let (began, begun) = tokio::sync::oneshot::channel();
+        let runner = passwords.clone();
+        let work = move |_: &super::Kernel| {
+            let _ = began.send(());
+            held.recv().map_err(faceshare_biz::Error::internal)
+        };
+        let task = tokio::spawn(async move { runner.beside(SignIn, site, work).await });
+        begun.await.expect("it runs");
+        Self { release, task }
+    }
+
+    async fn end(self) {
+        self.release.send(()).expect("it runs");
+        self.task.await.expect("ends").expect("done");
+    }
+}
+
+/// A future that is looked at now and waited for later.
+struct Polled<F>(std::pin::Pin<Box<F>>);
+
+fn polled<F: Future>(future: F) -> Polled<F> {
+    Polled(Box::pin(future))
+}
+
+impl<F: Future> Polled<F> {
+    async fn poll_once(&mut self) -> Option<F::Output> {
+        std::future::poll_fn(|cx| match self.0.as_mut().poll(cx) {
+            std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
+            std::task::Poll::Pending => std::task::Poll::Ready(None),
+        })
+        .await
+    }
+
+    async fn finish(self) -> F::Output {
+        self.0.await
+    }
+}
