@@ -23,7 +23,9 @@ use faceshare_routes::{
     AccountLimits, AddressLimits, AddressRates, AppState, Classic, ClassicRules, HttpPolicy, Links, Observer, Ops, ReadinessCheck,
 };
 use faceshare_server::Lifecycle;
-use faceshare_service::{Argon2Passwords, AuthTtl, PasetoTokens, PasswordSettings, Portraits, SealedSecrets, SnowflakeIds, SystemClock};
+use faceshare_service::{
+    Argon2Passwords, AuthTtl, PasetoTokens, PasswordSettings, PortraitSettings, Portraits, SealedSecrets, SnowflakeIds, SystemClock,
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use pasetotoken::KeyRing;
 use std::net::SocketAddr;
@@ -110,7 +112,7 @@ impl House {
                 credentials: Arc::new(db::AccountCredentials::new(database.clone())),
                 passwords: Arc::new(Argon2Passwords::new(password_settings(config)).context("argon2")?),
                 guesses: Arc::new(EmbeddedPasswordBudgets::new(auth.guesses)),
-                portraits: Arc::new(Portraits::new(config.limits.avatar_pixels)),
+                portraits: Arc::new(Portraits::new(portrait_settings(&config.limits))),
                 pictures: Arc::new(db::Avatars::new(database.clone())),
                 families: families.clone(),
                 revocations: revocations.clone(),
@@ -257,6 +259,15 @@ impl House {
 
 const fn address_rates(limits: &Limits) -> AddressRates {
     AddressRates { requests: limits.http_per_address, guests: limits.guests_per_address, accounts: limits.accounts_per_address }
+}
+
+const fn portrait_settings(limits: &Limits) -> PortraitSettings {
+    PortraitSettings {
+        pixels: limits.avatar_pixels,
+        queue: limits.avatar_queue,
+        per_account: limits.avatar_queue_per_account,
+        per_address: limits.avatar_queue_per_address,
+    }
 }
 
 fn password_settings(config: &Config) -> PasswordSettings {

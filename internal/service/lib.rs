@@ -6,6 +6,8 @@ mod clock;
 mod ids;
 mod line;
 mod passwords;
+#[cfg(test)]
+mod polled;
 mod portraits;
 mod secrets;
 mod tokens;
@@ -15,6 +17,6 @@ pub use auth::AuthTtl;
 pub use clock::SystemClock;
 pub use ids::SnowflakeIds;
 pub use passwords::{Argon2Passwords, BadParameters, PasswordSettings};
-pub use portraits::Portraits;
+pub use portraits::{PortraitSettings, Portraits};
 pub use secrets::{NoEntropy, SealedSecrets};
 pub use tokens::PasetoTokens;

@@ -1,6 +1,6 @@
 //! A line of bounded length, in which nobody has more than a share of the places.
 
-use faceshare_biz::domain::Site;
+use faceshare_biz::domain::{AccountId, Site};
 use faceshare_biz::{Error, ErrorCode};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,6 +13,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Whose places are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Party {
+    Account(AccountId),
     Address(IpAddr),
     Network(IpAddr),
 }
@@ -25,6 +26,10 @@ pub(crate) struct Share {
 }
 
 impl Share {
+    pub(crate) const fn of_account(account: AccountId, most: usize) -> Self {
+        Self { party: Party::Account(account), most }
+    }
+
     pub(crate) const fn of_address(site: Site, most: usize) -> Self {
         Self { party: Party::Address(site.address), most }
     }

@@ -79,6 +79,12 @@ pub(crate) struct Limits {
     pub(crate) avatar_bytes: usize,
     /// Its pixels.
     pub(crate) avatar_pixels: u64,
+    /// Pictures that wait to be made.
+    pub(crate) avatar_queue: usize,
+    /// Of those, and of the one that is being made, of one account. 0: any number.
+    pub(crate) avatar_queue_per_account: usize,
+    /// Likewise from one address.
+    pub(crate) avatar_queue_per_address: usize,
     /// An HTTP request is answered within this.
     pub(crate) request_timeout: Duration,
     /// Request line and headers of an HTTP request.
@@ -128,6 +134,9 @@ impl Limits {
             request_body: keys.number("request_body", 64 * KIB, KIB..=16 * MIB),
             avatar_bytes: keys.number("avatar_bytes", 5 * MIB, KIB..=64 * MIB),
             avatar_pixels: keys.number("avatar_pixels", 25_000_000, 65_536..=200_000_000),
+            avatar_queue: keys.number("avatar_queue", 8, 0..=1000),
+            avatar_queue_per_account: keys.number("avatar_queue_per_account", 2, 0..=1000),
+            avatar_queue_per_address: keys.number("avatar_queue_per_address", 4, 0..=1000),
             request_timeout: keys.duration("request_timeout", Duration::from_secs(15), SHORTEST..=Duration::from_mins(10)),
             header_bytes: keys.number("header_bytes", 32 * KIB, 8 * KIB..=MIB),
             header_timeout: keys.duration("header_timeout", Duration::from_secs(30), SHORTEST..=Duration::from_mins(10)),

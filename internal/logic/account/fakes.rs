@@ -16,7 +16,7 @@ use faceshare_biz::Result;
 use faceshare_biz::domain::account::{
     Account, Caller, Password, Picture, Portraitist, RevocationRegistry, Rotation, TokenFamily, TokenFamilyRepository,
 };
-use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
+use faceshare_biz::domain::{AccountId, FamilyId, Site, Timestamp};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -92,7 +92,7 @@ struct Copyist;
 
 #[async_trait]
 impl Portraitist for Copyist {
-    async fn portrait(&self, upload: Bytes) -> Result<Picture> {
+    async fn portrait(&self, upload: Bytes, _account: AccountId, _site: Site) -> Result<Picture> {
         Ok(Picture { media_type: "image/png".to_owned(), bytes: upload })
     }
 }

@@ -3,6 +3,7 @@
 use super::{Accounts, sign_in_again};
 use crate::facesession::carry_through;
 use bytes::Bytes;
+use faceshare_biz::domain::Site;
 use faceshare_biz::domain::account::{Account, Caller, Picture};
 use faceshare_biz::{Error, Result};
 
@@ -15,10 +16,10 @@ impl Accounts {
     /// Gives the caller a picture, made of what it sent; the one before is gone, and its sessions hear of it.
     ///
     /// # Errors
-    /// `UNSUPPORTED_MEDIA_TYPE`, `INVALID_ARGUMENT`, `UNAVAILABLE` as [`Portraitist`](faceshare_biz::domain::account::Portraitist) says;
+    /// `UNSUPPORTED_MEDIA_TYPE`, `INVALID_ARGUMENT`, `UNAVAILABLE`, `RATE_LIMITED` as [`Portraitist`](faceshare_biz::domain::account::Portraitist) says;
     /// `UNAUTHENTICATED` when the account is gone.
-    pub async fn set_picture(&self, caller: Caller, upload: Bytes) -> Result<Account> {
-        let picture = self.deps.portraits.portrait(upload).await?;
+    pub async fn set_picture(&self, caller: Caller, upload: Bytes, site: Site) -> Result<Account> {
+        let picture = self.deps.portraits.portrait(upload, caller.account, site).await?;
         let accounts = self.clone();
         carry_through(async move {
             let key = accounts.deps.secrets.picture_key();
@@ -48,7 +49,7 @@ impl Accounts {
 #[cfg(test)]
 mod tests {
     use super::PICTURE_PATH;
-    use crate::account::fakes::House;
+    use crate::account::fakes::{HERE, House};
     use faceshare_biz::ErrorCode;
 
     #[tokio::test]
@@ -59,7 +60,7 @@ mod tests {
         let ann = accounts.authenticate(&tokens.access.token).expect("a caller");
         let mut keys = Vec::new();
         for upload in ["one", "two"] {
-            let account = accounts.set_picture(ann, upload.into()).await.expect("a picture");
+            let account = accounts.set_picture(ann, upload.into(), HERE).await.expect("a picture");
             let key = account.avatar_url.strip_prefix(PICTURE_PATH).expect("its address").to_owned();
             assert_eq!(accounts.picture(&key).await.expect("found").bytes, upload);
             keys.push(key);

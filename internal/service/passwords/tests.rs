@@ -1,6 +1,7 @@
 //! What is hashed, who waits for it, and who is told to come back.
 
 use super::{Argon2Passwords, PasswordSettings};
+use crate::polled::polled;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::Site;
 use faceshare_biz::domain::account::HashLine::{SignIn, SignUp};
@@ -136,26 +137,5 @@ impl Running {
     async fn end(self) {
         self.release.send(()).expect("it runs");
         self.task.await.expect("ends").expect("done");
-    }
-}
-
-/// A future that is looked at now and waited for later.
-struct Polled<F>(std::pin::Pin<Box<F>>);
-
-fn polled<F: Future>(future: F) -> Polled<F> {
-    Polled(Box::pin(future))
-}
-
-impl<F: Future> Polled<F> {
-    async fn poll_once(&mut self) -> Option<F::Output> {
-        std::future::poll_fn(|cx| match self.0.as_mut().poll(cx) {
-            std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
-            std::task::Poll::Pending => std::task::Poll::Ready(None),
-        })
-        .await
-    }
-
-    async fn finish(self) -> F::Output {
-        self.0.await
     }
 }

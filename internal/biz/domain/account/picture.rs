@@ -1,6 +1,7 @@
 //! Pictures of people.
 
 use crate::Result;
+use crate::domain::{AccountId, Site};
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -17,8 +18,9 @@ pub struct Picture {
 #[async_trait]
 pub trait Portraitist: Send + Sync + 'static {
     /// Decodes a PNG, JPEG or WebP file within limits, cuts the middle out and writes it anew, 256 by 256. `UNSUPPORTED_MEDIA_TYPE` for another
-    /// kind of file, `INVALID_ARGUMENT` for one that cannot be decoded or has too many pixels, `UNAVAILABLE` when too much is waiting.
-    async fn portrait(&self, upload: Bytes) -> Result<Picture>;
+    /// kind of file, `INVALID_ARGUMENT` for one that cannot be decoded or has too many pixels, `UNAVAILABLE` when too much is waiting, `RATE_LIMITED`
+    /// when too much of it is of this account or from this site.
+    async fn portrait(&self, upload: Bytes, account: AccountId, site: Site) -> Result<Picture>;
 }
 
 /// Finds pictures. [`AccountRepository::set_picture`](super::AccountRepository::set_picture) keeps them.

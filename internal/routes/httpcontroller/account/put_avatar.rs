@@ -2,7 +2,7 @@
 
 use super::{AccountAnswer, PictureFile};
 use crate::e::HttpError;
-use crate::extract::{Authenticated, body};
+use crate::extract::{Authenticated, ClientSite, body};
 use crate::openapi::{AuthProblems, Busy, UploadProblems};
 use axum::Json;
 use axum::extract::{Request, State};
@@ -32,6 +32,7 @@ const MEDIA_TYPES: [&str; 3] = ["image/png", "image/jpeg", "image/webp"];
 pub async fn put_avatar(
     Authenticated(caller): Authenticated,
     State(accounts): State<Arc<Accounts>>,
+    ClientSite(site): ClientSite,
     request: Request,
 ) -> Result<Json<AccountAnswer>, HttpError> {
     let named = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
@@ -40,6 +41,6 @@ pub async fn put_avatar(
         return Err(Error::new(ErrorCode::UnsupportedMediaType, "the body must be image/png, image/jpeg or image/webp").into());
     }
     let upload = body(request, &()).await?;
-    let account = accounts.set_picture(caller, upload).await?;
+    let account = accounts.set_picture(caller, upload, site).await?;
     Ok(Json(AccountAnswer { account: account.into() }))
 }

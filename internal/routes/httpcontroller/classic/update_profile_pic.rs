@@ -3,6 +3,7 @@
 use super::answer::{Failure, Outcome, Success};
 use super::session::Session;
 use super::{ClassicAnswer, IfAny};
+use crate::extract::ClientSite;
 use axum::extract::multipart::MultipartRejection;
 use axum::extract::{Multipart, State};
 use bytes::Bytes;
@@ -59,9 +60,10 @@ async fn file(mut form: Multipart) -> Result<Bytes, Failure> {
 pub async fn classic_update_profile_pic(
     Session(caller): Session,
     State(accounts): State<Arc<Accounts>>,
+    ClientSite(site): ClientSite,
     form: Result<Multipart, MultipartRejection>,
 ) -> Outcome<ClassicPicture> {
     let upload = file(form.map_err(|_| Failure::InvalidParams)?).await?;
-    let account = accounts.set_picture(caller, upload).await?;
+    let account = accounts.set_picture(caller, upload, site).await?;
     Ok(Success(ClassicPicture { profile_path: account.avatar_url }))
 }
