@@ -2,8 +2,8 @@
 //!
 //! # When an entry is right
 //! Every write takes its account out when it is done, whatever came of it, and is done to its end though its caller has gone; what was read
-//! before a write is not kept after it. And no entry is answered for longer than [`FRESH_FOR`]: a write that did not get to take it out is
-//! seen then, without anybody having to say so. What must not be late is not kept at all: passwords and token families are read where they
+//! before a write is not kept after it. And no entry is answered for longer than [`FRESH_FOR`] from when it was asked for: a write that did
+//! not get to take it out is seen then, without anybody having to say so. What must not be late is not kept at all: passwords and token families are read where they
 //! stand, revocations have a registry of their own.
 
 use super::carry_through;
@@ -57,8 +57,9 @@ impl<R: AccountRepository> Accounts<R> {
 impl<R: AccountRepository> AccountRepository for Accounts<R> {
     /// Whoever is new comes in next, and is kept for that.
     async fn insert(&self, account: &Account) -> Result<()> {
+        let since = Instant::now();
         self.inner.insert(account).await?;
-        self.recent.change(|recent| drop(recent.put(account.id, (account.clone(), Instant::now()))));
+        self.recent.change(|recent| drop(recent.put(account.id, (account.clone(), since))));
         Ok(())
     }
 
@@ -70,9 +71,10 @@ impl<R: AccountRepository> AccountRepository for Accounts<R> {
             Ok(account) => return Ok(Some(account)),
             Err(moment) => moment,
         };
+        let since = Instant::now();
         let found = self.inner.find(id).await?;
         if let Some(account) = &found {
-            self.recent.keep(moment, |recent| drop(recent.put(id, (account.clone(), Instant::now()))));
+            self.recent.keep(moment, |recent| drop(recent.put(id, (account.clone(), since))));
         }
         Ok(found)
     }
@@ -104,3 +106,6 @@ impl<R: AccountRepository> AccountRepository for Accounts<R> {
         self.change(id, move |inner: Arc<R>| async move { inner.forget_guest(id, before).await }).await
     }
 }
+
+#[cfg(test)]
+mod tests;
