@@ -3,8 +3,8 @@
 //! # When an entry is right
 //! Every write takes its account out when it is done, whatever came of it, and is done to its end though its caller has gone; what was read
 //! before a write is not kept after it. And no entry is answered for longer than [`FRESH_FOR`] from when it was asked for: a write that did
-//! not get to take it out is seen then, without anybody having to say so. What must not be late is not kept at all: passwords and token families are read where they
-//! stand, revocations have a registry of their own.
+//! not get to take it out is seen then, without anybody having to say so. What must not be late is not kept at all: passwords and token
+//! families are read where they stand, revocations have a registry of their own.
 
 use super::carry_through;
 use super::recent::Recent;
