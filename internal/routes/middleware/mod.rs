@@ -26,18 +26,14 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 /// An answer on its way through a layer.
 pub type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-/// Lets pages of these origins read answers. `*` lets all: credentials travel in headers, never in cookies. No origin: no layer.
+/// Lets pages of these origins read answers; each is named. Credentials travel in headers, so that no page is let use cookies. No origin: no
+/// layer.
 pub fn cors(origins: &[String]) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;
     }
-    let allowed = if origins.iter().any(|o| o == "*") {
-        AllowOrigin::any()
-    } else {
-        AllowOrigin::list(origins.iter().filter_map(|o| HeaderValue::from_str(o).ok()))
-    };
     let layer = CorsLayer::new()
-        .allow_origin(allowed)
+        .allow_origin(AllowOrigin::list(origins.iter().filter_map(|o| HeaderValue::from_str(o).ok())))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, IDEMPOTENCY_KEY, request_id::X_REQUEST_ID, HeaderName::from_static("traceparent")])
         .expose_headers([request_id::X_REQUEST_ID, RETRY_AFTER, IDEMPOTENCY_REPLAYED])

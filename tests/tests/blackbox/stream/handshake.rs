@@ -5,11 +5,15 @@ use faceshare_tests::meeting::Meeting;
 use faceshare_tests::socket::{Credential, Socket, handshake};
 use faceshare_tests::{Format, in_both_formats};
 use reqwest::{Method, RequestBuilder};
+use serde_json::json;
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Error;
 
 in_both_formats!(
     a_bad_token_in_the_header_is_refused_with_a_status,
     a_bad_token_in_the_subprotocol_is_upgraded_and_closed,
     a_point_that_connects_again_replaces_itself,
+    a_page_of_another_site_opens_no_stream,
 );
 
 /// The handshake as a plain request, so that the whole refusal can be read.
@@ -61,6 +65,36 @@ async fn what_is_no_upgrade_is_refused() {
     assert!((400..500).contains(&answer.status), "{answer:?}");
 }
 
+/// Both with the token in the header and as browsers send it: the page is refused before anybody looks at its token.
+async fn a_page_of_another_site_opens_no_stream(format: Format) {
+    let (meeting, mut sockets) = Meeting::with(format, 1, &[("http.cors_origins", "https://page.example")], json!({})).await;
+    let from = |origin: &str, credential| {
+        let mut request = handshake(&meeting.websocket_url, format, &meeting.tokens[0], credential);
+        request.headers_mut().insert("origin", origin.parse().expect("a header"));
+        request
+    };
+    let own = meeting.server.url();
+    let elsewhere = own.replace("127.0.0.1", "localhost");
+    for credential in [Credential::Header, Credential::Subprotocol] {
+        for origin in ["https://evil.example", "http://page.example", "https://page.example.evil.example", "null", "*", &elsewhere] {
+            match connect_async(from(origin, credential)).await {
+                Err(Error::Http(answer)) => assert_eq!(answer.status(), 403, "{origin}"),
+                other => panic!("{origin}: {other:?}"),
+            }
+        }
+    }
+    // None of that has touched the stream that is open.
+    sockets[0].acked(json!({"followMe": {}})).await;
+    for credential in [Credential::Header, Credential::Subprotocol] {
+        for origin in ["https://page.example", "HTTPS://PAGE.example", &own] {
+            let socket = Socket::open(from(origin, credential), format).await;
+            assert_eq!(socket.member(), meeting.guests[0].id, "{origin}");
+        }
+    }
+    let refused = upgrade(&meeting, Some(format.subprotocol()), Some(&meeting.tokens[0])).header("origin", "https://evil.example");
+    send(refused).await.problem(403, "FORBIDDEN");
+}
+
 async fn a_point_that_connects_again_replaces_itself(format: Format) {
     let (meeting, mut sockets) = Meeting::of(format, 2).await;
     let again = meeting.connect(1).await;
@@ -68,6 +102,6 @@ async fn a_point_that_connects_again_replaces_itself(format: Format) {
     assert_eq!(again.welcome["self"], sockets[1].welcome["self"]);
     let head = sockets[0].seq;
     assert_eq!(again.welcome["seq"].as_u64(), Some(head));
-    let seq = sockets[0].acked(serde_json::json!({"followMe": {}})).await;
+    let seq = sockets[0].acked(json!({"followMe": {}})).await;
     assert_eq!(seq, head + 1, "nobody was told of it");
 }

@@ -1,0 +1,116 @@
+//! Which pages may call, and read what comes back: what a browser asks before, and what it is told.
+
+use faceshare_tests::http::{Answer, Guest, Http, send};
+use faceshare_tests::server::Server;
+use reqwest::{Method, RequestBuilder};
+use serde_json::json;
+
+const PAGE: &str = "https://page.example";
+const OTHERS: [&str; 7] = [
+    "https://evil.example",
+    "http://page.example",
+    "https://page.example:8443",
+    "https://page.example.evil.example",
+    "https://sub.page.example",
+    "null",
+    "*",
+];
+const SESSIONS: &str = "/v1/face-sessions";
+
+/// What a browser asks on behalf of a page before it sends what a form could not.
+fn preflight(http: &Http, origin: &str, method: &str, headers: &str) -> RequestBuilder {
+    let request = http.request(Method::OPTIONS, SESSIONS).header("origin", origin);
+    request.header("access-control-request-method", method).header("access-control-request-headers", headers)
+}
+
+/// A browser would let a page of this origin read the answer, without cookies alone.
+fn assert_readable(answer: &Answer, origin: &str) {
+    assert_eq!(answer.header("access-control-allow-origin"), origin, "{answer:?}");
+    assert_uncredentialed(answer);
+}
+
+fn assert_unreadable(answer: &Answer) {
+    assert!(!answer.headers.contains_key("access-control-allow-origin"), "{answer:?}");
+    assert_uncredentialed(answer);
+}
+
+/// No page is let use what the browser keeps of us, and no cache gives one page's answer to another.
+fn assert_uncredentialed(answer: &Answer) {
+    assert!(!answer.headers.contains_key("access-control-allow-credentials"), "{answer:?}");
+    let varies = answer.headers.get_all("vary").iter().filter_map(|value| value.to_str().ok());
+    assert!(varies.flat_map(|value| value.split(',')).any(|name| name.trim().eq_ignore_ascii_case("origin")), "{answer:?}");
+}
+
+/// The names in a header that lists some, in lower case.
+fn listed(answer: &Answer, header: &str) -> Vec<String> {
+    answer.header(header).split(',').map(|name| name.trim().to_ascii_lowercase()).collect()
+}
+
+async fn server_for_the_page() -> (Server, Http, Guest) {
+    let server = Server::start_with(&[("http.cors_origins", PAGE)]).await;
+    let http = server.http();
+    let guest = http.guest("Ann").await;
+    (server, http, guest)
+}
+
+#[tokio::test]
+async fn a_page_that_is_allowed_may_send_what_our_calls_need() {
+    let (_server, http, _guest) = server_for_the_page().await;
+    for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+        let answer = send(preflight(&http, PAGE, method, "authorization,content-type,idempotency-key")).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_readable(&answer, PAGE);
+        assert!(listed(&answer, "access-control-allow-methods").contains(&method.to_ascii_lowercase()), "{answer:?}");
+        let headers = listed(&answer, "access-control-allow-headers");
+        for header in ["authorization", "content-type", "idempotency-key"] {
+            assert!(headers.iter().any(|name| name == header), "{header}: {answer:?}");
+        }
+        // Cookies are no header that a page could ask for, nor one to be allowed.
+        assert!(!headers.iter().any(|name| name == "cookie" || name == "*"), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_is_allowed_reads_answers_and_refusals() {
+    let (_server, http, guest) = server_for_the_page().await;
+    let from = |request: RequestBuilder| send(request.header("origin", PAGE));
+    let created = from(http.request(Method::POST, SESSIONS).bearer_auth(&guest.access).json(&json!({}))).await;
+    created.ok(201);
+    assert_readable(&created, PAGE);
+    let exposed = listed(&created, "access-control-expose-headers");
+    for header in ["x-request-id", "retry-after"] {
+        assert!(exposed.iter().any(|name| name == header), "{header}: {created:?}");
+    }
+    let listing = from(http.request(Method::GET, SESSIONS).bearer_auth(&guest.access)).await;
+    listing.ok(200);
+    assert_readable(&listing, PAGE);
+    let (nobody, nowhere) = (from(http.request(Method::GET, SESSIONS)).await, from(http.request(Method::GET, "/nowhere")).await);
+    nobody.problem(401, "UNAUTHENTICATED");
+    nowhere.problem(404, "NOT_FOUND");
+    for refusal in [nobody, nowhere] {
+        assert_readable(&refusal, PAGE);
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_is_not_allowed_may_neither_send_nor_read() {
+    let (_server, http, guest) = server_for_the_page().await;
+    for origin in OTHERS {
+        assert_unreadable(&send(preflight(&http, origin, "POST", "authorization")).await);
+        let simple = http.request(Method::GET, SESSIONS).bearer_auth(&guest.access).header("origin", origin);
+        assert_unreadable(&send(simple).await);
+    }
+}
+
+#[tokio::test]
+async fn without_configured_origins_no_page_of_another_origin_reads_anything() {
+    let server = Server::start().await;
+    let http = server.http();
+    for origin in [PAGE, "null"] {
+        let simple = send(http.request(Method::GET, "/healthz").header("origin", origin)).await;
+        for answer in [simple, send(preflight(&http, origin, "POST", "authorization")).await] {
+            let told = answer.headers.keys().filter(|name| name.as_str().starts_with("access-control-"));
+            assert_eq!(told.count(), 0, "{answer:?}");
+        }
+    }
+}
