@@ -41,6 +41,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 mod token;
+mod turns;
 mod types;
 mod wait;
 
@@ -56,6 +57,7 @@ pub use types::{
 };
 pub use wait::WAIT_POLL;
 
+use self::turns::Turns;
 use crate::instruction::Sessions;
 use crate::instruction::mgr::pointaddresses::PointAddresses;
 use faceshare_biz::domain::account::{AccountRepository, Caller, IssuedToken};
@@ -126,13 +128,15 @@ pub struct FaceSessions {
     policy: FaceSessionPolicy,
     /// When the live sessions were counted last, and how many there were.
     live: Arc<Mutex<Option<(Timestamp, u64)>>>,
+    /// Whoever comes by an invite does so once at a time: from the look whether it is in to its being in, a use must not be spent twice.
+    by_invite: Arc<Turns>,
 }
 
 impl FaceSessions {
     /// Over these adapters, under this policy.
     #[must_use]
     pub fn new(deps: FaceSessionDeps, policy: FaceSessionPolicy) -> Self {
-        Self { deps, policy, live: Arc::default() }
+        Self { deps, policy, live: Arc::default(), by_invite: Arc::default() }
     }
 
     fn now(&self) -> Timestamp {

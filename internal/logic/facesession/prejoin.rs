@@ -117,6 +117,7 @@ impl FaceSessions {
 
     /// Spends a use of the invite, unless the caller is in or waits already: whether it did.
     async fn spend(&self, caller: Caller, invite: &Invite) -> Result<bool> {
+                let _turn = self.by_invite.of(who).await;
         match self.look(caller, invite.session).await?.access {
             Access::Host | Access::Present | Access::Admitted => Ok(false),
             Access::Stranger if self.waits(caller, invite.session).await? => Ok(false),

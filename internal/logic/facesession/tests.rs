@@ -318,6 +318,35 @@ async fn an_invite_is_spent_by_newcomers_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_comes_by_one_invite_many_times_at_once_gets_in_every_time_for_one_use() {
+    let house = House::new();
+    let (host, guest, other) = (house.person(1).await, house.person(2).await, house.person(3).await);
+    let id = house.open(host).await.session.id;
+    let new = NewInvite { max_uses: Some(2), ..NewInvite::default() };
+    let invite = house.cases.make_invite(host, id, new).await.expect("an invite");
+    let enter = |who| house.cases.prejoin(who, HERE, by_invite(&invite.secret), None);
+    let entered: Vec<_> = futures_util::future::join_all((0..8).map(|_| enter(guest))).await;
+    let seats: Vec<_> = entered.into_iter().map(|entered| entered.expect("let in").admitted().seat_expires_at).collect();
+    assert_eq!(seats, [house.now() + Duration::from_secs(30); 8], "one seat, for all of them");
+    assert_eq!(house.cases.invite(host, id).await.expect("usable").uses, 1);
+    assert!(enter(other).await.is_ok(), "the other use is left");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_by_an_invite_for_one_many_times_at_once_gets_in_every_time() {
+    let house = House::new();
+    let (host, guest, other) = (house.person(1).await, house.person(2).await, house.person(3).await);
+    let id = house.open(host).await.session.id;
+    let new = NewInvite { max_uses: Some(1), ..NewInvite::default() };
+    let invite = house.cases.make_invite(host, id, new).await.expect("an invite");
+    let enter = |who| house.cases.prejoin(who, HERE, by_invite(&invite.secret), None);
+    for entered in futures_util::future::join_all((0..8).map(|_| enter(guest))).await {
+        assert_eq!(entered.expect("let in").admitted().session.id, id);
+    }
+    assert_eq!(code_of(enter(other).await), ErrorCode::NumberCodeNotJoinable);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_use_of_an_invite_that_came_to_nothing_is_given_back() {
     let house = House::new();
     let (host, guest) = (house.person(1).await, house.person(2).await);
