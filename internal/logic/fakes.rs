@@ -54,6 +54,7 @@ pub(crate) struct PlainTokens;
 
 impl PlainTokens {
     const ACCESS_TTL: Duration = Duration::from_secs(900);
+    pub(crate) const COOKIE_TTL: Duration = Duration::from_secs(1_800);
     const REFRESH_TTL: Duration = Duration::from_secs(30 * 86_400);
     const SESSION_TTL: Duration = Duration::from_secs(3_600);
 
@@ -93,7 +94,7 @@ impl Tokens for PlainTokens {
 
     fn issue_cookie(&self, claims: &AccessClaims, now: Timestamp) -> Result<IssuedToken> {
         let claims = [claims.account.get(), claims.family.get(), u64::from(claims.guest), 0];
-        Ok(Self::issue("cookie", now, Self::ACCESS_TTL, claims))
+        Ok(Self::issue("cookie", now, Self::COOKIE_TTL, claims))
     }
 
     fn issue_refresh(&self, claims: &RefreshClaims, now: Timestamp) -> Result<IssuedToken> {

@@ -154,6 +154,7 @@ mod tests {
     use faceshare_biz::domain::{AccountId, FamilyId, PointId, SessionId, Timestamp};
     use pasetotoken::KeyRing;
     use secrecy::ExposeSecret;
+    use std::time::Duration;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -191,6 +192,23 @@ mod tests {
         assert_eq!(tokens.verify_refresh(&issued.token, NOW), Ok(refresh()));
         let issued = tokens.issue_session(&session(), NOW).expect("a token");
         assert_eq!(tokens.verify_session(&issued.token, NOW), Ok((session(), issued.expires_at)));
+    }
+
+    #[test]
+    fn a_cookie_is_good_for_thirty_minutes_from_signing_in_however_it_is_used() {
+        const TTL: Duration = Duration::from_secs(30 * 60);
+        const MOMENT: Duration = Duration::from_millis(1);
+        let ring = KeyRing::generate().expect("a ring");
+        let [tokens, fresh] = [(); 2].map(|()| PasetoTokens::new(&ring, AuthTtl::default()));
+        let issued = tokens.issue_cookie(&access(), NOW).expect("a token");
+        assert_eq!(issued.expires_at, NOW + TTL);
+        for used in [Duration::ZERO, TTL / 2, TTL - MOMENT] {
+            assert_eq!(tokens.verify_cookie(&issued.token, NOW + used), Ok(access()), "{used:?}");
+        }
+        // Whether it is remembered or was never seen before.
+        for tokens in [&tokens, &fresh] {
+            assert_eq!(tokens.verify_cookie(&issued.token, NOW + TTL), Err(TokenRefusal::Expired));
+        }
     }
 
     #[test]

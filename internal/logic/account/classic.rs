@@ -53,7 +53,26 @@ impl Accounts {
 mod tests {
     use super::ClassicRefusal;
     use crate::account::fakes::{HERE, House};
+    use crate::fakes::PlainTokens;
+    use faceshare_biz::ErrorCode;
     use faceshare_biz::domain::account::Password;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_cookie_ends_thirty_minutes_after_signing_in_and_another_sign_in_has_its_own() {
+        let house = House::new();
+        house.member("ann_1", "password").await;
+        let accounts = house.accounts();
+        let sign_in =
+            async || accounts.sign_in_for_cookie("ann_1", &Password::new("password"), HERE).await.expect("asked").expect("a cookie");
+        let first = sign_in().await.token;
+        house.clock.pass(PlainTokens::COOKIE_TTL - Duration::from_millis(1));
+        accounts.authenticate_cookie(&first).expect("to the last moment");
+        let second = sign_in().await.token;
+        house.clock.pass(Duration::from_millis(1));
+        assert_eq!(accounts.authenticate_cookie(&first).expect_err("over").code, ErrorCode::Unauthenticated);
+        accounts.authenticate_cookie(&second).expect("its own thirty minutes");
+    }
 
     #[tokio::test]
     async fn a_cookie_is_good_until_it_is_signed_out_and_is_no_access_token() {

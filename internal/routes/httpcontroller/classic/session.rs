@@ -3,6 +3,7 @@
 use super::ClassicState;
 use super::answer::Failure;
 use crate::links::Links;
+use auth::COOKIE_TTL;
 use axum::extract::FromRequestParts;
 use faceshare_biz::domain::account::Caller;
 use http::header::{COOKIE, HOST};
@@ -13,8 +14,6 @@ use http::{HeaderMap, HeaderValue, Uri};
 const NAME: &str = "sessionID";
 /// Where it is sent to; never to the other calls.
 const PATH: &str = "/api/entrytask/";
-/// Seconds from signing in to its end.
-const MAX_AGE: u32 = 30 * 60;
 
 /// Who calls, as the cookie says.
 pub struct Session(pub(super) Caller);
@@ -57,7 +56,7 @@ pub(super) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> 
 
 /// A header that sets the cookie.
 pub(super) fn set(value: &str, secure: &Secure) -> Result<HeaderValue, Failure> {
-    written(value, MAX_AGE, secure)
+    written(value, COOKIE_TTL.as_secs(), secure)
 }
 
 /// A header that removes it.
@@ -65,7 +64,7 @@ pub(super) fn clear(secure: &Secure) -> Result<HeaderValue, Failure> {
     written("", 0, secure)
 }
 
-fn written(value: &str, max_age: u32, Secure(secure): &Secure) -> Result<HeaderValue, Failure> {
+fn written(value: &str, max_age: u64, Secure(secure): &Secure) -> Result<HeaderValue, Failure> {
     let secure = if *secure { "; Secure" } else { "" };
     let cookie = format!("{NAME}={value}; Path={PATH}; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}");
     let mut cookie = HeaderValue::from_str(&cookie).map_err(|_| Failure::Server)?;

@@ -113,6 +113,8 @@ async fn all_six_calls_by_form_and_by_json() {
     assert_eq!(info().await, ("7".into(), json!({"username": "ann_1", "nickname": "ann_1", "profilePath": ""})));
     for (sent, expected) in [
         (form(&http, "update_nickname", &ann, "nickname=%C3%84nne"), "Änne"),
+        (form(&http, "update_nickname", &ann, "nickname=12345678"), "12345678"),
+        (by_json(&http, "update_nickname", &ann, &json!({"nickname": "ÄÖÜ☎ÄÖÜ☎"})), "ÄÖÜ☎ÄÖÜ☎"),
         (by_json(&http, "update_nickname", &ann, &json!({"nickname": "Ann"})), "Ann"),
     ] {
         assert_eq!(outcome(&send(sent).await), ("7".into(), json!(expected)));
@@ -158,7 +160,7 @@ async fn every_refusal_has_its_code() {
         assert_eq!(code(form(&http, "signin", "", fields)).await, expected, "{fields}");
     }
     let ann = sign_in(&http, "username=ann_1&password=secret").await;
-    for nickname in ["", "123456789", "%E2%80%AE"] {
+    for nickname in ["", "123456789", "ÄÖÜ☎ÄÖÜ☎Ä", "%E2%80%AE"] {
         assert_eq!(code(form(&http, "update_nickname", &ann, &format!("nickname={nickname}"))).await, "6", "{nickname}");
     }
     assert_eq!(code(upload(&http, &ann, "other", &PNG)).await, "6");

@@ -14,6 +14,7 @@ mod invites;
 mod members;
 mod number_codes;
 mod operations;
+mod outage;
 mod passwords;
 mod rates;
 mod sessions;
