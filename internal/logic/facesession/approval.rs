@@ -2,8 +2,9 @@
 
 use super::fakes::{HERE, House, THERE};
 use super::{Created, Key, NewFaceSession, NewInvite, Prejoined, WAIT_POLL, Waited};
+use crate::account::AccountObserver;
 use crate::fakes::PlainTokens;
-use faceshare_biz::domain::account::Caller;
+use faceshare_biz::domain::account::{AccountRepository, Caller};
 use faceshare_biz::domain::facesession::Admission;
 use faceshare_biz::domain::instruction::{Command, Origin};
 use faceshare_biz::domain::port::{Clock, Tokens};
@@ -76,6 +77,40 @@ async fn who_is_denied_learns_it_and_cannot_come_back() {
     let session = created.session.id;
     assert_eq!(house.cases.token(guest, session, None).await.expect_err("a stranger").code, ErrorCode::NotFound);
     assert_eq!(house.cases.get(guest, session).await.expect_err("a stranger").code, ErrorCode::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whose_account_is_deleted_waits_nowhere_and_is_refused() {
+    let house = House::new();
+    let (host, guest) = (house.person(1).await, house.person(2).await);
+    let doors = [guarded(&house, host).await, guarded(&house, host).await];
+    let mut tokens = Vec::new();
+    for door in &doors {
+        tokens.push(knock(&house, guest, door).await.expect("taken").waiting().token);
+    }
+    let knocked = the_knock(&house, host, &doors[0]).await;
+    let (waited, ()) = tokio::join!(house.cases.wait(guest, &tokens[0]), async {
+        house.people.delete(guest.account, house.now()).await.expect("asked").expect("deleted");
+        house.sessions.deleted(guest.account).await;
+    });
+    assert_eq!(waited.expect_err("refused at once").code, ErrorCode::Unauthenticated);
+    for door in &doors {
+        assert_eq!(house.cases.knocks(host, door.session.id).await.expect("knocks"), []);
+    }
+    let late = house.cases.answer_knock(host, doors[0].session.id, knocked, KnockAnswer::Admit).await;
+    assert_eq!(late.expect_err("over").code, ErrorCode::Conflict);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whose_account_is_deleted_while_it_knocks_does_not_wait() {
+    let house = House::new();
+    let (host, guest) = (house.person(1).await, house.person(2).await);
+    let created = guarded(&house, host).await;
+    // What it looks up as it comes is still there; what it looks up as it has come is not.
+    house.people.vanish_once_found(guest.account);
+    let refused = knock(&house, guest, &created).await.expect_err("gone");
+    assert_eq!(refused.code, ErrorCode::Unauthenticated);
+    assert_eq!(house.cases.knocks(host, created.session.id).await.expect("knocks"), []);
 }
 
 #[tokio::test(start_paused = true)]

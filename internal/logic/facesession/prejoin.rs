@@ -58,6 +58,9 @@ impl FaceSessions {
         let enter = |lead: Lead, admittance| {
             carry_through(async move {
                 let (session, place) = this.take_place(visitor, &lead, arriving, admittance).await?;
+                if let Place::Waits(..) = place {
+                    this.still_there(caller, session.id).await?;
+                }
                 if let (Lead::Code(code), Place::In(_)) = (&lead, &place) {
                     this.prolong(code).await;
                 }
@@ -65,6 +68,15 @@ impl FaceSessions {
             })
         };
         self.guess(visitor, &key, enter).await
+    }
+
+    /// An account that goes is looked for where it waits. One that went while it knocked was not found: its knock is taken back here.
+    async fn still_there(&self, caller: Caller, id: SessionId) -> Result<()> {
+        let found = self.profile(caller).await.map(drop);
+        if found.as_ref().is_err_and(|error| error.code == ErrorCode::Unauthenticated) {
+            self.deps.sessions.tell(id, Input::Gone { member: caller.account }).await;
+        }
+        found
     }
 
     fn new_knock(&self) -> Result<KnockId> {
@@ -105,6 +117,7 @@ impl FaceSessions {
         match lead {
             Lead::Code(_) => propose(Via::Code, approval).await,
             Lead::Invite(invite) => {
+                let _turn = self.by_invite.of(who).await;
                 let spent = self.spend(caller, invite).await?;
                 let outcome = propose(Via::Invite, approval || invite.approval).await;
                 if let Err(error) = &outcome {
@@ -117,7 +130,6 @@ impl FaceSessions {
 
     /// Spends a use of the invite, unless the caller is in or waits already: whether it did.
     async fn spend(&self, caller: Caller, invite: &Invite) -> Result<bool> {
-                let _turn = self.by_invite.of(who).await;
         match self.look(caller, invite.session).await?.access {
             Access::Host | Access::Present | Access::Admitted => Ok(false),
             Access::Stranger if self.waits(caller, invite.session).await? => Ok(false),

@@ -37,7 +37,7 @@ impl FaceSessions {
     /// How a knock ended, as soon as it has, or that it still waits.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` with path `waitToken` when it is none of the caller's; `LIMIT_EXCEEDED` when the caller was let in, took its time
+    /// `INVALID_ARGUMENT` with path `waitToken` when it is none of the caller's; `UNAUTHENTICATED` when its account is gone; `LIMIT_EXCEEDED` when the caller was let in, took its time
     /// and the session is full now: ask again.
     pub async fn wait(&self, caller: Caller, wait_token: &str) -> Result<Waited> {
         let invalid = || Error::invalid("waitToken", "is not a wait token of yours");
@@ -60,7 +60,8 @@ impl FaceSessions {
             Standing::Waits { until } => Ok(Waited::Waiting(self.wait_token(caller, session, knock, until)?)),
             Standing::In(point) => self.come_in(caller, session, point).await,
             Standing::Denied => Ok(Waited::Denied),
-            Standing::Expired => Ok(Waited::Expired),
+            // Over because its sender's account is: that is not to be taken for a host who did not answer.
+            Standing::Expired => self.profile(caller).await.map(|_| Waited::Expired),
             Standing::Ended => Ok(Waited::Ended),
         }
     }

@@ -24,18 +24,19 @@ impl AccountObserver for Sessions {
     }
 
     async fn deleted(&self, account: AccountId) {
-        let sessions = self.points().sessions_of(account);
+        let mut sessions = self.points().sessions_of(account);
+        sessions.extend(self.deps().waiters.sessions_of(account));
         // Before it leaves: its apps are to hear that they are signed out, not that they left.
         self.points().close_member(account, CloseReason::Unauthenticated);
         for session in sessions {
-            self.tell(session, Input::HttpQuit { member: account }).await;
+            self.tell(session, Input::Gone { member: account }).await;
         }
     }
 }
 
 impl Sessions {
     /// The account is changed already: a session that cannot be told shows the old name until its person comes again.
-    async fn tell(&self, session: SessionId, input: Input) {
+    pub(crate) async fn tell(&self, session: SessionId, input: Input) {
         match self.propose(session, input).await {
             Ok(_) => {}
             Err(error) if matches!(error.code, ErrorCode::NotFound | ErrorCode::SessionEnded) => {}

@@ -64,7 +64,17 @@ impl Sessions {
     #[must_use]
     pub fn new(deps: SessionDeps) -> Self {
         let SessionDeps { log, codec, clock, secrets, observer, points, settings } = deps;
-        let deps = Arc::new(ActorDeps { log, codec, clock, secrets, observer, points, settings, admission_forced: AtomicBool::new(false) });
+        let deps = Arc::new(ActorDeps {
+            log,
+            codec,
+            clock,
+            secrets,
+            observer,
+            points,
+            waiters: Arc::default(),
+            settings,
+            admission_forced: AtomicBool::new(false),
+        });
         Self { deps, slots: Arc::default(), tasks: TaskTracker::new() }
     }
 

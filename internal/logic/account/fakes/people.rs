@@ -18,6 +18,7 @@ pub(crate) struct People {
     kept: Mutex<Kept>,
     families: Arc<Families>,
     pictures: Mutex<HashMap<String, Picture>>,
+    vanishing: Mutex<Option<AccountId>>,
 }
 
 impl People {
@@ -34,6 +35,11 @@ impl People {
         let mut kept = self.kept();
         let theirs = kept.values_mut().find(|(account, _)| account.username.as_deref() == Some(username));
         theirs.expect("somebody of this name").1 = Some(hash);
+    }
+
+    /// The next who looks for this account finds it, and nobody after.
+    pub(crate) fn vanish_once_found(&self, id: AccountId) {
+        *self.vanishing.lock().expect("not poisoned") = Some(id);
     }
 
     fn add(&self, account: &Account, password: Option<&PasswordHash>) -> Result<()> {
@@ -69,7 +75,11 @@ impl AccountRepository for People {
     }
 
     async fn find(&self, id: AccountId) -> Result<Option<Account>> {
-        Ok(self.kept().get(&id).map(|(account, _)| account.clone()))
+        let found = self.kept().get(&id).map(|(account, _)| account.clone());
+        if self.vanishing.lock().expect("not poisoned").take_if(|vanishing| *vanishing == id).is_some() {
+            self.kept().remove(&id);
+        }
+        Ok(found)
     }
 
     async fn promote(&self, guest: AccountId, username: &str, nickname: &Nickname, password: &PasswordHash, at: Timestamp) -> Result<bool> {

@@ -153,6 +153,11 @@ pub enum Input {
         /// Who.
         member: MemberId,
     },
+    /// Somebody's account is gone: it leaves, or waits no longer.
+    Gone {
+        /// Who.
+        member: MemberId,
+    },
     /// The host removes a member.
     Remove {
         /// Who asks.

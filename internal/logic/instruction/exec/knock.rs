@@ -124,7 +124,7 @@ pub(crate) fn answer(draft: &mut Draft<'_>, by: MemberId, knock: KnockId, answer
     Ok(())
 }
 
-/// Nobody answered in time.
+/// Nobody answered in time, or nobody is left to be answered.
 pub(crate) fn expire(draft: &mut Draft<'_>, knock: KnockId) {
     draft.change(Change::KnockOver { knock, state: KnockState::Expired });
 }

@@ -26,6 +26,7 @@ mod entry;
 mod follow_change;
 mod follow_me;
 mod follow_other;
+mod gone;
 mod http_quit;
 mod knock;
 mod leave;
@@ -77,6 +78,7 @@ pub fn step(state: &State, rules: &Rules, now: Timestamp, input: Input) -> Resul
         Input::ForceAdmission { forced } => session_change::force(&mut draft, forced),
         Input::Profile(profile) => profile::step(&mut draft, profile)?,
         Input::HttpQuit { member } => http_quit::step(&mut draft, member)?,
+        Input::Gone { member } => gone::step(&mut draft, member)?,
         Input::Remove { by, member } => quit::remove(&mut draft, by, member)?,
         Input::AnswerKnock { by, knock, answer } => knock::answer(&mut draft, by, knock, answer)?,
         Input::End { by } => sess_end::step(&mut draft, by)?,

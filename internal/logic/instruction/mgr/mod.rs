@@ -2,3 +2,4 @@
 
 pub mod pointaddresses;
 pub mod pointmemmgr;
+pub(crate) mod waiters;

@@ -9,6 +9,7 @@ use super::{Glance, Glances, Look, Request};
 use crate::instruction::connclient::Bucket;
 use crate::instruction::fanout::Fanout;
 use crate::instruction::mgr::pointmemmgr::PointMemMgr;
+use crate::instruction::mgr::waiters::Waiters;
 use crate::instruction::recent::RecentEntries;
 use crate::instruction::sessions::SessionObserver;
 use crate::instruction::settings::StreamSettings;
@@ -52,6 +53,7 @@ pub(crate) struct ActorDeps {
     pub(crate) secrets: Arc<dyn Secrets>,
     pub(crate) observer: Arc<dyn SessionObserver>,
     pub(crate) points: Arc<PointMemMgr>,
+    pub(crate) waiters: Arc<Waiters>,
     pub(crate) settings: StreamSettings,
     /// Whether unproven people who come by code must be let in, in every session.
     pub(crate) admission_forced: AtomicBool,
@@ -86,7 +88,7 @@ impl Actor {
         let roots = state.present().filter_map(|(id, presence)| Some((id, presence.follow.root?))).collect();
         let fanout = Fanout::new(deps.codec.clone(), roots);
         let recent = RecentEntries::new(state.epoch().clone(), state.seq(), deps.settings.recent_bytes);
-        let door = Door::of(&state);
+        let door = Door::of(&state, deps.waiters.clone());
         let (actions, gathering) = (ActionTable::default(), Batch::default());
         let (presenting_buckets, pacing) = (HashMap::new(), Pacing::new(deps.settings.actions_per_second));
         let (entries_since_snapshot, bytes_since_snapshot) = (0, 0);

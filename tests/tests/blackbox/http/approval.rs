@@ -105,6 +105,20 @@ async fn a_new_host_sees_who_waits_and_lets_them_in(format: Format) {
 in_both_formats!(who_is_admitted_in_the_stream_comes_in, a_host_that_reconnects_sees_who_waits, a_new_host_sees_who_waits_and_lets_them_in,);
 
 #[tokio::test]
+async fn whose_account_is_deleted_waits_no_longer_and_is_refused() {
+    let (meeting, mut host) = guarded(Format::Json, &[]).await;
+    let (ben, token) = knock(&meeting, "ben").await;
+    let id = told(&mut host, "ben", "WAITING").await;
+    let (waited, deleted) = tokio::join!(wait(&meeting, &ben, &token), meeting.http.delete("/v1/accounts/me", &ben.access));
+    deleted.ok(204);
+    waited.problem(401, "UNAUTHENTICATED");
+    assert_eq!(told(&mut host, "ben", "EXPIRED").await, id);
+    let knocks = meeting.http.get(&meeting.path("/knocks"), meeting.access(0)).await.ok(200);
+    assert_eq!(knocks["knocks"], json!([]));
+    host.refused(json!({"admit": {"knockId": id}}), "CONFLICT").await;
+}
+
+#[tokio::test]
 async fn over_http_the_host_alone_sees_and_answers() {
     let (mut meeting, mut host) = guarded(Format::Json, &[]).await;
     let (ben, ben_waits) = knock(&meeting, "ben").await;

@@ -30,6 +30,7 @@ enum Happening {
     Forces(bool),
     Patch(Who, Patch),
     HttpQuit(Who),
+    Gone(Who),
     Removes(Who, Who),
     End(Option<Who>),
     NewEpoch,
@@ -103,6 +104,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => any::<bool>().prop_map(Happening::Forces),
         2 => (prop_oneof![4 => Just("ann"), 1 => who()], patch()).prop_map(|(w, patch)| Happening::Patch(w, patch)),
         1 => who().prop_map(Happening::HttpQuit),
+        1 => who().prop_map(Happening::Gone),
         1 => (prop_oneof![2 => Just("ann"), 1 => who()], who()).prop_map(|(by, w)| Happening::Removes(by, w)),
         1 => prop::option::weighted(0.99, who().prop_filter("a host ends it all too soon", |w| *w != "ann")).prop_map(Happening::End),
         1 => Just(Happening::NewEpoch),
@@ -194,6 +196,7 @@ impl History {
             }
             Happening::Patch(by, patch) => Input::Patch { by: id(by), patch },
             Happening::HttpQuit(who) => Input::HttpQuit { member: id(who) },
+            Happening::Gone(who) => Input::Gone { member: id(who) },
             Happening::Removes(by, who) => Input::Remove { by: id(by), member: id(who) },
             Happening::End(by) => Input::End { by: by.map(id) },
             Happening::NewEpoch => Input::NewEpoch { epoch: Epoch::new(&format!("e{}", self.steps)).expect("an epoch") },

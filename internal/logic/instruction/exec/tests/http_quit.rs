@@ -18,6 +18,14 @@ fn a_member_leaves_without_a_socket() {
 }
 
 #[test]
+fn whose_account_is_gone_leaves() {
+    let mut w = World::with(&["ann", "bob"]);
+    let entry = w.does(Input::Gone { member: id("bob") });
+    assert_eq!(entry.events, [Event::HttpQuit { member: id("bob") }]);
+    assert!(!w.has("bob"));
+}
+
+#[test]
 fn a_member_leaves_within_its_grace() {
     let mut w = World::with(&["ann", "bob"]);
     w.lose("bob", 1);

@@ -110,6 +110,19 @@ fn who_is_denied_cannot_knock_again_nor_come_in_otherwise() {
 }
 
 #[test]
+fn whose_account_is_gone_waits_no_longer_and_cannot_be_let_in() {
+    let mut w = guarded();
+    w.does(arrive("bob", 1));
+    w.does(arrive("cat", 1));
+    let entry = w.does(Input::Gone { member: id("bob") });
+    assert_eq!(entry.changes, [Change::KnockOver { knock: knock("bob", 1), state: KnockState::Expired }]);
+    assert_eq!(frames(&entry), [""; 0]);
+    assert_eq!(w.state.waiting().map(|k| k.id).collect::<Vec<_>>(), [knock("cat", 1)]);
+    assert_eq!(w.refused("ann", admit("bob")), ErrorCode::Conflict);
+    assert_eq!(w.refuses(Input::Gone { member: id("bob") }), ErrorCode::NotFound);
+}
+
+#[test]
 fn a_knock_is_answered_once() {
     let mut w = guarded();
     w.does(arrive("bob", 1));

@@ -1,0 +1,16 @@
+//! An account is gone: whoever had it leaves, or waits at the door no longer.
+
+use crate::draft::Draft;
+use crate::entry::Reject;
+use crate::{http_quit, knock};
+use faceshare_biz::domain::MemberId;
+
+pub(crate) fn step(draft: &mut Draft<'_>, member: MemberId) -> Result<(), Reject> {
+    match draft.state.knock_of(member).map(|knock| knock.id) {
+        Some(waiting) => {
+            knock::expire(draft, waiting);
+            Ok(())
+        }
+        None => http_quit::step(draft, member),
+    }
+}
