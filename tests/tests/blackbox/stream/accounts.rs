@@ -7,10 +7,14 @@ use faceshare_tests::{Format, in_both_formats};
 use reqwest::Method;
 use serde_json::json;
 
+/// Hashes that take no time, in a server that is there to be tested.
+const QUICK: [(&str, &str); 2] = [("argon2.test_parameters", "true"), ("benchmark.enabled", "true")];
+
 in_both_formats!(
     a_changed_nickname_is_told_to_the_session,
     signing_out_closes_the_points_and_their_tokens_resume_nowhere,
     reuse_of_a_refresh_token_closes_the_points,
+    another_password_closes_the_points_of_every_other_sign_in,
     a_deleted_account_leaves_its_session,
 );
 
@@ -53,6 +57,23 @@ async fn reuse_of_a_refresh_token_closes_the_points(format: Format) {
     refresh(first).await.problem(401, "UNAUTHENTICATED");
     sockets[1].expect_close(4001).await;
     assert_shut_out(&meeting, 1).await;
+}
+
+async fn another_password_closes_the_points_of_every_other_sign_in(format: Format) {
+    let (mut meeting, mut sockets) = Meeting::with(format, 2, &QUICK, json!({})).await;
+    let (old, new) = ("correct horse", "another horse");
+    let account = json!({"username": "ann_1", "password": old});
+    meeting.http.post("/v1/accounts", meeting.access(1), account).await.ok(201);
+    let here = meeting.http.sign_in("ann_1", old).await;
+    let token = meeting.http.post(&meeting.path("/token"), &here.access, json!({})).await.ok(200);
+    meeting.tokens.push(token["sessionToken"].as_str().expect("a session token").to_owned());
+    let mut kept = meeting.connect(2).await;
+    let change = json!({"oldPassword": old, "newPassword": new});
+    meeting.http.post("/v1/accounts/me/password", &here.access, change).await.ok(204);
+    assert_eq!(sockets[1].close().await.0, 4001);
+    assert_shut_out(&meeting, 1).await;
+    kept.acked(json!({"followOther": {"target": meeting.guests[0].id}})).await;
+    meeting.http.get("/v1/accounts/me", &here.access).await.ok(200);
 }
 
 async fn a_deleted_account_leaves_its_session(format: Format) {
