@@ -1,11 +1,14 @@
 //! Guesses at number codes: how many are answered, and who gets in all the same.
 
+use super::accounts::QUICK;
 use faceshare_tests::Format;
 use faceshare_tests::http::{Answer, Guest, Http, send};
 use faceshare_tests::meeting::Meeting;
 use faceshare_tests::server::Server;
+use faceshare_tests::socket::{Credential, Socket, handshake};
 use reqwest::Method;
 use serde_json::json;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 /// Another code than `right`.
 fn wrong(right: &str) -> &'static str {
@@ -46,6 +49,53 @@ async fn an_address_has_ten_wrong_guesses_and_then_its_own_room_alone() {
     let host = meeting.connect(0).await;
     http.prejoin(&http.guest("pupil").await, &meeting.code).await.ok(200);
     drop(host);
+}
+
+/// An account is no way around an address' budget, and what is tried there costs the account nothing.
+#[tokio::test]
+async fn somebody_with_an_account_waits_at_a_spent_address_and_nowhere_else() {
+    let settings = [("http.trusted_proxies", "127.0.0.1"), ("number_code.guesses_per_account", "2")];
+    let server = Server::start_with(&[&settings[..], &QUICK].concat()).await;
+    let meeting = Meeting::created(server, Format::Json, json!({})).await;
+    let (http, right) = (&meeting.http, json!({"numberCode": meeting.code}));
+    let (guesser, honest) = (http.guest("mallory").await, http.member("honest", "password").await);
+    for _ in 0..10 {
+        prejoin_from(http, "192.0.2.7", &guesser, json!({"numberCode": wrong(&meeting.code)}))
+            .await
+            .problem(404, "NUMBER_CODE_NOT_JOINABLE");
+    }
+    // Right or wrong, by search or prejoin: all are told the same, and more of them than an account may guess wrong.
+    let mut told = Vec::new();
+    for code in [&meeting.code, wrong(&meeting.code), &meeting.code, wrong(&meeting.code)] {
+        let body = json!({"numberCode": code});
+        let search = http.request(Method::POST, "/v1/face-sessions/search").bearer_auth(&honest.access);
+        for answer in [
+            prejoin_from(http, "192.0.2.7", &honest, body.clone()).await,
+            send(search.header("x-forwarded-for", "192.0.2.7").json(&body)).await,
+        ] {
+            is_told_to_wait(&answer);
+            told.push(answer.json()["detail"].clone());
+        }
+    }
+    assert!(told.iter().all(|detail| *detail == told[0]), "{told:?}");
+    // An invite is not guessed at.
+    let invite = http.post(&meeting.path("/invoke-link"), meeting.access(0), json!({})).await.ok(200);
+    let invite = json!({"inviteToken": invite["inviteToken"]});
+    prejoin_from(http, "192.0.2.7", &honest, invite).await.ok(200);
+    // Next door, in the same network, the account has all its guesses yet, and so have others.
+    let (here, other) = ("192.0.2.8", http.member("another", "password").await);
+    for who in [&honest, &other] {
+        prejoin_from(http, here, who, json!({"numberCode": wrong(&meeting.code)})).await.problem(404, "NUMBER_CODE_NOT_JOINABLE");
+        prejoin_from(http, here, who, right.clone()).await.ok(200);
+    }
+    // Who is in needs no code to come back to where it was.
+    let token = http.request(Method::POST, &meeting.path("/token")).bearer_auth(&honest.access);
+    send(token.header("x-forwarded-for", "192.0.2.7").json(&json!({}))).await.ok(200);
+    // With a member of the session at the spent address, others there get in by code.
+    let mut near = handshake(&meeting.websocket_url, meeting.format, &meeting.tokens[0], Credential::Header);
+    near.headers_mut().insert("x-forwarded-for", HeaderValue::from_static("192.0.2.7"));
+    let _host = Socket::open(near, meeting.format).await;
+    prejoin_from(http, "192.0.2.7", &other, right).await.ok(200);
 }
 
 #[tokio::test]
