@@ -5,7 +5,7 @@ mod passwords;
 mod people;
 
 pub(crate) use guesses::{HERE, TRIES};
-pub(crate) use passwords::PlainPasswords;
+pub(crate) use passwords::{PlainPasswords, Work};
 pub(crate) use people::People;
 
 use super::{AccountDeps, AccountObserver, AccountPolicy, Accounts, NewAccount, SignUpRules};

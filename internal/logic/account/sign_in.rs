@@ -99,7 +99,7 @@ fn incorrect() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use crate::account::fakes::{HERE, House, TRIES};
+    use crate::account::fakes::{HERE, House, TRIES, Work};
     use faceshare_biz::ErrorCode;
     use faceshare_biz::domain::account::Password;
 
@@ -118,6 +118,23 @@ mod tests {
         assert_eq!((wrong.code, unknown.code), (ErrorCode::PasswordIncorrect, ErrorCode::PasswordIncorrect));
         assert_eq!(wrong.detail, unknown.detail);
         assert_eq!(house.passwords.compared(), 3, "an unknown name is compared as well");
+    }
+
+    /// Time tells nothing: what a name that nobody has costs is what a wrong password costs, whichever way one asks.
+    #[tokio::test]
+    async fn an_unknown_name_is_the_same_work_as_a_wrong_password() {
+        let house = House::new();
+        house.member("ann_1", "password").await;
+        let accounts = house.accounts();
+        house.passwords.work();
+        let guess = Password::new("passwo\u{308}rt");
+        for name in ["ann_1", "nobody", "not a name at all", ""] {
+            accounts.sign_in(name, &guess, HERE).await.expect_err("wrong");
+            assert_eq!(house.passwords.work(), [Work::Verify("passw\u{f6}rt".to_owned())], "{name:?}");
+            let refused = accounts.sign_in_for_cookie(name, &guess, HERE).await.expect("answered");
+            assert!(refused.is_err());
+            assert_eq!(house.passwords.work(), [Work::Verify("passw\u{f6}rt".to_owned())], "{name:?} in the classic API");
+        }
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 use super::{Argon2Passwords, PasswordSettings};
 use crate::polled::polled;
+use argon2::password_hash::phc;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::Site;
 use faceshare_biz::domain::account::HashLine::{SignIn, SignUp};
@@ -43,6 +44,24 @@ async fn a_password_is_known_by_its_hash_and_every_hash_is_another() {
 async fn without_a_hash_every_password_is_wrong() {
     for text in ["", "x", "password"] {
         assert_eq!(verify(&hasher(WEAK), text, None).await, Verdict::Wrong);
+    }
+}
+
+/// What stands for a hash that there is not costs what a hash of today costs: all that argon2's work depends on is the same.
+#[tokio::test]
+async fn without_a_hash_the_work_is_that_of_a_fresh_one() {
+    /// What a hash is made of, but its salt and its digest.
+    fn work(hash: &PasswordHash) -> (String, Option<u32>, String, Option<usize>, Option<usize>) {
+        let hash = phc::PasswordHash::new(hash.as_str()).expect("in PHC form");
+        let (salt, digest) = (hash.salt.map(|salt| salt.len()), hash.hash.map(|digest| digest.len()));
+        (hash.algorithm.to_string(), hash.version, hash.params.to_string(), salt, digest)
+    }
+    for settings in [WEAK, PasswordSettings { memory_kib: 64, iterations: 3, parallelism: 2, ..WEAK }] {
+        let passwords = hasher(settings);
+        let (decoy, fresh) = (work(&passwords.kernel.decoy), work(&hash(&passwords, "password").await));
+        assert_eq!(decoy, fresh);
+        let PasswordSettings { memory_kib, iterations, parallelism, .. } = settings;
+        assert_eq!(decoy.2, format!("m={memory_kib},t={iterations},p={parallelism}"));
     }
 }
 

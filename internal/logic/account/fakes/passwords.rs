@@ -15,11 +15,30 @@ pub(crate) struct PlainPasswords {
     strength: AtomicUsize,
     compared: AtomicUsize,
     rehashed: AtomicUsize,
+    work: Mutex<Vec<Work>>,
     interloper: Mutex<Option<(Arc<People>, String)>>,
     meeting: Mutex<Option<Arc<Barrier>>>,
 }
 
+/// What a hasher was asked to do, each time as long a computation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Of a new password.
+    Hash(String),
+    /// Of a password with the hash that somebody has, or with none.
+    Verify(String),
+}
+
 impl PlainPasswords {
+    /// The work since the last time.
+    pub(crate) fn work(&self) -> Vec<Work> {
+        std::mem::take(&mut *self.work.lock().expect("not poisoned"))
+    }
+
+    fn works(&self, work: Work) {
+        self.work.lock().expect("not poisoned").push(work);
+    }
+
     /// From now on older hashes are outdated.
     pub(crate) fn raise_parameters(&self) {
         self.strength.fetch_add(1, Ordering::SeqCst);
@@ -51,11 +70,13 @@ impl PlainPasswords {
 #[async_trait]
 impl PasswordHasher for PlainPasswords {
     async fn hash(&self, password: Password, _line: HashLine, _site: Site) -> Result<PasswordHash> {
+        self.works(Work::Hash(password.expose().to_owned()));
         Ok(self.hashed(&password))
     }
 
     async fn verify(&self, password: Password, hash: Option<PasswordHash>, _site: Site) -> Result<Verdict> {
         self.compared.fetch_add(1, Ordering::SeqCst);
+        self.works(Work::Verify(password.expose().to_owned()));
         if let Some((people, username)) = self.interloper.lock().expect("not poisoned").take() {
             people.set_password(&username, PasswordHash::new("0:changed meanwhile"));
         }
