@@ -14,7 +14,7 @@ use crate::instruction::mgr::pointaddresses::PointAddresses;
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{Account, AccountRepository, Caller, PasswordHash};
 use faceshare_biz::domain::facesession::{
-    CodeRecord, FaceSession, FaceSessionRepository, Invite, InviteRepository, InviteUse, NumberCodeRepository, SessionClaims,
+    CodeRecord, FaceSession, FaceSessionRepository, GuessBudgets, Invite, InviteRepository, InviteUse, NumberCodeRepository, SessionClaims,
 };
 use faceshare_biz::domain::port::{Clock, Tokens};
 use faceshare_biz::domain::{AccountId, FamilyId, MemberId, Nickname, Page, PageRequest, SessionId, Timestamp};
@@ -44,16 +44,22 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) fn new() -> Self {
+        let budgets = Arc::<Budgets>::default();
+        Self { budgets: budgets.clone(), ..Self::guarded_by(budgets, CodePolicy::default()) }
+    }
+
+    /// With other budgets at the door, those of the fakes being idle, and other lives of codes.
+    pub(crate) fn guarded_by(guard: Arc<dyn GuessBudgets>, codes_live: CodePolicy) -> Self {
         let clock = Arc::<FakeClock>::default();
         clock.set(Timestamp::from_millis(1_000_000));
         let (directory, codes, invites) = (Arc::<Directory>::default(), Arc::<Codes>::default(), Arc::<Invites>::default());
         let (people, ids, secrets) = (Arc::<People>::default(), Arc::<CountingIds>::default(), Arc::<PlainSecrets>::default());
         let deps = ProjectorDeps { directory: directory.clone(), codes: codes.clone(), invites: invites.clone(), clock: clock.clone() };
-        let projector = Projector::new(deps, CodePolicy::default());
+        let projector = Projector::new(deps, codes_live);
         let log = Arc::<MemoryLog>::default();
-        let (budgets, addresses, contacts) = (Arc::<Budgets>::default(), Arc::<PointAddresses>::default(), Arc::<Contacts>::default());
+        let (addresses, contacts) = (Arc::<PointAddresses>::default(), Arc::<Contacts>::default());
         let keeper =
-            DoorKeeper { projector: projector.clone(), budgets: budgets.clone(), addresses: addresses.clone(), clock: clock.clone() };
+            DoorKeeper { projector: projector.clone(), budgets: guard.clone(), addresses: addresses.clone(), clock: clock.clone() };
         let sessions = sessions(log.clone(), clock.clone(), secrets.clone(), Arc::new(keeper));
         let deps = FaceSessionDeps {
             sessions: sessions.clone(),
@@ -66,7 +72,7 @@ impl House {
             ids,
             clock: clock.clone(),
             projector: projector.clone(),
-            budgets: budgets.clone(),
+            budgets: guard,
             addresses: addresses.clone(),
             contacts: contacts.clone(),
         };
@@ -75,11 +81,11 @@ impl House {
             title_max: 100,
             members_max: 500,
             invite_ttl: std::time::Duration::from_secs(86_400),
-            codes: CodePolicy::default(),
+            codes: codes_live,
             seats_per_address: 3,
         };
         Self {
-            budgets,
+            budgets: Arc::default(),
             addresses,
             contacts,
             cases: FaceSessions::new(deps, policy),

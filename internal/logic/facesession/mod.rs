@@ -39,6 +39,8 @@ mod quit;
 mod retention;
 mod search;
 #[cfg(test)]
+mod siege;
+#[cfg(test)]
 mod tests;
 mod token;
 mod turns;
