@@ -13,6 +13,7 @@ mod router;
 pub mod rpchandler;
 mod schemas;
 mod text;
+mod unreadable;
 pub mod websocketcontroller;
 
 pub use axum::Router;
@@ -23,3 +24,4 @@ pub use middleware::observe::Observer;
 pub use middleware::rate::{AccountLimits, AddressLimits, AddressRates};
 pub use network::{ProxyFault, TrustedProxies};
 pub use router::{AppState, HttpPolicy, app, ops};
+pub use unreadable::Documented;

@@ -4,6 +4,7 @@ use crate::lifecycle::Lifecycle;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use faceshare_routes::Documented;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -23,7 +24,7 @@ use tower::ServiceExt;
 pub struct ConnectionPolicy {
     /// How long a client may take to send a request's headers, and an HTTP/1.1 connection may idle between requests.
     pub header_timeout: Duration,
-    /// Bytes of a request's headers beyond which the connection ends (for HTTP/1.1 with a bare 431); at least 8 KiB.
+    /// Bytes of a request's headers beyond which the connection ends (for HTTP/1.1 with 431); at least 8 KiB.
     pub header_bytes: usize,
     /// Connections at once; more wait to be accepted.
     pub connections: usize,
@@ -70,6 +71,7 @@ async fn serve<S>(stream: S, peer: SocketAddr, router: Router, policy: Connectio
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let stream = Documented::new(stream, router.clone(), peer);
     let spoke = CancellationToken::new();
     let first = spoke.clone();
     let busy = Arc::new(AtomicUsize::new(0));

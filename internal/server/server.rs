@@ -187,6 +187,7 @@ mod tests {
     use axum::http::StatusCode;
     use axum::http::header::{CONNECTION, UPGRADE};
     use axum::routing::get;
+    use faceshare_routes::Documented;
     use hyper_util::rt::TokioIo;
     use hyper_util::server::conn::auto::upgrade::downcast;
     use std::future::{pending, ready};
@@ -250,9 +251,9 @@ mod tests {
         assert!(rest(ops).await.ends_with("ops"));
     }
 
-    /// Who serves streams writes to a plain connection's socket past hyper: what is wrapped around it here would slow every delivery.
+    /// Who serves streams writes to a plain connection's socket past hyper: what cannot be unwrapped would slow every delivery.
     #[tokio::test]
-    async fn an_upgraded_connection_in_clear_text_is_the_socket_itself() {
+    async fn an_upgraded_connection_in_clear_text_gives_the_socket_back() {
         let (told, mut plain) = mpsc::channel(1);
         let router = Router::new().route(
             "/",
@@ -260,7 +261,7 @@ mod tests {
                 let upgrade = hyper::upgrade::on(&mut request);
                 tokio::spawn(async move {
                     let upgraded = upgrade.await.expect("upgraded");
-                    told.send(downcast::<TokioIo<TcpStream>>(upgraded).is_ok()).await.expect("somebody listens");
+                    told.send(downcast::<TokioIo<Documented<TcpStream>>>(upgraded).is_ok()).await.expect("somebody listens");
                 });
                 (StatusCode::SWITCHING_PROTOCOLS, [(UPGRADE, "any"), (CONNECTION, "upgrade")])
             }),

@@ -4,6 +4,7 @@ use super::idempotency::Once;
 use super::rate::{self, AddressLimits};
 use super::{Answering, deadline, headers};
 use crate::e::HttpError;
+use crate::unreadable::Unreadable;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::response::{IntoResponse, Response};
 use faceshare_biz::Error;
@@ -41,6 +42,9 @@ impl Guard {
 
 impl Limits {
     fn check(&self, request: &Request) -> Result<(), Error> {
+        if let Some(unreadable) = request.extensions().get::<Unreadable>() {
+            return Err(unreadable.error());
+        }
         rate::check(&self.addresses, request)?;
         headers::check(self.headers, request)
     }

@@ -7,6 +7,7 @@
 //! has no buffer at all.
 
 use crate::e::close::code_and_reason;
+use crate::unreadable::Documented;
 use bytes::{Buf, Bytes};
 use faceshare_biz::domain::instruction::{CloseReason, WireFormat};
 use faceshare_logic::instruction::connclient::{DirectWrite, FrameSink, FrameSource, Incoming, PeerGone};
@@ -32,9 +33,9 @@ const MANY: usize = 64;
 
 /// Takes over an upgraded connection; its two halves.
 pub(super) fn accept(upgraded: Upgraded, format: WireFormat, frame_max: usize) -> (Source, Sink) {
-    let (reader, writer, ahead) = match downcast::<TokioIo<TcpStream>>(upgraded) {
+    let (reader, writer, ahead) = match downcast::<TokioIo<Documented<TcpStream>>>(upgraded) {
         Ok(parts) => {
-            let (reader, writer) = parts.io.into_inner().into_split();
+            let (reader, writer) = parts.io.into_inner().into_inner().into_split();
             (Reader::Tcp(reader), Writer::Tcp(Arc::new(Tcp(writer))), parts.read_buf)
         }
         Err(upgraded) => {

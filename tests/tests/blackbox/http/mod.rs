@@ -19,3 +19,4 @@ mod passwords;
 mod rates;
 mod sessions;
 mod slow;
+mod unreadable;

@@ -1,0 +1,251 @@
+//! Requests that cannot be read as such: malformed, or with more headers than a listener takes in.
+//!
+//! hyper answers them by itself, with a status and nothing else, and lets nobody have a say. [`Documented`] stands between it and the socket:
+//! in the place of such an answer it writes the router's own, with the document, the id and the headers that every answer has.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use axum::response::Response;
+use bytes::{Buf, Bytes};
+use faceshare_biz::{Error, ErrorCode};
+use futures_util::FutureExt;
+use http::{Method, StatusCode};
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tower::ServiceExt;
+
+/// Bytes of the longest answer that hyper makes by itself; it makes do with half of it.
+const BARE_MOST: usize = 256;
+/// Bytes of the document in its place, at most.
+const DOCUMENT_MOST: usize = 64 * 1024;
+
+/// What hyper could not read; a request's extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unreadable(StatusCode);
+
+impl Unreadable {
+    /// What the caller is told.
+    pub(crate) fn error(self) -> Error {
+        match self.0 {
+            StatusCode::BAD_REQUEST => Error::new(ErrorCode::InvalidArgument, "this cannot be read as an HTTP request"),
+            _ => Error::new(ErrorCode::HeadersTooLarge, "the path is too long, or there are too many or too large headers"),
+        }
+    }
+}
+
+/// A connection as hyper writes to it.
+#[derive(Debug)]
+pub struct Documented<S> {
+    stream: S,
+    router: Router,
+    peer: SocketAddr,
+    /// Of an answer of our own, what is not written yet.
+    left: Bytes,
+}
+
+impl<S> Documented<S> {
+    /// A connection from `peer`, of which `router` answers.
+    pub const fn new(stream: S, router: Router, peer: SocketAddr) -> Self {
+        Self { stream, router, peer, left: Bytes::new() }
+    }
+
+    /// The connection, once hyper has nothing to do with it any more.
+    pub fn into_inner(self) -> S {
+        self.stream
+    }
+
+    /// Whether this is an answer of hyper's own; ours is then to be written.
+    fn replaces(&mut self, written: &[u8]) -> bool {
+        let Some(bare) = Bare::of(written) else { return false };
+        let Some((response, body)) = answer(&self.router, self.peer, Unreadable(bare.status)) else { return false };
+        self.left = bare.filled(&response, &body);
+        true
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Documented<S> {
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.left.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.left))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.left.advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The router's answer, if it is the one that is looked for. Nothing in it waits.
+fn answer(router: &Router, peer: SocketAddr, what: Unreadable) -> Option<(Response<()>, Bytes)> {
+    let mut request = Request::new(Body::empty());
+    // Nobody knows which it was.
+    *request.method_mut() = Method::from_bytes(b"UNREADABLE").ok()?;
+    request.extensions_mut().insert(what);
+    request.extensions_mut().insert(ConnectInfo(peer));
+    let Ok(response) = router.clone().oneshot(request).now_or_never()?;
+    let wanted = if what.0 == StatusCode::BAD_REQUEST { what.0 } else { StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE };
+    if response.status() != wanted {
+        return None;
+    }
+    let (parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, DOCUMENT_MOST).now_or_never()?.ok()?;
+    Some((Response::from_parts(parts, ()), body))
+}
+
+/// An answer without anything in it.
+struct Bare<'a> {
+    status: StatusCode,
+    /// `HTTP/1.1` or `HTTP/1.0`.
+    version: &'a str,
+    /// Its headers, each on its line.
+    fields: &'a str,
+}
+
+impl<'a> Bare<'a> {
+    /// Answers of ours are longer, name their request, or begin otherwise; frames and the bodies that we serve begin otherwise.
+    fn of(written: &'a [u8]) -> Option<Self> {
+        if !written.starts_with(b"HTTP/1.") || written.len() > BARE_MOST {
+            return None;
+        }
+        let (line, fields) = std::str::from_utf8(written).ok()?.strip_suffix("\r\n\r\n")?.split_once("\r\n")?;
+        let mut words = line.split(' ');
+        let (version, status) = (words.next()?, words.next()?.parse::<u16>().ok()?);
+        let known = matches!(status, 400 | 414 | 431) && !fields.contains("x-request-id");
+        known.then_some(Self { status: StatusCode::from_u16(status).ok()?, version, fields })
+    }
+
+    /// The same, with what `response` has.
+    fn filled(&self, response: &Response<()>, body: &[u8]) -> Bytes {
+        let mut text = format!("{} {}\r\n", self.version, response.status()).into_bytes();
+        let mut line = |name: &[u8], value: &[u8]| text.extend([name, b": ", value, b"\r\n"].concat());
+        let is_ours = |name: &str| matches!(name, "content-length" | "connection");
+        // Of hyper's own, what is not ours to say: the date.
+        for (name, value) in self.fields.split("\r\n").filter_map(|line| line.split_once(": ")).filter(|(name, _)| !is_ours(name)) {
+            line(name.as_bytes(), value.as_bytes());
+        }
+        for (name, value) in response.headers().iter().filter(|(name, _)| !is_ours(name.as_str())) {
+            line(name.as_str().as_bytes(), value.as_bytes());
+        }
+        line(b"connection", b"close");
+        line(b"content-length", body.len().to_string().as_bytes());
+        text.extend([b"\r\n", body].concat());
+        text.into()
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Documented<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Documented<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        ready!(this.poll_left(cx))?;
+        if this.replaces(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        Pin::new(&mut this.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        ready!(this.poll_left(cx))?;
+        if let [bytes] = slices
+            && this.replaces(bytes)
+        {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        Pin::new(&mut this.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_left(cx))?;
+        Pin::new(&mut this.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_left(cx))?;
+        Pin::new(&mut this.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bare, Documented};
+    use axum::Router;
+    use http::StatusCode;
+    use std::net::SocketAddr;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    const BARE: &str = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\ndate: today\r\n\r\n";
+
+    /// What reaches a peer that takes a few bytes at a time, when hyper writes this.
+    async fn reaches(router: Router, written: &str) -> String {
+        let (mut near, far) = tokio::io::duplex(16);
+        let mut connection = Documented::new(far, router, SocketAddr::from(([127, 0, 0, 1], 1)));
+        let write = async {
+            connection.write_all(written.as_bytes()).await.expect("written");
+            connection.shutdown().await.expect("shut down");
+        };
+        let mut read = String::new();
+        let ((), bytes) = tokio::join!(write, near.read_to_string(&mut read));
+        bytes.expect("read");
+        read
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_the_routers_gets_through_whole_in_the_place_of_hypers() {
+        let router = Router::new().fallback(async || (StatusCode::BAD_REQUEST, [("x-request-id", "7")], "why"));
+        let read = reaches(router, BARE).await;
+        let (head, body) = read.split_once("\r\n\r\n").expect("a head");
+        let mut lines: Vec<_> = head.split("\r\n").collect();
+        lines[1..].sort_unstable();
+        let fields =
+            ["connection: close", "content-length: 3", "content-type: text/plain; charset=utf-8", "date: today", "x-request-id: 7"];
+        assert_eq!((lines[0], &lines[1..], body), ("HTTP/1.1 400 Bad Request", &fields[..], "why"));
+    }
+
+    #[tokio::test]
+    async fn everything_else_goes_through_as_it_is() {
+        let refuses = || Router::new().fallback(async || StatusCode::BAD_REQUEST);
+        for written in
+            ["HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", "\u{81}\u{2}ok", "HTTP/1.1 400 Bad Request\r\nx-request-id: 7\r\n\r\n"]
+        {
+            assert_eq!(reaches(refuses(), written).await, written);
+        }
+        let deaf = Router::new().fallback(async || StatusCode::NO_CONTENT);
+        assert_eq!(reaches(deaf, BARE).await, BARE, "a router that knows nothing of it is not asked twice");
+    }
+
+    #[test]
+    fn an_answer_of_hypers_own_is_told_from_ours_and_from_everything_else() {
+        let date = "date: Sat, 21 Nov 2026 12:00:00 GMT";
+        for (status, reason) in [(400, "Bad Request"), (414, "URI Too Long"), (431, "Request Header Fields Too Large")] {
+            let bare = format!("HTTP/1.1 {status} {reason}\r\nconnection: close\r\ncontent-length: 0\r\n{date}\r\n\r\n");
+            let found = Bare::of(bare.as_bytes()).expect("bare");
+            assert_eq!((found.status, found.version), (StatusCode::from_u16(status).expect("a status"), "HTTP/1.1"));
+            let ours = bare.replace(date, "x-request-id: 7");
+            assert!(Bare::of(ours.as_bytes()).is_none());
+            assert!(Bare::of(&bare.as_bytes()[..bare.len() - 1]).is_none(), "a part of one");
+            assert!(Bare::of(format!("{bare}x").as_bytes()).is_none(), "more than one");
+        }
+        for other in
+            ["", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "{\"status\":400}\r\n\r\n"]
+        {
+            assert!(Bare::of(other.as_bytes()).is_none(), "{other}");
+        }
+    }
+}
