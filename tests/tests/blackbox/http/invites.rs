@@ -2,6 +2,7 @@
 
 use faceshare_tests::Format;
 use faceshare_tests::meeting::Meeting;
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -56,6 +57,21 @@ async fn a_dead_link_answers_as_a_bad_code_does() {
 
     http.post(&path, meeting.access(0), json!({"maxUses": 0})).await.invalid("maxUses");
     http.post(&path, meeting.access(0), json!({"expiresIn": "soon"})).await.invalid("expiresIn");
+}
+
+#[tokio::test]
+async fn who_opens_a_link_for_one_many_times_at_once_gets_in_every_time() {
+    let (meeting, _sockets) = Meeting::of(Format::Json, 1).await;
+    let http = &meeting.http;
+    let link = http.post(&meeting.path("/invoke-link"), meeting.access(0), json!({"maxUses": 1})).await.json();
+    let (ben, cleo) = (http.guest("ben").await, http.guest("cleo").await);
+    let body = json!({"inviteToken": link["inviteToken"]});
+    let enter = |access| http.post("/v1/face-sessions/prejoin", access, body.clone());
+    for entered in join_all((0..12).map(|_| enter(&ben.access))).await {
+        let entered = entered.ok(200);
+        assert_eq!((&entered["status"], &entered["faceSession"]["id"]), (&json!("ADMITTED"), &json!(meeting.id)));
+    }
+    enter(&cleo.access).await.problem(404, "NUMBER_CODE_NOT_JOINABLE");
 }
 
 #[tokio::test]
