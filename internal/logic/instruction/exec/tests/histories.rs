@@ -6,9 +6,10 @@ use super::mirror::Mirror;
 use super::world::{NAMES, World, all_frames, arrival, device, genesis, id, point, profile};
 use crate::{Arrival, Change, Entry, Input, KnockAnswer, Patch, State, Step, Via, apply};
 use faceshare_biz::domain::facesession::{Admission, HostLeft};
-use faceshare_biz::domain::instruction::{Command, Epoch, Invite, Lock, Snapshot, Suspend};
+use faceshare_biz::domain::instruction::{Command, Epoch, Invite, Lock, Origin, Snapshot, Suspend};
 use faceshare_biz::domain::{KnockId, Nickname, Title};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ enum Happening {
     Comes(Who, u64),
     Arrives(Who, u64, Via, bool),
     Answers(Who, Who, KnockAnswer),
+    SaysToKnock(Who, u64, u64, Who, KnockAnswer),
     Connects(Who, u64),
     Loses(Who, u64),
     StaleLoss(Who, u64),
@@ -86,23 +88,29 @@ fn span() -> impl Strategy<Value = Duration> {
     ]
 }
 
+fn answer() -> impl Strategy<Value = KnockAnswer> {
+    prop_oneof![2 => Just(KnockAnswer::Admit), 1 => Just(KnockAnswer::Deny)]
+}
+
 fn happening() -> impl Strategy<Value = Happening> {
     let n = || 1..4_u64;
+    let host = || prop_oneof![4 => Just("ann"), 1 => who()];
     let via = prop_oneof![Just(Via::Code), Just(Via::Invite), Just(Via::Token)];
     prop_oneof![
         40 => (who(), n(), prop_oneof![3 => Just(0), 1 => 1..9_u64], command()).prop_map(|(w, n, nonce, c)| Happening::Says(w, n, nonce, c)),
         14 => (who(), n()).prop_map(|(w, n)| Happening::Comes(w, n)),
         3 => (who(), n(), via.clone(), any::<bool>()).prop_map(|(w, n, via, named)| Happening::Seat(w, n, via, named)),
         8 => (who(), n(), via, any::<bool>()).prop_map(|(w, n, via, approval)| Happening::Arrives(w, n, via, approval)),
-        6 => (prop_oneof![4 => Just("ann"), 1 => who()], who(), prop_oneof![2 => Just(KnockAnswer::Admit), 1 => Just(KnockAnswer::Deny)])
-            .prop_map(|(by, w, answer)| Happening::Answers(by, w, answer)),
+        3 => (host(), who(), answer()).prop_map(|(by, w, answer)| Happening::Answers(by, w, answer)),
+        3 => (host(), n(), prop_oneof![1 => Just(0), 2 => 1..9_u64], who(), answer())
+            .prop_map(|(by, n, nonce, w, answer)| Happening::SaysToKnock(by, n, nonce, w, answer)),
         5 => (who(), 1..8_u64).prop_map(|(w, n)| Happening::Connects(w, n)),
         8 => (who(), n()).prop_map(|(w, n)| Happening::Loses(w, n)),
         1 => (who(), n()).prop_map(|(w, n)| Happening::StaleLoss(w, n)),
         1 => (who(), any::<bool>()).prop_map(|(w, guest)| Happening::Renames(w, guest)),
         1 => Just(Happening::Restart),
         1 => any::<bool>().prop_map(Happening::Forces),
-        2 => (prop_oneof![4 => Just("ann"), 1 => who()], patch()).prop_map(|(w, patch)| Happening::Patch(w, patch)),
+        2 => (host(), patch()).prop_map(|(w, patch)| Happening::Patch(w, patch)),
         1 => who().prop_map(Happening::HttpQuit),
         1 => who().prop_map(Happening::Gone),
         1 => (prop_oneof![2 => Just("ann"), 1 => who()], who()).prop_map(|(by, w)| Happening::Removes(by, w)),
@@ -111,6 +119,15 @@ fn happening() -> impl Strategy<Value = Happening> {
         10 => span().prop_map(Happening::Waits),
         2 => span().prop_map(Happening::Sleeps),
         1 => Just(Happening::ClockGoesBack),
+    ]
+}
+
+/// Many come, and some are answered.
+fn at_the_door() -> impl Strategy<Value = Happening> {
+    prop_oneof![
+        4 => (who(), 1..4_u64).prop_map(|(w, n)| Happening::Arrives(w, n, Via::Code, true)),
+        1 => (who(), answer()).prop_map(|(w, answer)| Happening::Answers("ann", w, answer)),
+        1 => (who(), answer()).prop_map(|(w, answer)| Happening::SaysToKnock("ann", 1, 0, w, answer)),
     ]
 }
 
@@ -181,9 +198,14 @@ impl History {
                 let knock = KnockId::new(self.steps as u64).expect("steps count from one");
                 Input::Arrive(Box::new(Arrival { via, approval, knock, ..arrival(who, n, n) }))
             }
-            Happening::Answers(by, who, answer) => {
-                let knock = self.world.state.knock_of(id(who)).map(|k| k.id).or(KnockId::new(1)).expect("an id");
-                Input::AnswerKnock { by: id(by), knock, answer }
+            Happening::Answers(by, who, answer) => Input::AnswerKnock { by: id(by), knock: self.knock_of(who), answer },
+            Happening::SaysToKnock(by, n, nonce, who, answer) => {
+                let knock = Some(self.knock_of(who));
+                let command = match answer {
+                    KnockAnswer::Admit => Command::Admit { knock },
+                    KnockAnswer::Deny => Command::Deny { knock },
+                };
+                Input::Command { member: id(by), point: point(by, n), nonce, command }
             }
             Happening::Connects(who, n) => self.world.connecting(who, n),
             Happening::Loses(who, n) => self.world.losing(who, n),
@@ -204,6 +226,12 @@ impl History {
             Happening::Forces(forced) => Input::ForceAdmission { forced },
             Happening::Comes(..) | Happening::Waits(_) | Happening::Sleeps(_) | Happening::ClockGoesBack => Input::Due,
         }
+    }
+
+    /// The newest knock of somebody, waiting or over; of somebody who has not knocked, one that may be anybody's.
+    fn knock_of(&self, who: Who) -> KnockId {
+        let theirs = self.world.state.knocks.values().filter(|knock| knock.profile.id == id(who)).map(|knock| knock.id).max();
+        theirs.or(KnockId::new(1)).expect("an id")
     }
 
     /// Meets every deadline as it comes, then looks once more.
@@ -316,6 +344,17 @@ fn invariant_a_stale_loss_changes_nothing(before: &State, input: &Input) -> Verd
     if current { Ok(()) } else { Err("a stale loss took a point away".to_owned()) }
 }
 
+/// Of all together, and of those who came from one address.
+fn invariant_no_more_wait_than_may(world: &World, most: usize, most_of_address: usize) -> Verdict {
+    let mut of_address = BTreeMap::new();
+    for knock in world.state.waiting() {
+        *of_address.entry(knock.origin.map(|Origin(address)| address)).or_insert(0) += 1;
+    }
+    let (all, largest) = (of_address.values().sum::<usize>(), of_address.values().max().copied().unwrap_or(0));
+    let within = all <= most && largest <= most_of_address;
+    if within { Ok(()) } else { Err(format!("{all} wait, of one address {largest}")) }
+}
+
 /// Snapshot and frames tell a client everything that a later snapshot would.
 fn invariant_client_shows_what_the_server_has(client: &Mirror, server: &Snapshot) -> Verdict {
     let shown = client.shown();
@@ -365,6 +404,21 @@ proptest! {
         let world = World::with(&NAMES);
         let said: Vec<_> = commands.into_iter().map(|(who, command)| Happening::Says(who, 1, 0, command)).collect();
         History::new(world).run(&said)?;
+    }
+
+    #[test]
+    fn everything_holds_at_a_door_that_few_may_wait_at(
+        happenings in prop::collection::vec(prop_oneof![2 => happening(), 3 => at_the_door()], 1..80),
+        most in 1..4_usize,
+        most_of_address in 1..3_usize,
+    ) {
+        let mut world = World::new();
+        (world.rules.knocks, world.rules.knocks_per_address) = (most, most_of_address);
+        let mut history = History::new(world);
+        for happening in &happenings {
+            let verdict = history.happen(happening).and_then(|()| invariant_no_more_wait_than_may(&history.world, most, most_of_address));
+            prop_assert!(verdict.is_ok(), "{verdict:?}\nWhat happened:\n{}", history.story);
+        }
     }
 
     #[test]
