@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// Told after a commit that changed what is listed of a session (title, host, limits, end), and after one by which somebody was denied.
 /// Must return quickly.
@@ -83,7 +84,7 @@ impl Sessions {
     /// # Errors
     /// `UNAVAILABLE` when the log can not be written.
     pub async fn create(&self, genesis: Genesis) -> Result<FaceSession> {
-        let now = self.deps.clock.now();
+        let (now, _opening) = (self.deps.clock.now(), self.tasks.token());
         let state = State::open(genesis, now + self.deps.settings.rules.seat, now);
         let record = first_record(&state, now);
         let retained = retained(&record);
@@ -95,7 +96,9 @@ impl Sessions {
         // Under the lock: of a change of the house it hears either by its slot or as it begins.
         let mut slots = self.lock();
         let handle = self.spawn(state, window, false);
-        slots.insert(session.id, Arc::new(OnceCell::new_with(Some(handle))));
+        if !self.tasks.is_closed() {
+            slots.insert(session.id, Arc::new(OnceCell::new_with(Some(handle))));
+        }
         Ok(FaceSession { admission_forced: self.deps.admission_forced.load(Ordering::SeqCst), ..session })
     }
 
@@ -216,10 +219,14 @@ impl Sessions {
         self.lock().get(&id).is_some_and(|slot| slot.get().is_none_or(|handle| !handle.is_gone()))
     }
 
-    /// Stops all actors once they have answered what they were asked, and waits for that.
+    /// Stops all actors once they have answered what they were asked, and waits for that. Whoever asks later is told `UNAVAILABLE`: a session
+    /// that is loaded again would never be let go.
     pub async fn close(&self) {
-        self.lock().clear();
-        self.tasks.close();
+        {
+            let mut slots = self.lock();
+            self.tasks.close();
+            slots.clear();
+        }
         self.tasks.wait().await;
     }
 
@@ -239,7 +246,8 @@ impl Sessions {
     }
 
     async fn handle(&self, id: SessionId) -> Result<SessionHandle> {
-        let slot = self.slot(id);
+        // What is being loaded counts as an actor already: a close waits for it.
+        let (slot, _loading) = self.slot(id).ok_or_else(|| Error::unavailable("this node is going down"))?;
         let handle = slot.get_or_try_init(|| self.load(id)).await;
         if handle.is_err() {
             self.release(id, &slot);
@@ -247,14 +255,17 @@ impl Sessions {
         handle.cloned()
     }
 
-    /// The slot of a session; a slot whose actor has stopped makes way for a fresh one.
-    fn slot(&self, id: SessionId) -> Slot {
+    /// The slot of a session; a slot whose actor has stopped makes way for a fresh one. `None`: there are no more slots.
+    fn slot(&self, id: SessionId) -> Option<(Slot, TaskTrackerToken)> {
         let mut slots = self.lock();
+        if self.tasks.is_closed() {
+            return None;
+        }
         let slot = slots.entry(id).or_default();
         if slot.get().is_some_and(SessionHandle::is_gone) {
             *slot = Slot::default();
         }
-        slot.clone()
+        Some((slot.clone(), self.tasks.token()))
     }
 
     /// Gives up a slot that could not be filled, unless somebody else is filling it right now: their actor would be one that nobody finds,

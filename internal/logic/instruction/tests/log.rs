@@ -28,6 +28,7 @@ pub(super) enum Fault {
 pub(super) struct ScriptedLog {
     log: MemoryLog,
     gate: Semaphore,
+    load_gate: Semaphore,
     faults: Mutex<VecDeque<Fault>>,
     batches: Mutex<Vec<usize>>,
     unreadable: AtomicBool,
@@ -41,6 +42,7 @@ impl ScriptedLog {
         Self {
             log: MemoryLog::default(),
             gate: Semaphore::new(PLENTY),
+            load_gate: Semaphore::new(PLENTY),
             faults: Mutex::default(),
             batches: Mutex::default(),
             unreadable: AtomicBool::new(false),
@@ -63,6 +65,16 @@ impl ScriptedLog {
     /// Lets all appends through.
     pub(super) fn open(&self) {
         self.release(PLENTY);
+    }
+
+    /// From now on loading waits.
+    pub(super) fn hold_loads(&self) {
+        self.load_gate.forget_permits(PLENTY);
+    }
+
+    /// Lets sessions be loaded again.
+    pub(super) fn open_loads(&self) {
+        self.load_gate.add_permits(PLENTY);
     }
 
     /// The next append that has no fate yet goes wrong.
@@ -118,6 +130,7 @@ impl SessionLog for ScriptedLog {
 
     async fn load(&self, session: SessionId) -> Result<Option<Loaded>> {
         self.loads.fetch_add(1, Ordering::SeqCst);
+        drop(self.load_gate.acquire().await.expect("never closed"));
         if self.unloadable.load(Ordering::SeqCst) { Err(away()) } else { self.log.load(session).await }
     }
 

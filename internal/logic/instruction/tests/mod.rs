@@ -4,6 +4,7 @@
 //! Time is tokio's paused time: it moves when nothing else can happen, so "settled" means that everything that follows has followed.
 
 mod actions;
+mod closing;
 mod codec;
 mod commit;
 mod ended;
