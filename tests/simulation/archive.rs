@@ -1,5 +1,6 @@
 //! Everything that ever got into the log, whatever the log has forgotten since: what the server may tell, and the state it leads to.
 
+use crate::fates::Fates;
 use bytes::Bytes;
 use faceshare_api::v1;
 use faceshare_biz::domain::instruction::{
@@ -32,6 +33,7 @@ pub(crate) struct Archive {
     ends: u32,
     frames_after_end: u32,
     shown: Option<(u64, v1::Snapshot)>,
+    fates: Fates,
 }
 
 impl Archive {
@@ -46,6 +48,7 @@ impl Archive {
         let mut seq = state.seq();
         let title = state.face_session().title;
         apply(state, &entry);
+        self.fates.commit(&entry, state.host().get());
         let frames = self.frames.entry(state.epoch().as_str().to_owned()).or_default();
         for event in &entry.events {
             seq = seq.plus(1);
@@ -77,6 +80,11 @@ impl Archive {
     /// The frame of this place.
     pub(crate) fn told(&self, epoch: &str, seq: u32) -> Option<&Told> {
         self.frames.get(epoch)?.get(usize::try_from(seq).ok()?.checked_sub(1)?)
+    }
+
+    /// What became of knocks.
+    pub(crate) const fn fates(&self) -> &Fates {
+        &self.fates
     }
 
     /// How often a nonce took effect.

@@ -34,6 +34,15 @@ impl Ask {
         !matches!(self.instruction, I::ActionSync(_) | I::PointState(_) | I::AckHeart(_))
     }
 
+    /// The knock that it answers: of that nobody is told in the order of frames.
+    pub(crate) const fn answers_knock(&self) -> Option<u64> {
+        use client_frame::Instruction as I;
+        match &self.instruction {
+            I::Admit(v1::Admit { knock_id }) | I::Deny(v1::Deny { knock_id }) => Some(*knock_id),
+            _ => None,
+        }
+    }
+
     /// Whether this frame is the instruction, told to everybody.
     pub(crate) const fn is_repeated_by(&self, frame: &v1::ServerFrame) -> bool {
         use client_frame::Instruction as I;
@@ -81,6 +90,8 @@ pub(crate) struct Client {
     pub(crate) seen: BTreeMap<(u64, String), u64>,
     /// Its own newest values, by key.
     pub(crate) shows: BTreeMap<&'static str, u64>,
+    /// How it was told that knocks stand.
+    knocks: BTreeMap<u64, v1::member_knock::State>,
     unanswered: BTreeMap<u32, Ask>,
     /// To be asked again after the next welcome.
     again: Vec<Ask>,
@@ -112,6 +123,7 @@ impl Client {
             last_term: 0,
             seen: BTreeMap::new(),
             shows: BTreeMap::new(),
+            knocks: BTreeMap::new(),
             unanswered: BTreeMap::new(),
             again: Vec::new(),
             next_id: 1,
@@ -265,6 +277,10 @@ impl Client {
             Some(Instruction::ActionSync(sent)) => {
                 let Some(action_sync::Value::Custom(custom)) = &sent.value else { return Ok(()) };
                 self.see(frame.from, &sent.key, sent.term, custom)
+            }
+            Some(Instruction::MemberKnock(knock)) => {
+                let before = self.knocks.insert(knock.knock_id, knock.state());
+                store.archive(|archive| must::invariant_the_host_hears_of_knocks(self, knock, before, archive))
             }
             _ if frame.seq > 0 => self.ordered(frame, message, store),
             _ => Ok(()),

@@ -95,6 +95,8 @@ impl World {
 
     fn everything_is_answered(&self) -> Verdict {
         must::invariant_nothing_hangs("calls", self.calls.len())?;
+        let waiting = |archive: &mut Archive| if archive.state().is_ended() { 0 } else { archive.state().waiting().count() };
+        must::invariant_nothing_hangs("knocks whose time is over", self.ports.store.archive(waiting))?;
         let open = self.clients.iter().filter(|c| c.welcomed).map(Client::open_questions).sum();
         must::invariant_nothing_hangs("questions", open)
     }

@@ -3,6 +3,7 @@
 use crate::archive::Archive;
 use crate::client::{Ask, Client};
 use faceshare_api::v1::{self, server_frame::Instruction};
+use faceshare_biz::domain::instruction::KnockState;
 use std::collections::BTreeSet;
 
 /// What was found broken.
@@ -90,6 +91,9 @@ pub(crate) fn invariant_acknowledged_is_in_the_log_once(client: &Client, ask: &A
         // It was so already: the present seq, and nothing in the log.
         return Ok(());
     }
+    if let Some(knock) = ask.answers_knock() {
+        return ensure(archive.fates().end(knock).is_some(), NAME, || format!("{client}: {ask:?} is acknowledged and the knock waits"));
+    }
     let told = archive.told(client.epoch(), seq);
     let repeats = told.is_some_and(|t| t.frame.from == client.member && ask.is_repeated_by(&t.frame));
     ensure(repeats, NAME, || format!("{client}: {ask:?} is acknowledged with {seq}, which is {told:?}"))
@@ -152,6 +156,58 @@ pub(crate) fn invariant_session_ends_once(archive: &Archive) -> Verdict {
 pub(crate) fn invariant_done_is_in_the_log_once(archive: &Archive, title: &str) -> Verdict {
     let times = archive.titled(title);
     ensure(times == 1, "done_is_in_the_log_once", || format!("the title {title:?} is in the log {times} times"))
+}
+
+/// In the log a knock comes once and is over once, nobody who was denied gets in, and no more wait than may.
+pub(crate) fn invariant_the_door_holds(archive: &Archive, most_wait: usize) -> Verdict {
+    let fault = archive.fates().fault();
+    ensure(fault.is_none(), "the_door_holds", || fault.unwrap_or_default().to_owned())?;
+    let waiting = archive.state().waiting().count();
+    ensure(waiting <= most_wait, "the_door_holds", || format!("{waiting} wait"))
+}
+
+/// What somebody who waits is told of its knock is what the log says, and was there before.
+pub(crate) fn invariant_a_knock_ends_as_the_log_says(knock: u64, state: KnockState, archive: &Archive) -> Verdict {
+    let fate = archive.fates().end(knock);
+    ensure(fate == Some(state), "a_knock_ends_as_the_log_says", || format!("knock {knock}: told {state:?}, the log has {fate:?}"))
+}
+
+/// Whoever waits gets one answer, however often it asks.
+pub(crate) fn invariant_a_knock_ends_once(member: u64, before: Option<KnockState>, state: KnockState) -> Verdict {
+    ensure(before.is_none_or(|before| before == state), "a_knock_ends_once", || format!("{member}: {before:?}, then {state:?}"))
+}
+
+/// Of strangers only those whom the host has let in are in.
+pub(crate) fn invariant_nobody_comes_in_past_the_host(member: u64, archive: &Archive) -> Verdict {
+    ensure(archive.fates().was_admitted(member), "nobody_comes_in_past_the_host", || format!("{member} is in"))
+}
+
+/// Nobody's answer to a knock counts but that of somebody who has become host meanwhile.
+pub(crate) fn invariant_hosts_alone_answer(by: u64, archive: &Archive) -> Verdict {
+    ensure(archive.fates().was_host(by), "hosts_alone_answer", || format!("the answer of {by} was taken"))
+}
+
+/// Nobody but a host hears of knocks; of each what the log says, first that it waits, if at all, and once how it ended.
+pub(crate) fn invariant_the_host_hears_of_knocks(
+    client: &Client,
+    knock: &v1::MemberKnock,
+    before: Option<v1::member_knock::State>,
+    archive: &Archive,
+) -> Verdict {
+    use v1::member_knock::State as Told;
+    let fate = archive.fates().end(knock.knock_id);
+    let ended = match fate {
+        Some(KnockState::Admitted) => Some(Told::Admitted),
+        Some(KnockState::Denied) => Some(Told::Denied),
+        Some(KnockState::Expired) => Some(Told::Expired),
+        Some(KnockState::Waiting) | None => None,
+    };
+    let so = archive.fates().has(knock.knock_id) && (knock.state() == Told::Waiting || Some(knock.state()) == ended);
+    let first = before.is_none_or(|before| before == Told::Waiting);
+    let host = archive.fates().was_host(client.member);
+    ensure(so && first && host, "the_host_hears_of_knocks", || {
+        format!("{client} hears {knock:?} after {before:?}; the log has {fate:?}; it was host: {host}")
+    })
 }
 
 /// Everybody who asked got an answer.

@@ -12,6 +12,8 @@ mod archive;
 mod bug;
 mod chance;
 mod client;
+mod door;
+mod fates;
 mod finale;
 mod invariants;
 mod link;

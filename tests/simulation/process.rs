@@ -44,6 +44,9 @@ pub(crate) fn settings(seq_max: u32) -> StreamSettings {
             seat: Duration::from_secs(2),
             host_left: Duration::from_secs(12),
             empty: Duration::from_secs(8),
+            knock: Duration::from_secs(4),
+            knocks: 3,
+            knocks_per_address: 2,
             ..Rules::default()
         },
         resume: ResumeBounds { age: Duration::from_secs(20), frames: 60, bytes: 64 << 10 },

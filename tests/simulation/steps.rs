@@ -15,6 +15,7 @@ const DRAIN: Duration = Duration::from_secs(15);
 impl World {
     /// One thing happens, and some time passes.
     pub(crate) async fn step(&mut self) -> Verdict {
+        self.at_the_door();
         match self.chance.below(100) {
             0..20 => self.somebody_connects(),
             20..45 => self.somebody_asks(),

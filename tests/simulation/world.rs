@@ -3,6 +3,7 @@
 use crate::bug::Bug;
 use crate::chance::Chance;
 use crate::client::{Client, Standing};
+use crate::door::Door;
 use crate::invariants as must;
 use crate::invariants::Verdict;
 use crate::link::Link;
@@ -12,9 +13,9 @@ use crate::process::{Ports, Process, settings};
 use crate::store::Store;
 use crate::trace::Trace;
 use faceshare_biz::domain::facesession::{Admission, HostLeft, SessionClaims};
-use faceshare_biz::domain::instruction::{Device, Epoch, Position, Profile, Seq, WireFormat};
+use faceshare_biz::domain::instruction::{Device, Epoch, KnockState, Position, Profile, Seq, WireFormat};
 use faceshare_biz::domain::port::Clock;
-use faceshare_biz::domain::{FamilyId, MemberId, Nickname, PointId, Title};
+use faceshare_biz::domain::{FamilyId, KnockId, MemberId, Nickname, PointId, Title};
 use faceshare_biz::{ErrorCode, Result};
 use faceshare_exec::{Genesis, Input, Via};
 use faceshare_logic::instruction::StreamSettings;
@@ -34,14 +35,30 @@ pub(crate) enum Call {
     Seat(usize),
     /// A new title, which no other call gives.
     Title(String),
+    /// A knock of this stranger.
+    Knock(usize),
+    /// How the knock of this stranger ended.
+    Wait(usize),
+    /// An answer to a knock by this member, who is not the host.
+    Meddling(u64),
     /// Anything else.
     Other,
+}
+
+/// What a call was told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Answer {
+    Done,
+    /// By which knock one waits, if one has to.
+    Knock(Option<KnockId>),
+    /// How a knock stands; `None`: it is forgotten.
+    Standing(Option<KnockState>),
 }
 
 /// A call on its way.
 pub(crate) struct Calling {
     call: Call,
-    answer: oneshot::Receiver<Result<()>>,
+    answer: oneshot::Receiver<Result<Answer>>,
     task: AbortHandle,
 }
 
@@ -52,6 +69,7 @@ pub(crate) struct World {
     pub(crate) settings: StreamSettings,
     pub(crate) process: Process,
     pub(crate) clients: Vec<Client>,
+    pub(crate) door: Option<Door>,
     pub(crate) calls: Vec<Calling>,
     /// The titles that calls were told to have set.
     pub(crate) titles: Vec<String>,
@@ -69,7 +87,7 @@ pub(crate) fn point(id: u64) -> PointId {
     PointId::new(id).expect("invariant: positive")
 }
 
-fn profile(id: u64) -> Profile {
+pub(crate) fn profile(id: u64) -> Profile {
     let nickname = Nickname::new(&format!("m{id}"), 32).expect("invariant: a nickname");
     Profile { id: member(id), nickname, avatar_url: Box::default(), guest: id.is_multiple_of(4) }
 }
@@ -100,6 +118,7 @@ impl World {
             settings,
             process,
             clients,
+            door: Door::of(seed),
             calls: Vec::new(),
             titles: Vec::new(),
             numbers: 0,
@@ -173,9 +192,10 @@ impl World {
         self.left.retain(|link| link.throw_away());
         self.take_answers()?;
         must::invariant_no_mistakes_of_the_server("a task panicked", panics::counted() > 0)?;
-        let clients = &mut self.clients;
+        let (clients, most_wait) = (&mut self.clients, self.settings.rules.knocks);
         self.ports.store.archive(|archive| {
             must::invariant_session_ends_once(archive)?;
+            must::invariant_the_door_holds(archive, most_wait)?;
             let state = archive.state();
             let (epoch, seq, index) = (state.epoch().as_str().to_owned(), state.seq().get(), state.index());
             let up_to_date = |c: &&mut Client| c.welcomed && c.compared != index && c.seq == seq && c.epoch() == epoch;
@@ -200,15 +220,19 @@ impl World {
         Ok(())
     }
 
-    fn answered(&mut self, call: Call, answer: Result<()>) -> Verdict {
+    fn answered(&mut self, call: Call, answer: Result<Answer>) -> Verdict {
         self.trace.say(|| format!("{call:?} answered {:?}", answer.as_ref().map_err(|e| e.code)));
         let mistake = answer.as_ref().is_err_and(|e| e.code == ErrorCode::Internal);
         must::invariant_no_mistakes_of_the_server("a call is answered INTERNAL", mistake)?;
         match (call, answer) {
-            (Call::Seat(client), Ok(())) if self.clients[client].standing == Standing::Out => {
+            (Call::Knock(stranger) | Call::Wait(stranger), answer) => self.told_at_the_door(stranger, answer.ok())?,
+            (Call::Meddling(by), Ok(_)) => {
+                self.ports.store.archive(|archive| must::invariant_hosts_alone_answer(by, archive))?;
+            }
+            (Call::Seat(client), Ok(_)) if self.clients[client].standing == Standing::Out => {
                 self.clients[client].standing = Standing::Seated;
             }
-            (Call::Title(title), Ok(())) => {
+            (Call::Title(title), Ok(_)) => {
                 self.ports.store.archive(|archive| must::invariant_done_is_in_the_log_once(archive, &title))?;
                 self.titles.push(title);
             }
@@ -221,11 +245,16 @@ impl World {
     pub(crate) fn call(&mut self, call: Call, input: Input) {
         self.trace.say(|| format!("call {call:?}: {input:?}"));
         let sessions = self.process.sessions.clone();
+        self.call_for(call, async move { sessions.propose(session_id(), input).await.map(|_| Answer::Done) });
+    }
+
+    /// The same for a call that is more than one input.
+    pub(crate) fn call_for(&mut self, call: Call, work: impl Future<Output = Result<Answer>> + Send + 'static) {
         let (reply, answer) = oneshot::channel();
         let task = tokio::spawn(async move {
-            let result = sessions.propose(session_id(), input).await;
+            let result = work.await;
             // The history may be over.
-            let _ = reply.send(result.map(drop));
+            let _ = reply.send(result);
         });
         self.calls.push(Calling { call, answer, task: task.abort_handle() });
     }
@@ -284,6 +313,7 @@ impl World {
         for calling in self.calls.drain(..) {
             calling.task.abort();
         }
+        self.door.iter_mut().for_each(Door::give_up_calls);
     }
 }
 

@@ -66,6 +66,27 @@ fn histories_that_found_faults_keep_the_invariants() {
     }
 }
 
+/// What the invariants of the door say would hold as well if nobody came.
+#[test]
+fn strangers_come_wait_and_are_told_every_end() {
+    let traces: Vec<String> = (0..40).filter(|seed| seed % 5 < 2).map(|seed| run(seed, Bug::None, true).trace.join("\n")).collect();
+    for told in [
+        "Standing(Some(Admitted))",
+        "Standing(Some(Denied))",
+        "Standing(Some(Expired))",
+        "answered Err(LimitExceeded)",
+        ") answered Err(Forbidden)",
+        "Admit(Admit",
+        "Deny(Deny",
+        "MemberKnock { ",
+    ] {
+        let histories = traces.iter().filter(|trace| trace.contains(told)).count();
+        assert!(histories > 0, "{told} never comes");
+    }
+    let quiet = run(2, Bug::None, true).trace.join("\n");
+    assert!(!quiet.contains("Knock"), "in other histories nobody comes");
+}
+
 #[test]
 fn a_seed_always_gives_the_same_history() {
     for seed in 0..20 {
