@@ -114,9 +114,9 @@ mod tests {
         let id = house.open(host).await.session.id;
         house.sessions.force_admission(true).await;
         assert!(is_forced(&house, host, id).await);
-        house.sessions.close().await;
+        house.sessions.let_go().await;
         assert!(is_forced(&house, host, id).await, "it says so still");
-        house.sessions.close().await;
+        house.sessions.let_go().await;
         house.sessions.force_admission(false).await;
         assert!(!is_forced(&house, host, id).await, "its log says that it was, the house that it is not");
     }

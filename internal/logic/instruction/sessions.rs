@@ -230,6 +230,13 @@ impl Sessions {
         self.tasks.wait().await;
     }
 
+    /// Lets all sessions go, as if nobody had needed them for long: whoever asks next loads them again.
+    #[cfg(test)]
+    pub(crate) async fn let_go(&self) {
+        self.close().await;
+        self.tasks.reopen();
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Slot>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
