@@ -60,9 +60,19 @@ impl<'a> Showing<'a> {
 /// Receivers that are written to in a row before others have a turn: one large session must not hold up all that share its core.
 const TURN: usize = 64;
 
+/// Writes what was said to these.
+pub(crate) async fn write_out(told: &mut Vec<Arc<Outbound>>) {
+    for (written, outbound) in told.drain(..).enumerate() {
+        if written % TURN == TURN - 1 {
+            tokio::task::yield_now().await;
+        }
+        outbound.flush();
+    }
+}
+
 /// The connected points of one session.
 ///
-/// What is said here waits until [`Fanout::flush`], so that each receiver gets all of it in one go.
+/// What is said here waits until it is [written](write_out), so that each receiver gets all of it in one go.
 pub(crate) struct Fanout {
     /// In a fixed order, so that the same things happen in the same order every time.
     points: BTreeMap<PointId, Attached>,
@@ -71,7 +81,7 @@ pub(crate) struct Fanout {
     /// The points that are shown a root's position; made when first needed, dropped when anything changes.
     audiences: HashMap<MemberId, Vec<Attached>>,
     codec: Arc<dyn FrameCodec>,
-    /// Those to whom something was said since the last flush.
+    /// Those to whom something was said and not written yet.
     told: Vec<Arc<Outbound>>,
 }
 
@@ -80,14 +90,20 @@ impl Fanout {
         Self { points: BTreeMap::new(), roots, audiences: HashMap::new(), codec, told: Vec::new() }
     }
 
-    /// Writes what was said.
-    pub(crate) async fn flush(&mut self) {
-        for (written, outbound) in self.told.drain(..).enumerate() {
-            if written % TURN == TURN - 1 {
-                tokio::task::yield_now().await;
-            }
-            outbound.flush();
-        }
+    /// Those to whom something was said since the last time: whoever takes them sees to it that it is [written](write_out).
+    pub(crate) fn take_told(&mut self) -> Vec<Arc<Outbound>> {
+        std::mem::take(&mut self.told)
+    }
+
+    /// The same, for an empty list whose memory is used again.
+    pub(crate) const fn swap_told(&mut self, told: &mut Vec<Arc<Outbound>>) {
+        std::mem::swap(&mut self.told, told);
+    }
+
+    /// Whether a position of this connection goes to so few that nobody need have a turn in between.
+    pub(crate) fn is_written_in_one_turn(&mut self, point: PointId, incarnation: u64) -> bool {
+        let Some(from) = self.get(point, incarnation).map(|attached| attached.member) else { return false };
+        audience(&mut self.audiences, &self.points, &self.roots, from).len() <= TURN
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use super::codec::{encode_entry, encode_state};
 use super::mgr::pointmemmgr::PointMemMgr;
-use super::session::{self, Actor, ActorDeps, Connected, Glance, Opening, Request, SessionHandle};
+use super::session::{self, Actor, ActorDeps, Connected, Glance, Opening, Request, Runner, SessionHandle, Turns};
 use super::settings::StreamSettings;
 use super::window::ResumeWindow;
 use faceshare_biz::domain::facesession::FaceSession;
@@ -301,23 +301,24 @@ impl Sessions {
             actor.start_epoch();
         }
         let glances = actor.glances.clone();
-        self.tasks.spawn(run(actor, mailbox, Arc::downgrade(&self.slots)));
-        SessionHandle::new(id, sender, glances)
+        let turns = Arc::new(Turns::new(actor));
+        self.tasks.spawn(run(id, turns.clone(), mailbox, Arc::downgrade(&self.slots)));
+        SessionHandle::new(id, sender, glances, turns)
     }
 }
 
 /// Runs an actor. When it panics or loses its log, its connections are closed and come back to an actor that is read anew from the log.
-async fn run(mut actor: Actor, mut mailbox: mpsc::Receiver<Request>, slots: Weak<Slots>) {
+async fn run(id: SessionId, turns: Arc<Turns>, mut mailbox: mpsc::Receiver<Request>, slots: Weak<Slots>) {
     metrics::gauge!("sessions_loaded").increment(1);
-    let id = actor.state.id();
-    let end = AssertUnwindSafe(actor.run(&mut mailbox)).catch_unwind().await;
+    let mut runner = Runner::new(&turns);
+    let end = AssertUnwindSafe(runner.run(&mut mailbox)).catch_unwind().await;
     match end {
         Ok(Ok(())) => tracing::debug!(session = %id, "session let go"),
         Ok(Err(error)) => tracing::error!(session = %id, error = %error, cause = ?error.cause(), "session lost its log"),
         Err(_) => tracing::error!(session = %id, "session panicked; it will be read back from its log"),
     }
-    actor.abandon();
-    actor.see_append_off().await;
+    turns.take_last().abandon();
+    runner.see_append_off().await;
     mailbox.close();
     if let Some(slots) = slots.upgrade() {
         sweep(&slots, id);

@@ -100,6 +100,11 @@ impl<'a> Reader<'a> {
         }
         self.write_answers();
         let Connection { session, claims, incarnation, .. } = self.connection;
+        let frame = match frame.command {
+            // Mostly carried out right there, and then that is all.
+            Command::ActionSync(_) => session.bring(claims.point, *incarnation, frame)?,
+            _ => frame,
+        };
         // As long as the session is slow to take it, this side reads nothing: silence says nothing about the peer.
         let Some(room) = self.pulse.deaf_while(session.room()).await else { return Some(CloseReason::Internal) };
         room.frame(claims.point, *incarnation, frame);

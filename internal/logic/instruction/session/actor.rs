@@ -1,6 +1,6 @@
-//! The actor's loop, and what it does with each request.
+//! What the actor does with each request.
 
-use super::commit::{Appending, Batch, changes_listing, closings, denied, departed};
+use super::commit::{Batch, changes_listing, closings, denied, departed};
 use super::counters::Counters;
 use super::door::Door;
 use super::outcome::{Asker, Outcome};
@@ -19,31 +19,18 @@ use faceshare_biz::domain::instruction::{
 };
 use faceshare_biz::domain::port::{Clock, Secrets};
 use faceshare_biz::domain::{MemberId, PointId, Timestamp};
-use faceshare_biz::{Error, ErrorCode, Result};
+use faceshare_biz::{ErrorCode, Result};
 use faceshare_exec::{ActionTable, ActionVerdict, Entry, Input, Reject, State, Step, step};
-use futures_util::FutureExt;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// Requests that wait for one actor; whoever sends more waits too.
-pub(crate) const MAILBOX: usize = 256;
-/// Requests taken from the mailbox before what came of them goes to the log.
-const ROUND: usize = 64;
-/// More room than this is given back after a round: most sessions are quiet, and there are many.
-const ROUND_KEPT: usize = 8;
-/// Entries that may be ahead of the log; more input waits in the mailbox.
-const AHEAD: usize = 256;
 /// An ended session that nobody is connected to is let go after this, or twice this.
 const IDLE: Duration = Duration::from_secs(60);
-/// Deadlines that are nearer to each other than this are one.
-const EARLY: Duration = Duration::from_millis(1);
 
 /// What all session actors share.
 pub(crate) struct ActorDeps {
@@ -59,7 +46,7 @@ pub(crate) struct ActorDeps {
     pub(crate) admission_forced: AtomicBool,
 }
 
-/// A session's task.
+/// What a session's task works with.
 pub(crate) struct Actor {
     pub(crate) deps: Arc<ActorDeps>,
     /// May be ahead of the log by `gathering` and `in_flight`.
@@ -73,7 +60,6 @@ pub(crate) struct Actor {
     pub(crate) recent: RecentEntries,
     pub(crate) gathering: Batch,
     pub(crate) in_flight: Option<Batch>,
-    appending: Option<Appending>,
     pub(crate) entries_since_snapshot: usize,
     pub(crate) bytes_since_snapshot: usize,
     /// In a row.
@@ -103,7 +89,6 @@ impl Actor {
             recent,
             gathering,
             in_flight: None,
-            appending: None,
             entries_since_snapshot,
             bytes_since_snapshot,
             failed_appends: 0,
@@ -117,75 +102,21 @@ impl Actor {
         self.deps.clock.now()
     }
 
-    /// Runs until the session is over and nobody needs it, or its log is lost.
-    pub(crate) async fn run(&mut self, mailbox: &mut mpsc::Receiver<Request>) -> Result<(), Error> {
-        let mut round = Vec::new();
-        let mut deserted = false;
-        // Set anew only when it would come too late, which is seldom: most deadlines move away from now.
-        let mut alarm = pin!(tokio::time::sleep_until(self.wake_at()));
-        loop {
-            if self.appending.is_none() {
-                self.appending = self.start_append();
-            }
-            if deserted && self.appending.is_none() {
-                return Ok(());
-            }
-            let wake_at = self.wake_at();
-            if wake_at + EARLY < alarm.deadline() || alarm.is_elapsed() {
-                alarm.as_mut().reset(wake_at);
-            }
-            let takes_more = !deserted && self.ahead() < AHEAD;
-            let appending = &mut self.appending;
-            tokio::select! {
-                biased;
-                result = async { appending.as_mut().expect("invariant: polled only when there is one").await }, if appending.is_some() => {
-                    self.appending = None;
-                    self.finish_append(result).await?;
-                }
-                count = mailbox.recv_many(&mut round, ROUND), if takes_more => {
-                    deserted = count == 0;
-                    round.drain(..).for_each(|request| self.handle(request));
-                    // A mailbox that never runs dry must not hold the time up.
-                    self.do_what_is_due();
-                }
-                () = alarm.as_mut() => {
-                    if self.is_idle() && mailbox.is_empty() && wake_at <= Instant::now() + EARLY {
-                        // What is sent until the close is still answered; then there is nobody left to wait for.
-                        mailbox.close();
-                    }
-                    self.do_what_is_due();
-                }
-            }
-            self.fanout.flush().await;
-            if round.capacity() > ROUND_KEPT {
-                round = Vec::new();
-            }
-        }
-    }
-
-    /// After the loop: waits for an append that is still on its way, so that whoever reads the log next finds all that will be in it.
-    pub(crate) async fn see_append_off(&mut self) {
-        if let Some(appending) = self.appending.take() {
-            // Nobody is left to be told how it ended; a panic in it was reported when it happened.
-            let _ = AssertUnwindSafe(appending).catch_unwind().await;
-        }
-    }
-
-    fn do_what_is_due(&mut self) {
+    pub(crate) fn do_what_is_due(&mut self) {
         self.show_what_waits();
         self.fire_deadlines();
     }
 
-    fn ahead(&self) -> usize {
+    pub(crate) fn ahead(&self) -> usize {
         self.gathering.len() + self.in_flight.as_ref().map_or(0, Batch::len)
     }
 
-    fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.state.is_ended() && self.fanout.is_empty() && self.in_flight.is_none() && self.gathering.is_empty()
     }
 
     /// When the time has something to say: the next deadline, or the end of an idle actor.
-    fn wake_at(&self) -> Instant {
+    pub(crate) fn wake_at(&self) -> Instant {
         let wait = self.state.next_deadline(&self.deps.settings.rules).map_or(IDLE, |at| at.since(self.now()));
         let deadline = Instant::now() + wait;
         self.pacing.next().map_or(deadline, |position| position.min(deadline))
@@ -201,7 +132,7 @@ impl Actor {
         step(&self.state, &self.deps.settings.rules, self.now(), input)
     }
 
-    fn handle(&mut self, request: Request) {
+    pub(crate) fn handle(&mut self, request: Request) {
         match request {
             Request::Propose { input, look } => self.propose(*input, look),
             Request::Read(look) => {
@@ -212,6 +143,8 @@ impl Actor {
             Request::Connect { opening, reply } => self.connect(*opening, reply),
             Request::Frame { point, incarnation, frame } => self.frame(point, incarnation, frame),
             Request::Lost { point, incarnation } => self.lost(point, incarnation),
+            // What is due is done after every request.
+            Request::LookAtTheTime => {}
             Request::SeeTheHouse => self.see_the_house(),
             // What is over and not committed yet is over for the listener once it is.
             Request::AwaitKnock { knock, listener } => self.door.listen(knock, listener),
@@ -251,8 +184,13 @@ impl Actor {
         }
     }
 
+    /// Whether a position waits for its time.
+    pub(crate) fn has_waiting_positions(&self) -> bool {
+        self.pacing.next().is_some()
+    }
+
     /// A frame of a connection that has been replaced, or let go, is nobody's.
-    fn frame(&mut self, point: PointId, incarnation: u64, frame: ClientFrame) {
+    pub(crate) fn frame(&mut self, point: PointId, incarnation: u64, frame: ClientFrame) {
         let Some(attached) = self.fanout.get(point, incarnation) else { return };
         let member = attached.member;
         let ClientFrame { id, nonce, command } = frame;

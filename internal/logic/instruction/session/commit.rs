@@ -1,20 +1,21 @@
 //! From entries to the log, and from the log to everybody.
 
-use super::actor::Actor;
+use super::Recovered;
+use super::actor::{Actor, ActorDeps};
 use super::outcome::Outcome;
-use super::{Recovered, load};
 use crate::instruction::codec::{encode_entry, encode_state};
 use crate::instruction::recent::RecentEntries;
 use bytes::Bytes;
-use faceshare_biz::domain::MemberId;
 use faceshare_biz::domain::instruction::{
     Append, AppendError, CloseReason, Epoch, Event, KnockState, LogRecord, Notice, Profile, QuitReason, Retained, Seq, ServerFrame,
     SnapshotRecord, Statement,
 };
+use faceshare_biz::domain::{MemberId, SessionId};
 use faceshare_biz::{Error, Result};
 use faceshare_exec::{Change, Entry, State, apply};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A snapshot is kept after this many entries ...
@@ -29,6 +30,13 @@ const APPEND_BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 /// An append on its way.
 pub(crate) type Appending = Pin<Box<dyn Future<Output = Result<(), AppendError>> + Send>>;
+
+/// An append that has failed, or of which it is not known how it ended: after a pause, the log is to be read again.
+pub(crate) struct Failed {
+    pub(crate) session: SessionId,
+    pub(crate) deps: Arc<ActorDeps>,
+    pub(crate) backoff: Duration,
+}
 
 /// Entries for the log, and what waits for them.
 #[derive(Default)]
@@ -106,29 +114,29 @@ impl Actor {
         Some(SnapshotRecord { index: state.index(), epoch: state.epoch().clone(), payload: encode_state(state) })
     }
 
-    /// The log has answered.
-    pub(crate) async fn finish_append(&mut self, result: Result<(), AppendError>) -> Result<()> {
-        let Some(batch) = self.in_flight.take() else { return Ok(()) };
+    /// The log has answered. What to do first when it could not be written: it is not known then what of it is in the log.
+    pub(crate) fn finish_append(&mut self, result: Result<(), AppendError>) -> Result<Option<Failed>> {
+        let Some(batch) = self.in_flight.take() else { return Ok(None) };
         match result {
             Ok(()) => {
                 self.failed_appends = 0;
                 self.committed(batch);
+                Ok(None)
             }
             Err(error @ AppendError::Conflict) => {
                 // Somebody else has written to this log. What it says was told to nobody here, so nobody here may go on from it.
                 self.in_flight = Some(batch);
-                return Err(Error::unavailable(error));
+                Err(Error::unavailable(error))
             }
             Err(error) => {
-                tracing::warn!(session = %self.state.id(), error = %error, cause = ?error, "session log not written; reading it back");
+                let session = self.state.id();
+                tracing::warn!(%session, error = %error, cause = ?error, "session log not written; reading it back");
                 self.in_flight = Some(batch);
                 self.failed_appends += 1;
-                // What is due stays due, and would be tried again at once: a log that is away is not asked more often than this.
-                tokio::time::sleep((APPEND_BACKOFF * self.failed_appends).min(APPEND_BACKOFF_MAX)).await;
-                self.read_back().await?;
+                let backoff = (APPEND_BACKOFF * self.failed_appends).min(APPEND_BACKOFF_MAX);
+                Ok(Some(Failed { session, deps: self.deps.clone(), backoff }))
             }
         }
-        Ok(())
     }
 
     fn committed(&mut self, batch: Batch) {
@@ -146,9 +154,8 @@ impl Actor {
 
     /// An append failed, or its outcome is not known: the log decides. What is in it is told as ever; the rest is refused, and the state
     /// goes on from the log.
-    async fn read_back(&mut self) -> Result<()> {
-        let Recovered { state, window, suspect } =
-            load(&self.deps, self.state.id()).await?.ok_or_else(|| Error::internal("the session's log is gone"))?;
+    pub(crate) fn go_on_from(&mut self, recovered: Recovered) {
+        let Recovered { state, window, suspect } = recovered;
         let batches = [self.in_flight.take(), Some(std::mem::take(&mut self.gathering))];
         self.glances.forget();
         self.recent = RecentEntries::new(state.epoch().clone(), state.seq(), self.deps.settings.recent_bytes);
@@ -164,7 +171,6 @@ impl Actor {
         if suspect {
             self.start_epoch();
         }
-        Ok(())
     }
 
     /// Points that the log takes for connected and that are not: their loss did not get into it.

@@ -1,18 +1,29 @@
 //! How others talk to a session actor.
 
+use super::turns::{Brought, Turns};
 use super::{Glance, Glances, Request};
 use faceshare_biz::Result;
 use faceshare_biz::domain::instruction::ClientFrame;
 use faceshare_biz::domain::{MemberId, PointId, SessionId};
+use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 /// A way to one session actor. Cheap to clone; sending waits while the actor's mailbox is full.
 #[derive(Debug, Clone)]
-pub struct SessionHandle {
+pub struct SessionHandle(Arc<Way>);
+
+struct Way {
     id: SessionId,
     mailbox: mpsc::Sender<Request>,
     glances: Glances,
+    turns: Arc<Turns>,
+}
+
+impl std::fmt::Debug for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Way").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// The actor is gone; nothing of the request was looked at.
@@ -20,57 +31,81 @@ pub struct SessionHandle {
 pub(crate) struct Gone(pub(crate) Request);
 
 impl SessionHandle {
-    pub(crate) const fn new(id: SessionId, mailbox: mpsc::Sender<Request>, glances: Glances) -> Self {
-        Self { id, mailbox, glances }
+    pub(crate) fn new(id: SessionId, mailbox: mpsc::Sender<Request>, glances: Glances, turns: Arc<Turns>) -> Self {
+        Self(Arc::new(Way { id, mailbox, glances, turns }))
     }
 
     /// Which session.
     #[must_use]
-    pub const fn id(&self) -> SessionId {
-        self.id
+    pub fn id(&self) -> SessionId {
+        self.0.id
     }
 
     pub(crate) fn is_gone(&self) -> bool {
-        self.mailbox.is_closed()
+        self.0.mailbox.is_closed()
     }
 
     /// What somebody may see at a glance, if the actor has kept it and is there to take it back.
     pub(crate) fn glance(&self, who: MemberId) -> Option<Glance> {
-        self.glances.get(who).filter(|_| !self.is_gone())
+        self.0.glances.get(who).filter(|_| !self.is_gone())
     }
 
     pub(crate) async fn send(&self, request: Request) -> Result<(), Gone> {
-        self.mailbox.send(request).await.map_err(|e| Gone(e.0))
+        let Ok(permit) = self.0.mailbox.reserve().await else { return Err(Gone(request)) };
+        Room { permit, turns: &self.0.turns }.put(request);
+        Ok(())
     }
 
     /// Room for one more of a point's frames, waited for if there is none. `None`: the session is gone.
     ///
     /// Frames are handed over in two steps, and the wait is on the heap, because a connection's task is as large as what it may ever hold.
-    pub async fn room(&self) -> Option<Room<'_>> {
-        match self.mailbox.try_reserve() {
-            Ok(permit) => Some(Room(permit)),
-            Err(TrySendError::Full(())) => Box::pin(self.mailbox.reserve()).await.ok().map(Room),
-            Err(TrySendError::Closed(())) => None,
-        }
+    pub(crate) async fn room(&self) -> Option<Room<'_>> {
+        let permit = match self.0.mailbox.try_reserve() {
+            Ok(permit) => permit,
+            Err(TrySendError::Full(())) => Box::pin(self.0.mailbox.reserve()).await.ok()?,
+            Err(TrySendError::Closed(())) => return None,
+        };
+        Some(Room { permit, turns: &self.0.turns })
     }
 
     /// The connection of a point is gone.
-    pub async fn lost(&self, point: PointId, incarnation: u64) {
+    pub(crate) async fn lost(&self, point: PointId, incarnation: u64) {
         // With the actor gone there is nobody to tell: a session that comes back counts all its points as lost.
         if let Some(room) = self.room().await {
-            room.0.send(Request::Lost { point, incarnation });
+            room.put(Request::Lost { point, incarnation });
+        }
+    }
+
+    /// Carries out a position of a connected point here and now, if the actor has nothing else to do; otherwise gives it back.
+    pub(crate) fn bring(&self, point: PointId, incarnation: u64, frame: ClientFrame) -> Option<ClientFrame> {
+        match self.0.turns.bring(point, incarnation, frame) {
+            Brought::Busy(frame) => Some(frame),
+            Brought::Done { wake } => {
+                // A mailbox without room wakes the actor as well.
+                if wake && let Ok(permit) = self.0.mailbox.try_reserve() {
+                    Room { permit, turns: &self.0.turns }.put(Request::LookAtTheTime);
+                }
+                None
+            }
         }
     }
 }
 
 /// A place in a session's mailbox.
-#[derive(Debug)]
-pub struct Room<'a>(mpsc::Permit<'a, Request>);
+pub(crate) struct Room<'a> {
+    permit: mpsc::Permit<'a, Request>,
+    turns: &'a Turns,
+}
 
 impl Room<'_> {
+    fn put(self, request: Request) {
+        self.turns.ask();
+        self.permit.send(request);
+    }
+
     /// Hands over a frame of a connected point.
-    pub fn frame(self, point: PointId, incarnation: u64, frame: ClientFrame) {
-        self.0.send(Request::Frame { point, incarnation, frame });
+    pub(crate) fn frame(self, point: PointId, incarnation: u64, frame: ClientFrame) {
+        self.put(Request::Frame { point, incarnation, frame });
     }
 }
 
@@ -84,6 +119,7 @@ impl std::fmt::Debug for Request {
             Self::Frame { .. } => "Frame",
             Self::Lost { .. } => "Lost",
             Self::TellHost(_) => "TellHost",
+            Self::LookAtTheTime => "LookAtTheTime",
             Self::SeeTheHouse => "SeeTheHouse",
             Self::AwaitKnock { .. } => "AwaitKnock",
         })

@@ -1,4 +1,5 @@
-//! The session actor: one task that owns a session's state and is the only one to change it.
+//! The session actor: one task that owns a session's state and is the only one to change it. Positions, which are no part of the state, may
+//! be carried out past the task while it rests (see `turns`).
 //!
 //! An input is stepped on the state at once and its entry gathered; what is gathered is appended to the log as one batch, at most one batch
 //! at a time. Everything that anybody is told of it (frames, answers, replies) waits until the log has it. So the state here may be ahead
@@ -16,13 +17,17 @@ mod handle;
 mod load;
 mod outcome;
 mod pacing;
+mod run;
+mod turns;
 
-pub(crate) use actor::{Actor, ActorDeps, MAILBOX};
+pub(crate) use actor::{Actor, ActorDeps};
 pub use connect::{Connected, Missed, Opening};
 pub(crate) use glance::Glances;
 pub use glance::{Glance, Standing};
 pub use handle::SessionHandle;
 pub(crate) use load::{Recovered, load};
+pub(crate) use run::{MAILBOX, Runner};
+pub(crate) use turns::Turns;
 
 use faceshare_biz::domain::instruction::{ClientFrame, Notice};
 use faceshare_biz::domain::{KnockId, MemberId, PointId};
@@ -52,6 +57,8 @@ pub(crate) enum Request {
     Lost { point: PointId, incarnation: u64 },
     /// Tell the host's points.
     TellHost(Notice),
+    /// Something is due sooner than the task knows.
+    LookAtTheTime,
     /// Whether the installation forces approval has changed.
     SeeTheHouse,
     /// Close this channel when a knock is over.

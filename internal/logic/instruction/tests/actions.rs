@@ -122,6 +122,17 @@ async fn a_term_that_is_over_reaches_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_position_does_not_overtake_what_its_sender_said_before_it() {
+    let stage = Stage::new().await;
+    let [_ann, bob, cat] = stage.joined(["ann", "bob", "cat"]).await;
+    // In one go: the first is still on its way to the actor when the second is looked at.
+    bob.ask(0, follow_me(Invite::On));
+    bob.position("view", 1, 0.1);
+    stage.settle().await;
+    assert_eq!(cat.words(), ["4 followMe", "5 followChange", "view of 2 is 0.1"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_receiver_is_not_shown_a_term_after_the_frame_that_ended_it() {
     let stage = Stage::new().await;
     let [_ann, bob, cat] = stage.joined(["ann", "bob", "cat"]).await;

@@ -1,6 +1,6 @@
 //! A bug panics in the actor or in a connection: nobody is left hanging, and nothing that was acknowledged is lost.
 
-use super::stage::{Stage, follow_me, id, session_id};
+use super::stage::{Stage, follow, follow_me, id, session_id};
 use crate::instruction::connclient::Incoming;
 use bytes::Bytes;
 use faceshare_biz::ErrorCode;
@@ -24,6 +24,28 @@ async fn a_panic_while_telling_closes_everybody_and_the_session_comes_back_from_
     bob.ask_once(2, 7, follow_me(Invite::Ask));
     stage.settle().await;
     assert_eq!(bob.words(), ["ack 2 at 3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_over_a_position_closes_everybody_too_though_it_is_the_senders_task_that_panics() {
+    let stage = Stage::new().await;
+    let [ann, bob] = stage.joined(["ann", "bob"]).await;
+    ann.ask(1, follow("bob"));
+    stage.settle().await;
+    let epoch = stage.epoch().await;
+    ann.words();
+    stage.codec.panic_once_at(|frame| matches!(frame.statement, Statement::Notice(Notice::ActionSync(_))));
+    bob.position("view", 0, 0.1);
+    stage.settle().await;
+    assert!(bob.served.is_finished());
+    assert_eq!(ann.words(), ["closed Internal"]);
+
+    let (ann, bob) = (stage.resume("ann", 1, &epoch, 3), stage.resume("bob", 1, &epoch, 3));
+    stage.settle().await;
+    ann.words();
+    bob.position("view", 0, 0.2);
+    stage.settle().await;
+    assert_eq!(ann.words(), ["view of 2 is 0.2"]);
 }
 
 #[tokio::test(start_paused = true)]
