@@ -85,7 +85,11 @@ impl Process {
 
     pub(crate) fn serve(&mut self, arrival: Arrival, link: Arc<Link>) {
         let (connections, mut source, mut sink) = (self.connections.clone(), Source(link.clone()), Sink(link.clone()));
-        let task = tokio::spawn(async move { connections.serve(arrival, &mut source, &mut sink).await });
+        let task = tokio::spawn(async move {
+            if let Some(mut connection) = connections.open(arrival, &mut source, &mut sink).await {
+                connection.run(&mut source, &mut sink).await;
+            }
+        });
         self.serving.retain(|(task, _)| !task.is_finished());
         self.serving.push((task, link));
     }

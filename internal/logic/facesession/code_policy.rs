@@ -4,8 +4,9 @@ use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::facesession::CodeRecord;
 use std::time::Duration;
 
-/// A use that would move a code's end by less than this leaves it: where many come in at once, only the first of each second writes.
-const PROLONG_STEP: Duration = Duration::from_secs(1);
+/// A use that would move a code's end by less than this part of its lifetime leaves it: where many come in one after the other, few of them
+/// write.
+const PROLONG_PARTS: u32 = 60;
 
 /// How long number codes live, rest and keep a guess waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,10 +35,10 @@ impl CodePolicy {
         now + self.lifetime.min(self.max_lifetime)
     }
 
-    /// The later end of a code that was used now; `None`: it ends when it would have, or less than a second earlier.
+    /// The later end of a code that was used now; `None`: it ends when it would have, or less than a sixtieth of its lifetime earlier.
     pub(super) fn later_end(&self, code: &CodeRecord, now: Timestamp) -> Option<Timestamp> {
         let end = (now + self.lifetime).min(code.created_at + self.max_lifetime);
-        (end >= code.expires_at + PROLONG_STEP).then_some(end)
+        (end >= code.expires_at + self.lifetime / PROLONG_PARTS).then_some(end)
     }
 
     /// Until when a code that ends now is given to nobody.
@@ -85,6 +86,13 @@ mod tests {
         assert_eq!(policy.later_end(&code(0, 10), minute(4)), Some(minute(14)));
         assert_eq!(policy.later_end(&code(0, 118), minute(115)), Some(minute(120)));
         assert_eq!(policy.later_end(&code(0, 120), minute(119)), None);
+    }
+
+    #[test]
+    fn a_use_soon_after_another_writes_nothing() {
+        let (policy, code) = (CodePolicy::default(), code(0, 10));
+        assert_eq!(policy.later_end(&code, Timestamp::from_millis(9_999)), None);
+        assert_eq!(policy.later_end(&code, Timestamp::from_millis(10_000)), Some(Timestamp::from_millis(610_000)));
     }
 
     #[test]

@@ -168,7 +168,7 @@ impl Sessions {
     /// # Errors
     /// `NOT_FOUND` when there is no such session.
     pub async fn tell_host(&self, id: SessionId, notice: Notice) -> Result<()> {
-        self.send(id, Request::TellHost(notice)).await.map(drop)
+        self.send(id, Request::TellHost(Box::new(notice))).await.map(drop)
     }
 
     /// From now on unproven people who come by code must be let in, in every session, or need not. The people of sessions are told.

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 /// An account is read anew after this, so that a write that could not take it out of here (the process was told late, or wrote around it)
 /// does not go unseen for longer.
-const FRESH_FOR: Duration = Duration::from_secs(5);
+const FRESH_FOR: Duration = Duration::from_secs(30);
 /// Accounts in memory at most, some 4 MiB.
 const ACCOUNTS: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
 

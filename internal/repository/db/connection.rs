@@ -119,7 +119,9 @@ async fn connect(path: &Path, synchronous: Synchronous, connections: u32, read_o
             let file = sqlite::connection(base.filename(&path).in_memory(false).shared_cache(false).create_if_missing(true), synchronous);
             if read_only { sqlite::reading(file) } else { file }
         });
-    options.map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_reusable(connection))));
+    if !read_only {
+        options.map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_reusable(connection))));
+    }
     sea_orm::Database::connect(options).await.map_err(Error::unavailable)
 }
 

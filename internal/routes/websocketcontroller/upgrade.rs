@@ -3,7 +3,7 @@
 //! A token in `Authorization` comes from a client that can read a status: it is refused over HTTP. A browser sees no status of a refused
 //! upgrade, so one that came as a subprotocol entry is let through and closed at once with the code that says why.
 
-use super::socket;
+use super::socket::{self, Sink, Source};
 use crate::e::HttpError;
 use crate::extract::ClientSite;
 use auth::{SubprotocolOffer, Token, bearer_from_headers};
@@ -18,14 +18,14 @@ use faceshare_biz::domain::facesession::SessionClaims;
 use faceshare_biz::domain::instruction::{CloseReason, Epoch, Position, Seq, WireFormat};
 use faceshare_biz::domain::port::{Clock, TokenRefusal};
 use faceshare_biz::{Error, ErrorCode, Result};
-use faceshare_logic::instruction::connclient::{Arrival, ConnClients, FrameSink, FrameSource, refusal};
+use faceshare_logic::instruction::connclient::{Arrival, ConnClients, Connection, FrameSink, FrameSource, refusal};
 use faceshare_logic::instruction::exec::{self, Access};
-use faceshare_logic::instruction::mgr::pointaddresses::PointAddresses;
+use faceshare_logic::instruction::mgr::pointaddresses::{ConnectedFrom, PointAddresses};
 use http::header::{
     CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +34,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// What streams need.
-#[derive(Clone)]
 pub struct StreamState {
     /// Serves connections.
     pub clients: ConnClients,
@@ -56,10 +55,10 @@ pub struct StreamState {
 
 /// `GET /v1/instructions`.
 pub fn routes(state: StreamState) -> Router {
-    Router::new().route(crate::links::INSTRUCTIONS_PATH, get(open)).with_state(state)
+    Router::new().route(crate::links::INSTRUCTIONS_PATH, get(open)).with_state(Arc::new(state))
 }
 
-async fn open(State(state): State<StreamState>, request: Request) -> Result<Response, HttpError> {
+async fn open(State(state): State<Arc<StreamState>>, request: Request) -> Result<Response, HttpError> {
     let offer = SubprotocolOffer::from_headers(request.headers())
         .map_err(|_| Error::new(ErrorCode::InvalidArgument, "Sec-WebSocket-Protocol cannot be read"))?;
     let (protocol, format) = choose(&offer)?;
@@ -170,7 +169,7 @@ async fn check_standing(state: &StreamState, claims: SessionClaims) -> Result<()
 
 /// Switches protocols, and serves the stream (or says why not) once that is done.
 fn upgrade(
-    state: StreamState,
+    state: Arc<StreamState>,
     mut request: Request,
     protocol: &'static str,
     format: WireFormat,
@@ -180,15 +179,9 @@ fn upgrade(
     let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
     let on_upgrade = on_upgrade.ok_or_else(|| Error::new(ErrorCode::InvalidArgument, "this connection cannot be upgraded"))?;
     let ClientSite(site) = ClientSite::of(request.extensions());
-    let tracker = state.tracker.clone();
-    let hard = state.hard.clone();
+    let (tracker, hard) = (state.tracker.clone(), state.hard.clone());
     // On the heap, as whoever takes a future by value holds it twice.
-    let stream = Box::pin(async move {
-        match on_upgrade.await {
-            Ok(upgraded) => serve(&state, upgraded, format, arrival, site.address).await,
-            Err(error) => tracing::debug!(%error, "upgrade came to nothing"),
-        }
-    });
+    let stream = Box::pin(serve(state, Box::new((on_upgrade, arrival)), format, site.address));
     tracker.spawn(async move { hard.run_until_cancelled(stream).await });
     let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(Error::internal)?;
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
@@ -201,21 +194,45 @@ fn upgrade(
     Ok(response)
 }
 
-async fn serve(state: &StreamState, upgraded: Upgraded, format: WireFormat, arrival: Result<Arrival, CloseReason>, from: IpAddr) {
+/// What an upgrade leads to, and who it is for.
+type Upgrading = (OnUpgrade, Result<Arrival, CloseReason>);
+
+async fn serve(state: Arc<StreamState>, upgrading: Box<Upgrading>, format: WireFormat, from: IpAddr) {
+    // What is needed to begin is gone by the time of the long wait.
+    if let Some(mut stream) = Box::pin(begin(&state, upgrading, format, from)).await {
+        let Stream { connection, source, sink, .. } = &mut *stream;
+        connection.run(source, sink).await;
+    }
+}
+
+/// A connection that is a point, and the halves of what carries it.
+struct Stream<'a> {
+    connection: Connection<'a>,
+    source: Source,
+    sink: Sink,
+    _connected: ConnectedFrom,
+}
+
+/// From the switch of protocols until somebody is let in.
+async fn begin(state: &StreamState, upgrading: Box<Upgrading>, format: WireFormat, from: IpAddr) -> Option<Box<Stream<'_>>> {
+    let (on_upgrade, arrival) = *upgrading;
+    let upgraded = on_upgrade.await.inspect_err(|error| tracing::debug!(%error, "upgrade came to nothing")).ok()?;
     let (mut source, mut sink) = socket::accept(upgraded, format, state.frame_max);
     // What was let in a moment before the node began to go down would only have to leave again.
     let arrival = if state.draining.is_cancelled() { Err(CloseReason::Restarting) } else { arrival };
     match arrival {
         Ok(arrival) => {
             let SessionClaims { session, member, .. } = arrival.claims;
-            let _connected = state.addresses.connect(session, member, from, state.clock.now());
-            state.clients.serve(arrival, &mut source, &mut sink).await;
+            let connected = state.addresses.connect(session, member, from, state.clock.now());
+            let connection = state.clients.open(arrival, &mut source, &mut sink).await?;
+            Some(Box::new(Stream { connection, source, sink, _connected: connected }))
         }
         Err(reason) => {
             const FAREWELL: Duration = Duration::from_secs(2);
             sink.close(reason).await;
             // A peer that does not close in time is cut off.
             let _ = tokio::time::timeout(FAREWELL, source.discard()).await;
+            None
         }
     }
 }

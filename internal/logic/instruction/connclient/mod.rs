@@ -20,6 +20,7 @@ pub use waiting::Shown;
 
 use super::session::{Connected, Opening, SessionHandle};
 use super::sessions::Sessions;
+use bytes::Bytes;
 use faceshare_biz::domain::account::RevocationRegistry;
 use faceshare_biz::domain::facesession::SessionClaims;
 use faceshare_biz::domain::instruction::{CloseReason, FrameCodec, Position, WireFormat};
@@ -64,10 +65,11 @@ pub struct Arrival {
 }
 
 impl ConnClients {
-    /// Serves a connection from its welcome to its close.
+    /// Takes a connection in; it is then to be [run](Connection::run). `None`: it was refused, and told why.
     ///
-    /// The halves are borrowed, here and further down, as every call that owned them would make the task larger by their size.
-    pub async fn serve(&self, arrival: Arrival, source: &mut impl FrameSource, sink: &mut impl FrameSink) {
+    /// This is apart from running it, as a task is as large as all that it may ever hold at once: what is needed to begin is gone by the time
+    /// of the long wait. The halves are borrowed, here and further down, as every call that owned them would add their size.
+    pub async fn open(&self, arrival: Arrival, source: &mut impl FrameSource, sink: &mut impl FrameSink) -> Option<Connection<'_>> {
         let settings = self.sessions.settings();
         let outbound = Outbound::new(settings.queue_frames, settings.queue_bytes);
         let outbound = Arc::new(outbound.surviving(settings.refusals, settings.refusal_window));
@@ -76,12 +78,15 @@ impl ConnClients {
         let opening = Opening { claims, incarnation, format, outbound: outbound.clone(), position };
         match self.connect(opening).await {
             Ok((session, connected)) => {
-                let connection = Connection { clients: self, session, claims, incarnation, format, outbound, expires_at };
-                connection.run(connected, source, sink).await;
+                let departure =
+                    Departure { session: session.clone(), outbound: outbound.clone(), point: claims.point, incarnation, told: false };
+                let (connected, departure) = (Some(Box::new(connected)), Some(departure));
+                Some(Connection { clients: self, session, claims, incarnation, format, outbound, expires_at, connected, departure })
             }
             Err(reason) => {
                 let _ = tokio::time::timeout(FAREWELL, sink.close(reason)).await;
                 farewell(source).await;
+                None
             }
         }
     }
@@ -140,8 +145,8 @@ async fn farewell(source: &mut impl FrameSource) {
     let _ = tokio::time::timeout(FAREWELL, source.discard()).await;
 }
 
-/// A connection that is a point.
-struct Connection<'a> {
+/// A connection that is a point, until it is run to its end or dropped.
+pub struct Connection<'a> {
     clients: &'a ConnClients,
     session: SessionHandle,
     claims: SessionClaims,
@@ -149,22 +154,35 @@ struct Connection<'a> {
     format: WireFormat,
     outbound: Arc<Outbound>,
     expires_at: Timestamp,
+    /// What it is told first, until it is.
+    connected: Option<Box<Connected>>,
+    departure: Option<Departure>,
 }
 
 impl Connection<'_> {
-    async fn run(&self, connected: Connected, source: &mut impl FrameSource, sink: &mut impl FrameSink) {
-        let Self { session, outbound, claims: SessionClaims { point, .. }, incarnation, .. } = self;
-        let (session, outbound) = (session.clone(), outbound.clone());
-        let departure = Departure { session, outbound, point: *point, incarnation: *incarnation, told: false };
-        let pulse = Pulse::new(self);
-        let mut reader = Reader::new(self, &pulse);
-        let writer = Writer::new(self);
+    /// Serves the connection from its welcome to its close.
+    pub async fn run(&mut self, source: &mut impl FrameSource, sink: &mut impl FrameSink) {
+        let (mut connected, departure) = (self.connected.take(), self.departure.take());
+        let this = &*self;
+        let pulse = Pulse::new(this);
+        let mut reader = Reader::new(this, &pulse);
+        let writer = Writer::new(this);
         let (goodbye, closed) = tokio::select! {
             biased;
             goodbye = reader.run(source) => (goodbye, None),
-            reason = writer.run(connected, sink) => (None, Some(reason)),
+            reason = writer.run(&mut connected, sink) => (None, Some(reason)),
             () = pulse.run() => (None, None),
         };
+        // Where to look first when somebody says that it has missed something.
+        tracing::debug!(session = %this.session.id(), point = %this.claims.point, read_up_to = %pulse.watermark(), ?closed, "connection over");
+        Box::pin(this.end(departure, goodbye, sink)).await;
+        if let Some(reason) = closed {
+            metrics::counter!("stream_closed_total", "reason" => format!("{reason:?}")).increment(1);
+            Box::pin(farewell(source)).await;
+        }
+    }
+
+    async fn end(&self, departure: Option<Departure>, goodbye: Option<Bytes>, sink: &mut impl FrameSink) {
         let mut last = self.outbound.retire();
         let answer = async {
             if let Some(goodbye) = goodbye {
@@ -173,13 +191,12 @@ impl Connection<'_> {
                 let _ = tokio::time::timeout(FAREWELL, sink.send(&mut last)).await;
             }
         };
+        let depart = async {
+            if let Some(departure) = departure {
+                departure.tell().await;
+            }
+        };
         // Neither waits for the other: a session may be slow to hear of it, a peer slow to take its answer.
-        Box::pin(async { tokio::join!(departure.tell(), answer) }).await;
-        // Where to look first when somebody says that it has missed something.
-        tracing::debug!(session = %self.session.id(), point = %self.claims.point, read_up_to = %pulse.watermark(), ?closed, "connection over");
-        if let Some(reason) = closed {
-            metrics::counter!("stream_closed_total", "reason" => format!("{reason:?}")).increment(1);
-            farewell(source).await;
-        }
+        tokio::join!(depart, answer);
     }
 }

@@ -25,6 +25,16 @@ pub(super) struct Reader<'a> {
     unwritten: bool,
 }
 
+/// What came of something that was read.
+enum Taken {
+    /// It is dealt with; or it is nothing that a peer may say, and the connection is to be closed for this reason.
+    In(Option<CloseReason>),
+    /// The session has no room for it at the moment, or is gone.
+    MustWait(Box<ClientFrame>),
+    /// The peer is gone; the answer to its goodbye, if it said one.
+    Over(Option<Bytes>),
+}
+
 impl<'a> Reader<'a> {
     pub(super) fn new(connection: &'a Connection<'a>, pulse: &'a Pulse<'a>) -> Self {
         let settings = connection.clients.sessions.settings();
@@ -40,30 +50,18 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Returns when the peer is gone, with the answer to its goodbye if it said one. Anything else that ends a connection goes through the outbound queue, and the reader waits for it.
+    /// Returns when the peer is gone, with the answer to its goodbye if it said one. Anything else that ends a connection goes through the
+    /// outbound queue, and the reader waits for it.
     pub(super) async fn run(&mut self, source: &mut impl FrameSource) -> Option<Bytes> {
         loop {
             if !source.has_more() {
                 self.write_answers();
             }
-            let incoming = source.next().await;
-            self.pulse.heard();
-            let violation = match incoming {
-                Incoming::Gone => return None,
-                Incoming::Goodbye(answer) => return Some(answer),
-                Incoming::Alive => self.sign(),
-                Incoming::Probe(answer) => {
-                    self.queue(answer);
-                    self.sign()
-                }
-                Incoming::Broken => Some(CloseReason::BadFrames),
-                Incoming::TooLarge => Some(CloseReason::FrameTooLarge),
-                Incoming::WrongKind => self.malformed(),
-                Incoming::Frame(message) => match self.connection.clients.codec.decode(self.connection.format, &message) {
-                    Decoded::Malformed => self.malformed(),
-                    Decoded::Refused { id, code, detail } => self.refuse(id, code, detail),
-                    Decoded::Frame(frame) => self.carry_out(frame).await,
-                },
+            let taken = self.take(source.next().await);
+            let violation = match taken {
+                Taken::Over(goodbye) => return goodbye,
+                Taken::In(violation) => violation,
+                Taken::MustWait(frame) => Box::pin(self.hand_over(frame)).await,
             };
             if let Some(reason) = violation {
                 self.outbound().close(reason);
@@ -72,6 +70,27 @@ impl<'a> Reader<'a> {
                 return std::future::pending().await;
             }
         }
+    }
+
+    fn take(&mut self, incoming: Incoming) -> Taken {
+        self.pulse.heard();
+        Taken::In(match incoming {
+            Incoming::Gone => return Taken::Over(None),
+            Incoming::Goodbye(answer) => return Taken::Over(Some(answer)),
+            Incoming::Alive => self.sign(),
+            Incoming::Probe(answer) => {
+                self.queue(answer);
+                self.sign()
+            }
+            Incoming::Broken => Some(CloseReason::BadFrames),
+            Incoming::TooLarge => Some(CloseReason::FrameTooLarge),
+            Incoming::WrongKind => self.malformed(),
+            Incoming::Frame(message) => match self.connection.clients.codec.decode(self.connection.format, &message) {
+                Decoded::Malformed => self.malformed(),
+                Decoded::Refused { id, code, detail } => self.refuse(id, code, detail),
+                Decoded::Frame(frame) => return self.carry_out(frame),
+            },
+        })
     }
 
     fn outbound(&self) -> &Outbound {
@@ -83,18 +102,18 @@ impl<'a> Reader<'a> {
         (self.malformed >= self.settings.bad_frames).then_some(CloseReason::BadFrames)
     }
 
-    async fn carry_out(&mut self, frame: ClientFrame) -> Option<CloseReason> {
+    fn carry_out(&mut self, frame: ClientFrame) -> Taken {
         self.malformed = 0;
         match frame.command {
             Command::AckHeart { last_seq, .. } => {
                 self.pulse.seen(Seq::new(last_seq));
                 self.answer(frame.id, Notice::Ack { id: frame.id, seq: Seq::NONE });
-                return self.sign();
+                return Taken::In(self.sign());
             }
-            Command::ActionSync(_) if !self.actions.count() => return Some(CloseReason::TooMany),
+            Command::ActionSync(_) if !self.actions.count() => return Taken::In(Some(CloseReason::TooMany)),
             Command::ActionSync(_) => {}
             _ if !self.ordered.take() => {
-                return self.refuse(frame.id, ErrorCode::RateLimited, "too many instructions; wait a moment".into());
+                return Taken::In(self.refuse(frame.id, ErrorCode::RateLimited, "too many instructions; wait a moment".into()));
             }
             _ => {}
         }
@@ -102,13 +121,29 @@ impl<'a> Reader<'a> {
         let Connection { session, claims, incarnation, .. } = self.connection;
         let frame = match frame.command {
             // Mostly carried out right there, and then that is all.
-            Command::ActionSync(_) => session.bring(claims.point, *incarnation, frame)?,
-            _ => frame,
+            Command::ActionSync(_) => session.bring(claims.point, *incarnation, frame),
+            _ => Some(frame),
         };
-        // As long as the session is slow to take it, this side reads nothing: silence says nothing about the peer.
-        let Some(room) = self.pulse.deaf_while(session.room()).await else { return Some(CloseReason::Internal) };
-        room.frame(claims.point, *incarnation, frame);
-        None
+        match frame.map(|frame| (session.try_room(), frame)) {
+            None => Taken::In(None),
+            Some((Some(room), frame)) => {
+                room.frame(claims.point, *incarnation, Box::new(frame));
+                Taken::In(None)
+            }
+            Some((None, frame)) => Taken::MustWait(Box::new(frame)),
+        }
+    }
+
+    /// Waits until the session takes the frame. Meanwhile this side reads nothing: silence says nothing about the peer.
+    async fn hand_over(&self, frame: Box<ClientFrame>) -> Option<CloseReason> {
+        let Connection { session, claims, incarnation, .. } = self.connection;
+        match self.pulse.deaf_while(session.room()).await {
+            Some(room) => {
+                room.frame(claims.point, *incarnation, frame);
+                None
+            }
+            None => Some(CloseReason::Internal),
+        }
     }
 
     /// Counts something that only shows that the peer is there.

@@ -32,11 +32,11 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes until the connection is to be closed, and says so to the peer. Returns why.
-    pub(super) async fn run(&self, connected: Connected, sink: &mut impl FrameSink) -> CloseReason {
+    pub(super) async fn run(&self, connected: &mut Option<Box<Connected>>, sink: &mut impl FrameSink) -> CloseReason {
         match self.write(connected, sink).await {
             Stop::Close(reason) => {
                 // A peer that does not take the close frame in time is cut off.
-                let _ = tokio::time::timeout(FAREWELL, self.close(reason, sink)).await;
+                let _ = Box::pin(tokio::time::timeout(FAREWELL, self.close(reason, sink))).await;
                 reason
             }
             // The reader sees the same end, with everything that the peer still said before it; unless it has stopped reading, or the
@@ -54,17 +54,19 @@ impl<'a> Writer<'a> {
         sink.close(reason).await;
     }
 
-    async fn write(&self, connected: Connected, sink: &mut impl FrameSink) -> Stop {
+    async fn write(&self, connected: &mut Option<Box<Connected>>, sink: &mut impl FrameSink) -> Stop {
         match self.write_all(connected, sink).await {
             Ok(reason) => Stop::Close(reason),
             Err(stop) => stop,
         }
     }
 
-    async fn write_all(&self, connected: Connected, sink: &mut impl FrameSink) -> Result<CloseReason, Stop> {
+    async fn write_all(&self, connected: &mut Option<Box<Connected>>, sink: &mut impl FrameSink) -> Result<CloseReason, Stop> {
         let outbound = &self.connection.outbound;
-        // On the heap, and gone before the long wait: a connection is as large as what it may ever hold at once.
-        Box::pin(self.begin(connected, sink)).await?;
+        if let Some(connected) = connected.take() {
+            // On the heap, and gone before the long wait: a connection is as large as what it may ever hold at once.
+            Box::pin(self.begin(connected, sink)).await?;
+        }
         outbound.open(sink.direct());
         let mut batch = Vec::new();
         loop {
@@ -81,8 +83,8 @@ impl<'a> Writer<'a> {
     }
 
     /// The welcome, and what was missed.
-    async fn begin(&self, connected: Connected, sink: &mut impl FrameSink) -> Result<(), Stop> {
-        let Connected { welcome, missed } = connected;
+    async fn begin(&self, connected: Box<Connected>, sink: &mut impl FrameSink) -> Result<(), Stop> {
+        let Connected { welcome, missed } = *connected;
         let mut batch = vec![welcome];
         self.send(&mut batch, sink).await?;
         match missed {

@@ -141,7 +141,7 @@ impl Actor {
             }
             Request::Glance { who, reply } => self.glance(who, reply),
             Request::Connect { opening, reply } => self.connect(*opening, reply),
-            Request::Frame { point, incarnation, frame } => self.frame(point, incarnation, frame),
+            Request::Frame { point, incarnation, frame } => self.frame(point, incarnation, *frame),
             Request::Lost { point, incarnation } => self.lost(point, incarnation),
             // What is due is done after every request.
             Request::LookAtTheTime => {}
@@ -149,7 +149,7 @@ impl Actor {
             // What is over and not committed yet is over for the listener once it is.
             Request::AwaitKnock { knock, listener } => self.door.listen(knock, listener),
             Request::TellHost(notice) => {
-                let frame = ServerFrame::notice(self.now(), notice);
+                let frame = ServerFrame::notice(self.now(), *notice);
                 self.fanout.tell_member(self.state.host(), &frame);
             }
         }

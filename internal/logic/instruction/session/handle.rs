@@ -7,7 +7,6 @@ use faceshare_biz::domain::instruction::ClientFrame;
 use faceshare_biz::domain::{MemberId, PointId, SessionId};
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 
 /// A way to one session actor. Cheap to clone; sending waits while the actor's mailbox is full.
 #[derive(Debug, Clone)]
@@ -51,20 +50,20 @@ impl SessionHandle {
     }
 
     pub(crate) async fn send(&self, request: Request) -> Result<(), Gone> {
-        let Ok(permit) = self.0.mailbox.reserve().await else { return Err(Gone(request)) };
-        Room { permit, turns: &self.0.turns }.put(request);
+        let Some(room) = self.room().await else { return Err(Gone(request)) };
+        room.put(request);
         Ok(())
     }
 
+    /// Room for one more of a point's frames, if there is any now.
+    pub(crate) fn try_room(&self) -> Option<Room<'_>> {
+        let permit = self.0.mailbox.try_reserve().ok()?;
+        Some(Room { permit, turns: &self.0.turns })
+    }
+
     /// Room for one more of a point's frames, waited for if there is none. `None`: the session is gone.
-    ///
-    /// Frames are handed over in two steps, and the wait is on the heap, because a connection's task is as large as what it may ever hold.
     pub(crate) async fn room(&self) -> Option<Room<'_>> {
-        let permit = match self.0.mailbox.try_reserve() {
-            Ok(permit) => permit,
-            Err(TrySendError::Full(())) => Box::pin(self.0.mailbox.reserve()).await.ok()?,
-            Err(TrySendError::Closed(())) => return None,
-        };
+        let permit = self.0.mailbox.reserve().await.ok()?;
         Some(Room { permit, turns: &self.0.turns })
     }
 
@@ -82,8 +81,8 @@ impl SessionHandle {
             Brought::Busy(frame) => Some(frame),
             Brought::Done { wake } => {
                 // A mailbox without room wakes the actor as well.
-                if wake && let Ok(permit) = self.0.mailbox.try_reserve() {
-                    Room { permit, turns: &self.0.turns }.put(Request::LookAtTheTime);
+                if wake && let Some(room) = self.try_room() {
+                    room.put(Request::LookAtTheTime);
                 }
                 None
             }
@@ -104,7 +103,7 @@ impl Room<'_> {
     }
 
     /// Hands over a frame of a connected point.
-    pub(crate) fn frame(self, point: PointId, incarnation: u64, frame: ClientFrame) {
+    pub(crate) fn frame(self, point: PointId, incarnation: u64, frame: Box<ClientFrame>) {
         self.put(Request::Frame { point, incarnation, frame });
     }
 }

@@ -41,7 +41,7 @@ pub(crate) type Release = Box<dyn FnOnce(Result<()>) + Send>;
 /// Looks at the state after an input was carried out, or learns why it was not.
 pub(crate) type Look = Box<dyn FnOnce(Result<&State>) -> Release + Send>;
 
-/// What the actor is asked.
+/// What the actor is asked. Small, as each session has room for many.
 pub(crate) enum Request {
     /// Carry out an input that does not come over a stream.
     Propose { input: Box<Input>, look: Look },
@@ -52,11 +52,11 @@ pub(crate) enum Request {
     /// A connection wants to be a point.
     Connect { opening: Box<Opening>, reply: oneshot::Sender<Result<Connected>> },
     /// A connected point sent a frame.
-    Frame { point: PointId, incarnation: u64, frame: ClientFrame },
+    Frame { point: PointId, incarnation: u64, frame: Box<ClientFrame> },
     /// A connection is gone.
     Lost { point: PointId, incarnation: u64 },
     /// Tell the host's points.
-    TellHost(Notice),
+    TellHost(Box<Notice>),
     /// Something is due sooner than the task knows.
     LookAtTheTime,
     /// Whether the installation forces approval has changed.

@@ -203,7 +203,11 @@ impl Stage {
         let arrival = Arrival { claims, format: WireFormat::Proto, position, expires_at };
         let connections = self.connections.clone();
         Client::new(self.codec.clone(), self.way, |mut source, mut sink| {
-            tokio::spawn(async move { connections.serve(arrival, &mut source, &mut sink).await })
+            tokio::spawn(async move {
+                if let Some(mut connection) = connections.open(arrival, &mut source, &mut sink).await {
+                    connection.run(&mut source, &mut sink).await;
+                }
+            })
         })
     }
 
