@@ -1,11 +1,11 @@
 //! What an entry does to a state. Total: an entry that `step` made for this state always applies.
 
 use crate::entry::{Change, Entry};
-use crate::state::{Person, PointState, Presence, Standing, State, Timer};
+use crate::state::{ByPoint, Person, PointState, Presence, Standing, State, Timer};
 use faceshare_biz::constants::NONCES_PER_MEMBER;
 use faceshare_biz::domain::instruction::{Device, Profile, Seq};
 use faceshare_biz::domain::{MemberId, PointId, Timestamp};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// Points remembered for each person, so that a token can be renewed and a device keeps its name.
 const DEVICES_PER_PERSON: usize = 16;
@@ -81,7 +81,7 @@ impl State {
             profile: profile.clone(),
             standing: Standing::Admitted,
             seat_until: until,
-            devices: BTreeMap::new(),
+            devices: ByPoint::with_capacity(1),
             nonces: VecDeque::new(),
         });
         person.profile = profile.clone();
@@ -91,7 +91,7 @@ impl State {
 
     fn join(&mut self, member: MemberId, at: Timestamp) {
         if let Some(person) = self.people.get_mut(&member) {
-            let presence = Presence { joined_at: at, points: BTreeMap::new(), away_until: None, follow: Default::default() };
+            let presence = Presence { joined_at: at, points: ByPoint::with_capacity(1), away_until: None, follow: Default::default() };
             person.standing = Standing::Present(Box::new(presence));
             self.present += 1;
         }

@@ -6,13 +6,13 @@
 use crate::draft::Draft;
 use crate::entry::{Arrival, Change, Reject, Via};
 use crate::seat;
-use crate::state::{Person, Standing, State, Timer};
+use crate::state::{ByPoint, Person, Standing, State, Timer};
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::facesession::Admission;
 use faceshare_biz::domain::instruction::{Device, KnockState, MemberKnock, Origin, Profile};
 use faceshare_biz::domain::{KnockId, MemberId, PointId, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// A knock that is over is remembered until this long after it would have expired: longer than anybody asks for it.
@@ -194,6 +194,6 @@ impl State {
 }
 
 fn barred(profile: Profile) -> Person {
-    let (devices, nonces) = (BTreeMap::new(), VecDeque::new());
+    let (devices, nonces) = (ByPoint::with_capacity(1), VecDeque::new());
     Person { profile, standing: Standing::Denied, seat_until: Timestamp::default(), devices, nonces }
 }

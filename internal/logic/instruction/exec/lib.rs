@@ -50,7 +50,7 @@ pub use apply::apply;
 pub use entry::{Arrival, Change, Entry, Genesis, Info, Input, Patch, Reject, Step, Via};
 pub use knock::{Knock, KnockAnswer};
 pub use rules::Rules;
-pub use state::{Access, Follow, Person, PointState, Presence, Standing, State};
+pub use state::{Access, ByPoint, Follow, Person, PointState, Presence, Standing, State};
 
 use draft::Draft;
 use faceshare_biz::ErrorCode;

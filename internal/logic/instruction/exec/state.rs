@@ -7,6 +7,7 @@ use faceshare_biz::domain::instruction::{
     AutoEnd, Device, Edge, EdgeReason, Epoch, Member, PointInfo, Presenting, Profile, Role, Seq, Snapshot,
 };
 use faceshare_biz::domain::{KnockId, MemberId, PointId, SessionId, Timestamp};
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -52,6 +53,9 @@ pub(crate) enum Timer {
     Knock(KnockId),
 }
 
+/// Something for each of a person's few points, in order of their ids. A tree's nodes would have room for a dozen, and there are many people.
+pub type ByPoint<T> = LiteMap<PointId, T>;
+
 /// Somebody who was let in at some time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Person {
@@ -62,7 +66,7 @@ pub struct Person {
     /// A place is held until then.
     pub seat_until: Timestamp,
     /// The points that it was given, the newest last; bounded.
-    pub devices: BTreeMap<PointId, Device>,
+    pub devices: ByPoint<Device>,
     /// The last nonces that took effect, the newest last; bounded.
     pub nonces: VecDeque<(u64, Seq)>,
 }
@@ -88,7 +92,7 @@ pub struct Presence {
     /// When its first point connected.
     pub joined_at: Timestamp,
     /// The points that others see.
-    pub points: BTreeMap<PointId, PointState>,
+    pub points: ByPoint<PointState>,
     /// Without points: when its grace ends.
     pub away_until: Option<Timestamp>,
     /// Its part in the follow graph.
@@ -175,7 +179,7 @@ impl State {
             profile: genesis.host,
             standing: Standing::Admitted,
             seat_until,
-            devices: BTreeMap::from([(genesis.point, genesis.device)]),
+            devices: ByPoint::from_iter([(genesis.point, genesis.device)]),
             nonces: VecDeque::new(),
         };
         Self {
