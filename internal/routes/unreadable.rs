@@ -45,12 +45,15 @@ pub struct Documented<S> {
     peer: SocketAddr,
     /// Of an answer of our own, what is not written yet.
     left: Bytes,
+    /// What is written next may be the beginning of an answer. No longer so once the socket took a part of something: what comes then may be
+    /// the rest of anything that somebody else has said.
+    at_beginning: bool,
 }
 
 impl<S> Documented<S> {
     /// A connection from `peer`, of which `router` answers.
     pub const fn new(stream: S, router: Router, peer: SocketAddr) -> Self {
-        Self { stream, router, peer, left: Bytes::new() }
+        Self { stream, router, peer, left: Bytes::new(), at_beginning: true }
     }
 
     /// The connection, once hyper has nothing to do with it any more.
@@ -58,8 +61,16 @@ impl<S> Documented<S> {
         self.stream
     }
 
+    /// Something of hyper's has been written, beginning with this. After a switch of protocols nothing is an answer any more.
+    fn passed(&mut self, beginning: &[u8], whole: bool) {
+        self.at_beginning &= whole && !beginning.starts_with(b"HTTP/1.1 101");
+    }
+
     /// Whether this is an answer of hyper's own; ours is then to be written.
     fn replaces(&mut self, written: &[u8]) -> bool {
+        if !self.at_beginning {
+            return false;
+        }
         let Some(bare) = Bare::of(written) else { return false };
         let Some((response, body)) = answer(&self.router, self.peer, Unreadable(bare.status)) else { return false };
         self.left = bare.filled(&response, &body);
@@ -151,7 +162,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Documented<S> {
         if this.replaces(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
-        Pin::new(&mut this.stream).poll_write(cx, bytes)
+        let written = ready!(Pin::new(&mut this.stream).poll_write(cx, bytes))?;
+        this.passed(bytes, written == bytes.len());
+        Poll::Ready(Ok(written))
     }
 
     fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
@@ -162,7 +175,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Documented<S> {
         {
             return Poll::Ready(Ok(bytes.len()));
         }
-        Pin::new(&mut this.stream).poll_write_vectored(cx, slices)
+        let written = ready!(Pin::new(&mut this.stream).poll_write_vectored(cx, slices))?;
+        let whole = written == slices.iter().map(|slice| slice.len()).sum::<usize>();
+        this.passed(slices.first().map_or(&[], |slice| slice), whole);
+        Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -204,6 +220,28 @@ mod tests {
         let ((), bytes) = tokio::join!(write, near.read_to_string(&mut read));
         bytes.expect("read");
         read
+    }
+
+    #[tokio::test]
+    async fn the_rest_of_something_that_was_written_in_part_is_no_answer() {
+        let router = Router::new().fallback(async || (StatusCode::BAD_REQUEST, "why"));
+        // The peer takes sixteen bytes at a time: what is left begins like an answer.
+        let written = format!("{}{BARE}", "x".repeat(16));
+        assert_eq!(reaches(router, &written).await, written);
+    }
+
+    #[tokio::test]
+    async fn after_a_switch_of_protocols_nothing_is_an_answer() {
+        let (mut near, far) = tokio::io::duplex(1_024);
+        let router = Router::new().fallback(async || (StatusCode::BAD_REQUEST, "why"));
+        let mut connection = Documented::new(far, router, SocketAddr::from(([127, 0, 0, 1], 1)));
+        for part in ["HTTP/1.1 101 Switching Protocols\r\n\r\n", BARE] {
+            connection.write_all(part.as_bytes()).await.expect("written");
+        }
+        drop(connection);
+        let mut read = String::new();
+        near.read_to_string(&mut read).await.expect("read");
+        assert!(read.ends_with(BARE), "{read}");
     }
 
     #[tokio::test]

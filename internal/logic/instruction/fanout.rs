@@ -60,8 +60,11 @@ impl<'a> Showing<'a> {
 /// Receivers that are written to in a row before others have a turn: one large session must not hold up all that share its core.
 const TURN: usize = 64;
 
+/// Those to whom something was said.
+pub(crate) type Told = Vec<Arc<Outbound>>;
+
 /// Writes what was said to these.
-pub(crate) async fn write_out(told: &mut Vec<Arc<Outbound>>) {
+pub(crate) async fn write_out(told: &mut Told) {
     for (written, outbound) in told.drain(..).enumerate() {
         if written % TURN == TURN - 1 {
             tokio::task::yield_now().await;
@@ -82,7 +85,7 @@ pub(crate) struct Fanout {
     audiences: HashMap<MemberId, Vec<Attached>>,
     codec: Arc<dyn FrameCodec>,
     /// Those to whom something was said and not written yet.
-    told: Vec<Arc<Outbound>>,
+    told: Told,
 }
 
 impl Fanout {
@@ -91,13 +94,18 @@ impl Fanout {
     }
 
     /// Those to whom something was said since the last time: whoever takes them sees to it that it is [written](write_out).
-    pub(crate) fn take_told(&mut self) -> Vec<Arc<Outbound>> {
+    pub(crate) fn take_told(&mut self) -> Told {
         std::mem::take(&mut self.told)
     }
 
-    /// The same, for an empty list whose memory is used again.
-    pub(crate) const fn swap_told(&mut self, told: &mut Vec<Arc<Outbound>>) {
-        std::mem::swap(&mut self.told, told);
+    /// The same, added to a list.
+    pub(crate) fn hand_over_told(&mut self, told: &mut Told) {
+        if told.is_empty() {
+            // Its memory is used again.
+            std::mem::swap(&mut self.told, told);
+        } else {
+            told.append(&mut self.told);
+        }
     }
 
     /// Whether a position of this connection goes to so few that nobody need have a turn in between.

@@ -84,7 +84,14 @@ impl Sessions {
     /// # Errors
     /// `UNAVAILABLE` when the log can not be written.
     pub async fn create(&self, genesis: Genesis) -> Result<FaceSession> {
-        let (now, _opening) = (self.deps.clock.now(), self.tasks.token());
+        let now = self.deps.clock.now();
+        let _opening = {
+            let _slots = self.lock();
+            if self.tasks.is_closed() {
+                return Err(Error::unavailable("this node is going down"));
+            }
+            self.tasks.token()
+        };
         let state = State::open(genesis, now + self.deps.settings.rules.seat, now);
         let record = first_record(&state, now);
         let retained = retained(&record);
@@ -314,8 +321,10 @@ async fn run(id: SessionId, turns: Arc<Turns>, mut mailbox: mpsc::Receiver<Reque
     let end = AssertUnwindSafe(runner.run(&mut mailbox)).catch_unwind().await;
     match end {
         Ok(Ok(())) => tracing::debug!(session = %id, "session let go"),
-        Ok(Err(error)) => tracing::error!(session = %id, error = %error, cause = ?error.cause(), "session lost its log"),
-        Err(_) => tracing::error!(session = %id, "session panicked; it will be read back from its log"),
+        Ok(Err(error)) if !session::is_spoilt(&error) => {
+            tracing::error!(session = %id, error = %error, cause = ?error.cause(), "session lost its log");
+        }
+        Ok(Err(_)) | Err(_) => tracing::error!(session = %id, "session panicked; it will be read back from its log"),
     }
     turns.take_last().abandon();
     runner.see_append_off().await;

@@ -57,7 +57,8 @@ impl<'a> Reader<'a> {
             if !source.has_more() {
                 self.write_answers();
             }
-            let taken = self.take(source.next().await);
+            let incoming = source.next().await;
+            let taken = self.take(incoming, source.has_more());
             let violation = match taken {
                 Taken::Over(goodbye) => return goodbye,
                 Taken::In(violation) => violation,
@@ -72,7 +73,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn take(&mut self, incoming: Incoming) -> Taken {
+    /// `more`: something else has been read with it.
+    fn take(&mut self, incoming: Incoming, more: bool) -> Taken {
         self.pulse.heard();
         Taken::In(match incoming {
             Incoming::Gone => return Taken::Over(None),
@@ -88,7 +90,7 @@ impl<'a> Reader<'a> {
             Incoming::Frame(message) => match self.connection.clients.codec.decode(self.connection.format, &message) {
                 Decoded::Malformed => self.malformed(),
                 Decoded::Refused { id, code, detail } => self.refuse(id, code, detail),
-                Decoded::Frame(frame) => return self.carry_out(frame),
+                Decoded::Frame(frame) => return self.carry_out(frame, more),
             },
         })
     }
@@ -102,7 +104,7 @@ impl<'a> Reader<'a> {
         (self.malformed >= self.settings.bad_frames).then_some(CloseReason::BadFrames)
     }
 
-    fn carry_out(&mut self, frame: ClientFrame) -> Taken {
+    fn carry_out(&mut self, frame: ClientFrame, more: bool) -> Taken {
         self.malformed = 0;
         match frame.command {
             Command::AckHeart { last_seq, .. } => {
@@ -120,8 +122,8 @@ impl<'a> Reader<'a> {
         self.write_answers();
         let Connection { session, claims, incarnation, .. } = self.connection;
         let frame = match frame.command {
-            // Mostly carried out right there, and then that is all.
-            Command::ActionSync(_) => session.bring(claims.point, *incarnation, frame),
+            // Mostly carried out right there, and then that is all. What comes together is told together, which is the session's work.
+            Command::ActionSync(_) if !more => session.bring(claims.point, *incarnation, frame),
             _ => Some(frame),
         };
         match frame.map(|frame| (session.try_room(), frame)) {

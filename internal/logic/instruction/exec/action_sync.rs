@@ -61,6 +61,11 @@ impl ActionTable {
         speaks_now(state, from, action.term).then(|| SentAction { from, action: action.clone() })
     }
 
+    /// Forgets what does not count in this state.
+    pub fn forget_others_than(&mut self, state: &State) {
+        self.senders.iter_mut().for_each(|(from, values)| values.retain(|a| speaks_now(state, *from, a.term)));
+    }
+
     /// Forgets those who are gone.
     pub fn forget(&mut self, member: MemberId) {
         self.senders.remove(&member);

@@ -184,9 +184,9 @@ impl Actor {
         }
     }
 
-    /// Whether a position waits for its time.
-    pub(crate) fn has_waiting_positions(&self) -> bool {
-        self.pacing.next().is_some()
+    /// When the next of the positions that wait for their time may go out.
+    pub(crate) fn next_waiting_position(&self) -> Option<Instant> {
+        self.pacing.next()
     }
 
     /// A frame of a connection that has been replaced, or let go, is nobody's.
@@ -358,6 +358,10 @@ impl Actor {
         for attached in self.fanout.points() {
             self.deps.points.remove(attached.point, attached.incarnation);
         }
+        // Whoever has a way to this actor keeps it in memory: what others wait for, and what is large, is let go of now.
+        self.door.close();
+        self.actions = ActionTable::default();
+        self.recent = RecentEntries::new(self.state.epoch().clone(), self.state.seq(), 0);
     }
 
     pub(crate) fn answer_unwritten(&mut self, outcome: Outcome) {

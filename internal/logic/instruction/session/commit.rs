@@ -160,6 +160,8 @@ impl Actor {
         self.glances.forget();
         self.recent = RecentEntries::new(state.epoch().clone(), state.seq(), self.deps.settings.recent_bytes);
         (self.state, self.window) = (state, window);
+        // A term that never began may be given out again.
+        self.actions.forget_others_than(&self.state);
         (self.entries_since_snapshot, self.bytes_since_snapshot) = (SNAPSHOT_ENTRIES, 0);
         let head = self.state.index();
         for (index, outcome) in batches.into_iter().flatten().flat_map(|b| b.outcomes) {

@@ -74,7 +74,7 @@ impl Door {
     }
 
     /// Nobody waits any more, and who listens is woken.
-    fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.listeners.clear();
         for (who, _) in std::mem::take(&mut self.waiting).into_values() {
             self.waiters.remove(who, self.session);

@@ -27,7 +27,7 @@ pub use glance::{Glance, Standing};
 pub use handle::SessionHandle;
 pub(crate) use load::{Recovered, load};
 pub(crate) use run::{MAILBOX, Runner};
-pub(crate) use turns::Turns;
+pub(crate) use turns::{Turns, is_spoilt};
 
 use faceshare_biz::domain::instruction::{ClientFrame, Notice};
 use faceshare_biz::domain::{KnockId, MemberId, PointId};

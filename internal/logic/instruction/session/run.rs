@@ -3,7 +3,7 @@
 use super::commit::{Appending, Failed};
 use super::turns::Turns;
 use super::{Request, load};
-use crate::instruction::fanout::write_out;
+use crate::instruction::fanout::{Told, write_out};
 use faceshare_biz::Error;
 use faceshare_biz::domain::instruction::AppendError;
 use futures_util::FutureExt;
@@ -61,7 +61,7 @@ impl<'a> Runner<'a> {
                 biased;
                 result = async { appending.as_mut().expect("invariant: polled only when there is one").await }, if appending.is_some() => {
                     self.appending = None;
-                    self.finish_append(result).await?;
+                    self.finish_append(result, &mut told).await?;
                 }
                 count = mailbox.recv_many(&mut round, ROUND), if takes_more => {
                     deserted = count == 0;
@@ -70,6 +70,7 @@ impl<'a> Runner<'a> {
                     self.turns.answered(count);
                     // A mailbox that never runs dry must not hold the time up.
                     actor.do_what_is_due();
+                    actor.fanout.hand_over_told(&mut told);
                 }
                 () = alarm.as_mut() => {
                     let mut actor = self.turns.take()?;
@@ -78,9 +79,9 @@ impl<'a> Runner<'a> {
                         mailbox.close();
                     }
                     actor.do_what_is_due();
+                    actor.fanout.hand_over_told(&mut told);
                 }
             }
-            self.turns.take()?.fanout.swap_told(&mut told);
             write_out(&mut told).await;
             if round.capacity() > ROUND_KEPT {
                 round = Vec::new();
@@ -88,13 +89,22 @@ impl<'a> Runner<'a> {
         }
     }
 
-    async fn finish_append(&mut self, result: Result<(), AppendError>) -> Result<(), Error> {
-        let failed = self.turns.take()?.finish_append(result)?;
+    /// `told`: to whom something is to be written then. It is taken while the actor is held, or a connection with a position might take it
+    /// over: a few receivers' turn is not meant for many.
+    async fn finish_append(&mut self, result: Result<(), AppendError>, told: &mut Told) -> Result<(), Error> {
+        let failed = {
+            let mut actor = self.turns.take()?;
+            let failed = actor.finish_append(result)?;
+            actor.fanout.hand_over_told(told);
+            failed
+        };
         let Some(Failed { session, deps, backoff }) = failed else { return Ok(()) };
         // What is due stays due, and would be tried again at once: a log that is away is not asked more often than this.
         tokio::time::sleep(backoff).await;
         let recovered = load(&deps, session).await?.ok_or_else(|| Error::internal("the session's log is gone"))?;
-        self.turns.take()?.go_on_from(recovered);
+        let mut actor = self.turns.take()?;
+        actor.go_on_from(recovered);
+        actor.fanout.hand_over_told(told);
         Ok(())
     }
 

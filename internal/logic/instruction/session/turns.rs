@@ -23,6 +23,11 @@ impl From<Spoilt> for Error {
     }
 }
 
+/// Whether this is why a session's task ended.
+pub(crate) fn is_spoilt(error: &Error) -> bool {
+    error.cause().is_some_and(|cause| cause.is::<Spoilt>())
+}
+
 /// An actor, for one at a time.
 pub(crate) struct Turns {
     actor: Mutex<Actor>,
@@ -72,12 +77,13 @@ impl Turns {
             Ok(actor) => actor,
             Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => return Brought::Busy(frame),
         };
-        // Many receivers are the task's work: it lets others have a turn in between.
-        if !actor.fanout.is_written_in_one_turn(point, incarnation) {
+        // Many receivers are the task's work: it lets others have a turn in between. And on what the log may not have taken nothing is built.
+        if actor.failed_appends > 0 || !actor.fanout.is_written_in_one_turn(point, incarnation) {
             return Brought::Busy(frame);
         }
+        let due = actor.next_waiting_position();
         actor.frame(point, incarnation, frame);
-        let wake = actor.has_waiting_positions();
+        let wake = actor.next_waiting_position().is_some_and(|now| due.is_none_or(|before| now < before));
         let told = actor.fanout.take_told();
         drop(actor);
         told.into_iter().for_each(|outbound| outbound.flush());

@@ -1,8 +1,10 @@
 //! The end of a process: what is under way is answered, what comes later is refused, and nothing holds the end up.
 
-use super::stage::{Stage, session_id};
+use super::stage::{Stage, genesis, session_id};
 use crate::instruction::Sessions;
 use faceshare_biz::ErrorCode;
+use faceshare_biz::domain::SessionId;
+use faceshare_exec::Genesis;
 use tokio::task::JoinHandle;
 
 fn closing(sessions: &Sessions) -> JoinHandle<()> {
@@ -31,6 +33,15 @@ async fn what_is_under_way_is_answered_and_what_comes_later_is_refused() {
     assert!(close.is_finished(), "nothing that came later holds it up");
     call.await.expect("no panic").expect("renamed");
     assert_eq!(stage.log.loads(), 0, "nobody was loaded for the sake of a late call");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_opened_after_the_close() {
+    let stage = Stage::new().await;
+    stage.sessions.close().await;
+    let error = stage.sessions.create(Genesis { id: SessionId::new(901).expect("an id"), ..genesis() }).await.expect_err("too late");
+    assert_eq!(error.code, ErrorCode::Unavailable);
+    assert!(!stage.sessions.is_loaded(SessionId::new(901).expect("an id")));
 }
 
 #[tokio::test(start_paused = true)]

@@ -238,7 +238,7 @@ impl Stage {
     }
 }
 
-fn genesis() -> Genesis {
+pub(super) fn genesis() -> Genesis {
     Genesis {
         id: session_id(),
         title: title("Talk"),

@@ -57,10 +57,10 @@ pub struct Success<T>(pub(super) T);
 /// It did not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// A bug, or too much to do.
+    /// A bug.
     Server,
-    /// Too many wrong passwords: not before then.
-    TooOften(Duration),
+    /// Too many wrong passwords, or too much to do: not before then.
+    Later(Duration),
     /// The store is away.
     DataBase,
     /// Not signed in, or not from here.
@@ -80,7 +80,7 @@ impl Failure {
     #[must_use]
     pub const fn code(self) -> (&'static str, &'static str) {
         match self {
-            Self::Server | Self::TooOften(_) => ("0", "ServerError"),
+            Self::Server | Self::Later(_) => ("0", "ServerError"),
             Self::DataBase => ("1", "DataBaseError"),
             Self::InvalidSession => ("2", "InvalidSessionError"),
             Self::UserExisted => ("3", "UserExistedError"),
@@ -98,13 +98,13 @@ impl From<Error> for Failure {
             ErrorCode::Unauthenticated | ErrorCode::TokenExpired | ErrorCode::Forbidden => Self::InvalidSession,
             ErrorCode::PasswordIncorrect => Self::Password,
             ErrorCode::InvalidArgument | ErrorCode::PayloadTooLarge | ErrorCode::UnsupportedMediaType => Self::InvalidParams,
-            ErrorCode::RateLimited => Self::TooOften(error.retry_after.unwrap_or(SOON)),
+            ErrorCode::RateLimited => Self::Later(error.retry_after.unwrap_or(SOON)),
             // A store that is away leaves a cause; a queue that is full does not.
             ErrorCode::Unavailable if error.cause().is_some() => {
                 tracing::warn!(%error, cause = ?error.cause(), "the store is away");
                 Self::DataBase
             }
-            ErrorCode::Unavailable => Self::Server,
+            ErrorCode::Unavailable => Self::Later(error.retry_after.unwrap_or(SOON)),
             _ => {
                 tracing::error!(%error, cause = ?error.cause(), "a classic call failed");
                 Self::Server
@@ -125,7 +125,7 @@ impl IntoResponse for Failure {
         let answer = Json(ClassicAnswer { err_code, err_msg, data: Nothing::new() });
         let wait = match self {
             Self::Server | Self::DataBase => SOON,
-            Self::TooOften(wait) => wait,
+            Self::Later(wait) => wait,
             _ => return answer.into_response(),
         };
         ([(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)))], answer).into_response()
