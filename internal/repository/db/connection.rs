@@ -128,6 +128,9 @@ async fn connect(path: &Path, synchronous: Synchronous, connections: u32, read_o
 /// Whether a connection is out of its transaction. When the disk is full SQLite rolls back by itself, the driver does not notice, and takes
 /// every later transaction for one within another, without its own mode: such a connection is closed and another takes its place.
 async fn is_reusable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if !connection.is_in_transaction() {
+        return Ok(true);
+    }
     // Answered after the rollback that a dropped transaction has asked for.
     connection.ping().await?;
     Ok(!connection.is_in_transaction())

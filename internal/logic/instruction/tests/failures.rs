@@ -1,7 +1,7 @@
 //! The log fails: before it wrote, after it wrote, because somebody else wrote, or altogether.
 
 use super::log::Fault;
-use super::stage::{Stage, follow_me, id, point};
+use super::stage::{Stage, follow, follow_me, id, point};
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::instruction::{Command, Invite};
 use std::time::Duration;
@@ -35,6 +35,21 @@ async fn what_was_gathered_behind_a_failed_append_is_refused_with_it() {
     stage.log.open();
     stage.wait(Duration::from_secs(1)).await;
     assert_eq!(bob.words(), ["nack 1 UNAVAILABLE", "nack 2 UNAVAILABLE", "nack 3 UNAVAILABLE"], "a refusal that rests on it too");
+    assert_eq!(ann.words(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_position_is_shown_that_speaks_in_a_term_which_the_log_did_not_take() {
+    let stage = Stage::new().await;
+    let [ann, bob] = stage.joined(["ann", "bob"]).await;
+    ann.ask(0, follow("bob"));
+    stage.settle().await;
+    ann.words();
+    stage.log.fail(Fault::Before);
+    bob.ask(1, follow_me(Invite::On));
+    stage.settle().await;
+    bob.position("view", 1, 0.1);
+    stage.wait(Duration::from_secs(1)).await;
     assert_eq!(ann.words(), [""; 0]);
 }
 
