@@ -3,6 +3,7 @@
 //! Each is a thin translation between the domain's types and a package that knows nothing of them.
 
 mod clock;
+mod crew;
 mod ids;
 mod line;
 mod passwords;

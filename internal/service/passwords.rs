@@ -1,5 +1,6 @@
 //! Passwords over argon2id, beside the threads that serve requests.
 
+use crate::crew::Crew;
 use crate::line::{Line, Share};
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
@@ -9,7 +10,7 @@ use faceshare_biz::domain::account::{HashLine, Password, PasswordHash, PasswordH
 use faceshare_biz::{Error, Result};
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 
 /// What a hash costs, and how many there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,21 +48,13 @@ pub struct BadParameters(String);
 #[derive(Debug, Clone)]
 pub struct Argon2Passwords {
     kernel: Arc<Kernel>,
-    sign_in: Queue,
-    sign_up: Queue,
-    /// Those who run, of both. First come, first served.
-    turns: Arc<Semaphore>,
+    /// Those who run or wait, for each of the two reasons.
+    sign_in: Line,
+    sign_up: Line,
+    /// Who works. The two take turns: at most so many of one as may run are ahead of the first of the other, however many wait.
+    crew: Crew,
     per_address: usize,
     per_network: usize,
-}
-
-/// Those who run or wait for one of the two reasons.
-#[derive(Debug, Clone)]
-struct Queue {
-    line: Line,
-    /// As many as may run; whoever has one asks for its turn. At most so many of the one queue can therefore be ahead of the first of the
-    /// other, however long either is.
-    heads: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -84,47 +77,49 @@ impl Argon2Passwords {
         let decoy = argon2.hash_password(b"").map_err(|e| bad(&e))?;
         let kernel = Kernel { argon2, decoy: PasswordHash::new(decoy.to_string()) };
         let turns = settings.concurrency.max(1);
-        let queue = || Queue { line: Line::new(turns.saturating_add(settings.queue)), heads: Arc::new(Semaphore::new(turns)) };
+        let line = || Line::new(turns.saturating_add(settings.queue));
         Ok(Self {
             kernel: Arc::new(kernel),
-            sign_in: queue(),
-            sign_up: queue(),
-            turns: Arc::new(Semaphore::new(turns)),
+            sign_in: line(),
+            sign_up: line(),
+            crew: Crew::new(turns),
             per_address: settings.per_address,
             per_network: settings.per_network,
         })
     }
 
-    /// Does the work when its turn has come. It is done to its end even when nobody waits for it any more: until then it keeps its turn.
+    /// Does the work when its turn has come. What has begun is done to its end even when nobody waits for it any more: until then it keeps
+    /// its turn and its place.
     async fn beside<T: Send + 'static>(
         &self,
         line: HashLine,
         site: Site,
         work: impl FnOnce(&Kernel) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let queue = match line {
-            HashLine::SignIn => &self.sign_in,
-            HashLine::SignUp => &self.sign_up,
+        let (number, places) = match line {
+            HashLine::SignIn => (0, &self.sign_in),
+            HashLine::SignUp => (1, &self.sign_up),
         };
         let shares = [Share::of_address(site, self.per_address), Share::of_network(site, self.per_network)];
-        let place = queue.line.take(shares).map_err(|full| {
+        let place = places.take(shares).map_err(|full| {
             metrics::counter!("password_hashes_refused_total", "full" => full.name()).increment(1);
             full.error(
                 "too many people are signing in right now; try again",
                 "too many from your address are signing in right now; try again",
             )
         })?;
-        let head = queue.heads.clone().acquire_owned().await.map_err(Error::internal)?;
-        let turn = self.turns.clone().acquire_owned().await.map_err(Error::internal)?;
+        let place = Arc::new(place);
+        let (answer, outcome) = oneshot::channel();
         let kernel = self.kernel.clone();
-        let work = move || {
+        self.crew.bring(number, &place, move |place| {
             let began = Instant::now();
             let done = work(&kernel);
             metrics::histogram!("password_hash_seconds").record(began.elapsed());
-            drop((turn, head, place));
-            done
-        };
-        tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
+            drop(place);
+            // Whoever does not wait any more asks again.
+            let _ = answer.send(done);
+        });
+        outcome.await.map_err(Error::internal)?
     }
 }
 

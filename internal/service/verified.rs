@@ -3,21 +3,23 @@
 //! What is kept is what the token itself says, and only for as long as it says so; whether its family has been revoked is asked elsewhere, on
 //! every call. Keys that are dropped take what was verified with them along: each set of keys has a memory of its own.
 
-use sha2::{Digest, Sha256};
+use siphasher::sip128::{Hasher128 as _, SipHasher24};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Mutex, PoisonError};
 
 /// Callers on different threads seldom meet at one lock.
 const SHARDS: usize = 16;
-/// Tokens in one half of a shard. All in all 64 Ki tokens are kept at most, about 6 MB.
+/// Tokens in one half of a shard. All in all 64 Ki tokens are kept at most, about 5 MB.
 const HALF: usize = 2_048;
 
-/// A token, as it is remembered: nobody can call with this.
-type Digested = [u8; 32];
+/// A token, as it is remembered: nobody can call with this. Keyed, with a key that nobody is ever told and that ends with the process: a token
+/// that is taken for another one cannot be looked for, only stumbled upon, and among 2^128 that does not happen.
+type Digested = u128;
 
 /// Bounded; what is used stays.
 pub(crate) struct Verified<C> {
+    key: [u8; 16],
     shards: [Mutex<Halves<C>>; SHARDS],
 }
 
@@ -27,11 +29,11 @@ struct Halves<C> {
     old: Table<C>,
 }
 
-type Table<C> = HashMap<Digested, C, BuildHasherDefault<Prefix>>;
+type Table<C> = HashMap<Digested, C, BuildHasherDefault<Half>>;
 
 impl<C: Copy> Verified<C> {
     pub(crate) fn new() -> Self {
-        Self { shards: std::array::from_fn(|_| Mutex::new(Halves { fresh: Table::default(), old: Table::default() })) }
+        Self { key: rand::random(), shards: std::array::from_fn(|_| Mutex::new(Halves { fresh: Table::default(), old: Table::default() })) }
     }
 
     /// What this token says, if it is known here; else what `verify` finds, which is then remembered.
@@ -39,8 +41,9 @@ impl<C: Copy> Verified<C> {
     /// # Errors
     /// Those of `verify`; nothing is remembered of a token that was refused, so that strangers cannot fill the memory.
     pub(crate) fn get_or_verify<E>(&self, token: &str, verify: impl FnOnce() -> Result<C, E>) -> Result<C, E> {
-        let digest: Digested = Sha256::digest(token.as_bytes()).into();
-        let shard = &self.shards[usize::from(digest[0]) % SHARDS];
+        let digest = self.digest(token);
+        // The remainder is below 16: nothing is cut off.
+        let shard = &self.shards[(digest % SHARDS as u128) as usize];
         let lock = || shard.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = lock().get(&digest) {
             return Ok(known);
@@ -48,6 +51,12 @@ impl<C: Copy> Verified<C> {
         let claims = verify()?;
         lock().insert(digest, claims);
         Ok(claims)
+    }
+
+    fn digest(&self, token: &str) -> Digested {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        hasher.write(token.as_bytes());
+        hasher.finish128().into()
     }
 }
 
@@ -69,23 +78,21 @@ impl<C: Copy> Halves<C> {
     }
 }
 
-/// The key is a digest already: eight of its bytes are as good a hash as any. (The first one has chosen the shard.)
+/// The key is a digest already: half of it is as good a hash as any. (The other half has chosen the shard.)
 #[derive(Default)]
-struct Prefix(u64);
+struct Half(u64);
 
-impl Hasher for Prefix {
+impl Hasher for Half {
     fn finish(&self) -> u64 {
         self.0
     }
 
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some((eight, _)) = bytes.get(1..).and_then(<[u8]>::split_first_chunk) {
-            self.0 = u64::from_le_bytes(*eight);
-        }
+    fn write_u128(&mut self, digest: u128) {
+        self.0 = (digest >> u64::BITS) as u64;
     }
 
-    /// The length of the digest, which is always the same.
-    fn write_usize(&mut self, _length: usize) {}
+    /// Nothing but digests is looked up.
+    fn write(&mut self, _: &[u8]) {}
 }
 
 #[cfg(test)]
@@ -99,6 +106,16 @@ mod tests {
         assert_eq!(verified.get_or_verify("good", || Ok::<_, &str>(7)), Ok(7));
         assert_eq!(verified.get_or_verify("good", || Err("asked again")), Ok(7));
         assert_eq!(verified.get_or_verify("bad", || Err("still no")), Err("still no"));
+    }
+
+    #[test]
+    fn a_token_is_not_taken_for_another_and_its_digest_is_of_this_process_alone() {
+        let (verified, other) = (Verified::new(), Verified::<u32>::new());
+        assert_eq!(verified.get_or_verify("v4.local.abc", || Ok::<_, ()>(7)), Ok(7));
+        for near in ["v4.local.ab", "v4.local.abcd", "v4.local.abd", "v4.local.abc\0", ""] {
+            assert_eq!(verified.get_or_verify(near, || Err(near)), Err(near));
+        }
+        assert_ne!(verified.digest("v4.local.abc"), other.digest("v4.local.abc"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use faceshare_biz::domain::Site;
 use faceshare_biz::domain::account::HashLine::{SignIn, SignUp};
 use faceshare_biz::domain::account::{Password, PasswordHash, PasswordHasher, Verdict};
 use std::net::IpAddr;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 
 const WEAK: PasswordSettings =
     PasswordSettings { memory_kib: 8, iterations: 1, parallelism: 1, concurrency: 1, queue: 1, per_address: 0, per_network: 0 };
@@ -115,22 +115,46 @@ async fn an_address_and_a_network_take_no_more_than_their_share() {
 async fn of_a_flood_of_sign_ups_one_goes_ahead_of_a_sign_in() {
     let passwords = hasher(PasswordSettings { queue: 4, ..WEAK });
     let running = Running::start(&passwords, site(1, 1)).await;
-    let sign_up = || polled(passwords.hash(Password::new("new"), SignUp, site(1, 1)));
-    let mut flood = Vec::new();
-    for _ in 0..5 {
-        flood.push(sign_up());
-        assert!(flood.last_mut().expect("one").poll_once().await.is_none(), "all wait");
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let ask = |line| {
+        let order = order.clone();
+        let work = move |_: &super::Kernel| {
+            order.lock().expect("not poisoned").push(line);
+            Ok(())
+        };
+        polled(passwords.beside(line, site(1, 1), work))
+    };
+    let mut waiting = Vec::new();
+    for line in [SignUp, SignUp, SignUp, SignUp, SignUp, SignIn] {
+        waiting.push(ask(line));
+        assert!(waiting.last_mut().expect("one").poll_once().await.is_none(), "all wait");
     }
-    assert_eq!(sign_up().finish().await.expect_err("no place").code, ErrorCode::Unavailable);
-    let mut sign_in = polled(passwords.verify(Password::new("guess"), None, site(1, 1)));
-    assert!(sign_in.poll_once().await.is_none(), "a sign-in has a place all the same");
+    assert_eq!(ask(SignUp).finish().await.expect_err("no place").code, ErrorCode::Unavailable);
     running.end().await;
-    flood.remove(0).finish().await.expect("the first sign-up was ahead");
-    // The others are there and do not go on: were one of them ahead, this would not end.
-    assert_eq!(sign_in.finish().await.expect("compared"), Verdict::Wrong);
-    for waited in flood {
-        waited.finish().await.expect("a hash");
+    for waited in waiting {
+        waited.finish().await.expect("done");
     }
+    assert_eq!(*order.lock().expect("not poisoned"), [SignUp, SignIn, SignUp, SignUp, SignUp, SignUp]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_stops_waiting_gives_its_place_up_and_no_hash_is_made() {
+    let passwords = hasher(WEAK);
+    let running = Running::start(&passwords, site(1, 1)).await;
+    let made = Arc::new(Mutex::new(0));
+    let count = made.clone();
+    let work = move |_: &super::Kernel| {
+        *count.lock().expect("not poisoned") += 1;
+        Ok(())
+    };
+    let mut gone = polled(passwords.beside(SignIn, site(1, 1), work));
+    assert!(gone.poll_once().await.is_none(), "it waits");
+    drop(gone);
+    let mut next = polled(passwords.verify(Password::new("guess"), None, site(1, 1)));
+    assert!(next.poll_once().await.is_none(), "the place is free");
+    running.end().await;
+    assert_eq!(next.finish().await.expect("compared"), Verdict::Wrong);
+    assert_eq!(*made.lock().expect("not poisoned"), 0);
 }
 
 /// A hash for somebody who signs in, which runs until it is told to end.
