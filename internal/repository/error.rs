@@ -1,7 +1,9 @@
 //! From a driver's error to a domain error.
 
 use faceshare_biz::{Error, ErrorCode};
+use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
 use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
+use std::sync::Arc;
 
 /// What went wrong with the main database.
 pub(crate) fn from_db(error: DbErr) -> Error {
@@ -26,10 +28,20 @@ pub(crate) fn from_sqlx(error: sqlx::Error) -> Error {
     if is_outage(&error) { Error::unavailable(error) } else { Error::internal(error) }
 }
 
-/// What went wrong at the session log's writing connection.
-pub(crate) fn from_rusqlite(error: rusqlite::Error) -> Error {
+/// What went wrong at a connection without a driver.
+pub(crate) fn from_rusqlite(error: impl Into<Arc<rusqlite::Error>>) -> Error {
+    let error = error.into();
     let outage = error.sqlite_error().is_some_and(|cause| is_outage_code(cause.extended_code));
     if outage { Error::unavailable(error) } else { Error::internal(error) }
+}
+
+/// The same for a statement of which a unique thing that is there already is the caller's affair.
+pub(crate) fn from_rusqlite_insert(error: Arc<rusqlite::Error>, taken: &'static str) -> Error {
+    let unique = |code| [SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_PRIMARYKEY].contains(&code);
+    if error.sqlite_error().is_some_and(|cause| unique(cause.extended_code)) {
+        return Error::new(ErrorCode::AlreadyExists, taken);
+    }
+    from_rusqlite(error)
 }
 
 /// A row that this version cannot have written.

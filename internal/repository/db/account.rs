@@ -5,13 +5,13 @@ use super::connection::Database;
 use super::entity::account::{ActiveModel, Column, Entity, Model};
 use super::entity::token_family;
 use super::token_family::revoke_all;
-use crate::error::{from_db, from_insert, unreadable};
+use crate::error::{from_db, unreadable};
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{Account, AccountRepository, PasswordHash, Picture};
 use faceshare_biz::domain::{AccountId, FamilyId, Nickname, Timestamp};
 use faceshare_biz::{Error, Result};
 use sea_orm::sea_query::{Condition, Expr, Query};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set};
 
 /// Keeps accounts and guests in the main database.
 #[derive(Debug, Clone)]
@@ -34,31 +34,26 @@ impl AccountRepository for Accounts {
     }
 
     async fn find(&self, id: AccountId) -> Result<Option<Account>> {
-        let row = Entity::find_by_id(id.get().cast_signed()).one(self.db.reader()).await.map_err(from_db)?;
-        row.map(Account::try_from).transpose()
+        let mut found = self.db.look_up(Entity::find_by_id(id.get().cast_signed())).await?;
+        found.pop().map(Account::try_from).transpose()
     }
 
     async fn promote(&self, guest: AccountId, username: &str, nickname: &Nickname, password: &PasswordHash, at: Timestamp) -> Result<bool> {
-        let promoted = Entity::update_many()
+        let promotion = Entity::update_many()
             .col_expr(Column::Username, Expr::value(username))
             .col_expr(Column::UsernameKey, Expr::value(key_of(username)))
             .col_expr(Column::Nickname, Expr::value(nickname.as_str()))
             .col_expr(Column::PasswordHash, Expr::value(password.as_str()))
             .col_expr(Column::CreatedAt, Expr::value(at.as_millis()))
             .filter(Column::Id.eq(guest.get().cast_signed()))
-            .filter(Column::Username.is_null())
-            .exec(self.db.writer())
-            .await;
-        promoted.map(|done| done.rows_affected == 1).map_err(|error| from_insert(error, TAKEN))
+            .filter(Column::Username.is_null());
+        self.db.insert(promotion.as_query(), TAKEN).await.map(|promoted| promoted == 1)
     }
 
     async fn rename(&self, id: AccountId, nickname: &Nickname) -> Result<bool> {
-        let renamed = Entity::update_many()
-            .col_expr(Column::Nickname, Expr::value(nickname.as_str()))
-            .filter(Column::Id.eq(id.get().cast_signed()))
-            .exec(self.db.writer())
-            .await;
-        renamed.map(|done| done.rows_affected == 1).map_err(from_db)
+        let renaming =
+            Entity::update_many().col_expr(Column::Nickname, Expr::value(nickname.as_str())).filter(Column::Id.eq(id.get().cast_signed()));
+        self.db.write(renaming.as_query()).await.map(|renamed| renamed == 1)
     }
 
     async fn set_picture(&self, id: AccountId, key: &str, url: &str, picture: &Picture) -> Result<bool> {
@@ -68,13 +63,14 @@ impl AccountRepository for Accounts {
     /// The families stay, as numbers that belong to nobody, so that a restart still knows them as revoked.
     async fn delete(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<FamilyId>>> {
         let transaction = self.db.begin().await?;
-        let deleted = Entity::delete_by_id(id.get().cast_signed()).exec(&transaction).await.map_err(from_db)?;
+        let deleted = Entity::delete_by_id(id.get().cast_signed()).exec(&*transaction).await.map_err(from_db)?;
         if deleted.rows_affected == 0 {
+            transaction.rollback().await?;
             return Ok(None);
         }
         avatar::forget(&transaction, id.get().cast_signed()).await?;
         let revoked = revoke_all(&transaction, id, None, at).await?;
-        transaction.commit().await.map_err(from_db)?;
+        transaction.commit().await?;
         Ok(Some(revoked))
     }
 
@@ -92,13 +88,13 @@ impl AccountRepository for Accounts {
         let id = id.get().cast_signed();
         let transaction = self.db.begin().await?;
         let forgotten = Entity::delete_many().filter(Column::Id.eq(id)).filter(unused(before));
-        let forgotten = forgotten.exec(&transaction).await.map_err(from_db)?.rows_affected == 1;
+        let forgotten = forgotten.exec(&*transaction).await.map_err(from_db)?.rows_affected == 1;
         if forgotten {
             let families = token_family::Entity::delete_many().filter(token_family::Column::AccountId.eq(id));
-            families.exec(&transaction).await.map_err(from_db)?;
+            families.exec(&*transaction).await.map_err(from_db)?;
             avatar::forget(&transaction, id).await?;
         }
-        transaction.commit().await.map_err(from_db)?;
+        transaction.commit().await?;
         Ok(forgotten)
     }
 }
@@ -121,8 +117,7 @@ pub(super) async fn insert(db: &Database, account: &Account, password: Option<&P
         created_at: Set(account.created_at.as_millis()),
         password_hash: Set(password.map(|hash| hash.as_str().to_owned())),
     };
-    let inserted = Entity::insert(row).exec_without_returning(db.writer()).await;
-    inserted.map(drop).map_err(|error| from_insert(error, TAKEN))
+    db.insert(Entity::insert(row).as_query(), TAKEN).await.map(drop)
 }
 
 /// A guest who neither came nor refreshed a token since then.

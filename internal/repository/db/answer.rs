@@ -8,7 +8,7 @@ use faceshare_biz::Result;
 use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::idempotency::{AnswerRepository, Reservation, Reserved};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set};
 
 /// Keeps answers in the main database.
 #[derive(Debug, Clone)]
@@ -30,19 +30,20 @@ impl AnswerRepository for Answers {
     async fn reserve(&self, reservation: &Reservation, now: Timestamp, limit: u32) -> Result<Reserved> {
         let (call, account) = (reservation.call.to_vec(), reservation.account.get().cast_signed());
         let transaction = self.db.begin().await?;
-        if let Some(taken) = Entity::find_by_id(call.clone()).one(&transaction).await.map_err(from_db)? {
+        if let Some(taken) = Entity::find_by_id(call.clone()).one(&*transaction).await.map_err(from_db)? {
             if taken.expires_at > now.as_millis() {
+                transaction.rollback().await?;
                 let request = taken.request.try_into().map_err(|_| unreadable("answers.request"))?;
                 return Ok(Reserved::Taken { request, sealed: taken.sealed });
             }
-            Entity::delete_by_id(call.clone()).exec(&transaction).await.map_err(from_db)?;
+            Entity::delete_by_id(call.clone()).exec(&*transaction).await.map_err(from_db)?;
         }
         let of_account = || Entity::find().filter(Column::AccountId.eq(account));
-        let held = of_account().count(&transaction).await.map_err(from_db)?;
+        let held = of_account().count(&*transaction).await.map_err(from_db)?;
         if let Some(over) = (held + 1).checked_sub(u64::from(limit)).filter(|over| *over > 0) {
             let oldest = of_account().select_only().column(Column::Call).order_by_asc(Column::Attempt).limit(over);
-            let oldest: Vec<Vec<u8>> = oldest.into_tuple().all(&transaction).await.map_err(from_db)?;
-            Entity::delete_many().filter(Column::Call.is_in(oldest)).exec(&transaction).await.map_err(from_db)?;
+            let oldest: Vec<Vec<u8>> = oldest.into_tuple().all(&*transaction).await.map_err(from_db)?;
+            Entity::delete_many().filter(Column::Call.is_in(oldest)).exec(&*transaction).await.map_err(from_db)?;
         }
         let row = ActiveModel {
             call: Set(call),
@@ -52,35 +53,26 @@ impl AnswerRepository for Answers {
             sealed: Set(None),
             expires_at: Set(reservation.expires_at.as_millis()),
         };
-        Entity::insert(row).exec_without_returning(&transaction).await.map_err(from_db)?;
-        transaction.commit().await.map_err(from_db)?;
+        Entity::insert(row).exec_without_returning(&*transaction).await.map_err(from_db)?;
+        transaction.commit().await?;
         Ok(Reserved::Fresh)
     }
 
     async fn keep(&self, call: [u8; 32], attempt: u64, sealed: &str, expires_at: Timestamp) -> Result<bool> {
-        let kept = Entity::update_many()
+        let keeping = Entity::update_many()
             .col_expr(Column::Sealed, Expr::value(sealed))
             .col_expr(Column::ExpiresAt, Expr::value(expires_at.as_millis()))
             .filter(Column::Call.eq(call.to_vec()))
-            .filter(Column::Attempt.eq(attempt.cast_signed()))
-            .exec(self.db.writer())
-            .await
-            .map_err(from_db)?;
-        Ok(kept.rows_affected == 1)
+            .filter(Column::Attempt.eq(attempt.cast_signed()));
+        self.db.write(keeping.as_query()).await.map(|kept| kept == 1)
     }
 
     async fn release(&self, call: [u8; 32], attempt: u64) -> Result<()> {
-        Entity::delete_many()
-            .filter(Column::Call.eq(call.to_vec()))
-            .filter(Column::Attempt.eq(attempt.cast_signed()))
-            .exec(self.db.writer())
-            .await
-            .map(drop)
-            .map_err(from_db)
+        let release = Entity::delete_many().filter(Column::Call.eq(call.to_vec())).filter(Column::Attempt.eq(attempt.cast_signed()));
+        self.db.write(release.as_query()).await.map(drop)
     }
 
     async fn purge(&self, now: Timestamp) -> Result<u64> {
-        let purged = Entity::delete_many().filter(Column::ExpiresAt.lte(now.as_millis())).exec(self.db.writer()).await;
-        purged.map(|purged| purged.rows_affected).map_err(from_db)
+        self.db.write(Entity::delete_many().filter(Column::ExpiresAt.lte(now.as_millis())).as_query()).await
     }
 }

@@ -38,7 +38,8 @@ pub(super) async fn set(db: &Database, account: AccountId, key: &str, url: &str,
     let id = account.get().cast_signed();
     let transaction = db.begin().await?;
     let account = AccountEntity::update_many().col_expr(AccountColumn::AvatarUrl, Expr::value(url)).filter(AccountColumn::Id.eq(id));
-    if account.exec(&transaction).await.map_err(from_db)?.rows_affected == 0 {
+    if account.exec(&*transaction).await.map_err(from_db)?.rows_affected == 0 {
+        transaction.rollback().await?;
         return Ok(false);
     }
     forget(&transaction, id).await?;
@@ -48,8 +49,8 @@ pub(super) async fn set(db: &Database, account: AccountId, key: &str, url: &str,
         media_type: Set(picture.media_type.clone()),
         bytes: Set(picture.bytes.to_vec()),
     };
-    Entity::insert(row).exec_without_returning(&transaction).await.map_err(from_db)?;
-    transaction.commit().await.map_err(from_db)?;
+    Entity::insert(row).exec_without_returning(&*transaction).await.map_err(from_db)?;
+    transaction.commit().await?;
     Ok(true)
 }
 

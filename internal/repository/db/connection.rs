@@ -1,32 +1,80 @@
 //! Opening, migrating and closing the main database.
 
+use super::lookup::{Found, Lookups};
 use super::migration::Migrator;
-use crate::error::from_db;
+use super::single::{self, Singles};
+use crate::error::{from_db, from_insert, from_rusqlite, from_rusqlite_insert};
 use crate::sqlite::{self, Synchronous};
 use faceshare_biz::{Error, Result};
 use sea_orm::sqlx::{self, Connection, SqliteConnection};
-use sea_orm::{ConnectOptions, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait, QueryTrait, Select,
+    SqliteTransactionMode, StatementBuilder, TransactionOptions, TransactionTrait,
+};
 use sea_orm_migration::MigratorTrait;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::timeout;
 
-/// How long a call waits for its turn before it fails as unavailable.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a call, or a group of calls, waits for its turn before it fails as unavailable.
+pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Reading connections: more than the cores that can use them would only hold memory.
 const READERS: u32 = 4;
 
 /// The main database. Cheap to clone: all clones share the same connections.
 ///
-/// All writes of this process go through one connection, one after the other, so none of them ever fails because another one is under way;
-/// reads have connections of their own and see the last commit.
+/// All writes of this process come one after the other, so none of them ever fails because another one is under way: a transaction of
+/// several statements, or a group of single ones. Reads have connections of their own and see the last commit.
 #[derive(Debug, Clone)]
 pub struct Database {
     writer: DatabaseConnection,
     readers: DatabaseConnection,
+    /// Past the drivers' threads; `None`: another kind of database, where everything is a call to a server.
+    direct: Option<Direct>,
+    /// Whoever holds it writes.
+    pen: Arc<Mutex<()>>,
+}
+
+/// The SQLite connections that no driver keeps.
+#[derive(Debug, Clone)]
+struct Direct {
+    lookups: Lookups,
+    singles: Singles,
+}
+
+/// Several statements, during which nobody else writes: until it is committed or taken back. Dropped, it leaves nothing either, but the
+/// driver takes it back a moment later, for which the next one to write then waits.
+pub(super) struct Transaction {
+    inner: DatabaseTransaction,
+    _pen: OwnedMutexGuard<()>,
+}
+
+impl Transaction {
+    /// Makes all of it last.
+    pub(super) async fn commit(self) -> Result<()> {
+        self.inner.commit().await.map_err(from_db)
+    }
+
+    /// Leaves nothing of it.
+    pub(super) async fn rollback(self) -> Result<()> {
+        self.inner.rollback().await.map_err(from_db)
+    }
+}
+
+impl Deref for Transaction {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.inner
+    }
 }
 
 impl Database {
     /// Opens the SQLite file that `url` names (`sqlite://path`, `sqlite:path` or just a path), making it and its folder when they are missing.
+    /// Must be called within a tokio runtime.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` at `database.url` for another kind of database or none in a file; `UNAVAILABLE` when the file cannot be opened.
@@ -37,7 +85,12 @@ impl Database {
         }
         let writer = connect(&path, synchronous, 1, false).await?;
         let readers = connect(&path, synchronous, READERS, true).await?;
-        Ok(Self { writer, readers })
+        let pen = Arc::new(Mutex::new(()));
+        let (file, turns) = (path, Arc::clone(&pen));
+        let opening = tokio::task::spawn_blocking(move || Ok((Lookups::open(&file)?, single::open(&file, synchronous)?)));
+        let (lookups, connection) = opening.await.map_err(Error::internal)?.map_err(|error: rusqlite::Error| from_rusqlite(error))?;
+        let direct = Direct { singles: Singles::over(connection, turns), lookups };
+        Ok(Self { writer, readers, direct: Some(direct), pen })
     }
 
     /// Brings the schema to this version. Does nothing when it is there already.
@@ -53,6 +106,9 @@ impl Database {
     /// # Errors
     /// `UNAVAILABLE`: it does not.
     pub async fn ping(&self) -> Result<()> {
+        if self.direct.as_ref().is_some_and(|direct| direct.singles.is_closed()) {
+            return Err(Error::unavailable("nobody writes to the main database any more"));
+        }
         self.readers.ping().await.map_err(Error::unavailable)
     }
 
@@ -61,14 +117,18 @@ impl Database {
     /// # Errors
     /// `UNAVAILABLE`: a connection did not close well.
     pub async fn close(&self) -> Result<()> {
+        if let Some(direct) = &self.direct {
+            direct.lookups.close();
+            direct.singles.close().await;
+        }
         self.readers.close_by_ref().await.map_err(Error::unavailable)?;
         self.writer.close_by_ref().await.map_err(Error::unavailable)
     }
 
     /// The same over connections to another kind of database, to hold the entities to all of them.
     #[cfg(test)]
-    pub(crate) const fn over(writer: DatabaseConnection, readers: DatabaseConnection) -> Self {
-        Self { writer, readers }
+    pub(crate) fn over(writer: DatabaseConnection, readers: DatabaseConnection) -> Self {
+        Self { writer, readers, direct: None, pen: Arc::default() }
     }
 
     /// For statements that only read.
@@ -76,15 +136,44 @@ impl Database {
         &self.readers
     }
 
-    /// For single statements that write; each is atomic by itself.
+    /// What is found by a key, read where it is asked for.
+    pub(super) async fn look_up<E: EntityTrait<Model: Found>>(&self, query: Select<E>) -> Result<Vec<E::Model>> {
+        match &self.direct {
+            Some(direct) => direct.lookups.find(&DbBackend::Sqlite.build(query.as_query())),
+            None => query.all(&self.readers).await.map_err(from_db),
+        }
+    }
+
+    /// The connection that transactions use.
+    #[cfg(test)]
     pub(crate) const fn writer(&self) -> &DatabaseConnection {
         &self.writer
     }
 
-    /// For several statements: nobody else writes until it is committed or dropped; dropped, it leaves nothing.
-    pub(super) async fn begin(&self) -> Result<DatabaseTransaction> {
+    /// Carries out a single statement that writes, atomic by itself: how many rows it has changed.
+    pub(super) async fn write(&self, statement: &impl StatementBuilder) -> Result<u64> {
+        match &self.direct {
+            Some(direct) => direct.singles.write(statement.build(&DbBackend::Sqlite)).await?.map_err(from_rusqlite),
+            None => self.writer.execute(statement).await.map(|done| done.rows_affected()).map_err(from_db),
+        }
+    }
+
+    /// The same, where a unique thing that is there already is the caller's affair: `taken` is what it is told.
+    pub(super) async fn insert(&self, statement: &impl StatementBuilder, taken: &'static str) -> Result<u64> {
+        match &self.direct {
+            Some(direct) => {
+                direct.singles.write(statement.build(&DbBackend::Sqlite)).await?.map_err(|error| from_rusqlite_insert(error, taken))
+            }
+            None => self.writer.execute(statement).await.map(|done| done.rows_affected()).map_err(|error| from_insert(error, taken)),
+        }
+    }
+
+    /// For several statements: nobody else writes until it is committed or dropped.
+    pub(super) async fn begin(&self) -> Result<Transaction> {
+        let pen = timeout(ACQUIRE_TIMEOUT, Arc::clone(&self.pen).lock_owned()).await.map_err(Error::unavailable)?;
         let immediate = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
-        self.writer.begin_with_options(immediate).await.map_err(from_db)
+        let inner = self.writer.begin_with_options(immediate).await.map_err(from_db)?;
+        Ok(Transaction { inner, _pen: pen })
     }
 }
 
@@ -170,6 +259,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_database_that_nobody_writes_to_any_more_does_not_answer_as_if_it_were_well() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let db = Database::open(&folder.path().join("x.db").display().to_string(), Synchronous::Normal).await.expect("opened");
+        db.ping().await.expect("well");
+        db.direct.as_ref().expect("SQLite").singles.close().await;
+        assert_eq!(db.ping().await.expect_err("nobody writes").code, ErrorCode::Unavailable);
+    }
+
+    #[tokio::test]
     async fn after_a_full_disk_has_room_again_transactions_go_on() {
         let folder = tempfile::tempdir().expect("a folder");
         let db = Database::open(&folder.path().join("x.db").display().to_string(), Synchronous::Normal).await.expect("opened");
@@ -178,7 +276,7 @@ mod tests {
         let fill = async || {
             let transaction = db.begin().await?;
             transaction.execute_unprepared("INSERT INTO t VALUES (zeroblob(100000))").await.map_err(from_db)?;
-            transaction.commit().await.map_err(from_db)
+            transaction.commit().await
         };
         assert_eq!(fill().await.expect_err("full").code, ErrorCode::Unavailable);
         db.writer().execute_unprepared("PRAGMA max_page_count = 1000").await.expect("room");

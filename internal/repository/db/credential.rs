@@ -5,13 +5,13 @@ use super::connection::Database;
 use super::entity::account::{Column, Entity, Model};
 use super::entity::token_family;
 use super::token_family::revoke_all;
-use crate::error::{from_db, from_insert};
+use crate::error::from_db;
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{Account, CredentialRepository, Credentials, PasswordChange, PasswordHash, TokenFamily};
 use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
 use faceshare_biz::{Error, Result};
 use sea_orm::sea_query::{Expr, Query, SelectStatement, SimpleExpr};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Select};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryTrait, Select, UpdateMany};
 
 /// Keeps credentials in the main database.
 #[derive(Debug, Clone)]
@@ -27,19 +27,8 @@ impl AccountCredentials {
     }
 
     async fn one(&self, query: Select<Entity>) -> Result<Option<Credentials>> {
-        let row = query.one(self.db.reader()).await.map_err(from_db)?;
-        row.map(credentials).transpose().map(Option::flatten)
-    }
-
-    /// Replaces a hash that is still there.
-    async fn replace(&self, on: &impl ConnectionTrait, id: AccountId, old: &PasswordHash, new: &PasswordHash) -> Result<bool> {
-        let replaced = Entity::update_many()
-            .col_expr(Column::PasswordHash, Expr::value(new.as_str()))
-            .filter(Column::Id.eq(id.get().cast_signed()))
-            .filter(Column::PasswordHash.eq(old.as_str()))
-            .exec(on)
-            .await;
-        replaced.map(|done| done.rows_affected == 1).map_err(from_db)
+        let mut found = self.db.look_up(query).await?;
+        found.pop().map(credentials).transpose().map(Option::flatten)
     }
 }
 
@@ -78,24 +67,32 @@ impl CredentialRepository for AccountCredentials {
             .to_owned();
         let mut insert = Query::insert();
         insert.into_table(token_family::Entity).columns(columns).select_from(rows).map_err(Error::internal)?;
-        let inserted = self.db.writer().execute(&insert).await;
-        let inserted = inserted.map_err(|error| from_insert(error, "there is such a family already"))?;
-        Ok(inserted.rows_affected() == 1)
+        self.db.insert(&insert, "there is such a family already").await.map(|inserted| inserted == 1)
     }
 
     async fn rehash(&self, id: AccountId, old: &PasswordHash, new: &PasswordHash) -> Result<bool> {
-        self.replace(self.db.writer(), id, old, new).await
+        self.db.write(replace(id, old, new).as_query()).await.map(|replaced| replaced == 1)
     }
 
     async fn change(&self, change: &PasswordChange) -> Result<Option<Vec<FamilyId>>> {
         let transaction = self.db.begin().await?;
-        if !self.replace(&transaction, change.account, &change.old, &change.new).await? {
+        let replaced = replace(change.account, &change.old, &change.new).exec(&*transaction).await.map_err(from_db)?;
+        if replaced.rows_affected == 0 {
+            transaction.rollback().await?;
             return Ok(None);
         }
         let revoked = revoke_all(&transaction, change.account, Some(change.keep), change.at).await?;
-        transaction.commit().await.map_err(from_db)?;
+        transaction.commit().await?;
         Ok(Some(revoked))
     }
+}
+
+/// Replaces a hash that is still there.
+fn replace(id: AccountId, old: &PasswordHash, new: &PasswordHash) -> UpdateMany<Entity> {
+    Entity::update_many()
+        .col_expr(Column::PasswordHash, Expr::value(new.as_str()))
+        .filter(Column::Id.eq(id.get().cast_signed()))
+        .filter(Column::PasswordHash.eq(old.as_str()))
 }
 
 /// `None`: a guest, who has no password.

@@ -32,16 +32,17 @@ impl FaceSessionRepository for FaceSessions {
         let live = Entity::find()
             .filter(Column::HostId.eq(session.host.get().cast_signed()))
             .filter(Column::EndedAt.is_null())
-            .count(&transaction)
+            .count(&*transaction)
             .await
             .map_err(from_db)?;
         if live >= u64::from(limit) {
+            transaction.rollback().await?;
             return Err(Error::new(ErrorCode::LimitExceeded, format!("{limit} sessions of this host go on already")));
         }
-        let inserted = Entity::insert(row(session)).exec_without_returning(&transaction).await;
+        let inserted = Entity::insert(row(session)).exec_without_returning(&*transaction).await;
         inserted.map_err(|error| from_insert(error, "there is such a session already"))?;
-        note_host(session, &transaction).await.map_err(from_db)?;
-        transaction.commit().await.map_err(from_db)
+        note_host(session, &*transaction).await.map_err(from_db)?;
+        transaction.commit().await
     }
 
     async fn save(&self, session: &FaceSession) -> Result<()> {
@@ -61,20 +62,20 @@ impl FaceSessionRepository for FaceSessions {
         let transaction = self.db.begin().await?;
         Entity::insert(row(session))
             .on_conflict(OnConflict::column(Column::Id).update_columns(all_but_id).to_owned())
-            .exec_without_returning(&transaction)
+            .exec_without_returning(&*transaction)
             .await
             .map_err(from_db)?;
-        note_host(session, &transaction).await.map_err(from_db)?;
-        transaction.commit().await.map_err(from_db)
+        note_host(session, &*transaction).await.map_err(from_db)?;
+        transaction.commit().await
     }
 
     async fn remove(&self, id: SessionId) -> Result<()> {
         let id = id.get().cast_signed();
         let transaction = self.db.begin().await?;
-        Entity::delete_by_id(id).exec(&transaction).await.map_err(from_db)?;
+        Entity::delete_by_id(id).exec(&*transaction).await.map_err(from_db)?;
         let hosts = session_host::Entity::delete_many().filter(session_host::Column::SessionId.eq(id));
-        hosts.exec(&transaction).await.map_err(from_db)?;
-        transaction.commit().await.map_err(from_db)
+        hosts.exec(&*transaction).await.map_err(from_db)?;
+        transaction.commit().await
     }
 
     async fn list_by_host(&self, host: MemberId, page: PageRequest<SessionId>) -> Result<Page<FaceSession, SessionId>> {

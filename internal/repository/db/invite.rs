@@ -8,7 +8,7 @@ use faceshare_biz::domain::facesession::{Invite, InviteRepository, InviteUse};
 use faceshare_biz::domain::{SessionId, Timestamp};
 use faceshare_biz::{Error, Result};
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, Set};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryTrait, Set};
 
 /// Keeps invites in the main database.
 #[derive(Debug, Clone)]
@@ -38,9 +38,9 @@ impl InviteRepository for Invites {
             approval: Set(invite.approval),
         };
         let transaction = self.db.begin().await?;
-        Entity::delete_by_id(session).exec(&transaction).await.map_err(from_db)?;
-        Entity::insert(row).exec_without_returning(&transaction).await.map_err(from_db)?;
-        transaction.commit().await.map_err(from_db)
+        Entity::delete_by_id(session).exec(&*transaction).await.map_err(from_db)?;
+        Entity::insert(row).exec_without_returning(&*transaction).await.map_err(from_db)?;
+        transaction.commit().await
     }
 
     async fn find(&self, fingerprints: &[[u8; 32]]) -> Result<Option<Invite>> {
@@ -59,31 +59,26 @@ impl InviteRepository for Invites {
     /// One statement that finds the row only while a use is left: of two at once, one finds nothing.
     async fn spend(&self, fingerprint: [u8; 32], now: Timestamp) -> Result<InviteUse> {
         let uses_left = Condition::any().add(Column::MaxUses.is_null()).add(Expr::col(Column::Uses).lt(Expr::col(Column::MaxUses)));
-        let spent = Entity::update_many()
+        let spending = Entity::update_many()
             .col_expr(Column::Uses, Expr::col(Column::Uses).add(1))
             .filter(Column::Fingerprint.eq(fingerprint.to_vec()))
             .filter(Column::ExpiresAt.gt(now.as_millis()))
-            .filter(uses_left)
-            .exec(self.db.writer())
-            .await
-            .map_err(from_db)?;
-        Ok(if spent.rows_affected == 1 { InviteUse::Spent } else { InviteUse::Refused })
+            .filter(uses_left);
+        let spent = self.db.write(spending.as_query()).await?;
+        Ok(if spent == 1 { InviteUse::Spent } else { InviteUse::Refused })
     }
 
     async fn refund(&self, fingerprint: [u8; 32]) -> Result<()> {
-        Entity::update_many()
+        let refund = Entity::update_many()
             .col_expr(Column::Uses, Expr::col(Column::Uses).sub(1))
             .filter(Column::Fingerprint.eq(fingerprint.to_vec()))
-            .filter(Column::Uses.gt(0))
-            .exec(self.db.writer())
-            .await
-            .map(drop)
-            .map_err(from_db)
+            .filter(Column::Uses.gt(0));
+        self.db.write(refund.as_query()).await.map(drop)
     }
 
     async fn revoke(&self, session: SessionId) -> Result<bool> {
-        let revoked = Entity::delete_by_id(session.get().cast_signed()).exec(self.db.writer()).await.map_err(from_db)?;
-        Ok(revoked.rows_affected == 1)
+        let revoked = self.db.write(Entity::delete_by_id(session.get().cast_signed()).as_query()).await?;
+        Ok(revoked == 1)
     }
 }
 

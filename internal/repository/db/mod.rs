@@ -12,8 +12,10 @@ mod credential;
 mod entity;
 mod face_session;
 mod invite;
+mod lookup;
 mod migration;
 mod number_code;
+mod single;
 mod token_family;
 
 pub use account::Accounts;

@@ -11,7 +11,7 @@ use faceshare_biz::domain::facesession::{CodeRecord, NumberCodeRepository};
 use faceshare_biz::domain::{SessionId, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Set};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set, UpdateMany};
 
 /// What the caller hears when a code cannot be given: it draws another.
 const TAKEN: &str = "the number code is taken";
@@ -34,14 +34,15 @@ impl NumberCodes {
 impl NumberCodeRepository for NumberCodes {
     async fn assign(&self, code: &CodeRecord, now: Timestamp, quarantine_until: Timestamp) -> Result<()> {
         let transaction = self.db.begin().await?;
-        let held = Entity::find_by_id(code.fingerprint.to_vec()).one(&transaction).await.map_err(from_db)?;
+        let held = Entity::find_by_id(code.fingerprint.to_vec()).one(&*transaction).await.map_err(from_db)?;
         if let Some(row) = held {
             if is_taken(&row, now, quarantine_until) {
+                transaction.rollback().await?;
                 return Err(Error::new(ErrorCode::AlreadyExists, TAKEN));
             }
-            Entity::delete_by_id(row.fingerprint).exec(&transaction).await.map_err(from_db)?;
+            Entity::delete_by_id(row.fingerprint).exec(&*transaction).await.map_err(from_db)?;
         }
-        retire_all_of(code.session, quarantine_until, &transaction).await.map_err(from_db)?;
+        retire_all_of(code.session, quarantine_until).exec(&*transaction).await.map_err(from_db)?;
         let row = ActiveModel {
             fingerprint: Set(code.fingerprint.to_vec()),
             sealed: Set(code.sealed.clone()),
@@ -50,50 +51,43 @@ impl NumberCodeRepository for NumberCodes {
             expires_at: Set(code.expires_at.as_millis()),
             retired_until: Set(None),
         };
-        Entity::insert(row).exec_without_returning(&transaction).await.map_err(|error| from_insert(error, TAKEN))?;
-        transaction.commit().await.map_err(from_db)
+        Entity::insert(row).exec_without_returning(&*transaction).await.map_err(|error| from_insert(error, TAKEN))?;
+        transaction.commit().await
     }
 
     async fn find(&self, fingerprints: &[[u8; 32]], now: Timestamp) -> Result<Option<CodeRecord>> {
         let wanted = fingerprints.iter().map(|f| f.to_vec());
-        let rows =
-            Entity::find().filter(Column::Fingerprint.is_in(wanted)).filter(is_live(now)).all(self.db.reader()).await.map_err(from_db)?;
+        let rows = self.db.look_up(Entity::find().filter(Column::Fingerprint.is_in(wanted)).filter(is_live(now))).await?;
         // Of several, the one under the key that is named first.
         let best = rows.into_iter().min_by_key(|row| fingerprints.iter().position(|f| f.as_slice() == row.fingerprint));
         best.map(CodeRecord::try_from).transpose()
     }
 
     async fn current(&self, session: SessionId, now: Timestamp) -> Result<Option<CodeRecord>> {
-        let row = Entity::find()
+        let newest = Entity::find()
             .filter(Column::SessionId.eq(session.get().cast_signed()))
             .filter(is_live(now))
             .order_by_desc(Column::CreatedAt)
-            .one(self.db.reader())
-            .await
-            .map_err(from_db)?;
-        row.map(CodeRecord::try_from).transpose()
+            .limit(1);
+        self.db.look_up(newest).await?.pop().map(CodeRecord::try_from).transpose()
     }
 
     async fn extend(&self, fingerprint: [u8; 32], now: Timestamp, expires_at: Timestamp) -> Result<bool> {
-        let extended = Entity::update_many()
+        let extension = Entity::update_many()
             .col_expr(Column::ExpiresAt, Expr::value(expires_at.as_millis()))
             .filter(Column::Fingerprint.eq(fingerprint.to_vec()))
-            .filter(is_live(now))
-            .exec(self.db.writer())
-            .await
-            .map_err(from_db)?;
-        Ok(extended.rows_affected == 1)
+            .filter(is_live(now));
+        self.db.write(extension.as_query()).await.map(|extended| extended == 1)
     }
 
     async fn retire(&self, session: SessionId, _now: Timestamp, quarantine_until: Timestamp) -> Result<()> {
-        retire_all_of(session, quarantine_until, self.db.writer()).await.map_err(from_db)
+        self.db.write(retire_all_of(session, quarantine_until).as_query()).await.map(drop)
     }
 
     async fn purge(&self, now: Timestamp, expired_before: Timestamp) -> Result<u64> {
         let retired = Column::RetiredUntil.is_not_null().and(Column::RetiredUntil.lt(now.as_millis()));
         let expired = Column::RetiredUntil.is_null().and(Column::ExpiresAt.lt(expired_before.as_millis()));
-        let purged = Entity::delete_many().filter(Condition::any().add(retired).add(expired)).exec(self.db.writer()).await;
-        purged.map(|done| done.rows_affected).map_err(from_db)
+        self.db.write(Entity::delete_many().filter(Condition::any().add(retired).add(expired)).as_query()).await
     }
 }
 
@@ -113,14 +107,11 @@ fn is_live(now: Timestamp) -> Condition {
 }
 
 /// Retires expired codes too: should the clock go back, a session still has but one live code.
-async fn retire_all_of(session: SessionId, until: Timestamp, connection: &impl ConnectionTrait) -> Result<(), DbErr> {
+fn retire_all_of(session: SessionId, until: Timestamp) -> UpdateMany<Entity> {
     Entity::update_many()
         .col_expr(Column::RetiredUntil, Expr::value(until.as_millis()))
         .filter(Column::SessionId.eq(session.get().cast_signed()))
         .filter(Column::RetiredUntil.is_null())
-        .exec(connection)
-        .await
-        .map(drop)
 }
 
 impl TryFrom<Model> for CodeRecord {

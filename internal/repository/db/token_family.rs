@@ -2,14 +2,14 @@
 
 use super::connection::Database;
 use super::entity::token_family::{ActiveModel, Column, Entity, Model};
-use crate::error::{from_db, from_insert, unreadable};
+use crate::error::{from_db, unreadable};
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{Rotation, TokenFamily, TokenFamilyRepository};
 use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
 use faceshare_biz::{Error, Result};
 use sea_orm::sea_query::Condition;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect, Set};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Set};
 
 /// Keeps token families in the main database.
 #[derive(Debug, Clone)]
@@ -37,43 +37,36 @@ impl TokenFamilyRepository for TokenFamilies {
             expires_at: Set(family.expires_at.as_millis()),
             revoked_at: Set(family.revoked_at.map(Timestamp::as_millis)),
         };
-        let inserted = Entity::insert(row).exec_without_returning(self.db.writer()).await;
-        inserted.map(drop).map_err(|error| from_insert(error, "there is such a family already"))
+        self.db.insert(Entity::insert(row).as_query(), "there is such a family already").await.map(drop)
     }
 
     async fn find(&self, id: FamilyId) -> Result<Option<TokenFamily>> {
-        let row = Entity::find_by_id(id.get().cast_signed()).one(self.db.reader()).await.map_err(from_db)?;
-        row.map(TokenFamily::try_from).transpose()
+        let mut found = self.db.look_up(Entity::find_by_id(id.get().cast_signed())).await?;
+        found.pop().map(TokenFamily::try_from).transpose()
     }
 
     /// One statement that finds the row only in the state that it leaves: of two at once, one finds nothing.
     async fn rotate(&self, rotation: &Rotation) -> Result<bool> {
         let from = i64::from(rotation.from_generation);
-        let rotated = Entity::update_many()
+        let rotate = Entity::update_many()
             .col_expr(Column::Generation, Expr::value(from + 1))
             .col_expr(Column::RotatedAt, Expr::value(rotation.at.as_millis()))
             .col_expr(Column::SealedPair, Expr::value(rotation.sealed_pair.clone()))
             .col_expr(Column::ExpiresAt, Expr::value(rotation.expires_at.as_millis()))
             .filter(Column::Id.eq(rotation.family.get().cast_signed()))
             .filter(Column::Generation.eq(from))
-            .filter(Column::RevokedAt.is_null())
-            .exec(self.db.writer())
-            .await
-            .map_err(from_db)?;
-        Ok(rotated.rows_affected == 1)
+            .filter(Column::RevokedAt.is_null());
+        self.db.write(rotate.as_query()).await.map(|rotated| rotated == 1)
     }
 
     /// The secrets of the newest pair go with it.
     async fn revoke(&self, id: FamilyId, at: Timestamp) -> Result<()> {
-        Entity::update_many()
+        let revoke = Entity::update_many()
             .col_expr(Column::RevokedAt, Expr::value(at.as_millis()))
             .col_expr(Column::SealedPair, Expr::value(None::<String>))
             .filter(Column::Id.eq(id.get().cast_signed()))
-            .filter(Column::RevokedAt.is_null())
-            .exec(self.db.writer())
-            .await
-            .map(drop)
-            .map_err(from_db)
+            .filter(Column::RevokedAt.is_null());
+        self.db.write(revoke.as_query()).await.map(drop)
     }
 
     async fn revoked_since(&self, since: Timestamp) -> Result<Vec<(FamilyId, Timestamp)>> {
@@ -86,13 +79,8 @@ impl TokenFamilyRepository for TokenFamilies {
     async fn forget_ended(&self, before: Timestamp) -> Result<u64> {
         let before = before.as_millis();
         let unrevoked = Condition::any().add(Column::RevokedAt.is_null()).add(Column::RevokedAt.lt(before));
-        let ended = Entity::delete_many()
-            .filter(Column::ExpiresAt.lt(before))
-            .filter(Column::RotatedAt.lt(before))
-            .filter(unrevoked)
-            .exec(self.db.writer())
-            .await;
-        ended.map(|done| done.rows_affected).map_err(from_db)
+        let ended = Entity::delete_many().filter(Column::ExpiresAt.lt(before)).filter(Column::RotatedAt.lt(before)).filter(unrevoked);
+        self.db.write(ended.as_query()).await
     }
 }
 

@@ -48,12 +48,14 @@ pub(super) struct Heads {
     known: HashMap<SessionId, Head>,
     /// Those that the group under way has changed.
     changed: Vec<SessionId>,
+    /// Those of them that it has changed in more than the index.
+    turned: Vec<SessionId>,
     boot: Boot,
 }
 
 impl Heads {
     pub(super) fn new(boot: Boot) -> Self {
-        Self { known: HashMap::new(), changed: Vec::new(), boot }
+        Self { known: HashMap::new(), changed: Vec::new(), turned: Vec::new(), boot }
     }
 
     /// Those of `sessions` that must be read before [`Heads::judge`].
@@ -91,6 +93,7 @@ impl Heads {
         if append.records.is_empty() {
             return Verdict::Accepted;
         }
+        let (epoch_start, boot) = (head.epoch_start, head.boot);
         for record in &append.records {
             if *head.epoch != *record.epoch.as_str() {
                 head.epoch = Arc::from(record.epoch.as_str());
@@ -103,21 +106,29 @@ impl Heads {
         if head.boot == 0 {
             head.boot = self.boot.mark();
         }
+        // The first epoch begins where an empty log does.
+        if (head.epoch_start, head.boot) != (epoch_start, boot) || head.index == 0 {
+            self.turned.push(append.session);
+        }
         head.index = last;
         self.changed.push(append.session);
         Verdict::Accepted
     }
 
-    /// The heads that the group has changed, each once.
-    pub(super) fn changed(&mut self) -> Vec<(SessionId, Head)> {
-        self.changed.sort_unstable();
-        self.changed.dedup();
-        self.changed.iter().filter_map(|session| self.known.get(session).map(|head| (*session, head.clone()))).collect()
+    /// The head of this log, if it is in memory.
+    pub(super) fn get(&self, session: SessionId) -> Option<&Head> {
+        self.known.get(&session)
+    }
+
+    /// The logs whose head the group has changed in more than the index: another epoch, or another mark.
+    pub(super) fn turned(&self) -> impl Iterator<Item = SessionId> {
+        self.turned.iter().copied()
     }
 
     /// The group is committed: what is in memory is so.
     pub(super) fn keep(&mut self) {
         self.changed.clear();
+        self.turned.clear();
     }
 
     /// The group is lost, or may be: what it has changed is not known any more.
@@ -125,6 +136,7 @@ impl Heads {
         for session in self.changed.drain(..) {
             self.known.remove(&session);
         }
+        self.turned.clear();
     }
 
     /// This log was deleted.
@@ -148,8 +160,12 @@ mod tests {
         heads
     }
 
-    fn changed_boot(heads: &mut Heads) -> i64 {
-        heads.changed()[0].1.boot
+    fn boot(heads: &Heads) -> i64 {
+        heads.get(session(1)).expect("known").boot
+    }
+
+    fn turned(heads: &Heads) -> bool {
+        heads.turned().any(|turned| turned == session(1))
     }
 
     #[test]
@@ -159,7 +175,7 @@ mod tests {
         assert_eq!(heads.judge(&append(1, "a", 0, 1)), Verdict::Conflict);
         assert_eq!(heads.judge(&append(1, "b", 2, 1)), Verdict::Accepted);
         let expected = Head { epoch: Arc::from("b"), epoch_start: 3, index: 3, boot: 1 };
-        assert_eq!(heads.changed(), [(session(1), expected)]);
+        assert_eq!(heads.get(session(1)), Some(&expected));
     }
 
     #[test]
@@ -174,7 +190,7 @@ mod tests {
             let beyond = Append { snapshot: Some(snapshot), ..append(1, "a", 0, 1) };
             assert!(matches!(heads.judge(&beyond), Verdict::Malformed(_)), "{index}");
         }
-        assert!(heads.changed().is_empty());
+        assert_eq!(heads.get(session(1)), Some(&Head::default()));
     }
 
     #[test]
@@ -182,9 +198,9 @@ mod tests {
         let old = Head { epoch: Arc::from("a"), epoch_start: 1, index: 4, boot: 1 };
         let mut heads = heads(2, Some(old));
         assert_eq!(heads.judge(&append(1, "a", 4, 1)), Verdict::Accepted);
-        assert_eq!(changed_boot(&mut heads), 1);
+        assert_eq!(boot(&heads), 1);
         assert_eq!(heads.judge(&append(1, "b", 5, 1)), Verdict::Accepted);
-        assert_eq!(changed_boot(&mut heads), 2);
+        assert_eq!(boot(&heads), 2);
     }
 
     #[test]
@@ -192,11 +208,25 @@ mod tests {
         let safe = Head { epoch: Arc::from("a"), epoch_start: 1, index: 4, boot: 0 };
         let mut normal = heads(2, Some(safe.clone()));
         assert_eq!(normal.judge(&append(1, "a", 4, 1)), Verdict::Accepted);
-        assert_eq!(changed_boot(&mut normal), 2);
+        assert_eq!(boot(&normal), 2);
         let mut full = Heads::new(Boot::for_test(2, Full));
         full.learn(session(1), Some(safe));
         assert_eq!(full.judge(&append(1, "a", 4, 1)), Verdict::Accepted);
-        assert_eq!(changed_boot(&mut full), 0);
+        assert_eq!(boot(&full), 0);
+    }
+
+    #[test]
+    fn a_log_turns_with_its_first_entry_its_epoch_and_its_mark_and_not_while_it_goes_on() {
+        let mut heads = heads(1, None);
+        for (more, turns) in [(append(1, "a", 0, 2), true), (append(1, "a", 2, 2), false), (append(1, "b", 4, 1), true)] {
+            assert_eq!(heads.judge(&more), Verdict::Accepted);
+            assert_eq!(turned(&heads), turns, "{}", more.expected_index);
+            heads.keep();
+        }
+        let mut marked = Heads::new(Boot::for_test(2, Normal));
+        marked.learn(session(1), Some(Head { epoch: Arc::from("a"), epoch_start: 1, index: 4, boot: 0 }));
+        assert_eq!(marked.judge(&append(1, "a", 4, 1)), Verdict::Accepted);
+        assert!(turned(&marked));
     }
 
     #[test]

@@ -1,14 +1,19 @@
 //! The ordered logs of all sessions, in one SQLite file of their own: `sessions.db`.
 //!
 //! One task writes (`writer`, over `ledger`); everything that waits is committed together and answered after the commit, so an acknowledged
-//! entry survives the death of the process, and with [`Synchronous::Full`] a power cut. Reads (`read`) have connections of their own and never
-//! wait for the writer. A lock on the folder keeps a second process out: the writer may rely on being the only one.
+//! entry survives the death of the process, and with [`Synchronous::Full`] a power cut. A commit adds most entries to one `journal`; they are
+//! filed in their logs later, many of a log at a time, and are `pending` until then. Reads (`read`) have connections of their own and never
+//! wait for the writer. Checkpoints are made beside the commits (`checkpoint`). A lock on the folder keeps a second process out: the writer
+//! may rely on being the only one.
 //!
 //! With [`Synchronous::Normal`] a power cut can take acknowledged entries. That is noticed: a log whose epoch was written to under another
 //! boot of the machine is loaded as suspect, until a new epoch begins.
 
+mod checkpoint;
 mod head;
+mod journal;
 mod ledger;
+mod pending;
 mod read;
 mod rows;
 mod store;
@@ -20,6 +25,7 @@ use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::instruction::{Append, AppendError, Epoch, Loaded, LogRecord, Seq, SessionLog};
 use faceshare_biz::{Error, Result};
 use ledger::Ledger;
+use pending::Pending;
 use sea_orm::sqlx::SqlitePool;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,11 +44,14 @@ const QUEUE: usize = 2 * writer::GROUP_ENTRIES;
 /// - Entries that hold no frame share `last_seq` with the one before; `read` returns those that lie behind `after`, so that the indices it
 ///   returns are consecutive.
 /// - `read` of the last epoch from a position whose following entries were trimmed is `NOT_FOUND`, never a stretch with a hole.
+/// - A snapshot that comes with entries is kept, and entries are forgotten, when those are filed. A process that dies before has the snapshot
+///   before, and all entries after it.
 /// - A snapshot older than the kept one is ignored, and `trim_to` stops at the kept snapshot.
 #[derive(Debug)]
 pub struct EmbeddedLog {
     queue: mpsc::Sender<Request>,
     readers: SqlitePool,
+    pending: Pending,
     /// The last commit went well.
     committing: Arc<AtomicBool>,
     boot: store::Boot,
@@ -68,8 +77,9 @@ impl EmbeddedLog {
         writer::describe_metrics();
         ledger::describe_metrics();
         let writer = Writer::new(store.lock, requests, Arc::clone(&committing));
-        tokio::spawn(writer.run(Ledger::new(store.connection, store.boot)));
-        Self { queue, readers: store.readers, committing, boot: store.boot }
+        let pending = Pending::default();
+        tokio::spawn(writer.run(Ledger::new(store.connection, store.checkpointer, store.boot, pending.clone())));
+        Self { queue, readers: store.readers, pending, committing, boot: store.boot }
     }
 
     /// Whether entries can be added: the writer lives and its last commit went well.
@@ -111,11 +121,11 @@ impl SessionLog for EmbeddedLog {
     }
 
     async fn load(&self, session: SessionId) -> Result<Option<Loaded>> {
-        read::load(&self.readers, session, self.boot).await
+        read::load(&self.readers, &self.pending, session, self.boot).await
     }
 
     async fn read(&self, session: SessionId, epoch: &Epoch, after: Seq, limit: u32) -> Result<Vec<LogRecord>> {
-        read::read(&self.readers, session, epoch, after, limit).await
+        read::read(&self.readers, &self.pending, session, epoch, after, limit).await
     }
 
     async fn sessions(&self) -> Result<Vec<SessionId>> {

@@ -1,5 +1,6 @@
-//! Reading logs, each time from one consistent state of the file.
+//! Reading logs, each time from one consistent state of the file, continued by what was pending just before.
 
+use super::pending::{Part, Pending};
 use super::store::Boot;
 use crate::error::{from_sqlx, unreadable};
 use bytes::Bytes;
@@ -36,12 +37,23 @@ struct StoredHead {
     base_seq: i64,
 }
 
-pub(super) async fn load(readers: &SqlitePool, session: SessionId, boot: Boot) -> Result<Option<Loaded>> {
+impl StoredHead {
+    /// What of this log lies behind what is filed. Nothing, if it was filed or deleted since it was asked for.
+    fn continued(&self, mut pending: Part) -> Part {
+        pending.records.retain(|record| record.index.cast_signed() > self.index && record.epoch.as_str() == self.epoch);
+        if pending.records.is_empty() { Part::default() } else { pending }
+    }
+}
+
+pub(super) async fn load(readers: &SqlitePool, pending: &Pending, session: SessionId, boot: Boot) -> Result<Option<Loaded>> {
+    let pending = pending.of(session);
     let mut view = readers.begin().await.map_err(from_sqlx)?;
     let Some(head) = head(&mut view, session).await? else { return Ok(None) };
     let id = session.get().cast_signed();
+    let pending = head.continued(pending);
     let row = sqlx::query(SNAPSHOT).bind(id).fetch_optional(&mut *view).await.map_err(from_sqlx)?;
-    let snapshot = row.map(|row| snapshot(&row)).transpose()?;
+    let filed = row.map(|row| snapshot(&row)).transpose()?;
+    let snapshot = [filed, pending.snapshot].into_iter().flatten().max_by_key(|snapshot| snapshot.index);
     let after = snapshot.as_ref().map_or(0, |s| s.index.cast_signed());
     let rows = sqlx::query(TAIL).bind(id).bind(after).bind(head.epoch_start).fetch_all(&mut *view).await.map_err(from_sqlx)?;
 
@@ -61,29 +73,46 @@ pub(super) async fn load(readers: &SqlitePool, session: SessionId, boot: Boot) -
             });
         }
     }
+    let last = pending.records.last().map_or(head.index, |record| record.index.cast_signed());
+    let forgotten = pending.trim_to.unwrap_or(0).min(after.cast_unsigned());
+    retained.extend(pending.records.iter().map(retain));
+    retained.retain(|entry| entry.index > forgotten);
+    records.extend(pending.records.into_iter().filter(|record| record.index.cast_signed() > after));
     // The state can only be rebuilt from a snapshot and everything after it.
     let consecutive = records.iter().zip(after + 1..).all(|(record, index)| record.index.cast_signed() == index);
-    if !consecutive || records.last().map_or(after, |last| last.index.cast_signed()) != head.index {
+    if !consecutive || records.last().map_or(after, |record| record.index.cast_signed()) != last {
         return Err(Error::internal(format!("the log of session {session} has a hole")));
     }
     Ok(Some(Loaded { snapshot, records, retained, suspect: boot.suspects(head.boot) }))
 }
 
-pub(super) async fn read(readers: &SqlitePool, session: SessionId, epoch: &Epoch, after: Seq, limit: u32) -> Result<Vec<LogRecord>> {
+pub(super) async fn read(
+    readers: &SqlitePool,
+    pending: &Pending,
+    session: SessionId,
+    epoch: &Epoch,
+    after: Seq,
+    limit: u32,
+) -> Result<Vec<LogRecord>> {
+    let pending = pending.of(session);
     let mut view = readers.begin().await.map_err(from_sqlx)?;
     let Some(head) = head(&mut view, session).await? else { return Ok(Vec::new()) };
     let id = session.get().cast_signed();
-    let after = i64::from(after.get());
+    let seen = i64::from(after.get());
     let query = if head.epoch == epoch.as_str() {
-        if after < head.base_seq {
+        if seen < head.base_seq {
             return Err(Error::not_found());
         }
-        sqlx::query(AFTER_SEQ).bind(id).bind(head.epoch_start).bind(head.index).bind(after).bind(limit)
+        sqlx::query(AFTER_SEQ).bind(id).bind(head.epoch_start).bind(head.index).bind(seen).bind(limit)
     } else {
-        sqlx::query(AFTER_SEQ_OF_OLD).bind(id).bind(epoch.as_str()).bind(after).bind(limit)
+        sqlx::query(AFTER_SEQ_OF_OLD).bind(id).bind(epoch.as_str()).bind(seen).bind(limit)
     };
     let rows = query.fetch_all(&mut *view).await.map_err(from_sqlx)?;
-    rows.iter().map(record).collect()
+    let mut records: Vec<_> = rows.iter().map(record).collect::<Result<_>>()?;
+    let behind = |record: &LogRecord| record.epoch == *epoch && record.last_seq > after;
+    let room = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(records.len());
+    records.extend(head.continued(pending).records.into_iter().filter(behind).take(room));
+    Ok(records)
 }
 
 pub(super) async fn sessions(readers: &SqlitePool) -> Result<Vec<SessionId>> {
@@ -119,6 +148,11 @@ fn record(row: &SqliteRow) -> Result<LogRecord> {
         at: Timestamp::from_millis(column(row, 3)?),
         payload: Bytes::from(column::<Vec<u8>>(row, 4)?),
     })
+}
+
+fn retain(record: &LogRecord) -> Retained {
+    let size = u32::try_from(record.payload.len()).unwrap_or(u32::MAX);
+    Retained { index: record.index, last_seq: record.last_seq, at: record.at, size }
 }
 
 fn seq(row: &SqliteRow) -> Result<Seq> {

@@ -24,21 +24,6 @@ const DELETE: [&str; 3] =
 /// Statements that stay prepared: all of the above, with room.
 pub(super) const PREPARED: usize = 32;
 
-/// Does all of it in one transaction, or none of it. On an error, also of the commit, nothing of it stays.
-pub(super) fn together<T>(db: &Connection, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-    run(db, "BEGIN IMMEDIATE")?;
-    let outcome = work(db).and_then(|done| run(db, "COMMIT").map(|()| done));
-    // When the disk is full SQLite has rolled back by itself.
-    if outcome.is_err() && !db.is_autocommit() {
-        run(db, "ROLLBACK")?;
-    }
-    outcome
-}
-
-fn run(db: &Connection, statement: &str) -> Result<()> {
-    db.prepare_cached(statement)?.execute([]).map(drop)
-}
-
 /// Adds entries.
 pub(super) fn insert_entries(db: &Connection, session: SessionId, records: &[LogRecord]) -> Result<()> {
     let (mut insert, session) = (db.prepare_cached(INSERT_ENTRY)?, session.get().cast_signed());

@@ -1,6 +1,7 @@
 //! The file: its schema, its lock, and under which boot of the machine it was written.
 
-use super::rows;
+use super::checkpoint::Checkpointer;
+use super::{journal, rows};
 use crate::error::from_rusqlite;
 use crate::sqlite::{self, Synchronous};
 use faceshare_biz::{Error, Result};
@@ -10,11 +11,10 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
-/// The layout of the tables below. A file of a later one is refused.
-const FORMAT: i64 = 1;
-/// Pages of write-ahead log (4 KiB each) after which a commit also moves them into the file: 4 MiB. How long that commit takes grows with
-/// them, and with it the answers to everybody who waits.
-const CHECKPOINT_PAGES: u32 = 1_000;
+/// The layout of the tables below. A file of a later one is refused; one of format 1 has no journal, and is as one whose journal is empty.
+const FORMAT: i64 = 2;
+/// Pages of write-ahead log (4 KiB each) from one checkpoint to the next: 4 MiB. A longer one takes the processor from the sessions for longer.
+const CHECKPOINT_PAGES: i32 = 1_000;
 /// Bytes to which the write-ahead log's file is cut back after a burst.
 const WAL_BYTES: u32 = 64 << 20;
 /// KiB of pages that the writer keeps in memory: the ends of a thousand logs, which is where it writes. What is not among them comes from
@@ -23,6 +23,8 @@ const CACHE_KIB: i32 = 6 << 10;
 /// Reading connections: more than the cores that can use them would only hold memory.
 const READERS: u32 = 4;
 
+/// What is in `entries` and `heads` is what has been filed; `journal` holds what came after.
+///
 /// `heads.boot` is the boot under which the epoch's entries were written without full synchronisation; 0: none was.
 /// `heads.epoch_start` is the epoch's first index, `heads.base_seq` the last seq of its newest trimmed entry.
 const SCHEMA: &str = "
@@ -34,6 +36,7 @@ CREATE TABLE IF NOT EXISTS heads (
     session INTEGER PRIMARY KEY, epoch TEXT NOT NULL, epoch_start INTEGER NOT NULL, idx INTEGER NOT NULL, boot INTEGER NOT NULL,
     base_seq INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS snapshots (session INTEGER PRIMARY KEY, epoch TEXT NOT NULL, idx INTEGER NOT NULL, payload BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS journal (id INTEGER PRIMARY KEY, logs BLOB NOT NULL);
 ";
 
 /// Boots of the machine, counted in the file.
@@ -68,6 +71,7 @@ impl Boot {
 /// Everything that is open.
 pub(super) struct Store {
     pub(super) connection: Connection,
+    pub(super) checkpointer: Checkpointer,
     pub(super) readers: SqlitePool,
     pub(super) lock: FolderLock,
     pub(super) boot: Boot,
@@ -91,7 +95,7 @@ pub(super) async fn open(data_dir: &Path, synchronous: Synchronous, boot_id: Opt
     let path = data_dir.join("sessions.db");
     let file = SqliteConnectOptions::new().filename(&path);
     let opening = tokio::task::spawn_blocking(move || open_for_writing(&path, synchronous, boot_id));
-    let (connection, boot) = opening.await.map_err(Error::internal)??;
+    let (connection, checkpointer, boot) = opening.await.map_err(Error::internal)??;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .idle_timeout(None)
@@ -100,7 +104,7 @@ pub(super) async fn open(data_dir: &Path, synchronous: Synchronous, boot_id: Opt
         .connect_with(sqlite::reading(sqlite::connection(file, synchronous)))
         .await
         .map_err(Error::unavailable)?;
-    Ok(Store { connection, readers, lock, boot })
+    Ok(Store { connection, checkpointer, readers, lock, boot })
 }
 
 fn lock_folder(data_dir: &Path) -> Result<FolderLock> {
@@ -112,22 +116,28 @@ fn lock_folder(data_dir: &Path) -> Result<FolderLock> {
     }
 }
 
-fn open_for_writing(path: &Path, synchronous: Synchronous, boot_id: Option<String>) -> Result<(Connection, Boot)> {
-    let mut connection = Connection::open(path).map_err(Error::unavailable)?;
+fn open_for_writing(path: &Path, synchronous: Synchronous, boot_id: Option<String>) -> Result<(Connection, Checkpointer, Boot)> {
+    let mut connection = connect(path, synchronous).map_err(Error::unavailable)?;
     connection.set_prepared_statement_cache_capacity(rows::PREPARED);
-    sqlite::prepare_for_writing(&connection, synchronous).map_err(Error::unavailable)?;
-    for (name, value) in [
-        ("wal_autocheckpoint", i64::from(CHECKPOINT_PAGES)),
-        ("journal_size_limit", i64::from(WAL_BYTES)),
-        ("cache_size", -i64::from(CACHE_KIB)),
-    ] {
+    for (name, value) in [("journal_size_limit", i64::from(WAL_BYTES)), ("cache_size", -i64::from(CACHE_KIB))] {
         connection.pragma_update(None, name, value).map_err(Error::unavailable)?;
     }
     let boot = Boot { number: prepare(&mut connection, boot_id)?, synchronous };
-    Ok((connection, boot))
+    if synchronous == Synchronous::Normal {
+        mark_safe_epochs(&connection, boot).map_err(from_rusqlite)?;
+    }
+    let beside = connect(path, synchronous).map_err(Error::unavailable)?;
+    let checkpointer = Checkpointer::start(&connection, beside, CHECKPOINT_PAGES).map_err(Error::unavailable)?;
+    Ok((connection, checkpointer, boot))
 }
 
-/// Makes the tables, checks the format and counts the boot.
+pub(super) fn connect(path: &Path, synchronous: Synchronous) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    sqlite::prepare_for_writing(&connection, synchronous)?;
+    Ok(connection)
+}
+
+/// Makes the tables, checks the format, counts the boot and files what the process before did not get to file.
 fn prepare(connection: &mut Connection, boot_id: Option<String>) -> Result<i64> {
     connection.execute_batch(SCHEMA).map_err(from_rusqlite)?;
     let format = number(get(connection, "format")?).unwrap_or(FORMAT);
@@ -139,7 +149,7 @@ fn prepare(connection: &mut Connection, boot_id: Option<String>) -> Result<i64> 
     // A machine that does not name its boots may have booted since.
     let same = last > 0 && boot_id.is_some() && known == boot_id;
     let boot = if same { last } else { last + 1 };
-    rows::together(connection, |db| {
+    sqlite::together(connection, |db| {
         for (key, value) in [("format", FORMAT.to_string()), ("boot", boot.to_string()), ("boot_id", boot_id.unwrap_or_default())] {
             let put = "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
             db.execute(put, (key, value))?;
@@ -147,7 +157,16 @@ fn prepare(connection: &mut Connection, boot_id: Option<String>) -> Result<i64> 
         Ok(())
     })
     .map_err(from_rusqlite)?;
+    journal::file(connection)?;
     Ok(boot)
+}
+
+/// Epochs that were written in full may lose what is added to them from here on. Their mark is on the disk before any of that is, or a
+/// power cut that takes the addition would take the mark with it.
+fn mark_safe_epochs(connection: &Connection, boot: Boot) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    sqlite::together(connection, |db| db.execute("UPDATE heads SET boot = ?1 WHERE boot = 0", [boot.mark()]))?;
+    connection.pragma_update(None, "synchronous", "NORMAL")
 }
 
 fn get(connection: &Connection, key: &str) -> Result<Option<String>> {
@@ -197,8 +216,7 @@ mod tests {
         let second = open(folder.path(), Normal, None).await.err().expect("kept out");
         assert_eq!(second.code, ErrorCode::Unavailable);
         store.connection.execute_batch("UPDATE meta SET value = '99' WHERE key = 'format'").expect("forged");
-        store.connection.close().expect("closed");
-        drop(store.lock);
+        drop((store.checkpointer, store.connection, store.lock));
         assert_eq!(open(folder.path(), Normal, None).await.err().expect("refused").code, ErrorCode::Internal);
     }
 }

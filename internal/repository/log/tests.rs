@@ -1,11 +1,12 @@
 //! The contract suite over the embedded log, and what only this adapter promises.
 
 use super::{EmbeddedLog, store};
-use crate::contract::session_log::{LogBed, append, session, session_log_contract};
+use crate::contract::session_log::{LogBed, append, entry, epoch, session, session_log_contract};
 use crate::sqlite::Synchronous;
 use bytes::Bytes;
-use faceshare_biz::domain::instruction::{AppendError, SessionLog};
+use faceshare_biz::domain::instruction::{Append, AppendError, LogRecord, Seq, SessionLog, SnapshotRecord};
 use rusqlite::Connection;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -59,6 +60,11 @@ fn alter(folder: &Path, statement: &str) {
     connection.close().expect("closed");
 }
 
+fn count(folder: &Path, of: &str) -> i64 {
+    let connection = Connection::open(folder.join("sessions.db")).expect("opened beside");
+    connection.query_one(&format!("SELECT count(*) FROM {of}"), [], |row| row.get(0)).expect("counted")
+}
+
 #[tokio::test]
 async fn a_log_written_with_full_synchronisation_is_never_suspect() {
     let bed = Bed::new(Synchronous::Full);
@@ -66,6 +72,36 @@ async fn a_log_written_with_full_synchronisation_is_never_suspect() {
     log.append(append(1, "a", 0, 2)).await.expect("appended");
     let after = bed.copied(2).log().await;
     assert!(!after.load(session(1)).await.expect("loaded").expect("a log").suspect);
+}
+
+/// It takes a power cut with it what is added from here on; the mark is on the disk before that.
+#[tokio::test]
+async fn a_log_written_with_full_synchronisation_is_suspect_once_it_may_have_gone_on_without() {
+    let full = Bed::new(Synchronous::Full);
+    full.log().await.append(append(1, "a", 0, 2)).await.expect("appended");
+    let bed = Bed { synchronous: Synchronous::Normal, ..full.copied(1) };
+    let _open = bed.log().await;
+    let after = bed.copied(2).log().await;
+    assert!(after.load(session(1)).await.expect("loaded").expect("a log").suspect);
+}
+
+#[tokio::test]
+async fn a_deletion_leaves_nothing_of_a_log_that_was_not_filed() {
+    let bed = Bed::new(Synchronous::Normal);
+    let log = bed.log().await;
+    for of in [1, 2] {
+        for index in 0..3 {
+            log.append(append(of, "a", index, 1)).await.expect("appended");
+        }
+    }
+    assert!(count(bed.folder.path(), "journal") > 0);
+    log.delete(session(1)).await.expect("deleted");
+    assert_eq!(count(bed.folder.path(), "journal"), 0);
+    assert!(log.load(session(1)).await.expect("loaded").is_none());
+    let kept = log.load(session(2)).await.expect("loaded").expect("a log");
+    assert_eq!(kept.records, append(2, "a", 0, 3).records);
+    let again = bed.copied(1).log().await;
+    assert_eq!(again.load(session(2)).await.expect("loaded").expect("a log").records, kept.records);
 }
 
 #[tokio::test]
@@ -162,5 +198,181 @@ async fn a_log_with_a_hole_is_an_error_and_not_a_shorter_log() {
     for damage in ["DELETE FROM entries WHERE idx = 4", "DELETE FROM entries WHERE idx = 2"] {
         alter(bed.folder.path(), damage);
         assert!(log.load(session(1)).await.is_err(), "{damage}");
+    }
+}
+
+#[tokio::test]
+async fn entries_are_filed_many_at_a_time_and_all_of_them_at_the_close() {
+    const LOGS: u64 = 20;
+    let bed = Bed::new(Synchronous::Normal);
+    let log = bed.log().await;
+    for of in 1..=LOGS {
+        log.append(append(of, "a", 0, 1)).await.expect("begun");
+    }
+    assert_eq!(count(bed.folder.path(), "journal"), 0, "a log begins in the file");
+    // Five times what the journal may hold.
+    for expected in 1..=260 {
+        for of in 1..=LOGS {
+            let mut more = append(of, "a", expected, 1);
+            more.records[0].payload = Bytes::from(vec![7; 8 << 10]);
+            log.append(more).await.expect("appended");
+        }
+        let pending = count(bed.folder.path(), "journal");
+        assert!(pending <= 1_025, "{pending} rows of over 8 KiB each");
+    }
+    let filed = count(bed.folder.path(), "entries");
+    assert!(filed > 0 && filed < 261 * 20, "{filed}");
+    log.close().await;
+    assert_eq!((count(bed.folder.path(), "journal"), count(bed.folder.path(), "entries")), (0, 261 * 20));
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_leaves_what_was_pending_as_it_was() {
+    let bed = Bed::new(Synchronous::Normal);
+    let log = bed.log().await;
+    log.append(append(1, "a", 0, 2)).await.expect("filed");
+    log.append(append(1, "a", 2, 2)).await.expect("pending");
+    for (table, lost) in [("journal", append(1, "a", 4, 1)), ("entries", append(1, "b", 4, 1))] {
+        alter(bed.folder.path(), &format!("ALTER TABLE {table} RENAME TO elsewhere"));
+        assert!(matches!(log.append(lost).await, Err(AppendError::Unavailable(_))), "{table}");
+        alter(bed.folder.path(), &format!("ALTER TABLE elsewhere RENAME TO {table}"));
+        assert_eq!(log.load(session(1)).await.expect("loaded").expect("a log").records, append(1, "a", 0, 4).records);
+    }
+    log.append(append(1, "a", 4, 1)).await.expect("goes on");
+    assert_eq!(bed.copied(1).log().await.load(session(1)).await.expect("loaded").expect("a log").records, append(1, "a", 0, 5).records);
+}
+
+#[tokio::test]
+async fn a_file_of_format_1_goes_on() {
+    let bed = Bed::new(Synchronous::Normal);
+    let file = Connection::open(bed.folder.path().join("sessions.db")).expect("made");
+    file.execute_batch(
+        "PRAGMA journal_mode = WAL;
+        CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+        CREATE TABLE entries (
+            session INTEGER NOT NULL, idx INTEGER NOT NULL, epoch TEXT NOT NULL, last_seq INTEGER NOT NULL, at INTEGER NOT NULL,
+            payload BLOB NOT NULL, PRIMARY KEY (session, idx)) WITHOUT ROWID;
+        CREATE TABLE heads (
+            session INTEGER PRIMARY KEY, epoch TEXT NOT NULL, epoch_start INTEGER NOT NULL, idx INTEGER NOT NULL, boot INTEGER NOT NULL,
+            base_seq INTEGER NOT NULL DEFAULT 0);
+        CREATE TABLE snapshots (session INTEGER PRIMARY KEY, epoch TEXT NOT NULL, idx INTEGER NOT NULL, payload BLOB NOT NULL);
+        INSERT INTO meta VALUES ('format', '1'), ('boot', '1'), ('boot_id', 'boot 1');
+        INSERT INTO entries VALUES (1, 1, 'a', 1, 1001, '1/a/1'), (1, 2, 'a', 2, 1002, '1/a/2');
+        INSERT INTO heads VALUES (1, 'a', 1, 2, 1, 0);
+        UPDATE entries SET payload = CAST(payload AS BLOB);",
+    )
+    .expect("as the version before wrote it");
+    file.close().expect("closed");
+    let log = bed.log().await;
+    log.append(append(1, "a", 2, 2)).await.expect("goes on");
+    let loaded = log.load(session(1)).await.expect("loaded").expect("a log");
+    assert_eq!((loaded.records, loaded.suspect), (append(1, "a", 0, 4).records, false));
+    log.close().await;
+    assert_eq!(count(bed.folder.path(), "entries"), 4);
+    // The version before would not see the journal.
+    let file = Connection::open(bed.folder.path().join("sessions.db")).expect("opened");
+    let format: String = file.query_one("SELECT value FROM meta WHERE key = 'format'", [], |row| row.get(0)).expect("a format");
+    assert_eq!(format, "2");
+}
+
+/// What a log must hold.
+#[derive(Default)]
+struct Model {
+    epoch: u64,
+    records: Vec<LogRecord>,
+    snapshot: u64,
+    trimmed: u64,
+}
+
+impl Model {
+    /// Something that can be appended.
+    fn next(&mut self, of: u64, dice: u64) -> Append {
+        let expected = self.records.len() as u64;
+        let turns = expected == 0 || dice.is_multiple_of(11);
+        self.epoch += u64::from(turns);
+        let name = format!("e{}", self.epoch);
+        let seq = if turns { 0 } else { self.records[self.records.len() - 1].last_seq.get() };
+        let mut more: Vec<_> = (1..=1 + dice % 3).map(|n| entry(of, &name, expected + n, seq + u32::try_from(n).expect("a seq"))).collect();
+        if dice.is_multiple_of(5) {
+            // Some are large, so that there is always something to file.
+            more[0].payload = Bytes::from(vec![u8::try_from(dice % 251).expect("a byte"); 15 << 10]);
+        }
+        self.records.extend(more.iter().cloned());
+        let last = self.records.len() as u64;
+        let snapshot =
+            dice.is_multiple_of(7).then(|| SnapshotRecord { index: last, epoch: epoch(&name), payload: Bytes::from_static(b"state") });
+        let trim_to = dice.is_multiple_of(14).then_some(last / 2);
+        self.snapshot = snapshot.as_ref().map_or(self.snapshot, |snapshot| snapshot.index);
+        self.trimmed = trim_to.map_or(self.trimmed, |to| self.trimmed.max(to));
+        Append { session: session(of), expected_index: expected, records: more, snapshot, trim_to }
+    }
+
+    /// After a death of the process the log may have an older snapshot, and more than it needs.
+    async fn take_back(&mut self, log: &EmbeddedLog, of: u64) {
+        let loaded = log.load(session(of)).await.expect("loaded").expect("a log");
+        let (snapshot, trimmed) = (loaded.snapshot.map_or(0, |s| s.index), loaded.retained.first().map_or(0, |r| r.index - 1));
+        assert!(snapshot <= self.snapshot);
+        (self.snapshot, self.trimmed) = (snapshot, self.trimmed.min(trimmed));
+    }
+
+    async fn check(&self, log: &EmbeddedLog, of: u64) {
+        let loaded = log.load(session(of)).await.expect("loaded").expect("a log");
+        let behind = |index: u64| self.records.iter().filter(move |record| record.index > index);
+        assert_eq!(loaded.snapshot.map_or(0, |snapshot| snapshot.index), self.snapshot);
+        assert!(loaded.records.iter().eq(behind(self.snapshot)), "log {of} behind {}", self.snapshot);
+        let name = epoch(&format!("e{}", self.epoch));
+        let held: Vec<_> = behind(self.trimmed).filter(|record| record.epoch == name).collect();
+        let retained = loaded.retained.iter().map(|r| (r.index, r.last_seq, r.at, r.size as usize));
+        assert!(retained.eq(held.iter().map(|r| (r.index, r.last_seq, r.at, r.payload.len()))), "log {of}");
+        if let Some(first) = held.first() {
+            let read = log.read(session(of), &name, first.last_seq, 1_000).await.expect("read");
+            assert!(read.iter().eq(held[1..].iter().copied()), "log {of}");
+            let page = log.read(session(of), &name, first.last_seq, 2).await.expect("read");
+            assert!(page.iter().eq(held[1..].iter().copied().take(2)), "log {of}");
+        }
+        assert!(log.read(session(of), &name, Seq::new(u32::MAX), 9).await.expect("read").is_empty());
+    }
+}
+
+/// A log like any other, through filings, ends of epochs, deletions and deaths of the process.
+#[tokio::test]
+async fn whatever_happens_to_it_a_log_holds_what_was_acknowledged() {
+    const LOGS: u64 = 12;
+    let mut bed = Bed::new(Synchronous::Normal);
+    let mut log = bed.log().await;
+    let mut models: HashMap<u64, Model> = HashMap::new();
+    let mut dice: u64 = 0x2545_f491_4f6c_dd1d;
+    for step in 0..1_000 {
+        // xorshift64
+        dice ^= dice << 13;
+        dice ^= dice >> 7;
+        dice ^= dice << 17;
+        let of = 1 + dice % LOGS;
+        match (dice >> 32) % 200 {
+            0..3 => {
+                models.remove(&of);
+                log.delete(session(of)).await.expect("deleted");
+            }
+            3..8 => {
+                bed = bed.killed().await;
+                log = bed.log().await;
+                for (of, model) in &mut models {
+                    model.take_back(&log, *of).await;
+                    model.check(&log, *of).await;
+                }
+            }
+            8..10 => {
+                log.close().await;
+                log = bed.log().await;
+            }
+            _ => log.append(models.entry(of).or_default().next(of, dice >> 40)).await.expect("appended"),
+        }
+        match models.get(&of) {
+            Some(model) => model.check(&log, of).await,
+            None => assert!(log.load(session(of)).await.expect("loaded").is_none(), "step {step}"),
+        }
+        let mut listed: Vec<_> = models.keys().copied().map(session).collect();
+        listed.sort_unstable();
+        assert_eq!(log.sessions().await.expect("listed"), listed, "step {step}");
     }
 }

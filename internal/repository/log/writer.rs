@@ -22,6 +22,9 @@ pub(super) const GROUP_ENTRIES: usize = 512;
 /// A group is full with this many bytes of payloads: a commit of it stays in the tens of milliseconds on a slow disk.
 const GROUP_BYTES: usize = 4 << 20;
 
+/// A group waits for so many rounds of the other tasks at most: a round is short, but under load there is always another one.
+const ROUNDS: usize = 8;
+
 /// What the writer is asked for.
 #[derive(Debug)]
 pub(super) enum Request {
@@ -116,8 +119,15 @@ impl Writer {
 
     /// The first append and all that wait behind it, up to something that is no append.
     async fn gather(&mut self, append: Append, answer: oneshot::Sender<Result<(), AppendError>>) -> (Group, Option<Request>) {
-        // Tasks that were woken by the same event (the last commit, a broadcast) get to ask before this group is closed.
-        tokio::task::yield_now().await;
+        // Tasks that are about to ask (woken by the last commit, by a socket) get to do so before this group is closed, as long as any do.
+        let mut waiting = 0;
+        for _ in 0..ROUNDS {
+            tokio::task::yield_now().await;
+            if self.requests.len() == waiting {
+                break;
+            }
+            waiting = self.requests.len();
+        }
         #[allow(clippy::cast_precision_loss, reason = "a gauge is a float, and the queue is short")]
         gauge!("session_log_queue_depth").set(self.requests.len() as f64);
         let mut group = Group::default();
@@ -132,10 +142,10 @@ impl Writer {
         (group, None)
     }
 
-    /// Commits a group and answers everybody in it.
+    /// Commits a group and answers everybody in it; what may take longer comes after that.
     async fn commit(&self, ledger: Ledger, group: Group) -> Result<Ledger, JoinError> {
         let Group { appends, answers, .. } = group;
-        let (ledger, outcome) = at_the_file(ledger, move |ledger| ledger.commit(&appends)).await?;
+        let (ledger, outcome) = at_the_file(ledger, move |ledger| ledger.commit(appends)).await?;
         self.committing.store(outcome.is_ok(), Ordering::Relaxed);
         match outcome {
             Ok(verdicts) => {
@@ -157,6 +167,10 @@ impl Writer {
                 }
             }
         }
+        if !ledger.wants_last_step() {
+            return Ok(ledger);
+        }
+        let (ledger, ()) = at_the_file(ledger, Ledger::take_last_step).await?;
         Ok(ledger)
     }
 }
