@@ -19,17 +19,14 @@ use tracing_subscriber::{
     Layer,
     field::RecordFields,
     filter::Targets,
-    fmt::{
-        FormatFields, MakeWriter,
-        format::{DefaultFields, Writer},
-    },
+    fmt::{FormatFields, MakeWriter, format::Writer},
     layer::SubscriberExt,
     registry::LookupSpan,
     util::SubscriberInitExt,
 };
 
 use crate::config::{Log, LogFormat, LogRotation};
-use crate::span_fields::SpanFields;
+use crate::fields::{JsonFields, TextFields};
 
 /// Keeps the log file's writer alive. Dropping it writes out what is still queued: it is dropped last in `main`.
 #[must_use = "the log file is written for as long as this lives"]
@@ -82,7 +79,7 @@ where
             (Some(layer(config.format, writer, false, FileFields::default())), Some(guard))
         }
     };
-    let stderr = layer(config.format, stderr, colours, DefaultFields::new());
+    let stderr = layer(config.format, stderr, colours, TextFields::default());
     let subscriber = tracing_subscriber::registry().with(filter).with(stderr).with(file);
     Ok((subscriber, LogGuard { _writer: guard }))
 }
@@ -96,14 +93,14 @@ where
     let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours);
     match format {
         LogFormat::Pretty => layer.fmt_fields(fields).boxed(),
-        LogFormat::Json => layer.json().flatten_event(true).with_current_span(true).with_span_list(false).fmt_fields(SpanFields).boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).with_current_span(true).with_span_list(false).fmt_fields(JsonFields).boxed(),
     }
 }
 
 /// The fields of spans as the file shows them. A type of its own, because layers share what they have formatted by the type
 /// that did it, and the terminal's colours have no place in the file.
 #[derive(Debug, Default)]
-struct FileFields(DefaultFields);
+struct FileFields(TextFields);
 
 impl<'w> FormatFields<'w> for FileFields {
     fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> fmt::Result {

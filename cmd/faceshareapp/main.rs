@@ -3,9 +3,9 @@
 mod app;
 mod cli;
 mod config;
+mod fields;
 mod logging;
 mod rotation;
-mod span_fields;
 mod wiring;
 
 use std::{

@@ -6,6 +6,7 @@
 pub mod e;
 pub mod extract;
 pub mod httpcontroller;
+pub mod json;
 pub mod links;
 pub mod middleware;
 pub mod openapi;

@@ -1,8 +1,8 @@
 //! How ids, times and durations are written in JSON.
 
 use faceshare_biz::domain::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use std::fmt::Display;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -12,16 +12,30 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct IdText<T>(pub T);
 
-impl<T: Display> Serialize for IdText<T> {
+impl<T: Copy + Into<u64>> Serialize for IdText<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
+        serializer.serialize_str(itoa::Buffer::new().format(self.0.into()))
     }
 }
 
 impl<'de, T: FromStr> Deserialize<'de> for IdText<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map(Self).map_err(|_| de::Error::custom("is not an id: a decimal number in a string is expected"))
+        deserializer.deserialize_str(IdVisitor(PhantomData))
+    }
+}
+
+/// Reads the digits where they stand.
+struct IdVisitor<T>(PhantomData<T>);
+
+impl<T: FromStr> de::Visitor<'_> for IdVisitor<T> {
+    type Value = IdText<T>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<IdText<T>, E> {
+        text.parse().map(IdText).map_err(|_| E::custom("is not an id: a decimal number in a string is expected"))
     }
 }
 
@@ -32,18 +46,29 @@ pub(crate) struct TimeText(pub Timestamp);
 
 impl Serialize for TimeText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let at =
-            OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0.as_millis()) * 1_000_000).map_err(serde::ser::Error::custom)?;
-        serializer.collect_str(&format_args!(
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-            at.year(),
-            u8::from(at.month()),
-            at.day(),
-            at.hour(),
-            at.minute(),
-            at.second(),
-            at.millisecond()
-        ))
+        let (seconds, millis) = (self.0.as_millis().div_euclid(1_000), self.0.as_millis().rem_euclid(1_000));
+        let at = OffsetDateTime::from_unix_timestamp(seconds).map_err(ser::Error::custom)?;
+        let year = u16::try_from(at.year()).map_err(ser::Error::custom)?;
+        // Digit by digit: most answers hold a time, and formatting took longer than all else in them.
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        put(&mut text[0..4], year);
+        put(&mut text[5..7], u8::from(at.month()).into());
+        put(&mut text[8..10], at.day().into());
+        put(&mut text[11..13], at.hour().into());
+        put(&mut text[14..16], at.minute().into());
+        put(&mut text[17..19], at.second().into());
+        // A remainder of a thousand: nothing is cut off.
+        put(&mut text[20..23], millis as u16);
+        serializer.serialize_str(str::from_utf8(&text).map_err(ser::Error::custom)?)
+    }
+}
+
+/// The last digits of a number, as many as there are places.
+fn put(places: &mut [u8], mut number: u16) {
+    for place in places.iter_mut().rev() {
+        // Below ten: nothing is cut off.
+        *place = b'0' + (number % 10) as u8;
+        number /= 10;
     }
 }
 
@@ -110,6 +135,11 @@ mod tests {
         let text = |ms| serde_json::to_value(TimeText(Timestamp::from_millis(ms))).expect("serialises");
         assert_eq!(text(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(text(1_700_000_000_007), "2023-11-14T22:13:20.007Z");
+        assert_eq!(text(-1), "1969-12-31T23:59:59.999Z");
+        assert_eq!(text(253_402_300_799_999), "9999-12-31T23:59:59.999Z");
+        for far in [253_402_300_800_000, i64::MIN, i64::MAX, -62_167_219_200_001] {
+            assert!(serde_json::to_value(TimeText(Timestamp::from_millis(far))).is_err(), "{far}");
+        }
     }
 
     #[test]

@@ -107,7 +107,8 @@ where
             }
             // A client that has begun a request and does not go on with it is not waited for.
             () = tokio::time::sleep(UNFINISHED), if leaving && is_idle(&busy) => if is_idle(&busy) { return },
-            () = lifecycle.hard.cancelled() => return,
+            // It never comes before the soft end: until that one does, nobody looks out for this one.
+            () = lifecycle.hard.cancelled(), if leaving => return,
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Who may see a session, and who may change it.
 
 use super::FaceSessions;
-use crate::instruction::{Glance, Standing};
+use crate::instruction::{Glance, Shown, Standing};
 use faceshare_biz::domain::account::Caller;
-use faceshare_biz::domain::facesession::{FaceSession, Status};
+use faceshare_biz::domain::facesession::Status;
 use faceshare_biz::domain::{SessionId, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
 use faceshare_exec::Access;
+use std::sync::Arc;
 
 /// A session, and what the caller is in it.
 #[derive(Debug)]
@@ -14,7 +15,7 @@ pub(super) struct Seen {
     /// What the caller is.
     pub(super) access: Access,
     /// The session, as it is committed.
-    pub(super) session: FaceSession,
+    pub(super) session: Arc<Shown>,
 }
 
 impl Seen {
@@ -59,7 +60,7 @@ impl FaceSessions {
     }
 
     /// A session that the caller may change.
-    pub(super) async fn hosted(&self, caller: Caller, id: SessionId) -> Result<FaceSession> {
+    pub(super) async fn hosted(&self, caller: Caller, id: SessionId) -> Result<Arc<Shown>> {
         Ok(self.seen(caller, id).await?.while_it_goes_on()?.by_its_host()?.session)
     }
 }

@@ -1,17 +1,18 @@
 //! `get`: a session, to its people.
 
 use super::FaceSessions;
+use crate::instruction::Shown;
 use faceshare_biz::Result;
 use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::account::Caller;
-use faceshare_biz::domain::facesession::FaceSession;
+use std::sync::Arc;
 
 impl FaceSessions {
     /// The session as it is now, or as it was at its end.
     ///
     /// # Errors
     /// `NOT_FOUND` to all but its people.
-    pub async fn get(&self, caller: Caller, id: SessionId) -> Result<FaceSession> {
+    pub async fn get(&self, caller: Caller, id: SessionId) -> Result<Arc<Shown>> {
         Ok(self.seen(caller, id).await?.session)
     }
 }

@@ -17,7 +17,7 @@ impl FaceSessions {
         let session = self.hosted(caller, id).await?;
         let patch = self.check_patch(&input)?;
         if patch == Patch::default() {
-            return Ok(session);
+            return Ok(FaceSession::clone(&session));
         }
         let session = self.deps.sessions.propose(id, Input::Patch { by: caller.account, patch }).await?;
         self.deps.projector.flush(id).await;

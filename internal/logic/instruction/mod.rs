@@ -26,7 +26,7 @@ mod tests;
 mod window;
 
 pub use revoked::close_revoked;
-pub use session::{Connected, Glance, Missed, Opening, SessionHandle, Standing};
+pub use session::{Connected, Glance, Missed, Opening, SessionHandle, Shown, Standing};
 pub use sessions::{SessionDeps, SessionObserver, Sessions};
 pub use settings::{ResumeBounds, StreamSettings};
 

@@ -1,11 +1,13 @@
 //! Ids in the path. What is no id names nothing: `NOT_FOUND`.
 
 use crate::e::HttpError;
-use axum::extract::{FromRequestParts, RawPathParams};
+use crate::text::IdText;
+use axum::extract::{FromRequestParts, Path};
 use faceshare_biz::Error;
 use faceshare_biz::domain::{KnockId, MemberId, SessionId};
 use http::request::Parts;
-use std::str::FromStr;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// `{id}`: a face session.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +35,8 @@ impl<S: Send + Sync> FromRequestParts<S> for SessionPath {
     type Rejection = HttpError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(param(&params(parts, state).await?, "id")?))
+        let IdText(session) = params(parts, state).await?;
+        Ok(Self(session))
     }
 }
 
@@ -41,8 +44,14 @@ impl<S: Send + Sync> FromRequestParts<S> for MemberPath {
     type Rejection = HttpError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let params = params(parts, state).await?;
-        Ok(Self { session: param(&params, "id")?, member: param(&params, "memberId")? })
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Params {
+            id: IdText<SessionId>,
+            member_id: IdText<MemberId>,
+        }
+        let Params { id, member_id } = params(parts, state).await?;
+        Ok(Self { session: id.0, member: member_id.0 })
     }
 }
 
@@ -50,15 +59,18 @@ impl<S: Send + Sync> FromRequestParts<S> for KnockPath {
     type Rejection = HttpError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let params = params(parts, state).await?;
-        Ok(Self { session: param(&params, "id")?, knock: param(&params, "knockId")? })
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Params {
+            id: IdText<SessionId>,
+            knock_id: IdText<KnockId>,
+        }
+        let Params { id, knock_id } = params(parts, state).await?;
+        Ok(Self { session: id.0, knock: knock_id.0 })
     }
 }
 
-async fn params<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<RawPathParams, Error> {
-    RawPathParams::from_request_parts(parts, state).await.map_err(|_| Error::not_found())
-}
-
-fn param<T: FromStr>(params: &RawPathParams, name: &str) -> Result<T, Error> {
-    params.iter().find(|(key, _)| *key == name).and_then(|(_, value)| value.parse().ok()).ok_or_else(Error::not_found)
+async fn params<S: Send + Sync, T: DeserializeOwned + Send>(parts: &mut Parts, state: &S) -> Result<T, Error> {
+    let Path(params) = Path::from_request_parts(parts, state).await.map_err(|_| Error::not_found())?;
+    Ok(params)
 }

@@ -1,13 +1,16 @@
 //! What a request must pass before it is looked at: its address' rate, the size of its headers, and then the time it may take.
 
+use super::deadline::{self, Bounded};
 use super::idempotency::Once;
 use super::rate::{self, AddressLimits};
-use super::{Answering, deadline, headers};
+use super::{Answering, headers};
 use crate::e::HttpError;
 use crate::unreadable::Unreadable;
+use axum::body::HttpBody as _;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::response::{IntoResponse, Response};
 use faceshare_biz::Error;
+use futures_util::future::{Either, Ready, ready};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -65,6 +68,9 @@ pub struct Guarded<S> {
     inner: S,
 }
 
+/// An answer on its way: a refusal, or what the inner service says in time.
+pub type Guarding<F> = Either<Ready<Result<Response, Infallible>>, Bounded<Either<Answering, F>>>;
+
 impl<S> Service<Request> for Guarded<S>
 where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
@@ -72,21 +78,25 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Answering;
+    type Future = Guarding<S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request) -> Answering {
+    fn call(&mut self, mut request: Request) -> Guarding<S::Future> {
         if let Err(error) = self.limits.check(&request) {
-            return Box::pin(std::future::ready(Ok(HttpError(error).into_response())));
+            return Either::Left(ready(Ok(HttpError(error).into_response())));
         }
-        DefaultBodyLimit::max(self.limits.body).apply(&mut request);
+        // Of nothing there is nothing to limit.
+        if !request.body().is_end_stream() {
+            DefaultBodyLimit::max(self.limits.body).apply(&mut request);
+        }
         let timeout = deadline::of(self.limits.timeout, request.uri().path());
-        if let Some(once) = self.limits.once.as_ref().filter(|once| once.concerns(&request)) {
-            return Box::pin(deadline::enforce(timeout, once.clone().run(request, self.inner.clone())));
-        }
-        Box::pin(deadline::enforce(timeout, self.inner.call(request)))
+        let answer = match self.limits.once.as_ref().filter(|once| once.concerns(&request)) {
+            Some(once) => Either::Left(Box::pin(once.clone().run(request, self.inner.clone())) as Answering),
+            None => Either::Right(self.inner.call(request)),
+        };
+        Either::Right(Bounded::new(timeout, answer))
     }
 }

@@ -3,7 +3,7 @@
 use axum::extract::Request;
 use faceshare_biz::{Error, ErrorCode};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use std::time::Duration;
 
 /// `HEADERS_TOO_LARGE` for more bytes than this in the path and the headers' names and values. The listener's own limit lies higher, so that
@@ -17,6 +17,14 @@ pub(crate) fn check(max: usize, request: &Request) -> Result<(), Error> {
     Ok(())
 }
 
+/// What every answer has unless it says otherwise.
+const DEFAULTS: [(HeaderName, HeaderValue); 4] = [
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+];
+
 /// For so long browsers come over TLS alone. Not for subdomains: they may be somebody else's.
 pub(crate) fn strict_transport(max_age: Duration) -> HeaderValue {
     HeaderValue::try_from(format!("max-age={}", max_age.as_secs())).expect("invariant: digits make a header value")
@@ -28,12 +36,8 @@ pub(crate) fn secure(headers: &mut HeaderMap, strict: Option<&HeaderValue>) {
     if let Some(strict) = strict {
         headers.insert(STRICT_TRANSPORT_SECURITY, strict.clone());
     }
-    default(headers, CACHE_CONTROL, "no-store");
-    default(headers, CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
-    default(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
-    default(headers, REFERRER_POLICY, "no-referrer");
-}
-
-fn default(headers: &mut HeaderMap, name: http::HeaderName, value: &'static str) {
-    headers.entry(name).or_insert(HeaderValue::from_static(value));
+    headers.reserve(DEFAULTS.len() + 1);
+    for (name, value) in DEFAULTS {
+        headers.entry(name).or_insert(value);
+    }
 }

@@ -53,8 +53,8 @@ pub struct Once {
 impl Once {
     /// Whether the request names itself and could change something.
     pub(crate) fn concerns(&self, request: &Request) -> bool {
-        request.headers().contains_key(IDEMPOTENCY_KEY)
-            && !request.method().is_safe()
+        !request.method().is_safe()
+            && request.headers().contains_key(IDEMPOTENCY_KEY)
             && request.uri().path() != WAIT_PATH
             // There the cookie says who calls, whatever else comes with it.
             && !request.uri().path().starts_with(classic::PREFIX)

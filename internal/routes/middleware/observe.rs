@@ -3,8 +3,7 @@
 //! What is recorded of a request is its method, the route it matched, its status and its time. Never the path itself, the query, a body or a
 //! header's value: tokens, codes and invites travel there. What went well is logged at `debug`: the metrics count it.
 
-use super::Answering;
-use super::ledger::Ledger;
+use super::ledger::{InFlight, Ledger};
 use super::rate::ClientAddress;
 use super::request_id::{RequestId, X_REQUEST_ID};
 use super::trace_context::TraceContext;
@@ -14,25 +13,32 @@ use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::response::Response;
 use faceshare_biz::Error;
 use faceshare_biz::domain::port::IdGenerator;
-use futures_util::FutureExt as _;
 use http::{HeaderValue, Method};
 use network::TrustedProxies;
+use pin_project_lite::pin_project;
 use std::convert::Infallible;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tower::{Layer, Service};
-use tracing::{Instrument, Span};
+use tracing::Span;
 
 /// What naming a request takes; the layer that does it.
 #[derive(Clone)]
 pub struct Observer {
-    ids: Arc<dyn IdGenerator>,
-    proxies: Arc<TrustedProxies>,
-    ledger: Arc<Ledger>,
+    desk: Arc<Desk>,
     strict_transport: Option<HeaderValue>,
+}
+
+/// What all requests of a listener share.
+struct Desk {
+    ids: Arc<dyn IdGenerator>,
+    proxies: TrustedProxies,
+    ledger: Ledger,
 }
 
 impl Observer {
@@ -40,7 +46,7 @@ impl Observer {
     /// recorder is installed.
     #[must_use]
     pub fn new(ids: Arc<dyn IdGenerator>, proxies: TrustedProxies) -> Self {
-        Self { ids, proxies: Arc::new(proxies), ledger: Arc::new(Ledger::new()), strict_transport: None }
+        Self { desk: Arc::new(Desk { ids, proxies, ledger: Ledger::new() }), strict_transport: None }
     }
 
     /// The same for a listener over TLS, to which browsers shall come over TLS alone for so long; zero: nothing is said about it.
@@ -52,7 +58,7 @@ impl Observer {
     /// Where a request comes from, as far as that can be trusted.
     fn client(&self, request: &Request) -> Option<IpAddr> {
         let ConnectInfo(peer) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
-        Some(network::resolve(peer.ip(), request.headers(), &self.proxies))
+        Some(network::resolve(peer.ip(), request.headers(), &self.desk.proxies))
     }
 }
 
@@ -74,49 +80,88 @@ pub struct Observed<S> {
 impl<S> Service<Request> for Observed<S>
 where
     S: Service<Request, Response = Response, Error = Infallible>,
-    S::Future: Send + 'static,
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Answering;
+    type Future = Observing<S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request) -> Answering {
+    fn call(&mut self, mut request: Request) -> Observing<S::Future> {
         let started = Instant::now();
         let observer = self.observer.clone();
-        let id = RequestId::of(request.headers(), || observer.ids.next_id());
+        let id = RequestId::of(request.headers(), || observer.desk.ids.next_id());
         let labels = Labels::of(&request);
         let client = observer.client(&request);
         let span = span(&request, &id, &labels, client);
-        if let Some(client) = client {
-            request.extensions_mut().insert(ClientAddress(client));
+        if let Some(client) = client.map(ClientAddress).filter(|client| ClientAddress::of(request.extensions()) != Some(*client)) {
+            request.extensions_mut().insert(client);
         }
-        let in_flight = observer.ledger.enter();
-        let answer = self.inner.call(request);
-        Box::pin(async move {
-            // A panic is answered and logged like any other failure.
-            let outcome = AssertUnwindSafe(answer).catch_unwind().instrument(span.clone()).await;
-            drop(in_flight);
-            let response = match outcome {
-                Ok(Ok(response)) => response,
-                Ok(Err(never)) => match never {},
-                Err(panic) => panic_response(panic),
-            };
-            Ok(span.in_scope(|| observer.conclude(response, &labels, &id, started)))
-        })
+        let in_flight = observer.desk.ledger.enter();
+        let answer = Some(self.inner.call(request));
+        Observing { answer, span, seen: Some(Seen { observer, labels, id, started, in_flight }) }
     }
 }
 
-impl Observer {
-    fn conclude(&self, response: Response, labels: &Labels, id: &RequestId, started: Instant) -> Response {
-        let mut response = finish(response, id);
-        headers::secure(response.headers_mut(), self.strict_transport.as_ref());
-        response.headers_mut().insert(X_REQUEST_ID, id.as_header().clone());
+pin_project! {
+    /// An answer on its way, under the id of its request. What it does, its end included, happens in the request's span.
+    pub struct Observing<F> {
+        #[pin]
+        answer: Option<F>,
+        span: Span,
+        seen: Option<Seen>,
+    }
+
+    impl<F> PinnedDrop for Observing<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.answer.is_some() {
+                this.span.in_scope(|| this.answer.set(None));
+            }
+        }
+    }
+}
+
+impl<F: Future<Output = Result<Response, Infallible>>> Future for Observing<F> {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let _entered = this.span.enter();
+        let answer = this.answer.as_mut().as_pin_mut().expect("invariant: nobody asks again for what was answered");
+        // A panic is answered and logged like any other failure.
+        let response = match catch_unwind(AssertUnwindSafe(|| answer.poll(context))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(response))) => response,
+            Ok(Poll::Ready(Err(never))) => match never {},
+            Err(panic) => panic_response(panic),
+        };
+        this.answer.set(None);
+        let seen = this.seen.take().expect("invariant: it is there until the answer is");
+        Poll::Ready(Ok(seen.conclude(response)))
+    }
+}
+
+/// A request, as far as its answer has to do with it.
+struct Seen {
+    observer: Observer,
+    labels: Labels,
+    id: RequestId,
+    started: Instant,
+    in_flight: InFlight,
+}
+
+impl Seen {
+    fn conclude(self, response: Response) -> Response {
+        let Self { observer, labels, id, started, in_flight } = self;
+        drop(in_flight);
+        let mut response = finish(response, &id);
+        headers::secure(response.headers_mut(), observer.strict_transport.as_ref());
+        response.headers_mut().insert(X_REQUEST_ID, id.into_header());
         let took = started.elapsed();
-        self.ledger.record(labels, response.status(), took);
+        observer.desk.ledger.record(&labels, response.status(), took);
         log(&response, took);
         response
     }
@@ -161,10 +206,26 @@ fn span(request: &Request, id: &RequestId, labels: &Labels, client: Option<IpAdd
         request_id = id.as_str(),
         method = labels.method,
         route = labels.route(),
-        client = client.map(tracing::field::display),
+        client = client.map(|client| tracing::field::display(Plainly(client))),
         trace_id = trace.map(|t| t.trace_id),
         parent_id = trace.map(|t| t.parent_id)
     )
+}
+
+/// An address as its `Display` has it. That of IPv4 goes through the formatting machinery for each of its numbers.
+struct Plainly(IpAddr);
+
+impl fmt::Display for Plainly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let IpAddr::V4(address) = self.0 else { return self.0.fmt(f) };
+        let [first, rest @ ..] = address.octets();
+        f.write_str(itoa::Buffer::new().format(first))?;
+        for octet in rest {
+            f.write_str(".")?;
+            f.write_str(itoa::Buffer::new().format(octet))?;
+        }
+        Ok(())
+    }
 }
 
 /// Writes the document of an error response, whoever made it.
@@ -198,5 +259,19 @@ fn log(response: &Response, took: Duration) {
         tracing::info!(status = status.as_u16(), latency_ms, "answered");
     } else {
         tracing::debug!(status = status.as_u16(), latency_ms, "answered");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Plainly;
+    use std::net::IpAddr;
+
+    #[test]
+    fn an_address_reads_as_ever() {
+        for text in ["127.0.0.1", "255.255.255.255", "0.0.0.0", "10.20.3.100", "::1", "2001:db8::7", "::ffff:1.2.3.4"] {
+            let address: IpAddr = text.parse().expect("an address");
+            assert_eq!(Plainly(address).to_string(), address.to_string());
+        }
     }
 }

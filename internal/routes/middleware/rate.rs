@@ -1,13 +1,13 @@
 //! How much one address, and one account, may ask for.
 
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use faceshare_biz::domain::AccountId;
 use faceshare_biz::{Error, ErrorCode};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use http::Method;
+use http::{Extensions, Method};
 use std::hash::{BuildHasher, Hash, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -18,9 +18,17 @@ const SIGN_UP_CLASSIC: &str = "/api/entrytask/user/signup";
 /// Whoever has one address of IPv6 has all that share its first 64 bits.
 const IPV6_HOST: u128 = u64::MAX as u128;
 
-/// Where a request comes from, as far as that can be trusted; a request extension.
+/// Where a request comes from, as far as that can be trusted; an extension of requests that come by a proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
+
+impl ClientAddress {
+    /// As a proxy of ours says, where one stands between; else whoever is at the other end of the connection.
+    pub(crate) fn of(extensions: &Extensions) -> Option<Self> {
+        let peer = || extensions.get().map(|ConnectInfo(peer): &ConnectInfo<SocketAddr>| Self(peer.ip().to_canonical()));
+        extensions.get().copied().or_else(peer)
+    }
+}
 
 /// How often one address may do what; 0: any number of times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -104,7 +112,7 @@ impl Limit {
 
 /// `RATE_LIMITED` for requests over the rate of their address. Who asks whether the server is well is always told.
 pub(crate) fn check(limits: &AddressLimits, request: &Request) -> Result<(), Error> {
-    let Some(ClientAddress(address)) = request.extensions().get().copied() else { return Ok(()) };
+    let Some(ClientAddress(address)) = ClientAddress::of(request.extensions()) else { return Ok(()) };
     let (host, path) = (host(address), request.uri().path());
     if let Some(limit) = &limits.requests
         && !matches!(path, "/healthz" | "/readyz")
@@ -134,15 +142,25 @@ fn host(address: IpAddr) -> IpAddr {
 mod tests {
     use super::{AccountLimits, AddressLimits, AddressRates, ClientAddress, check};
     use axum::body::Body;
-    use axum::extract::Request;
+    use axum::extract::{ConnectInfo, Request};
     use faceshare_biz::ErrorCode;
     use faceshare_biz::domain::AccountId;
-    use std::net::IpAddr;
+    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
     fn request(method: &str, path: &str, address: [u8; 4]) -> Request {
         let mut request = Request::builder().method(method).uri(path).body(Body::empty()).expect("a request");
         request.extensions_mut().insert(ClientAddress(IpAddr::from(address)));
         request
+    }
+
+    #[test]
+    fn without_a_proxy_it_is_the_peer_in_canonical_form() {
+        let mut request = Request::new(Body::empty());
+        assert_eq!(ClientAddress::of(request.extensions()), None);
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from((Ipv4Addr::LOCALHOST.to_ipv6_mapped(), 7))));
+        assert_eq!(ClientAddress::of(request.extensions()), Some(ClientAddress(Ipv4Addr::LOCALHOST.into())));
+        request.extensions_mut().insert(ClientAddress(Ipv4Addr::BROADCAST.into()));
+        assert_eq!(ClientAddress::of(request.extensions()), Some(ClientAddress(Ipv4Addr::BROADCAST.into())));
     }
 
     #[test]

@@ -24,8 +24,8 @@ impl RequestId {
 
     /// The header's value.
     #[must_use]
-    pub const fn as_header(&self) -> &HeaderValue {
-        &self.0
+    pub fn into_header(self) -> HeaderValue {
+        self.0
     }
 }
 

@@ -1,6 +1,8 @@
 //! `traceparent` (W3C Trace Context): which larger trace a request belongs to.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What a `traceparent` of a known form says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +17,7 @@ impl<'a> TraceContext<'a> {
     /// Reads the header; `None` when it is not there or not well-formed, which is never an error.
     #[must_use]
     pub fn of(headers: &'a HeaderMap) -> Option<Self> {
-        let mut fields = headers.get("traceparent")?.to_str().ok()?.split('-');
+        let mut fields = headers.get(TRACEPARENT)?.to_str().ok()?.split('-');
         let (version, trace_id, parent_id, flags) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
         let last = fields.next().is_none();
         let known = is_hex(version, 2) && version != "ff" && is_hex(flags, 2) && (last || version != "00");

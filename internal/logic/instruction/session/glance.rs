@@ -4,20 +4,49 @@
 //! it away before it applies the next entry; so a reader is never ahead of the log, and never behind what anybody has been told. A session
 //! in which much happens keeps nothing, and is asked as ever.
 
+use bytes::Bytes;
 use faceshare_biz::domain::facesession::FaceSession;
 use faceshare_biz::domain::{MemberId, Timestamp};
 use faceshare_exec::{Access, State};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Strangers whose answer is remembered, too, are bounded by this; when it is reached, the next reading starts anew.
 const STANDINGS: usize = 16_384;
+
+/// A session as it is committed, and how it reads: it reads the same to everybody who may see it, so whoever shows it first writes it down
+/// for the others, and what is written goes when the session changes.
+#[derive(Debug)]
+pub struct Shown {
+    session: FaceSession,
+    text: OnceLock<Bytes>,
+}
+
+impl Shown {
+    const fn new(session: FaceSession) -> Self {
+        Self { session, text: OnceLock::new() }
+    }
+
+    /// How it reads, as `write` has it. There is one way to write it.
+    pub fn text(&self, write: impl FnOnce(&FaceSession) -> Bytes) -> Bytes {
+        self.text.get_or_init(|| write(&self.session)).clone()
+    }
+}
+
+impl Deref for Shown {
+    type Target = FaceSession;
+
+    fn deref(&self) -> &FaceSession {
+        &self.session
+    }
+}
 
 /// A session, and what somebody is in it.
 #[derive(Debug, Clone)]
 pub struct Glance {
     /// The session.
-    pub session: FaceSession,
+    pub session: Arc<Shown>,
     /// What they are.
     pub standing: Standing,
 }
@@ -35,7 +64,7 @@ impl Glance {
     /// At this state.
     pub(crate) fn of(state: &State, who: MemberId) -> Self {
         let standing = Standing { access: state.access(who), seat_expires_at: state.seat_expires_at(who) };
-        Self { session: state.face_session(), standing }
+        Self { session: Arc::new(Shown::new(state.face_session())), standing }
     }
 }
 
@@ -45,7 +74,7 @@ pub(crate) struct Glances(Arc<Mutex<Option<Seen>>>);
 
 #[derive(Debug)]
 struct Seen {
-    session: FaceSession,
+    session: Arc<Shown>,
     standings: HashMap<MemberId, Standing>,
 }
 

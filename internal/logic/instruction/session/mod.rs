@@ -23,7 +23,7 @@ mod turns;
 pub(crate) use actor::{Actor, ActorDeps};
 pub use connect::{Connected, Missed, Opening};
 pub(crate) use glance::Glances;
-pub use glance::{Glance, Standing};
+pub use glance::{Glance, Shown, Standing};
 pub use handle::SessionHandle;
 pub(crate) use load::{Recovered, load};
 pub(crate) use run::{MAILBOX, Runner};

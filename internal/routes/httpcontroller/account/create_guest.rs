@@ -3,9 +3,9 @@
 use super::TokensAnswer;
 use crate::e::HttpError;
 use crate::extract::ValidJson;
+use crate::json::Json;
 use crate::openapi::BodyProblems;
 use crate::schemas;
-use axum::Json;
 use axum::extract::State;
 use faceshare_biz::domain::port::Clock;
 use faceshare_logic::account::Accounts;

@@ -3,8 +3,8 @@
 use super::AccountAnswer;
 use crate::e::HttpError;
 use crate::extract::Authenticated;
+use crate::json::Json;
 use crate::openapi::AuthProblems;
-use axum::Json;
 use axum::extract::State;
 use faceshare_logic::account::Accounts;
 use std::sync::Arc;

@@ -3,8 +3,8 @@
 use super::AccountAnswer;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, ValidJson};
+use crate::json::Json;
 use crate::openapi::{AuthProblems, BodyProblems};
-use axum::Json;
 use axum::extract::State;
 use faceshare_logic::account::Accounts;
 use serde::Deserialize;

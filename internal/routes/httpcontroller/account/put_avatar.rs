@@ -3,8 +3,8 @@
 use super::{AccountAnswer, PictureFile};
 use crate::e::HttpError;
 use crate::extract::{Authenticated, ClientSite, body};
+use crate::json::Json;
 use crate::openapi::{AuthProblems, Busy, UploadProblems};
-use axum::Json;
 use axum::extract::{Request, State};
 use faceshare_biz::{Error, ErrorCode};
 use faceshare_logic::account::Accounts;

@@ -3,8 +3,8 @@
 use super::TokensAnswer;
 use crate::e::HttpError;
 use crate::extract::ValidJson;
+use crate::json::Json;
 use crate::openapi::{AuthProblems, BodyProblems};
-use axum::Json;
 use axum::extract::State;
 use faceshare_biz::domain::port::Clock;
 use faceshare_logic::account::Accounts;

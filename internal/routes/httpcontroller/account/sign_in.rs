@@ -3,8 +3,8 @@
 use super::TokensAnswer;
 use crate::e::HttpError;
 use crate::extract::{ClientSite, ValidJson};
+use crate::json::Json;
 use crate::openapi::{BodyProblems, Busy, PasswordProblems};
-use axum::Json;
 use axum::extract::State;
 use faceshare_biz::domain::account::Password;
 use faceshare_biz::domain::port::Clock;

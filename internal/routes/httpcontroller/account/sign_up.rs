@@ -3,8 +3,8 @@
 use super::AccountAnswer;
 use crate::e::HttpError;
 use crate::extract::{ClientSite, MaybeAuthenticated, ValidJson};
+use crate::json::Json;
 use crate::openapi::{AuthProblems, BodyProblems, Busy, TakenProblems};
-use axum::Json;
 use axum::extract::State;
 use faceshare_biz::domain::account::Password;
 use faceshare_logic::account::{Accounts, NewAccount, SignUpRules};

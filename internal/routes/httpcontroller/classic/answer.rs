@@ -1,7 +1,7 @@
 //! Answers: always 200, with a code in them.
 
 use crate::e::http::whole_seconds;
-use axum::Json;
+use crate::json::Json;
 use axum::response::{IntoResponse, Response};
 use faceshare_biz::{Error, ErrorCode};
 use http::HeaderValue;

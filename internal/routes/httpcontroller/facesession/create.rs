@@ -3,11 +3,11 @@
 use super::{AdmissionText, DeviceRequest, FaceSessionView, HostLeftText, NumberCodeView, SessionTokenView};
 use crate::e::HttpError;
 use crate::extract::{Authenticated, OptionalJson};
+use crate::json::Json;
 use crate::links::PublicBase;
 use crate::openapi::{AuthProblems, BodyProblems, Problem422};
 use crate::schemas;
 use crate::text::DurationText;
-use axum::Json;
 use axum::extract::State;
 use faceshare_biz::domain::port::Clock;
 use faceshare_logic::facesession::{FaceSessions, NewFaceSession};

@@ -3,8 +3,8 @@
 use super::FaceSessionAnswer;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, SessionPath};
+use crate::json::Written;
 use crate::openapi::{AuthProblems, SessionProblems};
-use axum::Json;
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ pub async fn get_face_session(
     Authenticated(caller): Authenticated,
     SessionPath(id): SessionPath,
     State(sessions): State<Arc<FaceSessions>>,
-) -> Result<Json<FaceSessionAnswer>, HttpError> {
-    Ok(Json(sessions.get(caller, id).await?.into()))
+) -> Result<Written, HttpError> {
+    let session = sessions.get(caller, id).await?;
+    Ok(Written(session.text(|session| FaceSessionAnswer::from(session.clone()).written())))
 }

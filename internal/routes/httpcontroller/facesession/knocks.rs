@@ -3,8 +3,8 @@
 use super::KnockView;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, SessionPath};
+use crate::json::Json;
 use crate::openapi::{AuthProblems, EndedProblems, HostProblems, SessionProblems};
-use axum::Json;
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use serde::Serialize;

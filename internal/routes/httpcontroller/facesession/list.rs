@@ -3,8 +3,8 @@
 use super::FaceSessionView;
 use crate::e::HttpError;
 use crate::extract::Authenticated;
+use crate::json::Json;
 use crate::openapi::{AuthProblems, QueryProblems};
-use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use faceshare_biz::constants::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};

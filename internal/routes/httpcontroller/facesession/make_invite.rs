@@ -3,11 +3,11 @@
 use super::InviteAnswer;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, OptionalJson, SessionPath};
+use crate::json::Json;
 use crate::links::PublicBase;
 use crate::openapi::{AuthProblems, BodyProblems, EndedProblems, HostProblems, SessionProblems};
 use crate::schemas;
 use crate::text::DurationText;
-use axum::Json;
 use axum::extract::State;
 use faceshare_logic::facesession::{FaceSessions, NewInvite};
 use serde::Deserialize;

@@ -3,9 +3,9 @@
 use super::{AdmissionText, FaceSessionAnswer, HostLeftText};
 use crate::e::HttpError;
 use crate::extract::{Authenticated, SessionPath, ValidJson};
+use crate::json::Json;
 use crate::openapi::{AuthProblems, BodyProblems, EndedProblems, HostProblems, SessionProblems};
 use crate::schemas;
-use axum::Json;
 use axum::extract::State;
 use faceshare_logic::facesession::{FaceSessions, PatchInput};
 use serde::Deserialize;

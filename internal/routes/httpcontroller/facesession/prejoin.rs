@@ -3,11 +3,11 @@
 use super::{DeviceRequest, FaceSessionView, SessionTokenView};
 use crate::e::HttpError;
 use crate::extract::{Authenticated, ClientSite, ValidJson};
+use crate::json::Json;
 use crate::links::PublicBase;
 use crate::openapi::{AuthProblems, BodyProblems, CodeProblems, Problem422};
 use crate::schemas;
 use crate::text::TimeText;
-use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use faceshare_biz::domain::Timestamp;

@@ -1,8 +1,10 @@
 //! How face sessions and the tokens to their streams read in JSON.
 
+use crate::json;
 use crate::links::PublicBase;
 use crate::schemas;
 use crate::text::{IdText, TimeText, seconds_until};
+use bytes::Bytes;
 use faceshare_biz::domain::account::IssuedToken;
 use faceshare_biz::domain::facesession::{Admission, EndReason, FaceSession, HostLeft, Status};
 use faceshare_biz::domain::{MemberId, SessionId, Timestamp};
@@ -171,6 +173,13 @@ impl From<FaceSession> for FaceSessionView {
 pub struct FaceSessionAnswer {
     /// It.
     pub face_session: FaceSessionView,
+}
+
+impl FaceSessionAnswer {
+    /// As it is sent.
+    pub(super) fn written(&self) -> Bytes {
+        json::written(self).expect("invariant: names are strings, and every time of ours has four digits for its year")
+    }
 }
 
 impl From<FaceSession> for FaceSessionAnswer {

@@ -3,9 +3,9 @@
 use super::AdmissionText;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, ClientSite, ValidJson};
+use crate::json::Json;
 use crate::openapi::{AuthProblems, BodyProblems, CodeProblems};
 use crate::schemas;
-use axum::Json;
 use axum::extract::State;
 use faceshare_logic::facesession::{FaceSessions, Preview};
 use serde::{Deserialize, Serialize};

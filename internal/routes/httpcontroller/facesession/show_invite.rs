@@ -3,9 +3,9 @@
 use super::InviteAnswer;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, SessionPath};
+use crate::json::Json;
 use crate::links::PublicBase;
 use crate::openapi::{AuthProblems, SessionProblems};
-use axum::Json;
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use std::sync::Arc;

@@ -3,10 +3,10 @@
 use super::SessionTokenView;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, OptionalJson, SessionPath};
+use crate::json::Json;
 use crate::links::PublicBase;
 use crate::openapi::{AuthProblems, BodyProblems, EndedProblems, HostProblems, Problem422, SessionProblems};
 use crate::text::IdText;
-use axum::Json;
 use axum::extract::State;
 use faceshare_biz::domain::PointId;
 use faceshare_biz::domain::port::Clock;

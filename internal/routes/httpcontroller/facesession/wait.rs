@@ -3,9 +3,9 @@
 use super::{AdmittedAnswer, WaitingAnswer};
 use crate::e::HttpError;
 use crate::extract::{Authenticated, ValidJson};
+use crate::json::Json;
 use crate::links::PublicBase;
 use crate::openapi::{AuthProblems, BodyProblems, Problem422};
-use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use faceshare_biz::domain::port::Clock;

@@ -1,6 +1,6 @@
 //! `GET /healthz`
 
-use axum::Json;
+use crate::json::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
 

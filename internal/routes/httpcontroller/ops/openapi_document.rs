@@ -1,7 +1,7 @@
 //! `GET /openapi.json`
 
 use super::Classic;
-use axum::Json;
+use crate::json::Json;
 use axum::extract::State;
 
 /// The description of these calls.

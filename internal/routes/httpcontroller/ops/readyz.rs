@@ -2,9 +2,9 @@
 
 use super::healthz::HealthAnswer;
 use crate::e::HttpError;
+use crate::json::Json;
 use crate::openapi::Unready;
 use async_trait::async_trait;
-use axum::Json;
 use axum::extract::State;
 use faceshare_biz::{Error, ErrorCode};
 use std::sync::Arc;
