@@ -3,7 +3,7 @@
 import json
 
 from . import plot, verdict
-from .scenarios import OURS, SCENARIOS
+from .scenarios import FLOOR, OURS, SCENARIOS
 
 HTTP = (
     ("http-session", "wrk, 64 kept connections: `GET /v1/face-sessions/{id}` beside a constant of that size"),
@@ -35,8 +35,8 @@ def _scenario(runs, name, title, figures, skipped):
     return out + [f"{line.strip()}  " for line in raised] + [""] * bool(raised)
 
 
-def _points(runs, prefix, figure):
-    some = [record for record in runs.records if record.get("name", "").startswith(prefix)]
+def _points(runs, prefix, figure, target=OURS):
+    some = [record for record in runs.records if record.get("name", "").startswith(prefix) and record.get("target") == target]
     return [(int(record["name"].removeprefix(prefix)), record[figure]) for record in some if record.get(figure) is not None and verdict.tells(record, figure)]
 
 
@@ -44,8 +44,10 @@ def _growth(runs, folder):
     cost = "server_cpu_us_per_delivery"
     plots = (
         ("growth-cost", "Cost of a delivery as sessions or members grow", "sessions of 10, or members of one session", "µs of CPU", {
-            "sessions of 10": _points(runs, "sessions-", cost),
-            "members of one session": _points(runs, "members-", cost),
+            "sessions": _points(runs, "sessions-", cost),
+            "members": _points(runs, "members-", cost),
+            "sessions, floor": _points(runs, "sessions-", cost, FLOOR),
+            "members, floor": _points(runs, "members-", cost, FLOOR),
         }, True),
         ("growth-memory", "Memory of the server as connections grow", "connections", "MiB resident", {
             "resident": [(x, kib / 1024) for x, kib in _points(runs, "idle-", "rss_after_kib")],

@@ -47,6 +47,6 @@ def line(path, title, x_label, y_label, series, log_x=True):
         places = [at(x, y) for x, y in sorted(some)]
         out.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in places)}"/>')
         out += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places]
-        out.append(f'<text x="{LEFT + 10 + 170 * number}" y="{HEIGHT - 6}" fill="{colour}">{html.escape(name)}</text>')
+        out.append(f'<text x="{LEFT + 10 + 140 * number}" y="{HEIGHT - 6}" fill="{colour}">{html.escape(name)}</text>')
     path.write_text("\n".join([*out, "</svg>", ""]), encoding="utf-8")
     return True
