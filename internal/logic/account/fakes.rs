@@ -42,14 +42,15 @@ pub(crate) struct House {
 impl House {
     pub(crate) fn new() -> Self {
         let families: Arc<Families> = Arc::default();
+        let revocations: Arc<MemoryRevocations> = Arc::default();
         Self {
             clock: Arc::default(),
             credentials: Arc::new(People::over(families.clone())),
             families,
             passwords: Arc::default(),
             guesses: Arc::default(),
-            revocations: Arc::default(),
-            observer: Arc::default(),
+            observer: Arc::new(Witness { revocations: revocations.clone(), ..Witness::default() }),
+            revocations,
             ids: Arc::default(),
         }
     }
@@ -102,6 +103,7 @@ impl Portraitist for Copyist {
 pub(crate) struct Witness {
     changed: Mutex<Vec<Account>>,
     deleted: Mutex<Vec<AccountId>>,
+    revocations: Arc<MemoryRevocations>,
 }
 
 impl Witness {
@@ -121,6 +123,7 @@ impl AccountObserver for Witness {
     }
 
     async fn deleted(&self, account: AccountId) {
+        assert!(self.revocations.is_empty(), "its connections may be closed already: nobody finds where they were");
         self.deleted.lock().expect("not poisoned").push(account);
     }
 }

@@ -77,8 +77,12 @@ impl Accounts {
         carry_through(async move {
             let at = accounts.deps.clock.now();
             let revoked = accounts.deps.accounts.delete(caller.account, at).await?.ok_or_else(gone)?;
-            accounts.deps.revocations.announce(&revoked, at).await;
-            accounts.deps.observer.deleted(caller.account).await;
+            // Where the person is connected is found before the word goes out, which closes those connections.
+            tokio::join!(
+                biased;
+                accounts.deps.observer.deleted(caller.account),
+                accounts.deps.revocations.announce(&revoked, at),
+            );
             Ok(())
         })
         .await

@@ -36,7 +36,7 @@ const FIRST_GENERATION: u32 = 1;
 pub trait AccountObserver: Send + Sync + 'static {
     /// The account is this now.
     async fn changed(&self, account: &Account);
-    /// The account is gone.
+    /// The account is gone. Its connections are still there: until this first waits, nothing has told them that their sign-in is over.
     async fn deleted(&self, account: AccountId);
 }
 
