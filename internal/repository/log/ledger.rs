@@ -17,17 +17,22 @@ use std::time::Instant;
 /// Bytes that one commit adds to one log, from which on the log is filed at once: they fill pages by themselves.
 const LARGE: u64 = 16 << 10;
 
+/// Where a journal begins in which there is nothing.
+const EMPTY: i64 = i64::MAX;
+
 /// The file and what is known of it.
 pub(super) struct Ledger {
     connection: Connection,
     checkpointer: Checkpointer,
     heads: Heads,
     pending: Pending,
+    /// The row before which the journal is known to be empty.
+    journal_begins: i64,
 }
 
 impl Ledger {
     pub(super) fn new(connection: Connection, checkpointer: Checkpointer, boot: Boot, pending: Pending) -> Self {
-        Self { connection, checkpointer, heads: Heads::new(boot), pending }
+        Self { connection, checkpointer, heads: Heads::new(boot), pending, journal_begins: 0 }
     }
 
     /// Judges each append by itself, and writes those that fit in one transaction. On an error none of them is there, or that is unknown.
@@ -89,10 +94,17 @@ impl Ledger {
         }
         let logs = self.to_file(&filed, &fresh)?;
         let first_row = self.pending.first_row(&filed);
-        let row = self.together(|db| {
+        let begins = self.journal_begins;
+        let (row, begins) = self.together(|db| {
             logs.iter().try_for_each(|(session, head, part)| file(db, *session, head, part))?;
-            add_to_journal(db, &group, first_row)
+            let row = if group.is_empty() { None } else { Some(group.write(db)?) };
+            let needed = first_row.or(row).unwrap_or(EMPTY);
+            if needed != begins {
+                journal::forget(db, needed)?;
+            }
+            Ok((row, needed))
         })?;
+        self.journal_begins = begins;
         self.pending.committed(&filed, fresh, row);
         Ok(())
     }
@@ -121,8 +133,9 @@ impl Ledger {
         self.together(|db| {
             logs.iter().try_for_each(|(session, head, part)| file(db, *session, head, part))?;
             rows::delete(db, session)?;
-            journal::forget(db, i64::MAX)
+            journal::forget(db, EMPTY)
         })?;
+        self.journal_begins = EMPTY;
         filed.insert(session);
         self.pending.committed(&filed, Fresh::new(), None);
         Ok(())
@@ -167,13 +180,6 @@ fn file(db: &Connection, session: SessionId, head: &Head, part: &Part) -> Result
         rows::put_snapshot(db, session, snapshot)?;
     }
     part.trim_to.map_or(Ok(()), |to| rows::trim(db, session, to))
-}
-
-/// Returns the row that was added, if there was anything to add.
-fn add_to_journal(db: &Connection, group: &journal::Group, first_row: Option<i64>) -> Result<Option<i64>> {
-    let row = if group.is_empty() { None } else { Some(group.write(db)?) };
-    journal::forget(db, first_row.or(row).unwrap_or(i64::MAX))?;
-    Ok(row)
 }
 
 fn observe(entries: usize, started: Instant) {

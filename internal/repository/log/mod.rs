@@ -16,6 +16,7 @@ mod ledger;
 mod pending;
 mod read;
 mod rows;
+mod stalls;
 mod store;
 mod writer;
 
@@ -27,6 +28,7 @@ use faceshare_biz::{Error, Result};
 use ledger::Ledger;
 use pending::Pending;
 use sea_orm::sqlx::SqlitePool;
+use stalls::Stalls;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,7 +78,8 @@ impl EmbeddedLog {
         let committing = Arc::new(AtomicBool::new(true));
         writer::describe_metrics();
         ledger::describe_metrics();
-        let writer = Writer::new(store.lock, requests, Arc::clone(&committing));
+        let stalls = Stalls::new(store.boot.synchronous());
+        let writer = Writer::new(store.lock, requests, Arc::clone(&committing), stalls);
         let pending = Pending::default();
         tokio::spawn(writer.run(Ledger::new(store.connection, store.checkpointer, store.boot, pending.clone())));
         Self { queue, readers: store.readers, pending, committing, boot: store.boot }

@@ -56,6 +56,11 @@ impl Boot {
         }
     }
 
+    /// What an acknowledged entry survives under it.
+    pub(super) const fn synchronous(self) -> Synchronous {
+        self.synchronous
+    }
+
     /// Whether a log with this mark may have lost its end: its epoch was written to without full synchronisation, and the machine has
     /// started anew since.
     pub(super) const fn suspects(self, mark: i64) -> bool {

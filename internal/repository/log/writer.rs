@@ -6,6 +6,7 @@
 
 use super::head::Verdict;
 use super::ledger::Ledger;
+use super::stalls::Stalls;
 use super::store::FolderLock;
 use crate::error::from_rusqlite;
 use faceshare_biz::Result;
@@ -14,6 +15,7 @@ use faceshare_biz::domain::instruction::{Append, AppendError};
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -64,11 +66,12 @@ pub(super) struct Writer {
     requests: mpsc::Receiver<Request>,
     committing: Arc<AtomicBool>,
     lock: FolderLock,
+    stalls: Stalls,
 }
 
 impl Writer {
-    pub(super) fn new(lock: FolderLock, requests: mpsc::Receiver<Request>, committing: Arc<AtomicBool>) -> Self {
-        Self { requests, committing, lock }
+    pub(super) fn new(lock: FolderLock, requests: mpsc::Receiver<Request>, committing: Arc<AtomicBool>, stalls: Stalls) -> Self {
+        Self { requests, committing, lock, stalls }
     }
 
     /// Until it is closed, or nobody is left who could ask. A panic at the file ends it too: what is on disk then, nobody can say.
@@ -143,9 +146,18 @@ impl Writer {
     }
 
     /// Commits a group and answers everybody in it; what may take longer comes after that.
-    async fn commit(&self, ledger: Ledger, group: Group) -> Result<Ledger, JoinError> {
-        let Group { appends, answers, .. } = group;
-        let (ledger, outcome) = at_the_file(ledger, move |ledger| ledger.commit(appends)).await?;
+    async fn commit(&mut self, mut ledger: Ledger, group: Group) -> Result<Ledger, JoinError> {
+        let Group { appends, answers, entries, bytes } = group;
+        let began = Instant::now();
+        let outcome = if self.stalls.unlikely(entries, bytes, began) {
+            let outcome = ledger.commit(appends);
+            self.stalls.committed(began, Instant::now());
+            outcome
+        } else {
+            let (kept, outcome) = at_the_file(ledger, move |ledger| ledger.commit(appends)).await?;
+            ledger = kept;
+            outcome
+        };
         self.committing.store(outcome.is_ok(), Ordering::Relaxed);
         match outcome {
             Ok(verdicts) => {
@@ -175,7 +187,7 @@ impl Writer {
     }
 }
 
-/// Works at the file where blocking is allowed: once for a whole group, since each crossing wakes another thread.
+/// Works at the file where blocking is allowed: for a whole group at once, since each crossing wakes another thread.
 async fn at_the_file<T: Send + 'static>(
     mut ledger: Ledger,
     work: impl FnOnce(&mut Ledger) -> T + Send + 'static,
