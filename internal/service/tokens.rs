@@ -17,19 +17,26 @@ pub struct PasetoTokens {
     keyed: ArcSwap<Keyed>,
 }
 
-/// A ring of keys, and what has been verified with it.
+/// Callers who are remembered, of either kind.
+const CALLERS: usize = 64 << 10;
+/// Session tokens that are remembered: most are used once, right after they were issued.
+const SESSIONS: usize = 8 << 10;
+
+/// A ring of keys, and what has been issued and verified with it: what each token says, and when it ends.
 struct Keyed {
     authenticator: Authenticator,
     access: Verified<(auth::Caller, i64)>,
     cookies: Verified<(auth::Caller, i64)>,
+    sessions: Verified<(auth::SessionClaims, i64)>,
 }
 
 impl Keyed {
     fn new(ring: &KeyRing, ttl: AuthTtl) -> Self {
         Self {
             authenticator: Authenticator::new(Arc::new(TokenService::new(ring, Audience::Clients)), ttl),
-            access: Verified::new(),
-            cookies: Verified::new(),
+            access: Verified::with_capacity(CALLERS),
+            cookies: Verified::with_capacity(CALLERS),
+            sessions: Verified::with_capacity(SESSIONS),
         }
     }
 }
@@ -57,13 +64,19 @@ impl Tokens for PasetoTokens {
     fn issue_access(&self, claims: &AccessClaims, now: Timestamp) -> Result<IssuedToken> {
         let AccessClaims { account, family, guest } = *claims;
         let claims = auth::AccessClaims { account: account.get(), family: family.get(), guest };
-        issued(self.keyed.load().authenticator.issue_access(&claims, now.as_millis()))
+        let keyed = self.keyed.load();
+        let issued = issued(keyed.authenticator.issue_access(&claims, now.as_millis()))?;
+        keyed.access.remember(&issued.token, (claims.into(), issued.expires_at.as_millis()));
+        Ok(issued)
     }
 
     fn issue_cookie(&self, claims: &AccessClaims, now: Timestamp) -> Result<IssuedToken> {
         let AccessClaims { account, family, guest } = *claims;
         let claims = auth::AccessClaims { account: account.get(), family: family.get(), guest };
-        issued(self.keyed.load().authenticator.issue_cookie(&claims, now.as_millis()))
+        let keyed = self.keyed.load();
+        let issued = issued(keyed.authenticator.issue_cookie(&claims, now.as_millis()))?;
+        keyed.cookies.remember(&issued.token, (claims.into(), issued.expires_at.as_millis()));
+        Ok(issued)
     }
 
     fn issue_refresh(&self, claims: &RefreshClaims, now: Timestamp) -> Result<IssuedToken> {
@@ -75,7 +88,10 @@ impl Tokens for PasetoTokens {
     fn issue_session(&self, claims: &SessionClaims, now: Timestamp) -> Result<IssuedToken> {
         let SessionClaims { session, member, point, family } = *claims;
         let claims = auth::SessionClaims { session: session.get(), account: member.get(), point: point.get(), family: family.get() };
-        issued(self.keyed.load().authenticator.issue_session(&claims, now.as_millis()))
+        let keyed = self.keyed.load();
+        let issued = issued(keyed.authenticator.issue_session(&claims, now.as_millis()))?;
+        keyed.sessions.remember(&issued.token, (claims, issued.expires_at.as_millis()));
+        Ok(issued)
     }
 
     fn issue_wait(&self, claims: &WaitClaims, now: Timestamp, expires_at: Timestamp) -> Result<IssuedToken> {
@@ -111,7 +127,12 @@ impl Tokens for PasetoTokens {
     }
 
     fn verify_session(&self, token: &str, now: Timestamp) -> Result<(SessionClaims, Timestamp), TokenRefusal> {
-        let (claims, expires_at) = self.keyed.load().authenticator.session(token, now.as_millis()).map_err(refusal)?;
+        let (keyed, now) = (self.keyed.load(), now.as_millis());
+        let verified = keyed.sessions.get_or_verify(token, || keyed.authenticator.session(token, now)).map_err(refusal)?;
+        let (claims, expires_at) = verified;
+        if now >= expires_at {
+            return Err(TokenRefusal::Expired);
+        }
         let claims = SessionClaims {
             session: id(SessionId::new(claims.session))?,
             member: id(AccountId::new(claims.account))?,
@@ -183,23 +204,32 @@ mod tests {
         SessionClaims { session, member: account(), point, family: family() }
     }
 
+    /// Two with the same keys: what the first has issued it remembers, and the second has never seen.
+    fn pair() -> [PasetoTokens; 2] {
+        let ring = KeyRing::generate().expect("a ring");
+        [(); 2].map(|()| PasetoTokens::new(&ring, AuthTtl::default()))
+    }
+
     #[test]
     fn claims_come_back_as_they_went_in() {
-        let tokens = tokens();
-        let issued = tokens.issue_access(&access(), NOW).expect("a token");
-        assert_eq!(tokens.verify_access(&issued.token, NOW), Ok(access()));
-        let issued = tokens.issue_refresh(&refresh(), NOW).expect("a token");
-        assert_eq!(tokens.verify_refresh(&issued.token, NOW), Ok(refresh()));
-        let issued = tokens.issue_session(&session(), NOW).expect("a token");
-        assert_eq!(tokens.verify_session(&issued.token, NOW), Ok((session(), issued.expires_at)));
+        let [here, there] = pair();
+        let of_access = here.issue_access(&access(), NOW).expect("a token");
+        let of_cookie = here.issue_cookie(&access(), NOW).expect("a token");
+        let of_refresh = here.issue_refresh(&refresh(), NOW).expect("a token");
+        let of_session = here.issue_session(&session(), NOW).expect("a token");
+        for tokens in [&here, &there] {
+            assert_eq!(tokens.verify_access(&of_access.token, NOW), Ok(access()));
+            assert_eq!(tokens.verify_cookie(&of_cookie.token, NOW), Ok(access()));
+            assert_eq!(tokens.verify_refresh(&of_refresh.token, NOW), Ok(refresh()));
+            assert_eq!(tokens.verify_session(&of_session.token, NOW), Ok((session(), of_session.expires_at)));
+        }
     }
 
     #[test]
     fn a_cookie_is_good_for_thirty_minutes_from_signing_in_however_it_is_used() {
         const TTL: Duration = Duration::from_secs(30 * 60);
         const MOMENT: Duration = Duration::from_millis(1);
-        let ring = KeyRing::generate().expect("a ring");
-        let [tokens, fresh] = [(); 2].map(|()| PasetoTokens::new(&ring, AuthTtl::default()));
+        let [tokens, fresh] = pair();
         let issued = tokens.issue_cookie(&access(), NOW).expect("a token");
         assert_eq!(issued.expires_at, NOW + TTL);
         for used in [Duration::ZERO, TTL / 2, TTL - MOMENT] {
@@ -233,12 +263,16 @@ mod tests {
 
     #[test]
     fn a_token_is_good_until_the_end_it_names_and_not_at_it() {
-        let tokens = tokens();
-        let issued = tokens.issue_access(&access(), NOW).expect("a token");
-        let last = Timestamp::from_millis(issued.expires_at.as_millis() - 1);
-        assert!(tokens.verify_access(&issued.token, last).is_ok());
-        assert!(tokens.verify_access(&issued.token, last).is_ok(), "as it is remembered, too");
-        assert_eq!(tokens.verify_access(&issued.token, issued.expires_at), Err(TokenRefusal::Expired));
+        let [here, there] = pair();
+        let access = here.issue_access(&access(), NOW).expect("a token");
+        let session = here.issue_session(&session(), NOW).expect("a token");
+        let before = |end: Timestamp| Timestamp::from_millis(end.as_millis() - 1);
+        for tokens in [&here, &there] {
+            assert!(tokens.verify_access(&access.token, before(access.expires_at)).is_ok());
+            assert_eq!(tokens.verify_access(&access.token, access.expires_at), Err(TokenRefusal::Expired));
+            assert!(tokens.verify_session(&session.token, before(session.expires_at)).is_ok());
+            assert_eq!(tokens.verify_session(&session.token, session.expires_at), Err(TokenRefusal::Expired));
+        }
     }
 
     #[test]
@@ -248,6 +282,7 @@ mod tests {
         let both = KeyRing::parse(both.iter().map(ExposeSecret::expose_secret)).expect("a ring");
         let tokens = PasetoTokens::new(&old, AuthTtl::default());
         let of_old = tokens.issue_access(&access(), NOW).expect("a token").token;
+        let session_of_old = tokens.issue_session(&session(), NOW).expect("a token").token;
         assert_eq!(tokens.verify_access(&of_old, NOW), Ok(access()));
 
         tokens.rekey(&both);
@@ -256,6 +291,7 @@ mod tests {
 
         tokens.rekey(&new);
         assert_eq!(tokens.verify_access(&of_old, NOW), Err(TokenRefusal::Invalid), "verified before, and its key is gone");
+        assert_eq!(tokens.verify_session(&session_of_old, NOW), Err(TokenRefusal::Invalid), "issued before, likewise");
         assert_eq!(tokens.verify_access(&of_new, NOW), Ok(access()), "the new key issued since it came");
     }
 

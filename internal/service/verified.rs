@@ -1,4 +1,4 @@
-//! Tokens that have been verified lately, so that a client that calls often is not decrypted each time.
+//! Tokens that have been issued or verified lately, so that a client that calls often is not decrypted each time.
 //!
 //! What is kept is what the token itself says, and only for as long as it says so; whether its family has been revoked is asked elsewhere, on
 //! every call. Keys that are dropped take what was verified with them along: each set of keys has a memory of its own.
@@ -6,12 +6,10 @@
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Callers on different threads seldom meet at one lock.
 const SHARDS: usize = 16;
-/// Tokens in one half of a shard. All in all 64 Ki tokens are kept at most, about 5 MB.
-const HALF: usize = 2_048;
 
 /// A token, as it is remembered: nobody can call with this. Keyed, with a key that nobody is ever told and that ends with the process: a token
 /// that is taken for another one cannot be looked for, only stumbled upon, and among 2^128 that does not happen.
@@ -20,6 +18,8 @@ type Digested = u128;
 /// Bounded; what is used stays.
 pub(crate) struct Verified<C> {
     key: [u8; 16],
+    /// Tokens in one half of a shard.
+    half: usize,
     shards: [Mutex<Halves<C>>; SHARDS],
 }
 
@@ -32,8 +32,16 @@ struct Halves<C> {
 type Table<C> = HashMap<Digested, C, BuildHasherDefault<Half>>;
 
 impl<C: Copy> Verified<C> {
-    pub(crate) fn new() -> Self {
-        Self { key: rand::random(), shards: std::array::from_fn(|_| Mutex::new(Halves { fresh: Table::default(), old: Table::default() })) }
+    /// With place for so many tokens. Each takes about 80 bytes.
+    pub(crate) fn with_capacity(tokens: usize) -> Self {
+        let shards = std::array::from_fn(|_| Mutex::new(Halves { fresh: Table::default(), old: Table::default() }));
+        Self { key: rand::random(), half: tokens.div_ceil(2 * SHARDS), shards }
+    }
+
+    /// This token, which was issued just now, says this.
+    pub(crate) fn remember(&self, token: &str, claims: C) {
+        let digest = self.digest(token);
+        self.shard(digest).insert(digest, claims, self.half);
     }
 
     /// What this token says, if it is known here; else what `verify` finds, which is then remembered.
@@ -42,15 +50,17 @@ impl<C: Copy> Verified<C> {
     /// Those of `verify`; nothing is remembered of a token that was refused, so that strangers cannot fill the memory.
     pub(crate) fn get_or_verify<E>(&self, token: &str, verify: impl FnOnce() -> Result<C, E>) -> Result<C, E> {
         let digest = self.digest(token);
-        // The remainder is below 16: nothing is cut off.
-        let shard = &self.shards[(digest % SHARDS as u128) as usize];
-        let lock = || shard.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = lock().get(&digest) {
+        if let Some(known) = self.shard(digest).get(&digest, self.half) {
             return Ok(known);
         }
         let claims = verify()?;
-        lock().insert(digest, claims);
+        self.shard(digest).insert(digest, claims, self.half);
         Ok(claims)
+    }
+
+    fn shard(&self, digest: Digested) -> MutexGuard<'_, Halves<C>> {
+        // The remainder is below 16: nothing is cut off.
+        self.shards[(digest % SHARDS as u128) as usize].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn digest(&self, token: &str) -> Digested {
@@ -61,17 +71,17 @@ impl<C: Copy> Verified<C> {
 }
 
 impl<C: Copy> Halves<C> {
-    fn get(&mut self, digest: &Digested) -> Option<C> {
+    fn get(&mut self, digest: &Digested, half: usize) -> Option<C> {
         if let Some(known) = self.fresh.get(digest) {
             return Some(*known);
         }
         let known = self.old.remove(digest)?;
-        self.insert(*digest, known);
+        self.insert(*digest, known, half);
         Some(known)
     }
 
-    fn insert(&mut self, digest: Digested, claims: C) {
-        if self.fresh.len() >= HALF {
+    fn insert(&mut self, digest: Digested, claims: C, half: usize) {
+        if self.fresh.len() >= half {
             self.old = std::mem::take(&mut self.fresh);
         }
         self.fresh.insert(digest, claims);
@@ -97,11 +107,13 @@ impl Hasher for Half {
 
 #[cfg(test)]
 mod tests {
-    use super::{HALF, SHARDS, Verified};
+    use super::Verified;
+
+    const PLACES: usize = 64 << 10;
 
     #[test]
     fn a_token_is_verified_once_and_a_bad_one_each_time() {
-        let verified = Verified::new();
+        let verified = Verified::with_capacity(PLACES);
         assert_eq!(verified.get_or_verify("bad", || Err("no")), Err("no"));
         assert_eq!(verified.get_or_verify("good", || Ok::<_, &str>(7)), Ok(7));
         assert_eq!(verified.get_or_verify("good", || Err("asked again")), Ok(7));
@@ -109,8 +121,15 @@ mod tests {
     }
 
     #[test]
+    fn a_token_that_was_issued_here_is_not_verified() {
+        let verified = Verified::with_capacity(PLACES);
+        verified.remember("mine", 7);
+        assert_eq!(verified.get_or_verify("mine", || Err("asked")), Ok(7));
+    }
+
+    #[test]
     fn a_token_is_not_taken_for_another_and_its_digest_is_of_this_process_alone() {
-        let (verified, other) = (Verified::new(), Verified::<u32>::new());
+        let (verified, other) = (Verified::with_capacity(PLACES), Verified::<u32>::with_capacity(PLACES));
         assert_eq!(verified.get_or_verify("v4.local.abc", || Ok::<_, ()>(7)), Ok(7));
         for near in ["v4.local.ab", "v4.local.abcd", "v4.local.abd", "v4.local.abc\0", ""] {
             assert_eq!(verified.get_or_verify(near, || Err(near)), Err(near));
@@ -120,15 +139,15 @@ mod tests {
 
     #[test]
     fn the_memory_is_bounded_and_keeps_what_is_used() {
-        let verified = Verified::new();
+        let verified = Verified::with_capacity(PLACES);
         assert_eq!(verified.get_or_verify("mine", || Ok::<_, ()>(0)), Ok(0));
-        for number in 1..(4 * HALF * SHARDS) {
+        for number in 1..2 * PLACES {
             assert_eq!(verified.get_or_verify(&number.to_string(), || Ok::<_, ()>(number)), Ok(number));
             if number % 1_000 == 0 {
                 assert_eq!(verified.get_or_verify("mine", || Err("forgotten")), Ok(0));
             }
         }
         let kept: usize = verified.shards.iter().map(|s| s.lock().map(|h| h.fresh.len() + h.old.len()).unwrap_or_default()).sum();
-        assert!(kept <= 2 * HALF * SHARDS, "{kept}");
+        assert!(kept <= PLACES, "{kept}");
     }
 }
