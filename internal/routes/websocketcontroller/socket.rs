@@ -1,10 +1,10 @@
 //! A WebSocket as the connection client sees it: the sans-I/O engine of `faceshare-websocket` over what hyper has upgraded.
 //!
-//! A plain TCP connection is taken back from hyper, so that both halves may use it without a lock and whoever has something to say can
-//! write it at once. Anything else (TLS) is split, and written by its own task alone.
+//! A plain TCP connection is taken back from hyper and shared: both halves use it without a lock, and whoever has something to say can write it
+//! at once. Anything else (TLS) is split, and written by its own task alone.
 //!
-//! Frames to send come with their header, put there when they were encoded. Reading goes through a scratch on the stack: a quiet connection
-//! has no buffer at all.
+//! Frames to send come with their header, put there when they were encoded. Reading goes through a scratch of the thread: a connection has no
+//! buffer of its own.
 
 use crate::e::close::code_and_reason;
 use crate::unreadable::Documented;
@@ -16,27 +16,32 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::downcast;
 use socket2::SockRef;
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::io::{ErrorKind, IoSlice};
+use std::io::{ErrorKind, IoSlice, Read as _};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 /// Bytes read at a time.
 const SCRATCH: usize = 4096;
 /// Frames written in one go at most.
 const MANY: usize = 64;
 
+thread_local! {
+    /// What the connection that is being read has sent.
+    static READ: RefCell<[u8; SCRATCH]> = const { RefCell::new([0; SCRATCH]) };
+}
+
 /// Takes over an upgraded connection; its two halves.
 pub(super) fn accept(upgraded: Upgraded, format: WireFormat, frame_max: usize) -> (Source, Sink) {
     let (reader, writer, ahead) = match downcast::<TokioIo<Documented<TcpStream>>>(upgraded) {
         Ok(parts) => {
-            let (reader, writer) = parts.io.into_inner().into_inner().into_split();
-            (Reader::Tcp(reader), Writer::Tcp(Arc::new(Tcp(writer))), parts.read_buf)
+            let tcp = Arc::new(Tcp(parts.io.into_inner().into_inner()));
+            (Reader::Tcp(tcp.clone()), Writer::Tcp(tcp), parts.read_buf)
         }
         Err(upgraded) => {
             let (reader, writer) = tokio::io::split(TokioIo::new(upgraded));
@@ -54,15 +59,19 @@ pub(super) fn accept(upgraded: Upgraded, format: WireFormat, frame_max: usize) -
 
 /// Where bytes come from.
 enum Reader {
-    Tcp(OwnedReadHalf),
+    Tcp(Arc<Tcp>),
     Other(ReadHalf<TokioIo<Upgraded>>),
 }
 
 impl Reader {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<std::io::Result<usize>> {
         match self {
-            Self::Tcp(half) => Pin::new(half).poll_read(cx, buffer),
-            Self::Other(half) => Pin::new(half).poll_read(cx, buffer),
+            Self::Tcp(tcp) => tcp.poll_read(cx, buffer),
+            Self::Other(half) => {
+                let mut buffer = ReadBuf::new(buffer);
+                ready!(Pin::new(half).poll_read(cx, &mut buffer))?;
+                Poll::Ready(Ok(buffer.filled().len()))
+            }
         }
     }
 }
@@ -126,16 +135,16 @@ impl Source {
 
     /// Reads once; `false`: there is no more.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        let mut scratch = [0; SCRATCH];
-        let mut buffer = ReadBuf::new(&mut scratch);
-        let read = ready!(self.reader.poll_read(cx, &mut buffer));
-        if read.is_err() || buffer.filled().is_empty() {
-            return Poll::Ready(false);
-        }
-        if !self.broken {
-            self.receive(buffer.filled_mut());
-        }
-        Poll::Ready(true)
+        READ.with_borrow_mut(|scratch| {
+            let read = ready!(self.reader.poll_read(cx, scratch)).unwrap_or(0);
+            if read == 0 {
+                return Poll::Ready(false);
+            }
+            if !self.broken {
+                self.receive(&mut scratch[..read]);
+            }
+            Poll::Ready(true)
+        })
     }
 }
 
@@ -163,14 +172,36 @@ impl FrameSource for Source {
     }
 }
 
-/// A TCP connection's writing side. Writes need no exclusive access; that they do not mix is the outbound queue's affair.
+/// A TCP connection. Reads and writes need no exclusive access; that writes do not mix is the outbound queue's affair.
 #[derive(Debug)]
-struct Tcp(OwnedWriteHalf);
+struct Tcp(TcpStream);
+
+impl Tcp {
+    fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<std::io::Result<usize>> {
+        loop {
+            ready!(self.0.poll_read_ready(cx))?;
+            let mut taken = None;
+            let more = self.0.try_io(Interest::READABLE, || {
+                let read = (&*SockRef::from(&self.0)).read(buffer)?;
+                taken = Some(read);
+                // Less than there is place for was all there is. To say so spares the call of the system that would find that out.
+                if cfg!(unix) && read > 0 && read < buffer.len() { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+            });
+            match (taken, more) {
+                (Some(read), _) => return Poll::Ready(Ok(read)),
+                (None, Err(error)) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                    return Poll::Ready(Err(error));
+                }
+                (None, _) => {}
+            }
+        }
+    }
+}
 
 impl DirectWrite for Tcp {
     fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone> {
         // Past what tokio keeps of the socket: each receiver's part of that would have to come into the cache for nothing.
-        let socket = SockRef::from(self.0.as_ref());
+        let socket = SockRef::from(&self.0);
         let written = match frames {
             [frame] => socket.send(frame),
             frames => socket.send_vectored(frames),
@@ -245,7 +276,7 @@ impl Writer {
                 if written > 0 {
                     return Poll::Ready(Ok(written));
                 }
-                ready!(tcp.0.as_ref().poll_write_ready(cx)).map_err(|_| PeerGone)?;
+                ready!(tcp.0.poll_write_ready(cx)).map_err(|_| PeerGone)?;
             },
             Self::Other(half) => Poll::Ready(match ready!(Pin::new(half).poll_write_vectored(cx, slices)) {
                 Ok(0) | Err(_) => Err(PeerGone),

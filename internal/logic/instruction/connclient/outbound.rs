@@ -19,7 +19,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// The outbound side of one connection. Filled by its session, emptied by whoever has the pen.
+///
+/// Laid out by hand, with what every delivery needs in front: it lies beside the count of references then, which every delivery needs too.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Outbound {
     desk: Mutex<Desk>,
     /// One permit says "look again".
@@ -43,15 +46,16 @@ enum Pen {
 }
 
 #[derive(Debug)]
+#[repr(C)]
 struct Desk {
     pen: Pen,
     /// The welcome and what was missed are written: what waits comes next.
     opened: bool,
     /// Somebody has promised to [`Outbound::flush`].
     promised: bool,
-    waiting: Waiting,
     closing: Option<CloseReason>,
     direct: Option<Arc<dyn DirectWrite>>,
+    waiting: Waiting,
 }
 
 /// What the connection's task is to do.
@@ -104,7 +108,7 @@ impl Outbound {
     #[must_use]
     pub fn new(max_frames: usize, max_bytes: usize) -> Self {
         let refusals = Mutex::new(Tally::new(u32::MAX, Duration::MAX));
-        let desk = Desk { pen: Pen::Task, opened: false, promised: false, waiting: Waiting::default(), closing: None, direct: None };
+        let desk = Desk { pen: Pen::Task, opened: false, promised: false, closing: None, direct: None, waiting: Waiting::default() };
         Self { desk: Mutex::new(desk), wake: Notify::new(), closed: Notify::new(), max_frames, max_bytes, refusals }
     }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use faceshare_biz::domain::MemberId;
 use faceshare_biz::domain::instruction::ActionKey;
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -25,14 +26,16 @@ pub struct Shown {
     pub frame: Bytes,
 }
 
+/// In the order in which it is needed to write a position, and a position or two within: a receiver's memory is cold when its turn comes.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Waiting {
+    /// In the order in which their keys were first written since the last look.
+    positions: SmallVec<[Arc<Shown>; 2]>,
+    ordered: VecDeque<Bytes>,
     /// What is left of a frame of which the peer has the beginning: it goes first, whatever else is dropped.
     rest: Bytes,
-    ordered: VecDeque<Bytes>,
     bytes: usize,
-    /// In the order in which their keys were first written since the last look.
-    positions: Vec<Arc<Shown>>,
 }
 
 impl Waiting {
@@ -58,7 +61,7 @@ impl Waiting {
     }
 
     pub(super) fn retain_positions(&mut self, keep: impl Fn(&Shown) -> bool) {
-        self.positions.retain(|p| keep(p));
+        self.positions.retain(|p| keep(&**p));
     }
 
     /// Drops everything but the rest of a frame that has begun.
@@ -134,7 +137,7 @@ impl Waiting {
             self.ordered = VecDeque::new();
         }
         if self.positions.is_empty() && self.positions.capacity() > KEPT {
-            self.positions = Vec::new();
+            self.positions = SmallVec::new();
         }
     }
 }
