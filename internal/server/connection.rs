@@ -54,10 +54,11 @@ pub(crate) async fn accept(
         tracing::debug!(%error, "a connection was gone before it was served");
         return;
     }
-    let Some(tls) = tls else { return serve(stream, peer, router, policy, lifecycle).await };
+    // On the heap at once: it is large, and a task is copied some times on its way to where it stays.
+    let Some(tls) = tls else { return Box::pin(serve(stream, peer, router, policy, lifecycle)).await };
     let handshake = tokio::time::timeout(policy.header_timeout, tls.accept(stream));
     match lifecycle.soft.run_until_cancelled(handshake).await {
-        Some(Ok(Ok(stream))) => serve(stream, peer, router, policy, lifecycle).await,
+        Some(Ok(Ok(stream))) => Box::pin(serve(stream, peer, router, policy, lifecycle)).await,
         // Strangers knock all day, with old versions or none at all.
         Some(Ok(Err(error))) => {
             metrics::counter!("tls_handshakes_failed_total").increment(1);
