@@ -1,7 +1,7 @@
 //! Where a commit is made: on the thread of the runtime that asks for it, or on one that may block.
 //!
 //! To hand a commit over takes two turns of the scheduler and as many calls of the system, about as much as a small commit itself. Without a
-//! flush of the disk a commit is a few writes into the system's cache, which hardly ever wait, so a small one is made at once. When one has
+//! flush of the disk a commit is a few writes into the system's cache, which hardly ever wait, so a small one is made at once. When they have
 //! waited after all, the disk is busy: those of the next while are handed over, and what else the thread has to do waits for none of them.
 
 use crate::sqlite::Synchronous;
@@ -10,9 +10,12 @@ use std::time::{Duration, Instant};
 /// With more than this a commit takes longer than it takes to hand it over, by far.
 const ENTRIES: usize = 64;
 const BYTES: usize = 64 << 10;
-/// A commit that took this long has waited: by itself it takes some tens of microseconds.
-const LONG: Duration = Duration::from_millis(5);
-/// How long the commits after it are handed over. A disk that makes everybody wait does so once in this time.
+/// Commits that take this long on average wait: by itself one takes some tens of microseconds, and few are so unlucky as to lose the processor
+/// on the way.
+const LONG: Duration = Duration::from_millis(1);
+/// The average is, about, over so many commits: one that takes so many times as long is enough to be taken for waiting.
+const OVER: u32 = 16;
+/// How long commits are handed over then. A disk that makes everybody wait does so once in this time.
 const WHILE: Duration = Duration::from_secs(10);
 
 /// What is known of how long commits take.
@@ -20,13 +23,14 @@ const WHILE: Duration = Duration::from_secs(10);
 pub(super) struct Stalls {
     /// A commit flushes the disk, and always waits.
     flushes: bool,
+    average: Duration,
     /// Until then commits are taken to wait.
     until: Option<Instant>,
 }
 
 impl Stalls {
     pub(super) const fn new(synchronous: Synchronous) -> Self {
-        Self { flushes: matches!(synchronous, Synchronous::Full), until: None }
+        Self { flushes: matches!(synchronous, Synchronous::Full), average: Duration::ZERO, until: None }
     }
 
     /// Whether a commit of so much may be made without leaving the thread.
@@ -36,15 +40,16 @@ impl Stalls {
 
     /// A commit without leaving the thread took from then until now.
     pub(super) fn committed(&mut self, began: Instant, now: Instant) {
-        if now.duration_since(began) >= LONG {
-            self.until = Some(now + WHILE);
+        self.average = self.average * (OVER - 1) / OVER + now.duration_since(began) / OVER;
+        if self.average >= LONG {
+            (self.average, self.until) = (Duration::ZERO, Some(now + WHILE));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BYTES, ENTRIES, LONG, Stalls, WHILE};
+    use super::{BYTES, ENTRIES, LONG, OVER, Stalls, WHILE};
     use crate::sqlite::Synchronous::{Full, Normal};
     use std::time::{Duration, Instant};
 
@@ -60,14 +65,23 @@ mod tests {
     }
 
     #[test]
-    fn after_one_that_waited_the_next_ones_are_handed_over_for_a_while() {
+    fn after_those_that_waited_the_next_ones_are_handed_over_for_a_while() {
         let began = Instant::now();
         let mut stalls = Stalls::new(Normal);
-        stalls.committed(began, began + LONG - INSTANT);
-        assert!(stalls.unlikely(1, 1, began + LONG));
-        let waited = began + LONG;
+        let waited = began + LONG * OVER;
         stalls.committed(began, waited);
         assert!(!stalls.unlikely(1, 1, waited) && !stalls.unlikely(1, 1, waited + WHILE - INSTANT));
         assert!(stalls.unlikely(1, 1, waited + WHILE));
+    }
+
+    #[test]
+    fn one_that_lost_the_processor_is_not_taken_for_waiting_and_a_slow_disk_is() {
+        let began = Instant::now();
+        let mut stalls = Stalls::new(Normal);
+        stalls.committed(began, began + LONG * OVER / 2);
+        assert!(stalls.unlikely(1, 1, began));
+        let slow = || stalls.committed(began, began + LONG * 3 / 2);
+        std::iter::repeat_with(slow).take(OVER as usize).for_each(drop);
+        assert!(!stalls.unlikely(1, 1, began));
     }
 }
