@@ -208,6 +208,12 @@ pub(crate) struct MemoryRevocations {
     news: Notify,
 }
 
+impl MemoryRevocations {
+    pub(crate) fn len(&self) -> usize {
+        self.revoked.lock().expect("not poisoned").len()
+    }
+}
+
 #[async_trait]
 impl RevocationRegistry for MemoryRevocations {
     fn is_revoked(&self, family: FamilyId) -> bool {

@@ -165,6 +165,7 @@ mod tests {
         house.accounts().delete(here).await.expect("deleted");
         assert!(house.is_revoked(here) && house.is_revoked(there));
         assert_eq!(house.observer.deleted(), [ann.id]);
+        assert_eq!(house.observer.revoked_before(), [0], "where it is connected is looked for before its connections are closed");
         assert_eq!(house.accounts().delete(here).await.expect_err("gone").code, ErrorCode::Unauthenticated);
         let again = house.accounts().sign_in("ann_1", &Password::new("password"), HERE).await.expect_err("gone");
         assert_eq!(again.code, ErrorCode::PasswordIncorrect);

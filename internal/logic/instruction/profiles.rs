@@ -24,6 +24,7 @@ impl AccountObserver for Sessions {
     }
 
     async fn deleted(&self, account: AccountId) {
+        self.points().set_gone(account);
         let mut sessions = self.points().sessions_of(account);
         sessions.extend(self.deps().waiters.sessions_of(account));
         // Before it leaves: its apps are to hear that they are signed out, not that they left.

@@ -5,16 +5,20 @@ use faceshare_biz::domain::account::RevocationRegistry;
 use faceshare_biz::domain::facesession::SessionClaims;
 use faceshare_biz::domain::instruction::CloseReason;
 use faceshare_biz::domain::{MemberId, PointId, SessionId};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Spreads the points over several locks, so that sessions on different cores seldom meet.
 const SHARDS: usize = 16;
+/// Deleted accounts that are remembered: more than can go while a connection is being let in.
+const GONE: usize = 1_024;
 
 /// The connected points.
 #[derive(Debug, Default)]
 pub struct PointMemMgr {
     shards: [Mutex<HashMap<PointId, Entry>>; SHARDS],
+    /// Those whose accounts were deleted last.
+    gone: Mutex<VecDeque<MemberId>>,
 }
 
 #[derive(Debug)]
@@ -36,6 +40,20 @@ impl PointMemMgr {
         if self.shard(claims.point).insert(claims.point, entry).is_none() {
             metrics::gauge!("stream_points").increment(1);
         }
+    }
+
+    /// This member's account is deleted. Whoever looks for its points after this finds them, or they are [found to be nobody's](Self::is_gone)
+    /// once they are added.
+    pub fn set_gone(&self, member: MemberId) {
+        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        gone.truncate(GONE - 1);
+        gone.push_front(member);
+    }
+
+    /// Whether this member's account was deleted a moment ago.
+    #[must_use]
+    pub fn is_gone(&self, member: MemberId) -> bool {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner).contains(&member)
     }
 
     /// A connection is gone; one that was replaced is forgotten already.

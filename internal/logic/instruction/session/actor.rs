@@ -128,7 +128,7 @@ impl Actor {
         }
     }
 
-    fn step(&self, input: Input) -> Result<Step, Reject> {
+    pub(crate) fn step(&self, input: Input) -> Result<Step, Reject> {
         step(&self.state, &self.deps.settings.rules, self.now(), input)
     }
 

@@ -11,13 +11,13 @@ use crate::instruction::fanout::Attached;
 use crate::instruction::recent::RecentEntry;
 use bytes::Bytes;
 use faceshare_biz::constants::ENDED_REPLAY;
-use faceshare_biz::domain::PointId;
 use faceshare_biz::domain::facesession::{EndReason, Ended, SessionClaims};
 use faceshare_biz::domain::instruction::{
     CloseReason, Device, Epoch, Event, Notice, PointInfo, Position, Role, Seq, ServerFrame, Snapshot, Statement, Welcome, WireFormat,
 };
+use faceshare_biz::domain::{MemberId, PointId};
 use faceshare_biz::{Error, ErrorCode, Result};
-use faceshare_exec::{Access, Input, Step, step};
+use faceshare_exec::{Access, Input, Step};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -80,7 +80,7 @@ impl Actor {
         }
         let SessionClaims { member, point, .. } = opening.claims;
         let input = Input::Connect { member, point, incarnation: opening.incarnation };
-        match step(&self.state, &self.deps.settings.rules, self.now(), input) {
+        match self.step(input) {
             Ok(Step::Entry(entry)) => {
                 self.accept(entry, None);
                 let (welcome, missed) = self.welcome(&opening);
@@ -154,6 +154,17 @@ impl Actor {
         self.fanout.show_point(point, incarnation, self.now(), &latest);
         if member == self.door.host() {
             self.show_who_waits(point, incarnation);
+        }
+        if self.deps.points.is_gone(member) {
+            self.see_off(member);
+        }
+    }
+
+    /// The account was deleted while its connection was on the way in: whoever looked for its points did not find this one.
+    fn see_off(&mut self, member: MemberId) {
+        self.fanout.close_member(member, CloseReason::Unauthenticated);
+        if let Ok(Step::Entry(entry)) = self.step(Input::Gone { member }) {
+            self.accept(entry, None);
         }
     }
 

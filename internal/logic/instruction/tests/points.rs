@@ -1,6 +1,7 @@
 //! Points come, are replaced, are removed, and go.
 
 use super::stage::{Stage, id, point};
+use crate::account::AccountObserver as _;
 use crate::instruction::connclient::Incoming;
 use faceshare_biz::domain::instruction::{Command, Invite};
 use faceshare_exec::Input;
@@ -130,4 +131,21 @@ async fn a_full_session_counts_its_points_once() {
     drop(second);
     stage.settle().await;
     assert_eq!(stage.sessions.points().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whose_account_is_deleted_as_it_connects_leaves_all_the_same() {
+    let stage = Stage::new().await;
+    let [ann, mut bob] = stage.joined(["ann", "bob"]).await;
+    bob.hang_up();
+    stage.settle().await;
+    stage.log.hold();
+    let again = stage.connect("bob", 1);
+    stage.settle().await;
+    // It is no point yet: nobody finds it.
+    stage.sessions.deleted(id("bob")).await;
+    stage.log.open();
+    stage.settle().await;
+    assert_eq!(ann.words(), ["3 httpQuit"]);
+    assert_eq!(again.words().last().map(String::as_str), Some("closed Unauthenticated"));
 }
