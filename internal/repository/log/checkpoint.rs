@@ -29,6 +29,10 @@ struct Beside {
     own: Mutex<Connection>,
     /// A checkpoint has ended since this was last asked: hardly anything is left to do then.
     ended: AtomicBool,
+    /// A checkpoint is being made ...
+    working: AtomicBool,
+    /// ... or has been since this was last asked, or none has yet.
+    worked: AtomicBool,
 }
 
 /// The thread beside the writer. Dropping it waits for it.
@@ -55,7 +59,12 @@ impl Checkpointer {
             PAGES.set(pages);
             Ok(())
         }));
-        let shared = Arc::new(Beside { own: Mutex::new(own), ended: AtomicBool::new(false) });
+        let shared = Arc::new(Beside {
+            own: Mutex::new(own),
+            ended: AtomicBool::new(false),
+            working: AtomicBool::new(false),
+            worked: AtomicBool::new(true),
+        });
         // One that waits is enough: a checkpoint takes in all that is committed when it begins.
         let (wake, woken) = sync_channel(1);
         let beside = Arc::clone(&shared);
@@ -86,6 +95,13 @@ impl Checkpointer {
         let _ = self.wake.as_ref().map(|wake| wake.try_send(()));
     }
 
+    /// Whether a checkpoint may have moved all there was since this was last asked. The write-ahead log begins anew with the next commit then,
+    /// which flushes its first page and gives back what it was too long.
+    pub(super) fn may_have_caught_up(&self) -> bool {
+        let working = self.beside.working.load(Ordering::SeqCst);
+        self.beside.worked.swap(false, Ordering::SeqCst) || working
+    }
+
     pub(super) const fn wants_last_step(&self) -> bool {
         self.last_step
     }
@@ -114,10 +130,13 @@ impl Beside {
     /// As much as can be moved without waiting for anybody who reads. What is committed stays so if it fails, and the next one tries again.
     fn checkpoint(&self) {
         let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        self.working.store(true, Ordering::SeqCst);
         let passive: Result<()> = own.query_one("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         if let Err(error) = passive {
             tracing::warn!(%error, "the session log could not be checkpointed");
         }
+        self.worked.store(true, Ordering::SeqCst);
+        self.working.store(false, Ordering::SeqCst);
     }
 }
 
@@ -185,6 +204,17 @@ mod tests {
         // It ends when it has done what it was woken for.
         drop(bed.checkpointer);
         assert!(pages(&bed.folder.path().join("file")) >= STEP);
+    }
+
+    #[test]
+    fn the_first_commit_and_those_after_a_checkpoint_may_find_all_of_it_moved() {
+        let mut bed = Bed::new();
+        assert!(bed.checkpointer.may_have_caught_up());
+        bed.commit();
+        assert!(!bed.checkpointer.may_have_caught_up());
+        bed.checkpointer.take_last_step();
+        assert!(bed.checkpointer.may_have_caught_up());
+        assert!(!bed.checkpointer.may_have_caught_up());
     }
 
     #[test]

@@ -16,6 +16,9 @@ use std::collections::BTreeMap;
 
 const ADD: &str = "INSERT INTO journal (logs) VALUES (?1)";
 const FORGET: &str = "DELETE FROM journal WHERE id < ?1";
+/// Where a journal begins in which there is nothing.
+pub(super) const EMPTY: i64 = i64::MAX;
+
 const ALL: &str = "SELECT logs FROM journal ORDER BY id";
 
 /// What one commit adds: for each log a part, its session, the number of entries (u32), then their epoch (length u8), the first index (u64)
@@ -72,7 +75,7 @@ pub(super) fn file(db: &Connection) -> Result<()> {
         for (session, records) in logs {
             file_rest(db, session, records)?;
         }
-        forget(db, i64::MAX)
+        forget(db, EMPTY)
     })
     .map_err(from_rusqlite)
 }

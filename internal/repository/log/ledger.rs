@@ -17,16 +17,13 @@ use std::time::Instant;
 /// Bytes that one commit adds to one log, from which on the log is filed at once: they fill pages by themselves.
 const LARGE: u64 = 16 << 10;
 
-/// Where a journal begins in which there is nothing.
-const EMPTY: i64 = i64::MAX;
-
 /// The file and what is known of it.
 pub(super) struct Ledger {
     connection: Connection,
     checkpointer: Checkpointer,
     heads: Heads,
     pending: Pending,
-    /// The row before which the journal is known to be empty.
+    /// The row before which the journal is known to be empty; 0: not known.
     journal_begins: i64,
 }
 
@@ -94,11 +91,12 @@ impl Ledger {
         }
         let logs = self.to_file(&filed, &fresh)?;
         let first_row = self.pending.first_row(&filed);
-        let begins = self.journal_begins;
+        // Not known until this is committed.
+        let begins = std::mem::take(&mut self.journal_begins);
         let (row, begins) = self.together(|db| {
             logs.iter().try_for_each(|(session, head, part)| file(db, *session, head, part))?;
             let row = if group.is_empty() { None } else { Some(group.write(db)?) };
-            let needed = first_row.or(row).unwrap_or(EMPTY);
+            let needed = first_row.or(row).unwrap_or(journal::EMPTY);
             if needed != begins {
                 journal::forget(db, needed)?;
             }
@@ -130,12 +128,13 @@ impl Ledger {
         let mut filed = self.pending.all();
         filed.remove(&session);
         let logs = self.to_file(&filed, &Fresh::new())?;
+        self.journal_begins = 0;
         self.together(|db| {
             logs.iter().try_for_each(|(session, head, part)| file(db, *session, head, part))?;
             rows::delete(db, session)?;
-            journal::forget(db, EMPTY)
+            journal::forget(db, journal::EMPTY)
         })?;
-        self.journal_begins = EMPTY;
+        self.journal_begins = journal::EMPTY;
         filed.insert(session);
         self.pending.committed(&filed, Fresh::new(), None);
         Ok(())
@@ -149,6 +148,11 @@ impl Ledger {
             Err(_) => self.checkpointer.wake(),
         }
         done
+    }
+
+    /// Whether the next commit may flush the disk, however durable it is to be. To be asked once for each.
+    pub(super) fn may_flush(&self) -> bool {
+        self.checkpointer.may_have_caught_up()
     }
 
     /// Whether the writer has to take a checkpoint's last step itself.

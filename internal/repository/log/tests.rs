@@ -376,3 +376,40 @@ async fn whatever_happens_to_it_a_log_holds_what_was_acknowledged() {
         assert_eq!(log.sessions().await.expect("listed"), listed, "step {step}");
     }
 }
+
+/// A runtime of one thread, with one beside it that may block.
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().expect("a runtime")
+}
+
+/// Whether an append of so many entries is answered while the thread that may block is busy.
+fn is_answered_at_once(synchronous: Synchronous, entries: u64) -> bool {
+    runtime().block_on(async {
+        let bed = Bed::new(synchronous);
+        let log = Arc::new(bed.log().await);
+        // The first one is handed over: the write-ahead log begins with it.
+        log.append(append(1, "a", 0, 1)).await.expect("added");
+        let (let_go, held) = std::sync::mpsc::channel::<()>();
+        let busy = tokio::task::spawn_blocking(move || held.recv().is_err());
+        let appending = tokio::spawn({
+            let log = log.clone();
+            async move { log.append(append(1, "a", 1, entries)).await }
+        });
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let answered = appending.is_finished();
+        drop(let_go);
+        appending.await.expect("no panic").expect("added");
+        assert!(busy.await.expect("no panic"));
+        log.close().await;
+        answered
+    })
+}
+
+#[test]
+fn a_small_append_needs_no_other_thread_and_a_large_one_and_one_that_flushes_do() {
+    assert!(is_answered_at_once(Synchronous::Normal, 64));
+    assert!(!is_answered_at_once(Synchronous::Normal, 65));
+    assert!(!is_answered_at_once(Synchronous::Full, 1));
+}

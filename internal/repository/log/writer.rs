@@ -12,7 +12,9 @@ use crate::error::from_rusqlite;
 use faceshare_biz::Result;
 use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::instruction::{Append, AppendError};
+use futures_util::FutureExt as _;
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -36,6 +38,14 @@ pub(super) enum Request {
     Delete(SessionId, oneshot::Sender<Result<()>>),
     /// Commit what waits, take no more, and end.
     Close(oneshot::Sender<()>),
+}
+
+/// How the writer ended before it was told to.
+enum End {
+    /// On the thread that serves it.
+    Panic,
+    /// On the thread that was at the file.
+    Lost(JoinError),
 }
 
 /// Appends that are committed together.
@@ -77,13 +87,14 @@ impl Writer {
     /// Until it is closed, or nobody is left who could ask. A panic at the file ends it too: what is on disk then, nobody can say.
     pub(super) async fn run(mut self, ledger: Ledger) {
         let mut closing = Vec::new();
-        match self.serve(ledger, &mut closing).await {
+        match AssertUnwindSafe(self.serve(ledger, &mut closing)).catch_unwind().await.unwrap_or(Err(End::Panic)) {
             Ok(ledger) => {
                 if let Ok(Err(error)) = spawn_blocking(move || ledger.close()).await {
                     tracing::warn!(%error, "the session log did not close cleanly; it will recover when it is opened");
                 }
             }
-            Err(error) => tracing::error!(%error, "the session log's writer has ended"),
+            Err(End::Panic) => tracing::error!("the session log's writer has panicked"),
+            Err(End::Lost(error)) => tracing::error!(%error, "the session log's writer has ended"),
         }
         // So that whoever waits for the end may open the file again.
         drop(self.lock);
@@ -92,7 +103,7 @@ impl Writer {
         }
     }
 
-    async fn serve(&mut self, mut ledger: Ledger, closing: &mut Vec<oneshot::Sender<()>>) -> Result<Ledger, JoinError> {
+    async fn serve(&mut self, mut ledger: Ledger, closing: &mut Vec<oneshot::Sender<()>>) -> Result<Ledger, End> {
         let mut left_over = None;
         loop {
             let next = match left_over.take() {
@@ -146,18 +157,23 @@ impl Writer {
     }
 
     /// Commits a group and answers everybody in it; what may take longer comes after that.
-    async fn commit(&mut self, mut ledger: Ledger, group: Group) -> Result<Ledger, JoinError> {
+    async fn commit(&mut self, mut ledger: Ledger, group: Group) -> Result<Ledger, End> {
         let Group { appends, answers, entries, bytes } = group;
-        let began = Instant::now();
-        let outcome = if self.stalls.unlikely(entries, bytes, began) {
-            let outcome = ledger.commit(appends);
-            self.stalls.committed(began, Instant::now());
-            outcome
-        } else {
-            let (kept, outcome) = at_the_file(ledger, move |ledger| ledger.commit(appends)).await?;
-            ledger = kept;
-            outcome
+        let flushes = ledger.may_flush();
+        let commit = move |ledger: &mut Ledger| {
+            let began = Instant::now();
+            (ledger.commit(appends), began.elapsed())
         };
+        let (outcome, took) = if !flushes && self.stalls.unlikely(entries, bytes, Instant::now()) {
+            commit(&mut ledger)
+        } else {
+            let (kept, done) = at_the_file(ledger, commit).await?;
+            ledger = kept;
+            done
+        };
+        if !flushes {
+            self.stalls.committed(entries, bytes, took, Instant::now());
+        }
         self.committing.store(outcome.is_ok(), Ordering::Relaxed);
         match outcome {
             Ok(verdicts) => {
@@ -191,12 +207,13 @@ impl Writer {
 async fn at_the_file<T: Send + 'static>(
     mut ledger: Ledger,
     work: impl FnOnce(&mut Ledger) -> T + Send + 'static,
-) -> Result<(Ledger, T), JoinError> {
+) -> Result<(Ledger, T), End> {
     spawn_blocking(move || {
         let done = work(&mut ledger);
         (ledger, done)
     })
     .await
+    .map_err(End::Lost)
 }
 
 /// Says what the metrics mean.
