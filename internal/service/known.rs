@@ -1,7 +1,7 @@
 //! Tokens that have been issued or verified lately, so that a client that calls often is not decrypted each time.
 //!
 //! What is kept is what the token itself says, and only for as long as it says so; whether its family has been revoked is asked elsewhere, on
-//! every call. Keys that are dropped take what was verified with them along: each set of keys has a memory of its own.
+//! every call. Keys that are dropped take what is known of their tokens along: each set of keys has a memory of its own.
 
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ const SHARDS: usize = 16;
 type Digested = u128;
 
 /// Bounded; what is used stays.
-pub(crate) struct Verified<C> {
+pub(crate) struct Known<C> {
     key: [u8; 16],
     /// Tokens in one half of a shard.
     half: usize,
@@ -31,8 +31,8 @@ struct Halves<C> {
 
 type Table<C> = HashMap<Digested, C, BuildHasherDefault<Half>>;
 
-impl<C: Copy> Verified<C> {
-    /// With place for so many tokens. Each takes about 80 bytes.
+impl<C: Copy> Known<C> {
+    /// With place for so many tokens. Each takes its claims and 16 bytes, and up to as much again for the table.
     pub(crate) fn with_capacity(tokens: usize) -> Self {
         let shards = std::array::from_fn(|_| Mutex::new(Halves { fresh: Table::default(), old: Table::default() }));
         Self { key: rand::random(), half: tokens.div_ceil(2 * SHARDS), shards }
@@ -47,7 +47,7 @@ impl<C: Copy> Verified<C> {
     /// What this token says, if it is known here; else what `verify` finds, which is then remembered.
     ///
     /// # Errors
-    /// Those of `verify`; nothing is remembered of a token that was refused, so that strangers cannot fill the memory.
+    /// Those of `verify`; nothing is remembered of a token that was refused. What fills the memory is what was issued, which has rates.
     pub(crate) fn get_or_verify<E>(&self, token: &str, verify: impl FnOnce() -> Result<C, E>) -> Result<C, E> {
         let digest = self.digest(token);
         if let Some(known) = self.shard(digest).get(&digest, self.half) {
@@ -107,13 +107,13 @@ impl Hasher for Half {
 
 #[cfg(test)]
 mod tests {
-    use super::Verified;
+    use super::Known;
 
     const PLACES: usize = 64 << 10;
 
     #[test]
     fn a_token_is_verified_once_and_a_bad_one_each_time() {
-        let verified = Verified::with_capacity(PLACES);
+        let verified = Known::with_capacity(PLACES);
         assert_eq!(verified.get_or_verify("bad", || Err("no")), Err("no"));
         assert_eq!(verified.get_or_verify("good", || Ok::<_, &str>(7)), Ok(7));
         assert_eq!(verified.get_or_verify("good", || Err("asked again")), Ok(7));
@@ -122,14 +122,14 @@ mod tests {
 
     #[test]
     fn a_token_that_was_issued_here_is_not_verified() {
-        let verified = Verified::with_capacity(PLACES);
+        let verified = Known::with_capacity(PLACES);
         verified.remember("mine", 7);
         assert_eq!(verified.get_or_verify("mine", || Err("asked")), Ok(7));
     }
 
     #[test]
     fn a_token_is_not_taken_for_another_and_its_digest_is_of_this_process_alone() {
-        let (verified, other) = (Verified::with_capacity(PLACES), Verified::<u32>::with_capacity(PLACES));
+        let (verified, other) = (Known::with_capacity(PLACES), Known::<u32>::with_capacity(PLACES));
         assert_eq!(verified.get_or_verify("v4.local.abc", || Ok::<_, ()>(7)), Ok(7));
         for near in ["v4.local.ab", "v4.local.abcd", "v4.local.abd", "v4.local.abc\0", ""] {
             assert_eq!(verified.get_or_verify(near, || Err(near)), Err(near));
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_memory_is_bounded_and_keeps_what_is_used() {
-        let verified = Verified::with_capacity(PLACES);
+        let verified = Known::with_capacity(PLACES);
         assert_eq!(verified.get_or_verify("mine", || Ok::<_, ()>(0)), Ok(0));
         for number in 1..2 * PLACES {
             assert_eq!(verified.get_or_verify(&number.to_string(), || Ok::<_, ()>(number)), Ok(number));

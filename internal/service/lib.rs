@@ -5,6 +5,7 @@
 mod clock;
 mod crew;
 mod ids;
+mod known;
 mod line;
 mod passwords;
 #[cfg(test)]
@@ -12,7 +13,6 @@ mod polled;
 mod portraits;
 mod secrets;
 mod tokens;
-mod verified;
 
 pub use auth::AuthTtl;
 pub use clock::SystemClock;

@@ -1,6 +1,6 @@
 //! The tokens that clients carry: the domain's claims over [`auth::Authenticator`].
 
-use crate::verified::Verified;
+use crate::known::Known;
 use arc_swap::ArcSwap;
 use auth::{AuthError, AuthTtl, Authenticator, Issued};
 use faceshare_biz::domain::account::{AccessClaims, IssuedToken, RefreshClaims};
@@ -25,18 +25,18 @@ const SESSIONS: usize = 8 << 10;
 /// A ring of keys, and what has been issued and verified with it: what each token says, and when it ends.
 struct Keyed {
     authenticator: Authenticator,
-    access: Verified<(auth::Caller, i64)>,
-    cookies: Verified<(auth::Caller, i64)>,
-    sessions: Verified<(auth::SessionClaims, i64)>,
+    access: Known<(auth::Caller, i64)>,
+    cookies: Known<(auth::Caller, i64)>,
+    sessions: Known<(auth::SessionClaims, i64)>,
 }
 
 impl Keyed {
     fn new(ring: &KeyRing, ttl: AuthTtl) -> Self {
         Self {
             authenticator: Authenticator::new(Arc::new(TokenService::new(ring, Audience::Clients)), ttl),
-            access: Verified::with_capacity(CALLERS),
-            cookies: Verified::with_capacity(CALLERS),
-            sessions: Verified::with_capacity(SESSIONS),
+            access: Known::with_capacity(CALLERS),
+            cookies: Known::with_capacity(CALLERS),
+            sessions: Known::with_capacity(SESSIONS),
         }
     }
 }
@@ -48,7 +48,7 @@ impl PasetoTokens {
         Self { ttl, keyed: ArcSwap::from_pointee(Keyed::new(ring, ttl)) }
     }
 
-    /// From now on this ring issues and verifies. Tokens of keys that it does not hold are good no more, however lately they were verified.
+    /// From now on this ring issues and verifies. Tokens of keys that it does not hold are good no more, however lately they were issued or verified.
     pub fn rekey(&self, ring: &KeyRing) {
         self.keyed.store(Arc::new(Keyed::new(ring, self.ttl)));
     }
@@ -223,6 +223,18 @@ mod tests {
             assert_eq!(tokens.verify_refresh(&of_refresh.token, NOW), Ok(refresh()));
             assert_eq!(tokens.verify_session(&of_session.token, NOW), Ok((session(), of_session.expires_at)));
         }
+    }
+
+    #[test]
+    fn what_was_issued_here_is_not_opened_again() {
+        let tokens = tokens();
+        let access = tokens.issue_access(&access(), NOW).expect("a token").token;
+        let cookie = tokens.issue_cookie(&self::access(), NOW).expect("a token").token;
+        let session = tokens.issue_session(&session(), NOW).expect("a token").token;
+        let keyed = tokens.keyed.load();
+        assert!(keyed.access.get_or_verify(&access, || Err(())).is_ok());
+        assert!(keyed.cookies.get_or_verify(&cookie, || Err(())).is_ok());
+        assert!(keyed.sessions.get_or_verify(&session, || Err(())).is_ok());
     }
 
     #[test]
