@@ -39,6 +39,7 @@ def smaller(arguments):
 
 
 COST = ("server_cpu_us_per_delivery", "latency_p50_ms", "latency_p99_ms", "generator_cores")
+JOIN = ("server_cpu_ms_per_join", "latency_p50_ms", "latency_p99_ms")
 
 SCENARIOS = (
     Scenario("A", "1 room × 1,000 members × 30/s", ("fanout", *ROOM, "--rate", 30), (OURS, FLOOR, PLAIN), COST, 8),
@@ -60,7 +61,24 @@ SCENARIOS = (
         25,
         baselines_once=True,
     ),
-    Scenario("join", "rooms of 10: prejoin, connect, welcome, announce", ("join", "--rooms", 200), (OURS,), ("server_cpu_ms_per_join", "latency_p99_ms"), 8),
+    Scenario(
+        "join",
+        "rooms of 10: prejoin, connect, welcome, announce (the baselines: connect alone)",
+        ("join", "--rooms", 200, "--rate", 300),
+        (OURS, FLOOR, PLAIN),
+        JOIN,
+        8,
+        baselines_once=True,
+    ),
+    Scenario(
+        "join-rush",
+        "the same, 2,000 a second",
+        ("join", "--rooms", 400, "--rate", 2000),
+        (OURS, FLOOR, PLAIN),
+        JOIN,
+        8,
+        baselines_once=True,
+    ),
     Scenario(
         "control",
         "100 sessions × 4 members × 50/s, durable, delivered",

@@ -81,7 +81,8 @@ def verdicts(runs, smoke=False):
     idle = (("idle", OURS),)
     row("idle: memory per connection", runs.median("idle", OURS, "kib_per_connection"), 6, " KiB", of=idle)
     row("idle: processor time per connection and second", runs.median("idle", OURS, "server_cpu_us_per_connection_s"), 3, " µs", of=idle)
-    row("join: processor time", runs.median("join", OURS, "server_cpu_ms_per_join"), 0.25, " ms", of=(("join", OURS),))
+    for name, what in (("join", "join"), ("join-rush", "join, many at once")):
+        row(f"{what}: processor time", runs.median(name, OURS, "server_cpu_ms_per_join"), 0.25, " ms", of=((name, OURS),))
     for name in ("control", "control-quiet"):
         here = ((name, OURS),)
         row(f"{name}: ordered instructions per processor second", runs.median(name, OURS, "commits_per_server_cpu_s"), 20_000, "", True, here)

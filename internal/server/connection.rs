@@ -54,7 +54,7 @@ pub(crate) async fn accept(
         tracing::debug!(%error, "a connection was gone before it was served");
         return;
     }
-    // On the heap at once: it is large, and a task is copied some times on its way to where it stays.
+    // On the heap at once: it is large, and a task is copied several times on its way to where it stays.
     let Some(tls) = tls else { return Box::pin(serve(stream, peer, router, policy, lifecycle)).await };
     let handshake = tokio::time::timeout(policy.header_timeout, tls.accept(stream));
     match lifecycle.soft.run_until_cancelled(handshake).await {

@@ -166,6 +166,6 @@ impl FaceSessions {
 
 /// Does the work to its end even when the one who asked hangs up meanwhile: between its steps lie things that must be undone or followed.
 pub(crate) async fn carry_through<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-    // On the heap at once, as a task is copied some times on its way to where it stays.
+    // On the heap at once, as a task is copied several times on its way to where it stays.
     tokio::spawn(Box::pin(work).in_current_span()).await.unwrap_or_else(|panic| Err(Error::internal(panic)))
 }

@@ -184,8 +184,9 @@ impl Tcp {
             let more = self.0.try_io(Interest::READABLE, || {
                 let read = (&*SockRef::from(&self.0)).read(buffer)?;
                 taken = Some(read);
-                // Less than there is place for was all there is. To say so spares the call of the system that would find that out.
-                if cfg!(unix) && read > 0 && read < buffer.len() { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+                // Less than there is place for was all there is. To say so spares the call of the system that would find that out. (Where what is
+                // told is not that something has come but that something is there, it is not worth a thought.)
+                if cfg!(target_os = "linux") && read > 0 && read < buffer.len() { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
             });
             match (taken, more) {
                 (Some(read), _) => return Poll::Ready(Ok(read)),
@@ -319,5 +320,35 @@ impl FrameSink for Sink {
             Writer::Tcp(tcp) => tcp.0.writable().await.map_err(|_| PeerGone),
             Writer::Other(_) => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SCRATCH, Tcp};
+    use std::future::poll_fn;
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::{TcpListener, TcpStream};
+
+    async fn read(tcp: &Tcp) -> usize {
+        let mut buffer = [0; SCRATCH];
+        poll_fn(|cx| tcp.poll_read(cx, &mut buffer)).await.expect("read")
+    }
+
+    #[tokio::test]
+    async fn what_comes_is_read_however_it_fits_and_so_is_the_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+        let mut peer = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("connected");
+        let tcp = Tcp(listener.accept().await.expect("accepted").0);
+        for size in [1, SCRATCH, 1, SCRATCH - 1, SCRATCH, 2] {
+            peer.write_all(&vec![7; size]).await.expect("written");
+            let mut left = size;
+            while left > 0 {
+                left -= read(&tcp).await;
+            }
+        }
+        peer.write_all(b"last").await.expect("written");
+        peer.shutdown().await.expect("shut");
+        assert_eq!((read(&tcp).await, read(&tcp).await, read(&tcp).await), (4, 0, 0));
     }
 }

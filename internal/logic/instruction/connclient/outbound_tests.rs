@@ -232,3 +232,19 @@ fn what_waits_behind_a_replay_that_was_not_finished_is_not_sent_with_the_goodbye
     outbound.push(Bytes::from_static(b"live"));
     assert_eq!(outbound.retire(), ["live"]);
 }
+
+#[test]
+fn however_many_positions_wait_each_is_written_once_and_in_order() {
+    const TEXTS: [&str; 20] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t"];
+    let (outbound, socket) = at_rest(10, 100);
+    for count in [2, 3, 20, 1] {
+        socket.takes(1);
+        for text in &TEXTS[..count] {
+            let _ = show(&outbound, member(1), text, 0, text);
+        }
+        outbound.flush();
+        socket.takes(usize::MAX);
+        assert_eq!(next(&outbound), Next::Rest);
+        assert_eq!(socket.read(), TEXTS[..count].concat());
+    }
+}

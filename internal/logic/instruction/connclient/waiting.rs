@@ -26,7 +26,8 @@ pub struct Shown {
     pub frame: Bytes,
 }
 
-/// In the order in which it is needed to write a position, and a position or two within: a receiver's memory is cold when its turn comes.
+/// What a position needs comes first, and one or two are kept within: a receiver's memory is cold when its turn comes. (For bursts of more the
+/// place is kept beside, as before.)
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(super) struct Waiting {
@@ -61,7 +62,7 @@ impl Waiting {
     }
 
     pub(super) fn retain_positions(&mut self, keep: impl Fn(&Shown) -> bool) {
-        self.positions.retain(|p| keep(&**p));
+        self.positions.retain(|p| keep(p));
     }
 
     /// Drops everything but the rest of a frame that has begun.
