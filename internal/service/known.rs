@@ -113,41 +113,41 @@ mod tests {
 
     #[test]
     fn a_token_is_verified_once_and_a_bad_one_each_time() {
-        let verified = Known::with_capacity(PLACES);
-        assert_eq!(verified.get_or_verify("bad", || Err("no")), Err("no"));
-        assert_eq!(verified.get_or_verify("good", || Ok::<_, &str>(7)), Ok(7));
-        assert_eq!(verified.get_or_verify("good", || Err("asked again")), Ok(7));
-        assert_eq!(verified.get_or_verify("bad", || Err("still no")), Err("still no"));
+        let known = Known::with_capacity(PLACES);
+        assert_eq!(known.get_or_verify("bad", || Err("no")), Err("no"));
+        assert_eq!(known.get_or_verify("good", || Ok::<_, &str>(7)), Ok(7));
+        assert_eq!(known.get_or_verify("good", || Err("asked again")), Ok(7));
+        assert_eq!(known.get_or_verify("bad", || Err("still no")), Err("still no"));
     }
 
     #[test]
     fn a_token_that_was_issued_here_is_not_verified() {
-        let verified = Known::with_capacity(PLACES);
-        verified.remember("mine", 7);
-        assert_eq!(verified.get_or_verify("mine", || Err("asked")), Ok(7));
+        let known = Known::with_capacity(PLACES);
+        known.remember("mine", 7);
+        assert_eq!(known.get_or_verify("mine", || Err("asked")), Ok(7));
     }
 
     #[test]
     fn a_token_is_not_taken_for_another_and_its_digest_is_of_this_process_alone() {
-        let (verified, other) = (Known::with_capacity(PLACES), Known::<u32>::with_capacity(PLACES));
-        assert_eq!(verified.get_or_verify("v4.local.abc", || Ok::<_, ()>(7)), Ok(7));
+        let (known, other) = (Known::with_capacity(PLACES), Known::<u32>::with_capacity(PLACES));
+        assert_eq!(known.get_or_verify("v4.local.abc", || Ok::<_, ()>(7)), Ok(7));
         for near in ["v4.local.ab", "v4.local.abcd", "v4.local.abd", "v4.local.abc\0", ""] {
-            assert_eq!(verified.get_or_verify(near, || Err(near)), Err(near));
+            assert_eq!(known.get_or_verify(near, || Err(near)), Err(near));
         }
-        assert_ne!(verified.digest("v4.local.abc"), other.digest("v4.local.abc"));
+        assert_ne!(known.digest("v4.local.abc"), other.digest("v4.local.abc"));
     }
 
     #[test]
     fn the_memory_is_bounded_and_keeps_what_is_used() {
-        let verified = Known::with_capacity(PLACES);
-        assert_eq!(verified.get_or_verify("mine", || Ok::<_, ()>(0)), Ok(0));
+        let known = Known::with_capacity(PLACES);
+        assert_eq!(known.get_or_verify("mine", || Ok::<_, ()>(0)), Ok(0));
         for number in 1..2 * PLACES {
-            assert_eq!(verified.get_or_verify(&number.to_string(), || Ok::<_, ()>(number)), Ok(number));
+            assert_eq!(known.get_or_verify(&number.to_string(), || Ok::<_, ()>(number)), Ok(number));
             if number % 1_000 == 0 {
-                assert_eq!(verified.get_or_verify("mine", || Err("forgotten")), Ok(0));
+                assert_eq!(known.get_or_verify("mine", || Err("forgotten")), Ok(0));
             }
         }
-        let kept: usize = verified.shards.iter().map(|s| s.lock().map(|h| h.fresh.len() + h.old.len()).unwrap_or_default()).sum();
+        let kept: usize = known.shards.iter().map(|s| s.lock().map(|h| h.fresh.len() + h.old.len()).unwrap_or_default()).sum();
         assert!(kept <= PLACES, "{kept}");
     }
 }

@@ -8,7 +8,7 @@
 use rusqlite::{Connection, Result};
 use std::cell::Cell;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -29,10 +29,10 @@ struct Beside {
     own: Mutex<Connection>,
     /// A checkpoint has ended since this was last asked: hardly anything is left to do then.
     ended: AtomicBool,
-    /// A checkpoint is being made ...
-    working: AtomicBool,
-    /// ... or has been since this was last asked, or none has yet.
-    worked: AtomicBool,
+    /// Checkpoints that the thread was woken for and has not made yet.
+    due: AtomicUsize,
+    /// One has been made since the last commit, or none has yet.
+    made: AtomicBool,
 }
 
 /// The thread beside the writer. Dropping it waits for it.
@@ -59,12 +59,8 @@ impl Checkpointer {
             PAGES.set(pages);
             Ok(())
         }));
-        let shared = Arc::new(Beside {
-            own: Mutex::new(own),
-            ended: AtomicBool::new(false),
-            working: AtomicBool::new(false),
-            worked: AtomicBool::new(true),
-        });
+        let shared =
+            Arc::new(Beside { own: Mutex::new(own), ended: AtomicBool::new(false), due: AtomicUsize::new(0), made: AtomicBool::new(true) });
         // One that waits is enough: a checkpoint takes in all that is committed when it begins.
         let (wake, woken) = sync_channel(1);
         let beside = Arc::clone(&shared);
@@ -90,16 +86,31 @@ impl Checkpointer {
     }
 
     /// Has the thread make a checkpoint.
-    pub(super) fn wake(&self) {
+    fn wake(&self) {
+        let Some(wake) = &self.wake else { return };
+        self.beside.due.fetch_add(1, Ordering::SeqCst);
         // No place: it is to be woken already.
-        let _ = self.wake.as_ref().map(|wake| wake.try_send(()));
+        if wake.try_send(()).is_err() {
+            self.beside.due.fetch_sub(1, Ordering::SeqCst);
+        }
     }
 
-    /// Whether a checkpoint may have moved all there was since this was last asked. The write-ahead log begins anew with the next commit then,
-    /// which flushes its first page and gives back what it was too long.
-    pub(super) fn may_have_caught_up(&self) -> bool {
-        let working = self.beside.working.load(Ordering::SeqCst);
-        self.beside.worked.swap(false, Ordering::SeqCst) || working
+    /// Whether a checkpoint may move all there is before the next commit. The write-ahead log begins anew with that one then, which flushes its
+    /// first page and gives back what it was too long.
+    pub(super) fn may_catch_up(&self) -> bool {
+        self.beside.due.load(Ordering::SeqCst) > 0 || self.beside.made.load(Ordering::SeqCst)
+    }
+
+    /// To be called before a commit of the writer that adds something. Once it has, no checkpoint that was made before has moved all there is.
+    pub(super) fn begin(&self) {
+        self.beside.made.store(false, Ordering::SeqCst);
+    }
+
+    /// The commit has failed: what was before it is as it was.
+    pub(super) fn failed(&self) {
+        self.beside.made.store(true, Ordering::SeqCst);
+        // On a full disk the write-ahead log can go on where it has been moved into the file.
+        self.wake();
     }
 
     pub(super) const fn wants_last_step(&self) -> bool {
@@ -124,19 +135,18 @@ impl Beside {
         while woken.recv().is_ok() {
             self.checkpoint();
             self.ended.store(true, Ordering::Relaxed);
+            self.due.fetch_sub(1, Ordering::SeqCst);
         }
     }
 
     /// As much as can be moved without waiting for anybody who reads. What is committed stays so if it fails, and the next one tries again.
     fn checkpoint(&self) {
         let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        self.working.store(true, Ordering::SeqCst);
         let passive: Result<()> = own.query_one("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         if let Err(error) = passive {
             tracing::warn!(%error, "the session log could not be checkpointed");
         }
-        self.worked.store(true, Ordering::SeqCst);
-        self.working.store(false, Ordering::SeqCst);
+        self.made.store(true, Ordering::SeqCst);
     }
 }
 
@@ -173,6 +183,7 @@ mod tests {
 
         fn commit(&mut self) {
             let bytes = vec![1; usize::try_from(COMMIT).expect("a size") * 4_096];
+            self.checkpointer.begin();
             self.writer.execute("INSERT INTO kept VALUES (?1)", [bytes]).expect("committed");
             self.checkpointer.committed();
             if self.checkpointer.wants_last_step() {
@@ -209,12 +220,18 @@ mod tests {
     #[test]
     fn the_first_commit_and_those_after_a_checkpoint_may_find_all_of_it_moved() {
         let mut bed = Bed::new();
-        assert!(bed.checkpointer.may_have_caught_up());
+        assert!(bed.checkpointer.may_catch_up());
         bed.commit();
-        assert!(!bed.checkpointer.may_have_caught_up());
+        assert!(!bed.checkpointer.may_catch_up());
         bed.checkpointer.take_last_step();
-        assert!(bed.checkpointer.may_have_caught_up());
-        assert!(!bed.checkpointer.may_have_caught_up());
+        assert!(bed.checkpointer.may_catch_up());
+        bed.commit();
+        assert!(!bed.checkpointer.may_catch_up());
+        bed.checkpointer.wake();
+        assert!(bed.checkpointer.may_catch_up(), "until it is made, and then until the next commit");
+        bed.checkpointer.begin();
+        bed.checkpointer.failed();
+        assert!(bed.checkpointer.may_catch_up());
     }
 
     #[test]

@@ -141,18 +141,18 @@ impl Ledger {
     }
 
     fn together<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.checkpointer.begin();
         let done = sqlite::together(&self.connection, work);
         match &done {
             Ok(_) => self.checkpointer.committed(),
-            // On a full disk the write-ahead log can go on where it has been moved into the file.
-            Err(_) => self.checkpointer.wake(),
+            Err(_) => self.checkpointer.failed(),
         }
         done
     }
 
-    /// Whether the next commit may flush the disk, however durable it is to be. To be asked once for each.
+    /// Whether the next commit may flush the disk, however durable it is to be.
     pub(super) fn may_flush(&self) -> bool {
-        self.checkpointer.may_have_caught_up()
+        self.checkpointer.may_catch_up()
     }
 
     /// Whether the writer has to take a checkpoint's last step itself.

@@ -18,8 +18,8 @@ const BYTES: usize = 64 << 10;
 const LONG: Duration = Duration::from_millis(1);
 /// The average is, about, over so many commits: one that takes so many times as long is enough to be taken for waiting.
 const OVER: u32 = 16;
-/// How long commits are handed over then, and for as long as they still wait. A thread of the runtime waits for a slow disk for `OVER` times
-/// `LONG`, or for one commit, in this time at most.
+/// How long commits are handed over then, and for as long as they still wait. Until then a thread of the runtime has waited for less than `LONG`
+/// a commit, or for one that took very long.
 const WHILE: Duration = Duration::from_secs(10);
 
 /// What is known of how long commits take.

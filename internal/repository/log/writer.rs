@@ -113,7 +113,13 @@ impl Writer {
             match next {
                 Some(Request::Append(append, answer)) => {
                     let (group, rest) = self.gather(append, answer).await;
-                    left_over = rest;
+                    left_over = match rest {
+                        Some(Request::Close(done)) => {
+                            self.close_for(done, closing);
+                            None
+                        }
+                        rest => rest,
+                    };
                     ledger = self.commit(ledger, group).await?;
                 }
                 Some(Request::Delete(session, answer)) => {
@@ -121,14 +127,16 @@ impl Writer {
                     ledger = kept;
                     let _ = answer.send(deleted.map_err(from_rusqlite));
                 }
-                Some(Request::Close(done)) => {
-                    // What is in the queue is still to be served; then it is at its end.
-                    self.requests.close();
-                    closing.push(done);
-                }
+                Some(Request::Close(done)) => self.close_for(done, closing),
                 None => return Ok(ledger),
             }
         }
+    }
+
+    /// What is in the queue is still to be served; then it is at its end.
+    fn close_for(&mut self, done: oneshot::Sender<()>, closing: &mut Vec<oneshot::Sender<()>>) {
+        self.requests.close();
+        closing.push(done);
     }
 
     /// The first append and all that wait behind it, up to something that is no append.

@@ -184,8 +184,8 @@ impl Tcp {
             let more = self.0.try_io(Interest::READABLE, || {
                 let read = (&*SockRef::from(&self.0)).read(buffer)?;
                 taken = Some(read);
-                // Less than there is place for was all there is. To say so spares the call of the system that would find that out. (Where what is
-                // told is not that something has come but that something is there, it is not worth a thought.)
+                // Less than there is place for was all there is. To say so spares the call of the system that would find that out. It takes
+                // readiness that is told by its edges; others than Linux are not worth a case.
                 if cfg!(target_os = "linux") && read > 0 && read < buffer.len() { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
             });
             match (taken, more) {

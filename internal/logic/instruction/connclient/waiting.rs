@@ -26,8 +26,8 @@ pub struct Shown {
     pub frame: Bytes,
 }
 
-/// What a position needs comes first, and one or two are kept within: a receiver's memory is cold when its turn comes. (For bursts of more the
-/// place is kept beside, as before.)
+/// What a position needs comes first, and one or two are kept within: a receiver's memory is cold when its turn comes. More than two are kept
+/// beside it.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(super) struct Waiting {

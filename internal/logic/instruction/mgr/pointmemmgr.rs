@@ -50,7 +50,7 @@ impl PointMemMgr {
         gone.push_front(member);
     }
 
-    /// Whether this member's account was deleted a moment ago.
+    /// Whether this member's account is among those that were deleted last. No other ever gets its id.
     #[must_use]
     pub fn is_gone(&self, member: MemberId) -> bool {
         self.gone.lock().unwrap_or_else(PoisonError::into_inner).contains(&member)

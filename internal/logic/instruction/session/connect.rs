@@ -149,11 +149,12 @@ impl Actor {
         self.fanout.attach(Attached { member, point, incarnation, format, outbound: outbound.clone() });
         self.deps.points.add(claims, incarnation, outbound);
         if reply.send(Ok(connected)).is_err() {
-            return self.lost(point, incarnation);
-        }
-        self.fanout.show_point(point, incarnation, self.now(), &latest);
-        if member == self.door.host() {
-            self.show_who_waits(point, incarnation);
+            self.lost(point, incarnation);
+        } else {
+            self.fanout.show_point(point, incarnation, self.now(), &latest);
+            if member == self.door.host() {
+                self.show_who_waits(point, incarnation);
+            }
         }
         if self.deps.points.is_gone(member) {
             self.see_off(member);
