@@ -2,10 +2,11 @@
 
 use crate::domain::{FileId, MemberId};
 use bytes::Bytes;
+use compact_str::CompactString;
 
 /// Names one value among several of the same sender; 0 to 32 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ActionKey(Box<str>);
+pub struct ActionKey(CompactString);
 
 impl ActionKey {
     /// A key of at most `max` bytes; `None`: longer.

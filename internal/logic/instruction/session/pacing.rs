@@ -3,6 +3,7 @@
 
 use faceshare_biz::domain::MemberId;
 use faceshare_biz::domain::instruction::ActionKey;
+use foldhash::fast::RandomState;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -19,13 +20,13 @@ type Lanes = Vec<(ActionKey, Instant)>;
 #[derive(Debug)]
 pub(crate) struct Pacing {
     interval: Duration,
-    senders: HashMap<MemberId, Lanes>,
+    senders: HashMap<MemberId, Lanes, RandomState>,
     waiting: BTreeSet<(Instant, Lane)>,
 }
 
 impl Pacing {
     pub(crate) fn new(per_second: u32) -> Self {
-        Self { interval: Duration::from_secs(1) / per_second.max(1), senders: HashMap::new(), waiting: BTreeSet::new() }
+        Self { interval: Duration::from_secs(1) / per_second.max(1), senders: HashMap::default(), waiting: BTreeSet::new() }
     }
 
     /// Whether a value may go out now. If not, its lane comes up in [`Pacing::due`] later.
