@@ -2,8 +2,9 @@
 
 use crate::instruction::connclient::{Outbound, Shown};
 use bytes::Bytes;
-use faceshare_biz::domain::instruction::{ActionKey, CloseReason, FrameCodec, Notice, SentAction, ServerFrame, WireFormat};
+use faceshare_biz::domain::instruction::{CloseReason, FrameCodec, Notice, SentAction, ServerFrame, WireFormat};
 use faceshare_biz::domain::{MemberId, PointId, Timestamp};
+use foldhash::fast::RandomState;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -35,83 +36,169 @@ impl<'a> Encoding<'a> {
     }
 }
 
-/// A position, encoded at most once for each wire format, when first needed.
-struct Showing<'a> {
-    from: MemberId,
-    key: &'a ActionKey,
-    term: u32,
-    encoding: Encoding<'a>,
-    shown: [Option<Arc<Shown>>; WireFormat::ALL.len()],
+/// Those who are shown somebody's position.
+struct Audience {
+    points: Vec<(Arc<Outbound>, WireFormat)>,
+    /// Whether somebody among them reads this format.
+    formats: [bool; WireFormat::ALL.len()],
 }
 
-impl<'a> Showing<'a> {
-    fn new(frame: &'a ServerFrame, sent: &'a SentAction, codec: &'a dyn FrameCodec) -> Self {
-        let SentAction { from, action } = sent;
-        Self { from: *from, key: &action.key, term: action.term, encoding: Encoding::new(frame, codec), shown: [None, None] }
-    }
-
-    fn shown(&mut self, format: WireFormat) -> Arc<Shown> {
-        let Self { from, key, term, encoding, shown } = self;
-        let encode = || Arc::new(Shown { from: *from, key: (*key).clone(), term: *term, frame: encoding.bytes(format) });
-        shown[format as usize].get_or_insert_with(encode).clone()
+impl<'a> FromIterator<&'a Attached> for Audience {
+    fn from_iter<T: IntoIterator<Item = &'a Attached>>(points: T) -> Self {
+        let points: Vec<_> = points.into_iter().map(|a| (a.outbound.clone(), a.format)).collect();
+        let formats = WireFormat::ALL.map(|format| points.iter().any(|(_, reads)| *reads == format));
+        Self { points, formats }
     }
 }
+
+impl Audience {
+    /// A position in the formats of those who are here.
+    fn encode(&self, at: Timestamp, sent: SentAction, codec: &dyn FrameCodec) -> Encoded {
+        let (from, term, key) = (sent.from, sent.action.term, sent.action.key.clone());
+        let frame = ServerFrame { from: Some(from), ..ServerFrame::notice(at, Notice::ActionSync(sent)) };
+        let shown = |format| Arc::new(Shown { from, key: key.clone(), term, frame: codec.encode(format, &frame) });
+        WireFormat::ALL.map(|format| self.formats[format as usize].then(|| shown(format)))
+    }
+}
+
+/// A position in each format that is needed.
+type Encoded = [Option<Arc<Shown>>; WireFormat::ALL.len()];
 
 /// Receivers that are written to in a row before others have a turn: one large session must not hold up all that share its core.
 const TURN: usize = 64;
+/// So many are written to while the actor is held: its task may stand still for as long.
+const FEW: usize = 16;
 
-/// Those to whom something was said.
-pub(crate) type Told = Vec<Arc<Outbound>>;
+/// A position on its way to those who are shown it.
+struct Showing {
+    from: MemberId,
+    audience: Arc<Audience>,
+    shown: Encoded,
+}
 
-/// Writes what was said to these.
-pub(crate) async fn write_out(told: &mut Told) {
-    for (written, outbound) in told.drain(..).enumerate() {
-        if written % TURN == TURN - 1 {
-            tokio::task::yield_now().await;
+impl Showing {
+    /// The receivers, and what is for each of them.
+    fn receivers(&self) -> impl ExactSizeIterator<Item = (&Arc<Outbound>, &Arc<Shown>)> {
+        self.audience.points.iter().map(|(outbound, format)| {
+            let shown = self.shown[*format as usize].as_ref();
+            (outbound, shown.expect("invariant: it is encoded in the formats of its audience"))
+        })
+    }
+}
+
+/// What was said and is not written yet.
+#[derive(Default)]
+pub(crate) struct Told {
+    /// Those who have something in their queues.
+    outbounds: Vec<Arc<Outbound>>,
+    /// A position that nothing else was said with, and need not lie in its receivers' queues before it is written.
+    sole: Option<Showing>,
+}
+
+impl Told {
+    fn is_empty(&self) -> bool {
+        self.outbounds.is_empty() && self.sole.is_none()
+    }
+
+    fn settle(&mut self) {
+        if let Some(sole) = self.sole.take() {
+            self.queue(&sole);
         }
-        outbound.flush();
+    }
+
+    /// Puts a position into the receivers' queues.
+    fn queue(&mut self, position: &Showing) {
+        for (outbound, shown) in position.receivers() {
+            if outbound.show(shown.clone()) {
+                self.outbounds.push(outbound.clone());
+            }
+        }
+    }
+
+    /// Writes the sole position, or what lies in queues.
+    pub(crate) async fn write_out(&mut self) {
+        if let Some(sole) = self.sole.take() {
+            for (written, (outbound, shown)) in sole.receivers().enumerate() {
+                give_way(written).await;
+                outbound.deliver(shown);
+            }
+        }
+        for (written, outbound) in self.outbounds.drain(..).enumerate() {
+            give_way(written).await;
+            outbound.flush();
+        }
+    }
+
+    /// Writes what lies in queues, in one turn.
+    pub(crate) fn flush(self) {
+        debug_assert!(self.sole.is_none(), "invariant: it was queued or written");
+        self.outbounds.into_iter().for_each(|outbound| outbound.flush());
+    }
+}
+
+async fn give_way(written: usize) {
+    if written % TURN == TURN - 1 {
+        tokio::task::yield_now().await;
     }
 }
 
 /// The connected points of one session.
 ///
-/// What is said here waits until it is [written](write_out), so that each receiver gets all of it in one go.
+/// What is said here waits until whoever holds the actor takes it away to be written, so that each receiver gets all of it in one go.
 pub(crate) struct Fanout {
     /// In a fixed order, so that the same things happen in the same order every time.
     points: BTreeMap<PointId, Attached>,
     /// Whose position each member is shown, as committed.
-    roots: HashMap<MemberId, MemberId>,
+    roots: HashMap<MemberId, MemberId, RandomState>,
     /// The points that are shown a root's position; made when first needed, dropped when anything changes.
-    audiences: HashMap<MemberId, Vec<Attached>>,
+    audiences: HashMap<MemberId, Arc<Audience>, RandomState>,
     codec: Arc<dyn FrameCodec>,
-    /// Those to whom something was said and not written yet.
     told: Told,
+    /// Whose [sole](Told::sole) position the session's task has, and may not have written to all.
+    writing: Option<MemberId>,
 }
 
 impl Fanout {
-    pub(crate) fn new(codec: Arc<dyn FrameCodec>, roots: HashMap<MemberId, MemberId>) -> Self {
-        Self { points: BTreeMap::new(), roots, audiences: HashMap::new(), codec, told: Vec::new() }
+    pub(crate) fn new(codec: Arc<dyn FrameCodec>, roots: impl IntoIterator<Item = (MemberId, MemberId)>) -> Self {
+        let roots = roots.into_iter().collect();
+        Self { points: BTreeMap::new(), roots, audiences: HashMap::default(), codec, told: Told::default(), writing: None }
     }
 
-    /// Those to whom something was said since the last time: whoever takes them sees to it that it is [written](write_out).
-    pub(crate) fn take_told(&mut self) -> Told {
+    /// Writes a sole position if it goes to few, while nothing can be said that it must not come after. What the caller still has to flush
+    /// once it has let the actor go.
+    pub(crate) fn write_to_few(&mut self) -> Told {
+        if let Some(sole) = self.told.sole.take_if(|sole| sole.audience.points.len() <= FEW) {
+            sole.receivers().for_each(|(outbound, shown)| outbound.deliver(shown));
+        }
+        self.told.settle();
         std::mem::take(&mut self.told)
     }
 
-    /// The same, added to a list.
+    /// For the session's task, which has written what it was handed over before: what was said since then.
     pub(crate) fn hand_over_told(&mut self, told: &mut Told) {
-        if told.is_empty() {
-            // Its memory is used again.
-            std::mem::swap(&mut self.told, told);
-        } else {
-            told.append(&mut self.told);
-        }
+        debug_assert!(told.is_empty(), "invariant: what comes later must not be said before it");
+        // Its memory is used again.
+        std::mem::swap(&mut self.told, told);
+        self.writing = told.sole.as_ref().map(|sole| sole.from);
     }
 
-    /// Whether a position of this connection goes to so few that nobody need have a turn in between.
-    pub(crate) fn is_written_in_one_turn(&mut self, point: PointId, incarnation: u64) -> bool {
+    /// For the session's task: what was handed over is written.
+    pub(crate) const fn written(&mut self) {
+        self.writing = None;
+    }
+
+    /// Whether a position of this connection may go out past the session's task: to so few that nobody need have a turn in between, and
+    /// not ahead of an older one.
+    pub(crate) fn may_go_past_the_task(&mut self, point: PointId, incarnation: u64) -> bool {
         let Some(from) = self.get(point, incarnation).map(|attached| attached.member) else { return false };
-        audience(&mut self.audiences, &self.points, &self.roots, from).len() <= TURN
+        self.writing != Some(from) && self.audience(from).points.len() <= TURN
+    }
+
+    /// The points that are shown this member's position.
+    fn audience(&mut self, from: MemberId) -> &Arc<Audience> {
+        let Self { points, roots, audiences, .. } = self;
+        let is_shown = |a: &&Attached| roots.get(&a.member) == Some(&from);
+        audiences.entry(from).or_insert_with(|| Arc::new(points.values().filter(is_shown).collect()))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -129,6 +216,7 @@ impl Fanout {
 
     /// Takes a connection in; the one that held the point before is told that it is replaced.
     pub(crate) fn attach(&mut self, attached: Attached) {
+        self.told.settle();
         self.audiences.clear();
         if let Some(old) = self.points.insert(attached.point, attached) {
             old.outbound.close(CloseReason::Replaced);
@@ -138,6 +226,7 @@ impl Fanout {
     /// Lets a connection go; one that was replaced is gone already.
     pub(crate) fn detach(&mut self, point: PointId, incarnation: u64) {
         if self.get(point, incarnation).is_some() {
+            self.told.settle();
             self.points.remove(&point);
             self.audiences.clear();
         }
@@ -154,40 +243,47 @@ impl Fanout {
     }
 
     fn tell_those(&mut self, whom: impl Fn(&Attached) -> bool, frame: &ServerFrame) {
+        self.told.settle();
         let mut encoding = Encoding::new(frame, self.codec.as_ref());
         for attached in self.points.values().filter(|a| whom(a)) {
             if attached.outbound.queue(encoding.bytes(attached.format)) {
-                self.told.push(attached.outbound.clone());
+                self.told.outbounds.push(attached.outbound.clone());
             }
         }
     }
 
     /// To one connection, if it still holds its point.
     pub(crate) fn tell(&mut self, point: PointId, incarnation: u64, frame: &ServerFrame) {
+        self.told.settle();
         if let Some(attached) = self.get(point, incarnation)
             && attached.outbound.queue(self.codec.encode(attached.format, frame))
         {
             let outbound = attached.outbound.clone();
-            self.told.push(outbound);
+            self.told.outbounds.push(outbound);
         }
     }
 
     /// Whether anybody is shown this member's position.
     pub(crate) fn has_audience(&mut self, from: MemberId) -> bool {
-        !audience(&mut self.audiences, &self.points, &self.roots, from).is_empty()
+        !self.audience(from).points.is_empty()
     }
 
     /// A position, to those whose root is its sender. How many points it went to.
     pub(crate) fn show(&mut self, at: Timestamp, sent: SentAction) -> usize {
-        let frame = position(at, &sent);
-        let mut showing = Showing::new(&frame, &sent, self.codec.as_ref());
-        let audience = audience(&mut self.audiences, &self.points, &self.roots, sent.from);
-        for attached in audience {
-            if attached.outbound.show(showing.shown(attached.format)) {
-                self.told.push(attached.outbound.clone());
-            }
+        let from = sent.from;
+        let audience = self.audience(from).clone();
+        let count = audience.points.len();
+        if count == 0 {
+            return 0;
         }
-        audience.len()
+        let position = Showing { from, shown: audience.encode(at, sent, self.codec.as_ref()), audience };
+        if self.told.is_empty() {
+            self.told.sole = Some(position);
+        } else {
+            self.told.settle();
+            self.told.queue(&position);
+        }
+        count
     }
 
     /// Positions for one member's points, as it has just begun to follow their sender.
@@ -204,15 +300,11 @@ impl Fanout {
         if sent.is_empty() {
             return;
         }
-        let receivers: Vec<&Attached> = self.points.values().filter(|a| whom(a)).collect();
+        self.told.settle();
+        let audience: Arc<Audience> = Arc::new(self.points.values().filter(|a| whom(a)).collect());
         for sent in sent {
-            let frame = position(at, sent);
-            let mut showing = Showing::new(&frame, sent, self.codec.as_ref());
-            for attached in &receivers {
-                if attached.outbound.show(showing.shown(attached.format)) {
-                    self.told.push(attached.outbound.clone());
-                }
-            }
+            let shown = audience.encode(at, sent.clone(), self.codec.as_ref());
+            self.told.queue(&Showing { from: sent.from, audience: audience.clone(), shown });
         }
     }
 
@@ -230,6 +322,7 @@ impl Fanout {
         if before == root {
             return false;
         }
+        self.told.settle();
         self.audiences.clear();
         if let Some(before) = before {
             for attached in self.points.values().filter(|a| a.member == member) {
@@ -240,38 +333,145 @@ impl Fanout {
     }
 
     /// This is the presenting term from here on: what waits from another is dropped.
-    pub(crate) fn set_term(&self, term: Option<u32>) {
+    pub(crate) fn set_term(&mut self, term: Option<u32>) {
+        self.told.settle();
         for attached in self.points.values() {
             attached.outbound.forget_terms_but(term);
         }
     }
 
     /// Closes the connections of one member, after what is queued for them.
-    pub(crate) fn close_member(&self, member: MemberId, reason: CloseReason) {
+    pub(crate) fn close_member(&mut self, member: MemberId, reason: CloseReason) {
+        self.told.settle();
         for attached in self.points.values().filter(|a| a.member == member) {
             attached.outbound.close(reason);
         }
     }
 
     /// Closes all connections, after what is queued for them.
-    pub(crate) fn close_all(&self, reason: CloseReason) {
+    pub(crate) fn close_all(&mut self, reason: CloseReason) {
+        self.told.settle();
         for attached in self.points.values() {
             attached.outbound.close(reason);
         }
     }
 }
 
-/// The points that are shown this member's position.
-fn audience<'a>(
-    audiences: &'a mut HashMap<MemberId, Vec<Attached>>,
-    points: &BTreeMap<PointId, Attached>,
-    roots: &HashMap<MemberId, MemberId>,
-    from: MemberId,
-) -> &'a [Attached] {
-    audiences.entry(from).or_insert_with(|| points.values().filter(|a| roots.get(&a.member) == Some(&from)).cloned().collect())
-}
+#[cfg(test)]
+mod tests {
+    use super::{Attached, Fanout, TURN, Told};
+    use crate::instruction::connclient::{DirectWrite, Next, Outbound, PeerGone};
+    use bytes::Bytes;
+    use faceshare_biz::domain::instruction::{Action, ActionKey, ActionValue, Decoded, FrameCodec, SentAction, ServerFrame, WireFormat};
+    use faceshare_biz::domain::{MemberId, PointId, Timestamp};
+    use std::io::IoSlice;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-fn position(at: Timestamp, sent: &SentAction) -> ServerFrame {
-    let from = Some(sent.from);
-    ServerFrame { from, ..ServerFrame::notice(at, Notice::ActionSync(sent.clone())) }
+    const SENDER: u64 = 1;
+
+    /// Every frame is one byte.
+    #[derive(Debug)]
+    struct ShortCodec;
+
+    impl FrameCodec for ShortCodec {
+        fn encode(&self, _format: WireFormat, _frame: &ServerFrame) -> Bytes {
+            Bytes::from_static(b"p")
+        }
+
+        fn decode(&self, _format: WireFormat, _message: &[u8]) -> Decoded {
+            Decoded::Malformed
+        }
+    }
+
+    /// Counts what it takes.
+    #[derive(Debug, Default)]
+    struct Socket(AtomicUsize);
+
+    impl DirectWrite for Socket {
+        fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone> {
+            let bytes = frames.iter().map(|frame| frame.len()).sum();
+            self.0.fetch_add(bytes, Ordering::SeqCst);
+            Ok(bytes)
+        }
+    }
+
+    fn member(id: u64) -> MemberId {
+        MemberId::new(id).expect("positive")
+    }
+
+    fn point(id: u64) -> PointId {
+        PointId::new(id).expect("positive")
+    }
+
+    /// A sender and so many who are shown its position, all behind one socket.
+    fn fanout(receivers: usize) -> (Fanout, Arc<Socket>) {
+        let (socket, ids) = (Arc::<Socket>::default(), SENDER..=SENDER + receivers as u64);
+        let roots = ids.clone().skip(1).map(|id| (member(id), member(SENDER)));
+        let mut fanout = Fanout::new(Arc::new(ShortCodec), roots);
+        for id in ids {
+            let outbound = Arc::new(Outbound::new(10, 100));
+            outbound.open(Some(socket.clone()));
+            assert_eq!(outbound.next(&mut Vec::new()), Ok(Next::Rest));
+            let format = WireFormat::ALL[usize::from(id % 2 == 0)];
+            fanout.attach(Attached { member: member(id), point: point(id), incarnation: 1, format, outbound });
+        }
+        (fanout, socket)
+    }
+
+    fn show(fanout: &mut Fanout) -> usize {
+        let key = ActionKey::new("view", 32).expect("short");
+        let action = Action { file: None, key, term: 0, value: ActionValue::Pointer { x: 0.0, y: 0.0 }, size: 1 };
+        fanout.show(Timestamp::from_millis(0), SentAction { from: member(SENDER), action })
+    }
+
+    fn taken(socket: &Socket) -> usize {
+        socket.0.swap(0, Ordering::SeqCst)
+    }
+
+    #[tokio::test]
+    async fn a_position_does_not_go_past_an_older_one_that_the_task_is_writing() {
+        let ((mut fanout, socket), mut told) = (fanout(3), Told::default());
+        assert!(fanout.may_go_past_the_task(point(SENDER), 1));
+        assert_eq!(show(&mut fanout), 3);
+        fanout.hand_over_told(&mut told);
+        assert!(!fanout.may_go_past_the_task(point(SENDER), 1), "an older one is on its way");
+        assert!(fanout.may_go_past_the_task(point(SENDER + 1), 1), "that is another's");
+        told.write_out().await;
+        fanout.written();
+        assert_eq!(taken(&socket), 3);
+        assert!(fanout.may_go_past_the_task(point(SENDER), 1));
+        assert!(!fanout.may_go_past_the_task(point(SENDER), 2), "another connection");
+    }
+
+    #[test]
+    fn many_receivers_are_the_tasks_work() {
+        assert!(fanout(TURN).0.may_go_past_the_task(point(SENDER), 1));
+        assert!(!fanout(TURN + 1).0.may_go_past_the_task(point(SENDER), 1));
+    }
+
+    #[test]
+    fn a_position_alone_is_held_until_something_else_is_said() {
+        let (mut fanout, socket) = fanout(3);
+        assert_eq!((show(&mut fanout), show(&mut fanout)), (3, 3));
+        fanout.write_to_few().flush();
+        assert_eq!(taken(&socket), 3, "both lay in queues, where the newer took the place of the older");
+        show(&mut fanout);
+        fanout.set_root(member(SENDER + 1), None);
+        fanout.write_to_few().flush();
+        assert_eq!(taken(&socket), 2, "who follows nobody now was not shown it after that");
+        show(&mut fanout);
+        assert!(fanout.write_to_few().is_empty());
+        assert_eq!(taken(&socket), 2, "few are written to at once");
+    }
+
+    #[test]
+    fn each_receiver_is_written_to_once_however_many_they_are() {
+        for receivers in [0, 1, 16, 17, TURN] {
+            let (mut fanout, socket) = fanout(receivers);
+            assert_eq!(show(&mut fanout), receivers);
+            fanout.write_to_few().flush();
+            assert_eq!(taken(&socket), receivers);
+        }
+    }
 }

@@ -17,6 +17,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::{OnceCell, mpsc, oneshot};
+use tokio::task::coop::consume_budget;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -137,6 +138,15 @@ impl Sessions {
     /// # Errors
     /// `NOT_FOUND` when there is no such session; `UNAVAILABLE` when the state is not known to be in the log.
     pub async fn read<T: Send + 'static>(&self, id: SessionId, look: impl FnOnce(&State) -> T + Send + 'static) -> Result<T> {
+        // Whoever reads many sessions one after the other lets others have a turn.
+        consume_budget().await;
+        let look = match self.loaded(id) {
+            Some(handle) => match handle.look(look) {
+                Ok(seen) => return Ok(seen?),
+                Err(look) => look,
+            },
+            None => look,
+        };
         let (request, answer) = session::ask::read(look).split();
         self.send(id, request).await?;
         session::ask::answered(answer).await
@@ -147,8 +157,7 @@ impl Sessions {
     /// # Errors
     /// As [`Sessions::read`].
     pub async fn glance(&self, id: SessionId, who: MemberId) -> Result<Glance> {
-        let loaded = self.lock().get(&id).and_then(|slot| slot.get().cloned());
-        if let Some(glance) = loaded.and_then(|handle| handle.glance(who)) {
+        if let Some(glance) = self.loaded(id).and_then(|handle| handle.glance(who)) {
             return Ok(glance);
         }
         let (request, answer) = session::ask::glance(who).split();
@@ -224,6 +233,10 @@ impl Sessions {
     #[must_use]
     pub fn is_loaded(&self, id: SessionId) -> bool {
         self.lock().get(&id).is_some_and(|slot| slot.get().is_none_or(|handle| !handle.is_gone()))
+    }
+
+    fn loaded(&self, id: SessionId) -> Option<SessionHandle> {
+        self.lock().get(&id).and_then(|slot| slot.get().cloned())
     }
 
     /// Stops all actors once they have answered what they were asked, and waits for that. Whoever asks later is told `UNAVAILABLE`: a session

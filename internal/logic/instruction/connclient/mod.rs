@@ -13,7 +13,7 @@ mod waiting;
 mod writer;
 
 pub(crate) use meter::Bucket;
-use outbound::Next;
+pub(crate) use outbound::Next;
 pub use outbound::Outbound;
 pub use socket::{DirectWrite, FrameSink, FrameSource, Incoming, PeerGone};
 pub use waiting::Shown;

@@ -175,6 +175,28 @@ impl Outbound {
         desk.wants_flush()
     }
 
+    /// Shows a position and writes it at once, as far as the socket takes it, when nothing else waits.
+    pub(crate) fn deliver(&self, position: &Arc<Shown>) {
+        let mut desk = self.lock();
+        if desk.is_shut() {
+            return;
+        }
+        // Else it is written with what waits, by whoever has promised to, or by the task.
+        let is_next = desk.pen == Pen::Free && !desk.promised;
+        let taken = desk.direct.as_ref().filter(|_| is_next).map_or(Ok(0), |direct| direct.write_now(&[IoSlice::new(&position.frame)]));
+        if is_next && taken == Ok(position.frame.len()) {
+            return;
+        }
+        desk.waiting.show(position.clone());
+        if is_next {
+            desk.waiting.written(taken.unwrap_or(0));
+            // A peer that is gone is found to be so by the task.
+            desk.pen = Pen::Task;
+            drop(desk);
+            self.wake.notify_one();
+        }
+    }
+
     /// Writes what waits, or wakes the task that will.
     pub fn flush(&self) {
         self.write_or_wake(self.lock());

@@ -13,6 +13,11 @@ fn show(outbound: &Outbound, from: MemberId, key: &str, term: u32, text: &'stati
     outbound.show(Arc::new(Shown { from, key, term, frame: Bytes::from_static(text.as_bytes()) }))
 }
 
+fn deliver(outbound: &Outbound, key: &str, term: u32, text: &'static str) {
+    let key = ActionKey::new(key, 32).expect("short");
+    outbound.deliver(&Arc::new(Shown { from: member(1), key, term, frame: Bytes::from_static(text.as_bytes()) }));
+}
+
 /// What the task of a connection without a direct way finds.
 fn taken(outbound: &Outbound) -> (Vec<Bytes>, Option<CloseReason>) {
     let mut batch = Vec::new();
@@ -143,6 +148,60 @@ async fn a_resting_task_is_not_woken_for_what_the_socket_takes() {
     outbound.flush();
     assert_eq!(socket.read(), "bv2");
     assert!(!is_woken(&outbound).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_position_alone_goes_past_the_queue_and_what_is_left_of_it_is_the_tasks() {
+    for room in 0..=3 {
+        let (outbound, socket) = at_rest(10, 100);
+        socket.takes(room);
+        deliver(&outbound, "view", 1, "old");
+        assert_eq!(is_woken(&outbound).await, room < 3);
+        assert_eq!(socket.read(), &"old"[..room]);
+        deliver(&outbound, "view", 2, "new");
+        outbound.forget_terms_but(Some(2));
+        assert_eq!(socket.read(), "", "it takes no more, or it is the task's");
+        socket.takes(usize::MAX);
+        assert_eq!(next(&outbound), Next::Rest);
+        let expected = match room {
+            0 => "new",
+            begun => ["ldnew", "dnew", "new"][begun - 1],
+        };
+        assert_eq!(socket.read(), expected, "{room}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_position_does_not_overtake_what_waits() {
+    let (outbound, socket) = at_rest(10, 100);
+    assert!(outbound.queue(Bytes::from_static(b"a")));
+    deliver(&outbound, "view", 0, "v");
+    assert_eq!(socket.read(), "", "somebody has promised to write");
+    outbound.flush();
+    assert_eq!(socket.read(), "av");
+    assert!(!is_woken(&outbound).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_position_for_nobody_or_past_no_socket_is_left_to_the_task() {
+    let (outbound, socket) = at_rest(10, 100);
+    socket.0.lock().expect("not poisoned").2 = Some(PeerGone);
+    deliver(&outbound, "view", 0, "v");
+    assert!(is_woken(&outbound).await);
+    assert_eq!(outbound.next(&mut Vec::new()), Err(PeerGone));
+    assert_eq!(outbound.retire(), ["v"]);
+    deliver(&outbound, "view", 0, "w");
+    assert!(outbound.retire().is_empty());
+
+    let outbound = Outbound::new(10, 100);
+    outbound.open(None);
+    assert_eq!(next(&outbound), Next::Rest);
+    deliver(&outbound, "view", 0, "v");
+    assert!(is_woken(&outbound).await);
+    assert_eq!(taken(&outbound), (vec!["v".into()], None));
+    outbound.close(CloseReason::Left);
+    deliver(&outbound, "view", 0, "w");
+    assert_eq!(taken(&outbound), (vec![], Some(CloseReason::Left)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -64,6 +64,8 @@ pub(crate) struct Actor {
     pub(crate) bytes_since_snapshot: usize,
     /// In a row.
     pub(crate) failed_appends: u32,
+    /// The state may be one that the log does not have: nothing is built on it, or told of it.
+    pub(crate) in_doubt: bool,
     presenting_buckets: HashMap<MemberId, Bucket>,
     pacing: Pacing,
     counters: Counters,
@@ -71,7 +73,7 @@ pub(crate) struct Actor {
 
 impl Actor {
     pub(crate) fn new(deps: Arc<ActorDeps>, state: State, window: ResumeWindow) -> Self {
-        let roots = state.present().filter_map(|(id, presence)| Some((id, presence.follow.root?))).collect();
+        let roots = state.present().filter_map(|(id, presence)| Some((id, presence.follow.root?)));
         let fanout = Fanout::new(deps.codec.clone(), roots);
         let recent = RecentEntries::new(state.epoch().clone(), state.seq(), deps.settings.recent_bytes);
         let door = Door::of(&state, deps.waiters.clone());
@@ -92,6 +94,7 @@ impl Actor {
             entries_since_snapshot,
             bytes_since_snapshot,
             failed_appends: 0,
+            in_doubt: false,
             presenting_buckets,
             pacing,
             counters: Counters::new(),
@@ -348,6 +351,7 @@ impl Actor {
 
     /// The actor ends without its log: those who wait learn that, and the connections come back later.
     pub(crate) fn abandon(&mut self) {
+        self.in_doubt = true;
         self.glances.forget();
         for batch in [self.in_flight.take(), Some(std::mem::take(&mut self.gathering))].into_iter().flatten() {
             for (_, outcome) in batch.outcomes {

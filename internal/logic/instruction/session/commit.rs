@@ -132,6 +132,7 @@ impl Actor {
                 let session = self.state.id();
                 tracing::warn!(%session, error = %error, cause = ?error, "session log not written; reading it back");
                 self.in_flight = Some(batch);
+                self.in_doubt = true;
                 self.failed_appends += 1;
                 let backoff = (APPEND_BACKOFF * self.failed_appends).min(APPEND_BACKOFF_MAX);
                 Ok(Some(Failed { session, deps: self.deps.clone(), backoff }))
@@ -159,7 +160,7 @@ impl Actor {
         let batches = [self.in_flight.take(), Some(std::mem::take(&mut self.gathering))];
         self.glances.forget();
         self.recent = RecentEntries::new(state.epoch().clone(), state.seq(), self.deps.settings.recent_bytes);
-        (self.state, self.window) = (state, window);
+        (self.state, self.window, self.in_doubt) = (state, window, false);
         // A term that never began may be given out again.
         self.actions.forget_others_than(&self.state);
         (self.entries_since_snapshot, self.bytes_since_snapshot) = (SNAPSHOT_ENTRIES, 0);

@@ -1,10 +1,11 @@
 //! How others talk to a session actor.
 
 use super::turns::{Brought, Turns};
-use super::{Glance, Glances, Request};
+use super::{Away, Glance, Glances, Request};
 use faceshare_biz::Result;
 use faceshare_biz::domain::instruction::ClientFrame;
 use faceshare_biz::domain::{MemberId, PointId, SessionId};
+use faceshare_exec::State;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -47,6 +48,11 @@ impl SessionHandle {
     /// What somebody may see at a glance, if the actor has kept it and is there to take it back.
     pub(crate) fn glance(&self, who: MemberId) -> Option<Glance> {
         self.0.glances.get(who).filter(|_| !self.is_gone())
+    }
+
+    /// Looks at the state here and now, if the actor has nothing else to do; otherwise gives the look back.
+    pub(crate) fn look<T, L: FnOnce(&State) -> T>(&self, look: L) -> Result<Result<T, Away>, L> {
+        if self.is_gone() { Err(look) } else { self.0.turns.look(look) }
     }
 
     pub(crate) async fn send(&self, request: Request) -> Result<(), Gone> {

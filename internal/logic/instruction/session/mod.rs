@@ -1,5 +1,5 @@
 //! The session actor: one task that owns a session's state and is the only one to change it. Positions, which are no part of the state, may
-//! be carried out past the task while it rests (see `turns`).
+//! be carried out past the task while it rests, and the state be looked at (see `turns`).
 //!
 //! An input is stepped on the state at once and its entry gathered; what is gathered is appended to the log as one batch, at most one batch
 //! at a time. Everything that anybody is told of it (frames, answers, replies) waits until the log has it. So the state here may be ahead

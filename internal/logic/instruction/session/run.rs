@@ -3,7 +3,7 @@
 use super::commit::{Appending, Failed};
 use super::turns::Turns;
 use super::{Request, load};
-use crate::instruction::fanout::{Told, write_out};
+use crate::instruction::fanout::Told;
 use faceshare_biz::Error;
 use faceshare_biz::domain::instruction::AppendError;
 use futures_util::FutureExt;
@@ -37,13 +37,14 @@ impl<'a> Runner<'a> {
 
     /// Runs until the session is over and nobody needs it, or its log is lost.
     pub(crate) async fn run(&mut self, mailbox: &mut mpsc::Receiver<Request>) -> Result<(), Error> {
-        let (mut round, mut told) = (Vec::new(), Vec::new());
+        let (mut round, mut told) = (Vec::new(), Told::default());
         let mut deserted = false;
         // Set anew only when it would come too late, which is seldom: most deadlines move away from now.
         let mut alarm = pin!(tokio::time::sleep_until(self.turns.take()?.wake_at()));
         loop {
             let (wake_at, ahead) = {
                 let mut actor = self.turns.take()?;
+                actor.fanout.written();
                 if self.appending.is_none() {
                     self.appending = actor.start_append();
                 }
@@ -82,7 +83,7 @@ impl<'a> Runner<'a> {
                     actor.fanout.hand_over_told(&mut told);
                 }
             }
-            write_out(&mut told).await;
+            told.write_out().await;
             if round.capacity() > ROUND_KEPT {
                 round = Vec::new();
             }
@@ -99,6 +100,7 @@ impl<'a> Runner<'a> {
             failed
         };
         let Some(Failed { session, deps, backoff }) = failed else { return Ok(()) };
+        told.write_out().await;
         // What is due stays due, and would be tried again at once: a log that is away is not asked more often than this.
         tokio::time::sleep(backoff).await;
         let recovered = load(&deps, session).await?.ok_or_else(|| Error::internal("the session's log is gone"))?;

@@ -1,16 +1,19 @@
-//! Whose turn it is with an actor: its task's, or that of somebody whose position finds it with nothing to do.
+//! Whose turn it is with an actor: its task's, or that of somebody whose position, or look at the state, finds it with nothing to do.
 //!
 //! Most of what a session is asked is where somebody is, and most of the time it is asked nothing else at that moment. Such a position is
-//! carried out by the connection that brings it, where it is warm, rather than by another task a moment later. Anything else goes
-//! through the mailbox, and so does a position behind which the same connection could have something waiting there: what one
-//! connection says is carried out in the order in which it says it.
+//! carried out by the connection that brings it, where it is warm, rather than by another task a moment later; and so is a look at a state
+//! that is in the log. Anything else goes through the mailbox, and so does a position behind which the same connection could have
+//! something waiting there: what one connection says is carried out in the order in which it says it.
 
+use super::Away;
 use super::actor::Actor;
 use faceshare_biz::Error;
 use faceshare_biz::domain::PointId;
 use faceshare_biz::domain::instruction::ClientFrame;
+use faceshare_exec::State;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A bug has panicked during somebody's turn: what it has left behind is not to be built on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -68,25 +71,36 @@ impl Turns {
         self.asked.fetch_sub(count, Ordering::SeqCst);
     }
 
+    /// Looks at the state, if it is in the log as it is and nobody else wants to change it; otherwise gives the look back. A look that
+    /// panics, which costs the state nothing, is [`Away`].
+    pub(crate) fn look<T, L: FnOnce(&State) -> T>(&self, look: L) -> Result<Result<T, Away>, L> {
+        match self.free() {
+            Some(actor) if actor.ahead() == 0 => Ok(catch_unwind(AssertUnwindSafe(|| look(&actor.state))).map_err(|_| Away::TaskStopped)),
+            _ => Err(look),
+        }
+    }
+
+    /// The actor, if it has nothing else to do and its log is not in doubt.
+    fn free(&self) -> Option<MutexGuard<'_, Actor>> {
+        if self.asked.load(Ordering::SeqCst) > 0 {
+            return None;
+        }
+        self.actor.try_lock().ok().filter(|actor| !actor.in_doubt)
+    }
+
     /// A position of a connected point. Whatever this connection has asked before is carried out, or this is not.
     pub(crate) fn bring(&self, point: PointId, incarnation: u64, frame: ClientFrame) -> Brought {
-        if self.asked.load(Ordering::SeqCst) > 0 {
-            return Brought::Busy(frame);
-        }
-        let mut actor = match self.actor.try_lock() {
-            Ok(actor) => actor,
-            Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => return Brought::Busy(frame),
-        };
-        // Many receivers are the task's work: it lets others have a turn in between. And on what the log may not have taken nothing is built.
-        if actor.failed_appends > 0 || !actor.fanout.is_written_in_one_turn(point, incarnation) {
+        let Some(mut actor) = self.free() else { return Brought::Busy(frame) };
+        // Many receivers are the task's work: it lets others have a turn in between.
+        if !actor.fanout.may_go_past_the_task(point, incarnation) {
             return Brought::Busy(frame);
         }
         let due = actor.next_waiting_position();
         actor.frame(point, incarnation, frame);
         let wake = actor.next_waiting_position().is_some_and(|now| due.is_none_or(|before| now < before));
-        let told = actor.fanout.take_told();
+        let told = actor.fanout.write_to_few();
         drop(actor);
-        told.into_iter().for_each(|outbound| outbound.flush());
+        told.flush();
         Brought::Done { wake }
     }
 }

@@ -5,6 +5,7 @@ use crate::instruction::connclient::Incoming;
 use bytes::Bytes;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::instruction::{Event, Invite, Notice, Statement};
+use faceshare_exec::State;
 use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
@@ -65,6 +66,18 @@ async fn a_panic_while_an_append_is_in_flight_waits_for_it_before_the_log_is_rea
     stage.settle().await;
     assert_eq!(stage.presenter().await, Some(id("bob")), "the late entry is part of what was read");
     stage.retitle("New").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_panics_costs_an_answer_and_nothing_else() {
+    let stage = Stage::new().await;
+    let [_ann, bob] = stage.joined(["ann", "bob"]).await;
+    let look = |_: &State| -> () { panic!("told to panic") };
+    let error = stage.sessions.read(session_id(), look).await.expect_err("no answer");
+    assert_eq!(error.code, ErrorCode::Unavailable);
+    stage.retitle("New").await;
+    stage.settle().await;
+    assert_eq!(bob.words(), ["3 sessionChange"], "its connections stay");
 }
 
 #[tokio::test(start_paused = true)]
