@@ -91,7 +91,7 @@ impl Showing {
 pub(crate) struct Told {
     /// Those who have something in their queues.
     outbounds: Vec<Arc<Outbound>>,
-    /// A position that nothing else was said with, and need not lie in its receivers' queues before it is written.
+    /// A position with which nothing else was said, and which need not lie in its receivers' queues before it is written.
     sole: Option<Showing>,
 }
 
@@ -176,7 +176,7 @@ impl Fanout {
 
     /// For the session's task, which has written what it was handed over before: what was said since then.
     pub(crate) fn hand_over_told(&mut self, told: &mut Told) {
-        debug_assert!(told.is_empty(), "invariant: what comes later must not be said before it");
+        debug_assert!(told.is_empty(), "invariant: what was handed over before is written");
         // Its memory is used again.
         std::mem::swap(&mut self.told, told);
         self.writing = told.sole.as_ref().map(|sole| sole.from);
@@ -359,10 +359,12 @@ impl Fanout {
 
 #[cfg(test)]
 mod tests {
-    use super::{Attached, Fanout, TURN, Told};
+    use super::{Attached, FEW, Fanout, TURN, Told};
     use crate::instruction::connclient::{DirectWrite, Next, Outbound, PeerGone};
     use bytes::Bytes;
-    use faceshare_biz::domain::instruction::{Action, ActionKey, ActionValue, Decoded, FrameCodec, SentAction, ServerFrame, WireFormat};
+    use faceshare_biz::domain::instruction::{
+        Action, ActionKey, ActionValue, CloseReason, Decoded, FrameCodec, Notice, SentAction, ServerFrame, WireFormat,
+    };
     use faceshare_biz::domain::{MemberId, PointId, Timestamp};
     use std::io::IoSlice;
     use std::sync::Arc;
@@ -404,42 +406,48 @@ mod tests {
         PointId::new(id).expect("positive")
     }
 
-    /// A sender and so many who are shown its position, all behind one socket.
-    fn fanout(receivers: usize) -> (Fanout, Arc<Socket>) {
-        let (socket, ids) = (Arc::<Socket>::default(), SENDER..=SENDER + receivers as u64);
+    /// The sockets of those who are shown a position, one after the other.
+    type Sockets = Vec<Arc<Socket>>;
+
+    /// A sender and so many who are shown its position.
+    fn fanout(receivers: usize) -> (Fanout, Sockets) {
+        let ids = SENDER..=SENDER + receivers as u64;
         let roots = ids.clone().skip(1).map(|id| (member(id), member(SENDER)));
         let mut fanout = Fanout::new(Arc::new(ShortCodec), roots);
+        let mut sockets = Sockets::new();
         for id in ids {
-            let outbound = Arc::new(Outbound::new(10, 100));
+            let (outbound, socket) = (Arc::new(Outbound::new(10, 100)), Arc::<Socket>::default());
             outbound.open(Some(socket.clone()));
             assert_eq!(outbound.next(&mut Vec::new()), Ok(Next::Rest));
             let format = WireFormat::ALL[usize::from(id % 2 == 0)];
             fanout.attach(Attached { member: member(id), point: point(id), incarnation: 1, format, outbound });
+            sockets.push(socket);
         }
-        (fanout, socket)
+        (fanout, sockets.split_off(1))
     }
 
-    fn show(fanout: &mut Fanout) -> usize {
+    fn show(fanout: &mut Fanout, term: u32) -> usize {
         let key = ActionKey::new("view", 32).expect("short");
-        let action = Action { file: None, key, term: 0, value: ActionValue::Pointer { x: 0.0, y: 0.0 }, size: 1 };
+        let action = Action { file: None, key, term, value: ActionValue::Pointer { x: 0.0, y: 0.0 }, size: 1 };
         fanout.show(Timestamp::from_millis(0), SentAction { from: member(SENDER), action })
     }
 
-    fn taken(socket: &Socket) -> usize {
-        socket.0.swap(0, Ordering::SeqCst)
+    /// What each receiver has got since the last time.
+    fn taken(sockets: &Sockets) -> Vec<usize> {
+        sockets.iter().map(|socket| socket.0.swap(0, Ordering::SeqCst)).collect()
     }
 
     #[tokio::test]
     async fn a_position_does_not_go_past_an_older_one_that_the_task_is_writing() {
-        let ((mut fanout, socket), mut told) = (fanout(3), Told::default());
+        let ((mut fanout, sockets), mut told) = (fanout(3), Told::default());
         assert!(fanout.may_go_past_the_task(point(SENDER), 1));
-        assert_eq!(show(&mut fanout), 3);
+        assert_eq!(show(&mut fanout, 0), 3);
         fanout.hand_over_told(&mut told);
         assert!(!fanout.may_go_past_the_task(point(SENDER), 1), "an older one is on its way");
         assert!(fanout.may_go_past_the_task(point(SENDER + 1), 1), "that is another's");
         told.write_out().await;
         fanout.written();
-        assert_eq!(taken(&socket), 3);
+        assert_eq!(taken(&sockets), [1, 1, 1]);
         assert!(fanout.may_go_past_the_task(point(SENDER), 1));
         assert!(!fanout.may_go_past_the_task(point(SENDER), 2), "another connection");
     }
@@ -452,26 +460,53 @@ mod tests {
 
     #[test]
     fn a_position_alone_is_held_until_something_else_is_said() {
-        let (mut fanout, socket) = fanout(3);
-        assert_eq!((show(&mut fanout), show(&mut fanout)), (3, 3));
+        let (mut fanout, sockets) = fanout(3);
+        show(&mut fanout, 0);
+        show(&mut fanout, 0);
+        assert_eq!(taken(&sockets), [0, 0, 0]);
         fanout.write_to_few().flush();
-        assert_eq!(taken(&socket), 3, "both lay in queues, where the newer took the place of the older");
-        show(&mut fanout);
-        fanout.set_root(member(SENDER + 1), None);
+        assert_eq!(taken(&sockets), [1, 1, 1], "both lay in queues, where the newer took the place of the older");
+
+        show(&mut fanout, 0);
+        let heart = Notice::SysHeart { sent_at: Timestamp::from_millis(0) };
+        fanout.tell_member(member(SENDER + 2), &ServerFrame::notice(Timestamp::from_millis(0), heart));
         fanout.write_to_few().flush();
-        assert_eq!(taken(&socket), 2, "who follows nobody now was not shown it after that");
-        show(&mut fanout);
-        assert!(fanout.write_to_few().is_empty());
-        assert_eq!(taken(&socket), 2, "few are written to at once");
+        assert_eq!(taken(&sockets), [1, 2, 1]);
+
+        show(&mut fanout, 0);
+        assert!(fanout.write_to_few().is_empty(), "few are written to at once");
+        assert_eq!(taken(&sockets), [1, 1, 1]);
     }
 
     #[test]
-    fn each_receiver_is_written_to_once_however_many_they_are() {
-        for receivers in [0, 1, 16, 17, TURN] {
-            let (mut fanout, socket) = fanout(receivers);
-            assert_eq!(show(&mut fanout), receivers);
+    fn what_ends_a_position_finds_it_though_it_is_held() {
+        let (mut fanout, sockets) = fanout(3);
+        show(&mut fanout, 0);
+        fanout.set_root(member(SENDER + 1), None);
+        fanout.write_to_few().flush();
+        assert_eq!(taken(&sockets), [0, 1, 1], "one follows nobody now");
+        show(&mut fanout, 1);
+        fanout.set_term(Some(2));
+        fanout.write_to_few().flush();
+        assert_eq!(taken(&sockets), [0, 0, 0], "its term is over");
+        show(&mut fanout, 0);
+        fanout.close_member(member(SENDER + 2), CloseReason::Removed);
+        fanout.write_to_few().flush();
+        assert_eq!(taken(&sockets), [0, 0, 1], "one is being closed");
+    }
+
+    #[tokio::test]
+    async fn each_receiver_is_written_to_once_however_many_they_are() {
+        for receivers in [0, 1, FEW, FEW + 1, TURN, TURN + 1, 3 * TURN] {
+            let (mut fanout, sockets) = fanout(receivers);
+            assert_eq!(show(&mut fanout, 0), receivers);
             fanout.write_to_few().flush();
-            assert_eq!(taken(&socket), receivers);
+            assert_eq!(taken(&sockets), vec![1; receivers], "by a connection");
+            let mut told = Told::default();
+            show(&mut fanout, 0);
+            fanout.hand_over_told(&mut told);
+            told.write_out().await;
+            assert_eq!(taken(&sockets), vec![1; receivers], "by the task");
         }
     }
 }

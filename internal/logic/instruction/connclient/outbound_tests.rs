@@ -158,8 +158,8 @@ async fn a_position_alone_goes_past_the_queue_and_what_is_left_of_it_is_the_task
         deliver(&outbound, "view", 1, "old");
         assert_eq!(is_woken(&outbound).await, room < 3);
         assert_eq!(socket.read(), &"old"[..room]);
-        deliver(&outbound, "view", 2, "new");
-        outbound.forget_terms_but(Some(2));
+        // Of one that has not begun, the newer one takes the place.
+        deliver(&outbound, "view", 1, "new");
         assert_eq!(socket.read(), "", "it takes no more, or it is the task's");
         socket.takes(usize::MAX);
         assert_eq!(next(&outbound), Next::Rest);
@@ -183,25 +183,30 @@ async fn a_position_does_not_overtake_what_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_position_for_nobody_or_past_no_socket_is_left_to_the_task() {
-    let (outbound, socket) = at_rest(10, 100);
+async fn a_position_for_a_peer_that_is_gone_or_has_no_direct_way_is_the_tasks() {
+    let (gone, socket) = at_rest(10, 100);
     socket.0.lock().expect("not poisoned").2 = Some(PeerGone);
-    deliver(&outbound, "view", 0, "v");
-    assert!(is_woken(&outbound).await);
-    assert_eq!(outbound.next(&mut Vec::new()), Err(PeerGone));
-    assert_eq!(outbound.retire(), ["v"]);
-    deliver(&outbound, "view", 0, "w");
-    assert!(outbound.retire().is_empty());
+    deliver(&gone, "view", 0, "v");
+    assert!(is_woken(&gone).await);
+    assert_eq!(gone.next(&mut Vec::new()), Err(PeerGone));
+    let indirect = Outbound::new(10, 100);
+    indirect.open(None);
+    assert_eq!(next(&indirect), Next::Rest);
+    deliver(&indirect, "view", 0, "v");
+    assert!(is_woken(&indirect).await);
+    assert_eq!(taken(&indirect), (vec!["v".into()], None));
+}
 
-    let outbound = Outbound::new(10, 100);
-    outbound.open(None);
-    assert_eq!(next(&outbound), Next::Rest);
-    deliver(&outbound, "view", 0, "v");
-    assert!(is_woken(&outbound).await);
-    assert_eq!(taken(&outbound), (vec!["v".into()], None));
-    outbound.close(CloseReason::Left);
-    deliver(&outbound, "view", 0, "w");
-    assert_eq!(taken(&outbound), (vec![], Some(CloseReason::Left)));
+#[test]
+fn who_is_being_closed_or_has_retired_is_shown_nothing_more() {
+    let (closing, socket) = at_rest(10, 100);
+    closing.close(CloseReason::Left);
+    deliver(&closing, "view", 0, "v");
+    assert_eq!((next(&closing), socket.read().as_str()), (Next::Close(CloseReason::Left), ""));
+    let (retired, socket) = at_rest(10, 100);
+    assert!(retired.retire().is_empty());
+    deliver(&retired, "view", 0, "v");
+    assert_eq!((retired.retire(), socket.read().as_str()), (Vec::new(), ""));
 }
 
 #[tokio::test(start_paused = true)]
