@@ -2,12 +2,13 @@
 
 mod decode;
 mod encode;
+mod position;
 #[cfg(test)]
 mod tests;
 
 use bytes::Bytes;
 use faceshare_api::v1;
-use faceshare_biz::domain::instruction::{Decoded, FrameCodec, ServerFrame, WireFormat};
+use faceshare_biz::domain::instruction::{Decoded, FrameCodec, Notice, ServerFrame, Statement, WireFormat};
 use faceshare_websocket::{HEADER_MAX, Kind, prefixed};
 use prost::Message;
 
@@ -21,7 +22,14 @@ pub struct WireCodec {
 impl WireCodec {
     /// The frame, behind so many bytes that are left free.
     fn encode_behind(room: usize, format: WireFormat, frame: &ServerFrame) -> Vec<u8> {
-        let frame: v1::ServerFrame = encode::server_frame(frame);
+        match (format, &frame.statement) {
+            (WireFormat::Proto, Statement::Notice(Notice::ActionSync(sent))) => position::write_behind(room, frame, sent),
+            _ => Self::generate_behind(room, format, &encode::server_frame(frame)),
+        }
+    }
+
+    /// The same by the generated code, for whatever there is.
+    fn generate_behind(room: usize, format: WireFormat, frame: &v1::ServerFrame) -> Vec<u8> {
         match format {
             WireFormat::Proto => {
                 let mut buffer = Vec::with_capacity(room + frame.encoded_len());
@@ -31,7 +39,7 @@ impl WireCodec {
             }
             WireFormat::Json => {
                 let mut buffer = vec![0; room];
-                serde_json::to_writer(&mut buffer, &frame).expect("invariant: wire messages always serialise, and memory takes them");
+                serde_json::to_writer(&mut buffer, frame).expect("invariant: wire messages always serialise, and memory takes them");
                 buffer
             }
         }
@@ -45,7 +53,10 @@ impl FrameCodec for WireCodec {
 
     fn decode(&self, format: WireFormat, message: &[u8]) -> Decoded {
         match format {
-            WireFormat::Proto => decode::proto(message, self.action_key_bytes),
+            WireFormat::Proto => match position::read(message, self.action_key_bytes) {
+                Some(position) => Decoded::Frame(position),
+                None => decode::proto(message, self.action_key_bytes),
+            },
             WireFormat::Json => decode::json(message, self.action_key_bytes),
         }
     }

@@ -1,0 +1,288 @@
+//! `actionSync` in protobuf, without the generated messages in between.
+//!
+//! Positions are most of what is ever read and written, and the way through the generated code is long: each message is built field by field,
+//! merged or measured, and taken apart again. Here they are read and written as they lie on the wire. Read is only the form that every
+//! encoder writes (each field once, in the order of their numbers, none at its default, no number longer than it must be); anything else that
+//! protobuf allows, and all that is wrong, is left to the generated code, which has the last word. Written is the same form.
+
+use bytes::Bytes;
+use faceshare_biz::domain::instruction::{Action, ActionKey, ActionValue, ClientFrame, Command, SentAction, ServerFrame, View};
+use faceshare_biz::domain::{FileId, MemberId, Timestamp};
+
+/// Kinds of fields, as the low bits of a tag have them.
+const NUMBER: u32 = 0;
+const DOUBLE: u32 = 1;
+const BYTES: u32 = 2;
+
+/// Room for all of a position but its key and a value of the application's own.
+const ROOM: usize = 112;
+
+/// The number of `actionSync`, in the frames of both sides.
+const ACTION_SYNC: u32 = 60;
+
+const fn tag(field: u32, kind: u32) -> u32 {
+    field << 3 | kind
+}
+
+/// Reads a frame that is a position; `None`: it is another, or not in the one form that is read here.
+pub(super) fn read(message: &[u8], key_bytes: usize) -> Option<ClientFrame> {
+    const ID: u32 = tag(1, NUMBER);
+    const NONCE: u32 = tag(2, NUMBER);
+    const ACTION: u32 = tag(ACTION_SYNC, BYTES);
+    let (mut id, mut nonce, mut sent) = (0, 0, None);
+    let mut fields = Fields::of(message);
+    while let Some(tag) = fields.tag()? {
+        match tag {
+            ID => id = fields.number()?.try_into().ok()?,
+            NONCE => nonce = fields.number()?,
+            ACTION => sent = Some(action(fields.bytes()?, key_bytes)?),
+            _ => return None,
+        }
+    }
+    Some(ClientFrame { id, nonce, command: Command::ActionSync(sent?) })
+}
+
+fn action(message: &[u8], key_bytes: usize) -> Option<Action> {
+    const FILE: u32 = tag(1, NUMBER);
+    const KEY: u32 = tag(2, BYTES);
+    const TERM: u32 = tag(3, NUMBER);
+    const VIEW: u32 = tag(10, BYTES);
+    const POINTER: u32 = tag(11, BYTES);
+    const CUSTOM: u32 = tag(12, BYTES);
+    let (mut file, mut key, mut term) = (0, "", 0);
+    let (mut value, mut size) = (None, message.len());
+    let mut fields = Fields::of(message);
+    while let Some(tag) = fields.tag()? {
+        match tag {
+            FILE => file = fields.number()?,
+            KEY => key = std::str::from_utf8(fields.bytes()?).ok().filter(|key| !key.is_empty())?,
+            TERM => term = fields.number()?.try_into().ok()?,
+            // Of several values the last one counts, and merging them is not this function's affair.
+            VIEW | POINTER | CUSTOM if value.is_some() => return None,
+            VIEW => value = Some(ActionValue::View(view(fields.bytes()?)?)),
+            POINTER => value = Some(pointer(fields.bytes()?)?),
+            CUSTOM => {
+                let bytes = Bytes::copy_from_slice(fields.bytes()?);
+                size = bytes.len();
+                value = Some(ActionValue::Custom(bytes));
+            }
+            _ => return None,
+        }
+    }
+    Some(Action { file: FileId::new(file), key: ActionKey::new(key, key_bytes)?, term, value: value?, size })
+}
+
+fn view(message: &[u8]) -> Option<View> {
+    const PAGE: u32 = tag(1, NUMBER);
+    const X: u32 = tag(2, DOUBLE);
+    const Y: u32 = tag(3, DOUBLE);
+    const ZOOM: u32 = tag(4, DOUBLE);
+    const ROTATION: u32 = tag(5, NUMBER);
+    let mut view = View { page: 0, x: 0.0, y: 0.0, zoom: 0.0, rotation: 0 };
+    let mut fields = Fields::of(message);
+    while let Some(tag) = fields.tag()? {
+        match tag {
+            PAGE => view.page = fields.number()?.try_into().ok()?,
+            X => view.x = fields.double()?,
+            Y => view.y = fields.double()?,
+            ZOOM => view.zoom = fields.double()?,
+            ROTATION => view.rotation = fields.number()?.try_into().ok()?,
+            _ => return None,
+        }
+    }
+    Some(view)
+}
+
+fn pointer(message: &[u8]) -> Option<ActionValue> {
+    const X: u32 = tag(1, DOUBLE);
+    const Y: u32 = tag(2, DOUBLE);
+    let (mut x, mut y) = (0.0, 0.0);
+    let mut fields = Fields::of(message);
+    while let Some(tag) = fields.tag()? {
+        match tag {
+            X => x = fields.double()?,
+            Y => y = fields.double()?,
+            _ => return None,
+        }
+    }
+    Some(ActionValue::Pointer { x, y })
+}
+
+/// The fields of a message, each at most once and in order. `None` from its methods: it is not in the form that is read here.
+struct Fields<'a> {
+    rest: &'a [u8],
+    last: u32,
+}
+
+impl<'a> Fields<'a> {
+    const fn of(message: &'a [u8]) -> Self {
+        Self { rest: message, last: 0 }
+    }
+
+    /// The tag of the next field; `Some(None)`: there is none.
+    fn tag(&mut self) -> Option<Option<u32>> {
+        if self.rest.is_empty() {
+            return Some(None);
+        }
+        let tag = self.varint()?.try_into().ok().filter(|tag| *tag > self.last)?;
+        self.last = tag;
+        Some(Some(tag))
+    }
+
+    /// A number that is not 0: that would not be written.
+    fn number(&mut self) -> Option<u64> {
+        self.varint().filter(|number| *number != 0)
+    }
+
+    fn double(&mut self) -> Option<f64> {
+        let (bytes, rest) = self.rest.split_first_chunk()?;
+        self.rest = rest;
+        Some(f64::from_le_bytes(*bytes)).filter(|number| *number != 0.0)
+    }
+
+    fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = self.varint()?.try_into().ok()?;
+        let (bytes, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(bytes)
+    }
+
+    /// Seven bits in each byte, the low ones first; the last byte is the one without the high bit, and not 0 unless it is the first.
+    #[inline(never)]
+    fn varint(&mut self) -> Option<u64> {
+        let (mut number, mut shift) = (0, 0);
+        loop {
+            let (byte, rest) = self.rest.split_first()?;
+            self.rest = rest;
+            let bits = u64::from(byte & 0x7f);
+            if shift == 63 && bits > 1 {
+                return None;
+            }
+            number |= bits << shift;
+            if byte & 0x80 == 0 {
+                return (bits != 0 || shift == 0).then_some(number);
+            }
+            shift += 7;
+            if shift > 63 {
+                return None;
+            }
+        }
+    }
+}
+
+/// A position as it is written, behind so many bytes that are left free.
+pub(super) fn write_behind(room: usize, frame: &ServerFrame, SentAction { action, .. }: &SentAction) -> Vec<u8> {
+    let ServerFrame { seq, at, from, .. } = frame;
+    let own = match &action.value {
+        ActionValue::Custom(bytes) => bytes.len(),
+        _ => 0,
+    };
+    let mut out = Out(Vec::with_capacity(room + ROOM + action.key.as_str().len() + own));
+    out.0.resize(room, 0);
+    out.number(1, seq.get().into());
+    out.time(2, *at);
+    out.number(3, from.map_or(0, MemberId::get));
+    let sync = out.begin(ACTION_SYNC);
+    out.number(1, action.file.map_or(0, FileId::get));
+    if !action.key.as_str().is_empty() {
+        out.bytes(2, action.key.as_str().as_bytes());
+    }
+    out.number(3, action.term.into());
+    match &action.value {
+        ActionValue::View(View { page, x, y, zoom, rotation }) => {
+            let view = out.begin(10);
+            out.number(1, (*page).into());
+            out.double(2, *x);
+            out.double(3, *y);
+            out.double(4, *zoom);
+            out.number(5, (*rotation).into());
+            out.end(view);
+        }
+        ActionValue::Pointer { x, y } => {
+            let pointer = out.begin(11);
+            out.double(1, *x);
+            out.double(2, *y);
+            out.end(pointer);
+        }
+        ActionValue::Custom(bytes) => out.bytes(12, bytes),
+    }
+    out.end(sync);
+    out.0
+}
+
+/// A message that is being written. What is at its default is not.
+struct Out(Vec<u8>);
+
+/// Where the length of a message within another has its first byte.
+struct Begun(usize);
+
+impl Out {
+    #[inline(never)]
+    fn varint(&mut self, mut number: u64) {
+        while number > 0x7f {
+            self.0.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.0.push(number as u8);
+    }
+
+    fn tag(&mut self, field: u32, kind: u32) {
+        self.varint(tag(field, kind).into());
+    }
+
+    #[inline(never)]
+    fn number(&mut self, field: u32, number: u64) {
+        if number != 0 {
+            self.tag(field, NUMBER);
+            self.varint(number);
+        }
+    }
+
+    #[inline(never)]
+    fn double(&mut self, field: u32, number: f64) {
+        if number != 0.0 {
+            self.tag(field, DOUBLE);
+            self.0.extend_from_slice(&number.to_le_bytes());
+        }
+    }
+
+    #[inline(never)]
+    fn bytes(&mut self, field: u32, bytes: &[u8]) {
+        self.tag(field, BYTES);
+        self.varint(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn time(&mut self, field: u32, time: Timestamp) {
+        const NANOS_PER_MILLI: u64 = 1_000_000;
+        let millis = time.as_millis();
+        let begun = self.begin(field);
+        // A number below zero is written as the large one that has the same bits.
+        self.number(1, millis.div_euclid(1000) as u64);
+        self.number(2, millis.rem_euclid(1000) as u64 * NANOS_PER_MILLI);
+        self.end(begun);
+    }
+
+    fn begin(&mut self, field: u32) -> Begun {
+        self.tag(field, BYTES);
+        self.0.push(0);
+        Begun(self.0.len() - 1)
+    }
+
+    /// Puts the length where it belongs: mostly it takes the one byte that was left for it.
+    #[inline(never)]
+    fn end(&mut self, Begun(at): Begun) {
+        let mut length = self.0.len() - at - 1;
+        let mut place = at;
+        while length > 0x7f {
+            self.0.insert(place, length as u8 | 0x80);
+            length >>= 7;
+            place += 1;
+        }
+        self.0[place] = length as u8;
+    }
+}
+
+#[cfg(test)]
+#[path = "position_tests.rs"]
+mod tests;
