@@ -10,6 +10,8 @@ use faceshare_exec::Rules;
 use faceshare_logic::instruction::connclient::{Arrival, ConnClients};
 use faceshare_logic::instruction::mgr::pointmemmgr::PointMemMgr;
 use faceshare_logic::instruction::{ResumeBounds, SessionDeps, Sessions, StreamSettings};
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -87,7 +89,7 @@ impl Process {
         let (connections, mut source, mut sink) = (self.connections.clone(), Source(link.clone()), Sink(link.clone()));
         let task = tokio::spawn(async move {
             if let Some(mut connection) = connections.open(arrival, &mut source, &mut sink).await {
-                connection.run(&mut source, &mut sink).await;
+                connection.run(&mut source, &mut sink, pin!(pending())).await;
             }
         });
         self.serving.retain(|(task, _)| !task.is_finished());

@@ -68,6 +68,8 @@ type Encoded = [Option<Arc<Shown>>; WireFormat::ALL.len()];
 const TURN: usize = 64;
 /// So many are written to while the actor is held: its task may stand still for as long.
 const FEW: usize = 16;
+/// What so many receivers ahead need is fetched: writing to one takes longer than that.
+const NEXT: usize = 4;
 
 /// A position on its way to those who are shown it.
 struct Showing {
@@ -84,6 +86,17 @@ impl Showing {
             (outbound, shown.expect("invariant: it is encoded in the formats of its audience"))
         })
     }
+
+    /// The same for those who are written to in a row: what the next ones need is fetched while one is written to.
+    fn in_a_row(&self) -> impl Iterator<Item = (&Arc<Outbound>, &Arc<Shown>)> {
+        let points = &self.audience.points;
+        prefetch_all(points.iter().take(NEXT));
+        self.receivers().enumerate().inspect(|(at, _)| prefetch_all(points.get(at + NEXT))).map(|(_, receiver)| receiver)
+    }
+}
+
+fn prefetch_all<'a>(points: impl IntoIterator<Item = &'a (Arc<Outbound>, WireFormat)>) {
+    points.into_iter().for_each(|(outbound, _)| outbound.prefetch());
 }
 
 /// What was said and is not written yet.
@@ -118,7 +131,7 @@ impl Told {
     /// Writes the sole position, or what lies in queues.
     pub(crate) async fn write_out(&mut self) {
         if let Some(sole) = self.sole.take() {
-            for (written, (outbound, shown)) in sole.receivers().enumerate() {
+            for (written, (outbound, shown)) in sole.in_a_row().enumerate() {
                 give_way(written).await;
                 outbound.deliver(shown);
             }
@@ -168,7 +181,7 @@ impl Fanout {
     /// once it has let the actor go.
     pub(crate) fn write_to_few(&mut self) -> Told {
         if let Some(sole) = self.told.sole.take_if(|sole| sole.audience.points.len() <= FEW) {
-            sole.receivers().for_each(|(outbound, shown)| outbound.deliver(shown));
+            sole.in_a_row().for_each(|(outbound, shown)| outbound.deliver(shown));
         }
         self.told.settle();
         std::mem::take(&mut self.told)
@@ -191,7 +204,11 @@ impl Fanout {
     /// not ahead of an older one.
     pub(crate) fn may_go_past_the_task(&mut self, point: PointId, incarnation: u64) -> bool {
         let Some(from) = self.get(point, incarnation).map(|attached| attached.member) else { return false };
-        self.writing != Some(from) && self.audience(from).points.len() <= TURN
+        let ahead = self.writing == Some(from);
+        let points = &self.audience(from).points;
+        // They are written to in a moment, or are too many to be fetched at once.
+        prefetch_all(points.iter().take(FEW));
+        !ahead && points.len() <= TURN
     }
 
     /// The points that are shown this member's position.

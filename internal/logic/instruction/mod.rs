@@ -14,6 +14,7 @@ mod codec;
 pub mod connclient;
 mod fanout;
 pub mod mgr;
+mod prefetch;
 mod profiles;
 mod recent;
 mod replay;

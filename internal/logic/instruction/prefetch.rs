@@ -21,7 +21,7 @@ pub(crate) fn prefetch<T>(place: &T) {
 fn prefetch_line(at: *const i8) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
     // SAFETY: every x86-64 has the instruction. It changes nothing that a program can see, and an address that is not mapped is ignored.
-    // Measured: B in benchmark/README.md.
+    // What it is good for stands in benchmark/README.md, "What helped".
     #[expect(unsafe_code, reason = "std has no safe way to say this")]
     unsafe {
         _mm_prefetch::<_MM_HINT_T0>(at);

@@ -20,6 +20,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::{ErrorKind, IoSlice, Read as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -201,23 +202,15 @@ impl Tcp {
 
 impl DirectWrite for Tcp {
     fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone> {
-        // Past what tokio keeps of the socket: each receiver's part of that would have to come into the cache for nothing.
-        let socket = SockRef::from(&self.0);
-        let written = match frames {
-            [frame] => socket.send(frame),
-            frames => socket.send_vectored(frames),
-        };
-        match written {
-            Ok(written) => Ok(written),
-            // Asked again through tokio, which only then knows that it has to wait.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.0.try_write_vectored(frames).or_else(none_taken),
-            Err(error) => none_taken(error),
-        }
+        self.0.try_write_vectored(frames).or_else(|error| match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::Interrupted => Ok(0),
+            _ => Err(PeerGone),
+        })
     }
-}
 
-fn none_taken(error: std::io::Error) -> Result<usize, PeerGone> {
-    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) { Ok(0) } else { Err(PeerGone) }
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.0.as_fd())
+    }
 }
 
 /// Where bytes go.

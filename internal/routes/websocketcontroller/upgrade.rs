@@ -27,6 +27,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -179,10 +180,8 @@ fn upgrade(
     let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
     let on_upgrade = on_upgrade.ok_or_else(|| Error::new(ErrorCode::InvalidArgument, "this connection cannot be upgraded"))?;
     let ClientSite(site) = ClientSite::of(request.extensions());
-    let (tracker, hard) = (state.tracker.clone(), state.hard.clone());
-    // On the heap, as whoever takes a future by value holds it twice.
-    let stream = Box::pin(serve(state, Box::new((on_upgrade, arrival)), format, site.address));
-    tracker.spawn(async move { hard.run_until_cancelled(stream).await });
+    let tracker = state.tracker.clone();
+    tracker.spawn(serve(state, Box::new(Upgrading { on_upgrade, arrival, format, from: site.address })));
     let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(Error::internal)?;
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     let headers = response.headers_mut();
@@ -195,13 +194,19 @@ fn upgrade(
 }
 
 /// What an upgrade leads to, and who it is for.
-type Upgrading = (OnUpgrade, Result<Arrival, CloseReason>);
+struct Upgrading {
+    on_upgrade: OnUpgrade,
+    arrival: Result<Arrival, CloseReason>,
+    format: WireFormat,
+    from: IpAddr,
+}
 
-async fn serve(state: Arc<StreamState>, upgrading: Box<Upgrading>, format: WireFormat, from: IpAddr) {
+async fn serve(state: Arc<StreamState>, upgrading: Box<Upgrading>) {
     // What is needed to begin is gone by the time of the long wait.
-    if let Some(mut stream) = Box::pin(begin(&state, upgrading, format, from)).await {
+    let stream = Box::pin(state.hard.run_until_cancelled(begin(&state, upgrading))).await;
+    if let Some(Some(mut stream)) = stream {
         let Stream { connection, source, sink, .. } = &mut *stream;
-        connection.run(source, sink).await;
+        connection.run(source, sink, pin!(state.hard.cancelled())).await;
     }
 }
 
@@ -214,8 +219,8 @@ struct Stream<'a> {
 }
 
 /// From the switch of protocols until somebody is let in.
-async fn begin(state: &StreamState, upgrading: Box<Upgrading>, format: WireFormat, from: IpAddr) -> Option<Box<Stream<'_>>> {
-    let (on_upgrade, arrival) = *upgrading;
+async fn begin(state: &StreamState, upgrading: Box<Upgrading>) -> Option<Box<Stream<'_>>> {
+    let Upgrading { on_upgrade, arrival, format, from } = *upgrading;
     let upgraded = on_upgrade.await.inspect_err(|error| tracing::debug!(%error, "upgrade came to nothing")).ok()?;
     let (mut source, mut sink) = socket::accept(upgraded, format, state.frame_max);
     // What was let in a moment before the node began to go down would only have to leave again.

@@ -3,26 +3,23 @@
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A token bucket.
+/// A token bucket. How much it allows is said with each use: there is one for each connection, and the settings are there once.
 #[derive(Debug)]
 pub(crate) struct Bucket {
-    per_second: f64,
-    burst: f64,
     tokens: f64,
     filled_at: Instant,
 }
 
 impl Bucket {
-    pub(crate) fn new(per_second: u32, burst: u32) -> Self {
-        let burst = f64::from(burst);
-        Self { per_second: f64::from(per_second), burst, tokens: burst, filled_at: Instant::now() }
+    pub(crate) fn full(burst: u32) -> Self {
+        Self { tokens: f64::from(burst), filled_at: Instant::now() }
     }
 
     /// Takes one token, if there is one.
-    pub(crate) fn take(&mut self) -> bool {
+    pub(crate) fn take(&mut self, per_second: u32, burst: u32) -> bool {
         let now = Instant::now();
-        let filled = self.tokens + now.duration_since(self.filled_at).as_secs_f64() * self.per_second;
-        self.tokens = filled.min(self.burst);
+        let filled = self.tokens + now.duration_since(self.filled_at).as_secs_f64() * f64::from(per_second);
+        self.tokens = filled.min(f64::from(burst));
         self.filled_at = now;
         let there = self.tokens >= 1.0;
         if there {
@@ -32,28 +29,26 @@ impl Bucket {
     }
 }
 
-/// Counts within consecutive spans of time.
+/// Counts within consecutive spans of time. Like a bucket it is told with each use what it allows.
 #[derive(Debug)]
 pub(crate) struct Tally {
-    span: Duration,
-    max: u32,
-    count: u32,
     began: Instant,
+    count: u32,
 }
 
 impl Tally {
-    pub(crate) fn new(max: u32, span: Duration) -> Self {
-        Self { span, max, count: 0, began: Instant::now() }
+    pub(crate) fn new() -> Self {
+        Self { count: 0, began: Instant::now() }
     }
 
-    /// Counts one; `false` once there are more than allowed in the present span.
-    pub(crate) fn count(&mut self) -> bool {
+    /// Counts one; `false` once there are more than `max` in the present span.
+    pub(crate) fn count(&mut self, max: u32, span: Duration) -> bool {
         let now = Instant::now();
-        if now.duration_since(self.began) >= self.span {
+        if now.duration_since(self.began) >= span {
             (self.began, self.count) = (now, 0);
         }
-        self.count += 1;
-        self.count <= self.max
+        self.count = self.count.saturating_add(1);
+        self.count <= max
     }
 }
 
@@ -64,17 +59,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_bucket_allows_its_burst_and_then_its_rate() {
-        let mut bucket = Bucket::new(10, 5);
-        assert_eq!((0..8).filter(|_| bucket.take()).count(), 5);
+        let mut bucket = Bucket::full(5);
+        assert_eq!((0..8).filter(|_| bucket.take(10, 5)).count(), 5);
         tokio::time::advance(Duration::from_millis(250)).await;
-        assert_eq!((0..8).filter(|_| bucket.take()).count(), 2);
+        assert_eq!((0..8).filter(|_| bucket.take(10, 5)).count(), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_tally_starts_anew_with_each_span() {
-        let mut tally = Tally::new(2, Duration::from_secs(1));
-        assert_eq!([tally.count(), tally.count(), tally.count()], [true, true, false]);
+        let mut tally = Tally::new();
+        let mut count = || tally.count(2, Duration::from_secs(1));
+        assert_eq!([count(), count(), count()], [true, true, false]);
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(tally.count());
+        assert!(count());
     }
 }

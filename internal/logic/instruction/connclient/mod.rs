@@ -4,12 +4,14 @@
 //! asks the outbound queue to close, so that what is queued goes out first. The writer rests most of the time: what a session says goes
 //! straight to the socket (see `outbound`).
 
+mod attend;
 mod meter;
 mod outbound;
 mod pulse;
 mod reader;
 mod socket;
 mod waiting;
+mod way;
 mod writer;
 
 pub(crate) use meter::Bucket;
@@ -20,16 +22,20 @@ pub use waiting::Shown;
 
 use super::session::{Connected, Opening, SessionHandle};
 use super::sessions::Sessions;
+use attend::{Done, attend};
 use bytes::Bytes;
+use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::account::RevocationRegistry;
 use faceshare_biz::domain::facesession::SessionClaims;
 use faceshare_biz::domain::instruction::{CloseReason, FrameCodec, Position, WireFormat};
 use faceshare_biz::domain::port::{IdGenerator, Tokens};
-use faceshare_biz::domain::{PointId, Timestamp};
 use faceshare_biz::{ErrorCode, Result};
 use pulse::Pulse;
 use reader::Reader;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use writer::Writer;
 
@@ -71,17 +77,14 @@ impl ConnClients {
     /// of the long wait. The halves are borrowed, here and further down, as every call that owned them would add their size.
     pub async fn open(&self, arrival: Arrival, source: &mut impl FrameSource, sink: &mut impl FrameSink) -> Option<Connection<'_>> {
         let settings = self.sessions.settings();
-        let outbound = Outbound::new(settings.queue_frames, settings.queue_bytes);
-        let outbound = Arc::new(outbound.surviving(settings.refusals, settings.refusal_window));
+        let outbound = Arc::new(Outbound::new(settings.queue_frames, settings.queue_bytes));
         let Arrival { claims, format, position, expires_at } = arrival;
         let incarnation = self.ids.next_id();
         let opening = Opening { claims, incarnation, format, outbound: outbound.clone(), position };
         match self.connect(opening).await {
             Ok((session, connected)) => {
-                let departure =
-                    Departure { session: session.clone(), outbound: outbound.clone(), point: claims.point, incarnation, told: false };
-                let (connected, departure) = (Some(Box::new(connected)), Some(departure));
-                Some(Connection { clients: self, session, claims, incarnation, format, outbound, expires_at, connected, departure })
+                let (connected, over, told) = (Some(Box::new(connected)), AtomicBool::new(false), AtomicBool::new(false));
+                Some(Connection { clients: self, session, claims, incarnation, format, outbound, expires_at, connected, over, told })
             }
             Err(reason) => {
                 let _ = tokio::time::timeout(FAREWELL, sink.close(reason)).await;
@@ -113,33 +116,6 @@ pub fn refusal(code: ErrorCode) -> CloseReason {
     }
 }
 
-/// Tells the session that a connection is gone, however it ends: a point whose loss nobody hears of would keep its member online for ever.
-struct Departure {
-    session: SessionHandle,
-    outbound: Arc<Outbound>,
-    point: PointId,
-    incarnation: u64,
-    told: bool,
-}
-
-impl Departure {
-    async fn tell(mut self) {
-        self.session.lost(self.point, self.incarnation).await;
-        self.told = true;
-    }
-}
-
-impl Drop for Departure {
-    /// Its task panicked, or was cut off.
-    fn drop(&mut self) {
-        self.outbound.retire();
-        if let (false, Ok(runtime)) = (self.told, tokio::runtime::Handle::try_current()) {
-            let (session, point, incarnation) = (self.session.clone(), self.point, self.incarnation);
-            runtime.spawn(async move { session.lost(point, incarnation).await });
-        }
-    }
-}
-
 async fn farewell(source: &mut impl FrameSource) {
     // A peer that does not close in time is cut off: that is what the time limit is for.
     let _ = tokio::time::timeout(FAREWELL, source.discard()).await;
@@ -156,33 +132,82 @@ pub struct Connection<'a> {
     expires_at: Timestamp,
     /// What it is told first, until it is.
     connected: Option<Box<Connected>>,
-    departure: Option<Departure>,
+    /// It is being closed: nothing more is read from it.
+    over: AtomicBool,
+    /// The session knows that it is gone.
+    told: AtomicBool,
+}
+
+impl Drop for Connection<'_> {
+    /// Tells the session that the connection is gone, however it ends: a point whose loss nobody hears of would keep its member online for
+    /// ever. Here its task has panicked, or was cut off.
+    fn drop(&mut self) {
+        if self.told.load(Ordering::Relaxed) {
+            return;
+        }
+        self.outbound.retire();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let (session, point, incarnation) = (self.session.clone(), self.claims.point, self.incarnation);
+            runtime.spawn(async move { session.lost(point, incarnation).await });
+        }
+    }
 }
 
 impl Connection<'_> {
-    /// Serves the connection from its welcome to its close.
-    pub async fn run(&mut self, source: &mut impl FrameSource, sink: &mut impl FrameSink) {
-        let (mut connected, departure) = (self.connected.take(), self.departure.take());
-        let this = &*self;
-        let pulse = Pulse::new(this);
-        let mut reader = Reader::new(this, &pulse);
-        let writer = Writer::new(this);
-        let (goodbye, closed) = tokio::select! {
-            biased;
-            goodbye = reader.run(source) => (goodbye, None),
-            reason = writer.run(&mut connected, sink) => (None, Some(reason)),
-            () = pulse.run() => (None, None),
-        };
-        // Where to look first when somebody says that it has missed something.
-        tracing::debug!(session = %this.session.id(), point = %this.claims.point, read_up_to = %pulse.watermark(), ?closed, "connection over");
-        Box::pin(this.end(departure, goodbye, sink)).await;
-        if let Some(reason) = closed {
-            metrics::counter!("stream_closed_total", "reason" => format!("{reason:?}")).increment(1);
-            Box::pin(farewell(source)).await;
+    /// Serves the connection from its welcome to its close; or until `cut` completes, which leaves everything where it is.
+    #[expect(clippy::manual_async_fn, reason = "an async fn keeps what it is called with twice, for as long as the connection lasts")]
+    pub fn run(
+        &mut self,
+        source: &mut impl FrameSource,
+        sink: &mut impl FrameSink,
+        mut cut: Pin<&mut impl Future<Output = ()>>,
+    ) -> impl Future<Output = ()> {
+        async move {
+            let mut connected = self.connected.take();
+            let this = &*self;
+            let pulse = Pulse::new(this);
+            let mut reader = Reader::new(this, &pulse);
+            let writer = Writer::new(this);
+            let (goodbye, closed) = {
+                let mut reading = pin!(reader.run(source));
+                let reading = pin!(poll_fn(|cx| {
+                    // What is read is for the session, mostly.
+                    this.session.prefetch();
+                    reading.as_mut().poll(cx)
+                }));
+                let rest = pin!(async {
+                    tokio::select! {
+                        biased;
+                        () = cut.as_mut() => None,
+                        reason = writer.run(&mut connected, sink) => Some(reason),
+                        () = pulse.run() => None,
+                    }
+                });
+                match attend(reading, rest).await {
+                    Done::Often(goodbye) => (goodbye, None),
+                    Done::Seldom(Some(reason)) => (None, Some(reason)),
+                    Done::Seldom(None) => return,
+                }
+            };
+            // Where to look first when somebody says that it has missed something.
+            let (session, point, read_up_to) = (this.session.id(), this.claims.point, pulse.watermark());
+            tracing::debug!(%session, %point, %read_up_to, ?closed, "connection over");
+            let ending = Box::pin(async {
+                this.end(goodbye, sink).await;
+                if let Some(reason) = closed {
+                    metrics::counter!("stream_closed_total", "reason" => format!("{reason:?}")).increment(1);
+                    farewell(source).await;
+                }
+            });
+            tokio::select! {
+                biased;
+                () = cut => {}
+                () = ending => {}
+            }
         }
     }
 
-    async fn end(&self, departure: Option<Departure>, goodbye: Option<Bytes>, sink: &mut impl FrameSink) {
+    async fn end(&self, goodbye: Option<Bytes>, sink: &mut impl FrameSink) {
         let mut last = self.outbound.retire();
         let answer = async {
             if let Some(goodbye) = goodbye {
@@ -192,9 +217,8 @@ impl Connection<'_> {
             }
         };
         let depart = async {
-            if let Some(departure) = departure {
-                departure.tell().await;
-            }
+            self.session.lost(self.claims.point, self.incarnation).await;
+            self.told.store(true, Ordering::Relaxed);
         };
         // Neither waits for the other: a session may be slow to hear of it, a peer slow to take its answer.
         tokio::join!(depart, answer);

@@ -10,6 +10,8 @@
 use super::meter::Tally;
 use super::socket::{DirectWrite, PeerGone};
 use super::waiting::{MANY, Shown, Waiting};
+use super::way::Way;
+use crate::instruction::prefetch::prefetch;
 use bytes::Bytes;
 use faceshare_biz::domain::MemberId;
 use faceshare_biz::domain::instruction::CloseReason;
@@ -54,7 +56,7 @@ struct Desk {
     /// Somebody has promised to [`Outbound::flush`].
     promised: bool,
     closing: Option<CloseReason>,
-    direct: Option<Arc<dyn DirectWrite>>,
+    direct: Option<Way>,
     waiting: Waiting,
 }
 
@@ -107,20 +109,14 @@ impl Outbound {
     /// An empty queue with these bounds. The pen is the task's.
     #[must_use]
     pub fn new(max_frames: usize, max_bytes: usize) -> Self {
-        let refusals = Mutex::new(Tally::new(u32::MAX, Duration::MAX));
+        let refusals = Mutex::new(Tally::new());
         let desk = Desk { pen: Pen::Task, opened: false, promised: false, closing: None, direct: None, waiting: Waiting::default() };
         Self { desk: Mutex::new(desk), wake: Notify::new(), closed: Notify::new(), max_frames, max_bytes, refusals }
     }
 
-    /// The same for a peer that is refused at most so often within each span of time.
-    #[must_use]
-    pub fn surviving(self, refusals: u32, within: Duration) -> Self {
-        Self { refusals: Mutex::new(Tally::new(refusals, within)), ..self }
-    }
-
-    /// The peer was refused something for asking too much, here or by its session. `false`: once too often.
-    pub(crate) fn survives_refusal(&self) -> bool {
-        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).count()
+    /// The peer was refused something for asking too much, here or by its session. `false`: more than so often within that span.
+    pub(crate) fn survives_refusal(&self, refusals: u32, within: Duration) -> bool {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).count(refusals, within)
     }
 
     /// A panic elsewhere leaves no half-made change behind: nothing that can panic runs between two changes that belong together.
@@ -173,6 +169,11 @@ impl Outbound {
         }
         desk.waiting.show(position);
         desk.wants_flush()
+    }
+
+    /// Has what a delivery needs fetched.
+    pub(crate) fn prefetch(&self) {
+        prefetch(&self.desk);
     }
 
     /// Shows a position and writes it at once, as far as the socket takes it, when nothing else waits.
@@ -257,7 +258,7 @@ impl Outbound {
     /// For the task: from now on, what waits may be written past it.
     pub(crate) fn open(&self, direct: Option<Arc<dyn DirectWrite>>) {
         let mut desk = self.lock();
-        (desk.opened, desk.direct) = (true, direct);
+        (desk.opened, desk.direct) = (true, direct.map(Way::from));
     }
 
     /// For the task: completes when it has the pen again, and something to do with it.

@@ -10,7 +10,10 @@ use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::instruction::{ClientFrame, CloseReason, Command, Decoded, Notice, Seq, ServerFrame};
 use std::borrow::Cow;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
 
 pub(super) struct Reader<'a> {
     connection: &'a Connection<'a>,
@@ -43,9 +46,9 @@ impl<'a> Reader<'a> {
             pulse,
             settings,
             malformed: 0,
-            ordered: Bucket::new(settings.ordered_per_second, settings.ordered_burst),
-            actions: Tally::new(settings.actions_flood_per_second, Duration::from_secs(1)),
-            signs: Tally::new(settings.signs_per_second, Duration::from_secs(1)),
+            ordered: Bucket::full(settings.ordered_burst),
+            actions: Tally::new(),
+            signs: Tally::new(),
             unwritten: false,
         }
     }
@@ -66,8 +69,10 @@ impl<'a> Reader<'a> {
             };
             if let Some(reason) = violation {
                 self.outbound().close(reason);
+                self.connection.over.store(true, Ordering::Relaxed);
             }
-            if self.outbound().closing().is_some() {
+            // Looked for here rather than in the queue: that would be one more thing to bring into the processor's caches at every turn.
+            if self.connection.over.load(Ordering::Relaxed) {
                 return std::future::pending().await;
             }
         }
@@ -112,9 +117,11 @@ impl<'a> Reader<'a> {
                 self.answer(frame.id, Notice::Ack { id: frame.id, seq: Seq::NONE });
                 return Taken::In(self.sign());
             }
-            Command::ActionSync(_) if !self.actions.count() => return Taken::In(Some(CloseReason::TooMany)),
+            Command::ActionSync(_) if !self.actions.count(self.settings.actions_flood_per_second, SECOND) => {
+                return Taken::In(Some(CloseReason::TooMany));
+            }
             Command::ActionSync(_) => {}
-            _ if !self.ordered.take() => {
+            _ if !self.ordered.take(self.settings.ordered_per_second, self.settings.ordered_burst) => {
                 return Taken::In(self.refuse(frame.id, ErrorCode::RateLimited, "too many instructions; wait a moment".into()));
             }
             _ => {}
@@ -150,7 +157,7 @@ impl<'a> Reader<'a> {
 
     /// Counts something that only shows that the peer is there.
     fn sign(&mut self) -> Option<CloseReason> {
-        (!self.signs.count()).then_some(CloseReason::TooMany)
+        (!self.signs.count(self.settings.signs_per_second, SECOND)).then_some(CloseReason::TooMany)
     }
 
     fn refuse(&mut self, id: u32, code: ErrorCode, detail: Cow<'static, str>) -> Option<CloseReason> {
@@ -158,7 +165,7 @@ impl<'a> Reader<'a> {
             self.malformed = 0;
         }
         self.answer(id, Notice::Nack { id, code, detail });
-        (!self.outbound().survives_refusal()).then_some(CloseReason::TooMany)
+        (!self.outbound().survives_refusal(self.settings.refusals, self.settings.refusal_window)).then_some(CloseReason::TooMany)
     }
 
     fn answer(&mut self, id: u32, notice: Notice) {

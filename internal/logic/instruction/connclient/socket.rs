@@ -5,6 +5,7 @@ use faceshare_biz::domain::instruction::CloseReason;
 use std::fmt::Debug;
 use std::future::{Future, ready};
 use std::io::IoSlice;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 /// What comes from a peer.
@@ -65,4 +66,9 @@ pub trait DirectWrite: Debug + Send + Sync {
     /// # Errors
     /// [`PeerGone`] when it will never take more.
     fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone>;
+
+    /// The socket, where there is one to which frames can be sent as they are. [`write_now`](Self::write_now) is asked when it takes nothing.
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 }

@@ -7,6 +7,7 @@ use crate::instruction::session::{Connected, Missed};
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::CloseReason;
 use std::future::Future;
+use std::sync::atomic::Ordering;
 
 pub(super) struct Writer<'a> {
     connection: &'a Connection<'a>,
@@ -34,14 +35,15 @@ impl<'a> Writer<'a> {
     /// Writes until the connection is to be closed, and says so to the peer. Returns why.
     pub(super) async fn run(&self, connected: &mut Option<Box<Connected>>, sink: &mut impl FrameSink) -> CloseReason {
         match self.write(connected, sink).await {
-            Stop::Close(reason) => {
+            Ok(reason) | Err(Stop::Close(reason)) => {
+                self.connection.over.store(true, Ordering::Relaxed);
                 // A peer that does not take the close frame in time is cut off.
                 let _ = Box::pin(tokio::time::timeout(FAREWELL, self.close(reason, sink))).await;
                 reason
             }
             // The reader sees the same end, with everything that the peer still said before it; unless it has stopped reading, or the
             // end does not show on its side.
-            Stop::Gone => self.connection.outbound.closed().await,
+            Err(Stop::Gone) => Box::pin(self.connection.outbound.closed()).await,
         }
     }
 
@@ -54,14 +56,8 @@ impl<'a> Writer<'a> {
         sink.close(reason).await;
     }
 
-    async fn write(&self, connected: &mut Option<Box<Connected>>, sink: &mut impl FrameSink) -> Stop {
-        match self.write_all(connected, sink).await {
-            Ok(reason) => Stop::Close(reason),
-            Err(stop) => stop,
-        }
-    }
-
-    async fn write_all(&self, connected: &mut Option<Box<Connected>>, sink: &mut impl FrameSink) -> Result<CloseReason, Stop> {
+    /// Writes until there is a reason to close.
+    async fn write(&self, connected: &mut Option<Box<Connected>>, sink: &mut impl FrameSink) -> Result<CloseReason, Stop> {
         let outbound = &self.connection.outbound;
         if let Some(connected) = connected.take() {
             // On the heap, and gone before the long wait: a connection is as large as what it may ever hold at once.

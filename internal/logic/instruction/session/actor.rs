@@ -237,8 +237,8 @@ impl Actor {
     /// `followMe` and `cancelFollowMe` turn everybody's screen: each member may do so now and then.
     fn meter_presenting(&mut self, member: MemberId) -> Result<(), Reject> {
         let settings = &self.deps.settings;
-        let bucket = || Bucket::new(settings.follow_me_per_second, settings.follow_me_burst);
-        if self.presenting_buckets.entry(member).or_insert_with(bucket).take() {
+        let (per_second, burst) = (settings.follow_me_per_second, settings.follow_me_burst);
+        if self.presenting_buckets.entry(member).or_insert_with(|| Bucket::full(burst)).take(per_second, burst) {
             return Ok(());
         }
         Err(Reject::new(ErrorCode::RateLimited, "presenting started and stopped too often; wait a second"))
@@ -377,9 +377,10 @@ impl Actor {
     /// Refused too often, a connection ends. What the server itself could not do does not count.
     pub(crate) fn refuse(&mut self, asker: Asker, code: ErrorCode, detail: Cow<'static, str>) {
         self.answer(asker, Notice::Nack { id: asker.id, code, detail });
+        let settings = &self.deps.settings;
         if code != ErrorCode::Unavailable
             && let Some(attached) = self.fanout.get(asker.point, asker.incarnation)
-            && !attached.outbound.survives_refusal()
+            && !attached.outbound.survives_refusal(settings.refusals, settings.refusal_window)
         {
             attached.outbound.close(CloseReason::TooMany);
         }

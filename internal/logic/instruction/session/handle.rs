@@ -10,19 +10,22 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// A way to one session actor. Cheap to clone; sending waits while the actor's mailbox is full.
-#[derive(Debug, Clone)]
-pub struct SessionHandle(Arc<Way>);
+#[derive(Clone)]
+pub struct SessionHandle {
+    /// At hand, not behind the way: a position needs nothing else, and each step to it is one more that may have to be waited for.
+    turns: Arc<Turns>,
+    way: Arc<Way>,
+}
 
 struct Way {
     id: SessionId,
     mailbox: mpsc::Sender<Request>,
     glances: Glances,
-    turns: Arc<Turns>,
 }
 
-impl std::fmt::Debug for Way {
+impl std::fmt::Debug for SessionHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Way").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("SessionHandle").field("id", &self.way.id).finish_non_exhaustive()
     }
 }
 
@@ -32,27 +35,27 @@ pub(crate) struct Gone(pub(crate) Request);
 
 impl SessionHandle {
     pub(crate) fn new(id: SessionId, mailbox: mpsc::Sender<Request>, glances: Glances, turns: Arc<Turns>) -> Self {
-        Self(Arc::new(Way { id, mailbox, glances, turns }))
+        Self { turns, way: Arc::new(Way { id, mailbox, glances }) }
     }
 
     /// Which session.
     #[must_use]
     pub fn id(&self) -> SessionId {
-        self.0.id
+        self.way.id
     }
 
     pub(crate) fn is_gone(&self) -> bool {
-        self.0.mailbox.is_closed()
+        self.way.mailbox.is_closed()
     }
 
     /// What somebody may see at a glance, if the actor has kept it and is there to take it back.
     pub(crate) fn glance(&self, who: MemberId) -> Option<Glance> {
-        self.0.glances.get(who).filter(|_| !self.is_gone())
+        self.way.glances.get(who).filter(|_| !self.is_gone())
     }
 
     /// Looks at the state here and now, if the actor has nothing else to do; otherwise gives the look back.
     pub(crate) fn look<T, L: FnOnce(&State) -> T>(&self, look: L) -> Result<Result<T, Away>, L> {
-        if self.is_gone() { Err(look) } else { self.0.turns.look(look) }
+        if self.is_gone() { Err(look) } else { self.turns.look(look) }
     }
 
     pub(crate) async fn send(&self, request: Request) -> Result<(), Gone> {
@@ -63,14 +66,14 @@ impl SessionHandle {
 
     /// Room for one more of a point's frames, if there is any now.
     pub(crate) fn try_room(&self) -> Option<Room<'_>> {
-        let permit = self.0.mailbox.try_reserve().ok()?;
-        Some(Room { permit, turns: &self.0.turns })
+        let permit = self.way.mailbox.try_reserve().ok()?;
+        Some(Room { permit, turns: &self.turns })
     }
 
     /// Room for one more of a point's frames, waited for if there is none. `None`: the session is gone.
     pub(crate) async fn room(&self) -> Option<Room<'_>> {
-        let permit = self.0.mailbox.reserve().await.ok()?;
-        Some(Room { permit, turns: &self.0.turns })
+        let permit = self.way.mailbox.reserve().await.ok()?;
+        Some(Room { permit, turns: &self.turns })
     }
 
     /// The connection of a point is gone.
@@ -81,9 +84,14 @@ impl SessionHandle {
         }
     }
 
+    /// Has fetched what [`bring`](Self::bring) needs, for a frame that may come in a moment.
+    pub(crate) fn prefetch(&self) {
+        self.turns.prefetch();
+    }
+
     /// Carries out a position of a connected point here and now, if the actor has nothing else to do; otherwise gives it back.
     pub(crate) fn bring(&self, point: PointId, incarnation: u64, frame: ClientFrame) -> Option<ClientFrame> {
-        match self.0.turns.bring(point, incarnation, frame) {
+        match self.turns.bring(point, incarnation, frame) {
             Brought::Busy(frame) => Some(frame),
             Brought::Done { wake } => {
                 // A mailbox without room wakes the actor as well.

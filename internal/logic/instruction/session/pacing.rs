@@ -4,6 +4,7 @@
 use faceshare_biz::domain::MemberId;
 use faceshare_biz::domain::instruction::ActionKey;
 use foldhash::fast::RandomState;
+use smallvec::SmallVec;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -13,8 +14,8 @@ const SLACK: u32 = 4;
 
 type Lane = (MemberId, ActionKey);
 
-/// Each of a sender's keys, and when its lane would be free, were there no slack. They are few.
-type Lanes = Vec<(ActionKey, Instant)>;
+/// Each of a sender's keys, and when its lane would be free, were there no slack. They are few, and mostly it is one.
+type Lanes = SmallVec<[(ActionKey, Instant); 1]>;
 
 /// The lanes of one session.
 #[derive(Debug)]

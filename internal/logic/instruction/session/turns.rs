@@ -7,6 +7,7 @@
 
 use super::Away;
 use super::actor::Actor;
+use crate::instruction::prefetch::prefetch;
 use faceshare_biz::Error;
 use faceshare_biz::domain::PointId;
 use faceshare_biz::domain::instruction::ClientFrame;
@@ -49,6 +50,11 @@ pub(crate) enum Brought {
 impl Turns {
     pub(crate) const fn new(actor: Actor) -> Self {
         Self { actor: Mutex::new(actor), asked: AtomicUsize::new(0) }
+    }
+
+    /// Has the actor fetched, for a turn that may come in a moment.
+    pub(crate) fn prefetch(&self) {
+        prefetch(self);
     }
 
     /// The task's turn.

@@ -1,9 +1,12 @@
 //! The end of a process: what is under way is answered, what comes later is refused, and nothing holds the end up.
 
-use super::stage::{Stage, genesis, session_id};
+use super::socket::Way;
+use super::stage::{Stage, follow_me, genesis, session_id};
 use crate::instruction::Sessions;
+use crate::instruction::connclient::Incoming;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::SessionId;
+use faceshare_biz::domain::instruction::{Command, Invite};
 use faceshare_exec::Genesis;
 use tokio::task::JoinHandle;
 
@@ -57,4 +60,38 @@ async fn a_session_that_is_being_loaded_is_waited_for() {
     stage.settle().await;
     call.await.expect("no panic").expect("renamed");
     assert!(close.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_cut_off_hears_nothing_and_is_lost_to_the_session() {
+    for way in Way::ALL {
+        let stage = Stage::new().await.writing(way);
+        let [ann, bob] = stage.joined(["ann", "bob"]).await;
+        // She does not take what is written to her, and he has been told to go and has not gone yet.
+        ann.stall();
+        ann.ask(1, follow_me(Invite::Ask));
+        bob.ask(1, Command::Quit);
+        stage.settle().await;
+        assert!(bob.words().contains(&"closed Left".to_owned()), "{way:?}");
+        assert!(!ann.served.is_finished() && !bob.served.is_finished(), "{way:?}");
+        stage.cut.cancel();
+        stage.settle().await;
+        assert!(ann.served.is_finished() && bob.served.is_finished(), "{way:?}");
+        assert_eq!((ann.words(), bob.words(), stage.sessions.points().len()), (Vec::new(), Vec::new(), 0), "{way:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_has_been_told_to_go_is_not_listened_to_any_more() {
+    let stage = Stage::new().await;
+    let [ann, bob] = stage.joined(["ann", "bob"]).await;
+    for _ in 0..stage.sessions.settings().bad_frames {
+        bob.send(Incoming::WrongKind);
+    }
+    bob.ask(1, follow_me(Invite::Ask));
+    stage.settle().await;
+    assert_eq!(bob.words(), ["closed BadFrames"]);
+    bob.ask(2, follow_me(Invite::Ask));
+    stage.settle().await;
+    assert_eq!((bob.words(), ann.words()), (Vec::<String>::new(), Vec::<String>::new()));
 }

@@ -12,10 +12,12 @@ use faceshare_biz::domain::instruction::{Command, Device, Epoch, Invite, Lock, P
 use faceshare_biz::domain::port::Clock;
 use faceshare_biz::domain::{FamilyId, MemberId, Nickname, PointId, SessionId, Timestamp, Title};
 use faceshare_exec::{Genesis, Input, Patch, State, Via};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 const NAMES: [&str; 5] = ["ann", "bob", "cat", "dan", "eve"];
 
@@ -87,6 +89,8 @@ pub(super) struct Stage {
     clock: Arc<PausedClock>,
     connections: ConnClients,
     way: Way,
+    /// Ends all connections where they are.
+    pub(super) cut: CancellationToken,
 }
 
 impl Stage {
@@ -119,7 +123,7 @@ impl Stage {
             revocations: Arc::new(MemoryRevocations::default()),
             ids,
         };
-        let stage = Self { sessions, log, codec, observer, clock, connections, way: Way::Direct };
+        let stage = Self { sessions, log, codec, observer, clock, connections, way: Way::Direct, cut: CancellationToken::new() };
         stage.sessions.create(genesis()).await.expect("created");
         stage
     }
@@ -144,7 +148,16 @@ impl Stage {
         });
         let connections = ConnClients { sessions: sessions.clone(), ..self.connections.clone() };
         let (log, codec) = (self.log.clone(), self.codec.clone());
-        Self { sessions, log, codec, observer: self.observer.clone(), clock: self.clock.clone(), connections, way: self.way }
+        Self {
+            sessions,
+            log,
+            codec,
+            observer: self.observer.clone(),
+            clock: self.clock.clone(),
+            connections,
+            way: self.way,
+            cut: CancellationToken::new(),
+        }
     }
 
     /// Waits until everything that follows has followed.
@@ -201,11 +214,11 @@ impl Stage {
         let claims = SessionClaims { session: session_id(), member: id(name), point: point(name, n), family };
         let expires_at = self.clock.now() + Duration::from_secs(3_600);
         let arrival = Arrival { claims, format: WireFormat::Proto, position, expires_at };
-        let connections = self.connections.clone();
+        let (connections, cut) = (self.connections.clone(), self.cut.clone());
         Client::new(self.codec.clone(), self.way, |mut source, mut sink| {
             tokio::spawn(async move {
                 if let Some(mut connection) = connections.open(arrival, &mut source, &mut sink).await {
-                    connection.run(&mut source, &mut sink).await;
+                    connection.run(&mut source, &mut sink, pin!(cut.cancelled())).await;
                 }
             })
         })
