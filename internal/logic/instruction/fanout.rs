@@ -68,7 +68,7 @@ type Encoded = [Option<Arc<Shown>>; WireFormat::ALL.len()];
 const TURN: usize = 64;
 /// So many are written to while the actor is held: its task may stand still for as long.
 const FEW: usize = 16;
-/// What so many receivers ahead need is fetched: writing to one takes longer than that.
+/// Receivers ahead whose memory is fetched: by the time that so many are written to, it has come.
 const NEXT: usize = 4;
 
 /// A position on its way to those who are shown it.
@@ -201,14 +201,19 @@ impl Fanout {
     }
 
     /// Whether a position of this connection may go out past the session's task: to so few that nobody need have a turn in between, and
-    /// not ahead of an older one.
+    /// not ahead of an older one. If so, what they need is on its way.
     pub(crate) fn may_go_past_the_task(&mut self, point: PointId, incarnation: u64) -> bool {
         let Some(from) = self.get(point, incarnation).map(|attached| attached.member) else { return false };
-        let ahead = self.writing == Some(from);
+        if self.writing == Some(from) {
+            return false;
+        }
         let points = &self.audience(from).points;
-        // They are written to in a moment, or are too many to be fetched at once.
-        prefetch_all(points.iter().take(FEW));
-        !ahead && points.len() <= TURN
+        let may = points.len() <= TURN;
+        if may {
+            // Those who are written to in a moment.
+            prefetch_all(points.iter().take(FEW));
+        }
+        may
     }
 
     /// The points that are shown this member's position.

@@ -6,6 +6,7 @@
 //!
 //! - `session`: the actor around the kernel. Frames leave it only after the log has them.
 //! - `connclient`: one connection; reads, writes, heartbeats, closes.
+//! - `fanout`: who is shown what, and `prefetch`, which has it at hand in time.
 //! - `mgr::pointmemmgr`: the points connected to this process.
 //! - `revoked`, `profiles`: what happens to an account reaches its connections.
 //! - `sessions`: finds, loads and keeps the actors.

@@ -96,7 +96,7 @@ impl Source {
         match (event, format) {
             (Event::Close(goodbye), _) => Incoming::Goodbye(goodbye.answer()),
             (Event::Ping(payload), _) => Incoming::Probe(pong(&payload)),
-            (Event::Pong, _) => Incoming::Alive,
+            (Event::Pong | Event::Nothing, _) => Incoming::Alive,
             (Event::Message(Kind::Text, text), WireFormat::Json) => Incoming::Frame(text),
             (Event::Message(Kind::Binary, bytes), WireFormat::Proto) => Incoming::Frame(bytes),
             (Event::Message(..), _) => Incoming::WrongKind,

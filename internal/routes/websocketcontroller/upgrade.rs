@@ -204,7 +204,7 @@ struct Upgrading {
 async fn serve(state: Arc<StreamState>, upgrading: Box<Upgrading>) {
     // What is needed to begin is gone by the time of the long wait.
     let stream = Box::pin(state.hard.run_until_cancelled(begin(&state, upgrading))).await;
-    if let Some(Some(mut stream)) = stream {
+    if let Some(mut stream) = stream.flatten() {
         let Stream { connection, source, sink, .. } = &mut *stream;
         connection.run(source, sink, pin!(state.hard.cancelled())).await;
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A token bucket. How much it allows is said with each use: there is one for each connection, and the settings are there once.
+/// A token bucket. What it allows is said with each use, so that it need not be kept in each of many.
 #[derive(Debug)]
 pub(crate) struct Bucket {
     tokens: f64,
@@ -29,7 +29,7 @@ impl Bucket {
     }
 }
 
-/// Counts within consecutive spans of time. Like a bucket it is told with each use what it allows.
+/// Counts within consecutive spans of time. What it allows is said with each use here, too.
 #[derive(Debug)]
 pub(crate) struct Tally {
     began: Instant,

@@ -1,17 +1,18 @@
 //! One connection: reads and carries out, writes and keeps alive, closes with the right word.
 //!
-//! Reader, writer and pulse are three futures of one task. The reader never ends the connection by itself, unless the peer is gone: it
+//! Reader, writer and pulse are three futures of one task. The reader is looked at whenever the task is woken; the others, and the end of
+//! the process, only when they are (see `attend`). The reader never ends the connection by itself, unless the peer is gone: it
 //! asks the outbound queue to close, so that what is queued goes out first. The writer rests most of the time: what a session says goes
 //! straight to the socket (see `outbound`).
 
 mod attend;
+mod direct;
 mod meter;
 mod outbound;
 mod pulse;
 mod reader;
 mod socket;
 mod waiting;
-mod way;
 mod writer;
 
 pub(crate) use meter::Bucket;
@@ -36,6 +37,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 use writer::Writer;
 
@@ -83,8 +85,8 @@ impl ConnClients {
         let opening = Opening { claims, incarnation, format, outbound: outbound.clone(), position };
         match self.connect(opening).await {
             Ok((session, connected)) => {
-                let (connected, over, told) = (Some(Box::new(connected)), AtomicBool::new(false), AtomicBool::new(false));
-                Some(Connection { clients: self, session, claims, incarnation, format, outbound, expires_at, connected, over, told })
+                let (connected, told) = (Some(Box::new(connected)), AtomicBool::new(false));
+                Some(Connection { clients: self, session, claims, incarnation, format, outbound, expires_at, connected, told })
             }
             Err(reason) => {
                 let _ = tokio::time::timeout(FAREWELL, sink.close(reason)).await;
@@ -132,15 +134,13 @@ pub struct Connection<'a> {
     expires_at: Timestamp,
     /// What it is told first, until it is.
     connected: Option<Box<Connected>>,
-    /// It is being closed: nothing more is read from it.
-    over: AtomicBool,
     /// The session knows that it is gone.
     told: AtomicBool,
 }
 
 impl Drop for Connection<'_> {
-    /// Tells the session that the connection is gone, however it ends: a point whose loss nobody hears of would keep its member online for
-    /// ever. Here its task has panicked, or was cut off.
+    /// A point whose loss nobody hears of would keep its member online for ever: if the task panicked, or was cut off, the session is told
+    /// from here.
     fn drop(&mut self) {
         if self.told.load(Ordering::Relaxed) {
             return;
@@ -154,7 +154,8 @@ impl Drop for Connection<'_> {
 }
 
 impl Connection<'_> {
-    /// Serves the connection from its welcome to its close; or until `cut` completes, which leaves everything where it is.
+    /// Serves the connection from its welcome to its close; or until `cut` completes: then nothing more is said to the peer, and the session
+    /// hears of the loss when this is dropped.
     #[expect(clippy::manual_async_fn, reason = "an async fn keeps what it is called with twice, for as long as the connection lasts")]
     pub fn run(
         &mut self,
@@ -171,18 +172,23 @@ impl Connection<'_> {
             let (goodbye, closed) = {
                 let mut reading = pin!(reader.run(source));
                 let reading = pin!(poll_fn(|cx| {
-                    // What is read is for the session, mostly.
+                    // Mostly something has come, and it is for the session.
                     this.session.prefetch();
+                    this.outbound.prefetch();
                     reading.as_mut().poll(cx)
                 }));
-                let rest = pin!(async {
+                let mut serving = pin!(async {
                     tokio::select! {
                         biased;
-                        () = cut.as_mut() => None,
-                        reason = writer.run(&mut connected, sink) => Some(reason),
-                        () = pulse.run() => None,
+                        reason = writer.run(&mut connected, sink) => reason,
+                        never = pulse.run() => match never {},
                     }
                 });
+                // Not one more branch: a `select!` looks at none when what is read has used up the turn.
+                let rest = pin!(poll_fn(|cx| match cut.as_mut().poll(cx) {
+                    Poll::Ready(()) => Poll::Ready(None),
+                    Poll::Pending => serving.as_mut().poll(cx).map(Some),
+                }));
                 match attend(reading, rest).await {
                     Done::Often(goodbye) => (goodbye, None),
                     Done::Seldom(Some(reason)) => (None, Some(reason)),
@@ -192,22 +198,15 @@ impl Connection<'_> {
             // Where to look first when somebody says that it has missed something.
             let (session, point, read_up_to) = (this.session.id(), this.claims.point, pulse.watermark());
             tracing::debug!(%session, %point, %read_up_to, ?closed, "connection over");
-            let ending = Box::pin(async {
-                this.end(goodbye, sink).await;
-                if let Some(reason) = closed {
-                    metrics::counter!("stream_closed_total", "reason" => format!("{reason:?}")).increment(1);
-                    farewell(source).await;
-                }
-            });
             tokio::select! {
                 biased;
                 () = cut => {}
-                () = ending => {}
+                () = Box::pin(this.end(goodbye, closed, source, sink)) => {}
             }
         }
     }
 
-    async fn end(&self, goodbye: Option<Bytes>, sink: &mut impl FrameSink) {
+    async fn end(&self, goodbye: Option<Bytes>, closed: Option<CloseReason>, source: &mut impl FrameSource, sink: &mut impl FrameSink) {
         let mut last = self.outbound.retire();
         let answer = async {
             if let Some(goodbye) = goodbye {
@@ -222,5 +221,9 @@ impl Connection<'_> {
         };
         // Neither waits for the other: a session may be slow to hear of it, a peer slow to take its answer.
         tokio::join!(depart, answer);
+        if let Some(reason) = closed {
+            metrics::counter!("stream_closed_total", "reason" => format!("{reason:?}")).increment(1);
+            farewell(source).await;
+        }
     }
 }

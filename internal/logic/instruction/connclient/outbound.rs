@@ -7,11 +7,11 @@
 //! task looks again before it puts the pen down. While the pen lies free, everything has been written, and whoever adds something writes it
 //! at once, under the lock, as far as the socket takes it; what it does not take brings the pen back to the task, and the task awake.
 
+use super::direct::Direct;
 use super::meter::Tally;
 use super::socket::{DirectWrite, PeerGone};
 use super::waiting::{MANY, Shown, Waiting};
-use super::way::Way;
-use crate::instruction::prefetch::prefetch;
+use crate::instruction::prefetch::prefetch_front;
 use bytes::Bytes;
 use faceshare_biz::domain::MemberId;
 use faceshare_biz::domain::instruction::CloseReason;
@@ -19,6 +19,9 @@ use std::io::IoSlice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
+
+/// What a delivery needs of a desk, in bytes: the lock, what lies in front of the direct way, and that. A wrong number costs speed alone.
+const FRONT: usize = 40;
 
 /// The outbound side of one connection. Filled by its session, emptied by whoever has the pen.
 ///
@@ -56,7 +59,7 @@ struct Desk {
     /// Somebody has promised to [`Outbound::flush`].
     promised: bool,
     closing: Option<CloseReason>,
-    direct: Option<Way>,
+    direct: Option<Direct>,
     waiting: Waiting,
 }
 
@@ -171,9 +174,9 @@ impl Outbound {
         desk.wants_flush()
     }
 
-    /// Has what a delivery needs fetched.
+    /// Fetches ahead what a delivery needs.
     pub(crate) fn prefetch(&self) {
-        prefetch(&self.desk);
+        prefetch_front(&self.desk, FRONT);
     }
 
     /// Shows a position and writes it at once, as far as the socket takes it, when nothing else waits.
@@ -258,7 +261,7 @@ impl Outbound {
     /// For the task: from now on, what waits may be written past it.
     pub(crate) fn open(&self, direct: Option<Arc<dyn DirectWrite>>) {
         let mut desk = self.lock();
-        (desk.opened, desk.direct) = (true, direct.map(Way::from));
+        (desk.opened, desk.direct) = (true, direct.map(Direct::from));
     }
 
     /// For the task: completes when it has the pen again, and something to do with it.

@@ -4,6 +4,7 @@ use super::Connection;
 use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::instruction::{CloseReason, Notice, Seq, ServerFrame};
 use faceshare_exec::Watermark;
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -61,7 +62,7 @@ impl<'a> Pulse<'a> {
     }
 
     /// Never returns: it closes through the outbound queue.
-    pub(super) async fn run(&self) {
+    pub(super) async fn run(&self) -> Infallible {
         let settings = self.connection.clients.sessions.settings();
         let mut heart_at = Instant::now() + settings.heartbeat_interval;
         let mut renew_at = Some(Instant::now() + self.token_life() * 2 / 3);

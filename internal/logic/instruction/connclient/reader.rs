@@ -10,7 +10,6 @@ use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::instruction::{ClientFrame, CloseReason, Command, Decoded, Notice, Seq, ServerFrame};
 use std::borrow::Cow;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -61,6 +60,10 @@ impl<'a> Reader<'a> {
                 self.write_answers();
             }
             let incoming = source.next().await;
+            // Whoever is to go is not listened to any more, whether it has heard so or not.
+            if self.outbound().closing().is_some() {
+                return std::future::pending().await;
+            }
             let taken = self.take(incoming, source.has_more());
             let violation = match taken {
                 Taken::Over(goodbye) => return goodbye,
@@ -69,11 +72,6 @@ impl<'a> Reader<'a> {
             };
             if let Some(reason) = violation {
                 self.outbound().close(reason);
-                self.connection.over.store(true, Ordering::Relaxed);
-            }
-            // Looked for here rather than in the queue: that would be one more thing to bring into the processor's caches at every turn.
-            if self.connection.over.load(Ordering::Relaxed) {
-                return std::future::pending().await;
             }
         }
     }

@@ -67,7 +67,9 @@ pub trait DirectWrite: Debug + Send + Sync {
     /// [`PeerGone`] when it will never take more.
     fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone>;
 
-    /// The socket, where there is one to which frames can be sent as they are. [`write_now`](Self::write_now) is asked when it takes nothing.
+    /// The socket itself, where frames can be sent as they are by anybody who keeps the transport: non-blocking, the same one for as long as
+    /// the transport lives, and with nothing buffered in front of it. [`write_now`](Self::write_now) is asked when it takes nothing, and
+    /// sees to it that the task learns when it takes more.
     fn socket(&self) -> Option<BorrowedFd<'_>> {
         None
     }

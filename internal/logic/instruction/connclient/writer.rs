@@ -7,7 +7,6 @@ use crate::instruction::session::{Connected, Missed};
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::CloseReason;
 use std::future::Future;
-use std::sync::atomic::Ordering;
 
 pub(super) struct Writer<'a> {
     connection: &'a Connection<'a>,
@@ -36,7 +35,6 @@ impl<'a> Writer<'a> {
     pub(super) async fn run(&self, connected: &mut Option<Box<Connected>>, sink: &mut impl FrameSink) -> CloseReason {
         match self.write(connected, sink).await {
             Ok(reason) | Err(Stop::Close(reason)) => {
-                self.connection.over.store(true, Ordering::Relaxed);
                 // A peer that does not take the close frame in time is cut off.
                 let _ = Box::pin(tokio::time::timeout(FAREWELL, self.close(reason, sink))).await;
                 reason

@@ -12,12 +12,12 @@ use tokio::sync::mpsc;
 /// A way to one session actor. Cheap to clone; sending waits while the actor's mailbox is full.
 #[derive(Clone)]
 pub struct SessionHandle {
-    /// At hand, not behind the way: a position needs nothing else, and each step to it is one more that may have to be waited for.
+    /// At hand, not behind the inbox: a position hardly ever needs anything else, and each step to it is one more place to wait for.
     turns: Arc<Turns>,
-    way: Arc<Way>,
+    inbox: Arc<Inbox>,
 }
 
-struct Way {
+struct Inbox {
     id: SessionId,
     mailbox: mpsc::Sender<Request>,
     glances: Glances,
@@ -25,7 +25,7 @@ struct Way {
 
 impl std::fmt::Debug for SessionHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SessionHandle").field("id", &self.way.id).finish_non_exhaustive()
+        f.debug_struct("SessionHandle").field("id", &self.inbox.id).finish_non_exhaustive()
     }
 }
 
@@ -35,22 +35,22 @@ pub(crate) struct Gone(pub(crate) Request);
 
 impl SessionHandle {
     pub(crate) fn new(id: SessionId, mailbox: mpsc::Sender<Request>, glances: Glances, turns: Arc<Turns>) -> Self {
-        Self { turns, way: Arc::new(Way { id, mailbox, glances }) }
+        Self { turns, inbox: Arc::new(Inbox { id, mailbox, glances }) }
     }
 
     /// Which session.
     #[must_use]
     pub fn id(&self) -> SessionId {
-        self.way.id
+        self.inbox.id
     }
 
     pub(crate) fn is_gone(&self) -> bool {
-        self.way.mailbox.is_closed()
+        self.inbox.mailbox.is_closed()
     }
 
     /// What somebody may see at a glance, if the actor has kept it and is there to take it back.
     pub(crate) fn glance(&self, who: MemberId) -> Option<Glance> {
-        self.way.glances.get(who).filter(|_| !self.is_gone())
+        self.inbox.glances.get(who).filter(|_| !self.is_gone())
     }
 
     /// Looks at the state here and now, if the actor has nothing else to do; otherwise gives the look back.
@@ -66,13 +66,13 @@ impl SessionHandle {
 
     /// Room for one more of a point's frames, if there is any now.
     pub(crate) fn try_room(&self) -> Option<Room<'_>> {
-        let permit = self.way.mailbox.try_reserve().ok()?;
+        let permit = self.inbox.mailbox.try_reserve().ok()?;
         Some(Room { permit, turns: &self.turns })
     }
 
     /// Room for one more of a point's frames, waited for if there is none. `None`: the session is gone.
     pub(crate) async fn room(&self) -> Option<Room<'_>> {
-        let permit = self.way.mailbox.reserve().await.ok()?;
+        let permit = self.inbox.mailbox.reserve().await.ok()?;
         Some(Room { permit, turns: &self.turns })
     }
 
@@ -84,7 +84,7 @@ impl SessionHandle {
         }
     }
 
-    /// Has fetched what [`bring`](Self::bring) needs, for a frame that may come in a moment.
+    /// Fetches ahead what [`bring`](Self::bring) needs.
     pub(crate) fn prefetch(&self) {
         self.turns.prefetch();
     }

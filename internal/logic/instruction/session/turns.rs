@@ -52,7 +52,7 @@ impl Turns {
         Self { actor: Mutex::new(actor), asked: AtomicUsize::new(0) }
     }
 
-    /// Has the actor fetched, for a turn that may come in a moment.
+    /// Fetches the actor ahead of a turn that may come in a moment.
     pub(crate) fn prefetch(&self) {
         prefetch(self);
     }

@@ -3,7 +3,6 @@
 use super::socket::Way;
 use super::stage::{Stage, follow_me, genesis, session_id};
 use crate::instruction::Sessions;
-use crate::instruction::connclient::Incoming;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::instruction::{Command, Invite};
@@ -82,16 +81,21 @@ async fn whoever_is_cut_off_hears_nothing_and_is_lost_to_the_session() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_has_been_told_to_go_is_not_listened_to_any_more() {
-    let stage = Stage::new().await;
-    let [ann, bob] = stage.joined(["ann", "bob"]).await;
-    for _ in 0..stage.sessions.settings().bad_frames {
-        bob.send(Incoming::WrongKind);
+async fn whoever_is_to_go_is_not_listened_to_any_more_even_if_it_has_not_heard_so() {
+    for way in Way::ALL {
+        let stage = Stage::with(|s| s.refusals = 3).await.writing(way);
+        let [ann, bob] = stage.joined(["ann", "bob"]).await;
+        bob.stall();
+        for id in 1..=9 {
+            bob.ask(id, if id % 2 == 1 { follow_me(Invite::Ask) } else { Command::CancelFollowMe });
+        }
+        stage.settle().await;
+        assert!(!ann.words().is_empty() && bob.words().is_empty(), "{way:?}: some of it was granted, and of nothing it has heard");
+        bob.ask(10, Command::Quit);
+        stage.settle().await;
+        assert_eq!(ann.words(), Vec::<String>::new(), "{way:?}");
+        bob.read();
+        stage.settle().await;
+        assert_eq!(bob.words().last().map(String::as_str), Some("closed TooMany"), "{way:?}");
     }
-    bob.ask(1, follow_me(Invite::Ask));
-    stage.settle().await;
-    assert_eq!(bob.words(), ["closed BadFrames"]);
-    bob.ask(2, follow_me(Invite::Ask));
-    stage.settle().await;
-    assert_eq!((bob.words(), ann.words()), (Vec::<String>::new(), Vec::<String>::new()));
 }

@@ -24,12 +24,12 @@ impl WireCodec {
     fn encode_behind(room: usize, format: WireFormat, frame: &ServerFrame) -> Vec<u8> {
         match (format, &frame.statement) {
             (WireFormat::Proto, Statement::Notice(Notice::ActionSync(sent))) => position::write_behind(room, frame, sent),
-            _ => Self::generate_behind(room, format, &encode::server_frame(frame)),
+            _ => Self::encode_generated_behind(room, format, &encode::server_frame(frame)),
         }
     }
 
     /// The same by the generated code, for whatever there is.
-    fn generate_behind(room: usize, format: WireFormat, frame: &v1::ServerFrame) -> Vec<u8> {
+    fn encode_generated_behind(room: usize, format: WireFormat, frame: &v1::ServerFrame) -> Vec<u8> {
         match format {
             WireFormat::Proto => {
                 let mut buffer = Vec::with_capacity(room + frame.encoded_len());

@@ -1,9 +1,10 @@
 //! `actionSync` in protobuf, without the generated messages in between.
 //!
 //! Positions are most of what is ever read and written, and the way through the generated code is long: each message is built field by field,
-//! merged or measured, and taken apart again. Here they are read and written as they lie on the wire. Read is only the form that every
-//! encoder writes (each field once, in the order of their numbers, none at its default, no number longer than it must be); anything else that
-//! protobuf allows, and all that is wrong, is left to the generated code, which has the last word. Written is the same form.
+//! merged or measured, and taken apart again. Here they are read and written as they lie on the wire. Read is only the form that encoders
+//! mostly write (each field once, in the order of their numbers, none at its default, no number longer than it must be); anything else that
+//! protobuf allows, and all that is wrong, is left to the generated code, which has the last word: a client whose encoder writes another form
+//! is served as well, only slower. Written is the same form.
 
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::{Action, ActionKey, ActionValue, ClientFrame, Command, SentAction, ServerFrame, View};
@@ -17,8 +18,47 @@ const BYTES: u32 = 2;
 /// Room for all of a position but its key and a value of the application's own.
 const ROOM: usize = 112;
 
-/// The number of `actionSync`, in the frames of both sides.
+/// `actionSync` among the instructions of both sides.
 const ACTION_SYNC: u32 = 60;
+
+/// Numbers of fields, by message.
+mod client_frame {
+    pub(super) const ID: u32 = 1;
+    pub(super) const NONCE: u32 = 2;
+}
+
+mod server_frame {
+    pub(super) const SEQ: u32 = 1;
+    pub(super) const AT: u32 = 2;
+    pub(super) const FROM: u32 = 3;
+}
+
+mod action_sync {
+    pub(super) const FILE_ID: u32 = 1;
+    pub(super) const KEY: u32 = 2;
+    pub(super) const TERM: u32 = 3;
+    pub(super) const VIEW: u32 = 10;
+    pub(super) const POINTER: u32 = 11;
+    pub(super) const CUSTOM: u32 = 12;
+}
+
+mod view {
+    pub(super) const PAGE: u32 = 1;
+    pub(super) const X: u32 = 2;
+    pub(super) const Y: u32 = 3;
+    pub(super) const ZOOM: u32 = 4;
+    pub(super) const ROTATION: u32 = 5;
+}
+
+mod pointer {
+    pub(super) const X: u32 = 1;
+    pub(super) const Y: u32 = 2;
+}
+
+mod timestamp {
+    pub(super) const SECONDS: u32 = 1;
+    pub(super) const NANOS: u32 = 2;
+}
 
 const fn tag(field: u32, kind: u32) -> u32 {
     field << 3 | kind
@@ -26,8 +66,8 @@ const fn tag(field: u32, kind: u32) -> u32 {
 
 /// Reads a frame that is a position; `None`: it is another, or not in the one form that is read here.
 pub(super) fn read(message: &[u8], key_bytes: usize) -> Option<ClientFrame> {
-    const ID: u32 = tag(1, NUMBER);
-    const NONCE: u32 = tag(2, NUMBER);
+    const ID: u32 = tag(client_frame::ID, NUMBER);
+    const NONCE: u32 = tag(client_frame::NONCE, NUMBER);
     const ACTION: u32 = tag(ACTION_SYNC, BYTES);
     let (mut id, mut nonce, mut sent) = (0, 0, None);
     let mut fields = Fields::of(message);
@@ -35,32 +75,32 @@ pub(super) fn read(message: &[u8], key_bytes: usize) -> Option<ClientFrame> {
         match tag {
             ID => id = fields.number()?.try_into().ok()?,
             NONCE => nonce = fields.number()?,
-            ACTION => sent = Some(action(fields.bytes()?, key_bytes)?),
+            ACTION => sent = Some(read_action(fields.bytes()?, key_bytes)?),
             _ => return None,
         }
     }
     Some(ClientFrame { id, nonce, command: Command::ActionSync(sent?) })
 }
 
-fn action(message: &[u8], key_bytes: usize) -> Option<Action> {
-    const FILE: u32 = tag(1, NUMBER);
-    const KEY: u32 = tag(2, BYTES);
-    const TERM: u32 = tag(3, NUMBER);
-    const VIEW: u32 = tag(10, BYTES);
-    const POINTER: u32 = tag(11, BYTES);
-    const CUSTOM: u32 = tag(12, BYTES);
+fn read_action(message: &[u8], key_bytes: usize) -> Option<Action> {
+    const FILE_ID: u32 = tag(action_sync::FILE_ID, NUMBER);
+    const KEY: u32 = tag(action_sync::KEY, BYTES);
+    const TERM: u32 = tag(action_sync::TERM, NUMBER);
+    const VIEW: u32 = tag(action_sync::VIEW, BYTES);
+    const POINTER: u32 = tag(action_sync::POINTER, BYTES);
+    const CUSTOM: u32 = tag(action_sync::CUSTOM, BYTES);
     let (mut file, mut key, mut term) = (0, "", 0);
     let (mut value, mut size) = (None, message.len());
     let mut fields = Fields::of(message);
     while let Some(tag) = fields.tag()? {
         match tag {
-            FILE => file = fields.number()?,
+            FILE_ID => file = fields.number()?,
             KEY => key = std::str::from_utf8(fields.bytes()?).ok().filter(|key| !key.is_empty())?,
             TERM => term = fields.number()?.try_into().ok()?,
             // Of several values the last one counts, and merging them is not this function's affair.
             VIEW | POINTER | CUSTOM if value.is_some() => return None,
-            VIEW => value = Some(ActionValue::View(view(fields.bytes()?)?)),
-            POINTER => value = Some(pointer(fields.bytes()?)?),
+            VIEW => value = Some(ActionValue::View(read_view(fields.bytes()?)?)),
+            POINTER => value = Some(read_pointer(fields.bytes()?)?),
             CUSTOM => {
                 let bytes = Bytes::copy_from_slice(fields.bytes()?);
                 size = bytes.len();
@@ -72,12 +112,12 @@ fn action(message: &[u8], key_bytes: usize) -> Option<Action> {
     Some(Action { file: FileId::new(file), key: ActionKey::new(key, key_bytes)?, term, value: value?, size })
 }
 
-fn view(message: &[u8]) -> Option<View> {
-    const PAGE: u32 = tag(1, NUMBER);
-    const X: u32 = tag(2, DOUBLE);
-    const Y: u32 = tag(3, DOUBLE);
-    const ZOOM: u32 = tag(4, DOUBLE);
-    const ROTATION: u32 = tag(5, NUMBER);
+fn read_view(message: &[u8]) -> Option<View> {
+    const PAGE: u32 = tag(view::PAGE, NUMBER);
+    const X: u32 = tag(view::X, DOUBLE);
+    const Y: u32 = tag(view::Y, DOUBLE);
+    const ZOOM: u32 = tag(view::ZOOM, DOUBLE);
+    const ROTATION: u32 = tag(view::ROTATION, NUMBER);
     let mut view = View { page: 0, x: 0.0, y: 0.0, zoom: 0.0, rotation: 0 };
     let mut fields = Fields::of(message);
     while let Some(tag) = fields.tag()? {
@@ -93,9 +133,9 @@ fn view(message: &[u8]) -> Option<View> {
     Some(view)
 }
 
-fn pointer(message: &[u8]) -> Option<ActionValue> {
-    const X: u32 = tag(1, DOUBLE);
-    const Y: u32 = tag(2, DOUBLE);
+fn read_pointer(message: &[u8]) -> Option<ActionValue> {
+    const X: u32 = tag(pointer::X, DOUBLE);
+    const Y: u32 = tag(pointer::Y, DOUBLE);
     let (mut x, mut y) = (0.0, 0.0);
     let mut fields = Fields::of(message);
     while let Some(tag) = fields.tag()? {
@@ -179,38 +219,40 @@ pub(super) fn write_behind(room: usize, frame: &ServerFrame, SentAction { action
     };
     let mut out = Out(Vec::with_capacity(room + ROOM + action.key.as_str().len() + own));
     out.0.resize(room, 0);
-    out.number(1, seq.get().into());
-    out.time(2, *at);
-    out.number(3, from.map_or(0, MemberId::get));
+    out.number(server_frame::SEQ, seq.get().into());
+    out.time(server_frame::AT, *at);
+    out.number(server_frame::FROM, from.map_or(0, MemberId::get));
     let sync = out.begin(ACTION_SYNC);
-    out.number(1, action.file.map_or(0, FileId::get));
+    out.number(action_sync::FILE_ID, action.file.map_or(0, FileId::get));
     if !action.key.as_str().is_empty() {
-        out.bytes(2, action.key.as_str().as_bytes());
+        out.bytes(action_sync::KEY, action.key.as_str().as_bytes());
     }
-    out.number(3, action.term.into());
+    out.number(action_sync::TERM, action.term.into());
     match &action.value {
         ActionValue::View(View { page, x, y, zoom, rotation }) => {
-            let view = out.begin(10);
-            out.number(1, (*page).into());
-            out.double(2, *x);
-            out.double(3, *y);
-            out.double(4, *zoom);
-            out.number(5, (*rotation).into());
-            out.end(view);
+            let begun = out.begin(action_sync::VIEW);
+            out.number(view::PAGE, (*page).into());
+            out.double(view::X, *x);
+            out.double(view::Y, *y);
+            out.double(view::ZOOM, *zoom);
+            out.number(view::ROTATION, (*rotation).into());
+            out.end(begun);
         }
         ActionValue::Pointer { x, y } => {
-            let pointer = out.begin(11);
-            out.double(1, *x);
-            out.double(2, *y);
-            out.end(pointer);
+            let begun = out.begin(action_sync::POINTER);
+            out.double(pointer::X, *x);
+            out.double(pointer::Y, *y);
+            out.end(begun);
         }
-        ActionValue::Custom(bytes) => out.bytes(12, bytes),
+        ActionValue::Custom(bytes) => out.bytes(action_sync::CUSTOM, bytes),
     }
     out.end(sync);
     out.0
 }
 
 /// A message that is being written. What is at its default is not.
+///
+/// Its parts are calls, not copies: each is used a dozen times for a frame, and the less code, the less there is to fetch.
 struct Out(Vec<u8>);
 
 /// Where the length of a message within another has its first byte.
@@ -258,8 +300,8 @@ impl Out {
         let millis = time.as_millis();
         let begun = self.begin(field);
         // A number below zero is written as the large one that has the same bits.
-        self.number(1, millis.div_euclid(1000) as u64);
-        self.number(2, millis.rem_euclid(1000) as u64 * NANOS_PER_MILLI);
+        self.number(timestamp::SECONDS, millis.div_euclid(1000) as u64);
+        self.number(timestamp::NANOS, millis.rem_euclid(1000) as u64 * NANOS_PER_MILLI);
         self.end(begun);
     }
 

@@ -14,6 +14,8 @@ pub enum Event {
     Ping(Bytes),
     /// The answer to a ping.
     Pong,
+    /// A fragment of a message that adds nothing to it, and of which there may be any number.
+    Nothing,
     /// It goes. Nothing is read after it.
     Close(Goodbye),
 }
@@ -162,7 +164,7 @@ impl Receiver {
         let Some(message) = &mut self.message else { return Ok(None) };
         message.add(payload)?;
         if !last {
-            return Ok(None);
+            return Ok(payload.is_empty().then_some(Event::Nothing));
         }
         let complete = message.kind == Kind::Binary || message.checked == message.payload.len();
         match self.message.take() {

@@ -72,11 +72,18 @@ fn lengths_of_every_form_are_read_and_written() {
 }
 
 #[test]
+fn fragments_that_add_nothing_are_told_so_that_they_can_be_counted() {
+    let bytes = [sent(0x02, b""), sent(0x00, b""), sent(0x00, b"a"), sent(0x00, b""), sent(0x80, b"")].concat();
+    let message = Event::Message(Kind::Binary, Bytes::from_static(b"a"));
+    assert_eq!(all_at_once(&bytes), (vec![Event::Nothing, Event::Nothing, message], None));
+}
+
+#[test]
 fn control_frames_come_between_fragments() {
     let bytes = [sent(0x01, b"Hel"), sent(0x89, b"there?"), sent(0x00, b""), sent(0x8a, b""), sent(0x80, b"lo"), sent(0x88, &[])].concat();
     let bye = Event::Close(Goodbye { code: None });
     let ping = Event::Ping(Bytes::from_static(b"there?"));
-    assert_eq!(all_at_once(&bytes), (vec![ping, Event::Pong, text("Hello"), bye], None));
+    assert_eq!(all_at_once(&bytes), (vec![ping, Event::Nothing, Event::Pong, text("Hello"), bye], None));
 }
 
 #[test]

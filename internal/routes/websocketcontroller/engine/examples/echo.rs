@@ -68,7 +68,7 @@ fn hear(receiver: &mut Receiver, bytes: &mut [u8]) -> (Vec<u8>, bool) {
     let heard = receiver.receive(bytes, |event| match event {
         Event::Message(kind, message) => answers.extend_from_slice(&frame(kind, &message)),
         Event::Ping(payload) => answers.extend_from_slice(&pong(&payload)),
-        Event::Pong => {}
+        Event::Pong | Event::Nothing => {}
         Event::Close(goodbye) => {
             answers.extend_from_slice(&goodbye.answer());
             over = true;
