@@ -47,7 +47,7 @@ pub(crate) struct Limits {
     pub(crate) actions_per_second: u32,
     /// `actionSync` of a point over all keys; more closes it.
     pub(crate) actions_flood_per_second: u32,
-    /// `ackHeart`, pings and pongs of a point; more closes it.
+    /// `ackHeart`, pings, pongs and empty fragments of a point; more closes it.
     pub(crate) signs_per_second: u32,
     /// Keys of one member.
     pub(crate) action_keys: usize,

@@ -1,8 +1,8 @@
 //! One connection: reads and carries out, writes and keeps alive, closes with the right word.
 //!
 //! Reader, writer and pulse are three futures of one task. The reader is looked at whenever the task is woken; the others, and the end of
-//! the process, only when they are (see `attend`). The reader never ends the connection by itself, unless the peer is gone: it
-//! asks the outbound queue to close, so that what is queued goes out first. The writer rests most of the time: what a session says goes
+//! the process, only when they are (see `attend`). The reader ends the connection by itself only when the peer is gone; else
+//! it asks the outbound queue to close, so that what is queued goes out first. The writer rests most of the time: what a session says goes
 //! straight to the socket (see `outbound`).
 
 mod attend;

@@ -10,6 +10,7 @@ use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::instruction::{ClientFrame, CloseReason, Command, Decoded, Notice, Seq, ServerFrame};
 use std::borrow::Cow;
+use std::future::pending;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -53,16 +54,16 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns when the peer is gone, with the answer to its goodbye if it said one. Anything else that ends a connection goes through the
-    /// outbound queue, and the reader waits for it.
+    /// outbound queue, and the reader waits for it, whatever the peer does meanwhile.
     pub(super) async fn run(&mut self, source: &mut impl FrameSource) -> Option<Bytes> {
         loop {
             if !source.has_more() {
                 self.write_answers();
             }
             let incoming = source.next().await;
-            // Whoever is to go is not listened to any more, whether it has heard so or not.
+            // Whoever is to go is not listened to any more, whether it has heard so or not. The writer sees it off.
             if self.outbound().closing().is_some() {
-                return std::future::pending().await;
+                return pending().await;
             }
             let taken = self.take(incoming, source.has_more());
             let violation = match taken {
@@ -72,6 +73,8 @@ impl<'a> Reader<'a> {
             };
             if let Some(reason) = violation {
                 self.outbound().close(reason);
+                // At once: what breaks the rules may come without an end, and would be read at every turn.
+                return pending().await;
             }
         }
     }

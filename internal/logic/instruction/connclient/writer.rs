@@ -35,6 +35,8 @@ impl<'a> Writer<'a> {
     pub(super) async fn run(&self, connected: &mut Option<Box<Connected>>, sink: &mut impl FrameSink) -> CloseReason {
         match self.write(connected, sink).await {
             Ok(reason) | Err(Stop::Close(reason)) => {
+                // So that the reader knows, too, where it is this side's own decision.
+                self.connection.outbound.close(reason);
                 // A peer that does not take the close frame in time is cut off.
                 let _ = Box::pin(tokio::time::timeout(FAREWELL, self.close(reason, sink))).await;
                 reason
