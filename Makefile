@@ -26,7 +26,7 @@ build: ## Build both programs quickly, into target/debug
 release: ## Build both programs optimised, into target/release
 	@scripts/build --release
 
-test: fmt-check lint unit doctest fuzz-smoke schema ## Everything that must pass before a change goes in
+test: fmt-check lint deny unit doctest fuzz-smoke schema ## Everything that must pass before a change goes in
 
 # Before anything that calls cargo, whichever targets are asked for.
 .PHONY: toolchain services
@@ -82,9 +82,8 @@ bench: ## Measure the server beside the baselines, into benchmark/results; QUICK
 simulate: ## A million random histories of the engine, simulated; HISTORIES=N for another number
 	@scripts/simulate --histories $(or $(HISTORIES),1000000)
 
-deny: ## Licences, advisories, bans and sources of the dependencies
-	@scripts/toolchain rust deny
-	cargo deny --locked check
+deny: ## Licences, bans and sources of the dependencies; advisories where their database can be fetched
+	@scripts/deny
 
 cover: ## Run the tests and write lcov.info
 	@scripts/cover
