@@ -30,7 +30,6 @@ use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -182,7 +181,7 @@ fn upgrade(
     let ClientSite(site) = ClientSite::of(request.extensions());
     let tracker = state.tracker.clone();
     tracker.spawn(serve(state, Box::new(Upgrading { on_upgrade, arrival, format, from: site.address })));
-    let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(Error::internal)?;
+    let accept = HeaderValue::from_str(&faceshare_websocket::accept_key(key.as_bytes())).map_err(Error::internal)?;
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     let headers = response.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));

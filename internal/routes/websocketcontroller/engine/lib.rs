@@ -9,6 +9,7 @@
 
 mod close;
 mod frame;
+mod handshake;
 mod mask;
 mod receiver;
 #[cfg(test)]
@@ -16,4 +17,5 @@ mod tests;
 
 pub use close::Goodbye;
 pub use frame::{HEADER_MAX, Kind, close, frame, pong, prefixed};
+pub use handshake::accept_key;
 pub use receiver::{Event, Receiver, Violation};

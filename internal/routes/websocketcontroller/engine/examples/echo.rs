@@ -2,11 +2,10 @@
 //!
 //! Listens on a free port of this machine and prints its address.
 
-use faceshare_websocket::{Event, Receiver, close, frame, pong};
+use faceshare_websocket::{Event, Receiver, accept_key, close, frame, pong};
 use std::io::Write as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// The suite's largest message.
 const MESSAGE_MAX: usize = 16 << 20;
@@ -40,7 +39,7 @@ async fn serve(mut stream: TcpStream) -> std::io::Result<()> {
     };
     let mut ahead = bytes.split_off(head);
     let Some(key) = key(&bytes) else { return stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await };
-    let accept = derive_accept_key(key.as_bytes());
+    let accept = accept_key(key.as_bytes());
     let head =
         format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n");
     stream.write_all(head.as_bytes()).await?;
