@@ -3,8 +3,6 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// A client that hears nothing for the heartbeat interval and this long reconnects.
-pub const HEARTBEAT_ALLOWANCE: Duration = Duration::from_secs(10);
 /// How many committed nonces are remembered for each member, so that a repeated instruction takes effect once.
 pub const NONCES_PER_MEMBER: usize = 64;
 /// For how long after its end a session still lets its people in to be told so.

@@ -112,7 +112,7 @@ impl Session {
         apply(&mut self.state, entry);
         truths::check(before, entry, &self.state, &self.rules);
         let new_order = self.state.epoch() != before.epoch();
-        let told: Vec<_> = wire::frames(entry, entry.first_seq(before)).collect();
+        let told: Vec<_> = wire::frames(entry, before.seq().plus(1)).collect();
         let logged: Entry = through_the_log(entry);
         let newcomer = Client::newcomer(&self.state);
         for watcher in &mut self.watchers {

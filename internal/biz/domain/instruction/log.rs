@@ -73,15 +73,6 @@ pub struct Position {
     pub seq: Seq,
 }
 
-/// The end of a log. `index` counts entries from 1 over all epochs; an entry may hold no frame or several.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tip {
-    /// The epoch of the last entry.
-    pub epoch: Epoch,
-    /// The index of the last entry; 0: the log is empty.
-    pub index: u64,
-}
-
 /// One entry, as a log keeps it. The payload is opaque to the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRecord {

@@ -1,7 +1,7 @@
 //! What goes into the kernel, and what comes out and into the log.
 
 use crate::knock::{Knock, KnockAnswer};
-use crate::state::{Follow, State};
+use crate::state::Follow;
 use faceshare_biz::domain::facesession::{Admission, Ended, HostLeft};
 use faceshare_biz::domain::instruction::{AutoEnd, Command, Device, Epoch, Event, KnockState, Origin, Presenting, Profile, Seq};
 use faceshare_biz::domain::{KnockId, MemberId, PointId, SessionId, Timestamp, Title};
@@ -371,13 +371,5 @@ impl From<Reject> for Error {
             Some(path) => Self::invalid(path, reject.detail),
             None => Self::new(reject.code, reject.detail),
         }
-    }
-}
-
-impl Entry {
-    /// The seq of its first frame, when applied to `state`; of the last one before it if it has none.
-    #[must_use]
-    pub fn first_seq(&self, state: &State) -> Seq {
-        if self.events.is_empty() { state.seq() } else { state.seq().plus(1) }
     }
 }
