@@ -3,17 +3,27 @@
 //! A suite is a set of functions, each of which gets a fresh store; `…_contract!` runs all of them over one adapter. What stands in the main
 //! database is held to them on every kind of database that the entities are meant for: `main_database_contracts!`.
 
+#[path = "../../contract/account.rs"]
 pub(crate) mod account;
+#[path = "../../contract/answer.rs"]
 pub(crate) mod answer;
+#[path = "../../contract/credential.rs"]
 pub(crate) mod credential;
+#[path = "../../contract/face_session.rs"]
 pub(crate) mod face_session;
+#[path = "../../contract/guess_budgets.rs"]
 pub(crate) mod guess_budgets;
+#[path = "../../contract/invite.rs"]
 pub(crate) mod invite;
+#[path = "../../contract/number_code.rs"]
 pub(crate) mod number_code;
+#[path = "../../contract/password_budgets.rs"]
 pub(crate) mod password_budgets;
 mod servers;
+#[path = "../../contract/session_log.rs"]
 pub(crate) mod session_log;
 mod sqlite;
+#[path = "../../contract/token_family.rs"]
 pub(crate) mod token_family;
 
 /// One test for each function of a suite, over the store that `$fresh` makes, with what must live as long as it.
