@@ -4,9 +4,11 @@ use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::facesession::{Admission, EndReason, Ended, FaceSession, FaceSessionRepository, HostLeft};
 use faceshare_biz::domain::{MemberId, PageRequest, SessionId, Timestamp, Title};
 
+/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+#[macro_export]
 macro_rules! face_session_contract {
     ($fresh:expr) => {
-        crate::contract::run_contract!(
+        $crate::run_contract!(
             face_session,
             $fresh,
             [
@@ -22,8 +24,6 @@ macro_rules! face_session_contract {
         );
     };
 }
-pub(crate) use face_session_contract;
-
 fn id(id: u64) -> SessionId {
     SessionId::new(id).expect("an id")
 }
@@ -58,7 +58,7 @@ async fn listed(sessions: &impl FaceSessionRepository, of: u64) -> Vec<FaceSessi
     page.items
 }
 
-pub(crate) async fn a_session_is_listed_as_it_was_saved_last(sessions: &impl FaceSessionRepository) {
+pub async fn a_session_is_listed_as_it_was_saved_last(sessions: &impl FaceSessionRepository) {
     sessions.insert(&face_session(1, 10), 20).await.expect("kept");
     assert_eq!(listed(sessions, 1).await, [face_session(1, 10)]);
     for reason in [EndReason::HostEnded, EndReason::AutoEnd, EndReason::Platform] {
@@ -78,7 +78,7 @@ pub(crate) async fn a_session_is_listed_as_it_was_saved_last(sessions: &impl Fac
     assert!(sessions.live().await.expect("listed").is_empty());
 }
 
-pub(crate) async fn a_host_has_no_more_live_sessions_than_the_limit(sessions: &impl FaceSessionRepository) {
+pub async fn a_host_has_no_more_live_sessions_than_the_limit(sessions: &impl FaceSessionRepository) {
     sessions.insert(&face_session(1, 10), 2).await.expect("kept");
     sessions.insert(&face_session(1, 11), 2).await.expect("kept");
     let refused = sessions.insert(&face_session(1, 12), 2).await.expect_err("too many");
@@ -90,7 +90,7 @@ pub(crate) async fn a_host_has_no_more_live_sessions_than_the_limit(sessions: &i
     assert_eq!(sessions.count_live().await.expect("counted"), 3);
 }
 
-pub(crate) async fn of_many_at_once_no_more_than_the_limit_are_kept(sessions: &impl FaceSessionRepository) {
+pub async fn of_many_at_once_no_more_than_the_limit_are_kept(sessions: &impl FaceSessionRepository) {
     for round in 0..5 {
         let all: Vec<_> = (1..=4).map(|n| face_session(round + 1, round * 10 + n)).collect();
         let (a, b, c, d) = tokio::join!(
@@ -105,13 +105,13 @@ pub(crate) async fn of_many_at_once_no_more_than_the_limit_are_kept(sessions: &i
     }
 }
 
-pub(crate) async fn a_session_that_is_not_listed_is_listed_by_saving(sessions: &impl FaceSessionRepository) {
+pub async fn a_session_that_is_not_listed_is_listed_by_saving(sessions: &impl FaceSessionRepository) {
     sessions.save(&face_session(1, 10)).await.expect("saved");
     assert_eq!(listed(sessions, 1).await, [face_session(1, 10)]);
     assert_eq!(sessions.insert(&face_session(1, 10), 20).await.expect_err("there already").code, ErrorCode::AlreadyExists);
 }
 
-pub(crate) async fn who_hosted_keeps_the_session_in_the_list(sessions: &impl FaceSessionRepository) {
+pub async fn who_hosted_keeps_the_session_in_the_list(sessions: &impl FaceSessionRepository) {
     sessions.insert(&face_session(1, 10), 1).await.expect("kept");
     let promoted = FaceSession { host: host(2), ..face_session(1, 10) };
     sessions.save(&promoted).await.expect("saved");
@@ -122,7 +122,7 @@ pub(crate) async fn who_hosted_keeps_the_session_in_the_list(sessions: &impl Fac
     sessions.insert(&face_session(1, 11), 1).await.expect("only the present host's sessions count");
 }
 
-pub(crate) async fn pages_go_from_the_newest_to_the_oldest_without_gap(sessions: &impl FaceSessionRepository) {
+pub async fn pages_go_from_the_newest_to_the_oldest_without_gap(sessions: &impl FaceSessionRepository) {
     for n in 1..=7 {
         sessions.insert(&face_session(1 + n % 2, n), 20).await.expect("kept");
     }
@@ -139,7 +139,7 @@ pub(crate) async fn pages_go_from_the_newest_to_the_oldest_without_gap(sessions:
     assert_eq!(pages, [vec![7, 5], vec![3, 1]]);
 }
 
-pub(crate) async fn a_removed_session_is_nowhere(sessions: &impl FaceSessionRepository) {
+pub async fn a_removed_session_is_nowhere(sessions: &impl FaceSessionRepository) {
     sessions.insert(&face_session(1, 10), 1).await.expect("kept");
     sessions.remove(id(10)).await.expect("removed");
     sessions.remove(id(10)).await.expect("again");
@@ -149,7 +149,7 @@ pub(crate) async fn a_removed_session_is_nowhere(sessions: &impl FaceSessionRepo
     assert!(listed(sessions, 1).await.is_empty());
 }
 
-pub(crate) async fn those_that_ended_long_ago_are_found(sessions: &impl FaceSessionRepository) {
+pub async fn those_that_ended_long_ago_are_found(sessions: &impl FaceSessionRepository) {
     for (number, at) in [(1, Some(30)), (2, None), (3, Some(10)), (4, Some(20)), (5, Some(10))] {
         let ended = at.map(|at| Ended { at: Timestamp::from_millis(at), reason: EndReason::AutoEnd });
         sessions.save(&FaceSession { ended, ..face_session(1, number) }).await.expect("saved");

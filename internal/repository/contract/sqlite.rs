@@ -18,6 +18,6 @@ main_database_contracts!();
 
 // What is in memory above it answers alike over every database.
 main_database_contracts! {
-    cached_account: account::account_contract over |db| cache::Accounts::new(db::Accounts::new(db));
-    cached_number_code: number_code::number_code_contract over |db| cache::NumberCodes::new(db::NumberCodes::new(db));
+    cached_account: account_contract over |db| cache::Accounts::new(db::Accounts::new(db));
+    cached_number_code: number_code_contract over |db| cache::NumberCodes::new(db::NumberCodes::new(db));
 }
