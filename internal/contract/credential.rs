@@ -8,12 +8,13 @@ use faceshare_biz::domain::account::{
     TokenFamilyRepository,
 };
 use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
+use std::sync::Arc;
 
 /// Three repositories over one store. The picture suite has its repository in the place of the credentials.
 pub struct Store<C, A, F> {
-    pub credentials: C,
-    pub accounts: A,
-    pub families: F,
+    pub credentials: Arc<C>,
+    pub accounts: Arc<A>,
+    pub families: Arc<F>,
 }
 
 /// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
@@ -163,11 +164,11 @@ where
     let at = Timestamp::from_millis(9);
     let change = |old: &str| PasswordChange { account: id(1), old: hash(old), new: hash("new"), keep: here, at };
     assert_eq!(store.credentials.change(&change("x")).await.expect("asked"), None);
-    assert_eq!(revoked(&store.families, 6).await, []);
+    assert_eq!(revoked(&*store.families, 6).await, []);
     assert_eq!(store.credentials.change(&change("h")).await.expect("asked"), Some(vec![there]));
     assert_eq!(store.credentials.change(&change("h")).await.expect("asked"), None);
-    assert_eq!(revoked(&store.families, 6).await, [(there, at)]);
-    assert_eq!(revoked(&store.families, 5).await, [(there, at), (before, Timestamp::from_millis(5))]);
+    assert_eq!(revoked(&*store.families, 6).await, [(there, at)]);
+    assert_eq!(revoked(&*store.families, 5).await, [(there, at), (before, Timestamp::from_millis(5))]);
 }
 
 pub async fn a_picture_takes_the_place_of_the_last_and_goes_with_its_account<C, A, F>(store: &Store<C, A, F>)
@@ -218,7 +219,7 @@ where
     let mut ended = store.accounts.delete(id(1), at).await.expect("asked").expect("somebody");
     ended.sort();
     assert_eq!(ended, [one, two]);
-    assert_eq!(revoked(&store.families, 9).await, [(one, at), (two, at)]);
+    assert_eq!(revoked(&*store.families, 9).await, [(one, at), (two, at)]);
     assert!(store.families.find(other).await.expect("looked up").is_some_and(|f| f.revoked_at.is_none()));
     assert_eq!(store.credentials.by_username("ann").await.expect("looked up"), None);
     assert!(!store.credentials.open_family(&family_of(9, 1), &hash("h")).await.expect("asked"));

@@ -16,6 +16,7 @@ macro_rules! face_session_contract {
                 a_host_has_no_more_live_sessions_than_the_limit,
                 of_many_at_once_no_more_than_the_limit_are_kept,
                 a_session_that_is_not_listed_is_listed_by_saving,
+                what_was_saved_after_a_later_entry_stays,
                 who_hosted_keeps_the_session_in_the_list,
                 pages_go_from_the_newest_to_the_oldest_without_gap,
                 a_removed_session_is_nowhere,
@@ -72,7 +73,7 @@ pub async fn a_session_is_listed_as_it_was_saved_last(sessions: &impl FaceSessio
             member_count: 3,
             ..ended(face_session(1, 10), reason)
         };
-        sessions.save(&changed).await.expect("saved");
+        sessions.save(&changed, 2).await.expect("saved");
         assert_eq!(listed(sessions, 1).await, [changed]);
     }
     assert!(sessions.live().await.expect("listed").is_empty());
@@ -84,7 +85,7 @@ pub async fn a_host_has_no_more_live_sessions_than_the_limit(sessions: &impl Fac
     let refused = sessions.insert(&face_session(1, 12), 2).await.expect_err("too many");
     assert_eq!(refused.code, ErrorCode::LimitExceeded);
     sessions.insert(&face_session(2, 13), 2).await.expect("another host");
-    sessions.save(&ended(face_session(1, 10), EndReason::HostEnded)).await.expect("saved");
+    sessions.save(&ended(face_session(1, 10), EndReason::HostEnded), 2).await.expect("saved");
     sessions.insert(&face_session(1, 14), 2).await.expect("one has ended");
     assert_eq!(sessions.live().await.expect("listed"), [id(11), id(13), id(14)]);
     assert_eq!(sessions.count_live().await.expect("counted"), 3);
@@ -106,16 +107,25 @@ pub async fn of_many_at_once_no_more_than_the_limit_are_kept(sessions: &impl Fac
 }
 
 pub async fn a_session_that_is_not_listed_is_listed_by_saving(sessions: &impl FaceSessionRepository) {
-    sessions.save(&face_session(1, 10)).await.expect("saved");
+    sessions.save(&face_session(1, 10), 1).await.expect("saved");
     assert_eq!(listed(sessions, 1).await, [face_session(1, 10)]);
     assert_eq!(sessions.insert(&face_session(1, 10), 20).await.expect_err("there already").code, ErrorCode::AlreadyExists);
+}
+
+pub async fn what_was_saved_after_a_later_entry_stays(sessions: &impl FaceSessionRepository) {
+    sessions.insert(&face_session(1, 10), 20).await.expect("kept");
+    let at = |members| FaceSession { member_count: members, ..face_session(1, 10) };
+    for (members, log_index, listed_members) in [(4, 4, 4), (3, 3, 4), (5, 5, 5), (4, 4, 5), (5, 5, 5)] {
+        sessions.save(&at(members), log_index).await.expect("saved");
+        assert_eq!(listed(sessions, 1).await, [at(listed_members)], "after entry {log_index}");
+    }
 }
 
 pub async fn who_hosted_keeps_the_session_in_the_list(sessions: &impl FaceSessionRepository) {
     sessions.insert(&face_session(1, 10), 1).await.expect("kept");
     let promoted = FaceSession { host: host(2), ..face_session(1, 10) };
-    sessions.save(&promoted).await.expect("saved");
-    sessions.save(&promoted).await.expect("saved again");
+    sessions.save(&promoted, 2).await.expect("saved");
+    sessions.save(&promoted, 2).await.expect("saved again");
     for of in [1, 2] {
         assert_eq!(listed(sessions, of).await, std::slice::from_ref(&promoted), "{of}");
     }
@@ -152,7 +162,7 @@ pub async fn a_removed_session_is_nowhere(sessions: &impl FaceSessionRepository)
 pub async fn those_that_ended_long_ago_are_found(sessions: &impl FaceSessionRepository) {
     for (number, at) in [(1, Some(30)), (2, None), (3, Some(10)), (4, Some(20)), (5, Some(10))] {
         let ended = at.map(|at| Ended { at: Timestamp::from_millis(at), reason: EndReason::AutoEnd });
-        sessions.save(&FaceSession { ended, ..face_session(1, number) }).await.expect("saved");
+        sessions.save(&FaceSession { ended, ..face_session(1, number) }, 1).await.expect("saved");
     }
     let found = async |before, limit| sessions.ended_before(Timestamp::from_millis(before), limit).await.expect("looked up");
     assert_eq!(found(20, 10).await, [id(3), id(5)]);

@@ -1,19 +1,34 @@
 //! The contract suites over the adapters of the main database, on every kind of database that it can be.
 
+mod migrations;
+mod races;
 mod servers;
 mod sqlite;
 
-use crate::db::{AccountCredentials, Accounts, Avatars, Database, TokenFamilies};
+use crate::db::{AccountCredentials, Accounts, Avatars, Database, DatabaseSettings, TokenFamilies};
+use crate::sqlite::Synchronous;
 use faceshare_contract::credential::Store;
+use std::sync::Arc;
+
+/// As many connections as the suites use at once; a server on the same machine has a hundred for all tests.
+const SETTINGS: DatabaseSettings = DatabaseSettings { synchronous: Synchronous::Normal, max_connections: 4 };
 
 /// The repositories of the credential suite.
 pub(crate) fn credentials(db: Database) -> Store<AccountCredentials, Accounts, TokenFamilies> {
-    Store { credentials: AccountCredentials::new(db.clone()), accounts: Accounts::new(db.clone()), families: TokenFamilies::new(db) }
+    Store {
+        credentials: Arc::new(AccountCredentials::new(db.clone())),
+        accounts: Arc::new(Accounts::new(db.clone())),
+        families: Arc::new(TokenFamilies::new(db)),
+    }
 }
 
 /// The repositories of the picture suite.
 pub(crate) fn pictures(db: Database) -> Store<Avatars, Accounts, TokenFamilies> {
-    Store { credentials: Avatars::new(db.clone()), accounts: Accounts::new(db.clone()), families: TokenFamilies::new(db) }
+    Store {
+        credentials: Arc::new(Avatars::new(db.clone())),
+        accounts: Arc::new(Accounts::new(db.clone())),
+        families: Arc::new(TokenFamilies::new(db)),
+    }
 }
 
 /// All suites of the main database, over what `fresh` beside it makes of an adapter: the adapter in a database of its own, and what must live
