@@ -6,7 +6,7 @@ use crate::wiring::{self, House};
 use anyhow::Context as _;
 use faceshare_biz::domain::instruction::CloseReason;
 use faceshare_logic::instruction::Sessions;
-use faceshare_repository::{Database, EmbeddedLog, Synchronous};
+use faceshare_repository::{Database, DatabaseSettings, EmbeddedLog, Synchronous};
 use faceshare_server::{Bind, ConnectionPolicy, Lifecycle, Listeners, Services, Tls};
 use std::fs::DirBuilder;
 use std::future::Future;
@@ -82,7 +82,8 @@ async fn open(config: &Config) -> anyhow::Result<Stores> {
         crate::config::Synchronous::Full => Synchronous::Full,
     };
     let log = EmbeddedLog::open(dir, synchronous).await.map_err(explained).context("the session log in data_dir")?;
-    let database = Database::open(&config.database.url_in(dir), synchronous).await.map_err(explained).context("database.url")?;
+    let settings = DatabaseSettings { synchronous, max_connections: config.database.max_connections };
+    let database = Database::open(&config.database.url_in(dir), settings).await.map_err(explained).context("database.url")?;
     database.migrate().await.map_err(explained).context("the database's schema")?;
     let worker = workerid::WorkerLease::claim(dir).context("a worker id in data_dir")?;
     Ok(Stores { database, log: Arc::new(log), worker })

@@ -166,12 +166,20 @@ mod tests {
 
     #[async_trait]
     impl AnswerRepository for Shelf {
-        async fn reserve(&self, reservation: &Reservation, now: Timestamp, _limit: u32) -> Result<Reserved> {
+        async fn reserve(&self, reservation: &Reservation, now: Timestamp, limit: u32) -> Result<Reserved> {
             let mut shelf = self.0.lock().expect("no panic");
             if let Some((taken, sealed)) = shelf.get(&reservation.call).filter(|(taken, _)| taken.expires_at > now) {
                 return Ok(Reserved::Taken { request: taken.request, sealed: sealed.clone() });
             }
             shelf.insert(reservation.call, (reservation.clone(), None));
+            let mut theirs: Vec<_> = shelf
+                .values()
+                .filter(|(taken, _)| taken.account == reservation.account)
+                .map(|(taken, _)| (taken.attempt, taken.call))
+                .collect();
+            theirs.sort_unstable();
+            let over = theirs.len().saturating_sub(limit as usize);
+            theirs.into_iter().take(over).for_each(|(_, call)| drop(shelf.remove(&call)));
             Ok(Reserved::Fresh)
         }
 
@@ -187,9 +195,16 @@ mod tests {
             Ok(())
         }
 
-        async fn purge(&self, _now: Timestamp) -> Result<u64> {
-            Ok(0)
+        async fn purge(&self, now: Timestamp) -> Result<u64> {
+            let mut shelf = self.0.lock().expect("no panic");
+            let before = shelf.len();
+            shelf.retain(|_, (taken, _)| taken.expires_at > now);
+            Ok((before - shelf.len()) as u64)
         }
+    }
+
+    mod contract {
+        faceshare_contract::answer_contract!(async { (super::Shelf::default(), ()) });
     }
 
     const PATIENCE: Duration = Duration::from_secs(20);

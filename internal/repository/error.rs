@@ -1,26 +1,78 @@
 //! From a driver's error to a domain error.
 
 use faceshare_biz::{Error, ErrorCode};
-use rusqlite::ffi::{SQLITE_CONSTRAINT_PRIMARYKEY, SQLITE_CONSTRAINT_UNIQUE};
+use sea_orm::sqlx::mysql::MySqlDatabaseError;
 use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
 use std::sync::Arc;
+
+/// MySQL's number of a lock wait that timed out; its SQLSTATE is the general one.
+const MYSQL_LOCK_WAIT_TIMEOUT: u16 = 1205;
+
+/// Why a transaction ended without a commit.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The driver failed.
+    Driver(DbErr),
+    /// Another opener changed the same thing at the same time: the transaction is to be repeated. The error is what the caller is told if
+    /// that does not help.
+    Conflict(Error),
+    /// Repeating does not help.
+    Refused(Error),
+}
+
+impl From<DbErr> for Failure {
+    fn from(error: DbErr) -> Self {
+        Self::Driver(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Driver(error) => from_db(error),
+            Failure::Conflict(error) | Failure::Refused(error) => error,
+        }
+    }
+}
+
+impl Failure {
+    /// Whether the same transaction may succeed when it is repeated at once: it was the victim of a deadlock, could not be put in order with
+    /// another one, or waited too long for a lock.
+    pub(crate) fn is_conflict(&self) -> bool {
+        match self {
+            Self::Conflict(_) => true,
+            Self::Driver(error) => cause_of(error).is_some_and(is_conflict),
+            Self::Refused(_) => false,
+        }
+    }
+}
+
+/// An insertion whose unique value may be there already, which the caller is told as `taken`.
+pub(crate) fn or_taken(error: DbErr, taken: &'static str) -> Failure {
+    if violates_unique(&error).is_some() { Failure::Refused(Error::new(ErrorCode::AlreadyExists, taken)) } else { Failure::Driver(error) }
+}
+
+/// The message of a violated unique constraint, which names the column or the index.
+pub(crate) fn violates_unique(error: &DbErr) -> Option<String> {
+    match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(message)) => Some(message),
+        _ => None,
+    }
+}
 
 /// What went wrong with the main database.
 pub(crate) fn from_db(error: DbErr) -> Error {
     let outage = match &error {
         DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
-        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => is_outage(cause),
-        _ => false,
+        _ => cause_of(&error).is_some_and(is_outage),
     };
     if outage { Error::unavailable(error) } else { Error::internal(error) }
-}
-
-/// As [`from_db`], where a unique thing that is there already is the caller's affair.
-pub(crate) fn from_insert(error: DbErr, taken: &'static str) -> Error {
-    match error.sql_err() {
-        Some(SqlErr::UniqueConstraintViolation(_)) => Error::new(ErrorCode::AlreadyExists, taken),
-        _ => from_db(error),
-    }
 }
 
 /// What went wrong below the ORM.
@@ -35,18 +87,26 @@ pub(crate) fn from_rusqlite(error: impl Into<Arc<rusqlite::Error>>) -> Error {
     if outage { Error::unavailable(error) } else { Error::internal(error) }
 }
 
-/// The same for a statement of which a unique thing that is there already is the caller's affair.
-pub(crate) fn from_rusqlite_insert(error: Arc<rusqlite::Error>, taken: &'static str) -> Error {
-    let unique = |code| [SQLITE_CONSTRAINT_UNIQUE, SQLITE_CONSTRAINT_PRIMARYKEY].contains(&code);
-    if error.sqlite_error().is_some_and(|cause| unique(cause.extended_code)) {
-        return Error::new(ErrorCode::AlreadyExists, taken);
-    }
-    from_rusqlite(error)
-}
-
 /// A row that this version cannot have written.
 pub(crate) fn unreadable(column: &'static str) -> Error {
     Error::internal(format!("{column} holds what cannot be in it"))
+}
+
+fn cause_of(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => Some(cause),
+        _ => None,
+    }
+}
+
+/// 40001: serialisation failure, and MySQL's deadlock (1213); 40P01: PostgreSQL's deadlock; 55P03: PostgreSQL's lock timeout.
+fn is_conflict(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(cause) = error else { return false };
+    cause.code().is_some_and(|state| ["40001", "40P01", "55P03"].contains(&&*state)) || is_lock_wait_timeout(&**cause)
+}
+
+fn is_lock_wait_timeout(error: &(dyn sqlx::error::DatabaseError + 'static)) -> bool {
+    error.try_downcast_ref::<MySqlDatabaseError>().is_some_and(|error| error.number() == MYSQL_LOCK_WAIT_TIMEOUT)
 }
 
 /// Whether the same call may succeed later: the store is busy, full, away or in the hands of somebody else.
@@ -57,6 +117,7 @@ fn is_outage(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::BeginFailed => true,
+        sqlx::Error::Database(cause) if is_lock_wait_timeout(&**cause) => true,
         sqlx::Error::Database(cause) => cause.code().is_some_and(|code| {
             // SQLite's codes are shorter than the five characters of a server's.
             if code.len() == 5 { is_outage_state(&code) } else { code.parse().is_ok_and(is_outage_code) }
@@ -67,8 +128,9 @@ fn is_outage(error: &sqlx::Error) -> bool {
 
 /// By the class of an SQLSTATE, as PostgreSQL and MySQL answer it.
 fn is_outage_state(state: &str) -> bool {
-    /// Connection, transaction to be repeated, out of resources, operator's intervention; 70: MySQL's for a statement that was interrupted.
-    const OUTAGES: [&str; 5] = ["08", "40", "53", "57", "70"];
+    /// Connection, transaction to be repeated, out of resources, object in use, operator's intervention; 70: MySQL's for a statement that was
+    /// interrupted.
+    const OUTAGES: [&str; 6] = ["08", "40", "53", "55", "57", "70"];
     OUTAGES.iter().any(|class| state.starts_with(class))
 }
 

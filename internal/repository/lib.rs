@@ -1,9 +1,10 @@
-//! Where things are kept: the adapters of the domain's ports on SQLite.
+//! Where things are kept: the adapters of the domain's ports.
 //!
-//! - [`db`]: accounts, token families, the directory of sessions, number codes, invites, in the main database.
+//! - [`db`]: accounts, token families, the directory of sessions, number codes, invites, in the main database: SQLite, PostgreSQL, MySQL or
+//!   MariaDB.
 //! - [`cache`]: what every join looks up there, kept in memory.
 //! - [`EmbeddedGuessBudgets`], [`EmbeddedPasswordBudgets`]: wrong number codes and wrong passwords, in memory.
-//! - [`log`]: the ordered logs of all sessions, in a file of their own, so that nothing else ever delays an instruction.
+//! - [`log`]: the ordered logs of all sessions, in a SQLite file of their own, so that nothing else ever delays an instruction.
 //!
 //! - [`EmbeddedRevocations`]: which sign-ins are over, in memory.
 //!
@@ -19,7 +20,7 @@ pub mod log;
 mod revocations;
 mod sqlite;
 
-pub use db::Database;
+pub use db::{Database, DatabaseSettings, MAX_CONNECTIONS};
 pub use guesses::{EmbeddedGuessBudgets, EmbeddedPasswordBudgets};
 pub use log::EmbeddedLog;
 pub use revocations::EmbeddedRevocations;

@@ -153,7 +153,7 @@ impl Tokens for PlainTokens {
 pub(crate) struct NoObserver;
 
 impl SessionObserver for NoObserver {
-    fn changed(&self, _: &FaceSession) {}
+    fn changed(&self, _: &FaceSession, _: u64) {}
 }
 
 /// The one session of a history.

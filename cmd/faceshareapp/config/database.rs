@@ -7,9 +7,12 @@ use super::section::Section;
 /// The SQL database.
 #[derive(Debug, Clone)]
 pub(crate) struct Database {
-    /// A `sqlite:` URL. Unset: a file in `data_dir`, see [`Database::url_in`].
+    /// A URL of a SQLite file, or of a database on a PostgreSQL, MySQL or MariaDB server. Unset: a file in `data_dir`, see
+    /// [`Database::url_in`].
     pub(crate) url: Option<String>,
-    /// What a commit waits for.
+    /// Connections to a server at most.
+    pub(crate) max_connections: u32,
+    /// What a commit waits for, on SQLite.
     pub(crate) synchronous: Synchronous,
 }
 
@@ -26,7 +29,8 @@ impl Database {
     pub(super) fn read(keys: &mut Section<'_, '_>) -> Self {
         let synchronous = [("normal", Synchronous::Normal), ("full", Synchronous::Full)];
         Self {
-            url: keys.text("url", None, sqlite_url, |url| url.as_deref().map(mask_password).unwrap_or_default()),
+            url: keys.text("url", None, address, |url| url.as_deref().map(mask_password).unwrap_or_default()),
+            max_connections: keys.number("max_connections", 16, faceshare_repository::MAX_CONNECTIONS),
             synchronous: keys.choice("synchronous", Synchronous::Normal, &synchronous),
         }
     }
@@ -38,27 +42,39 @@ impl Database {
     }
 }
 
-fn sqlite_url(url: &str) -> Result<Option<String>, String> {
-    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
-    match scheme {
-        _ if url.is_empty() => Ok(None),
-        "sqlite" if url.contains(":memory:") || url.contains("mode=memory") => {
-            Err(format!("{url:?} keeps nothing, which sessions rely on; name a file"))
-        }
-        "sqlite" => Ok(Some(url.to_owned())),
-        "postgres" | "postgresql" | "mysql" | "mariadb" => {
-            Err(format!("{:?}: {scheme} is not in this version; only sqlite is", mask_password(url)))
-        }
-        _ => Err(format!(r#"{:?} is not a database address; allowed: "sqlite://PATH?mode=rwc", or empty"#, mask_password(url))),
+fn address(url: &str) -> Result<Option<String>, String> {
+    if url.is_empty() {
+        return Ok(None);
     }
+    let shown = mask_password(url);
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+    if !["sqlite", "postgres", "postgresql", "mysql", "mariadb"].contains(&scheme) {
+        return Err(format!(
+            r#"{shown:?} is not a database address; allowed: "sqlite://PATH?mode=rwc", "postgres://USER:PASSWORD@HOST/DATABASE", "mysql://USER:PASSWORD@HOST/DATABASE", or empty"#
+        ));
+    }
+    faceshare_repository::Database::check_url(url).map_err(|why| format!("{shown:?} {why}"))?;
+    Ok(Some(url.to_owned()))
 }
 
-/// Replaces the password in `scheme://user:password@host/…`, should there be one.
+/// Replaces the password in `scheme://user:password@host/…?password=…`, wherever there is one.
 fn mask_password(url: &str) -> String {
+    const MASK: &str = "********";
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let Some((credentials, host)) = rest.rsplit_once('@') else { return url.to_owned() };
-    let user = credentials.split_once(':').map_or(credentials, |(user, _)| user);
-    format!("{scheme}://{user}:********@{host}")
+    let (rest, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
+    let place = match rest.rsplit_once('@') {
+        None => rest.to_owned(),
+        Some((credentials, host)) => {
+            let user = credentials.split_once(':').map_or(credentials, |(user, _)| user);
+            format!("{user}:{MASK}@{host}")
+        }
+    };
+    let mask = |parameter: &str| match parameter.split_once('=') {
+        Some((name, _)) if name.eq_ignore_ascii_case("password") => format!("{name}={MASK}"),
+        _ => parameter.to_owned(),
+    };
+    let query = query.map(|query| format!("?{}", query.split('&').map(mask).collect::<Vec<_>>().join("&")));
+    format!("{scheme}://{place}{}", query.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -70,7 +86,8 @@ mod tests {
         for (url, shown) in [
             ("postgres://app:s3cr@t@db/x", "postgres://app:********@db/x"),
             ("postgres://app@db/x", "postgres://app:********@db/x"),
-            ("sqlite://data/x.db", "sqlite://data/x.db"),
+            ("postgres://db/x?sslmode=require&user=app&password=s3cret", "postgres://db/x?sslmode=require&user=app&password=********"),
+            ("sqlite://data/x.db?mode=rwc", "sqlite://data/x.db?mode=rwc"),
         ] {
             assert_eq!(mask_password(url), shown);
         }
@@ -78,7 +95,7 @@ mod tests {
 
     #[test]
     fn without_an_address_the_database_is_a_file_in_the_data_directory() {
-        let database = Database { url: None, synchronous: Synchronous::Normal };
+        let database = Database { url: None, max_connections: 2, synchronous: Synchronous::Normal };
         assert_eq!(database.url_in(Path::new("/data")), "sqlite:///data/faceshare.db?mode=rwc");
     }
 }

@@ -183,6 +183,10 @@ fn values_out_of_range_are_named_with_their_path_and_what_is_allowed() {
         ("[database]\nsynchronous = \"off\"", "database.synchronous: \"off\" is not a choice"),
         ("[database]\nurl = \"sqlite::memory:\"", "database.url: \"sqlite::memory:\" keeps nothing"),
         ("[database]\nurl = \"x.db\"", "database.url: \"x.db\" is not a database address"),
+        ("[database]\nurl = \"oracle://u:pw@h/d\"", "database.url: \"oracle://u:********@h/d\" is not a database address"),
+        ("[database]\nurl = \"postgres://u:pw@h\"", "database.url: \"postgres://u:********@h\" names no database"),
+        ("[database]\nurl = \"mysql://u:pw@h:99999/d\"", "database.url: \"mysql://u:********@h:99999/d\" cannot be read"),
+        ("[database]\nmax_connections = 1", "database.max_connections: 1 is out of range"),
     ] {
         let error = refusal(Some(("app.toml", file)), &[]);
         assert!(error.contains(expected), "{expected:?} is not in: {error}");
@@ -222,8 +226,6 @@ fn every_mistake_is_named_at_once() {
 fn what_this_version_lacks_is_refused_by_name() {
     for (file, expected) in [
         ("[redis]\nurl = \"redis://h\"", "redis.url: clustering on Redis is not in this version; leave it empty"),
-        ("[database]\nurl = \"postgres://u:pw@h/d\"", "database.url: \"postgres://u:********@h/d\": postgres is not in this version"),
-        ("[database]\nurl = \"mysql://h/d\"", "database.url: \"mysql://h/d\": mysql is not in this version"),
         ("[tls]\ncert = \"c.pem\"", "tls.key: is not set, and tls.cert is"),
         ("[grpc.callers.a]\ngrants = []", "grpc.callers: calling the gRPC services is not in this version"),
     ] {

@@ -12,11 +12,11 @@ use super::{AccountDeps, AccountObserver, AccountPolicy, Accounts, NewAccount, S
 use crate::fakes::{CountingIds, FakeClock, MemoryRevocations, PlainSecrets, PlainTokens};
 use async_trait::async_trait;
 use bytes::Bytes;
-use faceshare_biz::Result;
 use faceshare_biz::domain::account::{
     Account, Caller, Password, Picture, Portraitist, RevocationRegistry, Rotation, TokenFamily, TokenFamilyRepository,
 };
 use faceshare_biz::domain::{AccountId, FamilyId, Site, Timestamp};
+use faceshare_biz::{Error, ErrorCode, Result};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -149,8 +149,13 @@ impl Families {
         self.held.store(finds, Ordering::SeqCst);
     }
 
-    pub(crate) fn open(&self, family: &TokenFamily) {
-        self.kept.lock().expect("not poisoned").insert(family.id, family.clone());
+    pub(crate) fn open(&self, family: &TokenFamily) -> Result<()> {
+        let mut kept = self.kept.lock().expect("not poisoned");
+        if kept.contains_key(&family.id) {
+            return Err(Error::new(ErrorCode::AlreadyExists, "there already"));
+        }
+        kept.insert(family.id, family.clone());
+        Ok(())
     }
 
     /// Revokes all families of an account but one.
@@ -169,8 +174,7 @@ impl Families {
 #[async_trait]
 impl TokenFamilyRepository for Families {
     async fn insert(&self, family: &TokenFamily) -> Result<()> {
-        self.open(family);
-        Ok(())
+        self.open(family)
     }
 
     async fn find(&self, id: FamilyId) -> Result<Option<TokenFamily>> {
@@ -211,5 +215,34 @@ impl TokenFamilyRepository for Families {
         let all = kept.len();
         kept.retain(|_, f| f.expires_at >= before || f.rotated_at >= before || f.revoked_at.is_some_and(|at| at >= before));
         Ok((all - kept.len()) as u64)
+    }
+}
+
+#[cfg(test)]
+mod contract {
+    use super::{Families, People};
+    use faceshare_contract::credential::Store;
+    use std::sync::Arc;
+
+    fn store() -> Store<People, People, Families> {
+        let families = Arc::<Families>::default();
+        let people = Arc::new(People::over(families.clone()));
+        Store { credentials: people.clone(), accounts: people, families }
+    }
+
+    mod families {
+        faceshare_contract::token_family_contract!(async { (super::Families::default(), ()) });
+    }
+
+    mod accounts {
+        faceshare_contract::account_contract!(async { (super::People::default(), ()) });
+    }
+
+    mod credentials {
+        faceshare_contract::credential_contract!(async { (super::store(), ()) });
+    }
+
+    mod pictures {
+        faceshare_contract::picture_contract!(async { (super::store(), ()) });
     }
 }

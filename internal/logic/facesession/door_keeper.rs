@@ -24,8 +24,8 @@ pub struct DoorKeeper {
 }
 
 impl SessionObserver for DoorKeeper {
-    fn changed(&self, session: &FaceSession) {
-        self.projector.changed(session);
+    fn changed(&self, session: &FaceSession, log_index: u64) {
+        self.projector.changed(session, log_index);
     }
 
     /// A session does not wait for the budgets, which may be elsewhere.

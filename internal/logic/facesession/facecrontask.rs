@@ -10,7 +10,6 @@ use crate::instruction::{SessionObserver as _, Sessions};
 use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::facesession::FaceSessionRepository;
 use faceshare_biz::{ErrorCode, Result};
-use faceshare_exec::State;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
@@ -57,8 +56,8 @@ impl FaceCronTask {
 
     /// One session that cannot be brought back must not keep the others from it.
     async fn wake(&self, id: SessionId) {
-        match self.sessions.read(id, State::face_session).await {
-            Ok(session) if session.ended.is_some() => self.projector.changed(&session),
+        match self.sessions.read(id, |state| (state.face_session(), state.index())).await {
+            Ok((session, log_index)) if session.ended.is_some() => self.projector.changed(&session, log_index),
             Ok(_) => tracing::info!(session = %id, "a session that nobody asked for is back"),
             // It is listed before its log is opened: one that is just being made has none yet.
             Err(error) if error.code == ErrorCode::NotFound => {}

@@ -160,16 +160,24 @@ impl House {
 /// The directory in a map; can be told to be away.
 #[derive(Default)]
 pub(crate) struct Directory {
-    listed: Mutex<BTreeMap<SessionId, FaceSession>>,
+    listed: Mutex<BTreeMap<SessionId, Listed>>,
     pub(crate) away: AtomicBool,
+}
+
+/// A row of the directory.
+struct Listed {
+    session: FaceSession,
+    log_index: u64,
+    /// All who host or hosted it.
+    hosts: Vec<MemberId>,
 }
 
 impl Directory {
     pub(crate) fn get(&self, id: SessionId) -> Option<FaceSession> {
-        self.listed.lock().expect("not poisoned").get(&id).cloned()
+        self.listed.lock().expect("not poisoned").get(&id).map(|listed| listed.session.clone())
     }
 
-    fn open(&self) -> Result<std::sync::MutexGuard<'_, BTreeMap<SessionId, FaceSession>>> {
+    fn open(&self) -> Result<std::sync::MutexGuard<'_, BTreeMap<SessionId, Listed>>> {
         if self.away.load(Ordering::SeqCst) { Err(away()) } else { Ok(self.listed.lock().expect("not poisoned")) }
     }
 }
@@ -178,16 +186,26 @@ impl Directory {
 impl FaceSessionRepository for Directory {
     async fn insert(&self, session: &FaceSession, limit: u32) -> Result<()> {
         let mut listed = self.open()?;
-        let hosted = listed.values().filter(|s| s.host == session.host && s.ended.is_none()).count();
+        let hosted = listed.values().filter(|l| l.session.host == session.host && l.session.ended.is_none()).count();
         if hosted >= limit as usize {
             return Err(Error::new(ErrorCode::LimitExceeded, "too many"));
         }
-        listed.insert(session.id, session.clone());
+        if listed.contains_key(&session.id) {
+            return Err(Error::new(ErrorCode::AlreadyExists, "there already"));
+        }
+        listed.insert(session.id, Listed { session: session.clone(), log_index: 0, hosts: vec![session.host] });
         Ok(())
     }
 
-    async fn save(&self, session: &FaceSession) -> Result<()> {
-        self.open()?.insert(session.id, session.clone());
+    async fn save(&self, session: &FaceSession, log_index: u64) -> Result<()> {
+        let mut listed = self.open()?;
+        let row = listed.entry(session.id).or_insert_with(|| Listed { session: session.clone(), log_index, hosts: Vec::new() });
+        if row.log_index <= log_index {
+            (row.session, row.log_index) = (session.clone(), log_index);
+        }
+        if !row.hosts.contains(&session.host) {
+            row.hosts.push(session.host);
+        }
         Ok(())
     }
 
@@ -198,24 +216,26 @@ impl FaceSessionRepository for Directory {
 
     async fn list_by_host(&self, host: MemberId, page: PageRequest<SessionId>) -> Result<Page<FaceSession, SessionId>> {
         let listed = self.open()?;
-        let own = listed.values().rev().filter(|s| s.host == host && page.after.is_none_or(|after| s.id < after));
-        let items: Vec<_> = own.take(page.size as usize).cloned().collect();
-        let next = items.last().map(|s| s.id).filter(|_| items.len() == page.size as usize);
+        let own = listed.values().rev().filter(|l| l.hosts.contains(&host) && page.after.is_none_or(|after| l.session.id < after));
+        let mut items: Vec<_> = own.take(page.size as usize + 1).map(|l| l.session.clone()).collect();
+        let more = items.len() > page.size as usize;
+        items.truncate(page.size as usize);
+        let next = items.last().map(|s| s.id).filter(|_| more);
         Ok(Page { items, next })
     }
 
     async fn count_live(&self) -> Result<u64> {
-        Ok(self.open()?.values().filter(|s| s.ended.is_none()).count() as u64)
+        Ok(self.open()?.values().filter(|l| l.session.ended.is_none()).count() as u64)
     }
 
     async fn live(&self) -> Result<Vec<SessionId>> {
-        Ok(self.open()?.values().filter(|s| s.ended.is_none()).map(|s| s.id).collect())
+        Ok(self.open()?.values().filter(|l| l.session.ended.is_none()).map(|l| l.session.id).collect())
     }
 
     async fn ended_before(&self, before: Timestamp, limit: u32) -> Result<Vec<SessionId>> {
         let listed = self.open()?;
-        let over = listed.values().filter(|s| s.ended.is_some_and(|ended| ended.at < before));
-        Ok(over.take(limit as usize).map(|s| s.id).collect())
+        let over = listed.values().filter(|l| l.session.ended.is_some_and(|ended| ended.at < before));
+        Ok(over.take(limit as usize).map(|l| l.session.id).collect())
     }
 }
 
@@ -238,14 +258,16 @@ impl Codes {
 
 #[async_trait]
 impl NumberCodeRepository for Codes {
-    async fn assign(&self, code: &CodeRecord, _now: Timestamp, quarantine_until: Timestamp) -> Result<()> {
+    async fn assign(&self, code: &CodeRecord, now: Timestamp, quarantine_until: Timestamp) -> Result<()> {
         if self.away.load(Ordering::SeqCst) {
             return Err(away());
         }
         let mut kept = self.kept.lock().expect("not poisoned");
-        if kept.iter().any(|(c, _)| c.fingerprint == code.fingerprint) {
+        let until = |(c, retired): &KeptCode| retired.unwrap_or(c.expires_at + quarantine_until.since(now));
+        if kept.iter().any(|held| held.0.fingerprint == code.fingerprint && now < until(held)) {
             return Err(Error::new(ErrorCode::AlreadyExists, "taken"));
         }
+        kept.retain(|(c, _)| c.fingerprint != code.fingerprint);
         for (_, retired) in kept.iter_mut().filter(|(c, _)| c.session == code.session) {
             retired.get_or_insert(quarantine_until);
         }
@@ -254,7 +276,7 @@ impl NumberCodeRepository for Codes {
     }
 
     async fn find(&self, fingerprints: &[[u8; 32]], now: Timestamp) -> Result<Option<CodeRecord>> {
-        Ok(self.live(now, |c| fingerprints.contains(&c.fingerprint)))
+        Ok(fingerprints.iter().find_map(|wanted| self.live(now, |c| c.fingerprint == *wanted)))
     }
 
     async fn current(&self, session: SessionId, now: Timestamp) -> Result<Option<CodeRecord>> {
@@ -300,7 +322,8 @@ impl InviteRepository for Invites {
     }
 
     async fn find(&self, fingerprints: &[[u8; 32]]) -> Result<Option<Invite>> {
-        Ok(self.0.lock().expect("not poisoned").values().find(|i| fingerprints.contains(&i.fingerprint)).cloned())
+        let kept = self.0.lock().expect("not poisoned");
+        Ok(fingerprints.iter().find_map(|wanted| kept.values().find(|i| i.fingerprint == *wanted)).cloned())
     }
 
     async fn current(&self, session: SessionId) -> Result<Option<Invite>> {
@@ -318,7 +341,7 @@ impl InviteRepository for Invites {
 
     async fn refund(&self, fingerprint: [u8; 32]) -> Result<()> {
         self.change(fingerprint, |invite| {
-            invite.uses -= 1;
+            invite.uses = invite.uses.saturating_sub(1);
             true
         });
         Ok(())
@@ -326,5 +349,22 @@ impl InviteRepository for Invites {
 
     async fn revoke(&self, session: SessionId) -> Result<bool> {
         Ok(self.0.lock().expect("not poisoned").remove(&session).is_some())
+    }
+}
+
+#[cfg(test)]
+mod contract {
+    use super::{Codes, Directory, Invites};
+
+    mod directory {
+        faceshare_contract::face_session_contract!(async { (super::Directory::default(), ()) });
+    }
+
+    mod codes {
+        faceshare_contract::number_code_contract!(async { (super::Codes::default(), ()) });
+    }
+
+    mod invites {
+        faceshare_contract::invite_contract!(async { (super::Invites::default(), ()) });
     }
 }

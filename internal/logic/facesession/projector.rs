@@ -10,7 +10,6 @@ use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::facesession::{FaceSession, FaceSessionRepository, InviteRepository, NumberCodeRepository};
 use faceshare_biz::domain::port::Clock;
 use faceshare_biz::{ErrorCode, Result};
-use faceshare_exec::State;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -42,15 +41,18 @@ struct Shared {
     deps: ProjectorDeps,
     policy: CodePolicy,
     /// The newest state of each session that is not written down; at most one for each session that changed.
-    noted: Mutex<HashMap<SessionId, FaceSession>>,
+    noted: Mutex<HashMap<SessionId, Noted>>,
     wake: Notify,
     /// One writer at a time: a slow write of an older state must not come after that of a newer one.
     writing: tokio::sync::Mutex<()>,
 }
 
+/// A session, and the index of the log entry after which it is like this.
+type Noted = (FaceSession, u64);
+
 impl SessionObserver for Projector {
-    fn changed(&self, session: &FaceSession) {
-        self.note(|noted| noted.insert(session.id, session.clone()));
+    fn changed(&self, session: &FaceSession, log_index: u64) {
+        self.note(|noted| noted.insert(session.id, (session.clone(), log_index)));
         self.0.wake.notify_one();
     }
 }
@@ -93,8 +95,8 @@ impl Projector {
     /// `UNAVAILABLE` when either cannot be read or written.
     pub async fn reconcile(&self, sessions: &Sessions) -> Result<()> {
         for id in self.0.deps.directory.live().await? {
-            match sessions.read(id, State::face_session).await {
-                Ok(session) => self.apply(&session).await?,
+            match sessions.read(id, |state| (state.face_session(), state.index())).await {
+                Ok(noted) => self.apply(&noted).await?,
                 Err(error) if error.code == ErrorCode::NotFound => self.0.deps.directory.remove(id).await?,
                 // One log that cannot be read must not keep all other sessions from coming back.
                 Err(error) if error.code == ErrorCode::Internal => {
@@ -125,17 +127,17 @@ impl Projector {
 
     async fn write(&self, id: SessionId) -> Result<()> {
         let _alone = self.0.writing.lock().await;
-        let Some(session) = self.note(|noted| noted.get(&id).cloned()) else { return Ok(()) };
-        self.apply(&session).await?;
+        let Some(written) = self.note(|noted| noted.get(&id).cloned()) else { return Ok(()) };
+        self.apply(&written).await?;
         // Only what was written is done with: a newer note may have come meanwhile.
-        self.note(|noted| if noted.get(&id) == Some(&session) { noted.remove(&id) } else { None });
+        self.note(|noted| if noted.get(&id) == Some(&written) { noted.remove(&id) } else { None });
         Ok(())
     }
 
     /// Idempotent.
-    async fn apply(&self, session: &FaceSession) -> Result<()> {
+    async fn apply(&self, (session, log_index): &Noted) -> Result<()> {
         let Shared { deps, policy, .. } = self.0.as_ref();
-        deps.directory.save(session).await?;
+        deps.directory.save(session, *log_index).await?;
         if session.ended.is_some() {
             let now = deps.clock.now();
             deps.codes.retire(session.id, now, policy.quarantine_until(now)).await?;
@@ -144,7 +146,7 @@ impl Projector {
         Ok(())
     }
 
-    fn note<T>(&self, change: impl FnOnce(&mut HashMap<SessionId, FaceSession>) -> T) -> T {
+    fn note<T>(&self, change: impl FnOnce(&mut HashMap<SessionId, Noted>) -> T) -> T {
         change(&mut self.0.noted.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

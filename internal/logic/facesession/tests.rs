@@ -439,7 +439,7 @@ async fn what_is_noted_at_the_end_is_written_down_before_it_stops() {
     let house = House::new();
     let mut session = house.open(house.person(1).await).await.session;
     session.member_count = 7;
-    house.projector.changed(&session);
+    house.projector.changed(&session, u64::MAX);
     let shutdown = CancellationToken::new();
     shutdown.cancel();
     house.projector.run(shutdown).await;
@@ -453,10 +453,10 @@ async fn reconciling_follows_the_logs_and_drops_what_never_began() {
     let session = house.open(host).await.session;
     let mut stale = session.clone();
     stale.title = Title::new("stale", 100).expect("a title");
-    house.directory.save(&stale).await.expect("saved");
+    house.directory.save(&stale, 0).await.expect("saved");
     let mut never_began = session.clone();
     never_began.id = SessionId::new(7).expect("an id");
-    house.directory.save(&never_began).await.expect("saved");
+    house.directory.save(&never_began, 0).await.expect("saved");
 
     house.projector.reconcile(&house.sessions).await.expect("reconciled");
     assert_eq!(house.directory.get(session.id).expect("listed").title, session.title);

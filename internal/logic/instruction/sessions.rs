@@ -24,8 +24,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 /// Told after a commit that changed what is listed of a session (title, host, limits, end), and after one by which somebody was denied.
 /// Must return quickly.
 pub trait SessionObserver: Send + Sync + 'static {
-    /// The session as it is now.
-    fn changed(&self, session: &FaceSession);
+    /// The session as it is after the entry `log_index` of its log.
+    fn changed(&self, session: &FaceSession, log_index: u64);
 
     /// The host did not let this one in.
     fn denied(&self, _session: SessionId, _who: &Profile) {}

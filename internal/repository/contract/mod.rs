@@ -1,55 +1,58 @@
-//! What every adapter of a port must do, as tests that know the port alone.
-//!
-//! A suite is a set of functions, each of which gets a fresh store; `…_contract!` runs all of them over one adapter. What stands in the main
-//! database is held to them on every kind of database that the entities are meant for: `main_database_contracts!`.
+//! The contract suites over the adapters of the main database, on every kind of database that it can be.
 
-pub(crate) mod account;
-pub(crate) mod answer;
-pub(crate) mod credential;
-pub(crate) mod face_session;
-pub(crate) mod guess_budgets;
-pub(crate) mod invite;
-pub(crate) mod number_code;
-pub(crate) mod password_budgets;
+mod migrations;
+mod races;
 mod servers;
-pub(crate) mod session_log;
 mod sqlite;
-pub(crate) mod token_family;
 
-/// One test for each function of a suite, over the store that `$fresh` makes, with what must live as long as it.
-macro_rules! run_contract {
-    ($suite:ident, $fresh:expr, [$($proof:ident),* $(,)?]) => {$(
-        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        async fn $proof() {
-            let (store, _place) = $fresh.await;
-            crate::contract::$suite::$proof(&store).await;
-        }
-    )*};
+use crate::db::{AccountCredentials, Accounts, Avatars, Database, DatabaseSettings, TokenFamilies};
+use crate::sqlite::Synchronous;
+use faceshare_contract::credential::Store;
+use std::sync::Arc;
+
+/// As many connections as the suites use at once; a server on the same machine has a hundred for all tests.
+const SETTINGS: DatabaseSettings = DatabaseSettings { synchronous: Synchronous::Normal, max_connections: 4 };
+
+/// The repositories of the credential suite.
+pub(crate) fn credentials(db: Database) -> Store<AccountCredentials, Accounts, TokenFamilies> {
+    Store {
+        credentials: Arc::new(AccountCredentials::new(db.clone())),
+        accounts: Arc::new(Accounts::new(db.clone())),
+        families: Arc::new(TokenFamilies::new(db)),
+    }
 }
-pub(crate) use run_contract;
+
+/// The repositories of the picture suite.
+pub(crate) fn pictures(db: Database) -> Store<Avatars, Accounts, TokenFamilies> {
+    Store {
+        credentials: Arc::new(Avatars::new(db.clone())),
+        accounts: Arc::new(Accounts::new(db.clone())),
+        families: Arc::new(TokenFamilies::new(db)),
+    }
+}
 
 /// All suites of the main database, over what `fresh` beside it makes of an adapter: the adapter in a database of its own, and what must live
 /// as long as that.
 macro_rules! main_database_contracts {
     () => {
         main_database_contracts! {
-            account: account::account_contract over db::Accounts::new;
-            answer: answer::answer_contract over db::Answers::new;
-            token_family: token_family::token_family_contract over db::TokenFamilies::new;
-            face_session: face_session::face_session_contract over db::FaceSessions::new;
-            number_code: number_code::number_code_contract over db::NumberCodes::new;
-            invite: invite::invite_contract over db::Invites::new;
-            credential: credential::credential_contract over crate::contract::credential::Store::of;
-            picture: credential::picture_contract over crate::contract::credential::Store::with_pictures;
+            account: account_contract over db::Accounts::new;
+            answer: answer_contract over db::Answers::new;
+            token_family: token_family_contract over db::TokenFamilies::new;
+            face_session: face_session_contract over db::FaceSessions::new;
+            number_code: number_code_contract over db::NumberCodes::new;
+            invite: invite_contract over db::Invites::new;
+            credential: credential_contract over crate::contract::credentials;
+            picture: picture_contract over crate::contract::pictures;
         }
     };
-    ($($module:ident: $suite:ident::$contract:ident over $adapter:expr;)*) => {$(
+    ($($module:ident: $contract:ident over $adapter:expr;)*) => {$(
         mod $module {
             use super::fresh;
             #[allow(unused_imports, reason = "not every adapter has a cache, and some are made elsewhere")]
             use crate::{cache, db};
 
-            crate::contract::$suite::$contract!(fresh($adapter));
+            faceshare_contract::$contract!(fresh($adapter));
         }
     )*};
 }

@@ -3,11 +3,11 @@
 //! Every test has a schema of its own, which goes with it. The servers are made ready by `scripts/services`; others can be named by the
 //! environment, as URLs.
 
+use super::SETTINGS;
 use crate::db::Database;
 use crate::error::from_db;
 use faceshare_biz::ErrorCode;
-use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection};
-use std::fmt::Display;
+use sea_orm::{ConnectOptions, ConnectionTrait};
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
@@ -58,36 +58,41 @@ impl Server {
         std::env::var(self.variable).unwrap_or_else(|_| self.default.to_owned())
     }
 
-    /// Connections to the server, in this schema if one is given.
-    async fn connect(&self, connections: u32, schema: Option<&str>) -> DatabaseConnection {
-        let mut url = self.url();
-        let of_postgres = url.starts_with("postgres");
-        if let Some(schema) = schema.filter(|_| !of_postgres) {
-            url = format!("{url}/{schema}");
-        }
-        let mut options = ConnectOptions::new(url);
-        options.max_connections(connections).connect_timeout(PATIENCE).acquire_timeout(PATIENCE).sqlx_logging(false);
-        if let Some(schema) = schema.filter(|_| of_postgres) {
-            options.set_schema_search_path(schema);
-        }
-        sea_orm::Database::connect(options).await.unwrap_or_else(|error| self.missing(&error))
+    /// The URL of this schema.
+    fn url_of(&self, schema: &str) -> String {
+        let url = self.url();
+        let separator = if url.contains('?') { '&' } else { '?' };
+        if url.starts_with("postgres") { format!("{url}{separator}options[search_path]={schema}") } else { format!("{url}/{schema}") }
     }
 
-    fn missing(&self, error: &impl Display) -> ! {
-        let Self { name, variable, .. } = self;
-        panic!("no {name} at {}: start one with scripts/services, or name one in {variable} ({error})", self.url())
-    }
-
+    /// Runs a statement outside of any schema.
     async fn run(&self, statement: String) {
-        let server = self.connect(1, None).await;
-        server.execute_unprepared(&statement).await.unwrap_or_else(|error| panic!("{}: {statement}: {error}", self.name));
+        let Self { name, variable, .. } = self;
+        let mut options = ConnectOptions::new(self.url());
+        options.max_connections(1).connect_timeout(PATIENCE).acquire_timeout(PATIENCE).sqlx_logging(false);
+        let server = sea_orm::Database::connect(options).await.unwrap_or_else(|error| {
+            panic!("no {name} at {}: start one with scripts/services, or name one in {variable} ({error})", self.url())
+        });
+        server.execute_unprepared(&statement).await.unwrap_or_else(|error| panic!("{name}: {statement}: {error}"));
         server.close().await.expect("closed");
+    }
+
+    /// A database without tables in a schema of its own.
+    async fn empty(&'static self) -> (Database, Schema) {
+        let schema = Schema::create(self).await;
+        (schema.open().await, schema)
+    }
+
+    /// Four openings of one schema without tables, as four processes have it open.
+    async fn openings(&'static self) -> ([Database; 4], Schema) {
+        let schema = Schema::create(self).await;
+        let openings = [schema.open().await, schema.open().await, schema.open().await, schema.open().await];
+        (openings, schema)
     }
 
     /// An adapter over a schema of its own.
     async fn fresh<R>(&'static self, adapter: impl FnOnce(Database) -> R) -> (R, Schema) {
-        let schema = Schema::create(self).await;
-        let db = schema.open().await;
+        let (db, schema) = self.empty().await;
         db.migrate().await.expect("migrated");
         (adapter(db), schema)
     }
@@ -108,10 +113,8 @@ impl Schema {
         Self { server, name }
     }
 
-    /// As [`Database::open`] does: one connection that writes, several that read.
     async fn open(&self) -> Database {
-        let (writer, readers) = (self.server.connect(1, Some(&self.name)), self.server.connect(2, Some(&self.name)));
-        Database::over(writer.await, readers.await)
+        Database::open(&self.server.url_of(&self.name), SETTINGS).await.expect("opened")
     }
 }
 
@@ -134,6 +137,8 @@ macro_rules! on {
         mod $module {
             use super::{$server, Schema};
             use crate::contract::main_database_contracts;
+            use crate::contract::migrations::migration_suite;
+            use crate::contract::races::race_suite;
             use crate::db::Database;
 
             async fn fresh<R>(adapter: impl FnOnce(Database) -> R) -> (R, Schema) {
@@ -141,11 +146,8 @@ macro_rules! on {
             }
 
             main_database_contracts!();
-
-            #[tokio::test]
-            async fn migrating_twice_changes_nothing() {
-                super::migrating_twice_changes_nothing(&$server).await;
-            }
+            race_suite!($server.openings());
+            migration_suite!($server.empty());
 
             #[tokio::test]
             async fn what_may_succeed_later_is_unavailable() {
@@ -158,12 +160,6 @@ macro_rules! on {
 on! {
     postgres: POSTGRES;
     mysql: MYSQL;
-}
-
-async fn migrating_twice_changes_nothing(server: &'static Server) {
-    let (db, _schema) = server.fresh(|db| db).await;
-    db.migrate().await.expect("migrated again");
-    db.ping().await.expect("answers");
 }
 
 async fn what_may_succeed_later_is_unavailable(server: &'static Server) {

@@ -1,23 +1,37 @@
 //! The repository suites over the main database on SQLite. (The session log's runs beside the log.)
 
-use super::main_database_contracts;
+use super::migrations::migration_suite;
+use super::races::race_suite;
+use super::{SETTINGS, main_database_contracts};
 use crate::db::Database;
-use crate::sqlite::Synchronous;
 use tempfile::TempDir;
+
+/// A database in a folder of its own, without a schema.
+async fn empty() -> (Database, TempDir) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("faceshare.db");
+    (Database::open(&path.display().to_string(), SETTINGS).await.expect("opened"), folder)
+}
 
 /// An adapter over a database in a folder of its own.
 async fn fresh<R>(adapter: impl FnOnce(Database) -> R) -> (R, TempDir) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("faceshare.db");
-    let db = Database::open(&path.display().to_string(), Synchronous::Normal).await.expect("opened");
+    let (db, folder) = empty().await;
     db.migrate().await.expect("migrated");
     (adapter(db), folder)
 }
 
+/// One process owns a SQLite file: four users of one opening.
+async fn openings() -> ([Database; 4], TempDir) {
+    let (db, folder) = empty().await;
+    (std::array::from_fn(|_| db.clone()), folder)
+}
+
 main_database_contracts!();
+race_suite!(openings());
+migration_suite!(empty());
 
 // What is in memory above it answers alike over every database.
 main_database_contracts! {
-    cached_account: account::account_contract over |db| cache::Accounts::new(db::Accounts::new(db));
-    cached_number_code: number_code::number_code_contract over |db| cache::NumberCodes::new(db::NumberCodes::new(db));
+    cached_account: account_contract over |db| cache::Accounts::new(db::Accounts::new(db));
+    cached_number_code: number_code_contract over |db| cache::NumberCodes::new(db::NumberCodes::new(db));
 }

@@ -4,8 +4,9 @@ use super::avatar;
 use super::connection::Database;
 use super::entity::account::{ActiveModel, Column, Entity, Model};
 use super::entity::token_family;
+use super::retry::retrying;
 use super::token_family::revoke_all;
-use crate::error::{from_db, unreadable};
+use crate::error::{Failure, from_db, unreadable};
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{Account, AccountRepository, PasswordHash, Picture};
 use faceshare_biz::domain::{AccountId, FamilyId, Nickname, Timestamp};
@@ -25,6 +26,40 @@ impl Accounts {
     pub const fn new(db: Database) -> Self {
         Self { db }
     }
+
+    /// The account first: its row is locked for whoever opens a family of it. The families stay, as numbers that belong to nobody, so that
+    /// a restart still knows them as revoked.
+    async fn try_delete(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<FamilyId>>, Failure> {
+        let transaction = self.db.begin().await?;
+        let deleted = Entity::delete_by_id(id.get().cast_signed()).exec(&transaction).await?;
+        if deleted.rows_affected == 0 {
+            transaction.rollback().await?;
+            return Ok(None);
+        }
+        avatar::forget(&transaction, id.get().cast_signed()).await?;
+        let revoked = revoke_all(&transaction, id, None, at).await?;
+        transaction.commit().await?;
+        Ok(Some(revoked))
+    }
+
+    /// The unused families first: a refresh at the same time either finds its family gone, or is seen by the condition on the account, and
+    /// then nothing is forgotten.
+    async fn try_forget_guest(&self, id: AccountId, before: Timestamp) -> Result<bool, Failure> {
+        use token_family::Column as Family;
+        let id = id.get().cast_signed();
+        let transaction = self.db.begin().await?;
+        let families =
+            token_family::Entity::delete_many().filter(Family::AccountId.eq(id)).filter(Family::RotatedAt.lt(before.as_millis()));
+        families.exec(&transaction).await?;
+        let forgotten = Entity::delete_many().filter(Column::Id.eq(id)).filter(unused(before)).exec(&transaction).await?;
+        if forgotten.rows_affected == 0 {
+            transaction.rollback().await?;
+            return Ok(false);
+        }
+        avatar::forget(&transaction, id).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
 }
 
 #[async_trait]
@@ -34,8 +69,8 @@ impl AccountRepository for Accounts {
     }
 
     async fn find(&self, id: AccountId) -> Result<Option<Account>> {
-        let mut found = self.db.look_up(Entity::find_by_id(id.get().cast_signed())).await?;
-        found.pop().map(Account::try_from).transpose()
+        let found = Entity::find_by_id(id.get().cast_signed()).one(self.db.reader()).await.map_err(from_db)?;
+        found.map(Account::try_from).transpose()
     }
 
     async fn promote(&self, guest: AccountId, username: &str, nickname: &Nickname, password: &PasswordHash, at: Timestamp) -> Result<bool> {
@@ -60,18 +95,8 @@ impl AccountRepository for Accounts {
         avatar::set(&self.db, id, key, url, picture).await
     }
 
-    /// The families stay, as numbers that belong to nobody, so that a restart still knows them as revoked.
     async fn delete(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<FamilyId>>> {
-        let transaction = self.db.begin().await?;
-        let deleted = Entity::delete_by_id(id.get().cast_signed()).exec(&*transaction).await.map_err(from_db)?;
-        if deleted.rows_affected == 0 {
-            transaction.rollback().await?;
-            return Ok(None);
-        }
-        avatar::forget(&transaction, id.get().cast_signed()).await?;
-        let revoked = revoke_all(&transaction, id, None, at).await?;
-        transaction.commit().await?;
-        Ok(Some(revoked))
+        retrying(|| self.try_delete(id, at)).await
     }
 
     async fn unused_guests(&self, before: Timestamp, after: Option<AccountId>, limit: u32) -> Result<Vec<AccountId>> {
@@ -83,23 +108,12 @@ impl AccountRepository for Accounts {
         ids.into_iter().map(|id| AccountId::new(id.cast_unsigned()).ok_or_else(|| unreadable("accounts.id"))).collect()
     }
 
-    /// The account first, under the whole condition: a guest who comes back meanwhile keeps everything.
     async fn forget_guest(&self, id: AccountId, before: Timestamp) -> Result<bool> {
-        let id = id.get().cast_signed();
-        let transaction = self.db.begin().await?;
-        let forgotten = Entity::delete_many().filter(Column::Id.eq(id)).filter(unused(before));
-        let forgotten = forgotten.exec(&*transaction).await.map_err(from_db)?.rows_affected == 1;
-        if forgotten {
-            let families = token_family::Entity::delete_many().filter(token_family::Column::AccountId.eq(id));
-            families.exec(&*transaction).await.map_err(from_db)?;
-            avatar::forget(&transaction, id).await?;
-        }
-        transaction.commit().await?;
-        Ok(forgotten)
+        retrying(|| self.try_forget_guest(id, before)).await
     }
 }
 
-/// What whoever asks for a username that somebody has is told.
+/// What the caller is told of a username that another account has.
 const TAKEN: &str = "the username is taken";
 
 /// What is unique of a username.

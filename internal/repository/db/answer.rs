@@ -2,13 +2,14 @@
 
 use super::connection::Database;
 use super::entity::answer::{ActiveModel, Column, Entity};
-use crate::error::{from_db, unreadable};
+use super::retry::retrying;
+use crate::error::{Failure, unreadable};
 use async_trait::async_trait;
-use faceshare_biz::Result;
 use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::idempotency::{AnswerRepository, Reservation, Reserved};
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set};
+use faceshare_biz::{Error, Result};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set};
 
 /// Keeps answers in the main database.
 #[derive(Debug, Clone)]
@@ -22,40 +23,66 @@ impl Answers {
     pub const fn new(db: Database) -> Self {
         Self { db }
     }
-}
 
-#[async_trait]
-impl AnswerRepository for Answers {
-    /// The transaction takes the writer's place at its start, so that nobody comes between the look and the insertion.
-    async fn reserve(&self, reservation: &Reservation, now: Timestamp, limit: u32) -> Result<Reserved> {
-        let (call, account) = (reservation.call.to_vec(), reservation.account.get().cast_signed());
-        let transaction = self.db.begin().await?;
-        if let Some(taken) = Entity::find_by_id(call.clone()).one(&*transaction).await.map_err(from_db)? {
-            if taken.expires_at > now.as_millis() {
-                transaction.rollback().await?;
-                let request = taken.request.try_into().map_err(|_| unreadable("answers.request"))?;
-                return Ok(Reserved::Taken { request, sealed: taken.sealed });
-            }
-            Entity::delete_by_id(call.clone()).exec(&*transaction).await.map_err(from_db)?;
+    /// Each statement is atomic by itself: the primary key decides who takes a free place, and the count of changed rows who takes one that
+    /// has expired.
+    async fn try_reserve(&self, reservation: &Reservation, now: Timestamp, limit: u32) -> Result<Reserved, Failure> {
+        if self.insert(reservation).await? || self.take_over(reservation, now).await? {
+            self.forget_oldest(reservation, limit).await?;
+            return Ok(Reserved::Fresh);
         }
-        let of_account = || Entity::find().filter(Column::AccountId.eq(account));
-        let held = of_account().count(&*transaction).await.map_err(from_db)?;
-        if let Some(over) = (held + 1).checked_sub(u64::from(limit)).filter(|over| *over > 0) {
-            let oldest = of_account().select_only().column(Column::Call).order_by_asc(Column::Attempt).limit(over);
-            let oldest: Vec<Vec<u8>> = oldest.into_tuple().all(&*transaction).await.map_err(from_db)?;
-            Entity::delete_many().filter(Column::Call.is_in(oldest)).exec(&*transaction).await.map_err(from_db)?;
-        }
+        let taken = Entity::find_by_id(reservation.call.to_vec()).one(self.db.writer()).await?;
+        let taken = taken.ok_or_else(|| Failure::Conflict(Error::unavailable("the place was given up at the same time")))?;
+        let request = taken.request.try_into().map_err(|_| unreadable("answers.request"))?;
+        Ok(Reserved::Taken { request, sealed: taken.sealed })
+    }
+
+    /// Takes a place that nobody has. `false`: an attempt has it.
+    async fn insert(&self, reservation: &Reservation) -> Result<bool, Failure> {
         let row = ActiveModel {
-            call: Set(call),
-            account_id: Set(account),
+            call: Set(reservation.call.to_vec()),
+            account_id: Set(reservation.account.get().cast_signed()),
             request: Set(reservation.request.to_vec()),
             attempt: Set(reservation.attempt.cast_signed()),
             sealed: Set(None),
             expires_at: Set(reservation.expires_at.as_millis()),
         };
-        Entity::insert(row).exec_without_returning(&*transaction).await.map_err(from_db)?;
-        transaction.commit().await?;
-        Ok(Reserved::Fresh)
+        let insert = Entity::insert(row).on_conflict(OnConflict::column(Column::Call).do_nothing().to_owned());
+        Ok(self.db.writer().execute(&insert.into_query()).await?.rows_affected() == 1)
+    }
+
+    /// Takes the place of an attempt that has expired. `false`: it has not, or another one was faster.
+    async fn take_over(&self, reservation: &Reservation, now: Timestamp) -> Result<bool, Failure> {
+        let taking = Entity::update_many()
+            .col_expr(Column::AccountId, Expr::value(reservation.account.get().cast_signed()))
+            .col_expr(Column::Request, Expr::value(reservation.request.to_vec()))
+            .col_expr(Column::Attempt, Expr::value(reservation.attempt.cast_signed()))
+            .col_expr(Column::Sealed, Expr::value(None::<String>))
+            .col_expr(Column::ExpiresAt, Expr::value(reservation.expires_at.as_millis()))
+            .filter(Column::Call.eq(reservation.call.to_vec()))
+            .filter(Column::ExpiresAt.lte(now.as_millis()));
+        Ok(taking.exec(self.db.writer()).await?.rows_affected == 1)
+    }
+
+    /// Of an account with more than `limit` places the oldest ones go, not the one just taken.
+    async fn forget_oldest(&self, reservation: &Reservation, limit: u32) -> Result<(), Failure> {
+        let of_account = || Entity::find().filter(Column::AccountId.eq(reservation.account.get().cast_signed()));
+        let held = of_account().count(self.db.writer()).await?;
+        let over = held.saturating_sub(u64::from(limit));
+        if over > 0 {
+            let others = of_account().filter(Column::Call.ne(reservation.call.to_vec()));
+            let oldest = others.select_only().column(Column::Call).order_by_asc(Column::Attempt).limit(over);
+            let oldest: Vec<Vec<u8>> = oldest.into_tuple().all(self.db.writer()).await?;
+            Entity::delete_many().filter(Column::Call.is_in(oldest)).exec(self.db.writer()).await?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl AnswerRepository for Answers {
+    async fn reserve(&self, reservation: &Reservation, now: Timestamp, limit: u32) -> Result<Reserved> {
+        retrying(|| self.try_reserve(reservation, now, limit)).await
     }
 
     async fn keep(&self, call: [u8; 32], attempt: u64, sealed: &str, expires_at: Timestamp) -> Result<bool> {

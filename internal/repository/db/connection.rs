@@ -1,104 +1,127 @@
 //! Opening, migrating and closing the main database.
 
-use super::lookup::{Found, Lookups};
-use super::migration::Migrator;
-use super::single::{self, Singles};
-use crate::error::{from_db, from_insert, from_rusqlite, from_rusqlite_insert};
+use super::address::Address;
+use super::migration::{self, Migrator};
+use super::retry::retrying;
+use crate::error::{from_db, from_sqlx, or_taken};
 use crate::sqlite::{self, Synchronous};
 use faceshare_biz::{Error, Result};
-use sea_orm::sqlx::{self, Connection, SqliteConnection};
+use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions};
+use sea_orm::sqlx::pool::PoolConnectionMetadata;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sea_orm::sqlx::{self, ConnectOptions, Connection, Executor, SqliteConnection};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait, QueryTrait, Select,
-    SqliteTransactionMode, StatementBuilder, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, SqlxMySqlConnector, SqlxPostgresConnector,
+    SqlxSqliteConnector, StatementBuilder, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
-use std::ops::Deref;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::ops::RangeInclusive;
+use std::path::Path;
 use std::time::Duration;
-use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::timeout;
 
-/// How long a call, or a group of calls, waits for its turn before it fails as unavailable.
-pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Reading connections: more than the cores that can use them would only hold memory.
+/// How long a call waits for a connection before it fails as unavailable, and how long a server may take to let a connection in.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// SQLite's reading connections: more than the cores that can use them would only hold memory.
 const READERS: u32 = 4;
+/// A connection to a server that was idle for longer is asked whether it still lives before it is used.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
+/// Each transaction sees what others have committed before each of its statements: the repositories take their locks and then look again.
+/// A lock that another session holds is waited for no longer than 5 s.
+const POSTGRES_SESSION: &str = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED; SET lock_timeout = '5s'";
+/// The same for MySQL and MariaDB.
+const MYSQL_SESSION: [&str; 2] = ["SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", "SET SESSION innodb_lock_wait_timeout = 5"];
+
+/// How to open the main database.
+#[derive(Debug, Clone, Copy)]
+pub struct DatabaseSettings {
+    /// What an acknowledged write survives on SQLite; servers have settings of their own.
+    pub synchronous: Synchronous,
+    /// Connections to a server at most, within [`MAX_CONNECTIONS`]. SQLite has one that writes and four that read.
+    pub max_connections: u32,
+}
+
+/// What [`DatabaseSettings::max_connections`] may be: a migration needs two.
+pub const MAX_CONNECTIONS: RangeInclusive<u32> = 2..=256;
 
 /// The main database. Cheap to clone: all clones share the same connections.
 ///
-/// All writes of this process come one after the other, so none of them ever fails because another one is under way: a transaction of
-/// several statements, or a group of single ones. Reads have connections of their own and see the last commit.
+/// On SQLite all writes of this process go through one connection, one after the other, so none of them ever fails because another one is
+/// under way; reads have connections of their own and see the last commit. On a server both share one pool, and what loses against another
+/// transaction is repeated.
 #[derive(Debug, Clone)]
 pub struct Database {
     writer: DatabaseConnection,
-    readers: DatabaseConnection,
-    /// Past the drivers' threads; `None`: another kind of database, where everything is a call to a server.
-    direct: Option<Direct>,
-    /// Whoever holds it writes.
-    pen: Arc<Mutex<()>>,
-}
-
-/// The SQLite connections that no driver keeps.
-#[derive(Debug, Clone)]
-struct Direct {
-    lookups: Lookups,
-    singles: Singles,
-}
-
-/// Several statements, during which nobody else writes: until it is committed or taken back. Dropped, it leaves nothing either, but the
-/// driver takes it back a moment later, for which the next one to write then waits.
-pub(super) struct Transaction {
-    inner: DatabaseTransaction,
-    _pen: OwnedMutexGuard<()>,
-}
-
-impl Transaction {
-    /// Makes all of it last.
-    pub(super) async fn commit(self) -> Result<()> {
-        self.inner.commit().await.map_err(from_db)
-    }
-
-    /// Leaves nothing of it.
-    pub(super) async fn rollback(self) -> Result<()> {
-        self.inner.rollback().await.map_err(from_db)
-    }
-}
-
-impl Deref for Transaction {
-    type Target = DatabaseTransaction;
-
-    fn deref(&self) -> &DatabaseTransaction {
-        &self.inner
-    }
+    reader: DatabaseConnection,
+    address: Address,
 }
 
 impl Database {
-    /// Opens the SQLite file that `url` names (`sqlite://path`, `sqlite:path` or just a path), making it and its folder when they are missing.
-    /// Must be called within a tokio runtime.
+    /// Opens the database that `url` names: a SQLite file, which is made with its folder when it is missing, or a database on a PostgreSQL,
+    /// MySQL or MariaDB server, which must be there.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` at `database.url` for another kind of database or none in a file; `UNAVAILABLE` when the file cannot be opened.
-    pub async fn open(url: &str, synchronous: Synchronous) -> Result<Self> {
-        let path = file_of(url)?;
-        if let Some(folder) = path.parent() {
-            tokio::fs::create_dir_all(folder).await.map_err(Error::unavailable)?;
-        }
-        let writer = connect(&path, synchronous, 1, false).await?;
-        let readers = connect(&path, synchronous, READERS, true).await?;
-        let pen = Arc::new(Mutex::new(()));
-        let (file, turns) = (path, Arc::clone(&pen));
-        let opening = tokio::task::spawn_blocking(move || Ok((Lookups::open(&file)?, single::open(&file, synchronous)?)));
-        let (lookups, connection) = opening.await.map_err(Error::internal)?.map_err(|error: rusqlite::Error| from_rusqlite(error))?;
-        let direct = Direct { singles: Singles::over(connection, turns), lookups };
-        Ok(Self { writer, readers, direct: Some(direct), pen })
+    /// `INVALID_ARGUMENT` at `database.url`; `UNAVAILABLE`, with a cause that names the host and the database, when it cannot be reached.
+    pub async fn open(url: &str, settings: DatabaseSettings) -> Result<Self> {
+        let address = Address::parse(url).map_err(|why| Error::invalid("database.url", why))?;
+        let connections = settings.max_connections.clamp(*MAX_CONNECTIONS.start(), *MAX_CONNECTIONS.end());
+        let (writer, reader) = match &address {
+            Address::Sqlite(file) => {
+                if let Some(folder) = file.parent() {
+                    tokio::fs::create_dir_all(folder).await.map_err(Error::unavailable)?;
+                }
+                let opened = open_sqlite(file, settings.synchronous).await;
+                opened.map_err(|cause| Error::unavailable(format!("cannot open {}: {cause}", address.describe())))?
+            }
+            Address::Postgres(options) => {
+                reach(options, &address).await?;
+                both(open_postgres(options, connections))
+            }
+            Address::MySql(options) => {
+                reach(options, &address).await?;
+                both(open_mysql(options, connections))
+            }
+        };
+        Ok(Self { writer, reader, address })
     }
 
-    /// Brings the schema to this version. Does nothing when it is there already.
+    /// Checks a `database.url` without opening it.
     ///
     /// # Errors
-    /// `UNAVAILABLE` or `INTERNAL`; each step is applied as a whole or not at all.
+    /// What is wrong, without any part of the URL that could be secret.
+    pub fn check_url(url: &str) -> Result<(), String> {
+        Address::parse(url).map(drop)
+    }
+
+    /// Brings the schema to this version. Does nothing when it is there already. Of several processes that do so at once, one does it and
+    /// the others wait.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` or `INTERNAL`; each step is applied as a whole or not at all, where the database can do that.
     pub async fn migrate(&self) -> Result<()> {
-        Migrator::up(&self.writer, None).await.map_err(from_db)
+        self.migrate_by(None).await
+    }
+
+    /// Applies this many of the steps that are missing; `None`: all.
+    pub(crate) async fn migrate_by(&self, steps: Option<u32>) -> Result<()> {
+        match &self.address {
+            Address::Sqlite(_) => {
+                let transaction = self.begin().await.map_err(from_db)?;
+                Migrator::up(&transaction, steps).await.map_err(from_db)?;
+                transaction.commit().await.map_err(from_db)
+            }
+            Address::Postgres(options) => {
+                let lock = migration::lock_postgres(options).await?;
+                Migrator::up(&self.writer, steps).await.map_err(from_db)?;
+                lock.close().await.map_err(from_sqlx)
+            }
+            Address::MySql(options) => {
+                let lock = migration::lock_mysql(options).await?;
+                Migrator::up(&self.writer, steps).await.map_err(from_db)?;
+                lock.close().await.map_err(from_sqlx)
+            }
+        }
     }
 
     /// Whether the database answers.
@@ -106,112 +129,110 @@ impl Database {
     /// # Errors
     /// `UNAVAILABLE`: it does not.
     pub async fn ping(&self) -> Result<()> {
-        if self.direct.as_ref().is_some_and(|direct| direct.singles.is_closed()) {
-            return Err(Error::unavailable("nobody writes to the main database any more"));
-        }
-        self.readers.ping().await.map_err(Error::unavailable)
+        self.reader.ping().await.map_err(Error::unavailable)
     }
 
-    /// Waits for what is under way and closes the file. Later calls are `UNAVAILABLE`.
+    /// Waits for what is under way and closes all connections. Later calls are `UNAVAILABLE`.
     ///
     /// # Errors
     /// `UNAVAILABLE`: a connection did not close well.
     pub async fn close(&self) -> Result<()> {
-        if let Some(direct) = &self.direct {
-            direct.lookups.close();
-            direct.singles.close().await;
-        }
-        self.readers.close_by_ref().await.map_err(Error::unavailable)?;
+        self.reader.close_by_ref().await.map_err(Error::unavailable)?;
         self.writer.close_by_ref().await.map_err(Error::unavailable)
-    }
-
-    /// The same over connections to another kind of database, to hold the entities to all of them.
-    #[cfg(test)]
-    pub(crate) fn over(writer: DatabaseConnection, readers: DatabaseConnection) -> Self {
-        Self { writer, readers, direct: None, pen: Arc::default() }
     }
 
     /// For statements that only read.
     pub(super) const fn reader(&self) -> &DatabaseConnection {
-        &self.readers
+        &self.reader
     }
 
-    /// What is found by a key, read where it is asked for.
-    pub(super) async fn look_up<E: EntityTrait<Model: Found>>(&self, query: Select<E>) -> Result<Vec<E::Model>> {
-        match &self.direct {
-            Some(direct) => direct.lookups.find(&DbBackend::Sqlite.build(query.as_query())),
-            None => query.all(&self.readers).await.map_err(from_db),
-        }
-    }
-
-    /// The connection that transactions use.
-    #[cfg(test)]
+    /// The connections that write.
     pub(crate) const fn writer(&self) -> &DatabaseConnection {
         &self.writer
     }
 
     /// Carries out a single statement that writes, atomic by itself: how many rows it has changed.
-    pub(super) async fn write(&self, statement: &impl StatementBuilder) -> Result<u64> {
-        match &self.direct {
-            Some(direct) => direct.singles.write(statement.build(&DbBackend::Sqlite)).await?.map_err(from_rusqlite),
-            None => self.writer.execute(statement).await.map(|done| done.rows_affected()).map_err(from_db),
-        }
+    pub(super) async fn write(&self, statement: &(impl StatementBuilder + Sync)) -> Result<u64> {
+        retrying(|| async { Ok(self.writer.execute(statement).await?.rows_affected()) }).await
     }
 
-    /// The same, where a unique thing that is there already is the caller's affair: `taken` is what it is told.
-    pub(super) async fn insert(&self, statement: &impl StatementBuilder, taken: &'static str) -> Result<u64> {
-        match &self.direct {
-            Some(direct) => {
-                direct.singles.write(statement.build(&DbBackend::Sqlite)).await?.map_err(|error| from_rusqlite_insert(error, taken))
-            }
-            None => self.writer.execute(statement).await.map(|done| done.rows_affected()).map_err(|error| from_insert(error, taken)),
-        }
+    /// The same, where a unique value that is there already is the caller's affair: it is told `taken`.
+    pub(super) async fn insert(&self, statement: &(impl StatementBuilder + Sync), taken: &'static str) -> Result<u64> {
+        let attempt = || async {
+            let done = self.writer.execute(statement).await.map_err(|error| or_taken(error, taken))?;
+            Ok(done.rows_affected())
+        };
+        retrying(attempt).await
     }
 
-    /// For several statements: nobody else writes until it is committed or dropped.
-    pub(super) async fn begin(&self) -> Result<Transaction> {
-        let pen = timeout(ACQUIRE_TIMEOUT, Arc::clone(&self.pen).lock_owned()).await.map_err(Error::unavailable)?;
+    /// For several statements. On SQLite it takes the write lock at once. Dropped, it leaves nothing. To be called within [`retrying`].
+    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
         let immediate = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
-        let inner = self.writer.begin_with_options(immediate).await.map_err(from_db)?;
-        Ok(Transaction { inner, _pen: pen })
+        self.writer.begin_with_options(immediate).await
     }
 }
 
-/// The file that a URL names.
-fn file_of(url: &str) -> Result<PathBuf> {
-    let refuse = |why: &str| Err(Error::invalid("database.url", why));
-    let rest = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
-    let path = match rest {
-        Some(rest) => rest.split_once('?').map_or(rest, |(path, _)| path),
-        None if url.contains("://") => return refuse("only SQLite (sqlite://path) is supported by this version"),
-        None => url,
+fn both(connections: DatabaseConnection) -> (DatabaseConnection, DatabaseConnection) {
+    (connections.clone(), connections)
+}
+
+/// Connects once, so that the start fails with the cause: a pool tries again and again and tells only that it took too long.
+async fn reach<O: ConnectOptions<Connection: Sized>>(options: &O, address: &Address) -> Result<()> {
+    let attempt = async {
+        let connection = timeout(ACQUIRE_TIMEOUT, options.connect()).await.map_err(|_| format!("no answer within {ACQUIRE_TIMEOUT:?}"))?;
+        connection.map_err(|cause| cause.to_string())?.close().await.map_err(|cause| cause.to_string())
     };
-    if path.is_empty() || path.contains(":memory:") {
-        return refuse("names no file: a database in memory would forget everything");
-    }
-    Ok(PathBuf::from(path))
+    let cannot = |cause| Error::unavailable(format!("cannot reach {}: {cause}", address.describe()));
+    attempt.await.map_err(cannot)
 }
 
-async fn connect(path: &Path, synchronous: Synchronous, connections: u32, read_only: bool) -> Result<DatabaseConnection> {
-    let path = path.to_owned();
-    let mut options = ConnectOptions::new("sqlite::memory:");
-    options
-        .min_connections(1)
+fn open_postgres(options: &PgConnectOptions, connections: u32) -> DatabaseConnection {
+    let pool = PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .idle_timeout(None)
-        .max_lifetime(None)
         .test_before_acquire(false)
-        .sqlx_logging(false)
-        // The path replaces the URL's: as a URL it would have to be escaped.
-        .map_sqlx_sqlite_opts(move |base| {
-            let file = sqlite::connection(base.filename(&path).in_memory(false).shared_cache(false).create_if_missing(true), synchronous);
-            if read_only { sqlite::reading(file) } else { file }
-        });
-    if !read_only {
-        options.map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_reusable(connection))));
-    }
-    sea_orm::Database::connect(options).await.map_err(Error::unavailable)
+        .before_acquire(|connection: &mut PgConnection, meta| Box::pin(is_alive(connection, meta)))
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute(POSTGRES_SESSION).await?;
+                Ok(())
+            })
+        })
+        .connect_lazy_with(options.clone().disable_statement_logging());
+    SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
+}
+
+fn open_mysql(options: &MySqlConnectOptions, connections: u32) -> DatabaseConnection {
+    let pool = MySqlPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .before_acquire(|connection: &mut MySqlConnection, meta| Box::pin(is_alive(connection, meta)))
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                for statement in MYSQL_SESSION {
+                    connection.execute(statement).await?;
+                }
+                Ok(())
+            })
+        })
+        .connect_lazy_with(options.clone().disable_statement_logging());
+    SqlxMySqlConnector::from_sqlx_mysql_pool(pool)
+}
+
+/// Whether a pooled connection can be used. One that the server or a firewall has closed is thrown away, and another is opened.
+async fn is_alive<C: Connection>(connection: &mut C, meta: PoolConnectionMetadata) -> Result<bool, sqlx::Error> {
+    Ok(meta.idle_for < TRUSTED_FOR || connection.ping().await.is_ok())
+}
+
+/// The connection that writes, and those that read.
+async fn open_sqlite(file: &Path, synchronous: Synchronous) -> Result<(DatabaseConnection, DatabaseConnection), sqlx::Error> {
+    let options = sqlite::connection(SqliteConnectOptions::new().filename(file).create_if_missing(true), synchronous);
+    let pool = || SqlitePoolOptions::new().min_connections(1).acquire_timeout(ACQUIRE_TIMEOUT).idle_timeout(None).max_lifetime(None);
+    let writer = pool().max_connections(1).test_before_acquire(false).after_release(|connection, _| Box::pin(is_reusable(connection)));
+    let writer = writer.connect_with(options.clone()).await?;
+    let reader = pool().max_connections(READERS).test_before_acquire(false).connect_with(sqlite::reading(options)).await?;
+    Ok((SqlxSqliteConnector::from_sqlx_sqlite_pool(writer), SqlxSqliteConnector::from_sqlx_sqlite_pool(reader)))
 }
 
 /// Whether a connection is out of its transaction. When the disk is full SQLite rolls back by itself, the driver does not notice, and takes
@@ -227,29 +248,30 @@ async fn is_reusable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Er
 
 #[cfg(test)]
 mod tests {
-    use super::{Database, file_of};
+    use super::{Database, DatabaseSettings};
     use crate::error::from_db;
     use crate::sqlite::Synchronous;
-    use faceshare_biz::ErrorCode;
+    use faceshare_biz::{Error, ErrorCode, Result};
     use sea_orm::ConnectionTrait;
     use sea_orm::sqlx::Connection;
     use std::path::Path;
+    use tempfile::TempDir;
 
-    #[test]
-    fn a_url_names_a_file_and_nothing_else() {
-        for url in ["sqlite:///var/x.db?mode=rwc", "sqlite:/var/x.db", "/var/x.db"] {
-            assert_eq!(file_of(url).expect(url), Path::new("/var/x.db"));
-        }
-        for bad in ["postgres://h/db", "mysql://h/db", "sqlite::memory:", "sqlite://", ""] {
-            assert_eq!(file_of(bad).expect_err(bad).violations[0].path, "database.url");
-        }
+    async fn opened(file: &Path, synchronous: Synchronous) -> Database {
+        let settings = DatabaseSettings { synchronous, max_connections: 2 };
+        Database::open(&file.display().to_string(), settings).await.expect("opened")
+    }
+
+    async fn fresh() -> (Database, TempDir) {
+        let folder = tempfile::tempdir().expect("a folder");
+        (opened(&folder.path().join("x.db"), Synchronous::Normal).await, folder)
     }
 
     #[tokio::test]
     async fn migrating_twice_changes_nothing_and_a_closed_database_is_unavailable() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a folder that is missing/odd % name?.db");
-        let db = Database::open(&path.display().to_string(), Synchronous::Full).await.expect("opened");
+        let db = opened(&path, Synchronous::Full).await;
         db.migrate().await.expect("migrated");
         db.migrate().await.expect("migrated again");
         db.ping().await.expect("answers");
@@ -258,25 +280,29 @@ mod tests {
         assert_eq!(db.ping().await.expect_err("closed").code, ErrorCode::Unavailable);
     }
 
+    /// Ports below 1024 on this address are nobody's.
     #[tokio::test]
-    async fn a_database_that_nobody_writes_to_any_more_does_not_answer_as_if_it_were_well() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let db = Database::open(&folder.path().join("x.db").display().to_string(), Synchronous::Normal).await.expect("opened");
-        db.ping().await.expect("well");
-        db.direct.as_ref().expect("SQLite").singles.close().await;
-        assert_eq!(db.ping().await.expect_err("nobody writes").code, ErrorCode::Unavailable);
+    async fn a_server_that_cannot_be_reached_is_named_without_the_password() {
+        for (url, host) in
+            [("postgres://app:s3cret@127.0.0.77:9/meet", "127.0.0.77:9"), ("mysql://app:s3cret@127.0.0.77:9/meet", "127.0.0.77:9")]
+        {
+            let settings = DatabaseSettings { synchronous: Synchronous::Normal, max_connections: 2 };
+            let error = Database::open(url, settings).await.expect_err("nobody listens");
+            assert_eq!(error.code, ErrorCode::Unavailable);
+            let cause = error.cause().expect("a cause").to_string();
+            assert!(cause.contains(host) && cause.contains("meet") && !cause.contains("s3cret"), "{cause}");
+        }
     }
 
     #[tokio::test]
     async fn after_a_full_disk_has_room_again_transactions_go_on() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let db = Database::open(&folder.path().join("x.db").display().to_string(), Synchronous::Normal).await.expect("opened");
+        let (db, _folder) = fresh().await;
         db.writer().execute_unprepared("CREATE TABLE t (a BLOB)").await.expect("created");
         db.writer().execute_unprepared("PRAGMA max_page_count = 10").await.expect("bounded");
-        let fill = async || {
-            let transaction = db.begin().await?;
+        let fill = async || -> Result<()> {
+            let transaction = db.begin().await.map_err(from_db)?;
             transaction.execute_unprepared("INSERT INTO t VALUES (zeroblob(100000))").await.map_err(from_db)?;
-            transaction.commit().await
+            transaction.commit().await.map_err(from_db)
         };
         assert_eq!(fill().await.expect_err("full").code, ErrorCode::Unavailable);
         db.writer().execute_unprepared("PRAGMA max_page_count = 1000").await.expect("room");
@@ -285,10 +311,24 @@ mod tests {
         assert!(!next.is_in_transaction(), "the next transaction begins as one");
     }
 
+    /// A transaction that its caller has left is rolled back before the next write begins.
+    #[tokio::test]
+    async fn a_write_waits_for_a_transaction_that_is_dropped() {
+        let (db, _folder) = fresh().await;
+        db.writer().execute_unprepared("CREATE TABLE t (a INTEGER)").await.expect("created");
+        for round in 0..20 {
+            let transaction = db.begin().await.expect("begun");
+            transaction.execute_unprepared("INSERT INTO t VALUES (1)").await.expect("inserted");
+            drop(transaction);
+            let written =
+                db.writer().execute_unprepared("DELETE FROM t").await.map_err(|error| Error::from(crate::error::Failure::from(error)));
+            assert_eq!(written.expect("written").rows_affected(), 0, "round {round}");
+        }
+    }
+
     #[tokio::test]
     async fn the_readers_cannot_write_and_the_pragmas_hold() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let db = Database::open(&folder.path().join("x.db").display().to_string(), Synchronous::Normal).await.expect("opened");
+        let (db, _folder) = fresh().await;
         assert!(db.reader().execute_unprepared("CREATE TABLE t (a INTEGER)").await.is_err());
         let pool = db.writer().get_sqlite_connection_pool();
         let mode: String = sea_orm::sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await.expect("a mode");

@@ -4,8 +4,9 @@ use super::account::{insert, key_of};
 use super::connection::Database;
 use super::entity::account::{Column, Entity, Model};
 use super::entity::token_family;
+use super::retry::retrying;
 use super::token_family::revoke_all;
-use crate::error::from_db;
+use crate::error::{Failure, from_db};
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{Account, CredentialRepository, Credentials, PasswordChange, PasswordHash, TokenFamily};
 use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
@@ -27,8 +28,21 @@ impl AccountCredentials {
     }
 
     async fn one(&self, query: Select<Entity>) -> Result<Option<Credentials>> {
-        let mut found = self.db.look_up(query).await?;
-        found.pop().map(credentials).transpose().map(Option::flatten)
+        let found = query.one(self.db.reader()).await.map_err(from_db)?;
+        found.map(credentials).transpose().map(Option::flatten)
+    }
+
+    /// The account first: its row is locked for whoever opens a family under the old password.
+    async fn try_change(&self, change: &PasswordChange) -> Result<Option<Vec<FamilyId>>, Failure> {
+        let transaction = self.db.begin().await?;
+        let replaced = replace(change.account, &change.old, &change.new).exec(&transaction).await?;
+        if replaced.rows_affected == 0 {
+            transaction.rollback().await?;
+            return Ok(None);
+        }
+        let revoked = revoke_all(&transaction, change.account, Some(change.keep), change.at).await?;
+        transaction.commit().await?;
+        Ok(Some(revoked))
     }
 }
 
@@ -46,7 +60,8 @@ impl CredentialRepository for AccountCredentials {
         self.one(Entity::find_by_id(id.get().cast_signed())).await
     }
 
-    /// One statement, which inserts a row for each account with this id and hash: one, or none.
+    /// One statement, which inserts a row for each account with this id and hash: one, or none. It locks the account's row, so that a change
+    /// of the password or a deletion at the same time either comes before, and nothing is inserted, or after, and revokes the family.
     async fn open_family(&self, family: &TokenFamily, password: &PasswordHash) -> Result<bool> {
         use token_family::Column as Family;
         let columns: [(Family, SimpleExpr); 7] = [
@@ -64,6 +79,7 @@ impl CredentialRepository for AccountCredentials {
             .from(Entity)
             .and_where(Column::Id.eq(family.account.get().cast_signed()))
             .and_where(Column::PasswordHash.eq(password.as_str()))
+            .lock_exclusive()
             .to_owned();
         let mut insert = Query::insert();
         insert.into_table(token_family::Entity).columns(columns).select_from(rows).map_err(Error::internal)?;
@@ -75,15 +91,7 @@ impl CredentialRepository for AccountCredentials {
     }
 
     async fn change(&self, change: &PasswordChange) -> Result<Option<Vec<FamilyId>>> {
-        let transaction = self.db.begin().await?;
-        let replaced = replace(change.account, &change.old, &change.new).exec(&*transaction).await.map_err(from_db)?;
-        if replaced.rows_affected == 0 {
-            transaction.rollback().await?;
-            return Ok(None);
-        }
-        let revoked = revoke_all(&transaction, change.account, Some(change.keep), change.at).await?;
-        transaction.commit().await?;
-        Ok(Some(revoked))
+        retrying(|| self.try_change(change)).await
     }
 }
 

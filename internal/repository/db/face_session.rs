@@ -1,15 +1,17 @@
 //! The directory of sessions.
 
 use super::connection::Database;
+use super::entity::account;
 use super::entity::face_session::{ActiveModel, Column, Entity, Model};
 use super::entity::session_host;
-use crate::error::{from_db, from_insert, unreadable};
+use super::retry::retrying;
+use crate::error::{Failure, from_db, or_taken, unreadable};
 use async_trait::async_trait;
 use faceshare_biz::domain::facesession::{Admission, EndReason, Ended, FaceSession, FaceSessionRepository, HostLeft};
 use faceshare_biz::domain::{MemberId, Page, PageRequest, SessionId, Timestamp, Title};
 use faceshare_biz::{Error, ErrorCode, Result};
 use sea_orm::sea_query::{OnConflict, Query};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set};
 
 /// Keeps the directory of sessions in the main database.
 #[derive(Debug, Clone)]
@@ -23,59 +25,70 @@ impl FaceSessions {
     pub const fn new(db: Database) -> Self {
         Self { db }
     }
+
+    /// The host's account is locked, so that of several sessions of one host at once each is counted.
+    async fn try_insert(&self, session: &FaceSession, limit: u32) -> Result<(), Failure> {
+        let host = session.host.get().cast_signed();
+        let transaction = self.db.begin().await?;
+        account::Entity::find_by_id(host)
+            .select_only()
+            .column(account::Column::Id)
+            .lock_exclusive()
+            .into_tuple::<i64>()
+            .one(&transaction)
+            .await?;
+        let live = Entity::find().filter(Column::HostId.eq(host)).filter(Column::EndedAt.is_null()).count(&transaction).await?;
+        if live >= u64::from(limit) {
+            transaction.rollback().await?;
+            return Err(Error::new(ErrorCode::LimitExceeded, format!("{limit} sessions of this host go on already")).into());
+        }
+        let inserted = Entity::insert(row(session, 0)).exec_without_returning(&transaction).await;
+        inserted.map_err(|error| or_taken(error, "there is such a session already"))?;
+        note_host(session, &transaction).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// A row that was written after a later entry stays as it is.
+    async fn try_save(&self, session: &FaceSession, log_index: u64) -> Result<(), Failure> {
+        let log_index = i64::try_from(log_index).map_err(Error::internal)?;
+        let transaction = self.db.begin().await?;
+        let mut newer = row(session, log_index);
+        let id = std::mem::take(&mut newer.id);
+        let update =
+            Entity::update_many().set(newer).filter(Column::Id.eq(session.id.get().cast_signed())).filter(Column::LogIndex.lte(log_index));
+        if update.exec(&transaction).await?.rows_affected == 0 {
+            let insert = Entity::insert(ActiveModel { id, ..row(session, log_index) });
+            let insert = insert.on_conflict(OnConflict::column(Column::Id).do_nothing().to_owned());
+            transaction.execute(&insert.into_query()).await?;
+        }
+        note_host(session, &transaction).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn try_remove(&self, id: SessionId) -> Result<(), Failure> {
+        let id = id.get().cast_signed();
+        let transaction = self.db.begin().await?;
+        Entity::delete_by_id(id).exec(&transaction).await?;
+        session_host::Entity::delete_many().filter(session_host::Column::SessionId.eq(id)).exec(&transaction).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
 }
 
 #[async_trait]
 impl FaceSessionRepository for FaceSessions {
     async fn insert(&self, session: &FaceSession, limit: u32) -> Result<()> {
-        let transaction = self.db.begin().await?;
-        let live = Entity::find()
-            .filter(Column::HostId.eq(session.host.get().cast_signed()))
-            .filter(Column::EndedAt.is_null())
-            .count(&*transaction)
-            .await
-            .map_err(from_db)?;
-        if live >= u64::from(limit) {
-            transaction.rollback().await?;
-            return Err(Error::new(ErrorCode::LimitExceeded, format!("{limit} sessions of this host go on already")));
-        }
-        let inserted = Entity::insert(row(session)).exec_without_returning(&*transaction).await;
-        inserted.map_err(|error| from_insert(error, "there is such a session already"))?;
-        note_host(session, &*transaction).await.map_err(from_db)?;
-        transaction.commit().await
+        retrying(|| self.try_insert(session, limit)).await
     }
 
-    async fn save(&self, session: &FaceSession) -> Result<()> {
-        let all_but_id = [
-            Column::Title,
-            Column::HostId,
-            Column::Admission,
-            Column::AdmissionForced,
-            Column::Locked,
-            Column::HostLeft,
-            Column::MaxMembers,
-            Column::MemberCount,
-            Column::CreatedAt,
-            Column::EndedAt,
-            Column::EndReason,
-        ];
-        let transaction = self.db.begin().await?;
-        Entity::insert(row(session))
-            .on_conflict(OnConflict::column(Column::Id).update_columns(all_but_id).to_owned())
-            .exec_without_returning(&*transaction)
-            .await
-            .map_err(from_db)?;
-        note_host(session, &*transaction).await.map_err(from_db)?;
-        transaction.commit().await
+    async fn save(&self, session: &FaceSession, log_index: u64) -> Result<()> {
+        retrying(|| self.try_save(session, log_index)).await
     }
 
     async fn remove(&self, id: SessionId) -> Result<()> {
-        let id = id.get().cast_signed();
-        let transaction = self.db.begin().await?;
-        Entity::delete_by_id(id).exec(&*transaction).await.map_err(from_db)?;
-        let hosts = session_host::Entity::delete_many().filter(session_host::Column::SessionId.eq(id));
-        hosts.exec(&*transaction).await.map_err(from_db)?;
-        transaction.commit().await
+        retrying(|| self.try_remove(id)).await
     }
 
     async fn list_by_host(&self, host: MemberId, page: PageRequest<SessionId>) -> Result<Page<FaceSession, SessionId>> {
@@ -141,7 +154,7 @@ async fn note_host(session: &FaceSession, connection: &impl ConnectionTrait) -> 
         .map(drop)
 }
 
-fn row(session: &FaceSession) -> ActiveModel {
+fn row(session: &FaceSession, log_index: i64) -> ActiveModel {
     ActiveModel {
         id: Set(session.id.get().cast_signed()),
         title: Set(session.title.to_string()),
@@ -155,6 +168,7 @@ fn row(session: &FaceSession) -> ActiveModel {
         created_at: Set(session.created_at.as_millis()),
         ended_at: Set(session.ended.map(|ended| ended.at.as_millis())),
         end_reason: Set(session.ended.map(|ended| end_reason_name(ended.reason).to_owned())),
+        log_index: Set(log_index),
     }
 }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use faceshare_biz::domain::facesession::{Invite, InviteRepository, InviteUse};
 use faceshare_biz::domain::{SessionId, Timestamp};
 use faceshare_biz::{Error, Result};
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryTrait, Set};
 
 /// Keeps invites in the main database.
@@ -37,10 +37,9 @@ impl InviteRepository for Invites {
             uses: Set(i64::from(invite.uses)),
             approval: Set(invite.approval),
         };
-        let transaction = self.db.begin().await?;
-        Entity::delete_by_id(session).exec(&*transaction).await.map_err(from_db)?;
-        Entity::insert(row).exec_without_returning(&*transaction).await.map_err(from_db)?;
-        transaction.commit().await
+        let all_but_session = [Column::Fingerprint, Column::Sealed, Column::ExpiresAt, Column::MaxUses, Column::Uses, Column::Approval];
+        let instead = OnConflict::column(Column::SessionId).update_columns(all_but_session).to_owned();
+        self.db.write(&Entity::insert(row).on_conflict(instead).into_query()).await.map(drop)
     }
 
     async fn find(&self, fingerprints: &[[u8; 32]]) -> Result<Option<Invite>> {

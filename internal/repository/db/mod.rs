@@ -1,10 +1,23 @@
 //! The main database: what must be found without reading a session's log.
 //!
-//! One adapter for each port. Times are milliseconds since 1970 and ids signed 64-bit numbers, so that every database keeps them alike:
-//! SQLite, which this version opens, and PostgreSQL and MySQL, which the tests hold the same entities to.
-//! Whatever reads before it writes does so in a transaction that takes the writer's place at its start.
+//! One adapter for each port, over SQLite, PostgreSQL, MySQL and MariaDB alike. Times are milliseconds since 1970 and ids signed 64-bit
+//! numbers, so that every database keeps them alike.
+//!
+//! # Several openers of one schema
+//! No repository relies on being the only one that writes. Transactions see what others have committed before each statement (READ
+//! COMMITTED; on SQLite a transaction has the write lock from its beginning), so a rule that reads before it writes does one of these:
+//! - it is one statement whose condition says what must still be so, and the count of changed rows says whether it was;
+//! - it inserts, lets a unique key decide, and looks again if the row was there (`ON CONFLICT DO NOTHING`);
+//! - it locks the one row that all who follow the rule lock (`FOR UPDATE`), and then looks.
+//!
+//! What loses against another transaction is repeated as a whole by [`retry::retrying`].
+//!
+//! # Adding an adapter
+//! An entity, a migration (the last in `migration/mod.rs`), a file here with the port's `impl`, and one line in `contract/mod.rs`, which runs
+//! the port's suite on every kind of database.
 
 mod account;
+mod address;
 mod answer;
 mod avatar;
 mod connection;
@@ -12,16 +25,20 @@ mod credential;
 mod entity;
 mod face_session;
 mod invite;
-mod lookup;
 mod migration;
 mod number_code;
-mod single;
+mod retry;
 mod token_family;
+
+#[cfg(test)]
+pub(crate) use migration::STEPS;
+#[cfg(test)]
+pub(crate) use number_code::write_code_of_0007;
 
 pub use account::Accounts;
 pub use answer::Answers;
 pub use avatar::Avatars;
-pub use connection::Database;
+pub use connection::{Database, DatabaseSettings, MAX_CONNECTIONS};
 pub use credential::AccountCredentials;
 pub use face_session::FaceSessions;
 pub use invite::Invites;

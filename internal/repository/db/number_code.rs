@@ -1,17 +1,19 @@
 //! Number codes.
 //!
 //! A row is one code. Live: not retired and not expired. In quarantine: retired until a time to come, or expired for less than a quarantine.
-//! A session has at most one row that is not retired.
+//! A session has at most one row that is not retired: in it alone `live_session` is the session, and that is unique.
 
 use super::connection::Database;
+use super::entity::face_session;
 use super::entity::number_code::{ActiveModel, Column, Entity, Model};
-use crate::error::{from_db, from_insert, unreadable};
+use super::retry::retrying;
+use crate::error::{Failure, from_db, unreadable, violates_unique};
 use async_trait::async_trait;
 use faceshare_biz::domain::facesession::{CodeRecord, NumberCodeRepository};
 use faceshare_biz::domain::{SessionId, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set, UpdateMany};
+use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set, UpdateMany};
 
 /// What the caller hears when a code cannot be given: it draws another.
 const TAKEN: &str = "the number code is taken";
@@ -28,36 +30,62 @@ impl NumberCodes {
     pub const fn new(db: Database) -> Self {
         Self { db }
     }
+
+    /// The session's row is locked for another code of it at the same time. Where there is none, the unique `live_session` decides, and what
+    /// loses is repeated.
+    async fn try_assign(&self, code: &CodeRecord, now: Timestamp, quarantine_until: Timestamp) -> Result<(), Failure> {
+        let session = code.session.get().cast_signed();
+        let transaction = self.db.begin().await?;
+        face_session::Entity::find_by_id(session)
+            .select_only()
+            .column(face_session::Column::Id)
+            .lock_exclusive()
+            .into_tuple::<i64>()
+            .one(&transaction)
+            .await?;
+        let held = Entity::find_by_id(code.fingerprint.to_vec()).lock_exclusive().one(&transaction).await?;
+        if let Some(row) = held {
+            if is_taken(&row, now, quarantine_until) {
+                transaction.rollback().await?;
+                return Err(Error::new(ErrorCode::AlreadyExists, TAKEN).into());
+            }
+            Entity::delete_by_id(row.fingerprint).exec(&transaction).await?;
+        }
+        retire_all_of(code.session, quarantine_until).exec(&transaction).await?;
+        let row = ActiveModel {
+            fingerprint: Set(code.fingerprint.to_vec()),
+            sealed: Set(code.sealed.clone()),
+            session_id: Set(session),
+            created_at: Set(code.created_at.as_millis()),
+            expires_at: Set(code.expires_at.as_millis()),
+            retired_until: Set(None),
+            live_session: Set(Some(session)),
+        };
+        Entity::insert(row).exec_without_returning(&transaction).await.map_err(not_assigned)?;
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+/// Another code of the same session was assigned at the same time, or the same code to another session.
+fn not_assigned(error: DbErr) -> Failure {
+    match violates_unique(&error) {
+        Some(message) if message.contains("live_session") => Failure::Conflict(Error::unavailable(error)),
+        Some(_) => Failure::Refused(Error::new(ErrorCode::AlreadyExists, TAKEN)),
+        None => Failure::Driver(error),
+    }
 }
 
 #[async_trait]
 impl NumberCodeRepository for NumberCodes {
     async fn assign(&self, code: &CodeRecord, now: Timestamp, quarantine_until: Timestamp) -> Result<()> {
-        let transaction = self.db.begin().await?;
-        let held = Entity::find_by_id(code.fingerprint.to_vec()).one(&*transaction).await.map_err(from_db)?;
-        if let Some(row) = held {
-            if is_taken(&row, now, quarantine_until) {
-                transaction.rollback().await?;
-                return Err(Error::new(ErrorCode::AlreadyExists, TAKEN));
-            }
-            Entity::delete_by_id(row.fingerprint).exec(&*transaction).await.map_err(from_db)?;
-        }
-        retire_all_of(code.session, quarantine_until).exec(&*transaction).await.map_err(from_db)?;
-        let row = ActiveModel {
-            fingerprint: Set(code.fingerprint.to_vec()),
-            sealed: Set(code.sealed.clone()),
-            session_id: Set(code.session.get().cast_signed()),
-            created_at: Set(code.created_at.as_millis()),
-            expires_at: Set(code.expires_at.as_millis()),
-            retired_until: Set(None),
-        };
-        Entity::insert(row).exec_without_returning(&*transaction).await.map_err(|error| from_insert(error, TAKEN))?;
-        transaction.commit().await
+        retrying(|| self.try_assign(code, now, quarantine_until)).await
     }
 
     async fn find(&self, fingerprints: &[[u8; 32]], now: Timestamp) -> Result<Option<CodeRecord>> {
         let wanted = fingerprints.iter().map(|f| f.to_vec());
-        let rows = self.db.look_up(Entity::find().filter(Column::Fingerprint.is_in(wanted)).filter(is_live(now))).await?;
+        let live = Entity::find().filter(Column::Fingerprint.is_in(wanted)).filter(is_live(now));
+        let rows = live.all(self.db.reader()).await.map_err(from_db)?;
         // Of several, the one under the key that is named first.
         let best = rows.into_iter().min_by_key(|row| fingerprints.iter().position(|f| f.as_slice() == row.fingerprint));
         best.map(CodeRecord::try_from).transpose()
@@ -68,8 +96,8 @@ impl NumberCodeRepository for NumberCodes {
             .filter(Column::SessionId.eq(session.get().cast_signed()))
             .filter(is_live(now))
             .order_by_desc(Column::CreatedAt)
-            .limit(1);
-        self.db.look_up(newest).await?.pop().map(CodeRecord::try_from).transpose()
+            .one(self.db.reader());
+        newest.await.map_err(from_db)?.map(CodeRecord::try_from).transpose()
     }
 
     async fn extend(&self, fingerprint: [u8; 32], now: Timestamp, expires_at: Timestamp) -> Result<bool> {
@@ -110,6 +138,7 @@ fn is_live(now: Timestamp) -> Condition {
 fn retire_all_of(session: SessionId, until: Timestamp) -> UpdateMany<Entity> {
     Entity::update_many()
         .col_expr(Column::RetiredUntil, Expr::value(until.as_millis()))
+        .col_expr(Column::LiveSession, Expr::value(None::<i64>))
         .filter(Column::SessionId.eq(session.get().cast_signed()))
         .filter(Column::RetiredUntil.is_null())
 }
@@ -126,4 +155,20 @@ impl TryFrom<Model> for CodeRecord {
             expires_at: Timestamp::from_millis(row.expires_at),
         })
     }
+}
+
+/// Keeps a code in the schema as it was before `live_session`.
+#[cfg(test)]
+pub(crate) async fn write_code_of_0007(db: &Database, code: &CodeRecord) {
+    let values = [
+        (Column::Fingerprint, Expr::value(code.fingerprint.to_vec())),
+        (Column::Sealed, Expr::value(code.sealed.clone())),
+        (Column::SessionId, Expr::value(code.session.get().cast_signed())),
+        (Column::CreatedAt, Expr::value(code.created_at.as_millis())),
+        (Column::ExpiresAt, Expr::value(code.expires_at.as_millis())),
+    ];
+    let (columns, values): (Vec<_>, Vec<_>) = values.into_iter().unzip();
+    let mut insert = sea_orm::sea_query::Query::insert();
+    insert.into_table(Entity).columns(columns).values_panic(values);
+    db.write(&insert).await.expect("inserted");
 }

@@ -2,7 +2,7 @@
 
 use super::connection::Database;
 use super::entity::token_family::{ActiveModel, Column, Entity, Model};
-use crate::error::{from_db, unreadable};
+use crate::error::{Failure, from_db, unreadable};
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{Rotation, TokenFamily, TokenFamilyRepository};
 use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
@@ -41,8 +41,8 @@ impl TokenFamilyRepository for TokenFamilies {
     }
 
     async fn find(&self, id: FamilyId) -> Result<Option<TokenFamily>> {
-        let mut found = self.db.look_up(Entity::find_by_id(id.get().cast_signed())).await?;
-        found.pop().map(TokenFamily::try_from).transpose()
+        let found = Entity::find_by_id(id.get().cast_signed()).one(self.db.reader()).await.map_err(from_db)?;
+        found.map(TokenFamily::try_from).transpose()
     }
 
     /// One statement that finds the row only in the state that it leaves: of two at once, one finds nothing.
@@ -90,19 +90,19 @@ pub(super) async fn revoke_all(
     account: AccountId,
     keep: Option<FamilyId>,
     at: Timestamp,
-) -> Result<Vec<FamilyId>> {
+) -> Result<Vec<FamilyId>, Failure> {
     let mut theirs = Condition::all().add(Column::AccountId.eq(account.get().cast_signed())).add(Column::RevokedAt.is_null());
     if let Some(keep) = keep {
         theirs = theirs.add(Column::Id.ne(keep.get().cast_signed()));
     }
     let ids = Entity::find().select_only().column(Column::Id).filter(theirs.clone());
-    let ids: Vec<i64> = ids.into_tuple().all(transaction).await.map_err(from_db)?;
+    let ids: Vec<i64> = ids.into_tuple().all(transaction).await?;
     let revoked = Entity::update_many()
         .col_expr(Column::RevokedAt, Expr::value(at.as_millis()))
         .col_expr(Column::SealedPair, Expr::value(None::<String>))
         .filter(theirs);
-    revoked.exec(transaction).await.map_err(from_db)?;
-    ids.into_iter().map(family_id).collect()
+    revoked.exec(transaction).await?;
+    Ok(ids.into_iter().map(family_id).collect::<Result<_>>()?)
 }
 
 fn family_id(id: i64) -> Result<FamilyId> {

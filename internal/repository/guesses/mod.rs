@@ -151,9 +151,9 @@ impl GuessBudgets for EmbeddedGuessBudgets {
 #[cfg(test)]
 mod tests {
     use super::EmbeddedGuessBudgets;
-    use crate::contract::guess_budgets::guess_budgets_contract;
     use faceshare_biz::domain::facesession::{ExpectedHits, Found, GuessBudgets as _, GuessLimits, Guesser};
     use faceshare_biz::domain::{Site, Timestamp};
+    use faceshare_contract::guess_budgets_contract;
     use std::net::{IpAddr, Ipv4Addr};
 
     async fn fresh() -> (EmbeddedGuessBudgets, ()) {

@@ -97,9 +97,9 @@ impl PasswordBudgets for EmbeddedPasswordBudgets {
 #[cfg(test)]
 mod tests {
     use super::EmbeddedPasswordBudgets;
-    use crate::contract::password_budgets::password_budgets_contract;
     use faceshare_biz::domain::account::{PasswordBudgets as _, PasswordGuess, PasswordGuessLimits};
     use faceshare_biz::domain::{Site, Timestamp};
+    use faceshare_contract::password_budgets_contract;
     use std::net::{IpAddr, Ipv4Addr};
 
     async fn fresh() -> (EmbeddedPasswordBudgets, ()) {

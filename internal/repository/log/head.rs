@@ -148,10 +148,10 @@ impl Heads {
 #[cfg(test)]
 mod tests {
     use super::{Head, Heads, Verdict};
-    use crate::contract::session_log::{append, session};
     use crate::log::store::Boot;
     use crate::sqlite::Synchronous::{Full, Normal};
     use faceshare_biz::domain::instruction::{Append, Epoch, SnapshotRecord};
+    use faceshare_contract::session_log::{append, session};
     use std::sync::Arc;
 
     fn heads(boot: i64, of: Option<Head>) -> Heads {

@@ -124,7 +124,7 @@ fn take<'a>(from: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use super::{Group, read};
-    use crate::contract::session_log::{append, session};
+    use faceshare_contract::session_log::{append, session};
     use std::collections::BTreeMap;
 
     #[test]

@@ -154,8 +154,8 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::{BESIDE, BYTES, Fresh, OWN, Part, Pending};
-    use crate::contract::session_log::{append, session};
     use bytes::Bytes;
+    use faceshare_contract::session_log::{append, session};
     use std::collections::BTreeSet;
 
     /// One entry of this log, so large.

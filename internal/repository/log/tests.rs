@@ -1,10 +1,11 @@
 //! The contract suite over the embedded log, and what only this adapter promises.
 
 use super::{EmbeddedLog, store};
-use crate::contract::session_log::{LogBed, append, entry, epoch, session, session_log_contract};
 use crate::sqlite::Synchronous;
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::{Append, AppendError, LogRecord, Seq, SessionLog, SnapshotRecord};
+use faceshare_contract::session_log::{LogBed, append, entry, epoch, session};
+use faceshare_contract::session_log_contract;
 use rusqlite::Connection;
 use std::collections::HashMap;
 use std::path::Path;

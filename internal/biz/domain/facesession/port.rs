@@ -12,8 +12,9 @@ use async_trait::async_trait;
 pub trait FaceSessionRepository: Send + Sync + 'static {
     /// Lists a new session, unless its host has `limit` live ones already: then `LIMIT_EXCEEDED` and nothing is kept. Atomic.
     async fn insert(&self, session: &FaceSession, limit: u32) -> Result<()>;
-    /// Writes down how a session is now. One that is not listed is listed: the log leads.
-    async fn save(&self, session: &FaceSession) -> Result<()>;
+    /// Writes down how a session is after the entry `log_index` of its log. One that is not listed is listed: the log leads. What was written
+    /// down after a later entry stays.
+    async fn save(&self, session: &FaceSession, log_index: u64) -> Result<()>;
     /// Takes a session off the list: it never came to be, or has been kept for long enough.
     async fn remove(&self, id: SessionId) -> Result<()>;
     /// The sessions that this person hosts or hosted, newest first, paged by id.

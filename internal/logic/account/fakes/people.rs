@@ -17,7 +17,7 @@ type Kept = HashMap<AccountId, (Account, Option<PasswordHash>)>;
 pub(crate) struct People {
     kept: Mutex<Kept>,
     families: Arc<Families>,
-    pictures: Mutex<HashMap<String, Picture>>,
+    pictures: Mutex<HashMap<String, (AccountId, Picture)>>,
     vanishing: Mutex<Option<AccountId>>,
 }
 
@@ -84,7 +84,8 @@ impl AccountRepository for People {
 
     async fn promote(&self, guest: AccountId, username: &str, nickname: &Nickname, password: &PasswordHash, at: Timestamp) -> Result<bool> {
         let mut kept = self.kept();
-        if is_taken(&kept, username) {
+        let is_guest = kept.get(&guest).is_some_and(|(account, _)| account.is_guest());
+        if is_guest && is_taken(&kept, username) {
             return Err(taken());
         }
         let Some((account, hash)) = kept.get_mut(&guest).filter(|(account, _)| account.is_guest()) else { return Ok(false) };
@@ -103,11 +104,14 @@ impl AccountRepository for People {
         let mut kept = self.kept();
         let Some((account, _)) = kept.get_mut(&id) else { return Ok(false) };
         account.avatar_url = url.to_owned();
-        *self.pictures.lock().expect("not poisoned") = HashMap::from([(key.to_owned(), picture.clone())]);
+        let mut pictures = self.pictures.lock().expect("not poisoned");
+        pictures.retain(|_, (owner, _)| *owner != id);
+        pictures.insert(key.to_owned(), (id, picture.clone()));
         Ok(true)
     }
 
     async fn delete(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<FamilyId>>> {
+        self.pictures.lock().expect("not poisoned").retain(|_, (owner, _)| *owner != id);
         Ok(self.kept().remove(&id).map(|_| self.families.revoke_all(id, None, at)))
     }
 
@@ -132,7 +136,7 @@ impl AccountRepository for People {
 #[async_trait]
 impl PictureRepository for People {
     async fn find(&self, key: &str) -> Result<Option<Picture>> {
-        Ok(self.pictures.lock().expect("not poisoned").get(key).cloned())
+        Ok(self.pictures.lock().expect("not poisoned").get(key).map(|(_, picture)| picture.clone()))
     }
 }
 
@@ -153,7 +157,7 @@ impl CredentialRepository for People {
     async fn open_family(&self, family: &TokenFamily, password: &PasswordHash) -> Result<bool> {
         let unchanged = self.kept().get(&family.account).is_some_and(|(_, hash)| hash.as_ref() == Some(password));
         if unchanged {
-            self.families.open(family);
+            self.families.open(family)?;
         }
         Ok(unchanged)
     }

@@ -193,7 +193,7 @@ impl Actor {
     pub(crate) fn carry_out(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Tell { entry, before } => self.tell(&entry, before),
-            Outcome::Observe(session) => self.deps.observer.changed(&session),
+            Outcome::Observe(session, log_index) => self.deps.observer.changed(&session, log_index),
             Outcome::Denied(who) => self.deps.observer.denied(self.state.id(), &who),
             Outcome::Ack { asker, seq } => self.answer(asker, Notice::Ack { id: asker.id, seq }),
             Outcome::Nack { asker, code, detail } => self.refuse(asker, code, detail),

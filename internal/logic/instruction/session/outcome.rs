@@ -24,7 +24,7 @@ pub(crate) enum Outcome {
     /// Tell everybody what an entry says. `before` is the seq before its first frame.
     Tell { entry: Box<Entry>, before: Seq },
     /// Let the directory know how the session is.
-    Observe(Box<FaceSession>),
+    Observe(Box<FaceSession>, u64),
     /// Let the door know whom the host did not let in.
     Denied(Box<Profile>),
     /// "Taken."
@@ -45,7 +45,7 @@ impl Outcome {
     /// What it comes to when the entries before it never got into the log.
     pub(crate) fn fail(self) -> Option<Self> {
         match self {
-            Self::Tell { .. } | Self::Observe(_) | Self::Denied(_) | Self::Close { .. } | Self::CloseAll(_) => None,
+            Self::Tell { .. } | Self::Observe(..) | Self::Denied(_) | Self::Close { .. } | Self::CloseAll(_) => None,
             Self::Ack { asker, .. } | Self::Nack { asker, .. } => {
                 let error = Error::from(Away::LogUnwritten);
                 Some(Self::Nack { asker, code: error.code, detail: error.detail })

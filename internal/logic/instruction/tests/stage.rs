@@ -76,7 +76,7 @@ impl Observer {
 }
 
 impl SessionObserver for Observer {
-    fn changed(&self, _session: &FaceSession) {
+    fn changed(&self, _session: &FaceSession, _log_index: u64) {
         assert!(!self.0.swap(false, Ordering::SeqCst), "told to panic");
     }
 }

@@ -1,11 +1,11 @@
 //! What the cache answers when it was not told of a write, on a clock that the test moves.
 
 use super::{Accounts, FRESH_FOR};
-use crate::contract::account::account;
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{Account, AccountRepository, PasswordHash, Picture};
 use faceshare_biz::domain::{AccountId, FamilyId, Nickname, Timestamp};
 use faceshare_biz::{Error, Result};
+use faceshare_contract::account::account;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -18,6 +18,8 @@ pub struct Model {
     pub created_at: i64,
     pub ended_at: Option<i64>,
     pub end_reason: Option<String>,
+    /// The index of the log entry that the row was last written after; 0 before the log began.
+    pub log_index: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -12,6 +12,8 @@ pub struct Model {
     pub created_at: i64,
     pub expires_at: i64,
     pub retired_until: Option<i64>,
+    /// The session, while the code is not retired. Unique.
+    pub live_session: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -9,13 +9,28 @@ mod m0003_passwords;
 mod m0004_invite_approval;
 mod m0005_avatars;
 mod m0007_answers;
+mod m0008_several_openers;
 
+use crate::error::from_sqlx;
+use faceshare_biz::{Error, Result as DomainResult};
+use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
+use sea_orm::sqlx::{self, ConnectOptions as _};
 use sea_orm_migration::prelude::{ColumnDef, DbErr, IntoIden, SchemaManager, TableCreateStatement};
 use sea_orm_migration::sea_orm::DbBackend;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long a process waits for another one that migrates.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// All steps, in order.
 pub(super) struct Migrator;
+
+/// How many there are.
+#[cfg(test)]
+pub(crate) const STEPS: u32 = 7;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
@@ -26,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_invite_approval::Migration),
             Box::new(m0005_avatars::Migration),
             Box::new(m0007_answers::Migration),
+            Box::new(m0008_several_openers::Migration),
         ]
     }
 }
@@ -63,4 +79,25 @@ fn large_text(manager: &SchemaManager<'_>, name: impl IntoIden) -> ColumnDef {
 
 fn on_mysql(manager: &SchemaManager<'_>) -> bool {
     manager.get_database_backend() == DbBackend::MySql
+}
+
+/// Waits until no other process migrates this schema. The lock is held until the connection is closed.
+pub(super) async fn lock_postgres(options: &PgConnectOptions) -> DomainResult<PgConnection> {
+    let mut connection = options.connect().await.map_err(from_sqlx)?;
+    let locking = sqlx::query("SELECT pg_advisory_lock(hashtextextended('faceshare:' || coalesce(current_schema(), ''), 0))");
+    let locking = locking.execute(&mut connection);
+    timeout(PATIENCE, locking).await.map_err(|_| busy())?.map_err(from_sqlx)?;
+    Ok(connection)
+}
+
+/// The same on MySQL and MariaDB, where names of locks belong to the whole server.
+pub(super) async fn lock_mysql(options: &MySqlConnectOptions) -> DomainResult<MySqlConnection> {
+    let mut connection = options.connect().await.map_err(from_sqlx)?;
+    let locking = sqlx::query_scalar("SELECT GET_LOCK(CONCAT('faceshare:', SHA1(DATABASE())), ?)").bind(PATIENCE.as_secs());
+    let locked: Option<i64> = locking.fetch_one(&mut connection).await.map_err(from_sqlx)?;
+    if locked == Some(1) { Ok(connection) } else { Err(busy()) }
+}
+
+fn busy() -> Error {
+    Error::unavailable(format!("another process has been migrating the database for {PATIENCE:?}"))
 }

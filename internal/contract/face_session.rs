@@ -4,9 +4,11 @@ use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::facesession::{Admission, EndReason, Ended, FaceSession, FaceSessionRepository, HostLeft};
 use faceshare_biz::domain::{MemberId, PageRequest, SessionId, Timestamp, Title};
 
+/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+#[macro_export]
 macro_rules! face_session_contract {
     ($fresh:expr) => {
-        crate::contract::run_contract!(
+        $crate::run_contract!(
             face_session,
             $fresh,
             [
@@ -14,6 +16,7 @@ macro_rules! face_session_contract {
                 a_host_has_no_more_live_sessions_than_the_limit,
                 of_many_at_once_no_more_than_the_limit_are_kept,
                 a_session_that_is_not_listed_is_listed_by_saving,
+                what_was_saved_after_a_later_entry_stays,
                 who_hosted_keeps_the_session_in_the_list,
                 pages_go_from_the_newest_to_the_oldest_without_gap,
                 a_removed_session_is_nowhere,
@@ -22,8 +25,6 @@ macro_rules! face_session_contract {
         );
     };
 }
-pub(crate) use face_session_contract;
-
 fn id(id: u64) -> SessionId {
     SessionId::new(id).expect("an id")
 }
@@ -58,7 +59,7 @@ async fn listed(sessions: &impl FaceSessionRepository, of: u64) -> Vec<FaceSessi
     page.items
 }
 
-pub(crate) async fn a_session_is_listed_as_it_was_saved_last(sessions: &impl FaceSessionRepository) {
+pub async fn a_session_is_listed_as_it_was_saved_last(sessions: &impl FaceSessionRepository) {
     sessions.insert(&face_session(1, 10), 20).await.expect("kept");
     assert_eq!(listed(sessions, 1).await, [face_session(1, 10)]);
     for reason in [EndReason::HostEnded, EndReason::AutoEnd, EndReason::Platform] {
@@ -72,25 +73,25 @@ pub(crate) async fn a_session_is_listed_as_it_was_saved_last(sessions: &impl Fac
             member_count: 3,
             ..ended(face_session(1, 10), reason)
         };
-        sessions.save(&changed).await.expect("saved");
+        sessions.save(&changed, 2).await.expect("saved");
         assert_eq!(listed(sessions, 1).await, [changed]);
     }
     assert!(sessions.live().await.expect("listed").is_empty());
 }
 
-pub(crate) async fn a_host_has_no_more_live_sessions_than_the_limit(sessions: &impl FaceSessionRepository) {
+pub async fn a_host_has_no_more_live_sessions_than_the_limit(sessions: &impl FaceSessionRepository) {
     sessions.insert(&face_session(1, 10), 2).await.expect("kept");
     sessions.insert(&face_session(1, 11), 2).await.expect("kept");
     let refused = sessions.insert(&face_session(1, 12), 2).await.expect_err("too many");
     assert_eq!(refused.code, ErrorCode::LimitExceeded);
     sessions.insert(&face_session(2, 13), 2).await.expect("another host");
-    sessions.save(&ended(face_session(1, 10), EndReason::HostEnded)).await.expect("saved");
+    sessions.save(&ended(face_session(1, 10), EndReason::HostEnded), 2).await.expect("saved");
     sessions.insert(&face_session(1, 14), 2).await.expect("one has ended");
     assert_eq!(sessions.live().await.expect("listed"), [id(11), id(13), id(14)]);
     assert_eq!(sessions.count_live().await.expect("counted"), 3);
 }
 
-pub(crate) async fn of_many_at_once_no_more_than_the_limit_are_kept(sessions: &impl FaceSessionRepository) {
+pub async fn of_many_at_once_no_more_than_the_limit_are_kept(sessions: &impl FaceSessionRepository) {
     for round in 0..5 {
         let all: Vec<_> = (1..=4).map(|n| face_session(round + 1, round * 10 + n)).collect();
         let (a, b, c, d) = tokio::join!(
@@ -105,24 +106,33 @@ pub(crate) async fn of_many_at_once_no_more_than_the_limit_are_kept(sessions: &i
     }
 }
 
-pub(crate) async fn a_session_that_is_not_listed_is_listed_by_saving(sessions: &impl FaceSessionRepository) {
-    sessions.save(&face_session(1, 10)).await.expect("saved");
+pub async fn a_session_that_is_not_listed_is_listed_by_saving(sessions: &impl FaceSessionRepository) {
+    sessions.save(&face_session(1, 10), 1).await.expect("saved");
     assert_eq!(listed(sessions, 1).await, [face_session(1, 10)]);
     assert_eq!(sessions.insert(&face_session(1, 10), 20).await.expect_err("there already").code, ErrorCode::AlreadyExists);
 }
 
-pub(crate) async fn who_hosted_keeps_the_session_in_the_list(sessions: &impl FaceSessionRepository) {
+pub async fn what_was_saved_after_a_later_entry_stays(sessions: &impl FaceSessionRepository) {
+    sessions.insert(&face_session(1, 10), 20).await.expect("kept");
+    let at = |members| FaceSession { member_count: members, ..face_session(1, 10) };
+    for (members, log_index, listed_members) in [(4, 4, 4), (3, 3, 4), (5, 5, 5), (4, 4, 5), (5, 5, 5)] {
+        sessions.save(&at(members), log_index).await.expect("saved");
+        assert_eq!(listed(sessions, 1).await, [at(listed_members)], "after entry {log_index}");
+    }
+}
+
+pub async fn who_hosted_keeps_the_session_in_the_list(sessions: &impl FaceSessionRepository) {
     sessions.insert(&face_session(1, 10), 1).await.expect("kept");
     let promoted = FaceSession { host: host(2), ..face_session(1, 10) };
-    sessions.save(&promoted).await.expect("saved");
-    sessions.save(&promoted).await.expect("saved again");
+    sessions.save(&promoted, 2).await.expect("saved");
+    sessions.save(&promoted, 2).await.expect("saved again");
     for of in [1, 2] {
         assert_eq!(listed(sessions, of).await, std::slice::from_ref(&promoted), "{of}");
     }
     sessions.insert(&face_session(1, 11), 1).await.expect("only the present host's sessions count");
 }
 
-pub(crate) async fn pages_go_from_the_newest_to_the_oldest_without_gap(sessions: &impl FaceSessionRepository) {
+pub async fn pages_go_from_the_newest_to_the_oldest_without_gap(sessions: &impl FaceSessionRepository) {
     for n in 1..=7 {
         sessions.insert(&face_session(1 + n % 2, n), 20).await.expect("kept");
     }
@@ -139,7 +149,7 @@ pub(crate) async fn pages_go_from_the_newest_to_the_oldest_without_gap(sessions:
     assert_eq!(pages, [vec![7, 5], vec![3, 1]]);
 }
 
-pub(crate) async fn a_removed_session_is_nowhere(sessions: &impl FaceSessionRepository) {
+pub async fn a_removed_session_is_nowhere(sessions: &impl FaceSessionRepository) {
     sessions.insert(&face_session(1, 10), 1).await.expect("kept");
     sessions.remove(id(10)).await.expect("removed");
     sessions.remove(id(10)).await.expect("again");
@@ -149,10 +159,10 @@ pub(crate) async fn a_removed_session_is_nowhere(sessions: &impl FaceSessionRepo
     assert!(listed(sessions, 1).await.is_empty());
 }
 
-pub(crate) async fn those_that_ended_long_ago_are_found(sessions: &impl FaceSessionRepository) {
+pub async fn those_that_ended_long_ago_are_found(sessions: &impl FaceSessionRepository) {
     for (number, at) in [(1, Some(30)), (2, None), (3, Some(10)), (4, Some(20)), (5, Some(10))] {
         let ended = at.map(|at| Ended { at: Timestamp::from_millis(at), reason: EndReason::AutoEnd });
-        sessions.save(&FaceSession { ended, ..face_session(1, number) }).await.expect("saved");
+        sessions.save(&FaceSession { ended, ..face_session(1, number) }, 1).await.expect("saved");
     }
     let found = async |before, limit| sessions.ended_before(Timestamp::from_millis(before), limit).await.expect("looked up");
     assert_eq!(found(20, 10).await, [id(3), id(5)]);

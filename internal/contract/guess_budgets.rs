@@ -5,9 +5,11 @@ use faceshare_biz::domain::{AccountId, SessionId, Site, Timestamp};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+#[macro_export]
 macro_rules! guess_budgets_contract {
     ($fresh:expr) => {
-        crate::contract::run_contract!(
+        $crate::run_contract!(
             guess_budgets,
             $fresh,
             [
@@ -28,8 +30,6 @@ macro_rules! guess_budgets_contract {
         );
     };
 }
-pub(crate) use guess_budgets_contract;
-
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const MINUTE: Duration = Duration::from_secs(60);
 const FAR: Found = Found::Session { near: false };
@@ -62,7 +62,7 @@ async fn wait(budgets: &impl GuessBudgets, who: Guesser, now: Timestamp) -> Opti
     budgets.wait(&who, now).await.expect("looked up")
 }
 
-pub(crate) async fn an_account_guesses_wrong_five_times_and_then_waits(budgets: &impl GuessBudgets) {
+pub async fn an_account_guesses_wrong_five_times_and_then_waits(budgets: &impl GuessBudgets) {
     let mut now = NOW;
     miss(budgets, account(1, 1, 1), 4, now).await;
     for minutes in [1, 2, 4] {
@@ -79,7 +79,7 @@ pub(crate) async fn an_account_guesses_wrong_five_times_and_then_waits(budgets: 
     assert_eq!(wait(budgets, account(2, 1, 1), now).await, None);
 }
 
-pub(crate) async fn guests_share_the_budget_of_their_address(budgets: &impl GuessBudgets) {
+pub async fn guests_share_the_budget_of_their_address(budgets: &impl GuessBudgets) {
     miss(budgets, account(1, 1, 1), 3, NOW).await;
     miss(budgets, guest(1, 1), 6, NOW).await;
     assert_eq!(judge(budgets, guest(1, 1), FAR, NOW).await, PEACE);
@@ -89,7 +89,7 @@ pub(crate) async fn guests_share_the_budget_of_their_address(budgets: &impl Gues
     assert_eq!(judge(budgets, guest(1, 2), FAR, NOW).await, PEACE);
 }
 
-pub(crate) async fn a_right_guess_takes_nothing_back(budgets: &impl GuessBudgets) {
+pub async fn a_right_guess_takes_nothing_back(budgets: &impl GuessBudgets) {
     for _ in 0..9 {
         assert_eq!(judge(budgets, guest(1, 1), Found::Nothing, NOW).await, PEACE);
         assert_eq!(judge(budgets, guest(1, 1), FAR, NOW).await, PEACE);
@@ -98,7 +98,7 @@ pub(crate) async fn a_right_guess_takes_nothing_back(budgets: &impl GuessBudgets
     assert!(matches!(judge(budgets, guest(1, 1), FAR, NOW).await, Judgement::Wait(_)));
 }
 
-pub(crate) async fn a_spent_address_finds_near_sessions_alone(budgets: &impl GuessBudgets) {
+pub async fn a_spent_address_finds_near_sessions_alone(budgets: &impl GuessBudgets) {
     miss(budgets, guest(1, 1), 10, NOW).await;
     assert_eq!(wait(budgets, guest(1, 1), NOW).await, None, "it may ask");
     let nothing = judge(budgets, guest(1, 1), Found::Nothing, NOW).await;
@@ -107,7 +107,7 @@ pub(crate) async fn a_spent_address_finds_near_sessions_alone(budgets: &impl Gue
     assert_eq!(judge(budgets, guest(1, 1), NEAR, NOW).await, PEACE);
 }
 
-pub(crate) async fn an_address_ends_at_a_hundred_even_for_near_sessions(budgets: &impl GuessBudgets) {
+pub async fn an_address_ends_at_a_hundred_even_for_near_sessions(budgets: &impl GuessBudgets) {
     miss(budgets, guest(1, 1), 50, NOW).await;
     for _ in 0..49 {
         judge(budgets, guest(1, 1), FAR, NOW).await;
@@ -118,7 +118,7 @@ pub(crate) async fn an_address_ends_at_a_hundred_even_for_near_sessions(budgets:
     assert!(wait(budgets, guest(1, 1), NOW).await.is_some());
 }
 
-pub(crate) async fn a_network_ends_at_a_hundred(budgets: &impl GuessBudgets) {
+pub async fn a_network_ends_at_a_hundred(budgets: &impl GuessBudgets) {
     for b in 1..=10 {
         miss(budgets, guest(1, b), 10, NOW).await;
     }
@@ -128,7 +128,7 @@ pub(crate) async fn a_network_ends_at_a_hundred(budgets: &impl GuessBudgets) {
 }
 
 /// Neither the others of its network nor whoever typed a right code there.
-pub(crate) async fn what_a_spent_address_says_costs_nobody_elsewhere(budgets: &impl GuessBudgets) {
+pub async fn what_a_spent_address_says_costs_nobody_elsewhere(budgets: &impl GuessBudgets) {
     miss(budgets, guest(1, 1), 10, NOW).await;
     for found in [Found::Nothing, FAR] {
         for _ in 0..30 {
@@ -141,7 +141,7 @@ pub(crate) async fn what_a_spent_address_says_costs_nobody_elsewhere(budgets: &i
     assert!(wait(budgets, guest(1, 1), NOW).await.is_some(), "its own hundred are spent all the same");
 }
 
-pub(crate) async fn wrong_guesses_are_forgotten_with_time(budgets: &impl GuessBudgets) {
+pub async fn wrong_guesses_are_forgotten_with_time(budgets: &impl GuessBudgets) {
     miss(budgets, guest(1, 1), 10, NOW).await;
     let Judgement::Wait(wait) = judge(budgets, guest(1, 1), FAR, NOW + 9 * MINUTE).await else { panic!("forgotten within the window") };
     assert_eq!(judge(budgets, guest(1, 1), FAR, NOW + 11 * MINUTE + wait).await, PEACE);
@@ -161,7 +161,7 @@ async fn spend(budgets: &impl GuessBudgets, thousandths: u8, from: u8, now: Time
     }
 }
 
-pub(crate) async fn expected_hits_are_counted_for_ten_minutes(budgets: &impl GuessBudgets) {
+pub async fn expected_hits_are_counted_for_ten_minutes(budgets: &impl GuessBudgets) {
     spend(budgets, 49, 1, NOW).await;
     assert_eq!(judge(budgets, guest(2, 1), FAR, NOW).await, PEACE);
     assert_eq!(budgets.pressure(NOW).await.expect("known").spent, None);
@@ -174,7 +174,7 @@ pub(crate) async fn expected_hits_are_counted_for_ten_minutes(budgets: &impl Gue
     assert_eq!(judge(budgets, guest(2, 1), FAR, NOW + spent).await, PEACE);
 }
 
-pub(crate) async fn expected_hits_are_counted_for_a_day(budgets: &impl GuessBudgets) {
+pub async fn expected_hits_are_counted_for_a_day(budgets: &impl GuessBudgets) {
     let mut now = NOW;
     for round in 0..5 {
         assert_eq!(judge(budgets, guest(200, 1), FAR, now).await, PEACE, "{round}");
@@ -187,7 +187,7 @@ pub(crate) async fn expected_hits_are_counted_for_a_day(budgets: &impl GuessBudg
     assert_eq!(judge(budgets, guest(200, 1), FAR, late + 16 * MINUTE).await, PEACE);
 }
 
-pub(crate) async fn what_a_spent_address_guesses_is_worth_nothing(budgets: &impl GuessBudgets) {
+pub async fn what_a_spent_address_guesses_is_worth_nothing(budgets: &impl GuessBudgets) {
     let worth = ExpectedHits::from_thousandths(1);
     for found in [Found::Nothing, FAR] {
         for _ in 0..30 {
@@ -197,13 +197,13 @@ pub(crate) async fn what_a_spent_address_guesses_is_worth_nothing(budgets: &impl
     assert_eq!(budgets.pressure(NOW).await.expect("known").short, ExpectedHits::from_thousandths(10));
 }
 
-pub(crate) async fn guesses_at_once_are_answered_no_more_often(budgets: &impl GuessBudgets) {
+pub async fn guesses_at_once_are_answered_no_more_often(budgets: &impl GuessBudgets) {
     let all = (0..80).map(|_| judge(budgets, guest(1, 1), Found::Nothing, NOW));
     let judgements = futures_util::future::join_all(all).await;
     assert_eq!(judgements.iter().filter(|j| **j == PEACE).count(), 10);
 }
 
-pub(crate) async fn a_bar_holds_until_its_end_for_its_session_and_address(budgets: &impl GuessBudgets) {
+pub async fn a_bar_holds_until_its_end_for_its_session_and_address(budgets: &impl GuessBudgets) {
     let session = |number| SessionId::new(number).expect("an id");
     let (here, there) = (site(1, 1).address, site(1, 2).address);
     budgets.bar(session(1), here, NOW + MINUTE).await.expect("barred");

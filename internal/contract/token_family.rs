@@ -3,9 +3,11 @@
 use faceshare_biz::domain::account::{Rotation, TokenFamily, TokenFamilyRepository};
 use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
 
+/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+#[macro_export]
 macro_rules! token_family_contract {
     ($fresh:expr) => {
-        crate::contract::run_contract!(
+        $crate::run_contract!(
             token_family,
             $fresh,
             [
@@ -17,9 +19,7 @@ macro_rules! token_family_contract {
         );
     };
 }
-pub(crate) use token_family_contract;
-
-pub(crate) fn family(id: u64) -> TokenFamily {
+pub fn family(id: u64) -> TokenFamily {
     TokenFamily {
         id: FamilyId::new(id).expect("an id"),
         account: AccountId::new(7).expect("an id"),
@@ -36,7 +36,7 @@ fn rotation(id: u64, from_generation: u32, sealed: &str) -> Rotation {
     Rotation { family: family(id).id, from_generation, at, sealed_pair: sealed.to_owned(), expires_at: Timestamp::from_millis(200) }
 }
 
-pub(crate) async fn a_rotation_moves_on_one_generation(families: &impl TokenFamilyRepository) {
+pub async fn a_rotation_moves_on_one_generation(families: &impl TokenFamilyRepository) {
     families.insert(&family(1)).await.expect("kept");
     families.insert(&family(2)).await.expect("kept");
     assert_eq!(families.find(family(1).id).await.expect("looked up"), Some(family(1)));
@@ -56,7 +56,7 @@ pub(crate) async fn a_rotation_moves_on_one_generation(families: &impl TokenFami
     assert!(!families.rotate(&rotation(3, 0, "x")).await.expect("asked"), "no such family");
 }
 
-pub(crate) async fn of_two_rotations_at_once_one_is_done(families: &impl TokenFamilyRepository) {
+pub async fn of_two_rotations_at_once_one_is_done(families: &impl TokenFamilyRepository) {
     families.insert(&family(1)).await.expect("kept");
     for generation in 0..10 {
         let (left, right) = (rotation(1, generation, "left"), rotation(1, generation, "right"));
@@ -68,7 +68,7 @@ pub(crate) async fn of_two_rotations_at_once_one_is_done(families: &impl TokenFa
     }
 }
 
-pub(crate) async fn a_revoked_family_does_not_rotate(families: &impl TokenFamilyRepository) {
+pub async fn a_revoked_family_does_not_rotate(families: &impl TokenFamilyRepository) {
     families.insert(&family(1)).await.expect("kept");
     families.revoke(family(1).id, Timestamp::from_millis(10)).await.expect("revoked");
     families.revoke(family(1).id, Timestamp::from_millis(20)).await.expect("again");
@@ -78,7 +78,7 @@ pub(crate) async fn a_revoked_family_does_not_rotate(families: &impl TokenFamily
     families.revoke(family(2).id, Timestamp::from_millis(10)).await.expect("no such family is no error");
 }
 
-pub(crate) async fn what_ended_long_ago_is_forgotten(families: &impl TokenFamilyRepository) {
+pub async fn what_ended_long_ago_is_forgotten(families: &impl TokenFamilyRepository) {
     let at = Timestamp::from_millis;
     let kept = [
         TokenFamily { expires_at: at(1_000), ..family(1) },

@@ -6,8 +6,9 @@ use faceshare_biz::domain::{SessionId, Timestamp};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
-/// A place where a log is kept, and the mishaps that can befall it.
-pub(crate) trait LogBed: Sized {
+/// A place that holds a log, and the failures that it can go through.
+#[allow(async_fn_in_trait, reason = "each test runs its own store on its own task")]
+pub trait LogBed: Sized {
     /// The log that is kept here. At most one is open at a time.
     async fn open(&self) -> Arc<dyn SessionLog>;
     /// This place as it would be found if the process died now.
@@ -16,10 +17,11 @@ pub(crate) trait LogBed: Sized {
     async fn rebooted(&self) -> Self;
 }
 
-/// Runs the suite over the beds that `$fresh` makes.
+/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+#[macro_export]
 macro_rules! session_log_contract {
     ($fresh:expr) => {
-        crate::contract::run_contract!(
+        $crate::run_contract!(
             session_log,
             $fresh,
             [
@@ -44,18 +46,16 @@ macro_rules! session_log_contract {
         );
     };
 }
-pub(crate) use session_log_contract;
-
-pub(crate) fn session(id: u64) -> SessionId {
+pub fn session(id: u64) -> SessionId {
     SessionId::new(id).expect("an id")
 }
 
-pub(crate) fn epoch(name: &str) -> Epoch {
+pub fn epoch(name: &str) -> Epoch {
     Epoch::new(name).expect("an epoch")
 }
 
 /// An entry whose payload tells where it belongs.
-pub(crate) fn entry(of: u64, name: &str, index: u64, last_seq: u32) -> LogRecord {
+pub fn entry(of: u64, name: &str, index: u64, last_seq: u32) -> LogRecord {
     LogRecord {
         index,
         epoch: epoch(name),
@@ -66,7 +66,7 @@ pub(crate) fn entry(of: u64, name: &str, index: u64, last_seq: u32) -> LogRecord
 }
 
 /// `count` entries after `expected`, one frame each, in an epoch that began with the log.
-pub(crate) fn append(of: u64, name: &str, expected: u64, count: u64) -> Append {
+pub fn append(of: u64, name: &str, expected: u64, count: u64) -> Append {
     let records = (expected + 1..=expected + count).map(|index| entry(of, name, index, u32::try_from(index).expect("a seq"))).collect();
     batch(of, expected, records)
 }
@@ -84,7 +84,7 @@ async fn indices(log: &Arc<dyn SessionLog>, of: u64, name: &str, after: u32, lim
     read.into_iter().map(|record| record.index).collect()
 }
 
-pub(crate) async fn an_append_holds_only_while_the_log_ends_where_it_expects(bed: &impl LogBed) {
+pub async fn an_append_holds_only_while_the_log_ends_where_it_expects(bed: &impl LogBed) {
     let log = bed.open().await;
     log.append(append(1, "a", 0, 2)).await.expect("the first");
     for elsewhere in [0, 1, 3] {
@@ -95,7 +95,7 @@ pub(crate) async fn an_append_holds_only_while_the_log_ends_where_it_expects(bed
     assert_eq!(indices(&log, 1, "a", 0, 10).await, [1, 2, 3]);
 }
 
-pub(crate) async fn an_append_is_all_or_nothing(bed: &impl LogBed) {
+pub async fn an_append_is_all_or_nothing(bed: &impl LogBed) {
     let log = bed.open().await;
     let mut gap = append(1, "a", 0, 3);
     gap.records.remove(1);
@@ -109,7 +109,7 @@ pub(crate) async fn an_append_is_all_or_nothing(bed: &impl LogBed) {
     assert_eq!(loaded.records, append(1, "a", 0, 3).records);
 }
 
-pub(crate) async fn of_many_at_once_for_one_place_exactly_one_is_taken(bed: &impl LogBed) {
+pub async fn of_many_at_once_for_one_place_exactly_one_is_taken(bed: &impl LogBed) {
     let log = bed.open().await;
     for expected in 0..20 {
         let mut rivals = JoinSet::new();
@@ -125,7 +125,7 @@ pub(crate) async fn of_many_at_once_for_one_place_exactly_one_is_taken(bed: &imp
     assert_eq!(indices(&log, 1, "a", 0, 100).await, (1..=20).collect::<Vec<_>>());
 }
 
-pub(crate) async fn a_conflict_of_one_session_does_not_touch_another(bed: &impl LogBed) {
+pub async fn a_conflict_of_one_session_does_not_touch_another(bed: &impl LogBed) {
     let log = bed.open().await;
     let mut all = JoinSet::new();
     for of in 1..=40 {
@@ -139,7 +139,7 @@ pub(crate) async fn a_conflict_of_one_session_does_not_touch_another(bed: &impl 
     assert_eq!(log.sessions().await.expect("listed"), (1..=20).map(|n| session(2 * n)).collect::<Vec<_>>());
 }
 
-pub(crate) async fn fifty_sessions_appending_at_once_each_keep_their_order(bed: &impl LogBed) {
+pub async fn fifty_sessions_appending_at_once_each_keep_their_order(bed: &impl LogBed) {
     const APPENDS: u64 = 60;
     let log = bed.open().await;
     let mut all = JoinSet::new();
@@ -158,7 +158,7 @@ pub(crate) async fn fifty_sessions_appending_at_once_each_keep_their_order(bed: 
     }
 }
 
-pub(crate) async fn reading_returns_what_lies_behind_a_seq_in_order(bed: &impl LogBed) {
+pub async fn reading_returns_what_lies_behind_a_seq_in_order(bed: &impl LogBed) {
     let log = bed.open().await;
     // Entries of three frames each: seqs 3, 6, 9, …
     let triples = (1..=30).map(|index| entry(1, "a", index, 3 * u32::try_from(index).expect("a seq"))).collect();
@@ -175,7 +175,7 @@ pub(crate) async fn reading_returns_what_lies_behind_a_seq_in_order(bed: &impl L
     assert_eq!(records, append(2, "a", 3, 2).records);
 }
 
-pub(crate) async fn entries_without_frames_are_read_with_their_neighbours(bed: &impl LogBed) {
+pub async fn entries_without_frames_are_read_with_their_neighbours(bed: &impl LogBed) {
     let log = bed.open().await;
     let seqs = [0, 1, 1, 1, 2, 2];
     let records = (1..).zip(seqs).map(|(index, seq)| entry(1, "a", index, seq)).collect();
@@ -185,7 +185,7 @@ pub(crate) async fn entries_without_frames_are_read_with_their_neighbours(bed: &
     assert_eq!(indices(&log, 1, "a", 2, 10).await, [0; 0]);
 }
 
-pub(crate) async fn a_large_append_is_kept_whole(bed: &impl LogBed) {
+pub async fn a_large_append_is_kept_whole(bed: &impl LogBed) {
     let log = bed.open().await;
     let mut large = append(1, "a", 0, 1_500);
     for record in &mut large.records {
@@ -198,7 +198,7 @@ pub(crate) async fn a_large_append_is_kept_whole(bed: &impl LogBed) {
     assert!(loaded.retained.iter().all(|retained| retained.size == 5_000));
 }
 
-pub(crate) async fn trimming_stops_at_the_snapshot(bed: &impl LogBed) {
+pub async fn trimming_stops_at_the_snapshot(bed: &impl LogBed) {
     let log = bed.open().await;
     log.append(Append { trim_to: Some(4), ..append(1, "a", 0, 6) }).await.expect("appended");
     assert_eq!(indices(&log, 1, "a", 0, 10).await, [1, 2, 3, 4, 5, 6], "without a snapshot nothing goes");
@@ -211,7 +211,7 @@ pub(crate) async fn trimming_stops_at_the_snapshot(bed: &impl LogBed) {
     assert_eq!(indices(&log, 1, "a", 4, 10).await, [5, 6, 7]);
 }
 
-pub(crate) async fn reading_from_before_what_was_trimmed_is_refused(bed: &impl LogBed) {
+pub async fn reading_from_before_what_was_trimmed_is_refused(bed: &impl LogBed) {
     let log = bed.open().await;
     log.append(Append { snapshot: Some(snapshot("a", 5)), trim_to: Some(3), ..append(1, "a", 0, 6) }).await.expect("appended");
     for missed in 0..3 {
@@ -230,7 +230,7 @@ pub(crate) async fn reading_from_before_what_was_trimmed_is_refused(bed: &impl L
     assert_eq!(indices(&log, 1, "b", 0, 10).await, [9]);
 }
 
-pub(crate) async fn a_newer_snapshot_takes_the_place_of_the_older(bed: &impl LogBed) {
+pub async fn a_newer_snapshot_takes_the_place_of_the_older(bed: &impl LogBed) {
     let log = bed.open().await;
     log.append(Append { snapshot: Some(snapshot("a", 2)), ..append(1, "a", 0, 3) }).await.expect("appended");
     log.append(Append { snapshot: Some(snapshot("a", 4)), trim_to: Some(4), ..append(1, "a", 3, 2) }).await.expect("appended");
@@ -240,7 +240,7 @@ pub(crate) async fn a_newer_snapshot_takes_the_place_of_the_older(bed: &impl Log
     assert_eq!(loaded.records, append(1, "a", 4, 2).records);
 }
 
-pub(crate) async fn a_snapshot_can_come_without_entries(bed: &impl LogBed) {
+pub async fn a_snapshot_can_come_without_entries(bed: &impl LogBed) {
     let log = bed.open().await;
     log.append(append(1, "a", 0, 3)).await.expect("appended");
     let alone = |expected| Append { snapshot: Some(snapshot("a", 3)), ..batch(1, expected, Vec::new()) };
@@ -251,7 +251,7 @@ pub(crate) async fn a_snapshot_can_come_without_entries(bed: &impl LogBed) {
     log.append(append(1, "a", 3, 1)).await.expect("the end has not moved");
 }
 
-pub(crate) async fn a_new_epoch_starts_its_own_seqs_and_its_own_window(bed: &impl LogBed) {
+pub async fn a_new_epoch_starts_its_own_seqs_and_its_own_window(bed: &impl LogBed) {
     let log = bed.open().await;
     log.append(append(1, "a", 0, 3)).await.expect("appended");
     // One append may hold the end of one epoch and the start of the next.
@@ -266,7 +266,7 @@ pub(crate) async fn a_new_epoch_starts_its_own_seqs_and_its_own_window(bed: &imp
     assert_eq!(indices(&log, 1, "a", 1, 2).await, [2, 3], "the old epoch can still be read");
 }
 
-pub(crate) async fn what_was_acknowledged_is_there_after_the_process_died(bed: &impl LogBed) {
+pub async fn what_was_acknowledged_is_there_after_the_process_died(bed: &impl LogBed) {
     let log = bed.open().await;
     log.append(Append { snapshot: Some(snapshot("a", 1)), ..append(1, "a", 0, 2) }).await.expect("appended");
     log.append(append(2, "a", 0, 1)).await.expect("appended");
@@ -280,7 +280,7 @@ pub(crate) async fn what_was_acknowledged_is_there_after_the_process_died(bed: &
     after.append(append(1, "a", 2, 1)).await.expect("goes on");
 }
 
-pub(crate) async fn a_deleted_log_is_gone_and_can_begin_anew(bed: &impl LogBed) {
+pub async fn a_deleted_log_is_gone_and_can_begin_anew(bed: &impl LogBed) {
     let log = bed.open().await;
     log.append(Append { snapshot: Some(snapshot("a", 5)), trim_to: Some(3), ..append(1, "a", 0, 5) }).await.expect("appended");
     log.append(append(2, "a", 0, 1)).await.expect("another");
@@ -294,14 +294,14 @@ pub(crate) async fn a_deleted_log_is_gone_and_can_begin_anew(bed: &impl LogBed) 
     assert_eq!(indices(&log, 1, "a", 0, 10).await, [1]);
 }
 
-pub(crate) async fn unknown_logs_are_none_and_empty(bed: &impl LogBed) {
+pub async fn unknown_logs_are_none_and_empty(bed: &impl LogBed) {
     let log = bed.open().await;
     assert!(log.load(session(9)).await.expect("loaded").is_none());
     assert_eq!(indices(&log, 9, "a", 0, 10).await, [0; 0]);
     assert!(log.sessions().await.expect("listed").is_empty());
 }
 
-pub(crate) async fn a_log_is_suspect_after_a_reboot_until_a_new_epoch_begins(bed: &impl LogBed) {
+pub async fn a_log_is_suspect_after_a_reboot_until_a_new_epoch_begins(bed: &impl LogBed) {
     let log = bed.open().await;
     log.append(append(1, "a", 0, 2)).await.expect("appended");
     log.append(append(2, "a", 0, 2)).await.expect("appended");

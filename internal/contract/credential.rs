@@ -2,37 +2,26 @@
 
 use super::account::account;
 use super::token_family::family;
-use crate::db::{AccountCredentials, Accounts, Avatars, Database, TokenFamilies};
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::account::{
     AccountRepository, CredentialRepository, Credentials, PasswordChange, PasswordHash, Picture, PictureRepository, TokenFamily,
     TokenFamilyRepository,
 };
 use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
+use std::sync::Arc;
 
-/// The three repositories over one store.
-pub(crate) struct Store<C, A, F> {
-    pub(crate) credentials: C,
-    pub(crate) accounts: A,
-    pub(crate) families: F,
+/// Three repositories over one store. The picture suite has its repository in the place of the credentials.
+pub struct Store<C, A, F> {
+    pub credentials: Arc<C>,
+    pub accounts: Arc<A>,
+    pub families: Arc<F>,
 }
 
-impl Store<AccountCredentials, Accounts, TokenFamilies> {
-    pub(crate) fn of(db: Database) -> Self {
-        Self { credentials: AccountCredentials::new(db.clone()), accounts: Accounts::new(db.clone()), families: TokenFamilies::new(db) }
-    }
-}
-
-impl Store<Avatars, Accounts, TokenFamilies> {
-    /// With pictures in the place of credentials.
-    pub(crate) fn with_pictures(db: Database) -> Self {
-        Self { credentials: Avatars::new(db.clone()), accounts: Accounts::new(db.clone()), families: TokenFamilies::new(db) }
-    }
-}
-
+/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+#[macro_export]
 macro_rules! credential_contract {
     ($fresh:expr) => {
-        crate::contract::run_contract!(
+        $crate::run_contract!(
             credential,
             $fresh,
             [
@@ -46,19 +35,17 @@ macro_rules! credential_contract {
         );
     };
 }
-pub(crate) use credential_contract;
-
+/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+#[macro_export]
 macro_rules! picture_contract {
     ($fresh:expr) => {
-        crate::contract::run_contract!(
+        $crate::run_contract!(
             credential,
             $fresh,
             [a_picture_takes_the_place_of_the_last_and_goes_with_its_account, a_large_picture_is_found_as_it_was_by_its_very_key]
         );
     };
 }
-pub(crate) use picture_contract;
-
 fn hash(text: &str) -> PasswordHash {
     PasswordHash::new(text)
 }
@@ -71,7 +58,7 @@ fn family_of(number: u64, owner: u64) -> TokenFamily {
     TokenFamily { account: id(owner), ..family(number) }
 }
 
-pub(crate) async fn usernames_are_unique_whatever_their_case<C, A, F>(store: &Store<C, A, F>)
+pub async fn usernames_are_unique_whatever_their_case<C, A, F>(store: &Store<C, A, F>)
 where
     C: CredentialRepository,
 {
@@ -95,7 +82,7 @@ where
     }
 }
 
-pub(crate) async fn somebody_is_found_by_name_and_id_with_the_hash<C, A, F>(store: &Store<C, A, F>)
+pub async fn somebody_is_found_by_name_and_id_with_the_hash<C, A, F>(store: &Store<C, A, F>)
 where
     C: CredentialRepository,
     A: AccountRepository,
@@ -113,7 +100,7 @@ where
     assert_eq!(store.credentials.by_id(id(3)).await.expect("looked up"), None);
 }
 
-pub(crate) async fn a_family_opens_under_the_right_hash_alone<C, A, F>(store: &Store<C, A, F>)
+pub async fn a_family_opens_under_the_right_hash_alone<C, A, F>(store: &Store<C, A, F>)
 where
     C: CredentialRepository,
     F: TokenFamilyRepository,
@@ -129,7 +116,7 @@ where
     assert_eq!(again.code, ErrorCode::AlreadyExists);
 }
 
-pub(crate) async fn a_hash_is_replaced_only_while_it_is_there<C, A, F>(store: &Store<C, A, F>)
+pub async fn a_hash_is_replaced_only_while_it_is_there<C, A, F>(store: &Store<C, A, F>)
 where
     C: CredentialRepository,
 {
@@ -168,7 +155,7 @@ async fn revoked(families: &impl TokenFamilyRepository, since: i64) -> Vec<(Fami
     revoked
 }
 
-pub(crate) async fn a_change_of_password_revokes_all_other_families<C, A, F>(store: &Store<C, A, F>)
+pub async fn a_change_of_password_revokes_all_other_families<C, A, F>(store: &Store<C, A, F>)
 where
     C: CredentialRepository,
     F: TokenFamilyRepository,
@@ -177,14 +164,14 @@ where
     let at = Timestamp::from_millis(9);
     let change = |old: &str| PasswordChange { account: id(1), old: hash(old), new: hash("new"), keep: here, at };
     assert_eq!(store.credentials.change(&change("x")).await.expect("asked"), None);
-    assert_eq!(revoked(&store.families, 6).await, []);
+    assert_eq!(revoked(&*store.families, 6).await, []);
     assert_eq!(store.credentials.change(&change("h")).await.expect("asked"), Some(vec![there]));
     assert_eq!(store.credentials.change(&change("h")).await.expect("asked"), None);
-    assert_eq!(revoked(&store.families, 6).await, [(there, at)]);
-    assert_eq!(revoked(&store.families, 5).await, [(there, at), (before, Timestamp::from_millis(5))]);
+    assert_eq!(revoked(&*store.families, 6).await, [(there, at)]);
+    assert_eq!(revoked(&*store.families, 5).await, [(there, at), (before, Timestamp::from_millis(5))]);
 }
 
-pub(crate) async fn a_picture_takes_the_place_of_the_last_and_goes_with_its_account<C, A, F>(store: &Store<C, A, F>)
+pub async fn a_picture_takes_the_place_of_the_last_and_goes_with_its_account<C, A, F>(store: &Store<C, A, F>)
 where
     C: PictureRepository,
     A: AccountRepository,
@@ -204,7 +191,7 @@ where
     assert_eq!(found("two").await, None);
 }
 
-pub(crate) async fn a_large_picture_is_found_as_it_was_by_its_very_key<C, A, F>(store: &Store<C, A, F>)
+pub async fn a_large_picture_is_found_as_it_was_by_its_very_key<C, A, F>(store: &Store<C, A, F>)
 where
     C: PictureRepository,
     A: AccountRepository,
@@ -221,7 +208,7 @@ where
     }
 }
 
-pub(crate) async fn a_deletion_revokes_all_families<C, A, F>(store: &Store<C, A, F>)
+pub async fn a_deletion_revokes_all_families<C, A, F>(store: &Store<C, A, F>)
 where
     C: CredentialRepository,
     A: AccountRepository,
@@ -232,7 +219,7 @@ where
     let mut ended = store.accounts.delete(id(1), at).await.expect("asked").expect("somebody");
     ended.sort();
     assert_eq!(ended, [one, two]);
-    assert_eq!(revoked(&store.families, 9).await, [(one, at), (two, at)]);
+    assert_eq!(revoked(&*store.families, 9).await, [(one, at), (two, at)]);
     assert!(store.families.find(other).await.expect("looked up").is_some_and(|f| f.revoked_at.is_none()));
     assert_eq!(store.credentials.by_username("ann").await.expect("looked up"), None);
     assert!(!store.credentials.open_family(&family_of(9, 1), &hash("h")).await.expect("asked"));

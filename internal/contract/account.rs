@@ -4,9 +4,11 @@ use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::account::{Account, AccountRepository, PasswordHash};
 use faceshare_biz::domain::{AccountId, Nickname, Timestamp};
 
+/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+#[macro_export]
 macro_rules! account_contract {
     ($fresh:expr) => {
-        crate::contract::run_contract!(
+        $crate::run_contract!(
             account,
             $fresh,
             [
@@ -20,9 +22,7 @@ macro_rules! account_contract {
         );
     };
 }
-pub(crate) use account_contract;
-
-pub(crate) fn account(id: u64, username: Option<&str>) -> Account {
+pub fn account(id: u64, username: Option<&str>) -> Account {
     Account {
         id: AccountId::new(id).expect("an id"),
         username: username.map(str::to_owned),
@@ -32,7 +32,7 @@ pub(crate) fn account(id: u64, username: Option<&str>) -> Account {
     }
 }
 
-pub(crate) async fn what_was_kept_is_found_as_it_was(accounts: &impl AccountRepository) {
+pub async fn what_was_kept_is_found_as_it_was(accounts: &impl AccountRepository) {
     let largest = i64::MAX.cast_unsigned();
     for kept in [account(1, None), account(largest, Some("Ann"))] {
         accounts.insert(&kept).await.expect("kept");
@@ -47,7 +47,7 @@ fn hash(text: &str) -> PasswordHash {
     PasswordHash::new(text)
 }
 
-pub(crate) async fn a_guest_is_promoted_once(accounts: &impl AccountRepository) {
+pub async fn a_guest_is_promoted_once(accounts: &impl AccountRepository) {
     for guest in [account(1, None), account(2, None)] {
         accounts.insert(&guest).await.expect("kept");
     }
@@ -62,7 +62,7 @@ pub(crate) async fn a_guest_is_promoted_once(accounts: &impl AccountRepository) 
     assert!(promote(2, "ann_2").await.expect("asked"));
 }
 
-pub(crate) async fn a_nickname_changes_and_nothing_else(accounts: &impl AccountRepository) {
+pub async fn a_nickname_changes_and_nothing_else(accounts: &impl AccountRepository) {
     accounts.insert(&account(1, None)).await.expect("kept");
     let nickname = Nickname::new("Ben", 32).expect("a nickname");
     assert!(accounts.rename(account(1, None).id, &nickname).await.expect("asked"));
@@ -71,7 +71,7 @@ pub(crate) async fn a_nickname_changes_and_nothing_else(accounts: &impl AccountR
     assert_eq!(found, Some(Account { nickname, ..account(1, None) }));
 }
 
-pub(crate) async fn what_was_deleted_is_gone(accounts: &impl AccountRepository) {
+pub async fn what_was_deleted_is_gone(accounts: &impl AccountRepository) {
     accounts.insert(&account(1, Some("ann"))).await.expect("kept");
     let at = Timestamp::from_millis(9);
     assert_eq!(accounts.delete(account(1, None).id, at).await.expect("asked"), Some(Vec::new()));
@@ -80,13 +80,13 @@ pub(crate) async fn what_was_deleted_is_gone(accounts: &impl AccountRepository) 
     accounts.insert(&account(2, Some("ann"))).await.expect("the name is free");
 }
 
-pub(crate) async fn guests_have_no_username_to_share(accounts: &impl AccountRepository) {
+pub async fn guests_have_no_username_to_share(accounts: &impl AccountRepository) {
     for id in 1..=3 {
         accounts.insert(&account(id, None)).await.expect("kept");
     }
 }
 
-pub(crate) async fn guests_who_have_not_come_back_are_forgotten(accounts: &impl AccountRepository) {
+pub async fn guests_who_have_not_come_back_are_forgotten(accounts: &impl AccountRepository) {
     for kept in [account(1, None), account(2, Some("ann")), account(3, None), account(4, None)] {
         accounts.insert(&kept).await.expect("kept");
     }

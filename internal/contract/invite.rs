@@ -3,9 +3,11 @@
 use faceshare_biz::domain::facesession::{Invite, InviteRepository, InviteUse};
 use faceshare_biz::domain::{SessionId, Timestamp};
 
+/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+#[macro_export]
 macro_rules! invite_contract {
     ($fresh:expr) => {
-        crate::contract::run_contract!(
+        $crate::run_contract!(
             invite,
             $fresh,
             [
@@ -19,8 +21,6 @@ macro_rules! invite_contract {
         );
     };
 }
-pub(crate) use invite_contract;
-
 const NOW: Timestamp = Timestamp::from_millis(100);
 
 fn session(id: u64) -> SessionId {
@@ -37,7 +37,7 @@ async fn uses(invites: &impl InviteRepository, of: u64) -> Option<u32> {
     invites.current(session(of)).await.expect("looked up").map(|invite| invite.uses)
 }
 
-pub(crate) async fn a_session_has_at_most_one_invite(invites: &impl InviteRepository) {
+pub async fn a_session_has_at_most_one_invite(invites: &impl InviteRepository) {
     invites.put(&invite(1, 1, Some(3))).await.expect("kept");
     invites.put(&invite(2, 2, None)).await.expect("kept");
     assert_eq!(invites.find(&[[9; 32], [1; 32]]).await.expect("looked up"), Some(invite(1, 1, Some(3))));
@@ -48,7 +48,7 @@ pub(crate) async fn a_session_has_at_most_one_invite(invites: &impl InviteReposi
     assert_eq!(invites.current(session(2)).await.expect("looked up"), Some(invite(2, 2, None)));
 }
 
-pub(crate) async fn the_last_use_is_spent_once(invites: &impl InviteRepository) {
+pub async fn the_last_use_is_spent_once(invites: &impl InviteRepository) {
     for round in 0..10 {
         invites.put(&invite(round, 1, Some(1))).await.expect("kept");
         let (a, b) = tokio::join!(invites.spend([round; 32], NOW), invites.spend([round; 32], NOW));
@@ -58,7 +58,7 @@ pub(crate) async fn the_last_use_is_spent_once(invites: &impl InviteRepository) 
     }
 }
 
-pub(crate) async fn without_a_maximum_uses_are_only_counted(invites: &impl InviteRepository) {
+pub async fn without_a_maximum_uses_are_only_counted(invites: &impl InviteRepository) {
     invites.put(&invite(1, 1, None)).await.expect("kept");
     for _ in 0..5 {
         assert_eq!(invites.spend([1; 32], NOW).await.expect("asked"), InviteUse::Spent);
@@ -66,7 +66,7 @@ pub(crate) async fn without_a_maximum_uses_are_only_counted(invites: &impl Invit
     assert_eq!(uses(invites, 1).await, Some(5));
 }
 
-pub(crate) async fn what_is_gone_or_expired_is_refused(invites: &impl InviteRepository) {
+pub async fn what_is_gone_or_expired_is_refused(invites: &impl InviteRepository) {
     invites.put(&invite(1, 1, None)).await.expect("kept");
     let refused = [([1; 32], Timestamp::from_millis(200)), ([2; 32], NOW)];
     for (fingerprint, now) in refused {
@@ -75,7 +75,7 @@ pub(crate) async fn what_is_gone_or_expired_is_refused(invites: &impl InviteRepo
     assert_eq!(uses(invites, 1).await, Some(0));
 }
 
-pub(crate) async fn a_refund_gives_back_one_use_and_no_more(invites: &impl InviteRepository) {
+pub async fn a_refund_gives_back_one_use_and_no_more(invites: &impl InviteRepository) {
     invites.put(&invite(1, 1, Some(1))).await.expect("kept");
     invites.spend([1; 32], NOW).await.expect("spent");
     for _ in 0..2 {
@@ -86,7 +86,7 @@ pub(crate) async fn a_refund_gives_back_one_use_and_no_more(invites: &impl Invit
     assert_eq!(invites.spend([1; 32], NOW).await.expect("asked"), InviteUse::Refused);
 }
 
-pub(crate) async fn a_revoked_invite_is_gone(invites: &impl InviteRepository) {
+pub async fn a_revoked_invite_is_gone(invites: &impl InviteRepository) {
     invites.put(&invite(1, 1, None)).await.expect("kept");
     assert!(invites.revoke(session(1)).await.expect("asked"));
     assert!(!invites.revoke(session(1)).await.expect("asked"));

@@ -5,9 +5,11 @@ use faceshare_biz::domain::{Site, Timestamp};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+#[macro_export]
 macro_rules! password_budgets_contract {
     ($fresh:expr) => {
-        crate::contract::run_contract!(
+        $crate::run_contract!(
             password_budgets,
             $fresh,
             [
@@ -21,8 +23,6 @@ macro_rules! password_budgets_contract {
         );
     };
 }
-pub(crate) use password_budgets_contract;
-
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -41,7 +41,7 @@ async fn wait(budgets: &impl PasswordBudgets, username: &str, network: u8, now: 
     budgets.wait(&guess(username, network), now).await.expect("asked")
 }
 
-pub(crate) async fn a_network_says_ten_wrong_passwords_for_a_name(budgets: &impl PasswordBudgets) {
+pub async fn a_network_says_ten_wrong_passwords_for_a_name(budgets: &impl PasswordBudgets) {
     wrong(budgets, "ann", 1, 9).await;
     assert_eq!(wait(budgets, "ann", 1, NOW).await, None);
     wrong(budgets, "Ann", 1, 1).await;
@@ -54,14 +54,14 @@ pub(crate) async fn a_network_says_ten_wrong_passwords_for_a_name(budgets: &impl
     assert_eq!(wait(budgets, "ann", 1, NOW + told).await, None, "what waited was not counted");
 }
 
-pub(crate) async fn a_right_password_takes_nothing_back(budgets: &impl PasswordBudgets) {
+pub async fn a_right_password_takes_nothing_back(budgets: &impl PasswordBudgets) {
     wrong(budgets, "ann", 1, 9).await;
     assert_eq!(budgets.judge(&guess("ann", 1), true, NOW).await.expect("judged"), None);
     wrong(budgets, "ann", 1, 1).await;
     assert!(wait(budgets, "ann", 1, NOW).await.is_some());
 }
 
-pub(crate) async fn strangers_do_not_keep_an_owner_out_who_was_there_before(budgets: &impl PasswordBudgets) {
+pub async fn strangers_do_not_keep_an_owner_out_who_was_there_before(budgets: &impl PasswordBudgets) {
     budgets.judge(&guess("ann", 99), true, NOW).await.expect("judged");
     for network in 0..20 {
         wrong(budgets, "ann", network, 10).await;
@@ -76,7 +76,7 @@ pub(crate) async fn strangers_do_not_keep_an_owner_out_who_was_there_before(budg
     assert!(wait(budgets, "ann", 99, NOW).await.is_some(), "its own budget holds there too");
 }
 
-pub(crate) async fn a_name_is_said_a_hundred_wrong_passwords_from_wherever(budgets: &impl PasswordBudgets) {
+pub async fn a_name_is_said_a_hundred_wrong_passwords_from_wherever(budgets: &impl PasswordBudgets) {
     for network in 0..10 {
         assert_eq!(wait(budgets, "ann", 99, NOW).await, None, "{network}");
         wrong(budgets, "ann", network, 10).await;
@@ -86,7 +86,7 @@ pub(crate) async fn a_name_is_said_a_hundred_wrong_passwords_from_wherever(budge
     assert_eq!(wait(budgets, "ann", 99, NOW + told).await, None);
 }
 
-pub(crate) async fn a_network_says_two_hundred_wrong_passwords_for_whatever_names(budgets: &impl PasswordBudgets) {
+pub async fn a_network_says_two_hundred_wrong_passwords_for_whatever_names(budgets: &impl PasswordBudgets) {
     for number in 0..200 {
         let name = format!("name-{number}");
         assert_eq!(wait(budgets, &name, 1, NOW).await, None, "{name}");
@@ -97,7 +97,7 @@ pub(crate) async fn a_network_says_two_hundred_wrong_passwords_for_whatever_name
     assert_eq!(wait(budgets, "another", 1, NOW + told).await, None);
 }
 
-pub(crate) async fn passwords_at_once_are_answered_no_more_often(budgets: &impl PasswordBudgets) {
+pub async fn passwords_at_once_are_answered_no_more_often(budgets: &impl PasswordBudgets) {
     // All of them were let through to be compared, before the first was judged.
     let mut answered = 0;
     for _ in 0..1_000 {

@@ -3,9 +3,11 @@
 use faceshare_biz::domain::idempotency::{AnswerRepository, Reservation, Reserved};
 use faceshare_biz::domain::{AccountId, Timestamp};
 
+/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+#[macro_export]
 macro_rules! answer_contract {
     ($fresh:expr) => {
-        crate::contract::run_contract!(
+        $crate::run_contract!(
             answer,
             $fresh,
             [
@@ -19,8 +21,6 @@ macro_rules! answer_contract {
         );
     };
 }
-pub(crate) use answer_contract;
-
 const MANY: u32 = 1_000;
 
 fn at(millis: i64) -> Timestamp {
@@ -41,7 +41,7 @@ async fn reserved(answers: &impl AnswerRepository, reservation: &Reservation, no
     answers.reserve(reservation, at(now), MANY).await.expect("asked")
 }
 
-pub(crate) async fn an_answer_is_found_until_it_expires(answers: &impl AnswerRepository) {
+pub async fn an_answer_is_found_until_it_expires(answers: &impl AnswerRepository) {
     assert_eq!(reserved(answers, &attempt(1, 1), 1).await, Reserved::Fresh);
     assert_eq!(reserved(answers, &attempt(1, 2), 2).await, taken(None));
     assert_eq!(reserved(answers, &attempt(2, 3), 2).await, Reserved::Fresh, "another call");
@@ -53,7 +53,7 @@ pub(crate) async fn an_answer_is_found_until_it_expires(answers: &impl AnswerRep
     assert_eq!(reserved(answers, &attempt(1, 6), 500).await, Reserved::Fresh);
 }
 
-pub(crate) async fn a_large_answer_is_found_as_it_was(answers: &impl AnswerRepository) {
+pub async fn a_large_answer_is_found_as_it_was(answers: &impl AnswerRepository) {
     /// More than 32 KiB of JSON become, quoted within JSON, sealed and in base64.
     const LARGEST: usize = 300_000;
     let sealed = "Zz".repeat(LARGEST / 2);
@@ -62,7 +62,7 @@ pub(crate) async fn a_large_answer_is_found_as_it_was(answers: &impl AnswerRepos
     assert_eq!(reserved(answers, &attempt(1, 2), 2).await, taken(Some(&sealed)));
 }
 
-pub(crate) async fn of_two_at_once_one_is_fresh(answers: &impl AnswerRepository) {
+pub async fn of_two_at_once_one_is_fresh(answers: &impl AnswerRepository) {
     for call in 0..10 {
         let (left, right) = (attempt(call, 1), attempt(call, 2));
         let (a, b) = tokio::join!(reserved(answers, &left, 1), reserved(answers, &right, 1));
@@ -70,7 +70,7 @@ pub(crate) async fn of_two_at_once_one_is_fresh(answers: &impl AnswerRepository)
     }
 }
 
-pub(crate) async fn a_released_or_dead_place_is_free_again(answers: &impl AnswerRepository) {
+pub async fn a_released_or_dead_place_is_free_again(answers: &impl AnswerRepository) {
     assert_eq!(reserved(answers, &attempt(1, 1), 1).await, Reserved::Fresh);
     answers.release([1; 32], 1).await.expect("released");
     assert_eq!(reserved(answers, &attempt(1, 2), 2).await, Reserved::Fresh);
@@ -78,7 +78,7 @@ pub(crate) async fn a_released_or_dead_place_is_free_again(answers: &impl Answer
     assert_eq!(reserved(answers, &attempt(1, 4), 100).await, Reserved::Fresh, "nobody answered in time");
 }
 
-pub(crate) async fn a_late_attempt_touches_nothing(answers: &impl AnswerRepository) {
+pub async fn a_late_attempt_touches_nothing(answers: &impl AnswerRepository) {
     assert_eq!(reserved(answers, &attempt(1, 1), 1).await, Reserved::Fresh);
     assert_eq!(reserved(answers, &Reservation { expires_at: at(300), ..attempt(1, 2) }, 200).await, Reserved::Fresh);
     assert!(!answers.keep([1; 32], 1, "late", at(500)).await.expect("asked"));
@@ -86,7 +86,7 @@ pub(crate) async fn a_late_attempt_touches_nothing(answers: &impl AnswerReposito
     assert_eq!(reserved(answers, &attempt(1, 3), 201).await, taken(None));
 }
 
-pub(crate) async fn the_oldest_of_too_many_go(answers: &impl AnswerRepository) {
+pub async fn the_oldest_of_too_many_go(answers: &impl AnswerRepository) {
     for call in 1..=4 {
         let reservation = attempt(call, call.into());
         assert_eq!(answers.reserve(&reservation, at(1), 3).await.expect("asked"), Reserved::Fresh);

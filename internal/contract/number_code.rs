@@ -4,9 +4,11 @@ use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::facesession::{CodeRecord, NumberCodeRepository};
 use faceshare_biz::domain::{SessionId, Timestamp};
 
+/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+#[macro_export]
 macro_rules! number_code_contract {
     ($fresh:expr) => {
-        crate::contract::run_contract!(
+        $crate::run_contract!(
             number_code,
             $fresh,
             [
@@ -22,8 +24,6 @@ macro_rules! number_code_contract {
         );
     };
 }
-pub(crate) use number_code_contract;
-
 /// Codes live from 100 to 200 here; a quarantine lasts 30.
 const EXPIRES: i64 = 200;
 const QUARANTINE: i64 = 30;
@@ -58,7 +58,7 @@ async fn current(codes: &impl NumberCodeRepository, of: u64, now: i64) -> Option
     codes.current(session(of), at(now)).await.expect("looked up")
 }
 
-pub(crate) async fn a_code_is_found_until_it_expires(codes: &impl NumberCodeRepository) {
+pub async fn a_code_is_found_until_it_expires(codes: &impl NumberCodeRepository) {
     assign(codes, &code(1, 1), 100).await.expect("assigned");
     assign(codes, &code(2, 2), 100).await.expect("assigned");
     assert_eq!(found(codes, 1, 199).await, Some(code(1, 1)));
@@ -70,14 +70,14 @@ pub(crate) async fn a_code_is_found_until_it_expires(codes: &impl NumberCodeRepo
     assert_eq!(codes.find(&[], at(100)).await.expect("looked up"), None);
 }
 
-pub(crate) async fn assigning_retires_the_code_before(codes: &impl NumberCodeRepository) {
+pub async fn assigning_retires_the_code_before(codes: &impl NumberCodeRepository) {
     assign(codes, &code(1, 1), 100).await.expect("assigned");
     assign(codes, &code(2, 1), 110).await.expect("assigned");
     assert_eq!(found(codes, 1, 110).await, None);
     assert_eq!(current(codes, 1, 110).await, Some(code(2, 1)));
 }
 
-pub(crate) async fn a_code_that_is_live_or_in_quarantine_is_not_given_again(codes: &impl NumberCodeRepository) {
+pub async fn a_code_that_is_live_or_in_quarantine_is_not_given_again(codes: &impl NumberCodeRepository) {
     assign(codes, &code(1, 1), 100).await.expect("assigned");
     assert_eq!(assign(codes, &code(1, 2), 150).await, Err(ErrorCode::AlreadyExists), "live");
     assert_eq!(assign(codes, &code(1, 1), 150).await, Err(ErrorCode::AlreadyExists), "its own");
@@ -89,7 +89,7 @@ pub(crate) async fn a_code_that_is_live_or_in_quarantine_is_not_given_again(code
     assign(codes, &CodeRecord { expires_at: at(400), ..code(1, 3) }, EXPIRES + QUARANTINE).await.expect("out of quarantine");
 }
 
-pub(crate) async fn a_refused_code_changes_nothing(codes: &impl NumberCodeRepository) {
+pub async fn a_refused_code_changes_nothing(codes: &impl NumberCodeRepository) {
     assign(codes, &code(1, 1), 100).await.expect("assigned");
     assign(codes, &code(2, 2), 100).await.expect("assigned");
     assert_eq!(assign(codes, &code(1, 2), 110).await, Err(ErrorCode::AlreadyExists));
@@ -97,7 +97,7 @@ pub(crate) async fn a_refused_code_changes_nothing(codes: &impl NumberCodeReposi
     assert_eq!(current(codes, 2, 110).await, Some(code(2, 2)));
 }
 
-pub(crate) async fn of_two_sessions_at_once_one_gets_the_code(codes: &impl NumberCodeRepository) {
+pub async fn of_two_sessions_at_once_one_gets_the_code(codes: &impl NumberCodeRepository) {
     for digit in 0..10 {
         let (left, right) = (code(digit, 1), code(digit, 2));
         let (a, b) = tokio::join!(assign(codes, &left, 100), assign(codes, &right, 100));
@@ -106,7 +106,7 @@ pub(crate) async fn of_two_sessions_at_once_one_gets_the_code(codes: &impl Numbe
     }
 }
 
-pub(crate) async fn extending_never_brings_back_a_code(codes: &impl NumberCodeRepository) {
+pub async fn extending_never_brings_back_a_code(codes: &impl NumberCodeRepository) {
     assign(codes, &code(1, 1), 100).await.expect("assigned");
     let extend = async |now, until| codes.extend([1; 32], at(now), at(until)).await.expect("asked");
     assert!(extend(150, 300).await);
@@ -118,7 +118,7 @@ pub(crate) async fn extending_never_brings_back_a_code(codes: &impl NumberCodeRe
     assert_eq!(found(codes, 1, 260).await, None);
 }
 
-pub(crate) async fn a_retired_code_leads_nowhere(codes: &impl NumberCodeRepository) {
+pub async fn a_retired_code_leads_nowhere(codes: &impl NumberCodeRepository) {
     assign(codes, &code(1, 1), 100).await.expect("assigned");
     assign(codes, &code(2, 2), 100).await.expect("assigned");
     codes.retire(session(1), at(110), at(140)).await.expect("retired");
@@ -127,7 +127,7 @@ pub(crate) async fn a_retired_code_leads_nowhere(codes: &impl NumberCodeReposito
     assert_eq!(found(codes, 2, 110).await, Some(code(2, 2)));
 }
 
-pub(crate) async fn purging_forgets_only_what_is_out_of_quarantine(codes: &impl NumberCodeRepository) {
+pub async fn purging_forgets_only_what_is_out_of_quarantine(codes: &impl NumberCodeRepository) {
     for digit in 1..=3 {
         assign(codes, &code(digit, digit.into()), 100).await.expect("assigned");
     }

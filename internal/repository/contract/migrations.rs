@@ -1,0 +1,73 @@
+//! The schema from every state that it may be found in.
+
+use crate::db::{Database, NumberCodes, STEPS, write_code_of_0007};
+use faceshare_biz::domain::facesession::{CodeRecord, NumberCodeRepository as _};
+use faceshare_biz::domain::{SessionId, Timestamp};
+
+/// Runs the suite over the databases without tables that `$empty` makes, with what must live as long as each.
+macro_rules! migration_suite {
+    ($empty:expr) => {
+        mod migrations {
+            use super::*;
+
+            #[tokio::test]
+            async fn migrating_twice_changes_nothing() {
+                let (db, _place) = $empty.await;
+                crate::contract::migrations::migrating_twice_changes_nothing(&db).await;
+            }
+
+            #[tokio::test]
+            async fn a_schema_of_any_earlier_step_is_brought_up() {
+                for step in 0..crate::db::STEPS {
+                    let (db, _place) = $empty.await;
+                    crate::contract::migrations::a_schema_of_an_earlier_step_is_brought_up(&db, step).await;
+                }
+            }
+
+            #[tokio::test]
+            async fn a_code_of_an_earlier_version_is_still_the_one_of_its_session() {
+                let (db, _place) = $empty.await;
+                crate::contract::migrations::a_code_of_an_earlier_version_is_still_the_one_of_its_session(&db).await;
+            }
+        }
+    };
+}
+pub(super) use migration_suite;
+
+pub(super) async fn migrating_twice_changes_nothing(db: &Database) {
+    db.migrate().await.expect("migrated");
+    db.migrate().await.expect("migrated again");
+    db.ping().await.expect("answers");
+}
+
+pub(super) async fn a_schema_of_an_earlier_step_is_brought_up(db: &Database, step: u32) {
+    db.migrate_by(Some(step)).await.expect("migrated by some steps");
+    db.migrate().await.expect("migrated");
+    let codes = NumberCodes::new(db.clone());
+    codes.assign(&code(1), Timestamp::from_millis(5), Timestamp::from_millis(6)).await.expect("the schema is of this version");
+}
+
+fn code(digit: u8) -> CodeRecord {
+    CodeRecord {
+        fingerprint: [digit; 32],
+        sealed: "sealed".to_owned(),
+        session: SessionId::new(7).expect("an id"),
+        created_at: Timestamp::from_millis(5),
+        expires_at: Timestamp::from_millis(1_000),
+    }
+}
+
+pub(super) async fn a_code_of_an_earlier_version_is_still_the_one_of_its_session(db: &Database) {
+    let now = Timestamp::from_millis(10);
+    db.migrate_by(Some(STEPS_BEFORE_LIVE_SESSION)).await.expect("migrated by some steps");
+    write_code_of_0007(db, &code(1)).await;
+    db.migrate().await.expect("migrated");
+    let codes = NumberCodes::new(db.clone());
+    assert_eq!(codes.current(code(1).session, now).await.expect("looked up"), Some(code(1)));
+    codes.assign(&code(2), now, Timestamp::from_millis(20)).await.expect("rotated");
+    assert_eq!(codes.find(&[[1; 32]], now).await.expect("looked up"), None, "retired");
+}
+
+/// The steps of the schema up to the answers.
+const STEPS_BEFORE_LIVE_SESSION: u32 = 6;
+const _: () = assert!(STEPS_BEFORE_LIVE_SESSION < STEPS);
