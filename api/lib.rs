@@ -3,6 +3,7 @@
 //! The messages are generated from `proto/faceshare/v1/*.proto`; each encodes as protobuf ([`prost::Message`]) and as the canonical proto3
 //! JSON ([`serde`]), so that the two subprotocols have one schema and one set of names.
 
+pub mod json;
 pub mod wellknown;
 
 /// Package `faceshare.v1`.

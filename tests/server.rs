@@ -118,9 +118,23 @@ impl Server {
 
     /// Sends SIGTERM.
     pub async fn terminate(&self) {
-        let pid = self.child.id().expect("the server runs").to_string();
-        let status = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill runs");
-        assert!(status.success(), "kill -TERM {pid}");
+        self.signal("-TERM").await;
+    }
+
+    /// Takes it off the processors until [`go_on`](Self::go_on): SIGSTOP.
+    pub async fn stop(&self) {
+        self.signal("-STOP").await;
+    }
+
+    /// Lets it run again: SIGCONT.
+    pub async fn go_on(&self) {
+        self.signal("-CONT").await;
+    }
+
+    async fn signal(&self, signal: &str) {
+        let pid = self.pid().to_string();
+        let status = Command::new("kill").args([signal, &pid]).status().await.expect("kill runs");
+        assert!(status.success(), "kill {signal} {pid}");
     }
 
     /// Waits until it has ended by itself.

@@ -1,5 +1,6 @@
 //! Reading what a client sent: never a panic, a bounded answer, and the same meaning in both wire formats.
 
+use faceshare_api::json::with_plain_integers;
 use faceshare_api::v1::{self, client_frame::Instruction};
 use faceshare_api::wellknown::Timestamp;
 use faceshare_biz::domain::instruction::{Action, ActionValue, ClientFrame, Command, Decoded, FrameCodec, View, WireFormat};
@@ -18,6 +19,7 @@ pub fn check(format: WireFormat, message: &[u8]) {
     if let Decoded::Refused { detail, .. } = &decoded {
         check_detail(detail);
     }
+    check_answer(format, message, &decoded);
     let Some(frame) = parse(format, message) else {
         assert!(!matches!(decoded, Decoded::Frame(_)), "understood, and yet no message of the contract: {decoded:?}");
         return;
@@ -31,6 +33,32 @@ pub fn check(format: WireFormat, message: &[u8]) {
     }
 }
 
+/// A frame whose id can be read is answered under it, whatever else is wrong.
+fn check_answer(format: WireFormat, message: &[u8], decoded: &Decoded) {
+    let Some(id) = plain_id(format, message) else { return };
+    let answered = match decoded {
+        Decoded::Frame(frame) => Some(frame.id),
+        Decoded::Refused { id, .. } => Some(*id),
+        Decoded::Malformed => None,
+    };
+    assert_eq!(answered, Some(id), "a frame with a readable id is {decoded:?}");
+}
+
+/// The part of a protobuf frame that carries its id.
+#[derive(Clone, PartialEq, prost::Message)]
+struct FrameId {
+    #[prost(uint32, tag = "1")]
+    id: u32,
+}
+
+/// The id as a reader without special cases finds it.
+fn plain_id(format: WireFormat, message: &[u8]) -> Option<u32> {
+    match format {
+        WireFormat::Proto => FrameId::decode(message).ok().map(|frame| frame.id),
+        WireFormat::Json => serde_json::from_slice::<serde_json::Value>(message).ok()?.as_object()?.get("id")?.as_u64()?.try_into().ok(),
+    }
+}
+
 /// A text for people: bounded, and without characters that would break a line of a log or a terminal.
 pub(crate) fn check_detail(detail: &str) {
     assert!(detail.chars().count() <= DETAIL_MAX, "an explanation of {} characters", detail.chars().count());
@@ -40,7 +68,10 @@ pub(crate) fn check_detail(detail: &str) {
 fn parse(format: WireFormat, message: &[u8]) -> Option<v1::ClientFrame> {
     match format {
         WireFormat::Proto => v1::ClientFrame::decode(message).ok(),
-        WireFormat::Json => serde_json::from_slice(message).ok(),
+        WireFormat::Json => {
+            let as_written = serde_json::from_slice(message).ok();
+            as_written.or_else(|| serde_json::from_slice(&with_plain_integers(message)?).ok())
+        }
     }
 }
 

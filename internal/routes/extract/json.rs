@@ -3,6 +3,7 @@
 use crate::e::HttpError;
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
+use faceshare_api::json::with_plain_integers;
 use faceshare_biz::{Error, ErrorCode};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
@@ -63,12 +64,16 @@ pub(crate) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<
     })
 }
 
-/// The value that a body holds, which must be an object.
+/// The value that a body holds, which must be an object. Whole numbers may be written with a fraction or an exponent.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     // serde would read an array as the fields in order.
     if body.trim_ascii_start().starts_with(b"[") {
         return Err(Error::invalid("", "must be a JSON object"));
     }
+    parse_as_written(body).or_else(|error| with_plain_integers(body).map_or(Err(error), |plain| parse_as_written(&plain)))
+}
+
+fn parse_as_written<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
@@ -165,6 +170,22 @@ mod tests {
         assert_eq!(path_of_refusal(r#"{"nickname": "a", "color": 1}"#).await, "color");
         assert_eq!(path_of_refusal("{").await, "");
         assert_eq!(path_of_refusal(r#"{"nickname": "a"} x"#).await, "");
+    }
+
+    #[tokio::test]
+    async fn whole_numbers_may_be_written_with_a_fraction_or_an_exponent() {
+        for ids in ["3.0", "1e1", "30e-1, 4294967295.0"] {
+            let body = format!(r#"{{"nickname": "a", "ids": [{ids}]}}"#);
+            assert_eq!(send("/required", Some("application/json"), body).await.expect("read"), StatusCode::OK, "{ids}");
+        }
+        for body in [
+            r#"{"nickname": "a", "ids": [1, 1.5]}"#,
+            r#"{"nickname": "a", "ids": [1.0, 1e999]}"#,
+            r#"{"nickname": "a", "ids": [1.0, 4294967296.0]}"#,
+            r#"{"nickname": "a", "ids": [1.0, -1.0]}"#,
+        ] {
+            assert_eq!(path_of_refusal(body).await, "ids[1]", "{body}");
+        }
     }
 
     #[tokio::test]

@@ -45,6 +45,24 @@ async fn a_silent_peer_is_closed_and_its_point_lost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_time_for_which_the_process_did_not_run_is_nobodys_silence() {
+    let stage = with_heartbeats().await;
+    let [ann, bob, cat] = stage.joined(["ann", "bob", "cat"]).await;
+    stage.wait(seconds(15)).await;
+    // Stopped for longer than the timeout. What cat has said meanwhile waits in its socket.
+    cat.send(Incoming::Alive);
+    tokio::time::advance(seconds(300)).await;
+    stage.settle().await;
+    assert_eq!([ann.words(), bob.words(), cat.words()], [["sysHeart"]; 3]);
+    ann.send(Incoming::Alive);
+    stage.wait(seconds(19)).await;
+    assert_eq!([ann.words(), bob.words()], [[""; 0]; 2]);
+    stage.wait(seconds(2)).await;
+    assert_eq!([ann.words(), bob.words()], [vec!["sysHeart"], vec!["closed HeartbeatLost"]]);
+    assert_eq!(cat.words(), ["sysHeart"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silent_peer_that_reads_nothing_is_cut_off() {
     let stage = with_heartbeats().await;
     let bob = stage.join("ann").await;

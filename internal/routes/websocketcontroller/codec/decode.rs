@@ -1,5 +1,7 @@
 //! From the wire to the domain. A frame whose id can be read is answered, whatever is wrong inside it.
 
+use crate::frame_id;
+use faceshare_api::json::with_plain_integers;
 use faceshare_api::v1::{self, client_frame::Instruction};
 use faceshare_api::wellknown;
 use faceshare_biz::ErrorCode;
@@ -20,47 +22,37 @@ impl Fault {
     }
 }
 
-/// The part of a protobuf frame that is read when the whole cannot be.
-#[derive(Clone, PartialEq, prost::Message)]
-struct FrameId {
-    #[prost(uint32, tag = "1")]
-    id: u32,
-}
-
 pub(super) fn proto(message: &[u8], key_bytes: usize) -> Decoded {
     match v1::ClientFrame::decode(message) {
         Ok(frame) => client_frame(frame, key_bytes),
-        Err(_) => match FrameId::decode(message) {
-            Ok(FrameId { id }) => refused(id, Fault::invalid("the instruction is not well-formed")),
-            Err(_) => Decoded::Malformed,
-        },
+        Err(_) => unreadable(frame_id::proto(message), "the instruction is not well-formed"),
     }
 }
 
 pub(super) fn json(message: &[u8], key_bytes: usize) -> Decoded {
-    let mut reader = serde_json::Deserializer::from_slice(message);
-    let frame = serde_path_to_error::deserialize::<_, v1::ClientFrame>(&mut reader).map(|frame| (frame, reader.end()));
-    match frame {
-        Ok((frame, Ok(()))) => client_frame(frame, key_bytes),
-        Ok((_, Err(_))) => Decoded::Malformed,
-        Err(error) => match serde_json::from_slice::<serde_json::Value>(message) {
-            // A number, a list and the like are JSON, but no frame; an object without a readable id wants no answer.
-            Ok(serde_json::Value::Object(frame)) => refused(json_id(&frame), Fault::invalid(place(error.path()))),
-            _ => Decoded::Malformed,
-        },
+    let read = read_json(message);
+    // Few encoders write an integer as 3.0, so what is read at once is not looked at a second time.
+    let plain = if read.is_err() { with_plain_integers(message) } else { None };
+    let (message, read) = match &plain {
+        Some(plain) => (plain.as_slice(), read_json(plain)),
+        None => (message, read),
+    };
+    match read {
+        Ok(frame) => client_frame(frame, key_bytes),
+        Err(why) => unreadable(frame_id::json(message), why),
     }
 }
 
-/// The id of a frame whose instruction cannot be read, in any form that JSON has for a number.
-fn json_id(frame: &serde_json::Map<String, serde_json::Value>) -> u32 {
-    let id = frame.get("id").and_then(|id| match id {
-        serde_json::Value::Number(number) => number.as_f64(),
-        serde_json::Value::String(text) => text.parse().ok(),
-        _ => None,
-    });
-    let whole = id.filter(|id| id.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(id));
-    // Exact: it is whole and in range.
-    whole.map_or(0, |id| id as u32)
+/// The frame, or a text for people that says what is wrong with it.
+fn read_json(message: &[u8]) -> Result<v1::ClientFrame, String> {
+    let mut reader = serde_json::Deserializer::from_slice(message);
+    let frame = serde_path_to_error::deserialize(&mut reader).map_err(|error| place(error.path()))?;
+    reader.end().map_err(|_| "something follows the frame".to_owned())?;
+    Ok(frame)
+}
+
+fn unreadable(id: Option<u32>, why: impl Into<Cow<'static, str>>) -> Decoded {
+    id.map_or(Decoded::Malformed, |id| refused(id, Fault::invalid(why)))
 }
 
 /// Which field is wrong, as far as the client's own names for it can be shown.

@@ -2,6 +2,7 @@
 
 mod decode;
 mod encode;
+mod frame_id;
 mod position;
 #[cfg(test)]
 mod tests;

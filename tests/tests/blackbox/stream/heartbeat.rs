@@ -3,8 +3,9 @@
 use faceshare_tests::meeting::Meeting;
 use faceshare_tests::{Format, in_both_formats};
 use serde_json::json;
+use std::time::Duration;
 
-in_both_formats!(a_silent_point_is_lost_and_one_that_answers_is_not);
+in_both_formats!(a_silent_point_is_lost_and_one_that_answers_is_not, a_server_that_was_stopped_for_longer_than_the_timeout_loses_nobody);
 
 async fn a_silent_point_is_lost_and_one_that_answers_is_not(format: Format) {
     let settings = [("heartbeat.interval", "300ms"), ("heartbeat.timeout", "1500ms")];
@@ -23,4 +24,21 @@ async fn a_silent_point_is_lost_and_one_that_answers_is_not(format: Format) {
     }
     assert_eq!(silent.await.expect("it ends"), 4008);
     sockets[0].acked(json!({"followMe": {}})).await;
+}
+
+async fn a_server_that_was_stopped_for_longer_than_the_timeout_loses_nobody(format: Format) {
+    let settings = [("heartbeat.interval", "500ms"), ("heartbeat.timeout", "1500ms")];
+    let (meeting, mut sockets) = Meeting::with(format, 3, &settings, json!({})).await;
+    meeting.server.stop().await;
+    // What the first one says waits in its socket; the others have nothing to say.
+    let id = sockets[0].instruct(json!({"followMe": {}})).await;
+    // Twice the timeout: that nothing happens meanwhile is what is tested.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    meeting.server.go_on().await;
+    sockets[0].answer(id).await.ack();
+    for socket in &mut sockets {
+        let heart = socket.until("sysHeart").await;
+        socket.send(&json!({"ackHeart": {"sentAt": heart["sysHeart"]["sentAt"], "lastSeq": socket.seq}})).await;
+        socket.acked(json!({"cancelFollow": {}})).await;
+    }
 }
