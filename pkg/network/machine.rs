@@ -47,7 +47,8 @@ impl LocalMachine {
             return if listen.ip().to_canonical().is_loopback() { Vec::new() } else { vec![listen] };
         }
         // A listener of `0.0.0.0` takes IPv4 alone, one of `[::]` both.
-        let mut reachable: Vec<_> = self.interfaces().into_iter().filter(|ip| is_reachable(*ip) && (listen.is_ipv6() || ip.is_ipv4())).collect();
+        let mut reachable: Vec<_> =
+            self.interfaces().into_iter().filter(|ip| is_reachable(*ip) && (listen.is_ipv6() || ip.is_ipv4())).collect();
         reachable.sort_by_key(|address| !address.is_ipv4());
         reachable.into_iter().map(|address| SocketAddr::new(address, listen.port())).collect()
     }
