@@ -20,7 +20,8 @@ use faceshare_logic::instruction::{ResumeBounds, SessionDeps, Sessions, StreamSe
 use faceshare_repository::{EmbeddedGuessBudgets, EmbeddedPasswordBudgets, EmbeddedRevocations, cache, db};
 use faceshare_routes::websocketcontroller::{self, StreamState, WebSocketCodec, WireCodec};
 use faceshare_routes::{
-    AccountLimits, AddressLimits, AddressRates, AppState, Classic, ClassicRules, HttpPolicy, Links, Observer, Ops, ReadinessCheck,
+    AccountLimits, AddressLimits, AddressRates, AllowedOrigins, AppState, Classic, ClassicRules, DiscardUnread, HttpPolicy, LinkSettings,
+    Links, LocalMachine, Observer, Ops, ReadinessCheck,
 };
 use faceshare_server::Lifecycle;
 use faceshare_service::{
@@ -211,32 +212,37 @@ impl House {
             clock: self.clock.clone(),
             idempotency: self.idempotency.clone(),
             account_limits: AccountLimits::new(config.limits.http_per_account),
-            links: Arc::new(Links {
-                public_url: http.public_url.clone(),
-                allowed_hosts: http.allowed_hosts.clone(),
-                listen,
-                tls: config.tls.files.is_some(),
-            }),
+            links: Arc::new(Links::new(
+                LinkSettings {
+                    public_url: http.public_url.clone(),
+                    allowed_hosts: http.allowed_hosts.clone(),
+                    listen,
+                    tls: config.tls.files.is_some(),
+                },
+                LocalMachine::this(),
+            )),
             draining: lifecycle.draining.clone(),
         };
+        let origins = AllowedOrigins::new(&http.cors_origins, http.public_url.as_deref());
         let stream = websocketcontroller::routes(StreamState {
             clients: self.clients.clone(),
             addresses: self.addresses.clone(),
             clock: self.clock.clone(),
             frame_max: config.limits.frame_in,
-            origins: http.cors_origins.clone().into(),
+            origins: origins.clone(),
             draining: lifecycle.draining.clone(),
             hard: lifecycle.hard.clone(),
             tracker: lifecycle.tracker.clone(),
         });
         let policy = HttpPolicy {
-            cors_origins: http.cors_origins.clone(),
+            origins,
             request_body: config.limits.request_body,
             avatar_bytes: config.limits.avatar_bytes,
             classic: config.classic.enabled.then_some(ClassicRules { reveal_unknown_user: config.classic.reveal_unknown_user }),
             request_headers: config.limits.header_bytes,
             address_limits: AddressLimits::new(address_rates(&config.limits)),
             request_timeout: config.limits.request_timeout,
+            discard: DiscardUnread { bytes: config.limits.discard_bytes, timeout: config.limits.discard_timeout },
         };
         let checks: Arc<[Arc<dyn ReadinessCheck>]> =
             Arc::new([Arc::new(DatabaseCheck(stores.database.clone())), Arc::new(LogCheck(stores.log.clone()))]);
@@ -247,7 +253,7 @@ impl House {
             classic: Classic(config.classic.enabled),
         };
         let proxies = faceshare_routes::TrustedProxies::from_networks(http.trusted_proxies.clone());
-        let observer = Observer::new(self.ids.clone(), proxies);
+        let observer = Observer::new(self.ids.clone(), proxies, self.clock.clone());
         let (public, private) = if http.ops_listen.is_some() { (None, Some(metrics)) } else { (Some(metrics), None) };
         let outer = match &config.tls.files {
             Some(_) => observer.clone().over_tls(config.tls.strict_transport),

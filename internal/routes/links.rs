@@ -1,9 +1,12 @@
 //! The address under which clients reach this server, for the links in answers.
 
+use crate::middleware::FirstSeen;
 use axum::extract::{FromRef, FromRequestParts};
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::Authority;
+use http::{HeaderMap, Uri};
+use network::LocalMachine;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,41 +14,81 @@ use std::sync::Arc;
 /// Where the instruction stream is.
 pub const INSTRUCTIONS_PATH: &str = "/v1/instructions";
 
-/// How links are made.
+/// What links are made of.
 #[derive(Debug, Clone)]
-pub struct Links {
-    /// `http.public_url`, without a slash at its end: `https://face.example`. It wins over everything.
+pub struct LinkSettings {
+    /// `http.public_url`: `https://face.example`. It wins over everything.
     pub public_url: Option<String>,
     /// `http.allowed_hosts`: names that a request's Host may hold to be trusted.
     pub allowed_hosts: Vec<String>,
-    /// The address that the server listens on, for when nothing else can be trusted.
+    /// The address that the server listens on.
     pub listen: SocketAddr,
     /// Whether clients reach that address over TLS.
     pub tls: bool,
 }
 
+/// Makes links.
+#[derive(Debug)]
+pub struct Links {
+    settings: LinkSettings,
+    machine: LocalMachine,
+    refused: FirstSeen,
+}
+
 impl Links {
+    /// For a server on this machine, whose names are trusted beside `http.allowed_hosts`.
+    #[must_use]
+    pub fn new(settings: LinkSettings, machine: LocalMachine) -> Self {
+        Self { settings, machine, refused: FirstSeen::default() }
+    }
+
     /// The base of links for a request that came with this Host.
     ///
-    /// A Host is written by the client, so a link made from any Host could lead the next reader elsewhere; only an IP literal, `localhost` and
-    /// the configured names are believed.
+    /// A Host is written by the client, so a link made from any Host could lead the next reader elsewhere; only an IP literal, `localhost`, the
+    /// machine's own names and the configured ones are believed. Else links lead to the first of [`Links::lan_urls`], or to the address that
+    /// the server listens on. The log names each Host that is not believed once.
     #[must_use]
     pub fn base(&self, host: Option<&str>) -> PublicBase {
-        if let Some(url) = &self.public_url {
+        let LinkSettings { public_url, allowed_hosts, listen, .. } = &self.settings;
+        if let Some(url) = public_url {
             return PublicBase(url.trim_end_matches('/').to_owned());
         }
-        let scheme = if self.tls { "https" } else { "http" };
-        let trusted = host.filter(|host| network::host_is_trustworthy(host, &self.allowed_hosts));
-        match trusted {
-            Some(host) => PublicBase(format!("{scheme}://{host}")),
-            None => PublicBase(format!("{scheme}://{}", reachable(self.listen))),
+        let is_trusted = |host: &str| [allowed_hosts, self.machine.names()].iter().any(|names| network::host_is_trustworthy(host, names));
+        if let Some(host) = host.filter(|host| is_trusted(host)) {
+            return PublicBase(self.url(host));
         }
+        let base = self.lan_urls().into_iter().next().unwrap_or_else(|| self.url(&local(*listen)));
+        if let Some(host) = host.filter(|host| self.refused.is_new(host)) {
+            tracing::warn!(
+                host,
+                links = base,
+                "links do not use the Host of a request: it is not known; add it to http.allowed_hosts, or set http.public_url"
+            );
+        }
+        PublicBase(base)
+    }
+
+    /// Where other machines in the same network reach the server, the likeliest first; empty when it listens on loopback alone. Read from the
+    /// machine's interfaces at most every ten seconds.
+    #[must_use]
+    pub fn lan_urls(&self) -> Vec<String> {
+        self.machine.reachable(self.settings.listen).iter().map(|address| self.url(&address.to_string())).collect()
+    }
+
+    fn url(&self, authority: &str) -> String {
+        format!("{}://{authority}", if self.settings.tls { "https" } else { "http" })
     }
 }
 
-/// An address that listens everywhere is no address to go to.
-fn reachable(listen: SocketAddr) -> String {
+/// An unspecified address is no address to go to.
+fn local(listen: SocketAddr) -> String {
     if listen.ip().is_unspecified() { format!("localhost:{}", listen.port()) } else { listen.to_string() }
+}
+
+/// The host that a request was sent to, with its port if it has one: of its target, else of its `Host`.
+pub(crate) fn host_of<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    let named = uri.authority().map(Authority::as_str);
+    named.or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()))
 }
 
 /// Scheme and authority of links, without a slash at its end.
@@ -75,23 +118,23 @@ where
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        let named = parts.uri.authority().map(Authority::as_str);
-        let host = named.or_else(|| parts.headers.get(HOST).and_then(|h| h.to_str().ok()));
-        Ok(Arc::<Links>::from_ref(state).base(host))
+        Ok(Arc::<Links>::from_ref(state).base(host_of(&parts.uri, &parts.headers)))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Links;
+    use super::{LinkSettings, Links};
+    use network::LocalMachine;
 
     fn links(public_url: Option<&str>, listen: &str) -> Links {
-        Links {
+        let settings = LinkSettings {
             public_url: public_url.map(Into::into),
             allowed_hosts: vec!["Face.example".into(), "other.example:8443".into()],
             listen: listen.parse().expect("an address"),
             tls: false,
-        }
+        };
+        Links::new(settings, LocalMachine::new("MyBox.lan", || vec!["192.168.1.7".parse().expect("an address")]))
     }
 
     #[test]
@@ -104,7 +147,17 @@ mod tests {
     #[test]
     fn only_hosts_that_can_be_trusted_are_believed() {
         let base = |host| links(None, "127.0.0.1:8080").base(host).link("");
-        for good in ["localhost:9", "192.168.1.7:8080", "[::1]:8080", "face.example", "face.example:81", "other.example:8443"] {
+        for good in [
+            "localhost:9",
+            "192.168.1.7:8080",
+            "[::1]:8080",
+            "face.example",
+            "face.example:81",
+            "other.example:8443",
+            "mybox:8080",
+            "MyBox.local:8080",
+            "mybox.lan",
+        ] {
             assert_eq!(base(Some(good)), format!("http://{good}"));
         }
         for bad in [
@@ -114,6 +167,8 @@ mod tests {
             Some("x@localhost"),
             Some("other.example"),
             Some("local host"),
+            Some("otherbox.local"),
+            Some("mybox.evil.example"),
             Some(""),
         ] {
             assert_eq!(base(bad), "http://127.0.0.1:8080", "{bad:?}");
@@ -121,7 +176,17 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_listens_everywhere_is_not_linked_to() {
-        assert_eq!(links(None, "0.0.0.0:8080").base(None).websocket_url(), "ws://localhost:8080/v1/instructions");
+    fn without_a_host_to_believe_links_lead_where_other_machines_reach_the_server() {
+        for host in [None, Some("evil.example")] {
+            assert_eq!(links(None, "0.0.0.0:8080").base(host).websocket_url(), "ws://192.168.1.7:8080/v1/instructions");
+            assert_eq!(links(None, "192.168.1.9:80").base(host).link(""), "http://192.168.1.9:80");
+        }
+    }
+
+    #[test]
+    fn an_unspecified_address_is_not_linked_to() {
+        let settings =
+            LinkSettings { public_url: None, allowed_hosts: vec![], listen: "0.0.0.0:8080".parse().expect("an address"), tls: true };
+        assert_eq!(Links::new(settings, LocalMachine::new("", Vec::new)).base(None).link(""), "https://localhost:8080");
     }
 }

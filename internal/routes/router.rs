@@ -7,7 +7,10 @@ use crate::middleware::cors;
 use crate::middleware::guard::{Guard, Limits};
 use crate::middleware::idempotency::Once;
 use crate::middleware::observe::Observer;
+use crate::middleware::origins::AllowedOrigins;
+use crate::middleware::precheck::Precheck;
 use crate::middleware::rate::{AccountLimits, AddressLimits};
+use crate::middleware::unread_body::DiscardUnread;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::routing::{delete, get, post, put};
@@ -65,8 +68,8 @@ handed_out! {
 /// What holds for every request.
 #[derive(Clone)]
 pub struct HttpPolicy {
-    /// `http.cors_origins`.
-    pub cors_origins: Vec<String>,
+    /// Pages of other origins that may call.
+    pub origins: AllowedOrigins,
     /// `limits.request_body`: bytes of a JSON body.
     pub request_body: usize,
     /// `limits.avatar_bytes`.
@@ -79,6 +82,8 @@ pub struct HttpPolicy {
     pub address_limits: AddressLimits,
     /// How long a request may take.
     pub request_timeout: Duration,
+    /// How much of a body that no handler read is read and thrown away.
+    pub discard: DiscardUnread,
 }
 
 /// The public listener. `stream` holds `GET /v1/instructions`; `observer` names and records requests.
@@ -156,18 +161,21 @@ fn layered(router: Router, policy: &HttpPolicy, observer: Observer, once: Option
         timeout: policy.request_timeout,
         once,
     });
-    router.layer(ServiceBuilder::new().layer(observer).layer(option_layer(cors(&policy.cors_origins))).layer(guard))
+    let cors = option_layer(cors(&policy.origins));
+    let precheck = Precheck::new(policy.origins.clone());
+    router.layer(ServiceBuilder::new().layer(policy.discard).layer(observer).layer(precheck).layer(cors).layer(guard))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{HttpPolicy, Observer, layered};
+    use super::{AllowedOrigins, DiscardUnread, HttpPolicy, Observer, layered};
     use axum::Router;
     use axum::body::Body;
     use axum::response::Response;
     use axum::routing::{get, post};
     use faceshare_biz::Error;
-    use faceshare_biz::domain::port::IdGenerator;
+    use faceshare_biz::domain::Timestamp;
+    use faceshare_biz::domain::port::{Clock, IdGenerator};
     use http::{Request, StatusCode};
     use http_body_util::BodyExt;
     use serde_json::Value;
@@ -183,6 +191,12 @@ mod tests {
         }
     }
 
+    impl Clock for Sevens {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(784_111_777_000)
+        }
+    }
+
     fn app() -> Router {
         let router = Router::new()
             .route("/ok", get(async || "fine"))
@@ -191,19 +205,29 @@ mod tests {
             .route("/slow", get(async || std::future::pending::<()>().await))
             .route("/broken", get(async || -> Result<(), crate::e::HttpError> { Err(Error::internal("secret SQL").into()) }));
         let policy = HttpPolicy {
-            cors_origins: vec!["https://page.example".into()],
+            origins: AllowedOrigins::new(&["https://page.example".into()], None),
             request_body: 64,
             avatar_bytes: 64,
             classic: None,
             request_headers: 1_024,
             address_limits: super::AddressLimits::none(),
             request_timeout: Duration::from_millis(50),
+            discard: DiscardUnread { bytes: 1_024, timeout: Duration::from_millis(50) },
         };
-        layered(router, &policy, Observer::new(Arc::new(Sevens), network::TrustedProxies::default()), None)
+        let observer = Observer::new(Arc::new(Sevens), network::TrustedProxies::default(), Arc::new(Sevens));
+        layered(router, &policy, observer, None)
     }
 
     async fn send(request: http::request::Builder) -> Response {
-        app().oneshot(request.body(Body::empty()).expect("a request")).await.expect("infallible")
+        app().oneshot(request.header("host", "localhost").body(Body::empty()).expect("a request")).await.expect("infallible")
+    }
+
+    async fn send_body(path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Response {
+        let mut request = Request::post(path).header("host", "localhost");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        app().oneshot(request.body(body.into()).expect("a request")).await.expect("infallible")
     }
 
     async fn problem(response: Response) -> Value {
@@ -267,9 +291,8 @@ mod tests {
     async fn oversized_headers_and_bodies_are_refused() {
         let response = send(Request::get("/ok").header("x-long", "y".repeat(2_000))).await;
         assert_eq!(problem(response).await["code"], "HEADERS_TOO_LARGE");
-        let request =
-            Request::post("/json").header("content-type", "application/json").body(Body::from("1".repeat(65))).expect("a request");
-        assert_eq!(problem(app().oneshot(request).await.expect("infallible")).await["code"], "PAYLOAD_TOO_LARGE");
+        let response = send_body("/json", &[("content-type", "application/json")], "1".repeat(65)).await;
+        assert_eq!(problem(response).await["code"], "PAYLOAD_TOO_LARGE");
     }
 
     #[tokio::test]
@@ -278,7 +301,51 @@ mod tests {
         assert_eq!(allowed.headers()["access-control-allow-origin"], "https://page.example");
         let refused = send(Request::get("/ok").header("origin", "https://evil.example")).await;
         assert!(!refused.headers().contains_key("access-control-allow-origin"));
-        let preflight = Request::options("/json").header("origin", "https://page.example").header("access-control-request-method", "POST");
-        assert_eq!(send(preflight).await.status(), StatusCode::OK);
+        let preflight = |origin| Request::options("/json").header("origin", origin).header("access-control-request-method", "POST");
+        assert_eq!(send(preflight("https://page.example:443")).await.status(), StatusCode::OK);
+        let refused = send(preflight("https://evil.example")).await;
+        assert!(!refused.headers().contains_key("access-control-allow-origin"));
+        let problem = problem(refused).await;
+        assert_eq!(
+            (&problem["code"], &problem["detail"]),
+            (&"FORBIDDEN".into(), &"origin https://evil.example is not in http.cors_origins".into())
+        );
+    }
+
+    #[tokio::test]
+    async fn a_request_without_one_good_host_is_refused() {
+        let request = |hosts: &[&str]| {
+            let mut request = Request::get("/ok");
+            for host in hosts {
+                request = request.header("host", *host);
+            }
+            app().oneshot(request.body(Body::empty()).expect("a request"))
+        };
+        for hosts in [&[][..], &["a.example", "a.example"], &["a b"]] {
+            let refused = problem(request(hosts).await.expect("infallible")).await;
+            assert_eq!((&refused["code"], &refused["errors"][0]["path"]), (&"INVALID_ARGUMENT".into(), &"Host".into()), "{hosts:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_answer_has_the_date_of_the_clock() {
+        for path in ["/ok", "/nowhere", "/panic"] {
+            assert_eq!(send(Request::get(path)).await.headers()["date"], "Sun, 06 Nov 1994 08:49:37 GMT", "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_compressed_body_is_refused_whatever_it_holds() {
+        for coding in ["gzip", "br", "identity, gzip", "x-unknown"] {
+            let response = send_body("/json", &[("content-type", "application/json"), ("content-encoding", coding)], "{}").await;
+            assert_eq!(response.headers()["accept-encoding"], "identity");
+            assert_eq!(problem(response).await["code"], "UNSUPPORTED_MEDIA_TYPE", "{coding}");
+        }
+        for (coding, body) in [("identity", "{}"), ("", "{}")] {
+            let response = send_body("/json", &[("content-type", "application/json"), ("content-encoding", coding)], body).await;
+            assert_eq!(response.status(), StatusCode::OK, "{coding}");
+        }
+        assert_eq!(send(Request::get("/ok").header("content-encoding", "gzip")).await.status(), StatusCode::OK, "it has no body");
+        assert_eq!(send_body("/nowhere", &[("content-encoding", "gzip")], "{}").await.status(), StatusCode::NOT_FOUND);
     }
 }

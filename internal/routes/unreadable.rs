@@ -148,8 +148,9 @@ impl<'a> Bare<'a> {
         let mut text = format!("{} {}\r\n", self.version, response.status()).into_bytes();
         let mut line = |name: &[u8], value: &[u8]| text.extend([name, b": ", value, b"\r\n"].concat());
         let is_ours = |name: &str| matches!(name, "content-length" | "connection");
-        // Of hyper's own, what is not ours to say: the date.
-        for (name, value) in self.fields.split("\r\n").filter_map(|line| line.split_once(": ")).filter(|(name, _)| !is_ours(name)) {
+        // Of hyper's own, what the response does not say.
+        let said = |name: &str| is_ours(name) || response.headers().contains_key(name);
+        for (name, value) in self.fields.split("\r\n").filter_map(|line| line.split_once(": ")).filter(|(name, _)| !said(name)) {
             line(name.as_bytes(), value.as_bytes());
         }
         for (name, value) in response.headers().iter().filter(|(name, _)| !is_ours(name.as_str())) {
@@ -273,6 +274,13 @@ mod tests {
         let fields =
             ["connection: close", "content-length: 3", "content-type: text/plain; charset=utf-8", "date: today", "x-request-id: 7"];
         assert_eq!((lines[0], &lines[1..], body), ("HTTP/1.1 400 Bad Request", &fields[..], "why"));
+    }
+
+    #[tokio::test]
+    async fn a_date_of_the_routers_stands_in_the_place_of_hypers() {
+        let router = Router::new().fallback(async || (StatusCode::BAD_REQUEST, [("date", "now")]));
+        let read = reaches(router, BARE).await;
+        assert!(read.contains("date: now\r\n") && !read.contains("date: today"), "{read}");
     }
 
     #[tokio::test]

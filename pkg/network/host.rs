@@ -1,4 +1,4 @@
-//! Whether a `Host` header may be repeated in a link.
+//! The `Host` header: whether it is well-formed, and whether it may be repeated in a link.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -24,19 +24,27 @@ pub fn host_is_trustworthy(host_header: &str, allowed: &[String]) -> bool {
     }
 }
 
-/// `host` or `host:port`.
-struct Authority<'a> {
-    host: Host<'a>,
-    port: Option<&'a str>,
+/// Whether the text is a host with or without a port: a name, an IPv4 address or an IPv6 address in
+/// brackets.
+#[must_use]
+pub fn host_is_well_formed(host_header: &str) -> bool {
+    Authority::parse(host_header).is_some()
 }
 
-enum Host<'a> {
+/// `host` or `host:port`.
+pub(crate) struct Authority<'a> {
+    pub(crate) host: Host<'a>,
+    pub(crate) port: Option<&'a str>,
+}
+
+/// A name is as it was written, in any case.
+pub(crate) enum Host<'a> {
     Address(IpAddr),
     Name(&'a str),
 }
 
 impl<'a> Authority<'a> {
-    fn parse(text: &'a str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         if text.is_empty() || text.len() > MAX_HOST_LEN {
             return None;
         }
@@ -150,6 +158,16 @@ mod tests {
         }
         let long = vec!["a".repeat(300)];
         assert!(!host_is_trustworthy(&long[0], &long));
+    }
+
+    #[test]
+    fn a_well_formed_host_is_one_name_or_address_with_or_without_a_port() {
+        for host in ["meet.example.org", "my_service:80", "127.0.0.1:8080", "[::1]", "[::1]:443"] {
+            assert!(host_is_well_formed(host), "{host}");
+        }
+        for host in ["", ":80", "a b", "a,b", "a/b", "user@a", "http://a", "a:80:80", "a:port", "::1", "[::1", "a\\b"] {
+            assert!(!host_is_well_formed(host), "{host:?}");
+        }
     }
 
     #[test]

@@ -1,9 +1,12 @@
-//! Who is at the other end: client addresses behind proxies, networks as keys, trustworthy hosts.
+//! Addresses: of clients behind proxies, of networks as keys of limits, of pages, of this machine.
 //!
 //! - [`resolve`] finds the client's address, believing a forwarding header only as far as
 //!   [`TrustedProxies`] wrote it;
 //! - [`address_key`] and [`network_key`] map an address to what limits are counted for;
-//! - [`host_is_trustworthy`] tells whether a request's `Host` may go into a link.
+//! - [`host_is_well_formed`] and [`host_is_trustworthy`] tell whether a request's `Host` is one, and
+//!   whether it may go into a link;
+//! - [`Origin`] compares the origins of pages;
+//! - [`LocalMachine`] knows the names and addresses of the machine that the process runs on.
 //!
 //! Addresses are handled in their canonical form: an IPv4 address mapped into IPv6 is that IPv4
 //! address.
@@ -12,9 +15,13 @@ mod client;
 mod forwarded;
 mod host;
 mod key;
+mod machine;
+mod origin;
 mod trusted;
 
 pub use client::{has_forwarding_header, is_loopback, resolve};
-pub use host::host_is_trustworthy;
+pub use host::{host_is_trustworthy, host_is_well_formed};
 pub use key::{NetworkKey, address_key, network_key};
+pub use machine::LocalMachine;
+pub use origin::Origin;
 pub use trusted::{ProxyFault, TrustedProxies, TrustedProxyError};

@@ -13,7 +13,7 @@ pub(crate) struct Http {
     /// Address and port. Port 0 takes a free one, which the log names.
     pub(crate) listen: SocketAddr,
     /// The address by which clients reach the server, without a slash at its end. Unset: links use the request's Host,
-    /// if that is an IP literal, localhost or one of `allowed_hosts`.
+    /// if that is an IP literal, localhost, a name of this machine or one of `allowed_hosts`.
     pub(crate) public_url: Option<String>,
     /// Origins (`https://app.example.com`) whose pages may call the server; a WebSocket's Origin is checked as well.
     pub(crate) cors_origins: Vec<String>,

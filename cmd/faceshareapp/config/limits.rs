@@ -75,6 +75,10 @@ pub(crate) struct Limits {
     pub(crate) accounts_per_address: u32,
     /// Body of an HTTP request.
     pub(crate) request_body: usize,
+    /// What is read and thrown away of a body that no handler read, to keep its connection.
+    pub(crate) discard_bytes: usize,
+    /// The answer waits for that no longer.
+    pub(crate) discard_timeout: Duration,
     /// A picture that somebody sends.
     pub(crate) avatar_bytes: usize,
     /// Its pixels.
@@ -132,6 +136,8 @@ impl Limits {
             guests_per_address: keys.number("guests_per_address", 60, 0..=1_000_000),
             accounts_per_address: keys.number("accounts_per_address", 30, 0..=1_000_000),
             request_body: keys.number("request_body", 64 * KIB, KIB..=16 * MIB),
+            discard_bytes: keys.number("discard_bytes", 8 * MIB, 0..=64 * MIB),
+            discard_timeout: keys.duration("discard_timeout", Duration::from_secs(1), SHORTEST..=Duration::from_mins(1)),
             avatar_bytes: keys.number("avatar_bytes", 5 * MIB, KIB..=64 * MIB),
             avatar_pixels: keys.number("avatar_pixels", 25_000_000, 65_536..=200_000_000),
             avatar_queue: keys.number("avatar_queue", 8, 0..=1000),

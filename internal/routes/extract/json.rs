@@ -1,6 +1,8 @@
 //! JSON bodies. What does not fit is answered with the path of the field.
 
 use crate::e::HttpError;
+use axum::RequestExt as _;
+use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use faceshare_api::json::with_plain_integers;
@@ -30,7 +32,12 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJ
     type Rejection = HttpError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
-        let is_json = require_json(request.headers());
+        // A body of another kind is not asked for. Whether one of no kind is empty is seen only when it is read, unless it says its length.
+        let must_be_json = request.headers().contains_key(CONTENT_TYPE) || request.body().size_hint().lower() > 0;
+        let is_json = match require_json(request.headers()) {
+            Err(error) if must_be_json && !request.body().is_end_stream() => return Err(error.into()),
+            is_json => is_json,
+        };
         let body = body(request, state).await?;
         if body.is_empty() {
             return Ok(Self(T::default()));
@@ -53,15 +60,27 @@ fn require_json(headers: &HeaderMap) -> Result<(), Error> {
     }
 }
 
-/// The whole body, up to the limit of the route.
+/// The whole body, up to the limit of the route. One that says that it is longer is not asked for: its client may be waiting for
+/// `100 Continue`.
 pub(crate) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Error> {
+    let declared = request.body().size_hint().lower();
+    let request = request.with_limited_body();
+    // A limited body never promises more than its limit.
+    if request.body().size_hint().lower() < declared {
+        return Err(too_large());
+    }
     Bytes::from_request(request, state).await.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            Error::new(ErrorCode::PayloadTooLarge, "the body is larger than allowed")
+            too_large()
         } else {
             Error::invalid("", "the body could not be read to its end")
         }
     })
+}
+
+/// For a body beyond its limit.
+pub(crate) fn too_large() -> Error {
+    Error::new(ErrorCode::PayloadTooLarge, "the body is larger than allowed")
 }
 
 /// The value that a body holds, which must be an object. Whole numbers may be written with a fraction or an exponent.

@@ -8,5 +8,5 @@ mod path;
 pub use authenticated::{Authenticated, MaybeAuthenticated};
 pub use client_site::ClientSite;
 pub use json::{OptionalJson, ValidJson};
-pub(crate) use json::{body, parse};
+pub(crate) use json::{body, parse, too_large};
 pub use path::{KnockPath, MemberPath, SessionPath};

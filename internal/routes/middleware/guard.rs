@@ -1,4 +1,5 @@
-//! What a request must pass before it is looked at: its address' rate, the size of its headers, and then the time it may take.
+//! What a request must pass before it is looked at: its address' rate, the size of its headers, the coding of its body, and then the time it
+//! may take.
 
 use super::deadline::{self, Bounded};
 use super::idempotency::Once;
@@ -11,6 +12,8 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::response::{IntoResponse, Response};
 use faceshare_biz::Error;
 use futures_util::future::{Either, Ready, ready};
+use http::HeaderValue;
+use http::header::ACCEPT_ENCODING;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -87,6 +90,10 @@ where
     fn call(&mut self, mut request: Request) -> Guarding<S::Future> {
         if let Err(error) = self.limits.check(&request) {
             return Either::Left(ready(Ok(HttpError(error).into_response())));
+        }
+        if let Err(error) = headers::check_coding(&request) {
+            let identity = [(ACCEPT_ENCODING, HeaderValue::from_static("identity"))];
+            return Either::Left(ready(Ok((identity, HttpError(error)).into_response())));
         }
         // Of nothing there is nothing to limit.
         if !request.body().is_end_stream() {

@@ -1,8 +1,11 @@
 //! Headers: how large a request's may be, and what every response carries.
 
-use axum::extract::Request;
+use axum::body::HttpBody as _;
+use axum::extract::{MatchedPath, Request};
 use faceshare_biz::{Error, ErrorCode};
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::time::Duration;
 
@@ -15,6 +18,18 @@ pub(crate) fn check(max: usize, request: &Request) -> Result<(), Error> {
         return Err(Error::new(ErrorCode::HeadersTooLarge, format!("path and headers hold {size} bytes; at most {max} are allowed")));
     }
     Ok(())
+}
+
+/// `UNSUPPORTED_MEDIA_TYPE` for a body that is compressed: none is expanded, so that its size is what arrives. Where there is no route,
+/// `NOT_FOUND` says more.
+pub(crate) fn check_coding(request: &Request) -> Result<(), Error> {
+    let mut codings = request.headers().get_all(CONTENT_ENCODING).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let has_route = request.extensions().get::<MatchedPath>().is_some();
+    let is_plain = |coding: &[u8]| matches!(coding.trim_ascii(), b"") || coding.trim_ascii().eq_ignore_ascii_case(b"identity");
+    if request.body().is_end_stream() || !has_route || codings.all(is_plain) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorCode::UnsupportedMediaType, "the body must be sent as it is, without a Content-Encoding"))
 }
 
 /// What every answer has unless it says otherwise.
@@ -36,7 +51,7 @@ pub(crate) fn secure(headers: &mut HeaderMap, strict: Option<&HeaderValue>) {
     if let Some(strict) = strict {
         headers.insert(STRICT_TRANSPORT_SECURITY, strict.clone());
     }
-    headers.reserve(DEFAULTS.len() + 1);
+    headers.reserve(DEFAULTS.len() + 2);
     for (name, value) in DEFAULTS {
         headers.entry(name).or_insert(value);
     }

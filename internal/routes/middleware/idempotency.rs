@@ -9,9 +9,10 @@ use super::deadline::WAIT_PATH;
 use super::rate::AccountLimits;
 use crate::e::HttpError;
 use crate::e::http::Failure;
+use crate::extract::too_large;
 use crate::httpcontroller::classic;
 use auth::bearer_from_headers;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -58,7 +59,7 @@ impl Once {
             && request.uri().path() != WAIT_PATH
             // There the cookie says who calls, whatever else comes with it.
             && !request.uri().path().starts_with(classic::PREFIX)
-            && is_json_or_empty(request.headers())
+            && is_json_or_empty(request)
     }
 
     /// Runs it, or answers what came of it before.
@@ -95,13 +96,13 @@ impl Once {
     }
 
     async fn body(&self, body: Body) -> Result<Bytes, Error> {
+        // One that says that it is too long is not asked for.
+        if HttpBody::size_hint(&body).lower() > self.request_body as u64 {
+            return Err(too_large());
+        }
         let whole = Limited::new(body, self.request_body).collect().await;
         whole.map(http_body_util::Collected::to_bytes).map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                Error::new(ErrorCode::PayloadTooLarge, "the body is larger than allowed")
-            } else {
-                Error::invalid("", "the body could not be read to its end")
-            }
+            if error.is::<LengthLimitError>() { too_large() } else { Error::invalid("", "the body could not be read to its end") }
         })
     }
 
@@ -130,8 +131,9 @@ impl Once {
     }
 }
 
-fn is_json_or_empty(headers: &HeaderMap) -> bool {
-    let Some(kind) = headers.get(CONTENT_TYPE) else { return true };
+/// A body of no kind counts as empty unless it says its length.
+fn is_json_or_empty(request: &Request) -> bool {
+    let Some(kind) = request.headers().get(CONTENT_TYPE) else { return HttpBody::size_hint(request.body()).lower() == 0 };
     let essence = kind.to_str().ok().and_then(|kind| kind.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
@@ -202,7 +204,7 @@ impl Answer {
     /// Reads a response; `None` when it is too long, or no text.
     async fn of(response: Response) -> (Option<Self>, Response) {
         let (parts, body) = response.into_parts();
-        let fits = axum::body::HttpBody::size_hint(&body).upper().is_some_and(|bytes| bytes <= ANSWER_BYTES as u64);
+        let fits = HttpBody::size_hint(&body).upper().is_some_and(|bytes| bytes <= ANSWER_BYTES as u64);
         if !fits {
             return (None, Response::from_parts(parts, body));
         }

@@ -1,22 +1,31 @@
-//! What every request goes through, from the outside in: [`observe`] (request id, span, metrics, panics, problem documents, security
-//! headers), CORS, [`guard`] ([`rate`], size of the headers, [`deadline`]), and for calls under a key [`idempotency`].
+//! What every request goes through, from the outside in: [`unread_body`], [`observe`] (request id, span, metrics, panics, problem documents,
+//! date and security headers), [`precheck`], CORS, [`guard`] ([`rate`], size of the headers, content coding, [`deadline`]), and for calls
+//! under a key [`idempotency`].
 
+mod date;
 pub mod deadline;
+mod first_seen;
 pub mod guard;
 pub mod headers;
 pub mod idempotency;
 mod ledger;
 pub mod observe;
+pub mod origins;
+pub mod precheck;
 pub mod rate;
 pub mod request_id;
 pub mod trace_context;
+pub mod unread_body;
+
+pub(crate) use self::first_seen::FirstSeen;
 
 use self::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED};
+use self::origins::AllowedOrigins;
 use crate::e::HttpError;
 use axum::response::{IntoResponse, Response};
 use faceshare_biz::Error;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderName, HeaderValue, Method};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION, RETRY_AFTER};
+use http::{HeaderName, Method};
 use std::any::Any;
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -26,17 +35,26 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 /// An answer on its way through a layer.
 pub type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-/// Lets pages of these origins read answers; each is named. Credentials travel in headers, so that no page is let use cookies. No origin: no
-/// layer.
-pub fn cors(origins: &[String]) -> Option<CorsLayer> {
+/// Lets pages of these origins read answers. Credentials travel in headers, so that no page is let use cookies. No origin: no layer.
+pub fn cors(origins: &AllowedOrigins) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;
     }
+    let origins = origins.clone();
+    let request_headers = [
+        AUTHORIZATION,
+        CONTENT_TYPE,
+        IF_NONE_MATCH,
+        IDEMPOTENCY_KEY,
+        request_id::X_REQUEST_ID,
+        HeaderName::from_static("traceparent"),
+        HeaderName::from_static("x-faceshare-cookie"),
+    ];
     let layer = CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins.iter().filter_map(|o| HeaderValue::from_str(o).ok())))
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, IDEMPOTENCY_KEY, request_id::X_REQUEST_ID, HeaderName::from_static("traceparent")])
-        .expose_headers([request_id::X_REQUEST_ID, RETRY_AFTER, IDEMPOTENCY_REPLAYED])
+        .allow_origin(AllowOrigin::predicate(move |origin, _| origins.contains(origin)))
+        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers(request_headers)
+        .expose_headers([request_id::X_REQUEST_ID, RETRY_AFTER, LOCATION, ETAG, IDEMPOTENCY_REPLAYED])
         .max_age(Duration::from_secs(600));
     Some(layer)
 }

@@ -3,6 +3,7 @@
 //! What is recorded of a request is its method, the route it matched, its status and its time. Never the path itself, the query, a body or a
 //! header's value: tokens, codes and invites travel there. What went well is logged at `debug`: the metrics count it.
 
+use super::date::DateHeader;
 use super::ledger::{InFlight, Ledger};
 use super::rate::ClientAddress;
 use super::request_id::{RequestId, X_REQUEST_ID};
@@ -12,7 +13,8 @@ use crate::e::http::{Failure, error_for_status, write_problem};
 use axum::extract::{ConnectInfo, MatchedPath, Request};
 use axum::response::Response;
 use faceshare_biz::Error;
-use faceshare_biz::domain::port::IdGenerator;
+use faceshare_biz::domain::port::{Clock, IdGenerator};
+use http::header::DATE;
 use http::{HeaderValue, Method};
 use network::TrustedProxies;
 use pin_project_lite::pin_project;
@@ -38,15 +40,18 @@ pub struct Observer {
 struct Desk {
     ids: Arc<dyn IdGenerator>,
     proxies: TrustedProxies,
+    clock: Arc<dyn Clock>,
+    date: DateHeader,
     ledger: Ledger,
 }
 
 impl Observer {
-    /// `ids` name requests that come without a name; `proxies` are those whose word on the client's address counts. Made once the metrics'
-    /// recorder is installed.
+    /// `ids` name requests that come without a name; `proxies` are those whose word on the client's address counts; `clock` is for the `Date`
+    /// of answers. Made once the metrics' recorder is installed.
     #[must_use]
-    pub fn new(ids: Arc<dyn IdGenerator>, proxies: TrustedProxies) -> Self {
-        Self { desk: Arc::new(Desk { ids, proxies, ledger: Ledger::new() }), strict_transport: None }
+    pub fn new(ids: Arc<dyn IdGenerator>, proxies: TrustedProxies, clock: Arc<dyn Clock>) -> Self {
+        let desk = Desk { ids, proxies, clock, date: DateHeader::default(), ledger: Ledger::new() };
+        Self { desk: Arc::new(desk), strict_transport: None }
     }
 
     /// The same for a listener over TLS, to which browsers shall come over TLS alone for so long; zero: nothing is said about it.
@@ -159,6 +164,9 @@ impl Seen {
         drop(in_flight);
         let mut response = finish(response, &id);
         headers::secure(response.headers_mut(), observer.strict_transport.as_ref());
+        if let Some(date) = observer.desk.date.at(observer.desk.clock.now()) {
+            response.headers_mut().insert(DATE, date);
+        }
         response.headers_mut().insert(X_REQUEST_ID, id.into_header());
         let took = started.elapsed();
         observer.desk.ledger.record(&labels, response.status(), took);

@@ -6,6 +6,8 @@
 use super::socket::{self, Sink, Source};
 use crate::e::HttpError;
 use crate::extract::ClientSite;
+use crate::links::host_of;
+use crate::middleware::origins::AllowedOrigins;
 use auth::{SubprotocolOffer, Token, bearer_from_headers};
 use axum::Router;
 use axum::body::Body;
@@ -21,9 +23,7 @@ use faceshare_biz::{Error, ErrorCode, Result};
 use faceshare_logic::instruction::connclient::{Arrival, ConnClients, Connection, FrameSink, FrameSource, refusal};
 use faceshare_logic::instruction::exec::{self, Access};
 use faceshare_logic::instruction::mgr::pointaddresses::{ConnectedFrom, PointAddresses};
-use http::header::{
-    CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
-};
+use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use std::net::IpAddr;
@@ -43,8 +43,8 @@ pub struct StreamState {
     pub clock: Arc<dyn Clock>,
     /// `limits.frame_in`.
     pub frame_max: usize,
-    /// `http.cors_origins`: pages of other origins that may open a stream.
-    pub origins: Arc<[String]>,
+    /// Pages of other origins that may open a stream.
+    pub origins: AllowedOrigins,
     /// No new streams once this is cancelled.
     pub draining: CancellationToken,
     /// Everything stops where it is once this is cancelled.
@@ -63,7 +63,7 @@ async fn open(State(state): State<Arc<StreamState>>, request: Request) -> Result
         .map_err(|_| Error::new(ErrorCode::InvalidArgument, "Sec-WebSocket-Protocol cannot be read"))?;
     let (protocol, format) = choose(&offer)?;
     let key = websocket_key(request.headers())?;
-    check_origin(request.headers(), &state.origins)?;
+    state.origins.check(request.headers(), host_of(request.uri(), request.headers()))?;
     let position = position(request.uri().query().unwrap_or_default());
     let arrival = match credentials(request.headers(), &offer)? {
         Credentials::Header(token) => Ok(admit(&state, token.expose(), format, position).await?),
@@ -107,18 +107,6 @@ fn websocket_key(headers: &HeaderMap) -> Result<HeaderValue> {
     let handshake = names(CONNECTION, "upgrade") && names(UPGRADE, "websocket") && names(SEC_WEBSOCKET_VERSION, "13");
     let key = headers.get(SEC_WEBSOCKET_KEY).filter(|key| handshake && key.len() == 24);
     key.cloned().ok_or_else(|| Error::new(ErrorCode::InvalidArgument, "this path speaks WebSocket (RFC 6455, version 13) only"))
-}
-
-/// A page may open a stream from the server's own origin and from the configured ones. Clients that are no browsers send no origin.
-fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<()> {
-    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
-    let origin = origin.to_str().unwrap_or_default();
-    let host = headers.get(HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
-    let own = origin.split_once("://").is_some_and(|(_, authority)| !host.is_empty() && authority.eq_ignore_ascii_case(host));
-    if own || allowed.iter().any(|a| a.eq_ignore_ascii_case(origin)) {
-        return Ok(());
-    }
-    Err(Error::new(ErrorCode::Forbidden, "pages of this origin may not open a stream here"))
 }
 
 /// `?epoch=…&seq=…`; anything else is no position, and leads to a snapshot.
@@ -243,24 +231,7 @@ async fn begin(state: &StreamState, upgrading: Box<Upgrading>) -> Option<Box<Str
 
 #[cfg(test)]
 mod tests {
-    use super::{HeaderMap, HeaderValue, ORIGIN, Seq, check_origin, position};
-    use http::header::HOST;
-
-    fn headers(origin: &'static str) -> HeaderMap {
-        HeaderMap::from_iter([(HOST, HeaderValue::from_static("face.example:8080")), (ORIGIN, HeaderValue::from_static(origin))])
-    }
-
-    #[test]
-    fn only_known_pages_may_open_a_stream() {
-        let allowed = ["https://app.example".to_owned()];
-        for good in ["https://app.example", "http://face.example:8080", "https://face.example:8080"] {
-            assert!(check_origin(&headers(good), &allowed).is_ok(), "{good}");
-        }
-        for bad in ["https://evil.example", "null", "", "http://face.example:8080.evil.example", "http://face.example"] {
-            assert!(check_origin(&headers(bad), &allowed).is_err(), "{bad}");
-        }
-        assert!(check_origin(&HeaderMap::new(), &allowed).is_ok(), "not a browser");
-    }
+    use super::{Seq, position};
 
     #[test]
     fn a_position_is_an_epoch_and_a_number_and_anything_else_is_none() {

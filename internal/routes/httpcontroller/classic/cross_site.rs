@@ -1,12 +1,13 @@
 //! A page of another site must not act for whoever looks at it.
 
 use super::answer::Failure;
-use super::session::{host, own_origin};
-use crate::links::Links;
+use super::session::own_origin;
+use crate::links::{Links, host_of};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::ORIGIN;
+use network::Origin;
 use std::sync::Arc;
 
 /// Refuses requests that a browser says come from elsewhere. What sends neither header is no browser.
@@ -20,9 +21,7 @@ fn is_cross_site(links: &Links, request: &Request) -> bool {
         return true;
     }
     let Some(origin) = headers.get(ORIGIN) else { return false };
-    let origin = origin.to_str().unwrap_or_default();
-    // Behind a proxy the scheme may be another than the one that the client used.
-    let named = host(request.uri(), headers).unwrap_or_default();
-    let same_host = origin.split_once("://").is_some_and(|(_, authority)| !named.is_empty() && authority.eq_ignore_ascii_case(named));
-    !same_host && !origin.eq_ignore_ascii_case(&own_origin(links, request.uri(), headers))
+    let Some(origin) = origin.to_str().ok().and_then(Origin::parse) else { return true };
+    let is_own_host = host_of(request.uri(), headers).is_some_and(|host| origin.is_served_by(host));
+    !is_own_host && Origin::of_url(&own_origin(links, request.uri(), headers)) != Some(origin)
 }

@@ -2,11 +2,11 @@
 
 use super::ClassicState;
 use super::answer::Failure;
-use crate::links::Links;
+use crate::links::{Links, host_of};
 use auth::COOKIE_TTL;
 use axum::extract::FromRequestParts;
 use faceshare_biz::domain::account::Caller;
-use http::header::{COOKIE, HOST};
+use http::header::COOKIE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Uri};
 
@@ -45,13 +45,7 @@ impl FromRequestParts<ClassicState> for Secure {
 
 /// Scheme and authority under which this request reached the server, as far as that can be trusted.
 pub(super) fn own_origin(links: &Links, uri: &Uri, headers: &HeaderMap) -> String {
-    links.base(host(uri, headers)).link("")
-}
-
-/// The host that a request names.
-pub(super) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
-    let named = uri.authority().map(http::uri::Authority::as_str);
-    named.or_else(|| headers.get(HOST).and_then(|h| h.to_str().ok()))
+    links.base(host_of(uri, headers)).link("")
 }
 
 /// A header that sets the cookie.

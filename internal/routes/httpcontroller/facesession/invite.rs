@@ -54,18 +54,20 @@ impl InviteAnswer {
 #[cfg(test)]
 mod tests {
     use super::InviteAnswer;
-    use crate::links::Links;
+    use crate::links::{LinkSettings, Links};
     use faceshare_biz::domain::Timestamp;
     use faceshare_logic::facesession::ShownInvite;
+    use network::LocalMachine;
 
     #[test]
     fn the_secret_stands_in_the_fragment_alone() {
-        let links = Links {
+        let settings = LinkSettings {
             public_url: Some("https://face.example".into()),
             allowed_hosts: vec![],
             listen: "127.0.0.1:1".parse().expect("an address"),
             tls: false,
         };
+        let links = Links::new(settings, LocalMachine::new("", Vec::new));
         let shown = ShownInvite { secret: "S3cret_-".into(), expires_at: Timestamp::from_millis(0), max_uses: None, uses: 0 };
         let answer = InviteAnswer::new(shown, &links.base(None)).expect("fits");
         let json = serde_json::to_value(answer).expect("serialises");
