@@ -10,7 +10,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 /// The first 6 to 12 digits that stand by themselves in a line, spaces and hyphens between them ignored.
-fn code_in(line: &str) -> Option<String> {
+pub(crate) fn code_in(line: &str) -> Option<String> {
     let joined: String = line.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
     let digits = |c: char| !c.is_ascii_digit();
     joined.split(digits).find(|part| (6..=12).contains(&part.len())).map(str::to_owned)

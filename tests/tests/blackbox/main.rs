@@ -7,6 +7,7 @@ mod durability;
 mod foreign;
 mod http;
 mod layering;
+mod readme;
 mod rough;
 mod startup;
 mod stream;
