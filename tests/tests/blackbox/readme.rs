@@ -19,7 +19,8 @@ fn read(path: &str) -> String {
 /// The fenced blocks of the README in this language.
 fn blocks(language: &str) -> Vec<String> {
     let readme = read("README.md");
-    let blocks = readme.split(&format!("\n```{language}\n")).skip(1);
+    let fence = format!("\n```{language}\n");
+    let blocks = readme.split(&fence).skip(1);
     blocks.map(|rest| rest.split("\n```").next().unwrap_or_default().to_owned() + "\n").collect()
 }
 
