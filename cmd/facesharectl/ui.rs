@@ -16,10 +16,8 @@ const HOST_KEYS: [&str; 2] = [
     "p present  P stop  ←→ page  ↑↓ scroll  +- zoom  i invite  l lock followers",
     "j k select  f follow  u unfollow  s pause  L lock door  r new code  x remove  E end  q leave",
 ];
-const KEYS: [&str; 2] = [
-    "p present  P stop  ←→ page  ↑↓ scroll  +- zoom  i invite",
-    "j k select  f follow  u unfollow  s pause or go on  q leave",
-];
+const KEYS: [&str; 2] =
+    ["p present  P stop  ←→ page  ↑↓ scroll  +- zoom  i invite", "j k select  f follow  u unfollow  s pause or go on  q leave"];
 const WATCH_KEYS: [&str; 2] = ["You watch: whoever presents is followed for you.", "s pause or go on  q leave"];
 
 /// Draws everything; `now_millis` is the clock for times left.

@@ -171,7 +171,11 @@ fn the_tries_of_an_outage_share_one_line_that_counts_them() {
     let resumed = Welcome { resumed: true, epoch: "e".into(), seq: 3, ..Welcome::default() };
     ann.hear(&Event::Welcome { at: None, welcome: Box::new(resumed) });
     outage(&mut ann, 2);
-    let expected = ["connection lost (gone); try 40 in 200 ms", "resumed where it was after 40 tries: “Tea”", "connection lost (gone); try 2 in 200 ms"];
+    let expected = [
+        "connection lost (gone); try 40 in 200 ms",
+        "resumed where it was after 40 tries: “Tea”",
+        "connection lost (gone); try 2 in 200 ms",
+    ];
     assert_eq!(lines(&ann)[before..], expected);
 }
 

@@ -97,7 +97,12 @@ async fn the_calls_of_the_tour_lead_into_the_session() {
 fn the_program_in_the_readme_is_the_example_that_is_compiled_and_run() {
     let example = read("pkg/entrance/client/examples/follow.rs");
     let (_lines_for_us, program) = example.split_once("\n\n").expect("a program");
-    assert_eq!(block("rust", "#[tokio::main]"), program);
+    let shown = block("rust", "#[tokio::main]");
+    if std::env::var_os("UPDATE_README").is_some() {
+        std::fs::write(workspace().join("README.md"), read("README.md").replace(&shown, program)).expect("written");
+    } else {
+        assert_eq!(shown, program, "run this test with UPDATE_README=1 to put the example into the README");
+    }
     let manifest = block("toml", "[dependencies]");
     for dependency in ["entrance-client = { path = \"../faceshare/pkg/entrance/client\" }", "tokio = {"] {
         assert!(manifest.contains(dependency), "{manifest}");
@@ -115,9 +120,7 @@ fn example(server: &Server, code: &str) -> (Child, Log) {
         .kill_on_drop(true)
         .spawn()
         .expect("the example starts");
-    let log = Log::new();
-    log.follow(child.stdout.take().expect("stdout is piped"));
-    log.follow(child.stderr.take().expect("stderr is piped"));
+    let log = Log::of(&mut child);
     (child, log)
 }
 

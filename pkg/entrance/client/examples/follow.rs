@@ -1,5 +1,7 @@
-//! Joins a session by its number code, follows the host and prints where the host is: `follow CODE [SERVER]`.
-//! The README shows what comes after these three lines; a test compares the two and runs this program.
+//! Joins a session by its number code, follows its host and prints where the host is:
+//! `follow CODE [SERVER]`.
+//!
+//! The README shows what comes after the first blank line; a test holds it to this file, and runs it.
 #![allow(clippy::print_stdout, reason = "it is a program that prints")]
 
 use entrance_client::api::{Door, Key};
@@ -22,10 +24,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The connection renews its own token, reconnects and resumes.
     let tokens = Arc::new(SessionTokens::new(api, Id(joined.face_session.id)));
-    let (handle, mut events) = stream::open(Settings::new(joined.websocket_url, joined.session_token).tokens(tokens));
-    let host = joined.face_session.host_id;
-    let follow = handle.clone();
-    tokio::spawn(async move { follow.send(client_frame::Instruction::FollowOther(FollowOther { target: host })).await });
+    let settings = Settings::new(joined.websocket_url, joined.session_token).tokens(tokens);
+    let (handle, mut events) = stream::open(settings);
+    let target = joined.face_session.host_id;
+    let follow = client_frame::Instruction::FollowOther(FollowOther { target });
+    let sender = handle.clone();
+    tokio::spawn(async move { sender.send(follow).await });
 
     let mut view = SessionView::default();
     while let Some(event) = events.next().await {
