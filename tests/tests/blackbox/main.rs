@@ -2,6 +2,7 @@
 
 mod authority;
 mod ctl;
+mod deployment;
 mod documents;
 mod durability;
 mod foreign;
