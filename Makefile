@@ -8,7 +8,7 @@ SHELL := bash
 CARGO_BIN := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 export PATH := $(CARGO_BIN):$(PATH)
 
-.PHONY: help run demo build release test fmt-check lint unit doctest fuzz-smoke schema fmt fuzz openapi simulate conformance bench deny cover clean
+.PHONY: help run demo demo-picture build release test fmt-check lint unit doctest fuzz-smoke schema fmt fuzz openapi simulate conformance bench deny cover clean
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -18,6 +18,9 @@ run: ## Build the server and run it on its embedded defaults; ARGS="--config FIL
 
 demo: ## A server and three clients act out a session in this terminal
 	@scripts/demo
+
+demo-picture: ## Draw docs/demo.svg, the README's picture, from what the demo prints; needs Python 3
+	@scripts/demo-picture
 
 # The programs in the profile of the tests. Optimising the whole tree takes several times as long: see `release`.
 build: ## Build both programs quickly, into target/debug

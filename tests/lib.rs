@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod meeting;
 pub mod picture;
 pub mod programs;
+pub mod pty;
 pub mod server;
 pub mod shape;
 pub mod socket;

@@ -10,7 +10,7 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the workspace")
 }
 
-/// The path of a program of this workspace, built from the sources as they are.
+/// The path of a program of this workspace, or of an example as `examples/NAME`, built from the sources as they are.
 ///
 /// Under nextest a setup script has built it and names the folder (`FACESHARE_PROGRAMS`). Under plain `cargo test` the first test of the
 /// process builds it, into the target folder that the test itself lies in.
@@ -32,7 +32,8 @@ fn build() -> PathBuf {
     };
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .current_dir(workspace())
-        .args(["build", "--quiet", "--profile", profile, "-p", "faceshareapp", "-p", "facesharectl", "--target-dir"])
+        .args(["build", "--quiet", "--profile", profile, "-p", "faceshareapp", "-p", "facesharectl", "--bins"])
+        .args(["-p", "entrance-client", "--example", "follow", "--target-dir"])
         .arg(target)
         .status()
         .expect("cargo runs");

@@ -187,9 +187,7 @@ fn command(data: &TempDir, settings: &[(String, String)], http: &str, grpc: &str
 
 fn spawn(data: &TempDir, settings: &[(String, String)], http: &str, grpc: &str) -> (Child, Log) {
     let mut child = command(data, settings, http, grpc).spawn().expect("faceshareapp starts");
-    let log = Log::new();
-    log.follow(child.stdout.take().expect("stdout is piped"));
-    log.follow(child.stderr.take().expect("stderr is piped"));
+    let log = Log::of(&mut child);
     (child, log)
 }
 
@@ -205,6 +203,18 @@ impl Log {
     #[must_use]
     pub fn new() -> Self {
         Self { lines: Arc::default(), count: watch::Sender::new(0) }
+    }
+
+    /// Collects what a process writes, whose output and error are piped.
+    ///
+    /// # Panics
+    /// When they are not, or are followed already.
+    #[must_use]
+    pub fn of(child: &mut Child) -> Self {
+        let log = Self::new();
+        log.follow(child.stdout.take().expect("stdout is piped"));
+        log.follow(child.stderr.take().expect("stderr is piped"));
+        log
     }
 
     /// Collects what comes out of `stream` until it ends.

@@ -36,9 +36,7 @@ impl Terminal {
             .kill_on_drop(true)
             .spawn()
             .expect("facesharectl starts");
-        let log = Log::new();
-        log.follow(child.stdout.take().expect("stdout is piped"));
-        log.follow(child.stderr.take().expect("stderr is piped"));
+        let log = Log::of(&mut child);
         let stdin = child.stdin.take().expect("stdin is piped");
         Self { child, stdin, log }
     }

@@ -39,6 +39,8 @@ pub(crate) struct App {
     pub(crate) round_trip: Option<Duration>,
     pub(crate) number_code: Option<NumberCode>,
     pub(crate) log: VecDeque<Line>,
+    /// Whether the newest line of the log says that the connection is lost.
+    last_is_reconnecting: bool,
     pub(crate) selected: Option<u64>,
     /// Where this member is.
     pub(crate) place: View,
@@ -58,6 +60,7 @@ impl App {
             round_trip: None,
             number_code,
             log: VecDeque::new(),
+            last_is_reconnecting: false,
             selected: None,
             place: View { page: 1, x: 0.0, y: 0.0, zoom: 1.0, rotation: 0 },
             confirming_end: false,
@@ -72,6 +75,16 @@ impl App {
             self.log.pop_front();
         }
         self.log.push_back(line);
+        self.last_is_reconnecting = false;
+    }
+
+    /// The tries of one outage share one line, which counts them.
+    fn note_reconnecting(&mut self, line: Line) {
+        if self.last_is_reconnecting {
+            self.log.pop_back();
+        }
+        self.note(line);
+        self.last_is_reconnecting = true;
     }
 
     /// Takes in what happened on the connection.
@@ -87,8 +100,14 @@ impl App {
                 self.note(Line::new(Kind::Trouble, format!("the server broke its order: {fault}")));
                 Vec::new()
             }
+            Event::Retrying { code, detail, delay } => {
+                let text = format!("the server does not do that now: {detail} ({code}); asking again in {} s", delay.as_secs());
+                self.note(Line::new(Kind::Trouble, text));
+                Vec::new()
+            }
             Event::Reconnecting { attempt, delay, why } => {
-                self.note(Line::new(Kind::Link, format!("connection lost ({why}); try {attempt} in {} ms", delay.as_millis())));
+                let text = format!("connection lost ({why}); try {attempt} in {} ms", delay.as_millis());
+                self.note_reconnecting(Line::new(Kind::Link, text));
                 (self.link, self.round_trip) = (Link::Reconnecting { attempt: *attempt, delay: *delay }, None);
                 Vec::new()
             }
@@ -102,10 +121,14 @@ impl App {
 
     fn welcome(&mut self, welcome: &Welcome) -> Vec<Effect> {
         self.view.welcome(welcome);
+        let tries = match self.link {
+            Link::Reconnecting { attempt, .. } if attempt > 1 => format!(" after {attempt} tries"),
+            _ => String::new(),
+        };
         self.link = Link::Connected;
         let title = &self.view.face_session.title;
-        let how = if welcome.resumed { "resumed where it was" } else { "connected" };
-        self.note(Line::new(Kind::Link, if title.is_empty() { how.into() } else { format!("{how}: “{title}”") }));
+        let how = format!("{}{tries}", if welcome.resumed { "resumed where it was" } else { "connected" });
+        self.note(Line::new(Kind::Link, if title.is_empty() { how } else { format!("{how}: “{title}”") }));
         let mut effects = vec![Effect::FetchCode];
         effects.extend(self.consequences());
         effects
@@ -152,9 +175,18 @@ impl App {
         }
     }
 
+    /// Whether the host is at the keyboard; not known before the first `welcome`.
+    pub(crate) fn is_host(&self) -> bool {
+        self.view.me != 0 && self.view.face_session.host_id == self.view.me
+    }
+
     /// What has to be done for a wish.
     pub(crate) fn want(&mut self, intent: Intent) -> Vec<Effect> {
         if self.read_only && !matches!(intent, Intent::Quit | Intent::Select(_) | Intent::Suspend) {
+            return Vec::new();
+        }
+        if intent.is_hosts() && !self.is_host() {
+            self.note(Line::new(Kind::Trouble, "only the host can do that"));
             return Vec::new();
         }
         match intent {

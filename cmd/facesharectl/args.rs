@@ -18,7 +18,7 @@ pub(crate) struct Args {
     /// Print events as lines and read commands from stdin.
     #[arg(long, global = true)]
     pub(crate) plain: bool,
-    /// Print each frame of the server as one line of JSON, and read commands from stdin.
+    /// Print each frame of the server, and each new number code, as one line of JSON, and read commands from stdin.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// What to do.

@@ -4,8 +4,7 @@ use crate::text;
 use entrance_client::SessionView;
 use faceshare_api::v1::server_frame::Instruction;
 use faceshare_api::v1::{
-    ActionSync, Edge, FaceSession, FollowMe, Member, ServerFrame, action_sync, cancel_follow, follow_me, member_knock, quit,
-    session_auto_end,
+    ActionSync, Edge, FaceSession, FollowMe, Member, ServerFrame, action_sync, follow_me, member_knock, quit, session_auto_end,
 };
 
 /// What a line is about, for its colour.
@@ -38,7 +37,8 @@ impl Line {
     }
 }
 
-/// `None` for frames that are nobody's business: answers, heartbeats, tokens. `view` is the session before the frame.
+/// `None` for answers, heartbeats and tokens, and for `followOther` and `cancelFollow`: the `followChange` right behind them says what came of
+/// them. `view` is the session before the frame.
 pub(crate) fn describe(frame: &ServerFrame, view: &SessionView) -> Option<Line> {
     let name = |id| name(view, id);
     let session = |text: String| Some(Line::new(Kind::Session, text));
@@ -49,10 +49,6 @@ pub(crate) fn describe(frame: &ServerFrame, view: &SessionView) -> Option<Line> 
         Instruction::HttpQuit(left) => session(format!("{} left", name(left.member_id))),
         Instruction::FollowMe(follow_me) => Some(Line::new(Kind::Present, presents(view, frame.from, follow_me))),
         Instruction::CancelFollowMe(_) => Some(Line::new(Kind::Present, format!("{} ended the presentation", name(frame.from)))),
-        Instruction::FollowOther(follow) => {
-            Some(Line::new(Kind::Follow, format!("{} wants to follow {}", name(frame.from), name(follow.target))))
-        }
-        Instruction::CancelFollow(cancel) => Some(Line::new(Kind::Follow, format!("{} {}", name(frame.from), pause(cancel.suspend)))),
         Instruction::FollowChange(change) => {
             let edges: Vec<String> = change.edges.iter().map(|edge| edge_text(view, edge)).collect();
             (!edges.is_empty()).then(|| Line::new(Kind::Follow, edges.join("; ")))
@@ -78,9 +74,13 @@ pub(crate) fn describe(frame: &ServerFrame, view: &SessionView) -> Option<Line> 
         }
         Instruction::MemberKnock(knock) => session(format!("{} {}", knock.nickname, knock_end(knock.state))),
         Instruction::MoveAway(_) => Some(Line::new(Kind::Link, "the server is about to stop; moving to another")),
-        Instruction::Welcome(_) | Instruction::Ack(_) | Instruction::Nack(_) | Instruction::SysHeart(_) | Instruction::TokenRenewed(_) => {
-            None
-        }
+        Instruction::Welcome(_)
+        | Instruction::Ack(_)
+        | Instruction::Nack(_)
+        | Instruction::SysHeart(_)
+        | Instruction::TokenRenewed(_)
+        | Instruction::FollowOther(_)
+        | Instruction::CancelFollow(_) => None,
     }
 }
 
@@ -132,17 +132,6 @@ fn presents(view: &SessionView, from: u64, follow_me: &FollowMe) -> String {
     let presenter = if follow_me.presenter == 0 { from } else { follow_me.presenter };
     let lock = if follow_me.lock == follow_me::Lock::Hard as i32 { ", locked" } else { "" };
     format!("{} presents ({}{lock})", name(view, presenter), text::invite(follow_me.invite))
-}
-
-const fn pause(suspend: i32) -> &'static str {
-    match suspend {
-        s if s == cancel_follow::Suspend::Unspecified as i32 => "stopped following",
-        s if s == cancel_follow::Suspend::Scroll as i32 => "paused following (scrolled away)",
-        s if s == cancel_follow::Suspend::Zoom as i32 => "paused following (zoomed)",
-        s if s == cancel_follow::Suspend::Page as i32 => "paused following (turned a page)",
-        s if s == cancel_follow::Suspend::File as i32 => "paused following (another file)",
-        _ => "paused following",
-    }
 }
 
 /// `Eve follows Ben, sees Ann`.
@@ -224,8 +213,6 @@ mod tests {
             (Instruction::MemberChange(MemberChange { member: Some(Member { online: false, ..member(3, "Eve") }) }), "Eve is away"),
             (Instruction::Quit(Quit { member_id: 3, reason: 3 }), "Eve was removed by the host"),
             (Instruction::FollowMe(FollowMe { invite: 2, lock: 2, presenter: 0 }), "Ann presents (everybody follows, locked)"),
-            (Instruction::FollowOther(FollowOther { target: 2 }), "Ann wants to follow Ben (you)"),
-            (Instruction::CancelFollow(CancelFollow { suspend: 3 }), "Ann paused following (turned a page)"),
             (Instruction::FollowChange(FollowChange { presenting: None, edges }), "Ben (you) follows Ann; Eve follows Ben (you), sees Ann"),
             (Instruction::ActionSync(ActionSync { key: "view".into(), value: Some(place), ..ActionSync::default() }), "Ann is at page 3"),
             (knocks(member_knock::State::Waiting), "Kim waits at the door"),
@@ -241,7 +228,13 @@ mod tests {
             let frame = ServerFrame { from: 1, instruction: Some(instruction), ..ServerFrame::default() };
             assert_eq!(describe(&frame, &view()).map(|line| line.text).as_deref(), Some(line));
         }
-        let ack = ServerFrame { instruction: Some(Instruction::Ack(Ack::default())), ..ServerFrame::default() };
-        assert_eq!(describe(&ack, &view()), None);
+        for instruction in [
+            Instruction::Ack(Ack::default()),
+            Instruction::FollowOther(FollowOther { target: 2 }),
+            Instruction::CancelFollow(CancelFollow { suspend: 3 }),
+        ] {
+            let frame = ServerFrame { from: 1, instruction: Some(instruction), ..ServerFrame::default() };
+            assert_eq!(describe(&frame, &view()), None, "the followChange behind it says the same");
+        }
     }
 }

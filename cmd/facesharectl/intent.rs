@@ -42,6 +42,13 @@ pub(crate) enum Intent {
     Quit,
 }
 
+impl Intent {
+    /// Whether the server does it for the host alone. Answers to knocks are missing: nobody else has any.
+    pub(crate) const fn is_hosts(self) -> bool {
+        matches!(self, Self::LockFollowing | Self::LockDoor | Self::Rotate | Self::Remove(_) | Self::End)
+    }
+}
+
 /// What a key means; `confirming` while a question is open.
 pub(crate) fn from_key(key: KeyEvent, confirming: bool) -> Option<Intent> {
     if key.modifiers.contains(KeyModifiers::CONTROL) {
@@ -79,7 +86,9 @@ pub(crate) fn from_key(key: KeyEvent, confirming: bool) -> Option<Intent> {
 
 /// What the lines are, for `help`.
 pub(crate) const LINE_HELP: &str = "present | stop | page N | next | back | scroll PERCENT | zoom FACTOR | point X% Y% | follow NAME | unfollow | \
-     suspend (again: go on) | invite ask|on|off | lock | door | rotate | remove NAME | admit [NAME] | deny [NAME] | end | who | sleep SECONDS | quit";
+     suspend (again: go on) | invite ask|on|off | who | sleep SECONDS | quit";
+/// The lines that only the host may use.
+pub(crate) const HOST_LINE_HELP: &str = "lock | door | rotate | remove NAME | admit [NAME] | deny [NAME] | end";
 
 /// What a line means.
 ///

@@ -9,11 +9,12 @@ mod effect;
 mod enter;
 mod intent;
 mod plain;
+mod signals;
 mod text;
 mod tui;
 mod ui;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use args::{Args, Command};
 use clap::Parser as _;
 use std::io::{IsTerminal as _, Write as _};
@@ -33,7 +34,6 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<ExitCode> {
-    rustls::crypto::ring::default_provider().install_default().map_err(|_| anyhow!("the TLS provider is installed already"))?;
     log_to_stderr(&args);
     if let Command::Demo = args.command {
         return demo::run(&args.server).await;

@@ -99,6 +99,8 @@ impl Screen {
                 self.frame(&ServerFrame { seq: 0, at: *at, from: 0, instruction })?;
             }
             Event::Frame(frame) if self.json => self.frame(frame)?,
+            // A line that is out cannot count: the first try is told, and after the last one how many it took.
+            Event::Reconnecting { attempt, .. } if *attempt > 1 => {}
             Event::Welcome { .. } => {
                 self.flush()?;
                 self.who()?;
@@ -124,7 +126,12 @@ impl Screen {
 
     fn command(&mut self, command: &str) -> Result<Vec<crate::effect::Effect>> {
         match command {
-            "help" => self.trouble(intent::LINE_HELP)?,
+            "help" => {
+                self.trouble(intent::LINE_HELP)?;
+                if self.app.is_host() {
+                    self.trouble(intent::HOST_LINE_HELP)?;
+                }
+            }
             "who" => self.who()?,
             _ => match intent::from_line(command, &self.app.view) {
                 // A script means what it says.
@@ -142,11 +149,12 @@ impl Screen {
 
     fn code(&self) -> Result<()> {
         match &self.app.number_code {
-            Some(code) if !self.json => {
+            Some(code) if self.json => Ok(writeln!(std::io::stdout(), "{}", serde_json::json!({ "numberCode": code }))?),
+            Some(code) => {
                 let left = text::time_left(code.expires_at, text::now_millis());
                 self.print(&Line::new(Kind::Session, format!("number code {} ({left} left)", text::grouped(&code.code))))
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 

@@ -46,9 +46,13 @@ pub(crate) fn place(view: &View) -> String {
     format!("{page}{down}{zoom}")
 }
 
-/// `12 ms`.
+/// `round trip 12 ms`.
 pub(crate) fn round_trip(time: Duration) -> String {
-    if time < Duration::from_millis(1) { format!("{} µs", time.as_micros()) } else { format!("{} ms", time.as_millis()) }
+    if time < Duration::from_millis(1) {
+        format!("round trip {} µs", time.as_micros())
+    } else {
+        format!("round trip {} ms", time.as_millis())
+    }
 }
 
 pub(crate) const fn role(role: i32) -> &'static str {
@@ -125,18 +129,35 @@ pub(crate) fn call_failure(error: &CallError) -> String {
             let fields = if fields.is_empty() { String::new() } else { format!(" [{}]", fields.join("; ")) };
             format!("{advice}{fields} ({})", refusal.code)
         }
-        CallError::Unreachable(cause) if cause.is_connect() => "cannot reach the server; is it running? (see --server)".into(),
-        CallError::Unreachable(cause) if cause.is_timeout() => "the server does not answer in time".into(),
+        CallError::Unreachable(cause) => {
+            let address = cause.url().map_or_else(|| "its address".to_owned(), |url| url.origin().ascii_serialization());
+            let (root, hint) = (root_cause(cause), "is that the right address? (--server or FACESHARE_SERVER)");
+            match cause {
+                cause if cause.is_timeout() => format!("the server at {address} does not answer in time"),
+                cause if cause.is_connect() => format!("cannot reach the server at {address}: {root}; {hint}"),
+                _ => format!("the connection to the server at {address} broke: {root}"),
+            }
+        }
         other => other.to_string(),
     }
 }
 
+/// The innermost cause, which names what happened; the outer ones repeat the URL.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{call_failure, grouped, place, time_left};
-    use entrance_client::{ApiError, CallError};
+    use super::{call_failure, grouped, place, round_trip, time_left};
+    use entrance_client::{Api, ApiError, CallError};
     use faceshare_api::v1::View;
     use faceshare_api::wellknown::Timestamp;
+    use std::time::Duration;
 
     #[test]
     fn codes_are_grouped_for_reading_aloud() {
@@ -161,6 +182,23 @@ mod tests {
         assert_eq!(time_left(Timestamp::from_millis(5), 10), "over");
         assert_eq!(place(&View { page: 3, y: 0.25, zoom: 1.5, ..View::default() }), "page 3, 25% down, 1.50×");
         assert_eq!(place(&View::default()), "the document");
+    }
+
+    #[test]
+    fn a_round_trip_says_what_it_is() {
+        assert_eq!(round_trip(Duration::from_micros(74)), "round trip 74 µs");
+        assert_eq!(round_trip(Duration::from_micros(12_900)), "round trip 12 ms");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_cannot_be_reached_is_named_with_the_reason() {
+        // A port that was free a moment ago: nothing listens on it.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+        let server = format!("http://127.0.0.1:{port}");
+        let failed = Api::new(&server).expect("an address").sign_up_guest("Ann").await.expect_err("nobody listens");
+        let line = call_failure(&failed);
+        assert!(line.contains(&format!("{server}: Connection refused")) && line.contains("--server"), "{line}");
+        assert!(!line.contains('\n') && !line.contains("/v1/"), "{line}");
     }
 
     #[test]

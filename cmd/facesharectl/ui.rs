@@ -12,10 +12,12 @@ use ratatui::style::{Color, Modifier, Style, Stylize as _};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Paragraph, Wrap};
 
-const KEYS: [&str; 2] = [
+const HOST_KEYS: [&str; 2] = [
     "p present  P stop  ←→ page  ↑↓ scroll  +- zoom  i invite  l lock followers",
     "j k select  f follow  u unfollow  s pause  L lock door  r new code  x remove  E end  q leave",
 ];
+const KEYS: [&str; 2] =
+    ["p present  P stop  ←→ page  ↑↓ scroll  +- zoom  i invite", "j k select  f follow  u unfollow  s pause or go on  q leave"];
 const WATCH_KEYS: [&str; 2] = ["You watch: whoever presents is followed for you.", "s pause or go on  q leave"];
 
 /// Draws everything; `now_millis` is the clock for times left.
@@ -27,7 +29,11 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &App, now_millis: i64) {
     roster::draw(frame, app, left);
     presenter::draw(frame, app, right);
     draw_log(frame, app, log);
-    let help = if app.read_only { WATCH_KEYS } else { KEYS };
+    let help = match app {
+        app if app.read_only => WATCH_KEYS,
+        app if app.is_host() => HOST_KEYS,
+        _ => KEYS,
+    };
     frame.render_widget(Paragraph::new(help.map(Line::from).to_vec()).dim(), keys);
     if app.confirming_end {
         draw_question(frame);

@@ -144,6 +144,64 @@ fn selection_stays_in_the_roster_and_ends_with_its_member() {
 }
 
 #[test]
+fn what_only_the_host_may_do_is_refused_to_others_without_asking_the_server() {
+    let hosts = [Intent::End, Intent::Rotate, Intent::LockDoor, Intent::LockFollowing, Intent::Remove(Some(3))];
+    for intent in hosts {
+        let mut ben = session(2, false);
+        assert!(ben.want(intent).is_empty() && !ben.confirming_end, "{intent:?}");
+        assert_eq!(ben.log.back().map(|line| line.text.as_str()), Some("only the host can do that"));
+    }
+}
+
+fn lines(app: &App) -> Vec<&str> {
+    app.log.iter().map(|line| line.text.as_str()).collect()
+}
+
+#[test]
+fn the_tries_of_an_outage_share_one_line_that_counts_them() {
+    let mut ann = session(1, false);
+    let before = ann.log.len();
+    let outage = |app: &mut App, attempts: u32| {
+        for attempt in 1..=attempts {
+            app.hear(&Event::Reconnecting { attempt, delay: Duration::from_millis(200), why: "gone".into() });
+        }
+    };
+    outage(&mut ann, 40);
+    assert_eq!(lines(&ann)[before..], ["connection lost (gone); try 40 in 200 ms"]);
+    let resumed = Welcome { resumed: true, epoch: "e".into(), seq: 3, ..Welcome::default() };
+    ann.hear(&Event::Welcome { at: None, welcome: Box::new(resumed) });
+    outage(&mut ann, 2);
+    let expected = [
+        "connection lost (gone); try 40 in 200 ms",
+        "resumed where it was after 40 tries: “Tea”",
+        "connection lost (gone); try 2 in 200 ms",
+    ];
+    assert_eq!(lines(&ann)[before..], expected);
+}
+
+#[test]
+fn an_instruction_that_the_server_cannot_carry_out_now_is_said() {
+    let mut ann = session(1, false);
+    let (code, detail) = ("UNAVAILABLE".into(), "the session log cannot be written".into());
+    ann.hear(&Event::Retrying { code, detail, delay: Duration::from_secs(2) });
+    let said = "the server does not do that now: the session log cannot be written (UNAVAILABLE); asking again in 2 s";
+    assert_eq!(lines(&ann).last(), Some(&said));
+}
+
+#[test]
+fn following_is_one_line_and_not_two() {
+    let mut ann = session(1, false);
+    let before = ann.log.len();
+    frame(&mut ann, 2, Instruction::FollowOther(FollowOther { target: 1 }));
+    let edges = vec![Edge { member_id: 2, target: 1, root: 1, ..Edge::default() }];
+    frame(&mut ann, 2, Instruction::FollowChange(FollowChange { presenting: None, edges }));
+    frame(&mut ann, 2, Instruction::CancelFollow(CancelFollow { suspend: 3 }));
+    let edges = vec![Edge { member_id: 2, target: 1, suspended: true, ..Edge::default() }];
+    frame(&mut ann, 2, Instruction::FollowChange(FollowChange { presenting: None, edges }));
+    assert_eq!(lines(&ann)[before..], ["Ben follows Ann (you)", "Ben follows Ann (you), paused"]);
+}
+
+#[test]
 fn the_connections_ups_and_downs_show() {
     let mut ann = session(1, false);
     ann.hear(&Event::Reconnecting { attempt: 2, delay: Duration::from_millis(400), why: "gone".into() });

@@ -130,12 +130,13 @@ impl Seen {
                 self.closed = Some(closed.clone());
                 Some(text::closed(closed))
             }
+            Event::Retrying { code, detail, .. } => Some(format!("{detail} ({code}); asking again")),
             Event::RoundTrip(_) => None,
         }
     }
 
     fn frame(&mut self, frame: &ServerFrame) -> Option<String> {
-        let line = describe(frame, &self.view).filter(|_| !is_wish(frame)).map(|line| line.text);
+        let line = describe(frame, &self.view).map(|line| line.text);
         if frame.seq > 0 {
             self.frames.push(frame.clone());
         }
@@ -163,9 +164,4 @@ impl Seen {
             self.shown(root, view);
         }
     }
-}
-
-/// The wish comes right before its effect, which says the same.
-fn is_wish(frame: &ServerFrame) -> bool {
-    matches!(frame.instruction, Some(Instruction::FollowOther(_) | Instruction::CancelFollow(_)))
 }

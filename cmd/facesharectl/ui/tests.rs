@@ -46,7 +46,7 @@ fn a_running_session_shows_who_follows_whom_and_where_the_presenter_is() {
             "Tea",
             "3 here",
             "connected",
-            "12 ms",
+            "round trip 12 ms",
             "Ann ▶  host",
             "Ben (you)",
             "→ Ann",
@@ -58,13 +58,29 @@ fn a_running_session_shows_who_follows_whom_and_where_the_presenter_is() {
 }
 
 #[test]
+fn each_sees_the_keys_that_work_for_it() {
+    let keys = |app: &App| screen(app, 110, 30);
+    let (host, guest, watcher, joining) = (session(1, false), session(2, false), session(2, true), App::new(None, false));
+    shows_all(&keys(&host), &["lock followers", "L lock door", "r new code", "x remove", "E end", "p present"]);
+    for app in [&guest, &watcher, &joining] {
+        let screen = keys(app);
+        for not_theirs in ["lock followers", "L lock door", "r new code", "x remove", "E end"] {
+            assert!(!screen.contains(not_theirs), "{not_theirs:?} in\n{screen}");
+        }
+    }
+    shows_all(&keys(&guest), &["p present", "f follow", "q leave"]);
+}
+
+#[test]
 fn a_pause_a_lost_connection_and_a_question_show() {
     let mut ben = session(2, false);
     let paused = Edge { member_id: 2, target: 1, root: 0, suspended: true, reason: 2 };
     crate::app::tests::frame(&mut ben, 2, Instruction::FollowChange(FollowChange { presenting: None, edges: vec![paused] }));
     ben.link = Link::Reconnecting { attempt: 3, delay: Duration::ZERO };
-    ben.want(Intent::End);
-    shows_all(&screen(&ben, 100, 30), &["‖ paused", "reconnecting, try 3", "End the session for everybody?"]);
+    shows_all(&screen(&ben, 100, 30), &["‖ paused", "reconnecting, try 3"]);
+    let mut ann = session(1, false);
+    ann.want(Intent::End);
+    shows_all(&screen(&ann, 100, 30), &["End the session for everybody?"]);
 }
 
 #[test]

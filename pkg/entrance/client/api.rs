@@ -10,6 +10,7 @@ pub use types::{
     NewFaceSession, NewInvokeLink, NumberCode, Preview, Refusal, SessionGrant, Waited,
 };
 
+use crate::tls;
 use entrance_pack::lenient;
 use metric::MeteredClient;
 use reqwest::{Method, Url};
@@ -66,8 +67,8 @@ impl Api {
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(CallError::BadAddress(format!("{base}: expected http://host or https://host")));
         }
-        let http =
-            reqwest::Client::builder().timeout(CALL_TIMEOUT).connect_timeout(CONNECT_TIMEOUT).build().map_err(CallError::Unreachable)?;
+        let client = reqwest::Client::builder().timeout(CALL_TIMEOUT).connect_timeout(CONNECT_TIMEOUT);
+        let http = client.tls_backend_preconfigured((*tls::config()).clone()).build().map_err(CallError::Unreachable)?;
         let metered = MeteredClient::new(http.clone(), "faceshare");
         Ok(Self { shared: Arc::new(Shared { base: url, http, metered, credentials: Mutex::new(None) }) })
     }

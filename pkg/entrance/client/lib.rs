@@ -4,15 +4,25 @@
 //! [`stream::open`] keeps a point connected to the instruction stream: it answers heartbeats, reconnects and resumes by itself, sends what was
 //! unanswered again, and gives every ordered frame once and in order. [`SessionView`] turns those frames into what a screen shows.
 //!
-//! TLS needs a process-wide provider: call `rustls::crypto::ring::default_provider().install_default()` first thing in `main`.
+//! Over https and wss the library brings its own TLS settings: nothing has to be installed first. A server's certificate is checked against
+//! the roots that the system trusts.
+//!
+//! # Example
+//!
+//! ```no_run
+#![doc = include_str!("examples/follow.rs")]
+//! ```
 
 pub mod api;
 mod id;
 pub mod stream;
+mod tls;
 mod view;
 
 pub use api::{Api, ApiError, CallError};
 pub use entrance_pack::Format;
+/// The messages of the stream, made from `instruction.proto`.
+pub use faceshare_api::v1;
 pub use id::Id;
 pub use stream::{Closed, Event, Events, Fault, Handle, Rejected, Settings};
 pub use view::SessionView;

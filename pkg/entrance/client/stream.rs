@@ -90,6 +90,15 @@ pub enum Event {
     },
     /// A frame, answers and heartbeats included; a fresh session token is kept by the task and blank here.
     Frame(Box<ServerFrame>),
+    /// The server refused an instruction for now (`UNAVAILABLE`, `RATE_LIMITED`); it is sent again by itself.
+    Retrying {
+        /// One of the contract's codes.
+        code: String,
+        /// For people.
+        detail: String,
+        /// Until it is sent again.
+        delay: Duration,
+    },
     /// How long a ping took to come back.
     RoundTrip(Duration),
     /// The server broke its promise on order or form; a reconnect follows.

@@ -1,11 +1,16 @@
 //! The terminal client, as somebody would use it: two terminals meet.
 
+use faceshare_tests::DEADLINE;
+use faceshare_tests::programs::program;
+use faceshare_tests::pty::Pty;
 use faceshare_tests::server::Server;
 use faceshare_tests::terminal::Terminal;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::process::Command;
+use tokio::time::timeout;
 
 /// The first 6 to 12 digits that stand by themselves in a line, spaces and hyphens between them ignored.
-fn code_in(line: &str) -> Option<String> {
+pub(crate) fn code_in(line: &str) -> Option<String> {
     let joined: String = line.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
     let digits = |c: char| !c.is_ascii_digit();
     joined.split(digits).find(|part| (6..=12).contains(&part.len())).map(str::to_owned)
@@ -54,6 +59,65 @@ async fn who_knocks_waits_until_the_host_at_its_terminal_has_decided() {
     eve.log.text("the host did not let you in").await;
     ben.say("admit").await;
     ben.log.text("nobody waits at the door").await;
+}
+
+#[tokio::test]
+async fn a_signal_gives_the_terminal_back() {
+    let server = Server::start().await;
+    for signal in ["TERM", "INT", "HUP", "QUIT"] {
+        let pty = Pty::open();
+        let before = pty.modes();
+        let mut host = Command::new(program("facesharectl"))
+            .args(["create", "--nickname", "Ann", "--server", &server.url()])
+            .stdin(pty.stdio())
+            .stdout(pty.stdio())
+            .stderr(pty.stdio())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("facesharectl starts");
+        pty.until_taken().await;
+        pty.until("its own name in the list of members", |output| output.contains("Ann")).await;
+        assert_ne!(pty.modes(), before, "the terminal is in raw mode");
+        let pid = host.id().expect("it runs").to_string();
+        assert!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().await.expect("kill runs").success());
+        let ended = timeout(DEADLINE, host.wait()).await.expect("it ends in time").expect("it can be waited for");
+        assert!(ended.success(), "{signal}: {ended}");
+        pty.is_as_before(before).await;
+        pty.until("how it ended", |output| output.contains("You left.")).await;
+    }
+}
+
+/// The lines of JSON that hold a number code of the session, in the order they came.
+fn codes_in(lines: &[String]) -> Vec<String> {
+    let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter_map(|line| line["numberCode"]["code"].as_str().map(str::to_owned)).collect()
+}
+
+#[tokio::test]
+async fn lines_of_json_have_the_number_code_and_the_one_that_a_rotation_made() {
+    let server = Server::start().await;
+    let mut host = Terminal::open(&server, &["create", "--json", "--nickname", "Ann"]);
+    let line = host.log.line(|line| line["numberCode"].is_object()).await;
+    let first = line["numberCode"]["code"].as_str().expect("a code").to_owned();
+    assert!(line["numberCode"]["expiresAt"].as_str().is_some_and(|at| at.ends_with('Z')), "{line}");
+    let mut guest = Terminal::open(&server, &["join", &first, "--json", "--nickname", "Ben"]);
+    host.log.line(|line| line["memberJoin"]["member"]["nickname"] == "Ben").await;
+    assert_eq!(guest.log.line(|line| line["numberCode"].is_object()).await["numberCode"]["code"], first);
+    host.say("rotate").await;
+    host.log.line(|line| line["numberCode"]["code"].as_str().is_some_and(|code| code != first)).await;
+    assert_eq!(codes_in(&host.log.lines()).len(), 2, "each code once");
+    guest.say("quit").await;
+    assert!(guest.end().await, "{}", guest.log.tail());
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_named() {
+    let mut server = Server::start().await;
+    server.kill().await;
+    let mut host = Terminal::open(&server, &["create", "--plain"]);
+    assert!(!host.end().await);
+    let line = host.log.text("cannot reach the server").await;
+    assert!(line.contains(&server.url()) && line.contains("Connection refused"), "{line}");
 }
 
 #[tokio::test]

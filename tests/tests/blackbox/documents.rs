@@ -1,8 +1,9 @@
-//! The table of instructions in `docs/instructions.md` against the `.proto` file: nothing is missing, nothing is invented.
+//! The tables of `docs/` against what they describe, the `.proto` file and the OpenAPI document: nothing is missing, nothing is invented.
 
 use faceshare_tests::programs::workspace;
 use prost::Message;
 use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// The tags of `ServerFrame` that ordered instructions have.
@@ -67,4 +68,19 @@ fn the_fields_that_the_table_names_are_those_of_the_message() {
             assert!(fields.iter().all(|field| known.contains(field)), "{name} {fields:?}, and the message has {known:?}");
         }
     }
+}
+
+#[test]
+fn the_table_of_http_calls_is_that_of_the_openapi_document() {
+    let read = |path| std::fs::read_to_string(workspace().join(path)).expect("the file");
+    let document: Value = serde_json::from_str(&read("api/openapi.json")).expect("JSON");
+    let paths = document["paths"].as_object().expect("paths");
+    let calls = |(path, item): (&String, &Value)| {
+        let methods: Vec<_> = item.as_object().expect("operations").keys().map(|method| method.to_uppercase()).collect();
+        methods.into_iter().map(|method| format!("{method} {path}")).collect::<Vec<_>>()
+    };
+    let documented: BTreeSet<String> = paths.iter().flat_map(calls).collect();
+    let page = read("docs/http.md");
+    let listed = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    assert_eq!(listed.map(str::to_owned).collect::<BTreeSet<_>>(), documented);
 }

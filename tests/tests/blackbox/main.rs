@@ -2,11 +2,13 @@
 
 mod authority;
 mod ctl;
+mod deployment;
 mod documents;
 mod durability;
 mod foreign;
 mod http;
 mod layering;
+mod readme;
 mod rough;
 mod startup;
 mod stream;

@@ -1,10 +1,12 @@
 //! TLS on the server's own listeners, and what is read again while it runs.
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Arc;
 
 use faceshare_tests::http::{Http, send};
-use faceshare_tests::server::{Server, refused_start};
+use faceshare_tests::programs::program;
+use faceshare_tests::server::{Log, Server, refused_start};
 use futures_util::StreamExt;
 use hyper_util::rt::TokioIo;
 use reqwest::{Certificate, Client, Method};
@@ -14,7 +16,7 @@ use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{Connector, connect_async_tls_with_config};
@@ -227,4 +229,28 @@ async fn browsers_are_told_to_keep_to_tls_where_there_is_tls_unless_it_is_turned
     assert_eq!(strict(&[]).await, "max-age=31536000");
     assert_eq!(strict(&[("tls.strict_transport", "1h")]).await, "max-age=3600");
     assert_eq!(strict(&[("tls.strict_transport", "0ms")]).await, "");
+}
+
+/// `facesharectl create`, where the system trusts the certificates of this file.
+fn create(server: &str, trusted: &Path) -> (Child, Log) {
+    let mut command = Command::new(program("facesharectl"));
+    command.args(["create", "--plain", "--nickname", "Ann", "--server", server]).env("SSL_CERT_FILE", trusted).env_remove("SSL_CERT_DIR");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().expect("facesharectl starts");
+    let log = Log::of(&mut child);
+    (child, log)
+}
+
+#[tokio::test]
+async fn the_terminal_client_calls_and_streams_over_tls_to_whom_the_system_trusts() {
+    let (pair, other) = (Pair::new(), Pair::new());
+    let server = Server::start_with(&[("tls.cert", text(&pair.cert())), ("tls.key", text(&pair.key()))]).await;
+    let url = server.url().replace("http://", "https://");
+    let (_running, log) = create(&url, &pair.cert());
+    log.text("connected").await;
+    log.text("Ann [").await;
+    let (mut refused, log) = create(&url, &other.cert());
+    let line = log.text("certificate").await;
+    assert!(line.contains(&url), "{line}");
+    assert!(!refused.wait().await.expect("it can be waited for").success());
 }

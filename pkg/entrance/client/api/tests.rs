@@ -12,8 +12,6 @@ type Asked = (String, String, String);
 
 /// Answers one request per entry, then stops; gives what was asked.
 async fn serve(answers: &[(u16, &str)]) -> (Api, JoinHandle<Vec<Asked>>) {
-    // A second test in the same process finds it installed.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let api = Api::new(&format!("http://{}/", listener.local_addr().expect("bound"))).expect("a client");
     let mut answers: VecDeque<(u16, String)> = answers.iter().map(|(status, body)| (*status, (*body).to_owned())).collect();

@@ -93,7 +93,7 @@ pub struct FaceSessionPatch {
 }
 
 /// The code to read aloud.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NumberCode {
     /// 6 to 12 digits.

@@ -201,10 +201,14 @@ impl Driver {
         let position = self.position.as_mut().ok_or(Ended::Fault(Fault::Welcome))?;
         position.advance(frame.seq).map_err(Ended::Fault)?;
         let last_seq = position.seq;
+        let mut retrying = None;
         match &mut frame.instruction {
             Some(Instruction::Welcome(_)) => return Err(Ended::Fault(Fault::Welcome)),
             Some(Instruction::Ack(ack)) => self.outbox.ack(*ack),
-            Some(Instruction::Nack(nack)) => self.outbox.nack(nack.clone(), Instant::now()),
+            Some(Instruction::Nack(nack)) => {
+                let delay = self.outbox.nack(nack.clone(), Instant::now());
+                retrying = delay.map(|delay| Event::Retrying { code: nack.code.clone(), detail: nack.detail.clone(), delay });
+            }
             Some(Instruction::SysHeart(SysHeart { sent_at })) => {
                 link.send(&unnumbered(Say::AckHeart(AckHeart { sent_at: *sent_at, last_seq }))).await?;
                 talk.ping(link).await?;
@@ -218,7 +222,11 @@ impl Driver {
             }
             _ => {}
         }
-        self.emit(Event::Frame(Box::new(frame))).await
+        self.emit(Event::Frame(Box::new(frame))).await?;
+        match retrying {
+            Some(event) => self.emit(event).await,
+            None => Ok(()),
+        }
     }
 
     /// What comes after an end: waits until the next try is due, or says that there is none.

@@ -2,7 +2,7 @@
 
 use super::order::{Fault, Position};
 use super::policy::Ended;
-use crate::ApiError;
+use crate::{ApiError, tls};
 use entrance_pack::{Format, Packed, decode_server, encode_client};
 use faceshare_api::v1::{ClientFrame, ServerFrame};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message, Utf8Bytes};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A peer that does not take a frame within this is as good as gone.
@@ -45,29 +45,39 @@ fn resume_url(url: &str, position: Option<&Position>) -> Result<Url, Ended> {
     Ok(url)
 }
 
-/// Without the operating system's wording where a plain word says it.
-fn unreachable(error: WsError) -> Ended {
-    Ended::Broken(match error {
-        WsError::Io(_) => "the server cannot be reached".into(),
+/// Names the address: the caller may have set it, or the server may have sent one that does not work from here.
+fn unreachable(url: &Url, error: &WsError) -> Ended {
+    let cause = match error {
+        WsError::Io(error) => error.to_string(),
         error => error.to_string(),
-    })
+    };
+    Ended::Broken(format!("cannot reach the server at {}: {cause}", address(url)))
+}
+
+/// Scheme, host and port; never the query, which holds the position.
+fn address(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+    format!("{}://{host}{port}", url.scheme())
 }
 
 impl Link {
     pub(super) async fn dial(url: &str, token: &str, format: Format, position: Option<&Position>) -> Result<Self, Ended> {
-        let mut request = resume_url(url, position)?.as_str().into_client_request().map_err(unreachable)?;
+        let url = resume_url(url, position)?;
+        let mut request = url.as_str().into_client_request().map_err(|error| unreachable(&url, &error))?;
         let mut bearer = HeaderValue::try_from(format!("Bearer {token}")).map_err(|error| Ended::Broken(error.to_string()))?;
         bearer.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, bearer);
         request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(format.subprotocol()));
-        match timeout(HANDSHAKE_TIMEOUT, connect_async_with_config(request, None, true)).await {
+        let tls = Connector::Rustls(tls::config());
+        match timeout(HANDSHAKE_TIMEOUT, connect_async_tls_with_config(request, None, true, Some(tls))).await {
             Ok(Ok((socket, _answer))) => Ok(Self { socket, format }),
             Ok(Err(WsError::Http(answer))) => {
                 let body = answer.body().as_deref().unwrap_or_default();
                 Err(Ended::Refused(Box::new(ApiError::from_answer(answer.status().as_u16(), answer.headers(), body))))
             }
-            Ok(Err(error)) => Err(unreachable(error)),
-            Err(_elapsed) => Err(Ended::Broken("the server does not answer".into())),
+            Ok(Err(error)) => Err(unreachable(&url, &error)),
+            Err(_elapsed) => Err(Ended::Broken(format!("the server at {} does not answer", address(&url)))),
         }
     }
 

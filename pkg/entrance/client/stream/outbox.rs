@@ -64,13 +64,15 @@ impl Outbox {
         }
     }
 
-    /// A refusal for now is kept and tried again with the same nonce; any other is the answer.
-    pub(super) fn nack(&mut self, nack: Nack, now: Instant) {
+    /// A refusal for now is kept and tried again with the same nonce, after the time returned; any other is the answer.
+    pub(super) fn nack(&mut self, nack: Nack, now: Instant) -> Option<Duration> {
         let for_now = matches!(nack.code.as_str(), "RATE_LIMITED" | "UNAVAILABLE");
         match self.unanswered.get_mut(&nack.id) {
             Some(said) if for_now && said.tries < MOST_TRIES => {
-                said.due = Some(now + RETRY_STEP * said.tries);
+                let delay = RETRY_STEP * said.tries;
+                said.due = Some(now + delay);
                 said.tries += 1;
+                return Some(delay);
             }
             Some(_) => {
                 if let Some(said) = self.unanswered.remove(&nack.id) {
@@ -79,6 +81,7 @@ impl Outbox {
             }
             None => {}
         }
+        None
     }
 
     /// When the next refused-for-now instruction is due.
@@ -152,13 +155,13 @@ mod tests {
         let said = outbox.say(cancel(), answer);
         let now = Instant::now();
         for tries in 1..MOST_TRIES {
-            outbox.nack(nack(said.id, "RATE_LIMITED"), now);
+            assert_eq!(outbox.nack(nack(said.id, "RATE_LIMITED"), now), Some(RETRY_STEP * tries));
             assert!(outbox.take_due(now).is_empty());
             let due = outbox.next_due().expect("due later");
             assert_eq!(due, now + RETRY_STEP * tries);
             assert_eq!(outbox.take_due(due), std::slice::from_ref(&said));
         }
-        outbox.nack(nack(said.id, "RATE_LIMITED"), now);
+        assert_eq!(outbox.nack(nack(said.id, "RATE_LIMITED"), now), None);
         assert!(matches!(answered.try_recv(), Ok(Err(Rejected::Nack { code, .. })) if code == "RATE_LIMITED"));
     }
 

@@ -98,19 +98,19 @@ pub(super) fn stopped_by(error: ApiError) -> Closed {
 const fn meaning(code: u16) -> &'static str {
     match code {
         1000 => "left",
-        1001 => "the server goes away",
+        1001 => "the server is going away",
         1005 | 1006 => "the connection broke",
         1011 => "the server failed",
-        1012 => "the server restarts",
-        1013 => "too slow",
+        1012 => "the server is stopping or restarting",
+        1013 => "this client reads too slowly",
         4000 => "the server did not understand this client",
-        4001 => "the token is over",
+        4001 => "the session token has expired or was revoked",
         4003 => "the host removed you",
-        4008 => "no heartbeat",
-        4009 => "open elsewhere",
+        4008 => "nothing was heard from this client for too long",
+        4009 => "this device is connected elsewhere",
         4010 => "the session has ended",
         4013 => "a frame was too large",
-        4029 => "too many instructions",
+        4029 => "too many instructions, devices or members",
         _ => "closed",
     }
 }

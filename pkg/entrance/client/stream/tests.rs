@@ -172,6 +172,22 @@ async fn what_was_unanswered_is_said_again_with_its_nonce_and_answered_once() {
 }
 
 #[tokio::test]
+async fn an_instruction_that_is_refused_for_now_is_said_and_sent_again() {
+    let server = FakeServer::start().await;
+    let (handle, mut events, mut peer) = connected(settings(&server), &server).await;
+    let saying = tokio::spawn(async move { handle.send(Say::CancelFollowMe(CancelFollowMe {})).await });
+    let (id, nonce, said) = peer.hear_instruction().await;
+    let (code, detail) = ("UNAVAILABLE".to_owned(), "the session log cannot be written".to_owned());
+    let nack = Nack { id, code: code.clone(), detail: detail.clone() };
+    peer.say(0, Instruction::Nack(nack)).await;
+    assert!(matches!(news(&mut events).await, Event::Frame(frame) if matches!(frame.instruction, Some(Instruction::Nack(_)))));
+    assert_eq!(news(&mut events).await, Event::Retrying { code, detail, delay: Duration::from_secs(1) });
+    assert_eq!(peer.hear_instruction().await, (id, nonce, said));
+    peer.say(0, Instruction::Ack(Ack { id, seq: 5 })).await;
+    assert_eq!(timeout(SOON, saying).await.expect("in time").expect("joined"), Ok(Ack { id, seq: 5 }));
+}
+
+#[tokio::test]
 async fn what_is_shown_is_shown_again_after_each_welcome() {
     let server = FakeServer::start().await;
     let (handle, _events, mut peer) = connected(settings(&server), &server).await;

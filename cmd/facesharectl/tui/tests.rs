@@ -1,0 +1,29 @@
+//! What the program leaves behind when it panics. How it ends by a signal is tested from outside.
+
+use super::FullScreen;
+use faceshare_tests::pty::Pty;
+use std::process::Command;
+
+/// Set for the copy of this test program that runs in a terminal and panics there.
+const IN_TERMINAL: &str = "FACESHARECTL_TEST_IN_TERMINAL";
+
+#[tokio::test]
+async fn a_panic_gives_the_terminal_back_and_its_message_is_seen() {
+    if std::env::var_os(IN_TERMINAL).is_some() {
+        let mut screen = FullScreen::enter().expect("a terminal");
+        screen.terminal.hide_cursor().expect("hidden");
+        panic!("a planted panic");
+    }
+    let pty = Pty::open();
+    let before = pty.modes();
+    let name = "tui::tests::a_panic_gives_the_terminal_back_and_its_message_is_seen";
+    let mut program = Command::new(std::env::current_exe().expect("a path"));
+    program.args(["--exact", name, "--nocapture"]).env(IN_TERMINAL, "1");
+    program.stdin(pty.stdio()).stdout(pty.stdio()).stderr(pty.stdio());
+    let ended = tokio::task::spawn_blocking(move || program.status()).await.expect("it is waited for").expect("it ran");
+    assert!(!ended.success());
+    pty.until("the full screen", |output| output.contains("\x1b[?1049h")).await;
+    pty.is_as_before(before).await;
+    let after = |output: &str| output.rsplit("\x1b[?1049l").next().is_some_and(|rest| rest.contains("a planted panic"));
+    pty.until("the message, on the normal screen", after).await;
+}
