@@ -1,7 +1,7 @@
 # The server alone, on a small base, as a user without rights.
 #
 #   docker build -t faceshare .
-#   docker run -p 8080:8080 -p 9090:9090 -v faceshare:/data faceshare
+#   docker run -p 8080:8080 -v faceshare:/data faceshare
 #
 # There is no HEALTHCHECK: the image has nothing to make a request with, and whoever runs the container should ask from outside:
 # GET /healthz (alive) and /readyz (able to serve).
@@ -12,6 +12,8 @@ RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev &
 WORKDIR /src
 COPY . .
 # The image's own toolchain is the pinned one: .dockerignore leaves rust-toolchain.toml out, which names clippy and rustfmt as well.
+# What --version names as the commit: docker build --build-arg FACESHARE_COMMIT=$(git rev-parse HEAD) …
+ARG FACESHARE_COMMIT=""
 RUN cargo build --locked --release -p faceshareapp
 
 FROM debian:bookworm-slim
@@ -22,11 +24,10 @@ USER faceshare
 WORKDIR /data
 # The container is the boundary: within it the server listens everywhere.
 ENV FACESHARE__HTTP__LISTEN=0.0.0.0:8080 \
-    FACESHARE__GRPC__LISTEN=0.0.0.0:9090 \
     FACESHARE__DATA_DIR=/data \
     FACESHARE__LOG__FORMAT=json
 VOLUME /data
-EXPOSE 8080 9090
+EXPOSE 8080
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["faceshareapp"]
 CMD ["serve"]
