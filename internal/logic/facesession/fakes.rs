@@ -196,6 +196,10 @@ impl FaceSessionRepository for Directory {
         Ok(())
     }
 
+    async fn find(&self, id: SessionId) -> Result<Option<FaceSession>> {
+        Ok(self.open()?.get(&id).cloned())
+    }
+
     async fn list_by_host(&self, host: MemberId, page: PageRequest<SessionId>) -> Result<Page<FaceSession, SessionId>> {
         let listed = self.open()?;
         let own = listed.values().rev().filter(|s| s.host == host && page.after.is_none_or(|after| s.id < after));

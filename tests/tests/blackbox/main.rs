@@ -7,6 +7,7 @@ mod durability;
 mod foreign;
 mod http;
 mod layering;
+mod operation;
 mod rough;
 mod startup;
 mod stream;
