@@ -12,6 +12,8 @@ RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev &
 WORKDIR /src
 COPY . .
 # The image's own toolchain is the pinned one: .dockerignore leaves rust-toolchain.toml out, which names clippy and rustfmt as well.
+# What --version names as the commit: docker build --build-arg FACESHARE_COMMIT=$(git rev-parse HEAD) …
+ARG FACESHARE_COMMIT=""
 # Without its symbols the program is 19 MB instead of 95.
 RUN cargo build --locked --release -p faceshareapp && strip target/release/faceshareapp
 

@@ -3,10 +3,12 @@
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
+use reqwest::Method;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
+use tokio::net::TcpListener;
+use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -25,6 +27,8 @@ const UNLIMITED: [&str; 4] =
 #[derive(Debug)]
 pub struct Server {
     child: Child,
+    /// Held and never read, where a test wants that.
+    _unread: Option<ChildStderr>,
     log: Log,
     data: TempDir,
     settings: Vec<(String, String)>,
@@ -46,8 +50,25 @@ impl Server {
         let data = TempDir::new().expect("a temporary folder");
         let settings: Vec<_> = settings.iter().map(|(key, value)| (variable(key), (*value).to_owned())).collect();
         let (child, log) = spawn(&data, &settings, "127.0.0.1:0", "127.0.0.1:0");
-        let mut server = Self { child, log, data, settings, http: String::new(), grpc: String::new() };
+        let mut server = Self { child, _unread: None, log, data, settings, http: String::new(), grpc: String::new() };
         server.until_listening().await;
+        server
+    }
+
+    /// Starts a server whose log goes to a pipe that is never read.
+    ///
+    /// # Panics
+    /// When it does not answer before the deadline.
+    pub async fn start_with_unread_log(settings: &[(&str, &str)]) -> Self {
+        let data = TempDir::new().expect("a temporary folder");
+        let settings: Vec<_> = settings.iter().map(|(key, value)| (variable(key), (*value).to_owned())).collect();
+        let free = TcpListener::bind("127.0.0.1:0").await.and_then(|listener| listener.local_addr()).expect("a free port");
+        let http = free.to_string();
+        let mut child = command(&["serve"], &data, &settings, &http, "").spawn().expect("faceshareapp starts");
+        let unread = child.stderr.take();
+        let server = Self { child, _unread: unread, log: Log::new(), data, settings, http, grpc: String::new() };
+        let answers = async { while server.http().request(Method::GET, "/healthz").send().await.is_err() {} };
+        timeout(DEADLINE, answers).await.expect("it answers in time");
         server
     }
 
@@ -153,9 +174,14 @@ impl Drop for Server {
 
 /// Runs `faceshareapp serve` with settings that must stop it; gives its status, and all it said.
 pub async fn refused_start(settings: &[(&str, &str)]) -> (ExitStatus, String) {
+    ended(&["serve"], settings).await
+}
+
+/// Runs `faceshareapp` with arguments with which it ends by itself; gives its status, and all it said.
+pub async fn ended(arguments: &[&str], settings: &[(&str, &str)]) -> (ExitStatus, String) {
     let data = TempDir::new().expect("a temporary folder");
     let settings: Vec<_> = settings.iter().map(|(key, value)| (variable(key), (*value).to_owned())).collect();
-    let mut command = command(&data, &settings, "127.0.0.1:0", "127.0.0.1:0");
+    let mut command = command(arguments, &data, &settings, "127.0.0.1:0", "127.0.0.1:0");
     let output = timeout(DEADLINE, command.output()).await.expect("it ends in time").expect("it runs");
     let said = [output.stdout, output.stderr].concat();
     (output.status, String::from_utf8_lossy(&said).into_owned())
@@ -166,10 +192,10 @@ fn variable(key: &str) -> String {
     format!("FACESHARE__{}", key.replace('.', "__").to_uppercase())
 }
 
-fn command(data: &TempDir, settings: &[(String, String)], http: &str, grpc: &str) -> Command {
+fn command(arguments: &[&str], data: &TempDir, settings: &[(String, String)], http: &str, grpc: &str) -> Command {
     let mut command = Command::new(program("faceshareapp"));
     command
-        .arg("serve")
+        .args(arguments)
         .current_dir(data.path())
         .env("FACESHARE__HTTP__LISTEN", http)
         .env("FACESHARE__GRPC__LISTEN", grpc)
@@ -186,7 +212,7 @@ fn command(data: &TempDir, settings: &[(String, String)], http: &str, grpc: &str
 }
 
 fn spawn(data: &TempDir, settings: &[(String, String)], http: &str, grpc: &str) -> (Child, Log) {
-    let mut child = command(data, settings, http, grpc).spawn().expect("faceshareapp starts");
+    let mut child = command(&["serve"], data, settings, http, grpc).spawn().expect("faceshareapp starts");
     let log = Log::of(&mut child);
     (child, log)
 }
@@ -245,18 +271,24 @@ impl Log {
     /// The first line, already there or to come, that is JSON and of which `wanted` is true.
     pub async fn line(&self, wanted: impl Fn(&Value) -> bool) -> Value {
         let parsed = |line: &str| serde_json::from_str::<Value>(line).ok().filter(|line| wanted(line));
-        self.find(parsed).await
+        self.find(0, parsed).await
+    }
+
+    /// The same, not among the first `passed` lines.
+    pub async fn line_after(&self, passed: usize, wanted: impl Fn(&Value) -> bool) -> Value {
+        let parsed = |line: &str| serde_json::from_str::<Value>(line).ok().filter(|line| wanted(line));
+        self.find(passed, parsed).await
     }
 
     /// The first line, already there or to come, that holds `text`.
     pub async fn text(&self, text: &str) -> String {
-        self.find(|line| line.contains(text).then(|| line.to_owned())).await
+        self.find(0, |line| line.contains(text).then(|| line.to_owned())).await
     }
 
-    async fn find<T>(&self, wanted: impl Fn(&str) -> Option<T>) -> T {
+    async fn find<T>(&self, passed: usize, wanted: impl Fn(&str) -> Option<T>) -> T {
         let mut count = self.count.subscribe();
         let search = async {
-            let mut seen = 0;
+            let mut seen = passed;
             loop {
                 let lines = self.lines();
                 if let Some(found) = lines[seen..].iter().find_map(|line| wanted(line)) {

@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+/// The version and the commit that it was built from.
+pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("FACESHARE_COMMIT"), ")");
+
 /// The server behind face-to-face collaboration: sessions met by a number code, presenting and following.
 #[derive(Debug, Parser)]
-#[command(name = "faceshareapp", version, arg_required_else_help = true)]
+#[command(name = "faceshareapp", version = VERSION, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -57,6 +60,15 @@ mod tests {
         let error = Cli::try_parse_from(["faceshareapp"]).expect_err("no command is given");
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains("check-config"), "{error}");
+    }
+
+    #[test]
+    fn the_version_names_the_commit() {
+        let version = Cli::try_parse_from(["faceshareapp", "--version"]).expect_err("an answer instead of a command").to_string();
+        assert!(version.starts_with(&format!("faceshareapp {} (", env!("CARGO_PKG_VERSION"))), "{version}");
+        let commit = version.trim().rsplit_once('(').and_then(|(_, commit)| commit.strip_suffix(')')).expect("a commit");
+        let is_commit = commit.len() == 12 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+        assert!(is_commit || commit == "unknown", "{version}");
     }
 
     #[test]

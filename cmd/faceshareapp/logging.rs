@@ -1,38 +1,44 @@
 //! Logging: to stderr always, and to a rotated file when one is configured.
 //!
-//! Stdout is left to what a command answers. The file is written by a thread of its own, so that a slow disk never stalls a
-//! session; when that thread falls far behind, lines for the file are dropped rather than kept without bound.
+//! Stdout is left to what a command answers. Each output is written by a thread of its own ([`queue`]), so that neither a reader that
+//! stands still nor a slow disk ever stalls the server.
+
+mod level;
+mod queue;
 
 use std::{
+    backtrace::Backtrace,
     fmt, fs, io,
-    io::IsTerminal,
+    io::{IsTerminal, Write as _},
+    panic::PanicHookInfo,
     path::{Path, PathBuf},
+    thread,
 };
 
-use tracing::Level;
 use tracing::Subscriber;
-use tracing_appender::{
-    non_blocking::WorkerGuard,
-    rolling::{self, RollingFileAppender, Rotation},
-};
+use tracing_appender::rolling::{self, RollingFileAppender, Rotation};
 use tracing_subscriber::{
     Layer,
     field::RecordFields,
-    filter::Targets,
     fmt::{FormatFields, MakeWriter, format::Writer},
     layer::SubscriberExt,
     registry::LookupSpan,
     util::SubscriberInitExt,
 };
 
+use self::queue::{LineQueue, QueueGuard};
 use crate::config::{Log, LogFormat, LogRotation};
 use crate::fields::{JsonFields, TextFields};
 
-/// Keeps the log file's writer alive. Dropping it writes out what is still queued: it is dropped last in `main`.
-#[must_use = "the log file is written for as long as this lives"]
+pub(crate) use self::level::LogLevel;
+
+/// Keeps the threads alive that write the log. Dropping it writes out what is still queued: it is dropped last in `main`.
+#[must_use = "the log is written for as long as this lives"]
 #[derive(Debug)]
-pub(crate) struct LogGuard {
-    _writer: Option<WorkerGuard>,
+pub(crate) struct Logging {
+    /// What is logged, to be exchanged while the process runs.
+    pub(crate) level: LogLevel,
+    _outputs: Vec<QueueGuard>,
 }
 
 /// Why logging cannot start.
@@ -49,39 +55,61 @@ pub(crate) enum LoggingError {
         /// What the system said.
         reason: String,
     },
+    /// There can be no further thread.
+    #[error("cannot start the thread that writes the log: {0}")]
+    Thread(io::Error),
     /// Logging has been started before.
     #[error(transparent)]
     Started(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Libraries that log what passes through them, tokens and all, when asked for more than this; whatever `log.level` says, they are not.
-const TELL_TALES: [&str; 4] = ["tungstenite", "tokio_tungstenite", "hyper", "h2"];
-
-/// Starts logging for the whole process.
-pub(crate) fn init(config: &Log) -> Result<LogGuard, LoggingError> {
+/// Starts logging for the whole process; panics are logged too.
+pub(crate) fn init(config: &Log) -> Result<Logging, LoggingError> {
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let (subscriber, guard) = subscriber(config, io::stderr, colours)?;
+    let (subscriber, logging) = subscriber(config, io::stderr(), colours)?;
     subscriber.try_init()?;
-    Ok(guard)
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(logging)
 }
 
-fn subscriber<W>(config: &Log, stderr: W, colours: bool) -> Result<(impl Subscriber + Send + Sync, LogGuard), LoggingError>
-where
-    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
-{
-    // Not an `EnvFilter`: that one asks again at every step of every span, for the sake of directives about fields.
-    let level: Targets = config.level.parse()?;
-    let filter = level.with_targets(TELL_TALES.map(|library| (library, Level::INFO)));
-    let (file, guard) = match &config.file {
-        None => (None, None),
-        Some(path) => {
-            let (writer, guard) = tracing_appender::non_blocking(appender(path, config)?);
-            (Some(layer(config.format, writer, false, FileFields::default())), Some(guard))
-        }
+/// The usual hook writes to stderr itself, and waits there for its reader.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let message = panic.payload_as_str().unwrap_or("no message");
+    let location = panic.location().map(ToString::to_string).unwrap_or_default();
+    let (backtrace, thread) = (Backtrace::capture(), thread::current());
+    let backtrace = (backtrace.status() == std::backtrace::BacktraceStatus::Captured).then(|| backtrace.to_string());
+    tracing::error!(thread = thread.name(), location, backtrace, "panicked: {message}");
+}
+
+/// Says why the process ends when nothing else can be said: as a line of the log, in its format.
+pub(crate) fn fatal_without_logging(format: LogFormat, message: &str) {
+    let line = match format {
+        LogFormat::Pretty => format!("faceshareapp: {message}"),
+        LogFormat::Json => serde_json::json!({"level": "ERROR", "message": message, "target": "faceshareapp"}).to_string(),
     };
-    let stderr = layer(config.format, stderr, colours, TextFields::default());
-    let subscriber = tracing_subscriber::registry().with(filter).with(stderr).with(file);
-    Ok((subscriber, LogGuard { _writer: guard }))
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+fn subscriber(
+    config: &Log,
+    stderr: impl io::Write + Send + 'static,
+    colours: bool,
+) -> Result<(impl Subscriber + Send + Sync, Logging), LoggingError> {
+    let level = LogLevel::new(&config.level)?;
+    let mut outputs = Vec::new();
+    let mut start = |output, out: Box<dyn io::Write + Send>| {
+        let report = move |dropped: u64| tracing::warn!(output, "{dropped} log lines were dropped");
+        let (queue, guard) = LineQueue::start(output, out, report).map_err(LoggingError::Thread)?;
+        outputs.push(guard);
+        Ok::<_, LoggingError>(queue)
+    };
+    let stderr = layer(config.format, start("stderr", Box::new(stderr))?, colours, TextFields::default());
+    let file = match &config.file {
+        None => None,
+        Some(path) => Some(layer(config.format, start("file", Box::new(appender(path, config)?))?, false, FileFields::default())),
+    };
+    let subscriber = tracing_subscriber::registry().with(level.clone()).with(stderr).with(file);
+    Ok((subscriber, Logging { level, _outputs: outputs }))
 }
 
 fn layer<S, W, F>(format: LogFormat, writer: W, colours: bool, fields: F) -> Box<dyn Layer<S> + Send + Sync>
@@ -168,8 +196,7 @@ mod tests {
     /// Logs one line within a span, and one that the level keeps out.
     fn log_something(config: &Log, colours: bool) -> String {
         let screen = Screen::default();
-        let writer = screen.clone();
-        let (subscriber, guard) = subscriber(config, move || writer.clone(), colours).expect("a valid configuration");
+        let (subscriber, guard) = subscriber(config, screen.clone(), colours).expect("a valid configuration");
         tracing::subscriber::with_default(subscriber, || {
             let span = tracing::info_span!("request", request_id = "r-1");
             let _entered = span.enter();
@@ -224,7 +251,41 @@ mod tests {
         let blocked = dir.path().join("file");
         fs::write(&blocked, "").expect("a file where a directory is wanted");
         let config = config(LogFormat::Json, Some(blocked.join("app.log")), LogRotation::Daily);
-        let error = subscriber(&config, io::sink, false).err().expect("it is refused").to_string();
+        let error = subscriber(&config, io::sink(), false).err().expect("it is refused").to_string();
         assert!(error.starts_with("log.file: cannot log to ") && error.contains("app.log"), "{error}");
+    }
+
+    #[test]
+    fn another_level_holds_from_the_moment_at_which_it_is_set() {
+        let screen = Screen::default();
+        let config = config(LogFormat::Pretty, None, LogRotation::Daily);
+        let (subscriber, logging) = subscriber(&config, screen.clone(), false).expect("a valid configuration");
+        let say = |text: &str| tracing::debug!("{text}");
+        tracing::subscriber::with_default(subscriber, || {
+            say("before");
+            logging.level.set("debug").expect("a level");
+            say("between");
+            logging.level.set("nonsense=nonsense").expect_err("not a level");
+            say("still");
+            logging.level.set("warn").expect("a level");
+            say("after");
+        });
+        drop(logging);
+        let text = screen.text();
+        assert!(text.contains("between") && text.contains("still"), "{text}");
+        assert!(!text.contains("before") && !text.contains("after"), "{text}");
+    }
+
+    #[test]
+    fn each_step_of_a_migration_is_logged_only_when_it_is_asked_for() {
+        for (level, lines) in [("info", 0), ("info,sea_orm_migration=info", 1)] {
+            let screen = Screen::default();
+            let config = Log { level: level.to_owned(), ..config(LogFormat::Pretty, None, LogRotation::Daily) };
+            let (subscriber, logging) = subscriber(&config, screen.clone(), false).expect("a valid configuration");
+            let step = || tracing::info!(target: "sea_orm_migration::migrator", "Applying migration 'm1'");
+            tracing::subscriber::with_default(subscriber, step);
+            drop(logging);
+            assert_eq!(screen.text().lines().count(), lines, "{level}");
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! The faceshare server.
 
 mod app;
+mod check;
 mod cli;
 mod config;
 mod fields;
 mod logging;
-mod rotation;
+mod reload;
+mod surroundings;
 mod wiring;
 
 use std::{
@@ -17,38 +19,86 @@ use clap::Parser;
 
 use crate::{
     cli::{Cli, Command, ConfigFile},
-    config::{Config, Loaded},
+    config::{Config, ConfigError, Loaded, LogFormat},
+    logging::Logging,
 };
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    match Cli::parse().command {
+        Command::Serve(file) => logged(&file, app::serve),
+        Command::Migrate(file) => logged(&file, |loaded, _| app::migrate(loaded)),
+        Command::CheckConfig(file) => said(check_config(&file)),
+    }
+}
+
+/// Runs `command` with a configuration and with logging; a failure is the last line of the log.
+fn logged(file: &ConfigFile, command: impl FnOnce(&Loaded, &Logging) -> anyhow::Result<()>) -> ExitCode {
+    let loaded = match Config::load(file.path.as_deref()) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            let format = match &error {
+                ConfigError::Invalid { log_format, .. } => *log_format,
+                _ => LogFormat::Pretty,
+            };
+            logging::fatal_without_logging(format, &error.to_string());
+            return ExitCode::FAILURE;
+        }
+    };
+    let logging = match logging::init(&loaded.config.log) {
+        Ok(logging) => logging,
+        Err(error) => {
+            logging::fatal_without_logging(loaded.config.log.format, &error.to_string());
+            return ExitCode::FAILURE;
+        }
+    };
+    loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    exit_code(command(&loaded, &logging))
+}
+
+/// Success, or a failure that is in the log.
+fn exit_code(done: anyhow::Result<()>) -> ExitCode {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Logging may not have started: this is for whoever typed the command, or reads the unit's journal.
-            let _ = writeln!(io::stderr(), "faceshareapp: {error:#}");
+            tracing::error!("faceshareapp: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
-    match cli.command {
-        Command::Serve(file) => logged(&file, app::serve),
-        Command::Migrate(file) => logged(&file, app::migrate),
-        Command::CheckConfig(file) => {
-            let loaded = Config::load(file.path.as_deref())?;
-            match write!(io::stdout(), "{}", loaded.report) {
-                // Whoever reads it, `head` say, has read enough.
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-                written => Ok(written?),
-            }
+/// Prints the configuration, and fails with all that is wrong with what it names.
+fn check_config(file: &ConfigFile) -> anyhow::Result<()> {
+    let loaded = Config::load(file.path.as_deref())?;
+    match write!(io::stdout(), "{}", loaded.report) {
+        // The reader, `head` say, has read enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        written => written?,
+    }
+    for warning in loaded.warnings.iter().cloned().chain(app::warnings(&loaded.config)) {
+        let _ = writeln!(io::stderr(), "faceshareapp: warning: {warning}");
+    }
+    check::check(&loaded.config)
+}
+
+/// For a command that a person has typed: the failure on stderr.
+fn said(done: anyhow::Result<()>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            logging::fatal_without_logging(LogFormat::Pretty, &format!("{error:#}"));
+            ExitCode::FAILURE
         }
     }
 }
 
-/// Runs `command` with a configuration and with logging.
-fn logged(file: &ConfigFile, command: impl FnOnce(&Loaded) -> anyhow::Result<()>) -> anyhow::Result<()> {
-    let loaded = Config::load(file.path.as_deref())?;
-    let _guard = logging::init(&loaded.config.log)?;
-    command(&loaded)
+#[cfg(test)]
+mod tests {
+    use super::exit_code;
+    use std::process::ExitCode;
+
+    #[test]
+    fn a_failure_is_the_exit_code_of_the_process() {
+        assert_eq!(exit_code(Ok(())), ExitCode::SUCCESS);
+        assert_eq!(exit_code(Err(anyhow::anyhow!("broken"))), ExitCode::FAILURE);
+    }
 }

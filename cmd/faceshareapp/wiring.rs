@@ -2,37 +2,38 @@
 
 use crate::app::Stores;
 use crate::config::{Config, Limits};
+use crate::reload::Reload;
 use anyhow::Context as _;
 use faceshare_biz::domain::account::RevocationRegistry;
 use faceshare_biz::domain::facesession::NoContacts;
 use faceshare_biz::domain::port::{Clock, IdGenerator, Secrets, Tokens};
 use faceshare_logic::account::{AccountDeps, AccountPolicy, Accounts};
 use faceshare_logic::facesession::{
-    CodePolicy, DoorKeeper, DoorWatch, FaceCronTask, FaceSessionDeps, FaceSessionPolicy, FaceSessions, Projector, ProjectorDeps, Retention,
-    purge_number_codes,
+    CODE_PURGE_INTERVAL, CRON_INTERVAL, CodePolicy, CodePurge, DOOR_WATCH_INTERVAL, DoorKeeper, DoorWatch, FaceCronTask, FaceSessionDeps,
+    FaceSessionPolicy, FaceSessions, Projector, ProjectorDeps, RETENTION_INTERVAL, Retention,
 };
-use faceshare_logic::idempotency::Idempotency;
+use faceshare_logic::idempotency::{Idempotency, PURGE_INTERVAL};
 use faceshare_logic::instruction::connclient::ConnClients;
 use faceshare_logic::instruction::exec::Rules;
 use faceshare_logic::instruction::mgr::pointaddresses::PointAddresses;
 use faceshare_logic::instruction::mgr::pointmemmgr::PointMemMgr;
-use faceshare_logic::instruction::{ResumeBounds, SessionDeps, Sessions, StreamSettings, close_revoked};
+use faceshare_logic::instruction::{CloseRevoked, ResumeBounds, SessionDeps, Sessions, StreamSettings};
 use faceshare_repository::{EmbeddedGuessBudgets, EmbeddedPasswordBudgets, EmbeddedRevocations, cache, db};
 use faceshare_routes::websocketcontroller::{self, StreamState, WebSocketCodec, WireCodec};
 use faceshare_routes::{
     AccountLimits, AddressLimits, AddressRates, AllowedOrigins, AppState, Classic, ClassicRules, DiscardUnread, HttpPolicy, LinkSettings,
     Links, LocalMachine, Observer, Ops, ReadinessCheck,
 };
-use faceshare_server::Lifecycle;
+use faceshare_server::{Jobs, Lifecycle};
 use faceshare_service::{
     Argon2Passwords, AuthTtl, PasetoTokens, PasswordSettings, PortraitSettings, Portraits, SealedSecrets, SnowflakeIds, SystemClock,
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use pasetotoken::KeyRing;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// Bounds of the histograms of durations, in seconds: from a hit in memory to a request that times out.
 const SECONDS: [f64; 12] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0];
@@ -44,26 +45,24 @@ const CALL_MARGIN: std::time::Duration = std::time::Duration::from_secs(15);
 pub(crate) struct House {
     pub(crate) sessions: Sessions,
     pub(crate) projector: Projector,
-    /// Ends the background tasks; the sessions are closed by then.
+    /// Ends the background work that goes on until the sessions are closed.
     pub(crate) background: CancellationToken,
-    pub(crate) background_tasks: TaskTracker,
     /// What seals tokens, for when its keys are exchanged.
     pub(crate) tokens: Arc<PasetoTokens>,
     /// Likewise for what is kept sealed.
     pub(crate) secrets: Arc<SealedSecrets>,
     accounts: Arc<Accounts>,
-    face_sessions: Arc<FaceSessions>,
+    pub(crate) face_sessions: Arc<FaceSessions>,
     clients: ConnClients,
     addresses: Arc<PointAddresses>,
-    door: DoorWatch,
+    door: Arc<DoorWatch>,
     revocations: Arc<dyn RevocationRegistry>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdGenerator>,
     directory: Arc<db::FaceSessions>,
     retention: Retention,
     idempotency: Idempotency,
-    codes: Arc<cache::NumberCodes<db::NumberCodes>>,
-    code_policy: CodePolicy,
+    code_purge: CodePurge,
 }
 
 /// The registry behind `/metrics`. First of all: what is counted before it is lost.
@@ -161,11 +160,11 @@ impl House {
         Ok(Self {
             clients: ConnClients { sessions: sessions.clone(), codec, tokens, revocations: revocations.clone(), ids: ids.clone() },
             revocations,
-            door: DoorWatch { budgets, addresses: addresses.clone(), sessions: sessions.clone(), clock: clock.clone() },
+            door: Arc::new(DoorWatch::new(budgets, addresses.clone(), sessions.clone(), clock.clone())),
+            code_purge: CodePurge { codes, clock: clock.clone(), policy: code_policy },
             sessions,
             projector,
             background: CancellationToken::new(),
-            background_tasks: TaskTracker::new(),
             tokens: paseto,
             secrets: sealed,
             accounts: Arc::new(accounts),
@@ -176,24 +175,27 @@ impl House {
             directory,
             retention,
             idempotency,
-            codes,
-            code_policy,
         })
     }
 
     /// Starts what runs beside the requests.
-    pub(crate) fn spawn_background(&self, lifecycle: &Lifecycle) {
-        let (projector, background) = (self.projector.clone(), self.background.clone());
-        self.background_tasks.spawn(async move { projector.run(background).await });
-        let purge = purge_number_codes(self.codes.clone(), self.clock.clone(), self.code_policy, lifecycle.draining.clone());
-        self.background_tasks.spawn(purge);
+    pub(crate) fn spawn_background(&self, jobs: &Jobs, lifecycle: &Lifecycle, stores: &Stores, reload: Reload) {
+        let draining = || lifecycle.draining.clone();
+        jobs.run("directory", self.background.clone(), again(self.projector.clone(), async |it| it.follow().await));
+        jobs.every("number codes", CODE_PURGE_INTERVAL, draining(), again(self.code_purge.clone(), async |it| it.tick().await));
         let cron = FaceCronTask { sessions: self.sessions.clone(), directory: self.directory.clone(), projector: self.projector.clone() };
-        self.background_tasks.spawn(cron.run(lifecycle.draining.clone()));
-        self.background_tasks.spawn(self.door.clone().run(lifecycle.draining.clone()));
-        let revoked = close_revoked(self.sessions.clone(), self.revocations.clone(), lifecycle.hard.clone());
-        self.background_tasks.spawn(revoked);
-        self.background_tasks.spawn(self.idempotency.clone().purge(lifecycle.draining.clone()));
-        self.background_tasks.spawn(self.retention.clone().run(lifecycle.draining.clone()));
+        jobs.every("sessions", CRON_INTERVAL, draining(), again(cron, async |it| it.tick().await));
+        jobs.every("door", DOOR_WATCH_INTERVAL, draining(), again(self.door.clone(), async |it| it.tick().await));
+        let revoked = CloseRevoked { sessions: self.sessions.clone(), revocations: self.revocations.clone() };
+        jobs.run("revocations", lifecycle.hard.clone(), again(revoked, async |it| it.follow().await));
+        jobs.every("idempotency", PURGE_INTERVAL, draining(), again(self.idempotency.clone(), async |it| it.purge().await));
+        jobs.every("retention", RETENTION_INTERVAL, draining(), again(self.retention.clone(), async |it| it.tick().await));
+        let reload = (Arc::new(reload), lifecycle.reload.clone());
+        jobs.run("reload", draining(), again(reload, async |(it, asked)| it.follow(&asked).await));
+        let (log, closing) = (stores.log.clone(), self.background.clone());
+        jobs.run_essential("session log", self.background.clone(), async move {
+            let _ = closing.run_until_cancelled(log.ended()).await;
+        });
     }
 
     /// What is served: to clients, and to operators.
@@ -201,6 +203,7 @@ impl House {
         &self,
         config: &Config,
         listen: SocketAddr,
+        jobs: &Jobs,
         lifecycle: &Lifecycle,
         stores: &Stores,
         metrics: PrometheusHandle,
@@ -249,6 +252,7 @@ impl House {
         let ops = |metrics| Ops {
             draining: lifecycle.draining.clone(),
             checks: checks.clone(),
+            jobs: Arc::new(jobs.clone()),
             metrics,
             classic: Classic(config.classic.enabled),
         };
@@ -261,6 +265,14 @@ impl House {
         };
         (faceshare_routes::app(state, stream, ops(public), &policy, outer), faceshare_routes::ops(ops(private), &policy, observer))
     }
+}
+
+/// Calls `work` with a clone of `job` each time.
+fn again<J: Clone + Send + 'static, T: Future<Output = ()> + Send>(
+    job: J,
+    work: impl Fn(J) -> T + Send + 'static,
+) -> impl FnMut() -> T + Send + 'static {
+    move || work(job.clone())
 }
 
 const fn address_rates(limits: &Limits) -> AddressRates {

@@ -2,10 +2,13 @@
 
 use clap::{Parser, Subcommand};
 
+/// The version and the commit that it was built from.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("FACESHARE_COMMIT"), ")");
+
 /// A terminal client of faceshare: meet by a number code, present, follow.
 #[derive(Debug, Parser)]
 #[command(
-    version,
+    version = VERSION,
     after_help = "Without a terminal, or with --plain, events are printed as lines and commands are read from stdin (try `help`)."
 )]
 pub(crate) struct Args {

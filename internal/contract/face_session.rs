@@ -74,6 +74,7 @@ pub async fn a_session_is_listed_as_it_was_saved_last(sessions: &impl FaceSessio
             ..ended(face_session(1, 10), reason)
         };
         sessions.save(&changed, 2).await.expect("saved");
+        assert_eq!(sessions.find(changed.id).await.expect("looked up").as_ref(), Some(&changed));
         assert_eq!(listed(sessions, 1).await, [changed]);
     }
     assert!(sessions.live().await.expect("listed").is_empty());

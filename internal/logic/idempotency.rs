@@ -4,15 +4,13 @@
 //! while it runs, and one that asks for something else under the same key, are refused. A process that dies in the middle of a call leaves a
 //! place without an answer, which is free again once no call can have taken that long.
 
+use faceshare_biz::domain::AccountId;
 use faceshare_biz::domain::idempotency::{AnswerRepository, Reservation, Reserved};
 use faceshare_biz::domain::port::{Clock, IdGenerator, SecretUse, Secrets};
-use faceshare_biz::domain::{AccountId, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::MissedTickBehavior;
-use tokio_util::sync::CancellationToken;
 
 /// How long an answer is kept.
 pub const ANSWER_KEPT: Duration = Duration::from_secs(24 * 3_600);
@@ -22,8 +20,8 @@ pub const TOKENS_KEPT: Duration = Duration::from_secs(600);
 pub const ANSWERS_PER_ACCOUNT: u32 = 10_000;
 /// Bytes of an answer that is kept.
 pub const ANSWER_BYTES: usize = 32 << 10;
-/// How often expired answers are looked for.
-const PURGE_INTERVAL: Duration = Duration::from_secs(300);
+/// How often [`Idempotency::purge`] is due.
+pub const PURGE_INTERVAL: Duration = Duration::from_secs(300);
 
 /// What names a call.
 #[derive(Debug, Clone, Copy)]
@@ -128,17 +126,12 @@ impl Idempotency {
         self.answers.release(place.call, place.attempt).await
     }
 
-    /// Forgets expired answers again and again, until `shutdown`.
-    pub async fn purge(self, shutdown: CancellationToken) {
-        let mut interval = tokio::time::interval(PURGE_INTERVAL);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while shutdown.run_until_cancelled(interval.tick()).await.is_some() {
-            let now: Timestamp = self.clock.now();
-            match self.answers.purge(now).await {
-                Ok(0) => {}
-                Ok(forgotten) => tracing::debug!(forgotten, "expired answers are forgotten"),
-                Err(error) => tracing::warn!(%error, cause = ?error.cause(), "expired answers could not be forgotten"),
-            }
+    /// Forgets expired answers.
+    pub async fn purge(&self) {
+        match self.answers.purge(self.clock.now()).await {
+            Ok(0) => {}
+            Ok(forgotten) => tracing::debug!(forgotten, "expired answers are forgotten"),
+            Err(error) => tracing::warn!(%error, cause = ?error.cause(), "expired answers could not be forgotten"),
         }
     }
 }
@@ -152,8 +145,8 @@ mod tests {
     use super::{ANSWER_KEPT, Begun, Call, Idempotency, TOKENS_KEPT};
     use crate::fakes::{CountingIds, FakeClock, PlainSecrets};
     use async_trait::async_trait;
+    use faceshare_biz::domain::AccountId;
     use faceshare_biz::domain::idempotency::{AnswerRepository, Reservation, Reserved};
-    use faceshare_biz::domain::{AccountId, Timestamp};
     use faceshare_biz::{ErrorCode, Result};
     use std::collections::HashMap;
     use std::sync::{Arc, Mutex};

@@ -19,7 +19,7 @@ pub mod websocketcontroller;
 
 pub use axum::Router;
 pub use httpcontroller::classic::ClassicRules;
-pub use httpcontroller::ops::{Classic, Ops, ReadinessCheck};
+pub use httpcontroller::ops::{Classic, JobStatus, Ops, ReadinessCheck};
 pub use links::{LinkSettings, Links};
 pub use middleware::observe::Observer;
 pub use middleware::origins::AllowedOrigins;

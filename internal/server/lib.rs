@@ -1,14 +1,17 @@
 //! Listeners: bound first, so that the addresses are known before anything is served; drained at the end, within a bound.
 //!
-//! [`Listeners::bind`] → [`Listeners::addresses`] → [`Listeners::serve`], which returns when [`Lifecycle`] says so or a listener dies.
+//! [`Listeners::bind`] → [`Listeners::addresses`] → [`Listeners::serve`], which returns when [`Lifecycle`] says so. Listeners are essential
+//! [`Jobs`]: the process drains when one dies.
 
 mod connection;
+mod jobs;
 mod lifecycle;
 mod listener;
 mod server;
 mod tls;
 
 pub use connection::ConnectionPolicy;
-pub use lifecycle::{Lifecycle, Signal};
+pub use jobs::Jobs;
+pub use lifecycle::{Lifecycle, Signals};
 pub use server::{Addresses, Bind, Listeners, ServerError, Services};
 pub use tls::{Tls, TlsError};

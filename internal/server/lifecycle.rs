@@ -1,8 +1,9 @@
 //! How the process comes to its end.
 
 use std::io;
+use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,21 +20,10 @@ pub struct Lifecycle {
     pub soft: CancellationToken,
     /// The last.
     pub hard: CancellationToken,
-    /// Told each time somebody asks for what is configured in files to be read again.
-    pub reload: watch::Sender<()>,
+    /// Notified when the operator asks for the configuration to be read again (SIGHUP).
+    pub reload: Arc<Notify>,
     /// Tasks that the end waits for, such as upgraded connections, which no listener knows any more.
     pub tracker: TaskTracker,
-}
-
-/// What the operating system asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
-    /// SIGTERM.
-    Terminate,
-    /// SIGINT.
-    Interrupt,
-    /// SIGHUP.
-    HangUp,
 }
 
 impl Lifecycle {
@@ -58,30 +48,41 @@ impl Lifecycle {
         self.hard.cancel();
     }
 
-    /// Turns SIGTERM and SIGINT into [`Lifecycle::stop`] and SIGHUP into a reload, until the last stage.
+    /// From now on SIGTERM, SIGINT and SIGHUP are received and do nothing by themselves.
     ///
     /// # Errors
-    /// When signals cannot be listened to.
-    pub async fn obey_signals(&self) -> io::Result<()> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
+    /// When signals cannot be received.
+    pub fn catch_signals() -> io::Result<Signals> {
+        let [terminate, interrupt, hang_up] = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+        Ok(Signals { terminate: terminate?, interrupt: interrupt?, hang_up: hang_up? })
+    }
+
+    /// Turns SIGTERM and SIGINT into [`Lifecycle::stop`] and SIGHUP into a reload, until the last stage.
+    pub async fn obey(self, mut signals: Signals) {
         loop {
-            let received = tokio::select! {
-                _ = terminate.recv() => Signal::Terminate,
-                _ = interrupt.recv() => Signal::Interrupt,
-                _ = hang_up.recv() => Signal::HangUp,
-                () = self.hard.cancelled() => return Ok(()),
+            let signal = tokio::select! {
+                Some(()) = signals.terminate.recv() => "SIGTERM",
+                Some(()) = signals.interrupt.recv() => "SIGINT",
+                Some(()) = signals.hang_up.recv() => {
+                    self.reload.notify_one();
+                    continue;
+                }
+                () = self.hard.cancelled() => return,
+                // No signal can come any more.
+                else => return,
             };
-            if received == Signal::HangUp {
-                tracing::info!("asked to read keys and certificates again");
-                self.reload.send_replace(());
-                continue;
-            }
-            tracing::info!(signal = ?received, again = self.draining.is_cancelled(), "asked to stop");
+            tracing::info!(signal, again = self.draining.is_cancelled(), "asked to stop");
             self.stop();
         }
     }
+}
+
+/// The signals that the process receives.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! All listeners of the process, from binding to the end.
 
 use crate::connection::ConnectionPolicy;
+use crate::jobs::Jobs;
 use crate::lifecycle::Lifecycle;
 use crate::listener;
 use crate::tls::Tls;
@@ -9,7 +10,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// Where to listen. Port 0: any free one.
@@ -50,17 +51,16 @@ pub struct Services {
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The address is taken, or not one of this machine.
-    #[error("cannot listen on {address}")]
+    #[error("cannot listen on {address} ({key})")]
     Bind {
         /// As configured.
         address: SocketAddr,
+        /// The key of the configuration that names it.
+        key: &'static str,
         /// What the operating system said.
         #[source]
         source: std::io::Error,
     },
-    /// A listener ended that should not have.
-    #[error("a listener died")]
-    ListenerDied(#[source] Option<JoinError>),
 }
 
 /// Bound listeners.
@@ -78,9 +78,9 @@ impl Listeners {
     /// # Errors
     /// [`ServerError::Bind`] names the first address that could not be bound.
     pub async fn bind(to: &Bind) -> Result<Self, ServerError> {
-        let (http, http_address) = bind(to.http).await?;
-        let ops = bind_optional(to.ops).await?;
-        let grpc = bind_optional(to.grpc).await?;
+        let (http, http_address) = bind(to.http, "http.listen").await?;
+        let ops = bind_optional(to.ops, "http.ops_listen").await?;
+        let grpc = bind_optional(to.grpc, "grpc.listen").await?;
         let addresses = Addresses { http: http_address, ops: ops.as_ref().map(|o| o.1), grpc: grpc.as_ref().map(|g| g.1) };
         Ok(Self { http, ops: ops.map(|o| o.0), grpc: grpc.map(|g| g.0), addresses })
     }
@@ -91,53 +91,40 @@ impl Listeners {
         self.addresses
     }
 
-    /// Serves until the end of the lifecycle.
+    /// Serves until the end of the lifecycle. Each listener is an essential job.
     ///
     /// Once it drains, `farewell` runs (it should see that every upgraded connection is told and closed), then the listeners close, what is
     /// under way is finished and the lifecycle's tracker is waited for: all within `drain_timeout`, then everything stops.
-    ///
-    /// # Errors
-    /// [`ServerError::ListenerDied`] when a listener ends before it should; everything else has been stopped by then.
     pub async fn serve(
         self,
         services: Services,
         policy: ConnectionPolicy,
+        jobs: &Jobs,
         lifecycle: Lifecycle,
         drain_timeout: Duration,
         farewell: impl Future<Output = ()>,
-    ) -> Result<(), ServerError> {
-        let mut listeners = JoinSet::new();
+    ) {
+        let listen = |name, listener, tls, router, policy| {
+            jobs.run_essential(name, lifecycle.soft.clone(), listener::run(listener, tls, router, policy, lifecycle.clone()))
+        };
         let tls = |protocols: &[&[u8]]| services.tls.as_ref().map(|tls| tls.acceptor(protocols));
-        listeners.spawn(listener::run(self.http, tls(&[b"h2", b"http/1.1"]), services.http, policy, lifecycle.clone()));
+        let mut listeners = vec![listen("http listener", self.http, tls(&[b"h2", b"http/1.1"]), services.http, policy)];
         if let Some(ops) = self.ops {
-            listeners.spawn(listener::run(ops, None, services.ops, policy, lifecycle.clone()));
+            listeners.push(listen("ops listener", ops, None, services.ops, policy));
         }
         if let Some(grpc) = self.grpc {
             let policy = ConnectionPolicy { http2_only: true, ..policy };
-            listeners.spawn(listener::run(grpc, tls(&[b"h2"]), services.grpc, policy, lifecycle.clone()));
+            listeners.push(listen("grpc listener", grpc, tls(&[b"h2"]), services.grpc, policy));
         }
-
-        tokio::select! {
-            ended = listeners.join_next() => {
-                lifecycle.stop_now();
-                return Err(ServerError::ListenerDied(ended.and_then(Result::err)));
-            }
-            () = lifecycle.draining.cancelled() => {}
-        }
-        let done = drain(&mut listeners, &lifecycle, drain_timeout, farewell).await;
+        lifecycle.draining.cancelled().await;
+        drain(&mut listeners, &lifecycle, drain_timeout, farewell).await;
         lifecycle.stop_now();
-        while listeners.join_next().await.is_some() {}
-        done
+        join(&mut listeners).await;
     }
 }
 
 /// Bounded by the timeout as a whole, and cut short by the hard end.
-async fn drain(
-    listeners: &mut JoinSet<()>,
-    lifecycle: &Lifecycle,
-    timeout: Duration,
-    farewell: impl Future<Output = ()>,
-) -> Result<(), ServerError> {
+async fn drain(listeners: &mut [JoinHandle<()>], lifecycle: &Lifecycle, timeout: Duration, farewell: impl Future<Output = ()>) {
     let began = Instant::now();
     let finish = async {
         farewell.await;
@@ -145,43 +132,40 @@ async fn drain(
         lifecycle.tracker.close();
         lifecycle.tracker.wait().await;
         lifecycle.soft.cancel();
-        while let Some(ended) = listeners.join_next().await {
-            ended.map_err(|error| ServerError::ListenerDied(Some(error)))?;
-        }
-        Ok(())
+        join(listeners).await;
     };
-    let finished = lifecycle.hard.run_until_cancelled(tokio::time::timeout(timeout, finish)).await;
-    match finished {
-        Some(Ok(result)) => {
-            tracing::info!(took = ?began.elapsed(), "drained");
-            result
-        }
-        Some(Err(_)) => {
-            tracing::warn!(?timeout, "not everything was done in time; stopping");
-            Ok(())
-        }
-        None => Ok(()),
+    match lifecycle.hard.run_until_cancelled(tokio::time::timeout(timeout, finish)).await {
+        Some(Ok(())) => tracing::info!(took = ?began.elapsed(), "drained"),
+        Some(Err(_)) => tracing::warn!(?timeout, "not everything was done in time; stopping"),
+        None => {}
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
-    let failed = |source| ServerError::Bind { address, source };
+/// A listener that failed was told of by the supervisor.
+async fn join(listeners: &mut [JoinHandle<()>]) {
+    for listener in listeners.iter_mut().filter(|listener| !listener.is_finished()) {
+        let _ = listener.await;
+    }
+}
+
+async fn bind(address: SocketAddr, key: &'static str) -> Result<(TcpListener, SocketAddr), ServerError> {
+    let failed = |source| ServerError::Bind { address, key, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
 }
 
-async fn bind_optional(address: Option<SocketAddr>) -> Result<Option<(TcpListener, SocketAddr)>, ServerError> {
+async fn bind_optional(address: Option<SocketAddr>, key: &'static str) -> Result<Option<(TcpListener, SocketAddr)>, ServerError> {
     match address {
-        Some(address) => bind(address).await.map(Some),
+        Some(address) => bind(address, key).await.map(Some),
         None => Ok(None),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Addresses, Bind, Listeners, ServerError, Services};
-    use crate::{ConnectionPolicy, Lifecycle};
+    use super::{Addresses, Bind, Listeners, Services};
+    use crate::{ConnectionPolicy, Jobs, Lifecycle};
     use axum::Router;
     use axum::extract::ConnectInfo;
     use axum::http::StatusCode;
@@ -204,7 +188,8 @@ mod tests {
     struct Running {
         addresses: Addresses,
         lifecycle: Lifecycle,
-        served: JoinHandle<Result<(), ServerError>>,
+        jobs: Jobs,
+        served: JoinHandle<()>,
     }
 
     async fn start(
@@ -218,8 +203,10 @@ mod tests {
         let (addresses, lifecycle) = (listeners.addresses(), Lifecycle::new());
         let services = Services { http, ops: Router::new().route("/", get(async || "ops")), grpc: Router::new(), tls: None };
         let policy = ConnectionPolicy { header_timeout, header_bytes: 8_192, connections: 16, http2_only: false };
-        let served = tokio::spawn(listeners.serve(services, policy, lifecycle.clone(), drain_timeout, farewell));
-        Running { addresses, lifecycle, served }
+        let jobs = Jobs::new(lifecycle.clone());
+        let (supervisor, life) = (jobs.clone(), lifecycle.clone());
+        let serving = async move { listeners.serve(services, policy, &supervisor, life, drain_timeout, farewell).await };
+        Running { addresses, lifecycle, jobs, served: tokio::spawn(serving) }
     }
 
     const LONG: Duration = Duration::from_secs(60);
@@ -246,7 +233,7 @@ mod tests {
         http.readable().await.expect("answered");
         ops.readable().await.expect("answered");
         running.lifecycle.stop();
-        running.served.await.expect("joined").expect("ended well");
+        running.served.await.expect("joined");
         assert!(rest(http).await.ends_with(&mine));
         assert!(rest(ops).await.ends_with("ops"));
     }
@@ -270,7 +257,7 @@ mod tests {
         let _stream = connect(running.addresses.http, b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: any\r\n\r\n").await;
         assert_eq!(plain.recv().await, Some(true));
         running.lifecycle.stop_now();
-        running.served.await.expect("joined").expect("ended well");
+        running.served.await.expect("joined");
     }
 
     #[tokio::test]
@@ -292,7 +279,7 @@ mod tests {
         running.lifecycle.soft.cancelled().await;
         release.notify_one();
         assert!(rest(stream).await.ends_with("done"));
-        running.served.await.expect("joined").expect("ended well");
+        running.served.await.expect("joined");
         assert!(TcpStream::connect(running.addresses.http).await.is_err());
     }
 
@@ -311,7 +298,7 @@ mod tests {
         let stream = connect(running.addresses.http, REQUEST).await;
         entered.notified().await;
         running.lifecycle.stop();
-        running.served.await.expect("joined").expect("ended well");
+        running.served.await.expect("joined");
         assert_eq!(rest(stream).await, "");
     }
 
@@ -320,7 +307,7 @@ mod tests {
         let running = start(Router::new(), LONG, LONG, pending()).await;
         running.lifecycle.stop();
         running.lifecycle.stop();
-        running.served.await.expect("joined").expect("ended well");
+        running.served.await.expect("joined");
     }
 
     #[tokio::test]
@@ -337,7 +324,7 @@ mod tests {
         assert!(!running.lifecycle.soft.is_cancelled() && !running.served.is_finished());
         release.notify_one();
         assert!(rest(late).await.ends_with("still here"));
-        running.served.await.expect("joined").expect("ended well");
+        running.served.await.expect("joined");
         assert!(task.is_finished());
     }
 
@@ -348,7 +335,7 @@ mod tests {
         // The first letter of both POST and of HTTP/2's preface.
         assert_eq!(rest(connect(running.addresses.http, b"P").await).await, "");
         running.lifecycle.stop_now();
-        running.served.await.expect("joined").expect("ended well");
+        running.served.await.expect("joined");
     }
 
     #[tokio::test]
@@ -361,7 +348,7 @@ mod tests {
         stream.read_exact(&mut start).await.expect("answered");
         assert_eq!(&start, b"HTTP/1.1 431");
         running.lifecycle.stop_now();
-        running.served.await.expect("joined").expect("ended well");
+        running.served.await.expect("joined");
     }
 
     #[tokio::test]
@@ -370,6 +357,31 @@ mod tests {
         let first = Listeners::bind(&any).await.expect("binds");
         let taken = first.addresses().http;
         let error = Listeners::bind(&Bind { http: taken, ..any }).await.expect_err("taken");
-        assert!(error.to_string().contains(&taken.to_string()));
+        assert_eq!(error.to_string(), format!("cannot listen on {taken} (http.listen)"));
+        let error = Listeners::bind(&Bind { grpc: Some(taken), ..any }).await.expect_err("taken");
+        assert_eq!(error.to_string(), format!("cannot listen on {taken} (grpc.listen)"));
+    }
+
+    #[tokio::test]
+    async fn the_loss_of_an_essential_job_finishes_what_is_under_way_and_ends_the_serving() {
+        let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (inside, go) = (entered.clone(), release.clone());
+        let router = Router::new().route(
+            "/",
+            get(async move || {
+                inside.notify_one();
+                go.notified().await;
+                "done"
+            }),
+        );
+        let running = start(router, LONG, LONG, ready(())).await;
+        let stream = connect(running.addresses.http, REQUEST).await;
+        entered.notified().await;
+        running.jobs.run_essential("session log", running.lifecycle.hard.clone(), async { panic!("broken") });
+        running.lifecycle.soft.cancelled().await;
+        release.notify_one();
+        assert!(rest(stream).await.ends_with("done"));
+        running.served.await.expect("joined");
+        assert_eq!(running.jobs.lost(), Some("session log"));
     }
 }

@@ -1,7 +1,4 @@
-//! TLS on a listener: a certificate that may be exchanged while it is in use.
-//!
-//! The files are read again when their times change and when somebody asks ([`Tls::reload`]). What cannot be used is logged and the old
-//! certificate stays; connections that are open keep what they were opened with.
+//! TLS on a listener: a certificate that may be exchanged while it is in use. Connections that are open keep what they were opened with.
 
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -12,12 +9,7 @@ use rustls::sign::CertifiedKey;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
-
-/// How often the files' times are looked at.
-const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Why a certificate cannot be used. Says which key of the configuration to look at.
 #[derive(Debug, thiserror::Error)]
@@ -40,63 +32,30 @@ pub enum TlsError {
     },
 }
 
-/// A certificate and its key, from two PEM files. Cheap to clone; all clones are one.
+/// A certificate and its key. Cheap to clone; all clones are one.
 #[derive(Clone)]
-pub struct Tls(Arc<Files>);
+pub struct Tls(Arc<Current>);
 
-struct Files {
-    certificate: PathBuf,
-    key: PathBuf,
-    current: RwLock<Arc<CertifiedKey>>,
-}
+struct Current(RwLock<Arc<CertifiedKey>>);
 
 impl Tls {
-    /// Reads both files.
+    /// Reads two PEM files: the certificate's chain, and its key.
     ///
     /// # Errors
     /// [`TlsError`].
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
-        let current = RwLock::new(Arc::new(read(certificate, key)?));
-        Ok(Self(Arc::new(Files { certificate: certificate.to_owned(), key: key.to_owned(), current })))
+        Ok(Self(Arc::new(Current(RwLock::new(Arc::new(read(certificate, key)?))))))
     }
 
-    /// Reads both files again. Connections that are opened from now on get what they hold.
+    /// Reads two files and uses what they hold for connections that are opened from now on.
     ///
     /// # Errors
     /// [`TlsError`]; the old certificate stays.
-    pub fn reload(&self) -> Result<(), TlsError> {
-        let fresh = read(&self.0.certificate, &self.0.key)?;
-        *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
+    pub fn exchange(&self, certificate: &Path, key: &Path) -> Result<(), TlsError> {
+        let read = read(certificate, key);
+        metrics::counter!("tls_reloads_total", "outcome" => if read.is_ok() { "taken" } else { "refused" }).increment(1);
+        *self.0.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(read?);
         Ok(())
-    }
-
-    /// Reloads when a file has changed, and when `asked` says so, until `shutdown`.
-    pub async fn follow(self, mut asked: tokio::sync::watch::Receiver<()>, shutdown: CancellationToken) {
-        let mut seen = self.times();
-        let mut look = tokio::time::interval(LOOK_INTERVAL);
-        loop {
-            let now_please = tokio::select! {
-                () = shutdown.cancelled() => return,
-                _ = look.tick() => false,
-                changed = asked.changed() => changed.is_ok(),
-            };
-            let times = self.times();
-            if times == seen && !now_please {
-                continue;
-            }
-            seen = times;
-            let outcome = match self.reload() {
-                Ok(()) => {
-                    tracing::info!("the certificate was read again");
-                    "taken"
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the new certificate cannot be used; the old one stays");
-                    "refused"
-                }
-            };
-            metrics::counter!("tls_reloads_total", "outcome" => outcome).increment(1);
-        }
     }
 
     /// What accepts connections of these protocols, e.g. `h2`.
@@ -107,27 +66,23 @@ impl Tls {
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         TlsAcceptor::from(Arc::new(config))
     }
-
-    fn times(&self) -> [Option<SystemTime>; 2] {
-        [&self.0.certificate, &self.0.key].map(|path| path.metadata().and_then(|meta| meta.modified()).ok())
-    }
 }
 
-impl ResolvesServerCert for Files {
+impl ResolvesServerCert for Current {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current.read().unwrap_or_else(PoisonError::into_inner).clone())
+        Some(self.0.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
 }
 
-impl fmt::Debug for Files {
+impl fmt::Debug for Current {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Files").field("certificate", &self.certificate).field("key", &self.key).finish_non_exhaustive()
+        f.debug_struct("Current").finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        f.debug_struct("Tls").finish_non_exhaustive()
     }
 }
 

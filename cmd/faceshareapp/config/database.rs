@@ -4,6 +4,9 @@ use std::path::Path;
 
 use super::section::Section;
 
+/// The file in `data_dir`.
+const FILE: &str = "faceshare.db";
+
 /// The SQL database.
 #[derive(Debug, Clone)]
 pub(crate) struct Database {
@@ -37,8 +40,18 @@ impl Database {
 
     /// The database to open, when the embedded files are in `data_dir`.
     pub(crate) fn url_in(&self, data_dir: &Path) -> String {
-        let file = || format!("sqlite://{}?mode=rwc", data_dir.join("faceshare.db").display());
+        let file = || format!("sqlite://{}?mode=rwc", data_dir.join(FILE).display());
         self.url.clone().unwrap_or_else(file)
+    }
+}
+
+impl Database {
+    /// Where the database is, for messages: the file in `data_dir`, or what `database.url` says without its password.
+    pub(crate) fn place(&self, data_dir: &Path) -> String {
+        match &self.url {
+            Some(url) => format!("{} (database.url)", mask_password(url)),
+            None => data_dir.join(FILE).display().to_string(),
+        }
     }
 }
 

@@ -1,19 +1,19 @@
 //! `grpc.*`: the listener for other services of the platform.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
-use super::{http::socket_addr, section::Section};
+use super::{http::optional_socket_addr, section::Section};
 
 /// The gRPC listener.
 #[derive(Debug, Clone)]
 pub(crate) struct Grpc {
-    /// Address and port. Port 0 takes a free one, which the log names.
-    pub(crate) listen: SocketAddr,
+    /// Address and port; unset: there is no such listener. Port 0 takes a free one, which the log names.
+    pub(crate) listen: Option<SocketAddr>,
 }
 
 impl Grpc {
     pub(super) fn read(keys: &mut Section<'_, '_>) -> Self {
-        let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 9090));
-        Self { listen: keys.text("listen", default, socket_addr, ToString::to_string) }
+        let show = |listen: &Option<SocketAddr>| listen.map(|listen| listen.to_string()).unwrap_or_default();
+        Self { listen: keys.text("listen", None, optional_socket_addr, show) }
     }
 }

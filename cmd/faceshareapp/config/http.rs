@@ -40,11 +40,12 @@ impl Http {
 }
 
 /// An IP address and a port.
-pub(super) fn socket_addr(text: &str) -> Result<SocketAddr, String> {
+fn socket_addr(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!(r#"{text:?} is not an IP address with a port, such as "127.0.0.1:8080" or "[::1]:8080""#))
 }
 
-fn optional_socket_addr(text: &str) -> Result<Option<SocketAddr>, String> {
+/// The same, or nothing: no listener.
+pub(super) fn optional_socket_addr(text: &str) -> Result<Option<SocketAddr>, String> {
     if text.is_empty() { Ok(None) } else { socket_addr(text).map(Some) }
 }
 

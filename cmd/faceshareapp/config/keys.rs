@@ -46,6 +46,11 @@ pub(crate) fn key_ring(config: &Config) -> Result<KeyRing, KeyFileError> {
     if config.auth.keys.is_empty() { load_or_generate(&config.data_dir) } else { Ok(parse(&config.auth.keys)?) }
 }
 
+/// The same, but nothing is generated: `None` when the key file is missing.
+pub(crate) fn existing_key_ring(config: &Config) -> Result<Option<KeyRing>, KeyFileError> {
+    if config.auth.keys.is_empty() { load(&key_file(config)) } else { Ok(Some(parse(&config.auth.keys)?)) }
+}
+
 /// Where the keys are when the configuration names none.
 pub(crate) fn key_file(config: &Config) -> PathBuf {
     config.data_dir.join(FILE_NAME)
@@ -58,28 +63,34 @@ pub(super) fn parse(keys: &[SecretString]) -> Result<KeyRing, KeyRingError> {
 
 fn load_or_generate(data_dir: &Path) -> Result<KeyRing, KeyFileError> {
     let path = data_dir.join(FILE_NAME);
-    let at = |path: &Path| {
-        let path = path.to_owned();
-        move |source| KeyFileError::Io { path, source }
-    };
-    match File::open(&path) {
-        Ok(file) => {
-            let mode = file.metadata().map_err(at(&path))?.permissions().mode();
-            if mode & 0o077 != 0 {
-                tracing::warn!(path = %path.display(), "others may read the key file; run chmod 600 on it");
-            }
-            let text = io::read_to_string(file).map(SecretString::from).map_err(at(&path))?;
-            KeyRing::parse(entries(text.expose_secret())).map_err(|source| KeyFileError::Keys { path, source })
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(at(data_dir))?;
-            let ring = KeyRing::generate()?;
-            write(data_dir, &path, &ring).map_err(at(&path))?;
-            tracing::info!(path = %path.display(), kid = ring.active_kid(), "generated a key for tokens");
-            Ok(ring)
-        }
-        Err(error) => Err(at(&path)(error)),
+    if let Some(ring) = load(&path)? {
+        return Ok(ring);
     }
+    DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(at(data_dir))?;
+    let ring = KeyRing::generate()?;
+    write(data_dir, &path, &ring).map_err(at(&path))?;
+    tracing::info!(path = %path.display(), kid = ring.active_kid(), "generated a key for tokens");
+    Ok(ring)
+}
+
+/// `None`: the file is missing.
+fn load(path: &Path) -> Result<Option<KeyRing>, KeyFileError> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(at(path))?,
+    };
+    let mode = file.metadata().map_err(at(path))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        tracing::warn!(path = %path.display(), "others may read the key file; run chmod 600 on it");
+    }
+    let text = io::read_to_string(file).map(SecretString::from).map_err(at(path))?;
+    let ring = KeyRing::parse(entries(text.expose_secret())).map_err(|source| KeyFileError::Keys { path: path.to_owned(), source })?;
+    Ok(Some(ring))
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> KeyFileError {
+    let path = path.to_owned();
+    move |source| KeyFileError::Io { path, source }
 }
 
 fn entries(text: &str) -> impl Iterator<Item = &str> {

@@ -48,7 +48,7 @@ pub(crate) use self::{
     grpc::Grpc,
     heartbeat::Heartbeat,
     http::Http,
-    keys::{key_file, key_ring},
+    keys::{existing_key_ring, key_file, key_ring},
     limits::Limits,
     log::{Log, LogFormat, LogRotation},
     member::Member,
@@ -116,6 +116,8 @@ pub(crate) struct Loaded {
     pub(crate) report: Report,
     /// The file that was read, if any.
     pub(crate) file: Option<PathBuf>,
+    /// Environment variables that look like settings and are none.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Why the server does not start with this configuration.
@@ -128,8 +130,13 @@ pub(crate) enum ConfigError {
     #[error("cannot merge the configuration: {0}")]
     Merge(#[from] config::ConfigError),
     /// Keys that do not exist or values that are not allowed; all of them.
-    #[error("the configuration is not valid:\n{0}")]
-    Invalid(Problems),
+    #[error("the configuration is not valid:\n{problems}")]
+    Invalid {
+        /// What is wrong.
+        problems: Problems,
+        /// How the log would be written, as far as that could be read.
+        log_format: LogFormat,
+    },
 }
 
 impl Config {
@@ -148,6 +155,8 @@ impl Config {
             Some(path) => source::read_file(path, &known, &mut problems)?,
             None => Layer::default(),
         };
+        let variables: Vec<_> = variables.into_iter().collect();
+        let warnings = source::misspelt_variables(variables.iter().map(|(name, _)| name), &known);
         let from_environment = source::read_environment(variables, &known, &mut problems);
         let values = source::merge([from_file, from_environment])?;
 
@@ -156,9 +165,9 @@ impl Config {
         let (keys, more) = reader.finish();
         problems.extend(more);
         if !problems.is_empty() {
-            return Err(ConfigError::Invalid(problems));
+            return Err(ConfigError::Invalid { problems, log_format: config.log.format });
         }
-        Ok(Loaded { config, report: Report(keys), file: file.map(Path::to_owned) })
+        Ok(Loaded { config, report: Report(keys), file: file.map(Path::to_owned), warnings })
     }
 
     /// Reads every section. This order is the one in which `check-config` prints them.
@@ -200,12 +209,12 @@ impl Config {
     /// Two listeners on one address: the second would fail to bind, with less to say about why.
     fn check_listeners(&self, reader: &mut Reader<'_>) {
         let http = self.http.listen;
-        if self.grpc.listen == http && http.port() != 0 {
+        if self.grpc.listen == Some(http) && http.port() != 0 {
             reader.section("grpc").problem("listen", format!("{http} is http.listen already; choose another address or port"));
         }
         let Some(ops) = self.http.ops_listen.filter(|ops| ops.port() != 0) else { return };
-        for (name, taken) in [("http.listen", http), ("grpc.listen", self.grpc.listen)] {
-            if ops == taken {
+        for (name, taken) in [("http.listen", Some(http)), ("grpc.listen", self.grpc.listen)] {
+            if taken == Some(ops) {
                 reader.section("http").problem("ops_listen", format!("{ops} is {name} already; choose another address or port"));
             }
         }

@@ -19,6 +19,14 @@ pub(super) struct KeyReport {
 #[derive(Debug, Clone)]
 pub(crate) struct Report(pub(super) Vec<KeyReport>);
 
+impl Report {
+    /// The keys whose values differ from those of `other`, as far as they are shown.
+    pub(crate) fn changed_from(&self, other: &Self) -> Vec<&str> {
+        let differs = |key: &&KeyReport| !other.0.iter().any(|old| old.path == key.path && old.shown == key.shown);
+        self.0.iter().filter(differs).map(|key| key.path.as_str()).collect()
+    }
+}
+
 impl fmt::Display for Report {
     /// One `key = value` a line under its section; a value that is not the default says where it came from.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -17,6 +17,11 @@ use super::{later, problem::Problems};
 /// Environment variables that configure the server start with this.
 pub(super) const ENV_PREFIX: &str = "FACESHARE__";
 
+/// What all variables begin with that could be meant for the server.
+const ENV_NAME: &str = "FACESHARE_";
+/// How those go on that are not meant for the server: Kubernetes sets two kinds for a service called "faceshare", facesharectl reads two.
+const OF_OTHERS: [&str; 4] = ["SERVICE_", "PORT", "SERVER", "NICKNAME"];
+
 /// How the origin of a value that came from the environment begins; the variable's name follows.
 const ENV_ORIGIN: &str = "environment variable ";
 
@@ -60,10 +65,18 @@ impl KnownKeys {
         self.0.iter().any(|path| path.split_once('.').is_some_and(|(section, _)| section == name))
     }
 
+    /// The key of these words, however they are separated.
+    fn by_words(&self, wanted: &str) -> Option<&str> {
+        self.0.iter().find(|path| words(path) == wanted).map(String::as_str)
+    }
+
     /// Says that `path` is not a key, and which ones are: its neighbours, or the sections.
     fn refusal(&self, path: &str) -> String {
         if let Some(feature) = later::feature_of(path) {
             return format!("{feature} is not in this version; remove the key");
+        }
+        if let Some(meant) = self.by_words(&words(path)) {
+            return format!("unknown key; {meant} is set by {} in the environment", variable_of(meant));
         }
         let section = path.split_once('.').map_or("", |(section, _)| section);
         let allowed: BTreeSet<&str> = if self.has_section(section) {
@@ -193,6 +206,33 @@ pub(super) fn read_environment(
         }
     }
     Layer(layer)
+}
+
+/// Variables that look as if they were meant to configure the server, and do not: a sentence for each.
+pub(super) fn misspelt_variables<'n>(names: impl Iterator<Item = &'n OsString>, known: &KnownKeys) -> Vec<String> {
+    let sentence = |name: &OsString| {
+        let name = name.to_string_lossy();
+        let upper = name.to_ascii_uppercase();
+        let rest = upper.strip_prefix(ENV_NAME)?;
+        if name.starts_with(ENV_PREFIX) || OF_OTHERS.iter().any(|prefix| rest.starts_with(prefix)) {
+            return None;
+        }
+        Some(match known.by_words(&words(rest)) {
+            Some(key) => format!("the environment variable {name} is not read; {key} is set by {}", variable_of(key)),
+            None => format!("the environment variable {name} is not read; those that are begin with {ENV_PREFIX}"),
+        })
+    };
+    names.filter_map(sentence).collect()
+}
+
+/// The variable that sets `key`.
+fn variable_of(key: &str) -> String {
+    format!("{ENV_PREFIX}{}", key.replace('.', "__").to_ascii_uppercase())
+}
+
+/// A name without what separates its words.
+fn words(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// Whether `value` was set by an environment variable, where everything is a string.

@@ -212,6 +212,56 @@ fn values_of_the_environment_are_checked_alike_and_name_their_variable() {
 }
 
 #[test]
+fn a_variable_that_looks_like_a_setting_and_is_none_is_warned_of() {
+    let loaded = loaded(
+        None,
+        &[
+            ("FACESHARE_HTTP_LISTEN", "0.0.0.0:80"),
+            ("faceshare__log__level", "debug"),
+            ("FACESHARE_NUMBERCODE_LIFETIME", "1h"),
+            ("FACESHARE_COLOUR", "red"),
+            ("FACESHARE_SERVICE_HOST", "10.0.0.1"),
+            ("FACESHARE_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+            ("FACESHARE_SERVER", "http://127.0.0.1:8080"),
+            ("FACESHARELISTEN", "another program's"),
+        ],
+    );
+    let said = loaded.warnings;
+    assert_eq!(said.len(), 4, "{said:?}");
+    assert_eq!(said[0], "the environment variable FACESHARE_HTTP_LISTEN is not read; http.listen is set by FACESHARE__HTTP__LISTEN");
+    assert!(said[1].ends_with("log.level is set by FACESHARE__LOG__LEVEL"), "{said:?}");
+    assert!(said[2].ends_with("number_code.lifetime is set by FACESHARE__NUMBER_CODE__LIFETIME"), "{said:?}");
+    assert!(said[3].contains("FACESHARE_COLOUR is not read"), "{said:?}");
+    assert_eq!(loaded.config.http.listen.to_string(), "127.0.0.1:8080");
+}
+
+#[test]
+fn a_key_whose_words_are_right_is_told_how_it_is_set() {
+    let said = refusal(None, &[("FACESHARE__HTTP_LISTEN", "127.0.0.1:1")]);
+    assert!(said.contains("http.listen is set by FACESHARE__HTTP__LISTEN"), "{said}");
+}
+
+#[test]
+fn no_listener_for_other_services_by_default() {
+    assert_eq!(loaded(None, &[]).config.grpc.listen, None);
+    let set = loaded(None, &[("FACESHARE__GRPC__LISTEN", "127.0.0.1:9090")]).config;
+    assert_eq!(set.grpc.listen.map(|listen| listen.port()), Some(9090));
+}
+
+#[test]
+fn a_refusal_knows_in_which_format_to_be_logged() {
+    let error = load(None, &[("FACESHARE__LOG__FORMAT", "json"), ("FACESHARE__LIMITS__TITLE", "0")]).expect_err("out of range");
+    assert!(matches!(error, ConfigError::Invalid { log_format: LogFormat::Json, .. }), "{error}");
+}
+
+#[test]
+fn what_differs_between_two_configurations_is_named() {
+    let (old, new) = (loaded(None, &[]), loaded(None, &[("FACESHARE__LIMITS__TITLE", "60"), ("FACESHARE__LOG__LEVEL", "debug")]));
+    assert_eq!(new.report.changed_from(&old.report), ["limits.title", "log.level"]);
+    assert!(old.report.changed_from(&old.report).is_empty());
+}
+
+#[test]
 fn every_mistake_is_named_at_once() {
     let error = refusal(
         Some(("app.toml", "colour = 1\n[limits]\ntitle = 0\nnickname = 0\n[http]\nlisen = 1")),

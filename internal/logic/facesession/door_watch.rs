@@ -5,45 +5,45 @@ use crate::instruction::mgr::pointaddresses::PointAddresses;
 use faceshare_biz::domain::facesession::{GuessBudgets, Pressure};
 use faceshare_biz::domain::port::Clock;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::time::MissedTickBehavior;
-use tokio_util::sync::CancellationToken;
 
-/// How often it looks.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// How often [`DoorWatch::tick`] is due.
+pub const DOOR_WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What a [`DoorWatch`] works with.
-#[derive(Clone)]
+/// Tells sessions while approval is forced because too much is guessed.
 pub struct DoorWatch {
-    /// How much is being guessed.
-    pub budgets: Arc<dyn GuessBudgets>,
-    /// From where people come.
-    pub addresses: Arc<PointAddresses>,
-    /// Told when approval is forced, and when it is no more.
-    pub sessions: Sessions,
-    /// The time.
-    pub clock: Arc<dyn Clock>,
+    budgets: Arc<dyn GuessBudgets>,
+    addresses: Arc<PointAddresses>,
+    sessions: Sessions,
+    clock: Arc<dyn Clock>,
+    /// What the sessions were told last.
+    forced: AtomicBool,
 }
 
 impl DoorWatch {
-    /// Looks every second, until `shutdown`.
-    pub async fn run(self, shutdown: CancellationToken) {
-        let mut interval = tokio::time::interval(INTERVAL);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut forced = false;
-        while shutdown.run_until_cancelled(interval.tick()).await.is_some() {
-            self.addresses.forget_old(self.clock.now());
-            match self.budgets.pressure(self.clock.now()).await {
-                Ok(pressure) => {
-                    show(&pressure);
-                    if forced != pressure.spent.is_some() {
-                        forced = pressure.spent.is_some();
-                        announce(&pressure);
-                        self.sessions.force_admission(forced).await;
-                    }
-                }
-                Err(error) => tracing::warn!(%error, cause = ?error.cause(), "it is not known how much is being guessed"),
+    /// Watches `budgets`, tells `sessions`, and forgets what is too old of `addresses`.
+    #[must_use]
+    pub fn new(budgets: Arc<dyn GuessBudgets>, addresses: Arc<PointAddresses>, sessions: Sessions, clock: Arc<dyn Clock>) -> Self {
+        Self { budgets, addresses, sessions, clock, forced: AtomicBool::new(false) }
+    }
+
+    /// Looks once at how much is being guessed. Sessions are told of a change; those that were not when a tick is cut short, at the next.
+    pub async fn tick(&self) {
+        self.addresses.forget_old(self.clock.now());
+        let pressure = match self.budgets.pressure(self.clock.now()).await {
+            Ok(pressure) => pressure,
+            Err(error) => {
+                tracing::warn!(%error, cause = ?error.cause(), "it is not known how much is being guessed");
+                return;
             }
+        };
+        show(&pressure);
+        let forced = pressure.spent.is_some();
+        if self.forced.load(Ordering::Relaxed) != forced {
+            announce(&pressure);
+            self.sessions.force_admission(forced).await;
+            self.forced.store(forced, Ordering::Relaxed);
         }
     }
 }
@@ -69,12 +69,11 @@ fn announce(pressure: &Pressure) {
 
 #[cfg(test)]
 mod tests {
-    use super::{DoorWatch, INTERVAL};
+    use super::DoorWatch;
     use crate::facesession::fakes::House;
     use faceshare_biz::domain::SessionId;
     use faceshare_biz::domain::account::Caller;
     use std::sync::atomic::Ordering;
-    use tokio_util::sync::CancellationToken;
 
     async fn is_forced(house: &House, host: Caller, id: SessionId) -> bool {
         house.cases.get(host, id).await.expect("seen").admission_forced
@@ -85,26 +84,17 @@ mod tests {
         let house = House::new();
         let host = house.person(1).await;
         let id = house.open(host).await.session.id;
-        let watch = DoorWatch {
-            budgets: house.budgets.clone(),
-            addresses: house.addresses.clone(),
-            sessions: house.sessions.clone(),
-            clock: house.clock.clone(),
-        };
-        let shutdown = CancellationToken::new();
-        let watching = tokio::spawn(watch.run(shutdown.clone()));
-        tokio::time::advance(INTERVAL * 2).await;
+        let watch = DoorWatch::new(house.budgets.clone(), house.addresses.clone(), house.sessions.clone(), house.clock.clone());
+        watch.tick().await;
         assert!(!is_forced(&house, host, id).await);
         house.budgets.under_attack.store(true, Ordering::SeqCst);
-        tokio::time::sleep(INTERVAL * 2).await;
+        watch.tick().await;
         assert!(is_forced(&house, host, id).await);
         let later = house.open(host).await.session;
         assert!(later.admission_forced && is_forced(&house, host, later.id).await, "of a new one too");
         house.budgets.under_attack.store(false, Ordering::SeqCst);
-        tokio::time::sleep(INTERVAL * 2).await;
+        watch.tick().await;
         assert!(!is_forced(&house, host, id).await && !is_forced(&house, host, later.id).await);
-        shutdown.cancel();
-        watching.await.expect("it stops");
     }
 
     #[tokio::test(start_paused = true)]

@@ -12,8 +12,6 @@ use faceshare_biz::domain::facesession::FaceSessionRepository;
 use faceshare_biz::{ErrorCode, Result};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::MissedTickBehavior;
-use tokio_util::sync::CancellationToken;
 
 /// How often the sessions are looked through, and so how late a deadline may fire in a session whose actor is gone.
 pub const CRON_INTERVAL: Duration = Duration::from_secs(10);
@@ -30,22 +28,14 @@ pub struct FaceCronTask {
 }
 
 impl FaceCronTask {
-    /// Looks through the sessions every [`CRON_INTERVAL`], until `shutdown`, which may come in the middle of it.
-    pub async fn run(self, shutdown: CancellationToken) {
-        let mut interval = tokio::time::interval(CRON_INTERVAL);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let passes = async {
-            loop {
-                interval.tick().await;
-                if let Err(error) = self.pass().await {
-                    tracing::warn!(%error, cause = ?error.cause(), "the sessions that go on could not be looked through");
-                }
-            }
-        };
-        shutdown.run_until_cancelled(passes).await;
+    /// Loads every live session that is not loaded. May be stopped in the middle; due every [`CRON_INTERVAL`].
+    pub async fn tick(&self) {
+        if let Err(error) = self.wake_all().await {
+            tracing::warn!(%error, cause = ?error.cause(), "the list of live sessions could not be read");
+        }
     }
 
-    async fn pass(&self) -> Result<()> {
+    async fn wake_all(&self) -> Result<()> {
         for id in self.directory.live().await? {
             if !self.sessions.is_loaded(id) {
                 self.wake(id).await;
@@ -76,20 +66,9 @@ mod tests {
     use faceshare_exec::Input;
     use std::sync::atomic::Ordering;
     use std::time::Duration;
-    use tokio_util::sync::CancellationToken;
 
     /// Longer than an empty session lasts.
     const LONG: Duration = Duration::from_secs(3600);
-
-    fn start(house: &House) -> (CancellationToken, Vec<tokio::task::JoinHandle<()>>) {
-        let shutdown = CancellationToken::new();
-        let task =
-            FaceCronTask { sessions: house.sessions.clone(), directory: house.directory.clone(), projector: house.projector.clone() };
-        let projector = house.projector.clone();
-        let noting = shutdown.clone();
-        let tasks = vec![tokio::spawn(task.run(shutdown.clone())), tokio::spawn(async move { projector.run(noting).await })];
-        (shutdown, tasks)
-    }
 
     /// The actor stops because the log is away for a moment; nobody asks for the session after that.
     async fn lose_actor(house: &House, id: SessionId) {
@@ -111,16 +90,17 @@ mod tests {
         let id = house.open(house.person(1).await).await.session.id;
         lose_actor(&house, id).await;
         house.clock.pass(LONG);
-        let (shutdown, tasks) = start(&house);
+        let task =
+            FaceCronTask { sessions: house.sessions.clone(), directory: house.directory.clone(), projector: house.projector.clone() };
+        task.tick().await;
         tokio::time::sleep(CRON_INTERVAL / 2).await;
+        house.projector.flush(id).await;
         assert_eq!(ended(&house.directory, id), Some(EndReason::AutoEnd), "overdue at the first look: it ends at once");
         let entries = house.log.entries(id);
 
-        tokio::time::sleep(CRON_INTERVAL * 20).await;
-        assert_eq!(house.log.entries(id), entries, "nothing fires twice");
-        shutdown.cancel();
-        for task in tasks {
-            task.await.expect("it stops");
+        for _ in 0..20 {
+            task.tick().await;
         }
+        assert_eq!(house.log.entries(id), entries, "nothing fires twice");
     }
 }

@@ -214,6 +214,10 @@ impl FaceSessionRepository for Directory {
         Ok(())
     }
 
+    async fn find(&self, id: SessionId) -> Result<Option<FaceSession>> {
+        Ok(self.open()?.get(&id).cloned())
+    }
+
     async fn list_by_host(&self, host: MemberId, page: PageRequest<SessionId>) -> Result<Page<FaceSession, SessionId>> {
         let listed = self.open()?;
         let own = listed.values().rev().filter(|l| l.hosts.contains(&host) && page.after.is_none_or(|after| l.session.id < after));

@@ -28,6 +28,7 @@ mod guess;
 mod invite;
 mod knock;
 mod list;
+mod lost_log;
 mod members;
 mod number_code;
 mod page_token;
@@ -49,11 +50,11 @@ mod wait;
 
 pub use code_policy::CodePolicy;
 pub use door_keeper::DoorKeeper;
-pub use door_watch::DoorWatch;
+pub use door_watch::{DOOR_WATCH_INTERVAL, DoorWatch};
 pub use facecrontask::{CRON_INTERVAL, FaceCronTask};
 pub use projector::{Projector, ProjectorDeps};
-pub use purge::purge_number_codes;
-pub use retention::Retention;
+pub use purge::{CODE_PURGE_INTERVAL, CodePurge};
+pub use retention::{RETENTION_INTERVAL, Retention};
 pub use types::{
     Created, DeviceInput, Entered, Key, NewFaceSession, NewInvite, PatchInput, Prejoined, Preview, ShownCode, ShownInvite, Waited, Waiting,
 };

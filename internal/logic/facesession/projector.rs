@@ -14,7 +14,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
 /// The wait after a first failure to write; doubles up to [`BACKOFF_MAX`].
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
@@ -64,18 +63,21 @@ impl Projector {
         Self(Arc::new(Shared { deps, policy, noted: Mutex::default(), wake: Notify::new(), writing: tokio::sync::Mutex::default() }))
     }
 
-    /// Writes down what changes, until `shutdown`; then what is noted, once.
-    pub async fn run(&self, shutdown: CancellationToken) {
-        while shutdown.run_until_cancelled(self.0.wake.notified()).await.is_some() {
+    /// Writes down what changes, for ever. May be dropped at any point: what is not written stays noted.
+    pub async fn follow(&self) {
+        loop {
             let mut backoff = BACKOFF_MIN;
             while let Err(error) = self.write_all().await {
                 tracing::warn!(%error, cause = ?error.cause(), ?backoff, "the directory of sessions lags behind");
-                if shutdown.run_until_cancelled(tokio::time::sleep(backoff)).await.is_none() {
-                    break;
-                }
+                tokio::time::sleep(backoff).await;
                 backoff = (backoff * 2).min(BACKOFF_MAX);
             }
+            self.0.wake.notified().await;
         }
+    }
+
+    /// Writes down what is noted, once; for the end of the process.
+    pub async fn finish(&self) {
         if let Err(error) = self.write_all().await {
             tracing::warn!(%error, cause = ?error.cause(), "the directory of sessions lags behind until the next start");
         }
@@ -106,6 +108,12 @@ impl Projector {
             }
         }
         Ok(())
+    }
+
+    /// Writes this session down as it is given.
+    pub(super) async fn write_down(&self, session: &FaceSession) -> Result<()> {
+        let _alone = self.0.writing.lock().await;
+        self.apply(session).await
     }
 
     /// Tries every noted session once; the last failure, if there was one. Stops where the store is away.

@@ -5,27 +5,29 @@ use faceshare_biz::domain::facesession::NumberCodeRepository;
 use faceshare_biz::domain::port::Clock;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::MissedTickBehavior;
-use tokio_util::sync::CancellationToken;
 
-/// How often the codes are looked through. A code may rest longer than it must, never shorter.
-const INTERVAL: Duration = Duration::from_secs(300);
+/// How often [`CodePurge::tick`] is due. A code may stay in quarantine for longer than it must, never shorter.
+pub const CODE_PURGE_INTERVAL: Duration = Duration::from_secs(300);
 
-/// Looks through the codes again and again, until `shutdown`.
-pub async fn purge_number_codes(
-    codes: Arc<dyn NumberCodeRepository>,
-    clock: Arc<dyn Clock>,
-    policy: CodePolicy,
-    shutdown: CancellationToken,
-) {
-    let mut interval = tokio::time::interval(INTERVAL);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while shutdown.run_until_cancelled(interval.tick()).await.is_some() {
-        let now = clock.now();
-        match codes.purge(now, now - policy.quarantine).await {
+/// Forgets number codes.
+#[derive(Clone)]
+pub struct CodePurge {
+    /// Where the codes are kept.
+    pub codes: Arc<dyn NumberCodeRepository>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How long a code is in quarantine.
+    pub policy: CodePolicy,
+}
+
+impl CodePurge {
+    /// Forgets the codes whose quarantine is over.
+    pub async fn tick(&self) {
+        let now = self.clock.now();
+        match self.codes.purge(now, now - self.policy.quarantine).await {
             Ok(0) => {}
-            Ok(forgotten) => tracing::debug!(forgotten, "number codes whose quarantine is over are forgotten"),
-            Err(error) => tracing::warn!(%error, cause = ?error.cause(), "number codes could not be looked through"),
+            Ok(forgotten) => tracing::debug!(forgotten, "number codes whose quarantine is over were forgotten"),
+            Err(error) => tracing::warn!(%error, cause = ?error.cause(), "number codes could not be forgotten"),
         }
     }
 }

@@ -14,11 +14,9 @@ use faceshare_biz::domain::port::Clock;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::MissedTickBehavior;
-use tokio_util::sync::CancellationToken;
 
-/// How often everything is looked through; the first time at the start.
-const INTERVAL: Duration = Duration::from_secs(86_400);
+/// How often [`Retention::tick`] is due; the first time at the start.
+pub const RETENTION_INTERVAL: Duration = Duration::from_secs(86_400);
 /// How much is listed at a time.
 const BATCH: u32 = 200;
 
@@ -40,19 +38,11 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// Looks through everything once a day, until `shutdown`.
-    pub async fn run(self, shutdown: CancellationToken) {
-        let mut interval = tokio::time::interval(INTERVAL);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let passes = async {
-            loop {
-                interval.tick().await;
-                report("ended sessions", self.forget_sessions().await);
-                report("unused guests", self.forget_guests().await);
-                report("token families", self.families.forget_ended(self.clock.now() - FAMILY_KEPT).await);
-            }
-        };
-        shutdown.run_until_cancelled(passes).await;
+    /// Forgets everything that has been kept for long enough. May be stopped in the middle; due every [`RETENTION_INTERVAL`].
+    pub async fn tick(&self) {
+        report("ended sessions", self.forget_sessions().await);
+        report("unused guests", self.forget_guests().await);
+        report("token families", self.families.forget_ended(self.clock.now() - FAMILY_KEPT).await);
     }
 
     /// The log goes first: what is still listed is found again when the process dies in between.

@@ -1,18 +1,18 @@
 //! The use cases together, over ports in memory and the real kernel.
 
 use super::fakes::{HERE, House, LIVE_PER_HOST};
-use super::{CodePolicy, DeviceInput, Key, NewFaceSession, NewInvite, PatchInput, purge_number_codes};
+use super::{CodePolicy, CodePurge, DeviceInput, Key, NewFaceSession, NewInvite, PatchInput};
 use crate::fakes::PlainTokens;
 use crate::instruction::SessionObserver;
 use faceshare_biz::domain::account::Caller;
-use faceshare_biz::domain::facesession::{EndReason, FaceSessionRepository, NumberCodeRepository, SessionClaims, Status};
+use faceshare_biz::domain::facesession::{EndReason, FaceSession, FaceSessionRepository, NumberCodeRepository, SessionClaims, Status};
+use faceshare_biz::domain::instruction::SessionLog;
 use faceshare_biz::domain::port::{Clock, Tokens};
 use faceshare_biz::domain::{PageRequest, PointId, SessionId, Title};
 use faceshare_biz::{Error, ErrorCode};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 fn by_code(digits: &str) -> Key {
     Key::NumberCode(digits.to_owned())
@@ -411,11 +411,8 @@ async fn a_directory_that_was_away_catches_up() {
     let host = house.person(1).await;
     let created = house.open(host).await;
     let id = created.session.id;
-    let shutdown = CancellationToken::new();
-    let running = tokio::spawn({
-        let (projector, shutdown) = (house.projector.clone(), shutdown.clone());
-        async move { projector.run(shutdown).await }
-    });
+    let projector = house.projector.clone();
+    let following = tokio::spawn(async move { projector.follow().await });
 
     house.directory.away.store(true, Ordering::SeqCst);
     house.cases.end(host, id).await.expect("the log alone decides");
@@ -429,8 +426,7 @@ async fn a_directory_that_was_away_catches_up() {
         }
     };
     tokio::time::timeout(Duration::from_secs(60), caught_up).await.expect("within its backoff");
-    shutdown.cancel();
-    running.await.expect("it stops");
+    following.abort();
     assert_eq!(house.codes.current(id, house.clock.now()).await.expect("codes"), None);
 }
 
@@ -440,9 +436,7 @@ async fn what_is_noted_at_the_end_is_written_down_before_it_stops() {
     let mut session = house.open(house.person(1).await).await.session;
     session.member_count = 7;
     house.projector.changed(&session, u64::MAX);
-    let shutdown = CancellationToken::new();
-    shutdown.cancel();
-    house.projector.run(shutdown).await;
+    house.projector.finish().await;
     assert_eq!(house.directory.get(session.id), Some(session));
 }
 
@@ -463,25 +457,37 @@ async fn reconciling_follows_the_logs_and_drops_what_never_began() {
     assert_eq!(house.directory.get(never_began.id), None);
 }
 
+#[tokio::test]
+async fn a_live_session_whose_log_was_lost_is_ended_by_the_platform_with_its_code() {
+    let house = House::new();
+    let host = house.person(1).await;
+    let (lost, kept) = (house.open(host).await.session.id, house.open(host).await.session.id);
+    house.sessions.let_go().await;
+    house.log.delete(lost).await.expect("forgotten");
+
+    assert_eq!(house.cases.end_lost().await.expect("ended"), 1);
+    let ended = |session: &FaceSession| session.ended.map(|ended| ended.reason);
+    assert_eq!(ended(&house.cases.get(host, lost).await.expect("its host sees it")), Some(EndReason::Platform));
+    assert_eq!(ended(&house.directory.get(lost).expect("listed")), Some(EndReason::Platform));
+    assert_eq!(house.codes.current(lost, house.clock.now()).await.expect("codes"), None);
+    assert_eq!(house.cases.get(host, kept).await.expect("its host sees it").status(), Status::Active);
+    assert_eq!(house.cases.end_lost().await.expect("nothing is left to do"), 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_code_is_forgotten_once_its_quarantine_is_over_and_not_before() {
     let house = House::new();
-    let (host, shutdown) = (house.person(1).await, CancellationToken::new());
+    let host = house.person(1).await;
     let created = house.open(host).await;
     let record = house.codes.current(created.session.id, house.clock.now()).await.expect("codes").expect("a code");
     house.cases.end(host, created.session.id).await.expect("ended");
-    let purging = purge_number_codes(house.codes.clone(), house.clock.clone(), CodePolicy::default(), shutdown.clone());
-    let purging = tokio::spawn(purging);
+    let purge = CodePurge { codes: house.codes.clone(), clock: house.clock.clone(), policy: CodePolicy::default() };
     let reuse = || house.codes.assign(&record, house.clock.now(), house.clock.now());
 
-    let rest = |time: Duration| {
-        house.clock.pass(time);
-        tokio::time::sleep(Duration::from_secs(301))
-    };
-    rest(Duration::from_secs(30 * 60)).await;
+    house.clock.pass(Duration::from_secs(30 * 60));
+    purge.tick().await;
     assert_eq!(code_of(reuse().await), ErrorCode::AlreadyExists);
-    rest(Duration::from_secs(1)).await;
+    house.clock.pass(Duration::from_secs(1));
+    purge.tick().await;
     assert!(reuse().await.is_ok());
-    shutdown.cancel();
-    purging.await.expect("it stops");
 }

@@ -27,7 +27,7 @@ mod settings;
 mod tests;
 mod window;
 
-pub use revoked::close_revoked;
+pub use revoked::CloseRevoked;
 pub use session::{Connected, Glance, Missed, Opening, SessionHandle, Shown, Standing};
 pub use sessions::{SessionDeps, SessionObserver, Sessions};
 pub use settings::{ResumeBounds, StreamSettings};

@@ -7,26 +7,38 @@ use super::sessions::Sessions;
 use faceshare_biz::domain::account::RevocationRegistry;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// How long a connection can go unnoticed at most.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Looks through the points of this process, until `shutdown`.
-pub async fn close_revoked(sessions: Sessions, revocations: Arc<dyn RevocationRegistry>, shutdown: CancellationToken) {
-    let looks = async {
+/// Closes what was revoked among the points of this process.
+#[derive(Clone)]
+pub struct CloseRevoked {
+    /// Whose points are looked through.
+    pub sessions: Sessions,
+    /// What was revoked.
+    pub revocations: Arc<dyn RevocationRegistry>,
+}
+
+impl CloseRevoked {
+    /// Looks whenever there may be something to close, for ever.
+    pub async fn follow(&self) {
         loop {
-            if revocations.is_empty() {
-                revocations.changed().await;
+            self.tick();
+            if self.revocations.is_empty() {
+                self.revocations.changed().await;
             } else {
                 // Whichever comes first; a look too many does no harm.
-                let _ = tokio::time::timeout(INTERVAL, revocations.changed()).await;
-            }
-            let closed = sessions.points().close_revoked(&*revocations);
-            if closed > 0 {
-                tracing::info!(closed, "connections of sign-ins that are over were closed");
+                let _ = tokio::time::timeout(INTERVAL, self.revocations.changed()).await;
             }
         }
-    };
-    shutdown.run_until_cancelled(looks).await;
+    }
+
+    /// Looks through the points once.
+    pub fn tick(&self) {
+        let closed = self.sessions.points().close_revoked(&*self.revocations);
+        if closed > 0 {
+            tracing::info!(closed, "connections of sign-ins that are over were closed");
+        }
+    }
 }

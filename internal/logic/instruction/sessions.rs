@@ -100,6 +100,7 @@ impl Sessions {
         let append = Append { session: state.id(), expected_index: 0, records: vec![record], snapshot: Some(snapshot), trim_to: None };
         self.deps.log.append(append).await.map_err(Error::unavailable)?;
         let session = state.face_session();
+        tracing::info!(session = %session.id, host = %session.host, "session opened");
         let window = ResumeWindow::new(vec![retained], self.deps.settings.resume);
         // Under the lock: of a change of the house it hears either by its slot or as it begins.
         let mut slots = self.lock();

@@ -72,7 +72,7 @@ impl Database {
                     tokio::fs::create_dir_all(folder).await.map_err(Error::unavailable)?;
                 }
                 let opened = open_sqlite(file, settings.synchronous).await;
-                opened.map_err(|cause| Error::unavailable(format!("cannot open {}: {cause}", address.describe())))?
+                opened.map_err(|cause| Error::unavailable(format!("cannot open the database {}: {cause}", address.describe())))?
             }
             Address::Postgres(options) => {
                 reach(options, &address).await?;

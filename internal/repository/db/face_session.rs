@@ -91,6 +91,11 @@ impl FaceSessionRepository for FaceSessions {
         retrying(|| self.try_remove(id)).await
     }
 
+    async fn find(&self, id: SessionId) -> Result<Option<FaceSession>> {
+        let row = Entity::find_by_id(id.get().cast_signed()).one(self.db.reader()).await.map_err(from_db)?;
+        row.map(FaceSession::try_from).transpose()
+    }
+
     async fn list_by_host(&self, host: MemberId, page: PageRequest<SessionId>) -> Result<Page<FaceSession, SessionId>> {
         let hosted = Query::select()
             .column(session_host::Column::SessionId)

@@ -8,6 +8,7 @@
 use rusqlite::{Connection, Result};
 use std::cell::Cell;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -133,7 +134,11 @@ impl Drop for Checkpointer {
 impl Beside {
     fn run(&self, woken: &Receiver<()>) {
         while woken.recv().is_ok() {
-            self.checkpoint();
+            // Without this thread the write-ahead log would only ever be moved by the writer, while everybody waits.
+            if catch_unwind(AssertUnwindSafe(|| self.checkpoint())).is_err() {
+                metrics::counter!("jobs_failed_total", "job" => "log checkpoint").increment(1);
+                tracing::error!(job = "log checkpoint", "a background job panicked; the next checkpoint is tried as ever");
+            }
             self.ended.store(true, Ordering::Relaxed);
             self.due.fetch_sub(1, Ordering::SeqCst);
         }

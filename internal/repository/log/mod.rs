@@ -57,6 +57,7 @@ pub struct EmbeddedLog {
     /// The last commit went well.
     committing: Arc<AtomicBool>,
     boot: store::Boot,
+    new: bool,
 }
 
 impl EmbeddedLog {
@@ -82,7 +83,18 @@ impl EmbeddedLog {
         let writer = Writer::new(store.lock, requests, Arc::clone(&committing), stalls);
         let pending = Pending::default();
         tokio::spawn(writer.run(Ledger::new(store.connection, store.checkpointer, store.boot, pending.clone())));
-        Self { queue, readers: store.readers, pending, committing, boot: store.boot }
+        Self { queue, readers: store.readers, pending, committing, boot: store.boot, new: store.new }
+    }
+
+    /// Whether the file was missing or empty when it was opened, so that no log was in it.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.new
+    }
+
+    /// Returns when entries cannot be added any more: the log was closed, or its writer has ended by a failure.
+    pub async fn ended(&self) {
+        self.queue.closed().await;
     }
 
     /// Whether entries can be added: the writer lives and its last commit went well.

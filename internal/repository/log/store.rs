@@ -80,6 +80,8 @@ pub(super) struct Store {
     pub(super) readers: SqlitePool,
     pub(super) lock: FolderLock,
     pub(super) boot: Boot,
+    /// There was no file, or an empty one.
+    pub(super) new: bool,
 }
 
 /// Held as long as this process may write; the kernel lets go of it when the process dies, however it dies.
@@ -100,7 +102,7 @@ pub(super) async fn open(data_dir: &Path, synchronous: Synchronous, boot_id: Opt
     let path = data_dir.join("sessions.db");
     let file = SqliteConnectOptions::new().filename(&path);
     let opening = tokio::task::spawn_blocking(move || open_for_writing(&path, synchronous, boot_id));
-    let (connection, checkpointer, boot) = opening.await.map_err(Error::internal)??;
+    let (connection, checkpointer, Prepared { boot, new }) = opening.await.map_err(Error::internal)??;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .idle_timeout(None)
@@ -109,31 +111,39 @@ pub(super) async fn open(data_dir: &Path, synchronous: Synchronous, boot_id: Opt
         .connect_with(sqlite::reading(sqlite::connection(file, synchronous)))
         .await
         .map_err(Error::unavailable)?;
-    Ok(Store { connection, checkpointer, readers, lock, boot })
+    Ok(Store { connection, checkpointer, readers, lock, boot, new })
 }
 
 fn lock_folder(data_dir: &Path) -> Result<FolderLock> {
-    let file = File::options().create(true).truncate(false).write(true).open(data_dir.join("sessions.lock")).map_err(Error::unavailable)?;
+    let file = File::options().create(true).truncate(false).write(true).open(data_dir.join("sessions.lock"));
+    let file = file.map_err(|error| Error::unavailable(format!("sessions.lock: {error}")))?;
     match file.try_lock() {
         Ok(()) => Ok(FolderLock { _file: file }),
-        Err(TryLockError::WouldBlock) => Err(Error::unavailable(format!("{} is in use by another process", data_dir.display()))),
+        Err(TryLockError::WouldBlock) => Err(Error::unavailable("another process has the directory open")),
         Err(TryLockError::Error(error)) => Err(Error::unavailable(error)),
     }
 }
 
-fn open_for_writing(path: &Path, synchronous: Synchronous, boot_id: Option<String>) -> Result<(Connection, Checkpointer, Boot)> {
+/// What is known of the file once it can be used.
+struct Prepared {
+    boot: Boot,
+    new: bool,
+}
+
+fn open_for_writing(path: &Path, synchronous: Synchronous, boot_id: Option<String>) -> Result<(Connection, Checkpointer, Prepared)> {
     let mut connection = connect(path, synchronous).map_err(Error::unavailable)?;
     connection.set_prepared_statement_cache_capacity(rows::PREPARED);
     for (name, value) in [("journal_size_limit", i64::from(WAL_BYTES)), ("cache_size", -i64::from(CACHE_KIB))] {
         connection.pragma_update(None, name, value).map_err(Error::unavailable)?;
     }
-    let boot = Boot { number: prepare(&mut connection, boot_id)?, synchronous };
+    let (number, new) = prepare(&mut connection, boot_id)?;
+    let boot = Boot { number, synchronous };
     if synchronous == Synchronous::Normal {
         mark_safe_epochs(&connection, boot).map_err(from_rusqlite)?;
     }
     let beside = connect(path, synchronous).map_err(Error::unavailable)?;
     let checkpointer = Checkpointer::start(&connection, beside, CHECKPOINT_PAGES).map_err(Error::unavailable)?;
-    Ok((connection, checkpointer, boot))
+    Ok((connection, checkpointer, Prepared { boot, new }))
 }
 
 pub(super) fn connect(path: &Path, synchronous: Synchronous) -> rusqlite::Result<Connection> {
@@ -142,10 +152,13 @@ pub(super) fn connect(path: &Path, synchronous: Synchronous) -> rusqlite::Result
     Ok(connection)
 }
 
-/// Makes the tables, checks the format, counts the boot and files what the process before did not get to file.
-fn prepare(connection: &mut Connection, boot_id: Option<String>) -> Result<i64> {
+/// Makes the tables, checks the format, counts the boot and files what the process before did not get to file. The number of the boot, and
+/// whether the file is new.
+fn prepare(connection: &mut Connection, boot_id: Option<String>) -> Result<(i64, bool)> {
     connection.execute_batch(SCHEMA).map_err(from_rusqlite)?;
-    let format = number(get(connection, "format")?).unwrap_or(FORMAT);
+    let format = number(get(connection, "format")?);
+    let new = format.is_none();
+    let format = format.unwrap_or(FORMAT);
     if format > FORMAT {
         return Err(Error::internal(format!("sessions.db has format {format}; this version reads up to {FORMAT}")));
     }
@@ -163,7 +176,7 @@ fn prepare(connection: &mut Connection, boot_id: Option<String>) -> Result<i64> 
     })
     .map_err(from_rusqlite)?;
     journal::file(connection)?;
-    Ok(boot)
+    Ok((boot, new))
 }
 
 /// Epochs that were written in full may lose what is added to them from here on. Their mark is on the disk before any of that is, or a
@@ -202,6 +215,18 @@ mod tests {
             counted.push(boot_of(folder.path(), id).await);
         }
         assert_eq!(counted, [1, 1, 2, 3, 4, 5]);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_missing_or_empty_is_new() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let is_new = async || open(folder.path(), Normal, None).await.expect("opened").new;
+        assert_eq!([is_new().await, is_new().await], [true, false]);
+        for name in ["sessions.db", "sessions.db-wal", "sessions.db-shm"] {
+            let _ = std::fs::remove_file(folder.path().join(name));
+        }
+        std::fs::write(folder.path().join("sessions.db"), "").expect("emptied");
+        assert_eq!([is_new().await, is_new().await], [true, false]);
     }
 
     #[test]

@@ -184,6 +184,7 @@ fn when_the_writer_dies_appends_are_unavailable_and_it_shows() {
     assert!(!log.is_healthy());
     let callers = tokio::runtime::Runtime::new().expect("a runtime");
     callers.block_on(async {
+        log.ended().await;
         assert!(matches!(log.append(append(1, "a", 1, 1)).await, Err(AppendError::Unavailable(_))));
         assert!(log.delete(session(1)).await.is_err());
         let next = bed.log().await;

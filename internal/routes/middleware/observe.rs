@@ -162,7 +162,7 @@ impl Seen {
     fn conclude(self, response: Response) -> Response {
         let Self { observer, labels, id, started, in_flight } = self;
         drop(in_flight);
-        let mut response = finish(response, &id);
+        let (mut response, failure) = finish(response, &id);
         headers::secure(response.headers_mut(), observer.strict_transport.as_ref());
         if let Some(date) = observer.desk.date.at(observer.desk.clock.now()) {
             response.headers_mut().insert(DATE, date);
@@ -170,7 +170,7 @@ impl Seen {
         response.headers_mut().insert(X_REQUEST_ID, id.into_header());
         let took = started.elapsed();
         observer.desk.ledger.record(&labels, response.status(), took);
-        log(&response, took);
+        log(&response, failure.as_deref(), took);
         response
     }
 }
@@ -236,19 +236,33 @@ impl fmt::Display for Plainly {
     }
 }
 
-/// Writes the document of an error response, whoever made it.
-fn finish(mut response: Response, id: &RequestId) -> Response {
+/// Writes the document of an error response, whoever made it, and hands its error back.
+fn finish(mut response: Response, id: &RequestId) -> (Response, Option<Arc<Error>>) {
     let failure = response.extensions_mut().remove::<Failure>().map(|f| f.0);
     let Some(error) = failure.or_else(|| error_for_status(response.status()).map(Arc::new)) else {
-        return response;
+        return (response, None);
     };
-    log_cause(&error);
-    write_problem(response, &error, id.as_str())
+    (write_problem(response, &error, id.as_str()), Some(error))
+}
+
+/// One line for each request that failed; one that went well is there at `debug`.
+fn log(response: &Response, failure: Option<&Error>, took: Duration) {
+    let (status, latency_ms) = (response.status().as_u16(), milliseconds(took));
+    let Some(error) = failure else {
+        tracing::debug!(status, latency_ms, "answered");
+        return;
+    };
+    let (code, cause) = (error.code.as_str(), causes(error));
+    match (response.status().is_server_error(), cause) {
+        (true, Some(cause)) => tracing::error!(status, code, cause, latency_ms, "request failed"),
+        (true, None) => tracing::warn!(status, code, latency_ms, "request failed"),
+        (false, cause) => tracing::info!(status, code, cause, latency_ms, "request refused"),
+    }
 }
 
 /// The whole chain of causes; it is never part of a response.
-fn log_cause(error: &Error) {
-    let Some(cause) = error.cause() else { return };
+fn causes(error: &Error) -> Option<String> {
+    let cause = error.cause()?;
     let mut text = cause.to_string();
     let mut deeper = cause.source();
     while let Some(source) = deeper {
@@ -256,30 +270,33 @@ fn log_cause(error: &Error) {
         text.push_str(&source.to_string());
         deeper = source.source();
     }
-    tracing::error!(code = error.code.as_str(), cause = text, "request failed");
+    Some(text)
 }
 
-fn log(response: &Response, took: Duration) {
-    let (status, latency_ms) = (response.status(), took.as_secs_f64() * 1_000.0);
-    if status.is_server_error() {
-        tracing::warn!(status = status.as_u16(), latency_ms, "answered");
-    } else if status.is_client_error() {
-        tracing::info!(status = status.as_u16(), latency_ms, "answered");
-    } else {
-        tracing::debug!(status = status.as_u16(), latency_ms, "answered");
-    }
+/// With three decimals at most.
+fn milliseconds(took: Duration) -> f64 {
+    let microseconds = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+    f64::from(microseconds) / 1_000.0
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Plainly;
+    use super::{Plainly, milliseconds};
     use std::net::IpAddr;
+    use std::time::Duration;
 
     #[test]
     fn an_address_reads_as_ever() {
         for text in ["127.0.0.1", "255.255.255.255", "0.0.0.0", "10.20.3.100", "::1", "2001:db8::7", "::ffff:1.2.3.4"] {
             let address: IpAddr = text.parse().expect("an address");
             assert_eq!(Plainly(address).to_string(), address.to_string());
+        }
+    }
+
+    #[test]
+    fn latencies_have_three_decimals_at_most() {
+        for (nanoseconds, shown) in [(0, "0"), (1_234_567, "1.234"), (123_456_789_123, "123456.789"), (333_333, "0.333")] {
+            assert_eq!(milliseconds(Duration::from_nanos(nanoseconds)).to_string(), shown);
         }
     }
 }

@@ -8,6 +8,7 @@ mod durability;
 mod foreign;
 mod http;
 mod layering;
+mod operation;
 mod readme;
 mod rough;
 mod startup;

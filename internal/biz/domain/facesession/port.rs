@@ -17,6 +17,8 @@ pub trait FaceSessionRepository: Send + Sync + 'static {
     async fn save(&self, session: &FaceSession, log_index: u64) -> Result<()>;
     /// Takes a session off the list: it never came to be, or has been kept for long enough.
     async fn remove(&self, id: SessionId) -> Result<()>;
+    /// A session as it was written down last; `None`: it is not listed.
+    async fn find(&self, id: SessionId) -> Result<Option<FaceSession>>;
     /// The sessions that this person hosts or hosted, newest first, paged by id.
     async fn list_by_host(&self, host: MemberId, page: PageRequest<SessionId>) -> Result<Page<FaceSession, SessionId>>;
     /// How many sessions go on, in the whole installation.

@@ -214,6 +214,7 @@ impl Actor {
         }
         let following = self.turn_to_roots(&entry.changes);
         let mut seq = before;
+        self.log_presence(entry);
         for event in &entry.events {
             seq = seq.plus(1);
             let frame = ServerFrame { seq, at: entry.at, from: entry.from, statement: Statement::Event(event.clone()) };
@@ -227,6 +228,22 @@ impl Actor {
             if let Some(root) = self.fanout.root(member) {
                 let latest = self.actions.latest(&self.state, root);
                 self.fanout.show_member(member, entry.at, &latest);
+            }
+        }
+    }
+
+    /// One line for operators when somebody joins and when the session ends: ids and counts, nothing that people wrote.
+    fn log_presence(&self, entry: &Entry) {
+        let session = self.state.id();
+        for event in &entry.events {
+            match event {
+                Event::MemberJoin(member) => {
+                    tracing::info!(%session, member = %member.id, members = self.state.present().count(), "member joined");
+                }
+                Event::SessEnd { reason } => {
+                    tracing::info!(%session, ?reason, members = self.state.present().count(), "session ended");
+                }
+                _ => {}
             }
         }
     }

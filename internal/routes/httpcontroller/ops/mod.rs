@@ -12,7 +12,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-pub use readyz::ReadinessCheck;
+pub use readyz::{JobStatus, ReadinessCheck};
 
 /// What these calls report from.
 #[derive(Clone, FromRef)]
@@ -21,6 +21,8 @@ pub struct Ops {
     pub draining: CancellationToken,
     /// All must pass for the server to be ready.
     pub checks: Arc<[Arc<dyn ReadinessCheck>]>,
+    /// How the background work is, for `/readyz`.
+    pub jobs: Arc<dyn JobStatus>,
     /// Where the metrics are read from; `None`: `/metrics` is served elsewhere or not at all.
     pub metrics: Option<PrometheusHandle>,
     /// Whether the classic API is served, and so described.

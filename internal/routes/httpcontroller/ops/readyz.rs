@@ -1,15 +1,16 @@
 //! `GET /readyz`
 
-use super::healthz::HealthAnswer;
 use crate::e::HttpError;
 use crate::json::Json;
 use crate::openapi::Unready;
 use async_trait::async_trait;
 use axum::extract::State;
 use faceshare_biz::{Error, ErrorCode};
+use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 /// Longer than this and a check has failed.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -23,16 +24,35 @@ pub trait ReadinessCheck: Send + Sync + 'static {
     async fn check(&self) -> faceshare_biz::Result<()>;
 }
 
+/// How the background work of the process is.
+pub trait JobStatus: Send + Sync + 'static {
+    /// Which jobs fail and are started again and again, in a sentence for operators; `None`: all are well.
+    fn failing(&self) -> Option<String>;
+}
+
+/// That the server is ready.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReadyAnswer {
+    /// Always `ok`.
+    #[schema(example = "ok")]
+    status: &'static str,
+    /// What an operator should look at although the server can serve: background jobs that fail. Absent when all are well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
 /// Whether the server can serve.
 ///
-/// Red while it drains and while something it needs is away.
-#[utoipa::path(get, path = "/readyz", tag = "operations", responses((status = 200, description = "Ready", body = HealthAnswer), Unready))]
+/// 503 while it drains and while something it needs is away.
+#[utoipa::path(get, path = "/readyz", tag = "operations", responses((status = 200, description = "Ready", body = ReadyAnswer), Unready))]
 pub async fn readyz(
     State(draining): State<CancellationToken>,
     State(checks): State<Arc<[Arc<dyn ReadinessCheck>]>>,
-) -> Result<Json<HealthAnswer>, HttpError> {
+    State(jobs): State<Arc<dyn JobStatus>>,
+) -> Result<Json<ReadyAnswer>, HttpError> {
     if draining.is_cancelled() {
-        return Err(Error::new(ErrorCode::Unavailable, "draining").into());
+        let detail = jobs.failing().map_or_else(|| "draining".to_owned(), |failing| format!("draining; {failing}"));
+        return Err(Error::new(ErrorCode::Unavailable, detail).into());
     }
     for check in checks.iter() {
         match tokio::time::timeout(CHECK_TIMEOUT, check.check()).await {
@@ -41,7 +61,7 @@ pub async fn readyz(
             Err(elapsed) => return Err(away(check.name(), Error::unavailable(elapsed)).into()),
         }
     }
-    Ok(Json(HealthAnswer { status: "ok" }))
+    Ok(Json(ReadyAnswer { status: "ok", detail: jobs.failing() }))
 }
 
 fn away(name: &str, cause: Error) -> Error {
@@ -52,7 +72,7 @@ fn away(name: &str, cause: Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{ReadinessCheck, readyz};
+    use super::{JobStatus, ReadinessCheck, readyz};
     use async_trait::async_trait;
     use axum::extract::State;
     use faceshare_biz::{Error, ErrorCode, Result};
@@ -76,14 +96,27 @@ mod tests {
         Arc::new([Arc::new(Database(up)) as Arc<dyn ReadinessCheck>])
     }
 
+    struct Jobs(Option<&'static str>);
+
+    impl JobStatus for Jobs {
+        fn failing(&self) -> Option<String> {
+            self.0.map(str::to_owned)
+        }
+    }
+
+    fn jobs(failing: Option<&'static str>) -> State<Arc<dyn JobStatus>> {
+        State(Arc::new(Jobs(failing)))
+    }
+
     #[tokio::test]
     async fn ready_when_all_that_is_needed_is_there() {
-        assert!(readyz(State(CancellationToken::new()), State(checks(true))).await.is_ok());
+        let answer = readyz(State(CancellationToken::new()), State(checks(true)), jobs(None)).await.expect("ready").0;
+        assert_eq!(serde_json::to_value(answer).expect("JSON"), serde_json::json!({"status": "ok"}));
     }
 
     #[tokio::test]
     async fn not_ready_when_something_is_away() {
-        let error = readyz(State(CancellationToken::new()), State(checks(false))).await.map(|_| ()).expect_err("not ready").0;
+        let error = readyz(State(CancellationToken::new()), State(checks(false)), jobs(None)).await.map(|_| ()).expect_err("not ready").0;
         assert_eq!(error.code, ErrorCode::Unavailable);
         assert_eq!(error.detail, "database is away");
     }
@@ -92,6 +125,15 @@ mod tests {
     async fn not_ready_while_draining() {
         let draining = CancellationToken::new();
         draining.cancel();
-        assert!(readyz(State(draining), State(checks(true))).await.is_err());
+        for (failing, detail) in [(None, "draining"), (Some("projector failed"), "draining; projector failed")] {
+            let error = readyz(State(draining.clone()), State(checks(true)), jobs(failing)).await.map(|_| ()).expect_err("not ready").0;
+            assert_eq!((error.code, &*error.detail), (ErrorCode::Unavailable, detail));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_is_told_of_and_takes_no_server_out_of_service() {
+        let answer = readyz(State(CancellationToken::new()), State(checks(true)), jobs(Some("purge (3)"))).await.expect("ready").0;
+        assert_eq!(serde_json::to_value(answer).expect("JSON"), serde_json::json!({"status": "ok", "detail": "purge (3)"}));
     }
 }

@@ -1,0 +1,97 @@
+//! What of the configuration is applied while the server runs: `log.level`, the certificate and the keys for tokens.
+//!
+//! The file and the environment are read again on SIGHUP, and when the configuration's file, the key file or the certificate's files change.
+
+use crate::config::{Config, Loaded, existing_key_ring, key_file};
+use crate::logging::LogLevel;
+use anyhow::Context as _;
+use faceshare_server::Tls;
+use faceshare_service::{PasetoTokens, SealedSecrets};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::Notify;
+
+/// How often the files' times are looked at.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// The keys that are applied while the server runs. Whether there is TLS at all is not among them.
+const APPLIED: [&str; 4] = ["auth.keys", "log.level", "tls.cert", "tls.key"];
+
+/// Applies what can be applied of a configuration that has changed.
+pub(crate) struct Reload {
+    /// What the server started with.
+    pub(crate) loaded: Loaded,
+    pub(crate) level: LogLevel,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) tokens: Arc<PasetoTokens>,
+    pub(crate) secrets: Arc<SealedSecrets>,
+}
+
+impl Reload {
+    /// Reads everything again when `asked` is notified and when a file has changed, for ever.
+    pub(crate) async fn follow(&self, asked: &Notify) {
+        let mut seen = self.times();
+        loop {
+            let told = tokio::time::timeout(LOOK_INTERVAL, asked.notified()).await.is_ok();
+            let times = self.times();
+            if told {
+                tracing::info!("asked to read the configuration again");
+            }
+            if told || times != seen {
+                seen = times;
+                self.apply();
+            }
+        }
+    }
+
+    /// An invalid configuration changes nothing. Of a valid one each part is applied by itself: a part that cannot be used stays as it was.
+    fn apply(&self) {
+        let fresh = match Config::load(self.loaded.file.as_deref()) {
+            Ok(fresh) => fresh,
+            Err(error) => {
+                tracing::error!(%error, "the configuration cannot be used; everything stays as it was");
+                return;
+            }
+        };
+        if let Err(error) = self.level.set(&fresh.config.log.level) {
+            tracing::error!(%error, "log.level cannot be used; the old one stays");
+        }
+        match self.rekey(&fresh.config) {
+            Ok(kids) => tracing::info!(?kids, "the keys for tokens were read again; the first one seals"),
+            Err(error) => tracing::error!(error = format!("{error:#}"), "the new keys cannot be used; the old ones stay"),
+        }
+        if let (Some(tls), Some((certificate, key))) = (&self.tls, &fresh.config.tls.files) {
+            match tls.exchange(certificate, key) {
+                Ok(()) => tracing::info!("the certificate was read again"),
+                Err(error) => tracing::error!(%error, "the new certificate cannot be used; the old one stays"),
+            }
+        }
+        let needs_restart = self.needs_restart(&fresh);
+        if !needs_restart.is_empty() {
+            tracing::warn!(keys = needs_restart.join(", "), "these keys have changed and are applied by a restart alone");
+        }
+    }
+
+    /// The keys that have changed since the start and are not applied.
+    fn needs_restart<'f>(&self, fresh: &'f Loaded) -> Vec<&'f str> {
+        let tls_stays = fresh.config.tls.files.is_some() == self.loaded.config.tls.files.is_some();
+        let is_applied = |key: &str| APPLIED.contains(&key) && (tls_stays || !key.starts_with("tls."));
+        fresh.report.changed_from(&self.loaded.report).into_iter().filter(|key| !is_applied(key)).collect()
+    }
+
+    fn rekey(&self, fresh: &Config) -> anyhow::Result<Vec<String>> {
+        // A key file that is gone is a mistake now, and no first start: new keys would sign everybody out.
+        let ring = existing_key_ring(fresh)?.with_context(|| format!("{} is missing", key_file(fresh).display()))?;
+        self.secrets.rekey(&ring);
+        self.tokens.rekey(&ring);
+        Ok(ring.kids().map(str::to_owned).collect())
+    }
+
+    fn times(&self) -> [Option<SystemTime>; 4] {
+        let config = &self.loaded.config;
+        let time = |path: &Path| path.metadata().and_then(|meta| meta.modified()).ok();
+        let (certificate, key) = config.tls.files.as_ref().map(|(cert, key)| (cert.as_path(), key.as_path())).unzip();
+        let (file, keys) = (self.loaded.file.as_deref(), key_file(config));
+        [file.and_then(time), time(&keys), certificate.and_then(time), key.and_then(time)]
+    }
+}

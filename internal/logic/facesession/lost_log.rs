@@ -1,0 +1,70 @@
+//! Ends the sessions that lost their logs: the file of the logs was missing or empty, and the directory still lists them as live.
+//!
+//! Such a session cannot go on: nobody knows who is in it. Its host finds it ended by the platform, and its code and invites end with it.
+
+use super::FaceSessions;
+use faceshare_biz::domain::SessionId;
+use faceshare_biz::domain::facesession::{EndReason, Ended, FaceSession};
+use faceshare_biz::domain::instruction::{Device, Profile};
+use faceshare_biz::{ErrorCode, Result};
+use faceshare_exec::{Genesis, Input, State};
+
+impl FaceSessions {
+    /// Ends every session that is listed as live and has no log; how many there were. For a start with an empty log, before anything else
+    /// uses the directory.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the directory or the log cannot be read or written.
+    pub async fn end_lost(&self) -> Result<usize> {
+        let mut lost = 0;
+        for id in self.deps.directory.live().await? {
+            match self.deps.sessions.read(id, State::id).await {
+                Err(error) if error.code == ErrorCode::NotFound => {}
+                other => {
+                    other?;
+                    continue;
+                }
+            }
+            let Some(listed) = self.deps.directory.find(id).await? else { continue };
+            self.end_without_log(listed).await?;
+            lost += 1;
+        }
+        Ok(lost)
+    }
+
+    async fn end_without_log(&self, listed: FaceSession) -> Result<()> {
+        let id = listed.id;
+        match self.deps.accounts.find(listed.host).await? {
+            Some(host) => {
+                let guest = host.is_guest();
+                let host = Profile { id: host.id, nickname: host.nickname, avatar_url: host.avatar_url.into(), guest };
+                self.log_anew(id, &listed, host).await?;
+                self.deps.projector.flush(id).await;
+            }
+            // Nobody is left who could ask for it.
+            None => {
+                let ended = Some(Ended { at: self.now(), reason: EndReason::Platform });
+                self.deps.projector.write_down(&FaceSession { ended, ..listed }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A log that says no more than that the session is over.
+    async fn log_anew(&self, id: SessionId, listed: &FaceSession, host: Profile) -> Result<()> {
+        let genesis = Genesis {
+            id,
+            title: listed.title.clone(),
+            host,
+            admission: listed.admission,
+            host_left: listed.host_left,
+            max_members: listed.max_members,
+            auto_end_after: None,
+            epoch: self.deps.secrets.epoch(),
+            point: self.new_point()?,
+            device: Device::default(),
+        };
+        self.deps.sessions.create(genesis).await?;
+        self.deps.sessions.propose(id, Input::End { by: None }).await.map(drop)
+    }
+}
