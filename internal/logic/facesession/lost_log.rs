@@ -39,12 +39,13 @@ impl FaceSessions {
                 let guest = host.is_guest();
                 let host = Profile { id: host.id, nickname: host.nickname, avatar_url: host.avatar_url.into(), guest };
                 self.log_anew(id, &listed, host).await?;
-                self.deps.projector.flush(id).await;
+                let session = self.deps.sessions.read(id, State::face_session).await?;
+                self.deps.projector.write_lost(session).await?;
             }
             // Nobody is left who could ask for it.
             None => {
                 let ended = Some(Ended { at: self.now(), reason: EndReason::Platform });
-                self.deps.projector.write_down(&FaceSession { ended, ..listed }).await?;
+                self.deps.projector.write_lost(FaceSession { ended, ..listed }).await?;
             }
         }
         Ok(())

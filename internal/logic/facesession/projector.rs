@@ -110,10 +110,11 @@ impl Projector {
         Ok(())
     }
 
-    /// Writes this session down as it is given.
-    pub(super) async fn write_down(&self, session: &FaceSession) -> Result<()> {
+    /// Writes down an ended session whose log was lost. The row may come from a later entry of the lost log, so this state counts as later
+    /// than every entry.
+    pub(super) async fn write_lost(&self, session: FaceSession) -> Result<()> {
         let _alone = self.0.writing.lock().await;
-        self.apply(session).await
+        self.apply(&(session, i64::MAX.unsigned_abs())).await
     }
 
     /// Tries every noted session once; the last failure, if there was one. Stops where the store is away.
