@@ -125,7 +125,7 @@ pub trait GuessBudgets: Send + Sync + 'static {
     /// How much is being guessed.
     async fn pressure(&self, now: Timestamp) -> Result<Pressure>;
 
-    /// Until then new guests from this address come into this session with the host's approval alone. Never shortens an earlier bar.
+    /// Until then guests and young accounts from this address come into this session with the host's approval alone. Never shortens an earlier bar.
     async fn bar(&self, session: SessionId, address: IpAddr, until: Timestamp) -> Result<()>;
 
     /// Whether such a bar holds.
