@@ -22,7 +22,7 @@ use faceshare_repository::{EmbeddedGuessBudgets, EmbeddedPasswordBudgets, Embedd
 use faceshare_routes::websocketcontroller::{self, StreamState, WebSocketCodec, WireCodec};
 use faceshare_routes::{
     AccountLimits, AddressLimits, AddressRates, AllowedOrigins, AppState, Classic, ClassicRules, DiscardUnread, HttpPolicy, LinkSettings,
-    Links, LocalMachine, Observer, Ops, ReadinessCheck,
+    Links, LocalMachine, Observer, Ops, ReadinessCheck, UploadLimits,
 };
 use faceshare_server::{Jobs, Lifecycle};
 use faceshare_service::{
@@ -214,6 +214,7 @@ impl House {
             face_sessions: self.face_sessions.clone(),
             clock: self.clock.clone(),
             idempotency: self.idempotency.clone(),
+            avatar_uploads: UploadLimits { bytes: config.limits.avatar_bytes, idle: config.limits.avatar_idle },
             account_limits: AccountLimits::new(config.limits.http_per_account),
             links: Arc::new(Links::new(
                 LinkSettings {
@@ -240,7 +241,6 @@ impl House {
         let policy = HttpPolicy {
             origins,
             request_body: config.limits.request_body,
-            avatar_bytes: config.limits.avatar_bytes,
             classic: config.classic.enabled.then_some(ClassicRules { reveal_unknown_user: config.classic.reveal_unknown_user }),
             request_headers: config.limits.header_bytes,
             address_limits: AddressLimits::new(address_rates(&config.limits)),

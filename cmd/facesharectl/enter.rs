@@ -2,7 +2,7 @@
 
 use crate::args::{Args, Command, Door as Shown};
 use crate::text;
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use entrance_client::api::{Admitted, DeviceInfo, Door, Key, NewFaceSession, NumberCode};
 use entrance_client::stream::SessionTokens;
 use entrance_client::{Api, Format, Id, Settings};
@@ -28,8 +28,8 @@ pub(crate) async fn enter(args: &Args) -> Result<Entered> {
             let admission = approval.then_some(Admission::Approval);
             create(api, &NewFaceSession { title: title.clone(), max_members: *max_members, admission, ..NewFaceSession::default() }).await
         }
-        Command::Join(shown) => join(api, &key(shown), false).await,
-        Command::Watch(shown) => join(api, &key(shown), true).await,
+        Command::Join(shown) => join(api, &key(shown)?, false).await,
+        Command::Watch(shown) => join(api, &key(shown)?, true).await,
         Command::Demo | Command::Bench(_) => bail!("the demo and the load generator have their own way in"),
     }
 }
@@ -65,11 +65,11 @@ fn settings(api: &Api, session: Id, url: &str, token: &str) -> Settings {
     Settings::new(url, token).format(Format::Proto).tokens(Arc::new(SessionTokens::new(api.clone(), session)))
 }
 
-fn key(shown: &Shown) -> Key {
-    match &shown.invite {
+fn key(shown: &Shown) -> Result<Key> {
+    Ok(match &shown.invite {
         Some(invite) => Key::InviteToken(invite_token(invite).to_owned()),
-        None => Key::NumberCode(shown.code.concat()),
-    }
+        None => Key::NumberCode(validatecode::normalize(&shown.code.concat()).context("that is no number code")?.as_str().to_owned()),
+    })
 }
 
 /// The token of a link, which is what comes after `#`; anything else is a token.
@@ -86,11 +86,22 @@ fn user_name() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::invite_token;
+    use super::{invite_token, key};
+    use crate::args::Door as Shown;
+    use entrance_client::api::Key;
 
     #[test]
     fn an_invite_may_be_a_link_or_a_token() {
         assert_eq!(invite_token("https://meet.example/j#abc"), "abc");
         assert_eq!(invite_token(" abc\n"), "abc");
+    }
+
+    #[test]
+    fn a_code_may_be_pasted_as_it_was_shown_and_anything_else_is_none() {
+        let typed = |code: &[&str]| key(&Shown { code: code.iter().map(|word| (*word).to_owned()).collect(), invite: None });
+        for code in [["482", "915"], ["482\u{a0}", "915\n"], ["４８２", "–915"]] {
+            assert!(matches!(typed(&code), Ok(Key::NumberCode(digits)) if digits == "482915"), "{code:?}");
+        }
+        assert!(typed(&["482", "91x"]).is_err());
     }
 }

@@ -25,6 +25,9 @@ macro_rules! guess_budgets_contract {
                 expected_hits_are_counted_for_a_day,
                 what_a_spent_address_guesses_is_worth_nothing,
                 guesses_at_once_are_answered_no_more_often,
+                full_sessions_spend_what_is_shown_and_not_what_lets_through,
+                guesses_at_full_sessions_and_wrong_ones_are_answered_alike,
+                wrong_guesses_past_the_shown_budget_still_end_the_true_one,
                 a_bar_holds_until_its_end_for_its_session_and_address,
             ]
         );
@@ -214,4 +217,42 @@ pub async fn a_bar_holds_until_its_end_for_its_session_and_address(budgets: &imp
         let now = NOW + Duration::from_secs(after);
         assert_eq!(budgets.is_barred(session(number), address, now).await.expect("looked up"), barred, "{number} {address} {after}");
     }
+}
+
+pub(crate) async fn full_sessions_spend_what_is_shown_and_not_what_lets_through(budgets: &impl GuessBudgets) {
+    for who in [account(1, 1, 1), guest(2, 1)] {
+        for _ in 0..20 {
+            budgets.judge(&who, Found::Full, ExpectedHits::from_thousandths(100), NOW).await.expect("judged");
+        }
+        assert!(matches!(judge(budgets, who, Found::Full, NOW).await, Judgement::Wait(_)), "{who:?} is told to wait");
+        assert!(matches!(judge(budgets, who, Found::Nothing, NOW).await, Judgement::Wait(_)), "and so for a wrong code");
+        assert_eq!(judge(budgets, who, FAR, NOW).await, PEACE, "{who:?} gets in elsewhere, and the installation has spent nothing");
+        assert_eq!(wait(budgets, who, NOW).await, None);
+    }
+}
+
+/// Two guessers do the same, but where one hits full sessions the other is wrong: as long as neither is let in, all that they are told is alike.
+pub(crate) async fn guesses_at_full_sessions_and_wrong_ones_are_answered_alike(budgets: &impl GuessBudgets) {
+    let mut now = NOW;
+    for step in 0..600_u32 {
+        let hit = if step % 3 == 0 { Found::Full } else { Found::Nothing };
+        for (hits, misses) in [(guest(1, 1), guest(2, 1)), (account(1, 3, 1), account(2, 4, 1))] {
+            let (hits, misses) = (judge(budgets, hits, hit, now).await, judge(budgets, misses, Found::Nothing, now).await);
+            assert_eq!(hits, misses, "step {step}");
+        }
+        now = now + Duration::from_secs(u64::from(step % 7) * 13);
+    }
+}
+
+pub(crate) async fn wrong_guesses_past_the_shown_budget_still_end_the_true_one(budgets: &impl GuessBudgets) {
+    let who = guest(1, 1);
+    for _ in 0..10 {
+        judge(budgets, who, Found::Full, NOW).await;
+    }
+    miss(budgets, who, 9, NOW).await;
+    assert_eq!(judge(budgets, who, FAR, NOW).await, PEACE);
+    miss(budgets, who, 1, NOW).await;
+    assert!(matches!(judge(budgets, who, FAR, NOW).await, Judgement::Wait(_)), "ten wrong guesses let nobody through");
+    assert_eq!(judge(budgets, who, NEAR, NOW).await, PEACE);
+    assert_eq!(judge(budgets, guest(1, 2), FAR, NOW).await, PEACE, "the network is not spent");
 }

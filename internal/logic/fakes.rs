@@ -180,7 +180,11 @@ impl Secrets for PlainSecrets {
 
     fn number_code(&self, _live_sessions: u64, _longer: bool) -> NumberCode {
         let next = 100_000 + self.codes.fetch_add(1, Ordering::SeqCst);
-        NumberCode::parse(&next.to_string()).expect("six digits")
+        NumberCode::new(&next.to_string()).expect("six digits")
+    }
+
+    fn read_number_code(&self, typed: &str) -> Option<NumberCode> {
+        validatecode::normalize(typed).ok().and_then(|code| NumberCode::new(code.as_str()))
     }
 
     fn invite_secret(&self) -> String {

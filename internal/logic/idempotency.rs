@@ -81,9 +81,17 @@ impl Idempotency {
     /// # Errors
     /// `CONFLICT` when the same call asked for something else, and, with a time to wait, while it runs.
     pub async fn begin(&self, call: Call<'_>, request: &[u8]) -> Result<Begun> {
+        self.begin_digested(call, Sha256::digest(request).into()).await
+    }
+
+    /// [`begin`](Self::begin) with the SHA-256 digest of the request, for a request that is digested while it arrives.
+    ///
+    /// # Errors
+    /// As `begin`.
+    pub async fn begin_digested(&self, call: Call<'_>, digest: [u8; 32]) -> Result<Begun> {
         let now = self.clock.now();
         // A request may hold a password, of which no plain digest is kept.
-        let request = hex(&Sha256::digest(request));
+        let request = hex(&digest);
         let reservation = Reservation {
             call: call.digest(),
             account: call.account,

@@ -18,6 +18,7 @@ mod unreadable;
 pub mod websocketcontroller;
 
 pub use axum::Router;
+pub use extract::UploadLimits;
 pub use httpcontroller::classic::ClassicRules;
 pub use httpcontroller::ops::{Classic, JobStatus, Ops, ReadinessCheck};
 pub use links::{LinkSettings, Links};

@@ -169,8 +169,7 @@ struct IdempotencyKeys;
 impl Modify for IdempotencyKeys {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for (_, item) in document.paths.paths.iter_mut().filter(|(path, _)| *path != deadline::WAIT_PATH) {
-            // Not of PUT, which is the same done twice.
-            let operations = [&mut item.post, &mut item.delete, &mut item.patch];
+            let operations = [&mut item.post, &mut item.put, &mut item.delete, &mut item.patch];
             for operation in operations.into_iter().flatten().filter(|operation| operation.security.is_some()) {
                 let schema =
                     ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(64)).pattern(Some("^[!-~]+$"));

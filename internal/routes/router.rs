@@ -1,5 +1,6 @@
 //! Which paths there are, and what every request goes through on its way to them.
 
+use crate::extract::UploadLimits;
 use crate::httpcontroller::classic::ClassicRules;
 use crate::httpcontroller::{account, classic, docs, facesession, landing, ops as ops_controller};
 use crate::links::Links;
@@ -12,7 +13,7 @@ use crate::middleware::precheck::Precheck;
 use crate::middleware::rate::{AccountLimits, AddressLimits};
 use crate::middleware::unread_body::DiscardUnread;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::extract::FromRef;
 use axum::routing::{delete, get, post, put};
 use faceshare_biz::domain::port::Clock;
 use faceshare_logic::account::Accounts;
@@ -36,6 +37,8 @@ pub struct AppState {
     pub account_limits: AccountLimits,
     /// Remembers answers to calls under a key.
     pub idempotency: Idempotency,
+    /// Bounds of the pictures that are uploaded.
+    pub avatar_uploads: UploadLimits,
     /// How links are made.
     pub links: Arc<Links>,
     /// Cancelled when the server goes down: nobody is kept waiting from then on.
@@ -61,6 +64,8 @@ handed_out! {
     face_sessions: Arc<FaceSessions>,
     clock: Arc<dyn Clock>,
     account_limits: AccountLimits,
+    idempotency: Idempotency,
+    avatar_uploads: UploadLimits,
     links: Arc<Links>,
     draining: CancellationToken,
 }
@@ -72,8 +77,6 @@ pub struct HttpPolicy {
     pub origins: AllowedOrigins,
     /// `limits.request_body`: bytes of a JSON body.
     pub request_body: usize,
-    /// `limits.avatar_bytes`.
-    pub avatar_bytes: usize,
     /// How the classic API is served; `None`: it is not.
     pub classic: Option<ClassicRules>,
     /// Bytes of a request's path and headers; below the listener's own limit.
@@ -95,9 +98,9 @@ pub fn app(state: AppState, stream: Router, ops: ops_controller::Ops, policy: &H
         request_body: policy.request_body,
     };
     let router = Router::new()
-        .merge(accounts(policy.avatar_bytes))
+        .merge(accounts())
         .merge(face_sessions())
-        .merge(policy.classic.map(|rules| classic::routes(rules, policy.avatar_bytes, &state)).unwrap_or_default())
+        .merge(policy.classic.map(|rules| classic::routes(rules, &state)).unwrap_or_default())
         .with_state(Shared(Arc::new(state)))
         .merge(stream)
         .merge(landing::routes())
@@ -112,7 +115,7 @@ pub fn ops(ops: ops_controller::Ops, policy: &HttpPolicy, observer: Observer) ->
     layered(ops_controller::private_routes(ops), &policy, observer, None)
 }
 
-fn accounts(avatar_bytes: usize) -> Router<Shared> {
+fn accounts() -> Router<Shared> {
     use account as c;
     Router::new()
         .route("/v1/guests", post(c::create_guest::create_guest))
@@ -122,7 +125,7 @@ fn accounts(avatar_bytes: usize) -> Router<Shared> {
         .route("/v1/accounts/sign-out", post(c::sign_out::sign_out))
         .route("/v1/accounts/me", get(c::me::get_account).patch(c::patch_me::patch_account).delete(c::delete_me::delete_account))
         .route("/v1/accounts/me/password", post(c::change_password::change_password))
-        .route("/v1/accounts/me/avatar", put(c::put_avatar::put_avatar).layer(DefaultBodyLimit::max(avatar_bytes)))
+        .route("/v1/accounts/me/avatar", put(c::put_avatar::put_avatar))
         .route("/v1/avatars/{key}", get(c::avatar::show_avatar))
 }
 
@@ -207,7 +210,6 @@ mod tests {
         let policy = HttpPolicy {
             origins: AllowedOrigins::new(&["https://page.example".into()], None),
             request_body: 64,
-            avatar_bytes: 64,
             classic: None,
             request_headers: 1_024,
             address_limits: super::AddressLimits::none(),

@@ -8,17 +8,18 @@ macro_rules! allowed {
         r"[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
     };
 }
-/// The same without blanks.
+/// The same without what nobody sees: white space, joiners, fillers, selectors. Those beyond U+FFFF are left out, which not every dialect of
+/// patterns can name.
 macro_rules! visible {
     () => {
-        r"[^\s\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+        r"[^\s\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]"
     };
 }
 
 const USERNAME: &str = "^[A-Za-z0-9_.-]+$";
-const TEXT: &str = concat!("^", allowed!(), "*$");
+const TEXT: &str = concat!("^( *|", allowed!(), "*", visible!(), allowed!(), "*)$");
 const NAME: &str = concat!("^", allowed!(), "*", visible!(), allowed!(), "*$");
-/// 6 to 12 digits, with blanks and hyphens where one likes; they do not count.
+/// 6 to 12 digits, with spaces and hyphens anywhere. The server reads more than that: see [`number_code`].
 const CODE: &str = "^[ -]{0,4}([0-9][ -]{0,2}){6,12}$";
 /// 1 s to 24 h.
 const TO_A_DAY: &str = r"^([1-9]\d{0,3}|[1-7]\d{4}|8[0-5]\d{3}|86[0-3]\d{2})(\.\d{1,9})?s$";
@@ -35,13 +36,13 @@ fn optional(text: ObjectBuilder) -> ObjectBuilder {
 
 /// What others see of somebody.
 pub(crate) fn nickname() -> Schema {
-    let description = "What others see: 1 to 32 characters after trimming, none of them a control or bidirectional override character.";
+    let description = "What others see: 1 to 32 characters after trimming, at least one of them visible, none a control or bidirectional override character.";
     text(description, NAME, 32).min_length(Some(1)).examples(["Ann"]).into()
 }
 
 /// The same where it may be left out.
 pub(crate) fn optional_nickname() -> Schema {
-    let description = "What others see: 1 to 32 characters after trimming, none of them a control or bidirectional override character.";
+    let description = "What others see: 1 to 32 characters after trimming, at least one of them visible, none a control or bidirectional override character.";
     optional(text(description, NAME, 32).min_length(Some(1))).examples(["Ann"]).into()
 }
 
@@ -59,19 +60,21 @@ pub(crate) fn new_password() -> Schema {
 
 /// The title of a session.
 pub(crate) fn title() -> Schema {
-    let description = "At most 100 characters after trimming, none of them a control or bidirectional override character.";
+    let description =
+        "At most 100 characters after trimming: none, or at least one visible; none a control or bidirectional override character.";
     optional(text(description, TEXT, 100)).examples(["Plans for May"]).into()
 }
 
 /// Name or kind of a device.
 pub(crate) fn device() -> Schema {
-    let description = "At most 64 characters after trimming, none of them a control or bidirectional override character.";
+    let description =
+        "At most 64 characters after trimming: none, or at least one visible; none a control or bidirectional override character.";
     optional(text(description, TEXT, 64)).examples(["phone"]).into()
 }
 
 /// A number code, as people write it.
 pub(crate) fn number_code() -> Schema {
-    text("6 to 12 digits; blanks and hyphens do not count.", CODE, 40).examples(["274-158"]).into()
+    text("6 to 12 digits. It may be sent as it was pasted: white space, hyphens and dashes of any kind do not count, and full-width digits do.", CODE, 40).examples(["274-158"]).into()
 }
 
 /// Members that a session may have.

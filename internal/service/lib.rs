@@ -3,16 +3,18 @@
 //! Each is a thin translation between the domain's types and a package that knows nothing of them.
 
 mod clock;
-mod crew;
+mod fair_queue;
 mod ids;
 mod known;
-mod line;
 mod passwords;
+mod permits;
 #[cfg(test)]
 mod polled;
 mod portraits;
+mod quota;
 mod secrets;
 mod tokens;
+mod workers;
 
 pub use auth::AuthTtl;
 pub use clock::SystemClock;

@@ -1,7 +1,6 @@
 //! Passwords over argon2id, beside the threads that serve requests.
 
-use crate::crew::Crew;
-use crate::line::{Line, Share};
+use crate::workers::{NotDone, WorkerSettings, Workers};
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
 use async_trait::async_trait;
@@ -10,7 +9,6 @@ use faceshare_biz::domain::account::{HashLine, Password, PasswordHash, PasswordH
 use faceshare_biz::{Error, Result};
 use std::sync::Arc;
 use std::time::Instant;
-use tokio::sync::oneshot;
 
 /// What a hash costs, and how many there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,13 +46,8 @@ pub struct BadParameters(String);
 #[derive(Debug, Clone)]
 pub struct Argon2Passwords {
     kernel: Arc<Kernel>,
-    /// Those who run or wait, for each of the two reasons.
-    sign_in: Line,
-    sign_up: Line,
-    /// Who works. The two take turns: at most so many of one as may run are ahead of the first of the other, however many wait.
-    crew: Crew,
-    per_address: usize,
-    per_network: usize,
+    /// A queue for those who sign in and one for those who sign up.
+    workers: Workers,
 }
 
 #[derive(Debug)]
@@ -76,50 +69,43 @@ impl Argon2Passwords {
         // Nobody can type this: it is no valid length of a password.
         let decoy = argon2.hash_password(b"").map_err(|e| bad(&e))?;
         let kernel = Kernel { argon2, decoy: PasswordHash::new(decoy.to_string()) };
-        let turns = settings.concurrency.max(1);
-        let line = || Line::new(turns.saturating_add(settings.queue));
-        Ok(Self {
-            kernel: Arc::new(kernel),
-            sign_in: line(),
-            sign_up: line(),
-            crew: Crew::new(turns),
+        let workers = Workers::new(WorkerSettings {
+            workers: settings.concurrency.max(1),
+            queue: settings.queue,
             per_address: settings.per_address,
             per_network: settings.per_network,
-        })
+        });
+        Ok(Self { kernel: Arc::new(kernel), workers })
     }
 
-    /// Does the work when its turn has come. What has begun is done to its end even when nobody waits for it any more: until then it keeps
-    /// its turn and its place.
+    /// Does the work when its turn has come. Work that has begun is done to its end, also when the caller has gone.
     async fn beside<T: Send + 'static>(
         &self,
         line: HashLine,
         site: Site,
         work: impl FnOnce(&Kernel) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (number, places) = match line {
-            HashLine::SignIn => (0, &self.sign_in),
-            HashLine::SignUp => (1, &self.sign_up),
+        let queue = match line {
+            HashLine::SignIn => 0,
+            HashLine::SignUp => 1,
         };
-        let shares = [Share::of_address(site, self.per_address), Share::of_network(site, self.per_network)];
-        let place = places.take(shares).map_err(|full| {
-            metrics::counter!("password_hashes_refused_total", "full" => full.name()).increment(1);
-            full.error(
-                "too many people are signing in right now; try again",
-                "too many from your address are signing in right now; try again",
-            )
-        })?;
-        let place = Arc::new(place);
-        let (answer, outcome) = oneshot::channel();
         let kernel = self.kernel.clone();
-        self.crew.bring(number, &place, move |place| {
+        let work = move || {
             let began = Instant::now();
             let done = work(&kernel);
             metrics::histogram!("password_hash_seconds").record(began.elapsed());
-            drop(place);
-            // Whoever does not wait any more asks again.
-            let _ = answer.send(done);
-        });
-        outcome.await.map_err(Error::internal)?
+            done
+        };
+        self.workers.run(queue, site, work).await.map_err(|reason| match reason {
+            NotDone::Panicked => Error::internal("the hash of a password panicked"),
+            NotDone::Full(full) => {
+                metrics::counter!("password_hashes_refused_total", "full" => full.name()).increment(1);
+                full.error(
+                    "too many people are signing in right now; try again",
+                    "too many from your address are signing in right now; try again",
+                )
+            }
+        })?
     }
 }
 

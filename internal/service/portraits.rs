@@ -1,9 +1,10 @@
 //! Pictures of people: decoded within limits, cut to a square, written anew.
 
-use crate::line::{Line, Share};
+use crate::permits::{Permit, Permits};
+use crate::quota::Quota;
 use async_trait::async_trait;
 use bytes::Bytes;
-use faceshare_biz::domain::account::{Picture, Portraitist};
+use faceshare_biz::domain::account::{Picture, PortraitPermit, Portraitist};
 use faceshare_biz::domain::{AccountId, Site};
 use faceshare_biz::{Error, ErrorCode, Result};
 use image::codecs::jpeg::JpegEncoder;
@@ -29,11 +30,11 @@ const CONCURRENCY: usize = 1;
 pub struct PortraitSettings {
     /// Pixels of one, at most.
     pub pixels: u64,
-    /// Pictures that wait for their turn.
+    /// Uploads that are being received or wait for their turn.
     pub queue: usize,
-    /// Pictures of one account, being made or waiting; 0: any number.
+    /// Uploads of one account, received, waiting or being decoded; 0 sets no limit.
     pub per_account: usize,
-    /// Pictures from one address, likewise.
+    /// The same from one address.
     pub per_address: usize,
 }
 
@@ -41,7 +42,7 @@ pub struct PortraitSettings {
 #[derive(Debug, Clone)]
 pub struct Portraits {
     settings: PortraitSettings,
-    line: Line,
+    permits: Permits,
     turns: Arc<Semaphore>,
 }
 
@@ -49,21 +50,44 @@ impl Portraits {
     /// Within these bounds.
     #[must_use]
     pub fn new(settings: PortraitSettings) -> Self {
-        let line = Line::new(CONCURRENCY.saturating_add(settings.queue));
-        Self { settings, line, turns: Arc::new(Semaphore::new(CONCURRENCY)) }
+        let permits = Permits::new(CONCURRENCY.saturating_add(settings.queue));
+        Self { settings, permits, turns: Arc::new(Semaphore::new(CONCURRENCY)) }
     }
 
-    /// Does the work when its turn has come, to its end even when nobody waits for it any more.
-    async fn beside(&self, account: AccountId, site: Site, work: impl FnOnce() -> Result<Picture> + Send + 'static) -> Result<Picture> {
-        let shares = [Share::of_account(account, self.settings.per_account), Share::of_address(site, self.settings.per_address)];
-        let place = self
-            .line
-            .take(shares)
+    fn take(&self, account: AccountId, site: Site) -> Result<UploadPermit> {
+        let quotas = [
+            Quota::of_account(account, self.settings.per_account),
+            Quota::of_address(site, self.settings.per_address),
+            Quota::of_prefix(site),
+        ];
+        let permit = self.permits.take(quotas);
+        let permit = permit
             .map_err(|full| full.error("too many pictures are waiting; try again", "too many of your pictures are waiting; try again"))?;
-        let turn = self.turns.clone().acquire_owned().await.map_err(Error::internal)?;
+        Ok(UploadPermit { permit, pixels: self.settings.pixels, turns: self.turns.clone() })
+    }
+}
+
+impl Portraitist for Portraits {
+    fn admit(&self, account: AccountId, site: Site) -> Result<Box<dyn PortraitPermit>> {
+        Ok(Box::new(self.take(account, site)?))
+    }
+}
+
+/// The place of one upload, from before it is received until it is decoded.
+struct UploadPermit {
+    permit: Permit<3>,
+    pixels: u64,
+    turns: Arc<Semaphore>,
+}
+
+impl UploadPermit {
+    /// Does the work when its turn has come. Work that has begun keeps its place to its end, also when the caller has gone.
+    async fn run(self, work: impl FnOnce() -> Result<Picture> + Send + 'static) -> Result<Picture> {
+        let turn = self.turns.acquire_owned().await.map_err(Error::internal)?;
+        let permit = self.permit;
         let work = move || {
             let made = work();
-            drop((turn, place));
+            drop((turn, permit));
             made
         };
         tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
@@ -71,10 +95,10 @@ impl Portraits {
 }
 
 #[async_trait]
-impl Portraitist for Portraits {
-    async fn portrait(&self, upload: Bytes, account: AccountId, site: Site) -> Result<Picture> {
-        let pixels = self.settings.pixels;
-        self.beside(account, site, move || make(&upload, pixels)).await
+impl PortraitPermit for UploadPermit {
+    async fn portrait(self: Box<Self>, upload: Bytes) -> Result<Picture> {
+        let pixels = self.pixels;
+        self.run(move || make(&upload, pixels)).await
     }
 }
 
@@ -125,7 +149,7 @@ mod tests {
     use super::{PortraitSettings, Portraits, SIDE};
     use crate::polled::polled;
     use faceshare_biz::ErrorCode;
-    use faceshare_biz::domain::account::{Picture, Portraitist};
+    use faceshare_biz::domain::account::{Picture, PortraitPermit as _, Portraitist as _};
     use faceshare_biz::domain::{AccountId, Site};
     use image::{DynamicImage, ImageFormat, RgbImage, RgbaImage};
     use std::io::Cursor;
@@ -134,15 +158,16 @@ mod tests {
 
     const SETTINGS: PortraitSettings = PortraitSettings { pixels: 1_000_000, queue: 8, per_account: 0, per_address: 0 };
 
-    /// One account at one address.
+    /// One account at one address, which has a prefix of its own.
     fn who(account: u64, host: u8) -> (AccountId, Site) {
-        let address = IpAddr::from([10, 0, 0, host]);
-        (AccountId::new(account).expect("an id"), Site { address, network: IpAddr::from([10, 0, 0, 0]) })
+        let address = IpAddr::from([10, host, 0, 1]);
+        (AccountId::new(account).expect("an id"), Site { address, network: IpAddr::from([10, host, 0, 0]) })
     }
 
     async fn portrait(pixels: u64, upload: bytes::Bytes) -> faceshare_biz::Result<Picture> {
         let (account, site) = who(1, 1);
-        Portraits::new(PortraitSettings { pixels, ..SETTINGS }).portrait(upload, account, site).await
+        let permit = Portraits::new(PortraitSettings { pixels, ..SETTINGS }).admit(account, site)?;
+        permit.portrait(upload).await
     }
 
     fn file(picture: &DynamicImage, format: ImageFormat) -> bytes::Bytes {
@@ -179,39 +204,40 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn one_person_and_one_address_take_no_more_than_their_share() {
-        let portraits = Portraits::new(PortraitSettings { queue: 4, per_account: 2, per_address: 3, ..SETTINGS });
+    async fn one_account_and_one_address_hold_no_more_than_their_share() {
+        let portraits = Portraits::new(PortraitSettings { queue: 5, per_account: 2, per_address: 3, ..SETTINGS });
         let upload = file(&DynamicImage::ImageRgb8(RgbImage::new(64, 64)), ImageFormat::Png);
+        let take = |(account, site): (AccountId, Site)| portraits.take(account, site);
         let (release, held) = mpsc::channel::<()>();
         let (began, begun) = tokio::sync::oneshot::channel();
-        let runner = portraits.clone();
-        let running = tokio::spawn(async move {
-            let work = move || {
-                let _ = began.send(());
-                held.recv().map_err(faceshare_biz::Error::internal)?;
-                Ok(Picture { media_type: "image/png".to_owned(), bytes: bytes::Bytes::new() })
-            };
-            let (account, site) = who(1, 1);
-            runner.beside(account, site, work).await
-        });
+        let running = take(who(1, 1)).expect("a place");
+        let running = tokio::spawn(running.run(move || {
+            let _ = began.send(());
+            held.recv().map_err(faceshare_biz::Error::internal)?;
+            Ok(Picture { media_type: "image/png".to_owned(), bytes: bytes::Bytes::new() })
+        }));
         begun.await.expect("it runs");
 
-        let ask = |(account, site)| polled(portraits.portrait(upload.clone(), account, site));
         let mut waiting = Vec::new();
-        for free in [who(1, 1), who(2, 1), who(3, 2), who(4, 2)] {
-            waiting.push(ask(free));
+        for free in [who(1, 1), who(2, 1), who(3, 2)] {
+            let permit = Box::new(take(free).expect("a place"));
+            waiting.push(polled(permit.portrait(upload.clone())));
             assert!(waiting.last_mut().expect("one").poll_once().await.is_none(), "{free:?} waits");
         }
-        for (spent, code) in [(who(1, 2), ErrorCode::RateLimited), (who(5, 1), ErrorCode::RateLimited), (who(6, 3), ErrorCode::Unavailable)]
+        // An upload that is not received yet holds a place, too.
+        let receiving = [take(who(4, 2)).expect("a place"), take(who(6, 3)).expect("a place")];
+        for (spent, code) in [(who(1, 4), ErrorCode::RateLimited), (who(5, 1), ErrorCode::RateLimited), (who(7, 4), ErrorCode::Unavailable)]
         {
-            let refused = ask(spent).finish().await.expect_err("no place");
+            let refused = take(spent).err().expect("no place");
             assert!(refused.code == code && refused.retry_after.is_some(), "{spent:?}: {refused:?}");
         }
+        drop(receiving);
+        take(who(7, 4)).expect("given up and free again");
         release.send(()).expect("it runs");
         running.await.expect("ends").expect("a picture");
         for waited in waiting {
             waited.finish().await.expect("a portrait");
         }
-        ask(who(1, 1)).finish().await.expect("its share is free again");
+        take(who(1, 1)).expect("its share is free again");
     }
 }

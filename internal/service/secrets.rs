@@ -99,7 +99,11 @@ impl Secrets for SealedSecrets {
         let length = CodeLength::for_live(live_sessions);
         let length = if longer { length.longer() } else { length };
         let code = self.draw(|rng| validatecode::generate(length, rng));
-        NumberCode::parse(code.as_str()).expect("invariant: a generated code is 6 to 12 digits")
+        NumberCode::new(code.as_str()).expect("invariant: a generated code is 6 to 12 digits")
+    }
+
+    fn read_number_code(&self, typed: &str) -> Option<NumberCode> {
+        validatecode::normalize(typed).ok().and_then(|code| NumberCode::new(code.as_str()))
     }
 
     fn invite_secret(&self) -> String {

@@ -83,7 +83,9 @@ pub(crate) struct Limits {
     pub(crate) avatar_bytes: usize,
     /// Its pixels.
     pub(crate) avatar_pixels: u64,
-    /// Pictures that wait to be made.
+    /// An upload of which nothing arrives for so long is given up.
+    pub(crate) avatar_idle: Duration,
+    /// Uploads that are received or wait to be decoded.
     pub(crate) avatar_queue: usize,
     /// Of those, and of the one that is being made, of one account. 0: any number.
     pub(crate) avatar_queue_per_account: usize,
@@ -140,6 +142,7 @@ impl Limits {
             discard_timeout: keys.duration("discard_timeout", Duration::from_secs(1), SHORTEST..=Duration::from_mins(1)),
             avatar_bytes: keys.number("avatar_bytes", 5 * MIB, KIB..=64 * MIB),
             avatar_pixels: keys.number("avatar_pixels", 25_000_000, 65_536..=200_000_000),
+            avatar_idle: keys.duration("avatar_idle", Duration::from_secs(5), SHORTEST..=Duration::from_mins(10)),
             avatar_queue: keys.number("avatar_queue", 8, 0..=1000),
             avatar_queue_per_account: keys.number("avatar_queue_per_account", 2, 0..=1000),
             avatar_queue_per_address: keys.number("avatar_queue_per_address", 4, 0..=1000),

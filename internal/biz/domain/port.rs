@@ -81,6 +81,9 @@ pub trait Secrets: Send + Sync + 'static {
     /// A random number code of allowed shape, as long as this many live sessions in the installation ask for: the fewest digits,
     /// 6..=12, with which a guess hits one of them with a probability of at most 1e-4; and one digit more when `longer` is wanted.
     fn number_code(&self, live_sessions: u64, longer: bool) -> NumberCode;
+    /// The code in what a person typed or pasted: with white space, hyphens and dashes anywhere, and digits in any form that NFKC turns into ASCII
+    /// ones. `None`: it holds anything else, or not 6 to 12 digits.
+    fn read_number_code(&self, typed: &str) -> Option<NumberCode>;
     /// 128 random bits as URL-safe text.
     fn invite_secret(&self) -> String;
     /// 128 random bits as URL-safe text: where a picture is found.

@@ -13,7 +13,7 @@ use crate::fakes::{CountingIds, FakeClock, MemoryRevocations, PlainSecrets, Plai
 use async_trait::async_trait;
 use bytes::Bytes;
 use faceshare_biz::domain::account::{
-    Account, Caller, Password, Picture, Portraitist, RevocationRegistry, Rotation, TokenFamily, TokenFamilyRepository,
+    Account, Caller, Password, Picture, PortraitPermit, Portraitist, RevocationRegistry, Rotation, TokenFamily, TokenFamilyRepository,
 };
 use faceshare_biz::domain::{AccountId, FamilyId, Site, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
@@ -91,9 +91,15 @@ impl House {
 /// Takes what is sent for a picture.
 struct Copyist;
 
-#[async_trait]
 impl Portraitist for Copyist {
-    async fn portrait(&self, upload: Bytes, _account: AccountId, _site: Site) -> Result<Picture> {
+    fn admit(&self, _account: AccountId, _site: Site) -> Result<Box<dyn PortraitPermit>> {
+        Ok(Box::new(Self))
+    }
+}
+
+#[async_trait]
+impl PortraitPermit for Copyist {
+    async fn portrait(self: Box<Self>, upload: Bytes) -> Result<Picture> {
         Ok(Picture { media_type: "image/png".to_owned(), bytes: upload })
     }
 }

@@ -15,7 +15,7 @@ mod sign_out;
 mod sign_up;
 
 pub use classic::ClassicRefusal;
-pub use picture::PICTURE_PATH;
+pub use picture::{PICTURE_PATH, PictureUpload};
 pub use sign_up::{NewAccount, SignUpRules};
 
 use async_trait::async_trait;

@@ -4,7 +4,7 @@ use super::{Accounts, sign_in_again};
 use crate::facesession::carry_through;
 use bytes::Bytes;
 use faceshare_biz::domain::Site;
-use faceshare_biz::domain::account::{Account, Caller, Picture};
+use faceshare_biz::domain::account::{Account, Caller, Picture, PortraitPermit};
 use faceshare_biz::{Error, Result};
 
 /// Where pictures are served, in front of their keys.
@@ -12,15 +12,21 @@ pub const PICTURE_PATH: &str = "/v1/avatars/";
 /// Characters of the longest key that is looked up.
 const KEY_MAX: usize = 64;
 
-impl Accounts {
-    /// Gives the caller a picture, made of what it sent; the one before is gone, and its sessions hear of it.
+/// An upload that has its place in the queue and is not read yet. Dropped, it gives the place up.
+pub struct PictureUpload {
+    accounts: Accounts,
+    caller: Caller,
+    permit: Box<dyn PortraitPermit>,
+}
+
+impl PictureUpload {
+    /// Makes the caller's picture of the uploaded file. The picture before is deleted, and the caller's sessions are told.
     ///
     /// # Errors
-    /// `UNSUPPORTED_MEDIA_TYPE`, `INVALID_ARGUMENT`, `UNAVAILABLE`, `RATE_LIMITED` as [`Portraitist`](faceshare_biz::domain::account::Portraitist) says;
-    /// `UNAUTHENTICATED` when the account is gone.
-    pub async fn set_picture(&self, caller: Caller, upload: Bytes, site: Site) -> Result<Account> {
-        let picture = self.deps.portraits.portrait(upload, caller.account, site).await?;
-        let accounts = self.clone();
+    /// `UNSUPPORTED_MEDIA_TYPE`, `INVALID_ARGUMENT` as [`PortraitPermit`] says; `UNAUTHENTICATED` when the account is gone.
+    pub async fn finish(self, upload: Bytes) -> Result<Account> {
+        let Self { accounts, caller, permit } = self;
+        let picture = permit.portrait(upload).await?;
         carry_through(async move {
             let key = accounts.deps.secrets.picture_key();
             let url = format!("{PICTURE_PATH}{key}");
@@ -32,6 +38,17 @@ impl Accounts {
             Ok(account)
         })
         .await
+    }
+}
+
+impl Accounts {
+    /// Takes a place for an upload of the caller's picture. Ask for it before the upload is read.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE`, `RATE_LIMITED` as [`Portraitist`](faceshare_biz::domain::account::Portraitist) says.
+    pub fn begin_picture(&self, caller: Caller, site: Site) -> Result<PictureUpload> {
+        let permit = self.deps.portraits.admit(caller.account, site)?;
+        Ok(PictureUpload { accounts: self.clone(), caller, permit })
     }
 
     /// The picture of a key: for everybody who has it.
@@ -60,7 +77,7 @@ mod tests {
         let ann = accounts.authenticate(&tokens.access.token).expect("a caller");
         let mut keys = Vec::new();
         for upload in ["one", "two"] {
-            let account = accounts.set_picture(ann, upload.into(), HERE).await.expect("a picture");
+            let account = accounts.begin_picture(ann, HERE).expect("a place").finish(upload.into()).await.expect("a picture");
             let key = account.avatar_url.strip_prefix(PICTURE_PATH).expect("its address").to_owned();
             assert_eq!(accounts.picture(&key).await.expect("found").bytes, upload);
             keys.push(key);

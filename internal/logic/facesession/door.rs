@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// An account that is younger may have been made for guessing.
 const PROVEN_AFTER: Duration = Duration::from_secs(86_400);
-/// Where a guest that the host sent away came from, new guests knock for so long.
+/// Where somebody that the host sent away came from, unproven callers knock for so long.
 const BARRED: Duration = Duration::from_secs(3_600);
 
 /// How somebody with a good key comes in, as far as the door decides; the session may ask for more.
@@ -27,14 +27,14 @@ pub(super) enum Admittance {
 impl FaceSessions {
     /// How the caller comes in where a key leads.
     ///
-    /// A guest from where the host sent another away must be let in, by code or invite. While the budget of the whole installation is spent
-    /// so must everybody who could be the one who guesses: who comes by code, has no account of some age, was never in, is not in the same
-    /// room as a member and is no contact of the host.
+    /// An unproven caller from an address that the host sent somebody away from must be let in, by code or invite: it could be the same person under
+    /// a new name. While the budget of the whole installation is spent so must everybody who could be the one who guesses: who comes by code,
+    /// is unproven, was never in, is not in the same room as a member and is no contact of the host.
     pub(super) async fn admittance(&self, caller: Caller, site: Site, lead: &Lead, under_attack: bool) -> Result<Admittance> {
         let id = lead.session();
-        let barred = caller.guest && self.deps.budgets.is_barred(id, site.address, self.now()).await?;
-        let suspect = under_attack && matches!(lead, Lead::Code(_)) && !self.is_near(id, site) && self.is_unproven(caller).await?;
-        if !barred && !suspect {
+        let barred = self.deps.budgets.is_barred(id, site.address, self.now()).await?;
+        let suspect = under_attack && matches!(lead, Lead::Code(_)) && !self.is_near(id, site);
+        if !(barred || suspect) || !self.is_unproven(caller).await? {
             return Ok(Admittance::Free);
         }
         let seen = self.look(caller, id).await?;
@@ -47,6 +47,7 @@ impl FaceSessions {
         self.deps.addresses.is_near(id, site.address)
     }
 
+    /// A guest, or an account that is younger than [`PROVEN_AFTER`].
     async fn is_unproven(&self, caller: Caller) -> Result<bool> {
         if caller.guest {
             return Ok(true);
@@ -55,19 +56,16 @@ impl FaceSessions {
         Ok(account.is_none_or(|a| a.is_guest() || self.now().since(a.created_at) < PROVEN_AFTER))
     }
 
-    /// The host sent somebody away: if it was a guest, those who come from where it came must be let in for a while.
+    /// The host sent somebody away: unproven callers from its addresses must be let in for a while.
     pub(super) async fn bar_address_of(&self, id: SessionId, member: MemberId) -> Result<()> {
-        let guest = self.deps.sessions.read(id, move |state| state.profile(member).is_some_and(|p| p.guest)).await?;
-        if guest {
-            for address in self.deps.addresses.all_of(id, member) {
-                bar(&*self.deps.budgets, id, address, self.now()).await?;
-            }
+        for address in self.deps.addresses.all_of(id, member) {
+            bar(&*self.deps.budgets, id, address, self.now()).await?;
         }
         Ok(())
     }
 }
 
-/// From now on new guests from there must be let in.
+/// From now on unproven callers from there must be let in.
 pub(super) async fn bar(budgets: &dyn GuessBudgets, id: SessionId, address: IpAddr, now: Timestamp) -> Result<()> {
     budgets.bar(id, address, now + BARRED).await
 }
@@ -75,11 +73,13 @@ pub(super) async fn bar(budgets: &dyn GuessBudgets, id: SessionId, address: IpAd
 #[cfg(test)]
 mod tests {
     use crate::facesession::fakes::{Budgets, HERE, House, THERE};
-    use crate::facesession::{Created, Key, NewInvite, Prejoined};
+    use crate::facesession::{CodePolicy, Created, Key, NewFaceSession, NewInvite, PatchInput, Prejoined};
     use faceshare_biz::domain::account::Caller;
-    use faceshare_biz::domain::facesession::{Admission, ExpectedHits, Found};
+    use faceshare_biz::domain::facesession::{Admission, ExpectedHits, Found, GuessLimits};
     use faceshare_biz::domain::{MemberId, Site};
     use faceshare_biz::{ErrorCode, Result};
+    use faceshare_repository::EmbeddedGuessBudgets;
+    use std::sync::Arc;
     use std::sync::atomic::Ordering;
     use std::time::Duration;
     use tokio::time::Instant;
@@ -142,6 +142,49 @@ mod tests {
         assert_eq!(house.budgets.found(), [FAR, Found::Nothing]);
         assert!(house.cases.search(guest, THERE, created.code.code.digits()).await.is_err());
         assert_eq!(house.budgets.found(), [FAR, Found::Nothing]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_session_is_told_apart_from_a_wrong_code_by_the_budgets_alone() {
+        let house = House::new();
+        let (host, guest) = (house.person(1).await, house.person(2).await);
+        let full = full_session(&house, host).await;
+        let digits = full.code.code.digits();
+        let wrong = come(&house, guest, HERE, "999888").await.expect_err("wrong");
+        let by_prejoin = come(&house, guest, HERE, digits).await.expect_err("full");
+        let by_search = house.cases.search(guest, HERE, digits).await.expect_err("full");
+        for refusal in [by_prejoin, by_search] {
+            assert_eq!((refusal.code, &refusal.detail), (wrong.code, &wrong.detail));
+        }
+        assert_eq!(house.budgets.found(), [Found::Nothing, FAR, Found::Full, FAR, Found::Full]);
+        let locked = PatchInput { locked: Some(true), ..PatchInput::default() };
+        house.cases.patch(host, full.session.id, locked).await.expect("locked");
+        assert!(come(&house, guest, HERE, digits).await.is_err());
+        assert_eq!(house.budgets.found(), [FAR, Found::Nothing], "locked and full");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_at_a_full_session_is_not_kept_out_of_the_next() {
+        let budgets = Arc::new(EmbeddedGuessBudgets::new(GuessLimits::default()));
+        let house = House::guarded_by(budgets, CodePolicy::default());
+        let host = house.person(1).await;
+        let (full, open) = (full_session(&house, host).await, house.open(host).await);
+        let mut answers = Vec::new();
+        for number in 2..=21 {
+            let refused = come(&house, house.person(number).await, HERE, full.code.code.digits()).await;
+            answers.push(refused.expect_err("no room").code);
+        }
+        assert_eq!(answers[..10], [ErrorCode::NumberCodeNotJoinable; 10]);
+        assert_eq!(answers[10..], [ErrorCode::RateLimited; 10], "as if the code had been wrong");
+        for number in 2..=4 {
+            assert!(comes_in(&house, house.person(100 + number).await, HERE, &open).await, "{number}");
+        }
+    }
+
+    /// A session with room for its host alone.
+    async fn full_session(house: &House, host: Caller) -> Created {
+        let new = NewFaceSession { max_members: Some(1), ..NewFaceSession::default() };
+        house.cases.create(host, new).await.expect("a session")
     }
 
     #[tokio::test(start_paused = true)]
@@ -252,13 +295,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_a_guest_was_removed_new_guests_from_there_must_knock_for_an_hour() {
+    async fn after_a_removal_unproven_callers_from_there_must_knock_for_an_hour() {
         let house = House::new();
         let host = house.person(1).await;
         let created = house.open(host).await;
         let id = created.session.id;
         let _there = house.addresses.connect(id, host.account, THERE.address, house.now());
         let (returning, removed) = (house.person(2).await, house.person(3).await);
+        let old = house.account(8).await;
         house.join(returning, &created).await;
         house.join(removed, &created).await;
         house.cases.remove(host, id, removed.account).await.expect("removed");
@@ -270,11 +314,31 @@ mod tests {
         by_invite.expect("asked to wait").waiting();
         assert!(comes_in(&house, house.person(6).await, THERE, &created).await, "from elsewhere");
         assert!(comes_in(&house, house.person(7).await, HERE, &other).await, "into another session");
-        assert!(comes_in(&house, with_account(house.person(8).await), HERE, &created).await, "with an account");
+        assert!(knocks(&house, house.account(10).await, HERE, &created).await, "with an account made a second ago");
         assert!(comes_in(&house, returning, HERE, &created).await, "who was in already");
         house.clock.pass(Duration::from_secs(3_600));
         let fresh = house.cases.rotate_number_code(host, id).await.expect("rotated");
         assert!(come(&house, house.person(9).await, HERE, fresh.code.digits()).await.is_ok());
+
+        house.clock.pass(DAY);
+        let host = house.person(12).await;
+        let later = house.open(host).await;
+        house.join(removed, &later).await;
+        house.cases.remove(host, later.session.id, removed.account).await.expect("removed");
+        assert!(comes_in(&house, old, HERE, &later).await, "an account of yesterday");
+        assert!(knocks(&house, house.account(11).await, HERE, &later).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_account_that_was_removed_does_not_come_back_as_a_guest_or_another_account() {
+        let house = House::new();
+        let (host, removed) = (house.person(1).await, house.account(2).await);
+        let created = house.open(host).await;
+        house.join(removed, &created).await;
+        house.cases.remove(host, created.session.id, removed.account).await.expect("removed");
+        assert!(knocks(&house, house.person(3).await, HERE, &created).await);
+        assert!(knocks(&house, house.account(4).await, HERE, &created).await);
+        assert!(comes_in(&house, house.person(5).await, THERE, &created).await, "from elsewhere");
     }
 
     #[tokio::test(start_paused = true)]

@@ -30,15 +30,12 @@ impl SessionObserver for DoorKeeper {
 
     /// A session does not wait for the budgets, which may be elsewhere.
     fn denied(&self, session: SessionId, who: &Profile) {
-        if !who.guest {
-            return;
-        }
         let addresses = self.addresses.all_of(session, who.id);
         let (budgets, now) = (self.budgets.clone(), self.clock.now());
         tokio::spawn(async move {
             for address in addresses {
                 if let Err(error) = bar(&*budgets, session, address, now).await {
-                    tracing::warn!(%session, %error, cause = ?error.cause(), "guests from where one was denied come in as before");
+                    tracing::warn!(%session, %error, cause = ?error.cause(), "unproven callers from where one was denied come in as before");
                 }
             }
         });

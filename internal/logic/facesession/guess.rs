@@ -12,8 +12,9 @@ use crate::text::FieldChecks;
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::{CodeRecord, ExpectedHits, Found, Guesser, Invite, Judgement, NumberCode};
 use faceshare_biz::domain::port::SecretUse;
-use faceshare_biz::domain::{SessionId, Site};
+use faceshare_biz::domain::{MemberId, SessionId, Site};
 use faceshare_biz::{Error, ErrorCode, Result};
+use faceshare_exec::{Access, State};
 use std::future::Future;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -62,20 +63,6 @@ impl Lead {
     }
 }
 
-/// A malformed number code is a slip of the hand and no guess; an invite has no form to be wrong in.
-pub(super) fn parse_key(checks: &mut FieldChecks, key: Key) -> Option<ParsedKey> {
-    match key {
-        Key::Invite(secret) => Some(ParsedKey::Invite(secret)),
-        Key::NumberCode(typed) => {
-            let code = NumberCode::parse(&typed);
-            if code.is_none() {
-                checks.refuse("numberCode", "is not a number code: 6 to 12 digits, with blanks and hyphens where you like");
-            }
-            code.map(ParsedKey::NumberCode)
-        }
-    }
-}
-
 /// The one answer to a code or invite that does not work.
 pub(super) fn not_joinable() -> Error {
     Error::new(
@@ -92,12 +79,37 @@ fn hide_the_reason(error: Error) -> Error {
     }
 }
 
+/// Whether the caller may come to this session by code at all, room or not. The kernel judges the same way when a seat is asked for.
+pub(super) fn welcomes(state: &State, who: MemberId) -> bool {
+    let session = state.face_session();
+    let welcome = match state.access(who) {
+        Access::Removed => false,
+        Access::Stranger => !session.locked && !state.is_denied(who),
+        Access::Host | Access::Present | Access::Admitted | Access::Left => true,
+    };
+    welcome && session.ended.is_none()
+}
+
 /// A budget is spent. Said of right and wrong guesses alike.
 pub(super) fn too_many(wait: Duration) -> Error {
     Error::new(ErrorCode::RateLimited, "too many wrong codes were tried from here, or by you; wait before the next").retry_after(wait)
 }
 
 impl FaceSessions {
+    /// A malformed number code is a slip of the hand and no guess; an invite has no form to be wrong in.
+    pub(super) fn parse_key(&self, checks: &mut FieldChecks, key: Key) -> Option<ParsedKey> {
+        match key {
+            Key::Invite(secret) => Some(ParsedKey::Invite(secret)),
+            Key::NumberCode(typed) => {
+                let code = self.deps.secrets.read_number_code(&typed);
+                if code.is_none() {
+                    checks.refuse("numberCode", "is not a number code: 6 to 12 digits, with spaces and dashes anywhere");
+                }
+                code.map(ParsedKey::NumberCode)
+            }
+        }
+    }
+
     /// Makes one guess and answers for it: `attempt` is made where the key leads.
     pub(super) async fn guess<T, A>(&self, who: Visitor, key: &ParsedKey, attempt: impl FnOnce(Lead, Admittance) -> A + Send) -> Result<T>
     where
@@ -132,29 +144,44 @@ impl FaceSessions {
         }
         let prints = self.deps.secrets.fingerprints(SecretUse::NumberCode, code.digits());
         let Some(record) = self.deps.codes.find(&prints, self.now()).await? else {
-            return Err(self.missed(&guesser, code).await?);
+            return Err(self.missed(&guesser, Found::Nothing, code).await?);
         };
         let found = Found::Session { near: self.is_near(record.session, who.site) };
         let under_attack = match self.deps.budgets.judge(&guesser, found, ExpectedHits::NONE, self.now()).await? {
             Judgement::Stands { under_attack } => under_attack,
+            Judgement::Refused => return Err(not_joinable()),
             Judgement::Wait(wait) => return Err(too_many(wait)),
         };
+        let session = record.session;
         let lead = Lead::Code(record);
         let enter = async {
             let admittance = self.admittance(who.caller, who.site, &lead, under_attack).await?;
             attempt(lead, admittance).await
         };
         match enter.await.map_err(hide_the_reason) {
-            Err(error) if error.code == ErrorCode::NumberCodeNotJoinable => Err(self.missed(&guesser, code).await?),
+            Err(error) if error.code == ErrorCode::NumberCodeNotJoinable => {
+                let found = if self.lacks_only_room(who.caller, session).await? { Found::Full } else { Found::Nothing };
+                Err(self.missed(&guesser, found, code).await?)
+            }
             outcome => outcome,
         }
     }
 
-    /// Counts a wrong guess; what it is answered with.
-    async fn missed(&self, guesser: &Guesser, code: &NumberCode) -> Result<Error> {
+    /// Whether the caller could enter the session if it had room.
+    async fn lacks_only_room(&self, caller: Caller, id: SessionId) -> Result<bool> {
+        let (who, now) = (caller.account, self.now());
+        let found = self.deps.sessions.read(id, move |state| welcomes(state, who) && !state.has_room_for(who, now)).await;
+        match found.map_err(hide_the_reason) {
+            Err(error) if error.code == ErrorCode::NumberCodeNotJoinable => Ok(false),
+            found => found,
+        }
+    }
+
+    /// Counts a guess that led nowhere; what it is answered with.
+    async fn missed(&self, guesser: &Guesser, found: Found, code: &NumberCode) -> Result<Error> {
         let worth = ExpectedHits::of_guess(self.live_sessions().await?, code.digits().len());
-        Ok(match self.deps.budgets.judge(guesser, Found::Nothing, worth, self.now()).await? {
-            Judgement::Stands { .. } => not_joinable(),
+        Ok(match self.deps.budgets.judge(guesser, found, worth, self.now()).await? {
+            Judgement::Stands { .. } | Judgement::Refused => not_joinable(),
             Judgement::Wait(wait) => too_many(wait),
         })
     }

@@ -2,7 +2,7 @@
 
 use super::access::access;
 use super::door::Admittance;
-use super::guess::{Lead, Visitor, not_joinable, parse_key};
+use super::guess::{Lead, Visitor, not_joinable};
 use super::{DeviceInput, Entered, FaceSessions, Key, Prejoined, carry_through};
 use crate::instruction::Standing;
 use crate::text::{FieldChecks, checked};
@@ -48,7 +48,7 @@ impl FaceSessions {
     /// `NUMBER_CODE_NOT_JOINABLE`, for whatever reason.
     pub async fn prejoin(&self, caller: Caller, site: Site, key: Key, device: Option<DeviceInput>) -> Result<Prejoined> {
         let mut checks = FieldChecks::default();
-        let key = parse_key(&mut checks, key);
+        let key = self.parse_key(&mut checks, key);
         let device = device.map(|d| checks.device("device", d.name.as_deref(), d.kind.as_deref()));
         checks.finish()?;
         let key = checked(key)?;

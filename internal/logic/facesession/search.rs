@@ -1,14 +1,14 @@
 //! `search`: what a number code leads to, before one goes in.
 
 use super::door::Admittance;
-use super::guess::{Visitor, not_joinable, parse_key, too_many};
+use super::guess::{Visitor, not_joinable, too_many, welcomes};
 use super::{FaceSessions, Key, Preview};
 use crate::text::{FieldChecks, checked};
 use faceshare_biz::Result;
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::Admission;
 use faceshare_biz::domain::{MemberId, Site, Timestamp};
-use faceshare_exec::{Access, State};
+use faceshare_exec::State;
 
 impl FaceSessions {
     /// The session behind a number code, if the caller could join it now.
@@ -18,7 +18,7 @@ impl FaceSessions {
     /// the whole installation too; else `NUMBER_CODE_NOT_JOINABLE`, for whatever reason.
     pub async fn search(&self, caller: Caller, site: Site, number_code: &str) -> Result<Preview> {
         let mut checks = FieldChecks::default();
-        let key = parse_key(&mut checks, Key::NumberCode(number_code.to_owned()));
+        let key = self.parse_key(&mut checks, Key::NumberCode(number_code.to_owned()));
         checks.finish()?;
         let key = checked(key)?;
         if caller.guest
@@ -39,15 +39,10 @@ impl FaceSessions {
     }
 }
 
-/// What somebody sees who could come in by code now; `None`: it could not. The kernel judges the same way when a seat is asked for.
+/// What somebody sees who could come in by code now; `None`: it could not.
 fn preview(state: &State, who: MemberId, now: Timestamp) -> Option<Preview> {
     let session = state.face_session();
-    let welcome = match state.access(who) {
-        Access::Removed => false,
-        Access::Stranger => !session.locked && !state.is_denied(who),
-        Access::Host | Access::Present | Access::Admitted | Access::Left => true,
-    };
-    let joinable = welcome && session.ended.is_none() && state.has_room_for(who, now);
+    let joinable = welcomes(state, who) && state.has_room_for(who, now);
     let host = state.profile(session.host).filter(|_| joinable)?;
     Some(Preview {
         title: session.title,

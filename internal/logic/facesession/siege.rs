@@ -101,7 +101,7 @@ impl Siege {
     async fn guess(&mut self, guest: Caller, from: Site) {
         self.guesses += 1;
         if !self.guesses.is_multiple_of(HITS) {
-            let wrong = NumberCode::parse(&(900_000 + self.guesses % 90_000).to_string()).expect("a code");
+            let wrong = NumberCode::new(&(900_000 + self.guesses % 90_000).to_string()).expect("a code");
             let error = self.come(guest, from, &wrong).await.expect_err("nobody has this code");
             assert_eq!(error.code, ErrorCode::NumberCodeNotJoinable, "it stays below its budgets");
             return;
@@ -186,7 +186,7 @@ impl Siege {
     async fn honest_people_get_in(&mut self, round: u32) {
         let Target { host, created, code } = &self.targets[round as usize % LIVE];
         let (host, id, code) = (*host, created.session.id, code.clone());
-        let (near, wrong) = (home(round), NumberCode::parse("989898").expect("a code"));
+        let (near, wrong) = (home(round), NumberCode::new("989898").expect("a code"));
         let invite = self.house.cases.make_invite(host, id, NewInvite::default()).await.expect("an invite");
         let by_invite = self.guest().await;
         let entered = self.house.cases.prejoin(by_invite, site(7_000_000 + 10 * round), Key::Invite(invite.secret), None).await;
@@ -241,7 +241,7 @@ async fn a_day_of_guessing_at_the_door_enters_no_more_than_is_documented_and_hon
         siege.house.clock.pass(ROUND);
         siege.rotate().await;
         let code = siege.targets[0].code.clone();
-        let wrong = NumberCode::parse("989898").expect("a code");
+        let wrong = NumberCode::new("989898").expect("a code");
         for _ in 0..4 {
             siege.come(old, home(500_000), &wrong).await.expect_err("mistyped");
         }

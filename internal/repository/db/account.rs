@@ -152,7 +152,7 @@ impl TryFrom<Model> for Account {
         Ok(Self {
             id: AccountId::new(row.id.cast_unsigned()).ok_or_else(|| unreadable("accounts.id"))?,
             username: row.username,
-            nickname: Nickname::new(&row.nickname, usize::MAX).map_err(|_| unreadable("accounts.nickname"))?,
+            nickname: Nickname::from_stored(&row.nickname),
             avatar_url: row.avatar_url,
             created_at: Timestamp::from_millis(row.created_at),
         })

@@ -188,7 +188,7 @@ impl TryFrom<Model> for FaceSession {
         };
         Ok(Self {
             id: session_id(row.id)?,
-            title: Title::new(&row.title, usize::MAX).map_err(|_| unreadable("face_sessions.title"))?,
+            title: Title::from_stored(&row.title),
             host: MemberId::new(row.host_id.cast_unsigned()).ok_or_else(|| unreadable("face_sessions.host_id"))?,
             admission: admission(&row.admission)?,
             admission_forced: row.admission_forced,

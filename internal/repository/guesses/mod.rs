@@ -37,12 +37,79 @@ pub struct EmbeddedGuessBudgets {
 
 #[derive(Debug)]
 struct Tables {
-    accounts: Recent<AccountId, Strikes>,
-    addresses: Recent<IpAddr, Window<SHORT>>,
-    networks: Recent<IpAddr, Window<SHORT>>,
+    accounts: Recent<AccountId, Tally<Strikes>>,
+    addresses: Recent<IpAddr, Tally<Window<SHORT>>>,
+    networks: Recent<IpAddr, Tally<Window<SHORT>>>,
     bars: Recent<(SessionId, IpAddr), Timestamp>,
     short: Window<SHORT>,
     long: Box<Window<LONG>>,
+}
+
+/// The two budgets of one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Budget {
+    /// Of all guesses that led nowhere: it says how such a guess is answered.
+    Shown,
+    /// Without those at full sessions: it says whether a right guess is let through.
+    True,
+}
+
+/// A budget kept twice. Until the first guess at a full session both are the same, and one is stored.
+#[derive(Debug, Default)]
+struct Tally<T> {
+    shown: T,
+    actual: Option<Box<T>>,
+}
+
+impl<T: Clone> Tally<T> {
+    const fn new(shown: T) -> Self {
+        Self { shown, actual: None }
+    }
+
+    fn of(&self, budget: Budget) -> &T {
+        match budget {
+            Budget::Shown => &self.shown,
+            Budget::True => self.actual.as_deref().unwrap_or(&self.shown),
+        }
+    }
+
+    /// Counts in these budgets.
+    fn count(&mut self, counted: Counted, mut add: impl FnMut(&mut T)) {
+        if counted != Counted::BOTH && self.actual.is_none() {
+            self.actual = Some(Box::new(self.shown.clone()));
+        }
+        if counted.shown {
+            add(&mut self.shown);
+        }
+        if let Some(actual) = self.actual.as_deref_mut()
+            && counted.actual
+        {
+            add(actual);
+        }
+    }
+}
+
+/// The budgets that a guess counts in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Counted {
+    shown: bool,
+    actual: bool,
+}
+
+impl Counted {
+    const BOTH: Self = Self { shown: true, actual: true };
+    const NEITHER: Self = Self { shown: false, actual: false };
+}
+
+/// What becomes of a guess by one of the two budgets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spent {
+    /// Nothing is spent.
+    No,
+    /// The address finds near sessions alone, for so long.
+    ButNear(Duration),
+    /// Nothing is found for so long.
+    All(Duration),
 }
 
 impl EmbeddedGuessBudgets {
@@ -71,32 +138,48 @@ impl EmbeddedGuessBudgets {
 }
 
 impl Tables {
-    /// How long the guesser waits whatever it guesses.
-    fn wait(&mut self, limits: &GuessLimits, who: &Guesser, now: Timestamp) -> Option<Duration> {
-        let account = who.account.and_then(|id| self.accounts.get(&id)?.wait(limits, now));
-        let address = self.addresses.get(&who.site.address).and_then(|w| w.wait(limits.per_address_near.into(), now));
-        let network = self.networks.get(&who.site.network).and_then(|w| w.wait(limits.per_network.into(), now));
-        account.max(address).max(network)
-    }
-
-    /// How long the guesser finds nothing but near sessions.
-    fn near_only(&mut self, limits: &GuessLimits, who: &Guesser, now: Timestamp) -> Option<Duration> {
-        self.addresses.get(&who.site.address)?.wait(limits.per_address.into(), now)
+    /// How much of a budget the guesser has spent.
+    fn spent(&mut self, budget: Budget, limits: &GuessLimits, who: &Guesser, now: Timestamp) -> Spent {
+        let account = who.account.and_then(|id| self.accounts.get(&id)?.of(budget).wait(limits, now));
+        let address = self.addresses.get(&who.site.address).map(|tally| tally.of(budget));
+        let near = address.and_then(|window| window.wait(limits.per_address.into(), now));
+        let address = address.and_then(|window| window.wait(limits.per_address_near.into(), now));
+        let network = self.networks.get(&who.site.network).and_then(|tally| tally.of(budget).wait(limits.per_network.into(), now));
+        match (account.max(address).max(network), near) {
+            (Some(wait), _) => Spent::All(wait),
+            (None, Some(wait)) => Spent::ButNear(wait),
+            (None, None) => Spent::No,
+        }
     }
 
     /// Who finds nothing but near sessions learns nothing by guessing. Were it to cost others anything, one address could spend the budget
     /// of its whole network, and a right code from there would count against who typed it.
-    fn count_near(&mut self, limits: &GuessLimits, who: &Guesser, now: Timestamp) {
-        self.addresses.entry(who.site.address, || Window::new(limits.window)).add(1, now);
+    fn count_near(&mut self, counted: Counted, limits: &GuessLimits, who: &Guesser, now: Timestamp) {
+        let window = || Tally::new(Window::new(limits.window));
+        self.addresses.entry(who.site.address, window).count(counted, |window| window.add(1, now));
     }
 
-    fn count(&mut self, limits: &GuessLimits, who: &Guesser, now: Timestamp) {
+    fn count(&mut self, counted: Counted, limits: &GuessLimits, who: &Guesser, now: Timestamp) {
         if let Some(account) = who.account {
-            self.accounts.entry(account, Strikes::default).add(limits, now);
+            self.accounts.entry(account, Tally::default).count(counted, |strikes| strikes.add(limits, now));
         }
-        let window = || Window::new(limits.window);
-        self.addresses.entry(who.site.address, window).add(1, now);
-        self.networks.entry(who.site.network, window).add(1, now);
+        let window = || Tally::new(Window::new(limits.window));
+        self.addresses.entry(who.site.address, window).count(counted, |window| window.add(1, now));
+        self.networks.entry(who.site.network, window).count(counted, |window| window.add(1, now));
+    }
+
+    /// Counts a guess that is answered as one that led nowhere, in each budget as far as that is not spent.
+    fn count_refused(&mut self, found: Found, (shown, actual): (Spent, Spent), limits: &GuessLimits, who: &Guesser, now: Timestamp) {
+        let wrong = found == Found::Nothing;
+        let near =
+            Counted { shown: matches!(shown, Spent::ButNear(_)), actual: matches!(actual, Spent::ButNear(_)) && found != Found::Full };
+        let all = Counted { shown: shown == Spent::No, actual: actual == Spent::No && wrong };
+        if near != Counted::NEITHER {
+            self.count_near(near, limits, who, now);
+        }
+        if all != Counted::NEITHER {
+            self.count(all, limits, who, now);
+        }
     }
 
     fn pressure(&self, limits: &GuessLimits, now: Timestamp) -> Pressure {
@@ -110,26 +193,35 @@ impl Tables {
 #[async_trait]
 impl GuessBudgets for EmbeddedGuessBudgets {
     async fn wait(&self, who: &Guesser, now: Timestamp) -> Result<Option<Duration>> {
-        Ok(self.lock().wait(&self.limits, who, now))
+        let (limits, mut tables) = (&self.limits, self.lock());
+        let shown = tables.spent(Budget::Shown, limits, who, now);
+        let actual = tables.spent(Budget::True, limits, who, now);
+        Ok(match (shown, actual) {
+            (Spent::All(wait), Spent::All(_)) => Some(wait),
+            _ => None,
+        })
     }
 
     async fn judge(&self, who: &Guesser, found: Found, worth: ExpectedHits, now: Timestamp) -> Result<Judgement> {
         let (limits, mut tables) = (&self.limits, self.lock());
-        if let Some(wait) = tables.wait(limits, who, now) {
-            return Ok(Judgement::Wait(wait));
+        let shown = tables.spent(Budget::Shown, limits, who, now);
+        let actual = tables.spent(Budget::True, limits, who, now);
+        let let_through =
+            matches!((found, actual), (Found::Session { .. }, Spent::No) | (Found::Session { near: true }, Spent::ButNear(_)));
+        if let_through {
+            return Ok(Judgement::Stands { under_attack: tables.pressure(limits, now).spent.is_some() });
         }
-        if found != (Found::Session { near: true })
-            && let Some(wait) = tables.near_only(limits, who, now)
-        {
-            tables.count_near(limits, who, now);
-            return Ok(Judgement::Wait(wait));
-        }
-        if found == Found::Nothing {
-            tables.count(limits, who, now);
+        tables.count_refused(found, (shown, actual), limits, who, now);
+        // A guess that could have been let through is worth something, also when it is told to wait.
+        if found == Found::Nothing && actual == Spent::No {
             tables.short.add(worth.trillionths(), now);
             tables.long.add(worth.trillionths(), now);
         }
-        Ok(Judgement::Stands { under_attack: tables.pressure(limits, now).spent.is_some() })
+        Ok(match (shown, found) {
+            (Spent::All(wait) | Spent::ButNear(wait), _) => Judgement::Wait(wait),
+            (Spent::No, Found::Session { .. }) => Judgement::Refused,
+            (Spent::No, _) => Judgement::Stands { under_attack: tables.pressure(limits, now).spent.is_some() },
+        })
     }
 
     async fn pressure(&self, now: Timestamp) -> Result<Pressure> {

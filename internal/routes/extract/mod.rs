@@ -4,9 +4,11 @@ mod authenticated;
 mod client_site;
 mod json;
 mod path;
+mod upload;
 
 pub use authenticated::{Authenticated, MaybeAuthenticated};
 pub use client_site::ClientSite;
 pub use json::{OptionalJson, ValidJson};
 pub(crate) use json::{body, parse, too_large};
 pub use path::{KnockPath, MemberPath, SessionPath};
+pub use upload::UploadLimits;

@@ -2,7 +2,7 @@
 //!
 //! The call runs to its end in a task of its own, whether or not its client still waits: the answer that nobody took is the one that is asked
 //! for again. Kept is what says what became of the call, 2xx and 4xx; what says that it was not looked at (401, 429, 5xx) is not, and the
-//! call may run again. Bodies other than JSON pass by: uploads have means of their own. So does the question how a knock ended: it changes
+//! call may run again. An upload passes by: its handler takes a place for it before the body is read, and then runs it under its key (`KeyedUpload`). So does the question how a knock ended: it changes
 //! nothing, and what was answered once (not yet) must not be answered again.
 
 use super::deadline::WAIT_PATH;
@@ -23,9 +23,10 @@ use faceshare_logic::idempotency::{ANSWER_BYTES, Begun, Call, Idempotency, Place
 use futures_util::FutureExt as _;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
@@ -71,7 +72,7 @@ impl Once {
         // Whoever is not signed in is told so by the handler, or needs not be.
         let Some(caller) = self.caller(request.headers()) else { return service.oneshot(request).await };
         Ok(match self.begin(caller, request).await {
-            Ok((Begun::Runs(place), request)) => self.run_to_the_end(place, service.oneshot(request)).await,
+            Ok((Begun::Runs(place), request)) => run_to_the_end(&self.idempotency, place, service.oneshot(request)).await,
             Ok((Begun::Ran(answer), _)) => replay(&answer),
             Err(error) => HttpError(error).into_response(),
         })
@@ -105,29 +106,75 @@ impl Once {
             if error.is::<LengthLimitError>() { too_large() } else { Error::invalid("", "the body could not be read to its end") }
         })
     }
+}
 
-    async fn run_to_the_end(&self, place: Place, answer: impl Future<Output = Result<Response, Infallible>> + Send + 'static) -> Response {
-        let idempotency = self.idempotency.clone();
-        let call = async move {
-            let outcome = tokio::time::timeout(idempotency.patience, AssertUnwindSafe(answer).catch_unwind()).await;
-            match outcome {
-                Ok(Ok(Ok(response))) => settle(&idempotency, place, response).await,
-                Ok(Ok(Err(never))) => match never {},
-                Ok(Err(panic)) => {
-                    release(&idempotency, place).await;
-                    resume_unwind(panic)
-                }
-                // What becomes of it is not known; its place is free again by now.
-                Err(_) => HttpError(Error::new(ErrorCode::RequestTimeout, "the request was not complete in time")).into_response(),
-            }
-        };
-        match tokio::spawn(call.in_current_span()).await {
-            Ok(response) => response,
-            Err(ended) => match ended.try_into_panic() {
-                Ok(panic) => resume_unwind(panic),
-                Err(cancelled) => HttpError(Error::unavailable(cancelled)).into_response(),
-            },
+/// An upload under a key. The handler makes it before it reads the body, shows it every piece, and lets it run the call.
+pub(crate) struct KeyedUpload {
+    caller: Caller,
+    method: Method,
+    path: String,
+    key: String,
+    asked: Sha256,
+}
+
+impl KeyedUpload {
+    /// `None` when the request has no key.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` for a bad key.
+    pub(crate) fn of(caller: Caller, parts: &Parts) -> Result<Option<Self>, Error> {
+        if !parts.headers.contains_key(IDEMPOTENCY_KEY) {
+            return Ok(None);
         }
+        let asked = Sha256::new_with_prefix(asked(parts, b""));
+        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+        Ok(Some(Self { caller, method, path, key: key(&parts.headers)?, asked }))
+    }
+
+    /// A piece of the body, in order.
+    pub(crate) fn add(&mut self, piece: &[u8]) {
+        self.asked.update(piece);
+    }
+
+    /// Runs the call, or answers what came of it before.
+    pub(crate) async fn run(
+        self,
+        idempotency: &Idempotency,
+        answer: impl Future<Output = Response> + Send + 'static,
+    ) -> Result<Response, Error> {
+        let call = Call { account: self.caller.account, method: self.method.as_str(), path: &self.path, key: &self.key };
+        Ok(match idempotency.begin_digested(call, self.asked.finalize().into()).await? {
+            Begun::Runs(place) => run_to_the_end(idempotency, place, async { Ok(answer.await) }).await,
+            Begun::Ran(answer) => replay(&answer),
+        })
+    }
+}
+
+async fn run_to_the_end(
+    idempotency: &Idempotency,
+    place: Place,
+    answer: impl Future<Output = Result<Response, Infallible>> + Send + 'static,
+) -> Response {
+    let idempotency = idempotency.clone();
+    let call = async move {
+        let outcome = tokio::time::timeout(idempotency.patience, AssertUnwindSafe(answer).catch_unwind()).await;
+        match outcome {
+            Ok(Ok(Ok(response))) => settle(&idempotency, place, response).await,
+            Ok(Ok(Err(never))) => match never {},
+            Ok(Err(panic)) => {
+                release(&idempotency, place).await;
+                resume_unwind(panic)
+            }
+            // What becomes of it is not known; its place is free again by now.
+            Err(_) => HttpError(Error::new(ErrorCode::RequestTimeout, "the request was not complete in time")).into_response(),
+        }
+    };
+    match tokio::spawn(call.in_current_span()).await {
+        Ok(response) => response,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(cancelled) => HttpError(Error::unavailable(cancelled)).into_response(),
+        },
     }
 }
 
@@ -146,7 +193,7 @@ fn key(headers: &HeaderMap) -> Result<String, Error> {
 }
 
 /// All that a request asks for beside its method and path.
-fn asked(parts: &Parts, body: &Bytes) -> Vec<u8> {
+fn asked(parts: &Parts, body: &[u8]) -> Vec<u8> {
     [parts.uri.query().unwrap_or_default().as_bytes(), b"\n", body].concat()
 }
 

@@ -14,13 +14,21 @@ pub struct Picture {
     pub bytes: Bytes,
 }
 
-/// Makes pictures of what people send.
-#[async_trait]
+/// The queue of uploads that become pictures.
 pub trait Portraitist: Send + Sync + 'static {
-    /// Decodes a PNG, JPEG or WebP file within limits, cuts the middle out and writes it anew, 256 by 256. `UNSUPPORTED_MEDIA_TYPE` for another
-    /// kind of file, `INVALID_ARGUMENT` for one that cannot be decoded or has too many pixels, `UNAVAILABLE` when too much is waiting, `RATE_LIMITED`
-    /// when too much of it is of this account or from this site.
-    async fn portrait(&self, upload: Bytes, account: AccountId, site: Site) -> Result<Picture>;
+    /// A place in the queue. It is asked for before the upload is read, so that no more uploads are in memory than there are places.
+    ///
+    /// `UNAVAILABLE` when the queue is full, `RATE_LIMITED` when this account, address or network has its share of it; both say when to
+    /// try again.
+    fn admit(&self, account: AccountId, site: Site) -> Result<Box<dyn PortraitPermit>>;
+}
+
+/// A place in the queue of a [`Portraitist`], until it is dropped or used.
+#[async_trait]
+pub trait PortraitPermit: Send + 'static {
+    /// Decodes a PNG, JPEG or WebP file within limits, cuts the middle out and writes it anew, 256 by 256. `UNSUPPORTED_MEDIA_TYPE` for
+    /// another kind of file, `INVALID_ARGUMENT` for one that cannot be decoded or has too many pixels.
+    async fn portrait(self: Box<Self>, upload: Bytes) -> Result<Picture>;
 }
 
 /// Finds pictures. [`AccountRepository::set_picture`](super::AccountRepository::set_picture) keeps them.

@@ -19,8 +19,10 @@ pub struct Guesser {
 /// What a guess was found to lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
-    /// Nothing that the guesser may enter, for whatever reason.
+    /// Nothing that the guesser may enter, for any reason but the next.
     Nothing,
+    /// A session that the guesser could enter if it had room.
+    Full,
     /// A session.
     Session {
         /// A member of it is connected from the guesser's own address.
@@ -36,6 +38,8 @@ pub enum Judgement {
         /// The budget of the whole installation is spent: see [`Pressure::spent`].
         under_attack: bool,
     },
+    /// A session was found, and is not entered: the guess is answered as a wrong one, for which the budget is not spent.
+    Refused,
     /// A budget is spent: no guess is answered for so long, right or wrong.
     Wait(Duration),
 }
@@ -102,9 +106,13 @@ impl Default for GuessLimits {
 /// A guess is judged once it is known what it leads to and before that has any effect, and what is judged first counts first: of a thousand
 /// guesses made at once no more are answered than of a thousand made one by one. What is kept is bounded whatever is guessed; when it is
 /// full, the addresses, networks and accounts longest unheard of are forgotten, and never what the whole installation has spent.
+///
+/// Budgets are kept twice. The *shown* ones count every guess that led nowhere, full sessions included; they alone decide how a guess that leads
+/// nowhere is answered, so that a full session and a wrong code look alike whatever is guessed next. The *true* ones do not count full sessions;
+/// they alone decide whether a right guess is let through. So who has tried a full session ten times still gets into another.
 #[async_trait]
 pub trait GuessBudgets: Send + Sync + 'static {
-    /// How long this guesser must wait, whatever it would guess; `None`: it need not. Counts nothing.
+    /// How long this guesser must wait, whatever it would guess; `None`: it need not, or that depends on what it guesses. Counts nothing.
     async fn wait(&self, who: &Guesser, now: Timestamp) -> Result<Option<Duration>>;
 
     /// Judges a guess and counts it when it is wrong. `worth` is what it adds to the expected hits when it is. Atomic.
@@ -117,7 +125,7 @@ pub trait GuessBudgets: Send + Sync + 'static {
     /// How much is being guessed.
     async fn pressure(&self, now: Timestamp) -> Result<Pressure>;
 
-    /// Until then new guests from this address come into this session with the host's approval alone. Never shortens an earlier bar.
+    /// Until then guests and young accounts from this address come into this session with the host's approval alone. Never shortens an earlier bar.
     async fn bar(&self, session: SessionId, address: IpAddr, until: Timestamp) -> Result<()>;
 
     /// Whether such a bar holds.

@@ -2,12 +2,17 @@
 
 use super::{AccountAnswer, PictureFile};
 use crate::e::HttpError;
-use crate::extract::{Authenticated, ClientSite, body};
+use crate::extract::{Authenticated, ClientSite, UploadLimits};
 use crate::json::Json;
+use crate::middleware::idempotency::KeyedUpload;
 use crate::openapi::{AuthProblems, Busy, UploadProblems};
 use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
 use faceshare_biz::{Error, ErrorCode};
 use faceshare_logic::account::Accounts;
+use faceshare_logic::idempotency::Idempotency;
+use futures_util::FutureExt as _;
+use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use std::sync::Arc;
 
@@ -32,15 +37,33 @@ const MEDIA_TYPES: [&str; 3] = ["image/png", "image/jpeg", "image/webp"];
 pub async fn put_avatar(
     Authenticated(caller): Authenticated,
     State(accounts): State<Arc<Accounts>>,
+    State(limits): State<UploadLimits>,
+    State(idempotency): State<Idempotency>,
     ClientSite(site): ClientSite,
     request: Request,
-) -> Result<Json<AccountAnswer>, HttpError> {
-    let named = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+) -> Result<Response, HttpError> {
+    let (parts, body) = request.into_parts();
+    require_picture(&parts.headers)?;
+    limits.check_announced(&parts.headers)?;
+    let mut keyed = KeyedUpload::of(caller, &parts)?;
+    let picture = accounts.begin_picture(caller, site)?;
+    let upload = limits.read(body, |piece| keyed.iter_mut().for_each(|keyed| keyed.add(piece))).await?;
+    let answer = async move {
+        let account = picture.finish(upload).await.map_err(HttpError)?;
+        Ok(Json(AccountAnswer { account: account.into() }))
+    };
+    let answer = answer.map(|answer: Result<_, HttpError>| answer.into_response());
+    Ok(match keyed {
+        Some(keyed) => keyed.run(&idempotency, answer).await?,
+        None => answer.await,
+    })
+}
+
+fn require_picture(headers: &HeaderMap) -> Result<(), Error> {
+    let named = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let essence = named.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if !MEDIA_TYPES.contains(&essence.as_str()) {
-        return Err(Error::new(ErrorCode::UnsupportedMediaType, "the body must be image/png, image/jpeg or image/webp").into());
+    if MEDIA_TYPES.contains(&essence.as_str()) {
+        return Ok(());
     }
-    let upload = body(request, &()).await?;
-    let account = accounts.set_picture(caller, upload, site).await?;
-    Ok(Json(AccountAnswer { account: account.into() }))
+    Err(Error::new(ErrorCode::UnsupportedMediaType, "the body must be image/png, image/jpeg or image/webp"))
 }

@@ -98,6 +98,7 @@ impl From<Error> for Failure {
             ErrorCode::Unauthenticated | ErrorCode::TokenExpired | ErrorCode::Forbidden => Self::InvalidSession,
             ErrorCode::PasswordIncorrect => Self::Password,
             ErrorCode::InvalidArgument | ErrorCode::PayloadTooLarge | ErrorCode::UnsupportedMediaType => Self::InvalidParams,
+            ErrorCode::RequestTimeout => Self::InvalidParams,
             ErrorCode::RateLimited => Self::Later(error.retry_after.unwrap_or(SOON)),
             // A store that is away leaves a cause; a queue that is full does not.
             ErrorCode::Unavailable if error.cause().is_some() => {
@@ -149,6 +150,7 @@ mod tests {
             (ErrorCode::UnsupportedMediaType, "6"),
             (ErrorCode::Unavailable, "0"),
             (ErrorCode::RateLimited, "0"),
+            (ErrorCode::RequestTimeout, "6"),
             (ErrorCode::Internal, "0"),
         ] {
             assert_eq!(Failure::from(Error::new(code, "")).code().0, expected, "{code}");

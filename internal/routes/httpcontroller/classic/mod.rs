@@ -17,6 +17,7 @@ pub use answer::{ClassicAnswer, Failure, IfAny, Nothing, Outcome, Success};
 pub use fields::{ClassicCredentials, ClassicNickname, ClassicSignUp, Fields};
 pub use session::{Secure, Session};
 
+use crate::extract::UploadLimits;
 use crate::links::Links;
 use crate::router::AppState;
 use axum::Router;
@@ -48,14 +49,16 @@ pub struct ClassicRules {
 pub struct ClassicState {
     accounts: Arc<Accounts>,
     links: Arc<Links>,
+    uploads: UploadLimits,
     rules: ClassicRules,
 }
 
 /// Its routes.
-pub(crate) fn routes<S: Clone + Send + Sync + 'static>(rules: ClassicRules, avatar_bytes: usize, state: &AppState) -> Router<S> {
-    let state = ClassicState { accounts: state.accounts.clone(), links: state.links.clone(), rules };
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(rules: ClassicRules, state: &AppState) -> Router<S> {
+    let uploads = state.avatar_uploads;
+    let state = ClassicState { accounts: state.accounts.clone(), links: state.links.clone(), uploads, rules };
     let path = |name: &str| format!("{PREFIX}{name}");
-    let pictures = DefaultBodyLimit::max(avatar_bytes.saturating_add(MULTIPART_FRAME));
+    let pictures = DefaultBodyLimit::max(uploads.bytes.saturating_add(MULTIPART_FRAME));
     Router::new()
         .route(&path("signup"), post(signup::classic_signup))
         .route(&path("signin"), post(signin::classic_signin))

@@ -3,10 +3,10 @@
 use super::answer::{Failure, Outcome, Success};
 use super::session::Session;
 use super::{ClassicAnswer, IfAny};
-use crate::extract::ClientSite;
+use crate::extract::{ClientSite, UploadLimits};
 use axum::extract::multipart::MultipartRejection;
 use axum::extract::{Multipart, State};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use faceshare_logic::account::Accounts;
 use serde::Serialize;
 use std::sync::Arc;
@@ -33,10 +33,17 @@ pub struct ClassicPicture {
 }
 
 /// The file among the fields. The others are passed over: the cookie alone says whose picture changes.
-async fn file(mut form: Multipart) -> Result<Bytes, Failure> {
-    while let Some(field) = form.next_field().await.map_err(|_| Failure::InvalidParams)? {
+async fn file(limits: UploadLimits, mut form: Multipart) -> Result<Bytes, Failure> {
+    while let Some(mut field) = limits.in_time(form.next_field()).await?.map_err(|_| Failure::InvalidParams)? {
         if field.name() == Some(FIELD) {
-            return field.bytes().await.map_err(|_| Failure::InvalidParams);
+            let mut file = BytesMut::new();
+            while let Some(piece) = limits.in_time(field.chunk()).await?.map_err(|_| Failure::InvalidParams)? {
+                if file.len() + piece.len() > limits.bytes {
+                    return Err(Failure::InvalidParams);
+                }
+                file.extend_from_slice(&piece);
+            }
+            return Ok(file.freeze());
         }
     }
     Err(Failure::InvalidParams)
@@ -60,10 +67,13 @@ async fn file(mut form: Multipart) -> Result<Bytes, Failure> {
 pub async fn classic_update_profile_pic(
     Session(caller): Session,
     State(accounts): State<Arc<Accounts>>,
+    State(limits): State<UploadLimits>,
     ClientSite(site): ClientSite,
     form: Result<Multipart, MultipartRejection>,
 ) -> Outcome<ClassicPicture> {
-    let upload = file(form.map_err(|_| Failure::InvalidParams)?).await?;
-    let account = accounts.set_picture(caller, upload, site).await?;
+    let form = form.map_err(|_| Failure::InvalidParams)?;
+    let picture = accounts.begin_picture(caller, site)?;
+    let upload = file(limits, form).await?;
+    let account = picture.finish(upload).await?;
     Ok(Success(ClassicPicture { profile_path: account.avatar_url }))
 }

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SearchRequest {
-    /// 6 to 12 digits; blanks and hyphens do not count.
+    /// 6 to 12 digits; white space, hyphens and dashes do not count.
     #[schema(schema_with = schemas::number_code)]
     number_code: String,
 }

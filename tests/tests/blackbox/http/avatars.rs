@@ -55,3 +55,25 @@ async fn what_is_no_picture_or_too_large_is_refused() {
         http.call(Method::GET, &format!("/v1/avatars/{missing}"), None, None).await.problem(404, "NOT_FOUND");
     }
 }
+
+#[tokio::test]
+async fn an_upload_under_a_key_takes_effect_once() {
+    let server = Server::start_with(&QUICK).await;
+    let http = server.http();
+    let ann = http.guest("Ann").await;
+    let put = async |key: &str, file: Vec<u8>| {
+        let request = http.request(Method::PUT, "/v1/accounts/me/avatar").bearer_auth(&ann.access).header("content-type", "image/png");
+        send(request.header("idempotency-key", key).body(file)).await
+    };
+    let first = put("a", PNG.to_vec()).await;
+    let again = put("a", PNG.to_vec()).await;
+    assert_eq!(first.ok(200), again.ok(200), "the same picture, at the same address");
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    put("a", [&PNG[..], b"x"].concat()).await.problem(409, "CONFLICT");
+    put("a b", PNG.to_vec()).await.problem(400, "INVALID_ARGUMENT");
+    let other = put("b", PNG.to_vec()).await.ok(200);
+    assert_ne!(other["account"]["avatarUrl"], first.ok(200)["account"]["avatarUrl"]);
+    let refused = put("c", b"GIF89a".to_vec()).await;
+    refused.problem(415, "UNSUPPORTED_MEDIA_TYPE");
+    assert_eq!(put("c", b"GIF89a".to_vec()).await.header("idempotency-replayed"), "true", "a refusal is kept, too");
+}

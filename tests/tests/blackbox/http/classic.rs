@@ -160,7 +160,7 @@ async fn every_refusal_has_its_code() {
         assert_eq!(code(form(&http, "signin", "", fields)).await, expected, "{fields}");
     }
     let ann = sign_in(&http, "username=ann_1&password=secret").await;
-    for nickname in ["", "123456789", "ÄÖÜ☎ÄÖÜ☎Ä", "%E2%80%AE"] {
+    for nickname in ["", "123456789", "ÄÖÜ☎ÄÖÜ☎Ä", "%E2%80%AE", "%E2%80%8B"] {
         assert_eq!(code(form(&http, "update_nickname", &ann, &format!("nickname={nickname}"))).await, "6", "{nickname}");
     }
     assert_eq!(code(upload(&http, &ann, "other", &PNG)).await, "6");

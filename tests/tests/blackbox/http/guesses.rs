@@ -112,12 +112,69 @@ async fn who_comes_from_where_a_guest_was_sent_away_must_knock() {
     let invite = json!({"inviteToken": invite["inviteToken"]});
     assert_eq!(prejoin_from(http, "192.0.2.7", &again, invite).await.ok(202)["status"], "WAITING");
     prejoin_from(http, "192.0.2.8", &http.guest("somebody else").await, right.clone()).await.ok(200);
+    // An account is as easily made as a guest, and an account that was sent away does not come back as a guest.
+    let account = http.member("mallory_1", "correct horse").await;
+    assert_eq!(prejoin_from(http, "192.0.2.7", &account, right.clone()).await.ok(202)["status"], "WAITING");
+    let other = http.member("mallory_2", "correct horse").await;
+    prejoin_from(http, "192.0.2.9", &other, right.clone()).await.ok(200);
+    http.delete(&meeting.path(&format!("/members/{}", other.id)), meeting.access(0)).await.ok(204);
+    let again_a_guest = http.guest("mallory").await;
+    assert_eq!(prejoin_from(http, "192.0.2.9", &again_a_guest, right.clone()).await.ok(202)["status"], "WAITING");
 
     let waits = http.get(&meeting.path("/knocks"), meeting.access(0)).await.ok(200);
     let deny = format!("/knocks/{}/deny", waits["knocks"][0]["knockId"].as_str().expect("a knock"));
     http.post(&meeting.path(&deny), meeting.access(0), json!({})).await.ok(204);
     prejoin_from(http, "192.0.2.7", &again, right.clone()).await.problem(404, "NUMBER_CODE_NOT_JOINABLE");
     prejoin_from(http, "192.0.2.7", &http.guest("mallory the third").await, right).await.ok(202);
+}
+
+#[tokio::test]
+async fn people_who_try_a_full_session_still_get_into_the_next_one_and_hear_what_a_wrong_code_hears() {
+    let settings = [("http.trusted_proxies", "127.0.0.1"), ("number_code.guesses_per_address", "4"), ("number_code.refusal_time", "0ms")];
+    let server = Server::start_with(&settings).await;
+    let http = server.http();
+    let host = http.guest("Ann").await;
+    let code = async |body| {
+        let created = http.create(&host, body).await;
+        json!({"numberCode": created["numberCode"]["code"]})
+    };
+    let (full, open) = (code(json!({"maxMembers": 1})).await, code(json!({})).await);
+    let wrong = json!({"numberCode": "999888"});
+    let mut answers = Vec::new();
+    for (address, tried) in [("192.0.2.7", &full), ("198.51.100.7", &wrong)] {
+        let mut heard = Vec::new();
+        for _ in 0..8 {
+            let guest = http.guest("Ben").await;
+            let answer = prejoin_from(&http, address, &guest, tried.clone()).await;
+            let mut body: serde_json::Value = serde_json::from_str(&answer.text).expect("JSON");
+            body.as_object_mut().expect("a problem").remove("requestId");
+            heard.push((answer.status, body));
+        }
+        answers.push(heard);
+    }
+    assert_eq!(answers[0].iter().map(|(status, _)| *status).collect::<Vec<_>>(), [404, 404, 404, 404, 429, 429, 429, 429]);
+    assert_eq!(answers[0], answers[1], "full and wrong are answered alike, whatever came before");
+    prejoin_from(&http, "192.0.2.7", &http.guest("Ben").await, open.clone()).await.ok(200);
+    prejoin_from(&http, "198.51.100.7", &http.guest("Ben").await, open).await.problem(429, "RATE_LIMITED");
+}
+
+#[tokio::test]
+async fn a_code_is_read_as_it_was_pasted_and_what_is_none_is_no_guess() {
+    let server = Server::start_with(&[("number_code.guesses_per_address", "1")]).await;
+    let meeting = Meeting::created(server, Format::Json, json!({})).await;
+    let (head, tail) = meeting.code.split_at(3);
+    let guest = meeting.http.guest("Ben").await;
+    let wide: String = meeting.code.chars().map(|digit| char::from_u32(u32::from(digit) + 0xfee0).expect("a wide digit")).collect();
+    for none in ["12345", "1234567890123", "48291a", "٤٨٢٩١٥", "482.915", ""] {
+        meeting.http.prejoin(&guest, none).await.problem(400, "INVALID_ARGUMENT");
+    }
+    for separator in ["\u{a0}", "\u{202f}", "\u{2011}", "\u{2009}", "–", "\u{ad}", "\u{200b}", "\n"] {
+        meeting.http.prejoin(&guest, &format!("{head}{separator}{tail}")).await.ok(200);
+    }
+    for pasted in [wide, format!("{}\n", meeting.code), format!("\t{}\r\n", meeting.code)] {
+        meeting.http.prejoin(&guest, &pasted).await.ok(200);
+        meeting.http.post("/v1/face-sessions/search", &guest.access, json!({"numberCode": pasted})).await.ok(200);
+    }
 }
 
 #[tokio::test]

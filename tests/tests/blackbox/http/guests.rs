@@ -114,3 +114,25 @@ async fn an_expired_access_token_says_so_and_can_be_refreshed() {
     let fresh = refresh(&http, &json!(guest.refresh)).await.ok(200);
     http.get("/v1/face-sessions", fresh["accessToken"].as_str().expect("a token")).await.ok(200);
 }
+
+#[tokio::test]
+async fn a_name_has_something_to_see_wherever_it_is_given() {
+    let server = Server::start().await;
+    let http = server.http();
+    let ann = http.guest("Ann").await;
+    let unseen = "\u{200b}\u{200c}\u{2060}\u{feff}\u{3164}\u{115f}\u{ffa0}\u{ad}\u{fe0f}\u{34f}\u{2800}\u{e0041}";
+    for name in unseen.chars().map(String::from).chain([unseen.to_owned(), " \u{200b} ".to_owned()]) {
+        let refused = async |method: Method, path: &str, body: Value, field: &str| {
+            let problem = http.call(method, path, Some(&ann.access), Some(&body)).await.problem(400, "INVALID_ARGUMENT");
+            assert_eq!(problem["errors"][0]["path"], field, "{name:?}: {problem}");
+        };
+        refused(Method::POST, "/v1/guests", json!({"nickname": name}), "nickname").await;
+        refused(Method::PATCH, "/v1/accounts/me", json!({"nickname": name}), "nickname").await;
+        refused(Method::POST, "/v1/face-sessions", json!({"title": name}), "title").await;
+        let device = json!({"numberCode": "482915", "device": {"name": name}});
+        refused(Method::POST, "/v1/face-sessions/prejoin", device, "device.name").await;
+    }
+    for name in ["👩\u{200d}👩\u{200d}👧", "می\u{200c}خواهم", "❤\u{fe0f}", "한글"] {
+        assert_eq!(http.guest(name).await.nickname, name);
+    }
+}

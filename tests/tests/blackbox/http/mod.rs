@@ -20,3 +20,4 @@ mod rates;
 mod sessions;
 mod slow;
 mod unreadable;
+mod uploads;

@@ -1,11 +1,14 @@
 //! Guesses at passwords: how many are answered, and who gets in all the same.
 
 use super::accounts::QUICK;
+use faceshare_tests::DEADLINE;
 use faceshare_tests::http::{Answer, Http, send};
 use faceshare_tests::server::Server;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 const PASSWORD: &str = "correct horse";
 
@@ -115,4 +118,60 @@ async fn strangers_do_not_keep_people_out_of_where_they_were() {
     }
     is_told_to_wait(&sign_in_from(&http, "192.0.2.9", "name-5", "wrong password").await);
     sign_in_from(&http, "192.0.2.7", "ann_1", PASSWORD).await.ok(200);
+}
+
+/// Right passwords spend no budget of guesses: what holds such a flood down is the queue alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn four_addresses_that_sign_in_without_pause_keep_no_one_else_from_signing_in() {
+    const ATTACKERS: [&str; 4] = ["192.0.2.7", "192.0.2.8", "198.51.100.7", "198.51.100.8"];
+    const AT_ONCE: usize = 6;
+    const HONEST: usize = 5;
+    const ROUNDS: usize = 3;
+    let settings = [
+        ("http.trusted_proxies", "127.0.0.1"),
+        ("argon2.concurrency", "1"),
+        ("argon2.queue", "8"),
+        ("argon2.queue_per_address", "4"),
+        ("argon2.queue_per_network", "8"),
+    ];
+    let server = Server::start_with(&settings).await;
+    let http = server.http();
+    http.member("mallory", PASSWORD).await;
+    let names: Vec<_> = (0..HONEST).map(|number| format!("honest_{number}")).collect();
+    for name in &names {
+        http.member(name, PASSWORD).await;
+    }
+    let refused = AtomicUsize::new(0);
+    let attack = join_all(ATTACKERS.iter().cycle().take(ATTACKERS.len() * AT_ONCE).map(async |address| {
+        loop {
+            let answer = sign_in_from(&http, address, "mallory", PASSWORD).await;
+            refused.fetch_add(usize::from(answer.status != 200), Ordering::Relaxed);
+        }
+    }));
+    // Wait until the queue is full; then come one after another, each from a network of its own.
+    let honest = async {
+        let began = Instant::now();
+        while refused.load(Ordering::Relaxed) < AT_ONCE {
+            assert!(began.elapsed() < DEADLINE, "the queue never filled");
+            tokio::task::yield_now().await;
+        }
+        join_all(names.iter().enumerate().map(async |(number, name)| {
+            let mut through = 0;
+            for _ in 0..ROUNDS {
+                let answer = sign_in_from(&http, &format!("10.{number}.0.1"), name, PASSWORD).await;
+                through += usize::from(answer.status == 200);
+            }
+            through
+        }))
+        .await
+        .into_iter()
+        .sum::<usize>()
+    };
+    let through = tokio::select! {
+        _ = attack => unreachable!("it goes on"),
+        through = honest => through,
+    };
+    let asked = HONEST * ROUNDS;
+    println!("{through} of {asked} honest sign-ins got through; {} of the attackers' were refused", refused.load(Ordering::Relaxed));
+    assert_eq!(through, asked, "honest sign-ins that got through");
 }
