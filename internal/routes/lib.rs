@@ -23,6 +23,6 @@ pub use httpcontroller::ops::{Classic, Ops, ReadinessCheck};
 pub use links::Links;
 pub use middleware::observe::Observer;
 pub use middleware::rate::{AccountLimits, AddressLimits, AddressRates};
-pub use network::{ProxyFault, TrustedProxies};
+pub use network::{NetworkKey, ProxyFault, TrustedProxies, address_key, network_key};
 pub use router::{AppState, HttpPolicy, app, ops};
 pub use unreadable::Documented;

@@ -2,12 +2,17 @@
 //!
 //! [`Listeners::bind`] → [`Listeners::addresses`] → [`Listeners::serve`], which returns when [`Lifecycle`] says so or a listener dies.
 
+mod admission;
+mod answer;
 mod connection;
 mod lifecycle;
 mod listener;
 mod server;
+mod table;
 mod tls;
+mod usage;
 
+pub use admission::ConnectionLimits;
 pub use connection::ConnectionPolicy;
 pub use lifecycle::{Lifecycle, Signal};
 pub use server::{Addresses, Bind, Listeners, ServerError, Services};
