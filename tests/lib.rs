@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 pub mod chance;
+pub mod flood;
 pub mod http;
 pub mod ledger;
 pub mod meeting;

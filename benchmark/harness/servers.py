@@ -19,7 +19,18 @@ START_SECONDS = 30
 TICKS = os.sysconf("SC_CLK_TCK")
 
 # Rates by address and account: all load comes from one. `facesharectl bench` raises what its scenarios need by itself.
-RATES = {f"limits.{name}": 1_000_000 for name in ("http_per_address", "http_per_account", "guests_per_address", "accounts_per_address")}
+RATES = {
+    f"limits.{name}": 1_000_000
+    for name in (
+        "http_per_address",
+        "http_per_account",
+        "guests_per_address",
+        "accounts_per_address",
+        "connections_per_address",
+        "connections_per_network",
+        "streams_per_address",
+    )
+}
 
 
 class NoStart(Exception):

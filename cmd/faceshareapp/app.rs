@@ -22,8 +22,6 @@ use tokio::runtime::Runtime;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-/// Connections of one listener at once; more wait to be accepted. Streams do not count: the sessions bound those.
-const CONNECTIONS: usize = 16_384;
 /// Streams told to leave at a time while draining, and the pause before the next ones: so that not everybody comes back at once.
 const DRAIN_BATCH: usize = 256;
 const DRAIN_PAUSE: Duration = Duration::from_millis(20);
@@ -181,7 +179,7 @@ async fn run(
         header_timeout: config.limits.header_timeout,
         // The router refuses a little below, with a problem document; beyond this the connection ends.
         header_bytes: config.limits.header_bytes * 4,
-        connections: CONNECTIONS,
+        limits: wiring::connection_limits(config),
         http2_only: false,
     };
     let farewell = dismiss(house.sessions.clone(), lifecycle.tracker.clone());

@@ -19,12 +19,12 @@ use faceshare_logic::instruction::mgr::pointaddresses::PointAddresses;
 use faceshare_logic::instruction::mgr::pointmemmgr::PointMemMgr;
 use faceshare_logic::instruction::{CloseRevoked, ResumeBounds, SessionDeps, Sessions, StreamSettings};
 use faceshare_repository::{EmbeddedGuessBudgets, EmbeddedPasswordBudgets, EmbeddedRevocations, cache, db};
-use faceshare_routes::websocketcontroller::{self, StreamState, WebSocketCodec, WireCodec};
+use faceshare_routes::websocketcontroller::{self, StreamPlaces, StreamState, WebSocketCodec, WireCodec};
 use faceshare_routes::{
     AccountLimits, AddressLimits, AddressRates, AllowedOrigins, AppState, Classic, ClassicRules, DiscardUnread, HttpPolicy, LinkSettings,
     Links, LocalMachine, Observer, Ops, ReadinessCheck, UploadLimits,
 };
-use faceshare_server::{Jobs, Lifecycle};
+use faceshare_server::{ConnectionLimits, Jobs, Lifecycle};
 use faceshare_service::{
     Argon2Passwords, AuthTtl, PasetoTokens, PasswordSettings, PortraitSettings, Portraits, SealedSecrets, SnowflakeIds, SystemClock,
 };
@@ -231,6 +231,7 @@ impl House {
         let stream = websocketcontroller::routes(StreamState {
             clients: self.clients.clone(),
             addresses: self.addresses.clone(),
+            places: StreamPlaces::new(config.limits.streams_per_address),
             clock: self.clock.clone(),
             frame_max: config.limits.frame_in,
             origins: origins.clone(),
@@ -277,6 +278,21 @@ fn again<J: Clone + Send + 'static, T: Future<Output = ()> + Send>(
 
 const fn address_rates(limits: &Limits) -> AddressRates {
     AddressRates { requests: limits.http_per_address, guests: limits.guests_per_address, accounts: limits.accounts_per_address }
+}
+
+/// How many connections each listener may have, and what they may hold.
+pub(crate) fn connection_limits(config: &Config) -> ConnectionLimits {
+    let limits = &config.limits;
+    ConnectionLimits {
+        connections: limits.connections,
+        per_address: limits.connections_per_address,
+        per_network: limits.connections_per_network,
+        answer_timeout: limits.answer_timeout,
+        unread_bytes: limits.unread_bytes,
+        unread_bytes_per_address: limits.unread_bytes_per_address,
+        unread_bytes_per_network: limits.unread_bytes_per_network,
+        proxies: faceshare_routes::TrustedProxies::from_networks(config.http.trusted_proxies.clone()),
+    }
 }
 
 const fn portrait_settings(limits: &Limits) -> PortraitSettings {

@@ -26,6 +26,6 @@ pub use middleware::observe::Observer;
 pub use middleware::origins::AllowedOrigins;
 pub use middleware::rate::{AccountLimits, AddressLimits, AddressRates};
 pub use middleware::unread_body::DiscardUnread;
-pub use network::{LocalMachine, ProxyFault, TrustedProxies};
+pub use network::{LocalMachine, NetworkKey, ProxyFault, TrustedProxies, address_key, network_key};
 pub use router::{AppState, HttpPolicy, app, ops};
 pub use unreadable::Documented;

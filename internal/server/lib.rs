@@ -3,13 +3,18 @@
 //! [`Listeners::bind`] → [`Listeners::addresses`] → [`Listeners::serve`], which returns when [`Lifecycle`] says so. Listeners are essential
 //! [`Jobs`]: the process drains when one dies.
 
+mod admission;
+mod answer;
 mod connection;
 mod jobs;
 mod lifecycle;
 mod listener;
 mod server;
+mod table;
 mod tls;
+mod usage;
 
+pub use admission::ConnectionLimits;
 pub use connection::ConnectionPolicy;
 pub use jobs::Jobs;
 pub use lifecycle::{Lifecycle, Signals};

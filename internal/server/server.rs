@@ -3,9 +3,10 @@
 use crate::connection::ConnectionPolicy;
 use crate::jobs::Jobs;
 use crate::lifecycle::Lifecycle;
-use crate::listener;
+use crate::listener::{self, Listener};
 use crate::tls::Tls;
 use axum::Router;
+use socket2::SockRef;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -108,11 +109,14 @@ impl Listeners {
             jobs.run_essential(name, lifecycle.soft.clone(), listener::run(listener, tls, router, policy, lifecycle.clone()))
         };
         let tls = |protocols: &[&[u8]]| services.tls.as_ref().map(|tls| tls.acceptor(protocols));
-        let mut listeners = vec![listen("http listener", self.http, tls(&[b"h2", b"http/1.1"]), services.http, policy)];
-        if let Some(ops) = self.ops {
-            listeners.push(listen("ops listener", ops, None, services.ops, policy));
+        let http = Listener { name: "http", socket: self.http };
+        let mut listeners = vec![listen("http listener", http, tls(&[b"h2", b"http/1.1"]), services.http, policy.clone())];
+        if let Some(socket) = self.ops {
+            let ops = Listener { name: "ops", socket };
+            listeners.push(listen("ops listener", ops, None, services.ops, policy.clone()));
         }
-        if let Some(grpc) = self.grpc {
+        if let Some(socket) = self.grpc {
+            let grpc = Listener { name: "grpc", socket };
             let policy = ConnectionPolicy { http2_only: true, ..policy };
             listeners.push(listen("grpc listener", grpc, tls(&[b"h2"]), services.grpc, policy));
         }
@@ -122,6 +126,10 @@ impl Listeners {
         join(&mut listeners).await;
     }
 }
+
+/// Bytes that the kernel takes from us and has not sent yet: without a bound, up to 4 MiB of old positions lie there before a slow receiver
+/// is noticed, and newer ones wait behind them. It is also the step in which a slow client's progress is seen.
+const UNSENT_BYTES: u32 = 16 * 1024;
 
 /// Bounded by the timeout as a whole, and cut short by the hard end.
 async fn drain(listeners: &mut [JoinHandle<()>], lifecycle: &Lifecycle, timeout: Duration, farewell: impl Future<Output = ()>) {
@@ -151,6 +159,9 @@ async fn join(listeners: &mut [JoinHandle<()>]) {
 async fn bind(address: SocketAddr, key: &'static str) -> Result<(TcpListener, SocketAddr), ServerError> {
     let failed = |source| ServerError::Bind { address, key, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
+    // The connections that it accepts inherit it.
+    #[cfg(target_os = "linux")]
+    SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT_BYTES).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
 }
@@ -164,8 +175,8 @@ async fn bind_optional(address: Option<SocketAddr>, key: &'static str) -> Result
 
 #[cfg(test)]
 mod tests {
-    use super::{Addresses, Bind, Listeners, Services};
-    use crate::{ConnectionPolicy, Jobs, Lifecycle};
+    use super::{Addresses, Bind, Listeners, Services, UNSENT_BYTES};
+    use crate::{ConnectionLimits, ConnectionPolicy, Jobs, Lifecycle};
     use axum::Router;
     use axum::extract::ConnectInfo;
     use axum::http::StatusCode;
@@ -174,6 +185,7 @@ mod tests {
     use faceshare_routes::Documented;
     use hyper_util::rt::TokioIo;
     use hyper_util::server::conn::auto::upgrade::downcast;
+    use socket2::SockRef;
     use std::future::{pending, ready};
     use std::net::SocketAddr;
     use std::sync::Arc;
@@ -202,7 +214,8 @@ mod tests {
         let listeners = Listeners::bind(&Bind { http: any(), ops: Some(any()), grpc: None }).await.expect("binds");
         let (addresses, lifecycle) = (listeners.addresses(), Lifecycle::new());
         let services = Services { http, ops: Router::new().route("/", get(async || "ops")), grpc: Router::new(), tls: None };
-        let policy = ConnectionPolicy { header_timeout, header_bytes: 8_192, connections: 16, http2_only: false };
+        let limits = ConnectionLimits { connections: 16, answer_timeout: LONG, unread_bytes: 1 << 20, ..ConnectionLimits::default() };
+        let policy = ConnectionPolicy { header_timeout, header_bytes: 8_192, limits, http2_only: false };
         let jobs = Jobs::new(lifecycle.clone());
         let (supervisor, life) = (jobs.clone(), lifecycle.clone());
         let serving = async move { listeners.serve(services, policy, &supervisor, life, drain_timeout, farewell).await };
@@ -248,14 +261,16 @@ mod tests {
                 let upgrade = hyper::upgrade::on(&mut request);
                 tokio::spawn(async move {
                     let upgraded = upgrade.await.expect("upgraded");
-                    told.send(downcast::<TokioIo<Documented<TcpStream>>>(upgraded).is_ok()).await.expect("somebody listens");
+                    let socket = downcast::<TokioIo<Documented<TcpStream>>>(upgraded).map(|parts| parts.io.into_inner().into_inner());
+                    let unsent = socket.ok().map(|socket| SockRef::from(&socket).tcp_notsent_lowat().expect("an option"));
+                    told.send(unsent).await.expect("the test waits for it");
                 });
                 (StatusCode::SWITCHING_PROTOCOLS, [(UPGRADE, "any"), (CONNECTION, "upgrade")])
             }),
         );
         let running = start(router, LONG, LONG, ready(())).await;
         let _stream = connect(running.addresses.http, b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: any\r\n\r\n").await;
-        assert_eq!(plain.recv().await, Some(true));
+        assert_eq!(plain.recv().await, Some(Some(UNSENT_BYTES)), "the socket, with what it inherited");
         running.lifecycle.stop_now();
         running.served.await.expect("joined");
     }

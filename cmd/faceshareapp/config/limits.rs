@@ -95,8 +95,24 @@ pub(crate) struct Limits {
     pub(crate) request_timeout: Duration,
     /// Request line and headers of an HTTP request.
     pub(crate) header_bytes: usize,
-    /// They are there within this, and a connection idles no longer between two requests.
+    /// They are there within this, and a connection is open no longer without a request.
     pub(crate) header_timeout: Duration,
+    /// A client takes something of an answer at least once within this.
+    pub(crate) answer_timeout: Duration,
+    /// Connections of a listener at once, without streams.
+    pub(crate) connections: usize,
+    /// Of these, from one address. 0: any number.
+    pub(crate) connections_per_address: usize,
+    /// Of these, from one network. 0: any number.
+    pub(crate) connections_per_network: usize,
+    /// Streams from one address. 0: any number.
+    pub(crate) streams_per_address: usize,
+    /// Bytes of unread answers beyond which the requests of a connection wait.
+    pub(crate) unread_bytes: usize,
+    /// Bytes of requests and unread answers of one address beyond which a connection of it is closed. 0: any number.
+    pub(crate) unread_bytes_per_address: usize,
+    /// Likewise of one network.
+    pub(crate) unread_bytes_per_network: usize,
 }
 
 const KIB: usize = 1024;
@@ -149,6 +165,14 @@ impl Limits {
             request_timeout: keys.duration("request_timeout", Duration::from_secs(15), SHORTEST..=Duration::from_mins(10)),
             header_bytes: keys.number("header_bytes", 32 * KIB, 8 * KIB..=MIB),
             header_timeout: keys.duration("header_timeout", Duration::from_secs(30), SHORTEST..=Duration::from_mins(10)),
+            answer_timeout: keys.duration("answer_timeout", Duration::from_secs(20), SHORTEST..=Duration::from_mins(10)),
+            connections: keys.number("connections", 16_384, 16..=1_000_000),
+            connections_per_address: keys.number("connections_per_address", 2_048, 0..=1_000_000),
+            connections_per_network: keys.number("connections_per_network", 4_096, 0..=1_000_000),
+            streams_per_address: keys.number("streams_per_address", 16_384, 0..=1_000_000),
+            unread_bytes: keys.number("unread_bytes", 512 * KIB, 64 * KIB..=64 * MIB),
+            unread_bytes_per_address: keys.number("unread_bytes_per_address", 32 * MIB, 0..=4096 * MIB),
+            unread_bytes_per_network: keys.number("unread_bytes_per_network", 128 * MIB, 0..=4096 * MIB),
         };
         limits.check(keys);
         limits

@@ -195,7 +195,14 @@ impl Scenario {
     #[expect(clippy::cast_precision_loss, reason = "a few members")]
     pub(super) fn limits(&self) -> Vec<(&'static str, u64)> {
         // Everybody comes from one address.
-        let mut limits = vec![("http_per_address", UNLIMITED), ("guests_per_address", UNLIMITED), ("seats_per_address", 10_000)];
+        let mut limits = vec![
+            ("http_per_address", UNLIMITED),
+            ("guests_per_address", UNLIMITED),
+            ("connections_per_address", UNLIMITED),
+            ("connections_per_network", UNLIMITED),
+            ("streams_per_address", UNLIMITED),
+            ("seats_per_address", 10_000),
+        ];
         match self {
             Self::Fanout(Fanout { members, rate, burst, .. }) => {
                 let (rate, burst) = (whole(*rate), u64::from(*burst));

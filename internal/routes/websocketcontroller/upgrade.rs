@@ -3,6 +3,7 @@
 //! A token in `Authorization` comes from a client that can read a status: it is refused over HTTP. A browser sees no status of a refused
 //! upgrade, so one that came as a subprotocol entry is let through and closed at once with the code that says why.
 
+use super::places::{StreamPlace, StreamPlaces};
 use super::socket::{self, Sink, Source};
 use crate::e::HttpError;
 use crate::extract::ClientSite;
@@ -39,6 +40,8 @@ pub struct StreamState {
     pub clients: ConnClients,
     /// From where points are connected.
     pub addresses: Arc<PointAddresses>,
+    /// How many streams each address has.
+    pub places: Arc<StreamPlaces>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// `limits.frame_in`.
@@ -65,9 +68,12 @@ async fn open(State(state): State<Arc<StreamState>>, request: Request) -> Result
     let key = websocket_key(request.headers())?;
     state.origins.check(request.headers(), host_of(request.uri(), request.headers()))?;
     let position = position(request.uri().query().unwrap_or_default());
+    let ClientSite(site) = ClientSite::of(request.extensions());
     let arrival = match credentials(request.headers(), &offer)? {
-        Credentials::Header(token) => Ok(admit(&state, token.expose(), format, position).await?),
-        Credentials::Subprotocol(token) => admit(&state, token.expose(), format, position).await.map_err(|error| refusal(error.code)),
+        Credentials::Header(token) => Ok(admit(&state, site.address, token.expose(), format, position).await?),
+        Credentials::Subprotocol(token) => {
+            admit(&state, site.address, token.expose(), format, position).await.map_err(|error| refusal(error.code))
+        }
     };
     upgrade(state, request, protocol, format, &key, arrival)
 }
@@ -116,8 +122,11 @@ fn position(query: &str) -> Option<Position> {
     Some(Position { epoch: Epoch::new(field("epoch")?)?, seq: Seq::new(seq) })
 }
 
+/// An arrival, and its place among the streams of its address.
+type Admitted = (Arrival, StreamPlace);
+
 /// Whether this token opens a stream, as far as can be told before connecting.
-async fn admit(state: &StreamState, token: &str, format: WireFormat, position: Option<Position>) -> Result<Arrival> {
+async fn admit(state: &StreamState, from: IpAddr, token: &str, format: WireFormat, position: Option<Position>) -> Result<Admitted> {
     if state.draining.is_cancelled() {
         return Err(Error::new(ErrorCode::Unavailable, "this node is going down; connect again").retry_after(Duration::from_secs(1)));
     }
@@ -129,7 +138,8 @@ async fn admit(state: &StreamState, token: &str, format: WireFormat, position: O
         return Err(Error::new(ErrorCode::Unauthenticated, "the sign-in that this token comes from is over"));
     }
     check_standing(state, claims).await?;
-    Ok(Arrival { claims, format, position, expires_at })
+    let place = state.places.take(from)?;
+    Ok((Arrival { claims, format, position, expires_at }, place))
 }
 
 /// A client that can read a status learns before the upgrade what connecting would be refused with: a removal, a limit, an end long ago.
@@ -162,7 +172,7 @@ fn upgrade(
     protocol: &'static str,
     format: WireFormat,
     key: &HeaderValue,
-    arrival: Result<Arrival, CloseReason>,
+    arrival: Result<Admitted, CloseReason>,
 ) -> Result<Response, HttpError> {
     let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
     let on_upgrade = on_upgrade.ok_or_else(|| Error::new(ErrorCode::InvalidArgument, "this connection cannot be upgraded"))?;
@@ -183,7 +193,7 @@ fn upgrade(
 /// What an upgrade leads to, and who it is for.
 struct Upgrading {
     on_upgrade: OnUpgrade,
-    arrival: Result<Arrival, CloseReason>,
+    arrival: Result<Admitted, CloseReason>,
     format: WireFormat,
     from: IpAddr,
 }
@@ -203,6 +213,7 @@ struct Stream<'a> {
     source: Source,
     sink: Sink,
     _connected: ConnectedFrom,
+    _place: StreamPlace,
 }
 
 /// From the switch of protocols until somebody is let in.
@@ -213,11 +224,11 @@ async fn begin(state: &StreamState, upgrading: Box<Upgrading>) -> Option<Box<Str
     // What was let in a moment before the node began to go down would only have to leave again.
     let arrival = if state.draining.is_cancelled() { Err(CloseReason::Restarting) } else { arrival };
     match arrival {
-        Ok(arrival) => {
+        Ok((arrival, place)) => {
             let SessionClaims { session, member, .. } = arrival.claims;
             let connected = state.addresses.connect(session, member, from, state.clock.now());
             let connection = state.clients.open(arrival, &mut source, &mut sink).await?;
-            Some(Box::new(Stream { connection, source, sink, _connected: connected }))
+            Some(Box::new(Stream { connection, source, sink, _connected: connected, _place: place }))
         }
         Err(reason) => {
             const FAREWELL: Duration = Duration::from_secs(2);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 
+use faceshare_tests::flood::{connect_from, until_metric};
 use faceshare_tests::http::{Http, send};
 use faceshare_tests::programs::program;
 use faceshare_tests::server::{Log, Server, refused_start};
@@ -15,6 +16,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio_rustls::TlsConnector;
@@ -135,6 +137,26 @@ async fn http_streams_and_grpc_go_over_tls_and_a_new_certificate_is_taken_while_
 
     server.terminate().await;
     while let Some(Ok(_)) = stream.next().await {}
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_of_which_nothing_is_taken_is_given_up_over_tls_too() {
+    let pair = Pair::new();
+    let times = [("limits.answer_timeout", "700ms"), ("limits.header_timeout", "5m")];
+    let files = [("tls.cert", text(&pair.cert()).to_owned()), ("tls.key", text(&pair.key()).to_owned())];
+    let settings: Vec<_> = times.into_iter().chain(files.iter().map(|(key, file)| (*key, file.as_str()))).collect();
+    let server = Server::start_with(&settings).await;
+    let http = Http::with(&server.url().replace("http://", "https://"), pair.client());
+    let tls = TlsConnector::from(Arc::new(pair.trusting()));
+    let mut kept = Vec::new();
+    for _ in 0..5 {
+        let stream = connect_from([127, 9, 0, 1], &server.url().replace("http://", "")).await.expect("connected");
+        let mut stream = tls.connect(ServerName::try_from("127.0.0.1").expect("an address"), stream).await.expect("TLS");
+        stream.write_all("GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(80).as_bytes()).await.expect("sent");
+        kept.push(stream);
+    }
+    until_metric(&http, "http_connections_stalled_total", "listener=\"http\"", |stalled| stalled >= 5.0).await;
+    until_metric(&http, "http_connections_open", "listener=\"http\"", |open| open <= 2.0).await;
 }
 
 #[tokio::test]

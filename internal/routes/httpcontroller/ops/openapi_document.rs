@@ -1,8 +1,15 @@
 //! `GET /openapi.json`
 
 use super::Classic;
-use crate::json::Json;
+use crate::json::{Written, written};
+use crate::openapi;
 use axum::extract::State;
+use bytes::Bytes;
+use std::sync::LazyLock;
+
+/// The document is large: it is written once, and all answers share its bytes.
+static WITH_CLASSIC: LazyLock<Bytes> = LazyLock::new(|| document(&openapi::openapi()));
+static WITHOUT_CLASSIC: LazyLock<Bytes> = LazyLock::new(|| document(&openapi::openapi_without_classic()));
 
 /// The description of these calls.
 #[utoipa::path(
@@ -11,6 +18,26 @@ use axum::extract::State;
     tag = "operations",
     responses((status = 200, description = "An OpenAPI document", body = Object, content_type = "application/json"))
 )]
-pub async fn openapi_document(State(Classic(classic)): State<Classic>) -> Json<utoipa::openapi::OpenApi> {
-    Json(if classic { crate::openapi::openapi() } else { crate::openapi::openapi_without_classic() })
+pub async fn openapi_document(State(Classic(classic)): State<Classic>) -> Written {
+    Written(if classic { WITH_CLASSIC.clone() } else { WITHOUT_CLASSIC.clone() })
+}
+
+fn document(openapi: &utoipa::openapi::OpenApi) -> Bytes {
+    written(openapi).expect("invariant: an OpenAPI document has a form in JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Classic, openapi_document};
+    use axum::extract::State;
+
+    #[tokio::test]
+    async fn all_answers_share_the_bytes_of_one_document() {
+        for classic in [true, false] {
+            let one = openapi_document(State(Classic(classic))).await.0;
+            let other = openapi_document(State(Classic(classic))).await.0;
+            assert_eq!(one.as_ptr(), other.as_ptr());
+            assert_eq!(one.windows(14).any(|text| text == b"/api/entrytask"), classic);
+        }
+    }
 }

@@ -4,6 +4,7 @@ mod accounts;
 mod approval;
 mod avatars;
 mod classic;
+mod connections;
 mod cors;
 mod docs;
 mod errors;

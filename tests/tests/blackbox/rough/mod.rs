@@ -6,6 +6,7 @@ mod half_open;
 mod points;
 mod rates;
 mod restart;
+mod slow_follower;
 mod stopped_reader;
 mod tokens;
 mod wanderers;

@@ -1,0 +1,263 @@
+//! Which connections are open, by the address and the network that they come from, and which one is closed when there are too many.
+//!
+//! No I/O: the caller closes the connection that the table names.
+
+use faceshare_routes::{NetworkKey, address_key, network_key};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many connections may be open at once; 0: any number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shares {
+    pub(crate) total: usize,
+    pub(crate) per_address: usize,
+    pub(crate) per_network: usize,
+}
+
+/// Where a connection comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Source {
+    /// A proxy of ours, which stands for many clients: it has no share.
+    Proxy,
+    /// An address (of IPv6, a /64) and its network (/24, or /56 of IPv6).
+    Client { address: IpAddr, network: NetworkKey },
+}
+
+impl Source {
+    pub(crate) fn client(address: IpAddr) -> Self {
+        Self::Client { address: address_key(address), network: network_key(address) }
+    }
+}
+
+/// What the table asks of a connection.
+pub(crate) trait Connection {
+    /// When it became idle, on a scale of the caller's; `None` while a request is in service.
+    fn idle_since(&self) -> Option<u64>;
+    /// Bytes that its requests and unread answers hold.
+    fn held_bytes(&self) -> usize;
+}
+
+/// Bytes that the connections of an address or of a network hold together.
+#[derive(Debug, Default)]
+pub(crate) struct HeldBytes(AtomicUsize);
+
+impl HeldBytes {
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn subtract(&self, bytes: usize) {
+        self.0.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// The sums that a new connection adds its bytes to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sums {
+    pub(crate) address: Arc<HeldBytes>,
+    pub(crate) network: Arc<HeldBytes>,
+}
+
+/// Identifies a connection of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ConnectionId {
+    source: Source,
+    number: u64,
+}
+
+/// Why a connection is closed or refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exhausted {
+    /// The share of its address.
+    Address,
+    /// The share of its network.
+    Network,
+    /// All connections.
+    Total,
+}
+
+impl Exhausted {
+    /// For metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Network => "network",
+            Self::Total => "total",
+        }
+    }
+}
+
+/// A connection that is in, and the one that must be closed for it.
+#[derive(Debug)]
+pub(crate) struct Admitted<C> {
+    pub(crate) id: ConnectionId,
+    pub(crate) connection: C,
+    pub(crate) evicted: Option<(Exhausted, C)>,
+}
+
+/// The open connections.
+#[derive(Debug)]
+pub(crate) struct ConnectionTable<C> {
+    shares: Shares,
+    next: u64,
+    total: usize,
+    networks: HashMap<NetworkKey, Network<C>>,
+    proxies: HashMap<u64, C>,
+}
+
+#[derive(Debug)]
+struct Network<C> {
+    total: usize,
+    held: Arc<HeldBytes>,
+    addresses: HashMap<IpAddr, Address<C>>,
+}
+
+#[derive(Debug)]
+struct Address<C> {
+    held: Arc<HeldBytes>,
+    connections: HashMap<u64, C>,
+}
+
+impl<C: Connection + Clone> ConnectionTable<C> {
+    pub(crate) fn new(shares: Shares) -> Self {
+        Self { shares, next: 0, total: 0, networks: HashMap::new(), proxies: HashMap::new() }
+    }
+
+    /// Connections of all sources.
+    pub(crate) const fn len(&self) -> usize {
+        self.total
+    }
+
+    /// Lets a connection in. Where its address, its network or everybody together has as many as allowed, the longest idle one of the
+    /// address, of the network's greatest address, or of the greatest network is taken out for it.
+    ///
+    /// # Errors
+    /// When a request is in service on each connection that could go.
+    pub(crate) fn admit(&mut self, source: Source, make: impl FnOnce(Sums) -> C) -> Result<Admitted<C>, Exhausted> {
+        let evicted = match self.exhausted(source) {
+            Some(exhausted) => {
+                let victim = self.idle_in(exhausted, source).ok_or(exhausted)?;
+                self.remove(victim).map(|connection| (exhausted, connection))
+            }
+            None => None,
+        };
+        let id = ConnectionId { source, number: self.next };
+        self.next += 1;
+        self.total += 1;
+        let connection = self.insert(id, make);
+        Ok(Admitted { id, connection, evicted })
+    }
+
+    /// Takes a connection out; `None` when it is out already.
+    pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<C> {
+        let Source::Client { address: key, network: network_key } = id.source else {
+            let removed = self.proxies.remove(&id.number)?;
+            self.total -= 1;
+            return Some(removed);
+        };
+        let network = self.networks.get_mut(&network_key)?;
+        let address = network.addresses.get_mut(&key)?;
+        let removed = address.connections.remove(&id.number)?;
+        if address.connections.is_empty() {
+            network.addresses.remove(&key);
+        }
+        network.total -= 1;
+        if network.total == 0 {
+            self.networks.remove(&network_key);
+        }
+        self.total -= 1;
+        Some(removed)
+    }
+
+    /// Takes out the longest idle connection of the greatest network, to make room for something else.
+    pub(crate) fn evict(&mut self) -> Option<C> {
+        let victim = self.idle_of_all()?;
+        self.remove(victim)
+    }
+
+    /// Takes out the connection that holds the most bytes of those of an address or a network, if together they hold more than `most`.
+    /// The sum is made anew: connections that were taken out before and are still being closed are not in it.
+    pub(crate) fn evict_heaviest(&mut self, source: Source, scope: Exhausted, most: usize) -> Option<C> {
+        let Source::Client { address: key, network } = source else { return None };
+        let addresses = self.networks.get(&network)?.addresses.iter();
+        let in_scope = addresses.filter(|(address, _)| scope != Exhausted::Address || **address == key);
+        let connections = in_scope.flat_map(|(address, a)| a.connections.iter().map(|(number, c)| (c.held_bytes(), *address, *number)));
+        let (sum, heaviest) = connections.fold((0, None), |(sum, heaviest), next| (sum + next.0, heaviest.max(Some(next))));
+        let (_, address, number) = heaviest.filter(|_| sum > most)?;
+        self.remove(ConnectionId { source: Source::Client { address, network }, number })
+    }
+
+    /// The first limit, from the narrowest, that one more connection would break.
+    fn exhausted(&self, source: Source) -> Option<Exhausted> {
+        let full = |held: usize, most: usize| most > 0 && held >= most;
+        if let Source::Client { address, network } = source
+            && let Some(network) = self.networks.get(&network)
+        {
+            let of_address = network.addresses.get(&address).map_or(0, |a| a.connections.len());
+            if full(of_address, self.shares.per_address) {
+                return Some(Exhausted::Address);
+            }
+            if full(network.total, self.shares.per_network) {
+                return Some(Exhausted::Network);
+            }
+        }
+        full(self.total, self.shares.total).then_some(Exhausted::Total)
+    }
+
+    fn idle_in(&self, exhausted: Exhausted, source: Source) -> Option<ConnectionId> {
+        match (exhausted, source) {
+            (Exhausted::Address, Source::Client { address, network }) => self.idle_of_address(network, address),
+            (Exhausted::Network, Source::Client { network, .. }) => self.idle_of_network(network),
+            _ => self.idle_of_all(),
+        }
+    }
+
+    fn idle_of_address(&self, network: NetworkKey, address: IpAddr) -> Option<ConnectionId> {
+        let number = longest_idle(&self.networks.get(&network)?.addresses.get(&address)?.connections)?;
+        Some(ConnectionId { source: Source::Client { address, network }, number })
+    }
+
+    fn idle_of_network(&self, network: NetworkKey) -> Option<ConnectionId> {
+        let addresses = self.networks.get(&network)?.addresses.iter().map(|(address, a)| (a.connections.len(), *address));
+        greatest_first(addresses).into_iter().find_map(|address| self.idle_of_address(network, address))
+    }
+
+    /// Connections of proxies come last: each stands for many clients.
+    fn idle_of_all(&self) -> Option<ConnectionId> {
+        let networks = greatest_first(self.networks.iter().map(|(key, network)| (network.total, *key)));
+        let of_clients = networks.into_iter().find_map(|network| self.idle_of_network(network));
+        of_clients.or_else(|| longest_idle(&self.proxies).map(|number| ConnectionId { source: Source::Proxy, number }))
+    }
+
+    fn insert(&mut self, id: ConnectionId, make: impl FnOnce(Sums) -> C) -> C {
+        let Source::Client { address, network } = id.source else {
+            return self.proxies.entry(id.number).or_insert_with(|| make(Sums::default())).clone();
+        };
+        let network = self.networks.entry(network).or_insert_with(|| Network { total: 0, held: Arc::default(), addresses: HashMap::new() });
+        network.total += 1;
+        let address = network.addresses.entry(address).or_insert_with(|| Address { held: Arc::default(), connections: HashMap::new() });
+        let connection = make(Sums { address: address.held.clone(), network: network.held.clone() });
+        address.connections.insert(id.number, connection.clone());
+        connection
+    }
+}
+
+fn longest_idle<C: Connection>(connections: &HashMap<u64, C>) -> Option<u64> {
+    let idle = connections.iter().filter_map(|(number, connection)| Some((connection.idle_since()?, *number)));
+    idle.min().map(|(_, number)| number)
+}
+
+fn greatest_first<K: Ord>(holders: impl Iterator<Item = (usize, K)>) -> Vec<K> {
+    let mut holders: Vec<_> = holders.collect();
+    holders.sort_unstable_by(|one, other| other.cmp(one));
+    holders.into_iter().map(|(_, key)| key).collect()
+}
+
+#[cfg(test)]
+mod tests;

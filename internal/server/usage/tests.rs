@@ -1,0 +1,130 @@
+use super::{EXCHANGE_BYTES, Eviction, Exchange, Patience, Usage, Verdict};
+use crate::table::{Connection as _, Sums};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, advance, timeout};
+
+const PATIENCE: Patience = Patience { idle: Duration::from_secs(30), stalled: Duration::from_secs(20) };
+
+fn usage() -> Arc<Usage> {
+    Arc::new(Usage::new(Instant::now(), Sums::default()))
+}
+
+async fn seconds(seconds: u64) {
+    advance(Duration::from_secs(seconds)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_without_a_request_is_idle_after_its_time() {
+    let usage = usage();
+    assert_eq!(usage.verdict(PATIENCE), Verdict::Wait(Duration::from_secs(20)));
+    seconds(20).await;
+    assert_eq!(usage.verdict(PATIENCE), Verdict::Wait(Duration::from_secs(10)));
+    drop(Exchange::begin(&usage));
+    seconds(29).await;
+    assert_eq!(usage.verdict(PATIENCE), Verdict::Wait(Duration::from_secs(1)));
+    seconds(1).await;
+    assert_eq!(usage.verdict(PATIENCE), Verdict::Idle);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_in_service_is_waited_for_however_long_it_takes() {
+    let usage = usage();
+    let exchange = Exchange::begin(&usage);
+    let serving = exchange.serve();
+    seconds(3_600).await;
+    assert!(matches!(usage.verdict(PATIENCE), Verdict::Wait(_)) && usage.idle_since().is_none());
+    drop(serving);
+    assert_eq!(usage.idle_since(), Some(3_600_000));
+    assert!(matches!(usage.verdict(PATIENCE), Verdict::Wait(_)), "its answer is not taken");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_which_nothing_is_taken_stalls_its_connection_even_beside_a_request_in_service() {
+    let usage = usage();
+    let (stuck, other) = (Exchange::begin(&usage), Exchange::begin(&usage));
+    let _serving = other.serve();
+    seconds(100).await;
+    stuck.owe();
+    stuck.owe();
+    seconds(19).await;
+    assert_eq!(usage.verdict(PATIENCE), Verdict::Wait(Duration::from_secs(1)));
+    stuck.paid();
+    seconds(19).await;
+    other.owe();
+    assert_eq!(usage.verdict(PATIENCE), Verdict::Wait(Duration::from_secs(1)), "more that waits is no progress");
+    seconds(1).await;
+    assert_eq!(usage.verdict(PATIENCE), Verdict::Stalled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_has_nothing_to_send_yet_does_not_stall_its_connection() {
+    let usage = usage();
+    let exchange = Exchange::begin(&usage);
+    exchange.owe();
+    exchange.paid();
+    seconds(3_600).await;
+    assert!(matches!(usage.verdict(PATIENCE), Verdict::Wait(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_are_counted_for_the_connection_its_address_and_its_network_until_an_answer_is_gone() {
+    let sums = Sums::default();
+    let usage = Arc::new(Usage::new(Instant::now(), sums.clone()));
+    let (one, other) = (Exchange::begin(&usage), Exchange::begin(&usage));
+    one.answered(100_000);
+    let held = 100_000 + 2 * EXCHANGE_BYTES;
+    assert_eq!((usage.held_bytes(), sums.address.get(), sums.network.get()), (held, held, held));
+    drop(one);
+    assert_eq!((usage.held_bytes(), sums.address.get()), (EXCHANGE_BYTES, EXCHANGE_BYTES));
+    drop(other);
+    assert_eq!((usage.held_bytes(), sums.address.get(), sums.network.get()), (0, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_wait_for_unread_answers_and_go_on_one_after_the_other() {
+    let usage = usage();
+    let first = Exchange::begin(&usage);
+    first.answered(1_000);
+    timeout(Duration::from_secs(1), usage.drained(999)).await.expect_err("too much is unread");
+    timeout(Duration::from_secs(1), usage.drained(1_000)).await.expect("just enough");
+    let waiting: Vec<_> = (0..5)
+        .map(|_| {
+            let usage = usage.clone();
+            tokio::spawn(async move {
+                let exchange = Exchange::begin(&usage);
+                usage.drained(999).await;
+                exchange.answered(1_000);
+            })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    drop(first);
+    for request in waiting {
+        timeout(Duration::from_secs(1), request).await.expect("its turn comes").expect("joined");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_eviction_reaches_a_task_that_waits_and_one_that_comes_later_and_becomes_only_harder() {
+    let usage = usage();
+    let waits = tokio::spawn({
+        let usage = usage.clone();
+        async move { usage.evicted().await }
+    });
+    tokio::task::yield_now().await;
+    usage.evict(Eviction::Graceful);
+    assert_eq!(waits.await.expect("joined"), Eviction::Graceful);
+    usage.evict(Eviction::Abort);
+    usage.evict(Eviction::Graceful);
+    assert_eq!(usage.evicted().await, Eviction::Abort);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_connection_has_a_second_to_say_something_before_it_counts_as_idle() {
+    let (silent, spoke) = (usage(), usage());
+    drop(Exchange::begin(&spoke));
+    assert_eq!((silent.idle_since(), spoke.idle_since()), (None, Some(0)));
+    seconds(1).await;
+    assert_eq!(silent.idle_since(), Some(0));
+}
