@@ -2,6 +2,7 @@
 
 mod authority;
 mod ctl;
+mod databases;
 mod documents;
 mod durability;
 mod foreign;
