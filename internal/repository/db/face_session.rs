@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use faceshare_biz::domain::facesession::{Admission, EndReason, Ended, FaceSession, FaceSessionRepository, HostLeft};
 use faceshare_biz::domain::{MemberId, Page, PageRequest, SessionId, Timestamp, Title};
 use faceshare_biz::{Error, ErrorCode, Result};
+use sea_orm::ActiveValue::NotSet;
 use sea_orm::sea_query::{OnConflict, Query};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set};
 
@@ -53,14 +54,13 @@ impl FaceSessions {
     async fn try_save(&self, session: &FaceSession, log_index: u64) -> Result<(), Failure> {
         let log_index = i64::try_from(log_index).map_err(Error::internal)?;
         let transaction = self.db.begin().await?;
-        let mut newer = row(session, log_index);
-        let id = std::mem::take(&mut newer.id);
-        let update =
-            Entity::update_many().set(newer).filter(Column::Id.eq(session.id.get().cast_signed())).filter(Column::LogIndex.lte(log_index));
-        if update.exec(&transaction).await?.rows_affected == 0 {
-            let insert = Entity::insert(ActiveModel { id, ..row(session, log_index) });
+        if !update(session, log_index, &transaction).await? {
+            let insert = Entity::insert(row(session, log_index));
             let insert = insert.on_conflict(OnConflict::column(Column::Id).do_nothing().to_owned());
-            transaction.execute(&insert.into_query()).await?;
+            if transaction.execute(&insert.into_query()).await?.rows_affected() == 0 {
+                // There is a row: of a later entry, or of an earlier one that was listed between the two statements.
+                update(session, log_index, &transaction).await?;
+            }
         }
         note_host(session, &transaction).await?;
         transaction.commit().await?;
@@ -145,6 +145,14 @@ impl FaceSessionRepository for FaceSessions {
             .map_err(from_db)?;
         ids.into_iter().map(session_id).collect()
     }
+}
+
+/// Writes a session's row, unless it was written after a later entry. `false`: it was, or there is none.
+async fn update(session: &FaceSession, log_index: i64, connection: &impl ConnectionTrait) -> Result<bool, DbErr> {
+    let all_but_id = ActiveModel { id: NotSet, ..row(session, log_index) };
+    let update = Entity::update_many().set(all_but_id);
+    let update = update.filter(Column::Id.eq(session.id.get().cast_signed())).filter(Column::LogIndex.lte(log_index));
+    Ok(update.exec(connection).await?.rows_affected == 1)
 }
 
 /// Remembers that the session's host hosts it: it stays in that person's list when somebody else becomes host.
