@@ -38,6 +38,15 @@ async fn idle_http2(from: [u8; 4], to: &str) -> Option<Http2> {
     Some(client)
 }
 
+/// One address, then three of its network, then networks beside it: each more than its share.
+fn attacker(round: u8, n: u8) -> [u8; 4] {
+    match round {
+        0..12 => [127, 9, 0, 1],
+        12..24 => [127, 9, 0, 1 + n % 3],
+        _ => [127, 9, 1 + n % 2, 1 + n % 3],
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_network_that_takes_every_connection_keeps_neither_newcomers_nor_its_own_busy_ones_out() {
     let shares = [("limits.connections", "64"), ("limits.connections_per_address", "24"), ("limits.connections_per_network", "48")];
@@ -55,8 +64,7 @@ async fn a_network_that_takes_every_connection_keeps_neither_newcomers_nor_its_o
     let mut taken = Vec::new();
     let mut served = 0;
     for round in 0..40_u8 {
-        // One network with three addresses, and another beside it: more than all of the places.
-        let wave = (0..8_u8).map(|n| idle_http2([127, 9, n % 2, 1 + round % 3], &to));
+        let wave = (0..8_u8).map(|n| idle_http2(attacker(round, n), &to));
         taken.extend(join_all(wave).await);
         served +=
             usize::from(get_from([127, 20, round, 1], &to, "/healthz", PATIENCE).await.is_some_and(|answer| answer.contains(" 200 ")));
@@ -64,7 +72,10 @@ async fn a_network_that_takes_every_connection_keeps_neither_newcomers_nor_its_o
     assert_eq!(served, 40, "every newcomer gets in");
     let open = metric(&http, OPEN, OF_CLIENTS).await;
     assert!(open <= 64.0, "{open} connections");
-    assert!(metric(&http, "http_connections_evicted_total", "limit=\"address\"").await > 0.0);
+    for limit in ["address", "network", "total"] {
+        let evicted = metric(&http, "http_connections_evicted_total", &format!("limit=\"{limit}\"")).await;
+        assert!(evicted > 0.0, "the limit of the {limit} is met");
+    }
     let grown = server.resident_bytes().saturating_sub(before);
     assert!(grown < 32 * MIB, "{grown} bytes more");
 
