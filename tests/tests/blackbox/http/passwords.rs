@@ -172,6 +172,6 @@ async fn four_addresses_that_sign_in_without_pause_keep_no_one_else_from_signing
         through = honest => through,
     };
     let asked = HONEST * ROUNDS;
-    println!("{through} of {asked} honest sign-ins got through; {} of the attackers' were refused", refused.load(Ordering::Relaxed));
+    eprintln!("{through} of {asked} honest sign-ins got through; {} of the attackers' were refused", refused.load(Ordering::Relaxed));
     assert_eq!(through, asked, "honest sign-ins that got through");
 }
