@@ -283,7 +283,7 @@ mod tests {
     async fn an_endless_body_is_read_up_to_the_bound() {
         let mut connection = connect();
         send(&mut connection, &head("/nowhere", "transfer-encoding: chunked\r\n")).await;
-        send(&mut connection, &"64\r\n".to_owned()).await;
+        send(&mut connection, "64\r\n").await;
         let (mut read, mut write) = tokio::io::split(connection);
         let mut sent = 0;
         while sent < 100 * BOUND && write.write_all(format!("{}\r\n64\r\n", "x".repeat(100)).as_bytes()).await.is_ok() {
