@@ -66,6 +66,7 @@ pub fn openapi_without_classic() -> utoipa::openapi::OpenApi {
         facesession::search::search_face_session,
         facesession::prejoin::prejoin_face_session,
         facesession::wait::wait_for_admission,
+        facesession::cancel_wait::cancel_wait,
         facesession::get::get_face_session,
         facesession::patch::patch_face_session,
         facesession::token::issue_session_token,

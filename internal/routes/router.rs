@@ -136,6 +136,7 @@ fn face_sessions() -> Router<Shared> {
         .route("/v1/face-sessions/search", post(c::search::search_face_session))
         .route("/v1/face-sessions/prejoin", post(c::prejoin::prejoin_face_session))
         .route("/v1/face-sessions/wait", post(c::wait::wait_for_admission))
+        .route("/v1/face-sessions/wait/cancel", post(c::cancel_wait::cancel_wait))
         .route("/v1/face-sessions/{id}/knocks", get(c::knocks::list_knocks))
         .route("/v1/face-sessions/{id}/knocks/{knockId}/admit", post(c::admit_knock::admit_knock))
         .route("/v1/face-sessions/{id}/knocks/{knockId}/deny", post(c::deny_knock::deny_knock))

@@ -53,6 +53,7 @@ NEEDS = {
     "search_face_session": lambda case: setattr(case, "body", {"numberCode": OWN.code()}),
     "prejoin_face_session": lambda case: setattr(case, "body", {"numberCode": OWN.code()}),
     "wait_for_admission": lambda case: setattr(case, "body", {"waitToken": OWN.admitted()}),
+    "cancel_wait": lambda case: setattr(case, "body", {"waitToken": OWN.admitted()}),
     "get_face_session": lambda case: path(case, id=OWN.joined()),
     "patch_face_session": lambda case: path(case, id=OWN.hosted()),
     "end_face_session": lambda case: path(case, id=OWN.hosted()),
@@ -83,7 +84,7 @@ ENDS = {"sign_out", "delete_account", "change_password"}
 # These need no caller; those of the classic API go by a cookie.
 PUBLIC = {"refresh_tokens", "sign_up", "sign_in", "show_avatar"} | {id for id in NEEDS if id.startswith("classic_")}
 # A token that only the server can make and that cannot be left out. One that is made up is refused by its field's name.
-MADE_BY_SERVER = {"wait_for_admission"}
+MADE_BY_SERVER = {"wait_for_admission", "cancel_wait"}
 
 
 # Passwords by the access tokens of those who end what they are.

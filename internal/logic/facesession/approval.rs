@@ -80,6 +80,23 @@ async fn who_is_denied_learns_it_and_cannot_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_withdraws_its_knock_waits_no_longer_and_may_knock_again() {
+    let house = House::new();
+    let (host, guest, other) = (house.person(1).await, house.person(2).await, house.person(3).await);
+    let created = guarded(&house, host).await;
+    let token = knock(&house, guest, &created).await.expect("taken").waiting().token;
+    assert_eq!(house.cases.cancel_wait(other, &token).await.expect_err("another's").code, ErrorCode::InvalidArgument);
+    let (waited, cancelled) = tokio::join!(house.cases.wait(guest, &token), house.cases.cancel_wait(guest, &token));
+    cancelled.expect("withdrawn");
+    assert_eq!(waited.expect("told at once"), Waited::Expired);
+    assert_eq!(house.cases.knocks(host, created.session.id).await.expect("knocks"), []);
+    house.cases.cancel_wait(guest, &token).await.expect("once more");
+    knock(&house, guest, &created).await.expect("taken").waiting();
+    house.cases.end(host, created.session.id).await.expect("ended");
+    house.cases.cancel_wait(guest, &token).await.expect("after the end");
+}
+
+#[tokio::test(start_paused = true)]
 async fn whose_account_is_deleted_waits_nowhere_and_is_refused() {
     let house = House::new();
     let (host, guest) = (house.person(1).await, house.person(2).await);

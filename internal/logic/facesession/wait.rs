@@ -40,16 +40,7 @@ impl FaceSessions {
     /// `INVALID_ARGUMENT` with path `waitToken` when it is none of the caller's; `UNAUTHENTICATED` when its account is gone; `LIMIT_EXCEEDED` when the caller was let in, took its time
     /// and the session is full now: ask again.
     pub async fn wait(&self, caller: Caller, wait_token: &str) -> Result<Waited> {
-        let invalid = || Error::invalid("waitToken", "is not a wait token of yours");
-        let claims = match self.deps.tokens.verify_wait(wait_token, self.now()) {
-            Ok(claims) => claims,
-            Err(TokenRefusal::Expired) => return Ok(Waited::Expired),
-            Err(TokenRefusal::Invalid) => return Err(invalid()),
-        };
-        if claims.account != caller.account {
-            return Err(invalid());
-        }
-        let WaitClaims { session, knock, .. } = claims;
+        let Some(WaitClaims { session, knock, .. }) = self.wait_claims(caller, wait_token)? else { return Ok(Waited::Expired) };
         if let Standing::Waits { .. } = self.standing(caller, session, knock).await? {
             // Whether it is over or the time is, the next look tells.
             if let Ok(over) = tokio::time::timeout(WAIT_POLL, self.deps.sessions.await_knock(session, knock)).await {
@@ -63,6 +54,27 @@ impl FaceSessions {
             // Over because its sender's account is: that is not to be taken for a host who did not answer.
             Standing::Expired => self.profile(caller).await.map(|_| Waited::Expired),
             Standing::Ended => Ok(Waited::Ended),
+        }
+    }
+
+    /// Withdraws a knock. What is over already stays as it ended.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` with path `waitToken` when it is none of the caller's.
+    pub async fn cancel_wait(&self, caller: Caller, wait_token: &str) -> Result<()> {
+        let Some(WaitClaims { session, knock, .. }) = self.wait_claims(caller, wait_token)? else { return Ok(()) };
+        match self.deps.sessions.propose(session, Input::WithdrawKnock { by: caller.account, knock }).await {
+            Err(error) if !matches!(error.code, ErrorCode::SessionEnded | ErrorCode::NotFound) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// What a wait token says; `None` when its time is over, and that of its knock with it.
+    fn wait_claims(&self, caller: Caller, wait_token: &str) -> Result<Option<WaitClaims>> {
+        match self.deps.tokens.verify_wait(wait_token, self.now()) {
+            Ok(claims) if claims.account == caller.account => Ok(Some(claims)),
+            Err(TokenRefusal::Expired) => Ok(None),
+            Ok(_) | Err(TokenRefusal::Invalid) => Err(Error::invalid("waitToken", "is not a wait token of yours")),
         }
     }
 

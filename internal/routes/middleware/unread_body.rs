@@ -21,9 +21,9 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tower::{Layer, Service};
 
-/// After an answer that closes the connection, the body is read for this much longer: data that arrives at a closed socket is answered with
-/// a reset, and a client that is still sending would lose the answer with it.
-const LINGER: Duration = Duration::from_secs(5);
+/// After an answer that closes the connection, the body is read for this much longer while it keeps coming: data that arrives at a closed
+/// socket is answered with a reset, and a client that is still sending would lose the answer with it.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// How much of an unread body is read and thrown away to keep a connection; the layer that does it.
 #[derive(Debug, Clone, Copy)]
@@ -35,17 +35,18 @@ pub struct DiscardUnread {
 }
 
 impl DiscardUnread {
-    /// Reads the rest of the body, or as much as the bounds allow.
+    /// Reads the rest of the body, or as much as the bounds allow within `time`. Parts come at most `self.timeout` apart.
     async fn discard(self, body: &mut Body, time: Duration) -> Outcome {
         let mut left = self.bytes;
         let read = async {
-            while let Some(frame) = body.frame().await {
+            loop {
+                let Ok(frame) = timeout(self.timeout, body.frame()).await else { return Outcome::More };
+                let Some(frame) = frame else { return Outcome::Read };
                 let Ok(frame) = frame else { return Outcome::Broken };
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 let Some(rest) = left.checked_sub(bytes) else { return Outcome::More };
                 left = rest;
             }
-            Outcome::Read
         };
         timeout(time, read).await.unwrap_or(Outcome::More)
     }
@@ -282,7 +283,7 @@ mod tests {
     async fn an_endless_body_is_read_up_to_the_bound() {
         let mut connection = connect();
         send(&mut connection, &head("/nowhere", "transfer-encoding: chunked\r\n")).await;
-        send(&mut connection, &"64\r\n".to_owned()).await;
+        send(&mut connection, "64\r\n").await;
         let (mut read, mut write) = tokio::io::split(connection);
         let mut sent = 0;
         while sent < 100 * BOUND && write.write_all(format!("{}\r\n64\r\n", "x".repeat(100)).as_bytes()).await.is_ok() {

@@ -129,7 +129,7 @@ impl Scene {
             ("PATCH", "/v1/accounts/me") => Some(json!({"nickname": "other"})),
             ("POST", "/v1/accounts/refresh") => Some(json!({"refreshToken": self.http.guest("refreshing").await.refresh})),
             ("POST", "/v1/face-sessions/search" | "/v1/face-sessions/prejoin") => Some(by_code),
-            ("POST", "/v1/face-sessions/wait") => Some(json!({"waitToken": self.wait_token})),
+            ("POST", "/v1/face-sessions/wait" | "/v1/face-sessions/wait/cancel") => Some(json!({"waitToken": self.wait_token})),
             ("PATCH", "/v1/face-sessions/{id}") => Some(json!({"title": "New"})),
             _ => None,
         }

@@ -116,6 +116,13 @@ pub enum Input {
         /// What.
         answer: KnockAnswer,
     },
+    /// The one who knocked does not want to be let in any more.
+    WithdrawKnock {
+        /// Who; the knock of another is left as it is.
+        by: MemberId,
+        /// Which knock.
+        knock: KnockId,
+    },
     /// A point connected.
     Connect {
         /// Whose.

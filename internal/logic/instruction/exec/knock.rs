@@ -129,6 +129,13 @@ pub(crate) fn expire(draft: &mut Draft<'_>, knock: KnockId) {
     draft.change(Change::KnockOver { knock, state: KnockState::Expired });
 }
 
+/// The one who knocked goes away. A knock that is over stays as it ended.
+pub(crate) fn withdraw(draft: &mut Draft<'_>, by: MemberId, knock: KnockId) {
+    if draft.state.knock(knock).is_some_and(|knock| knock.waits() && knock.profile.id == by) {
+        expire(draft, knock);
+    }
+}
+
 /// Somebody gets a seat: it waits no longer, if it did.
 pub(crate) fn let_in(draft: &mut Draft<'_>, who: MemberId) {
     if let Some(knock) = draft.state.knock_of(who) {

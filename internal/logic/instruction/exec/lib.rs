@@ -81,6 +81,7 @@ pub fn step(state: &State, rules: &Rules, now: Timestamp, input: Input) -> Resul
         Input::Gone { member } => gone::step(&mut draft, member)?,
         Input::Remove { by, member } => quit::remove(&mut draft, by, member)?,
         Input::AnswerKnock { by, knock, answer } => knock::answer(&mut draft, by, knock, answer)?,
+        Input::WithdrawKnock { by, knock } => knock::withdraw(&mut draft, by, knock),
         Input::End { by } => sess_end::step(&mut draft, by)?,
         Input::NewEpoch { epoch } => draft.change(Change::Epoch(epoch)),
         Input::Due => due::step(&mut draft),

@@ -1,6 +1,7 @@
 //! Face sessions: opened, found, entered, changed, left, ended.
 
 pub mod admit_knock;
+pub mod cancel_wait;
 pub mod create;
 pub mod deny_knock;
 pub mod end;

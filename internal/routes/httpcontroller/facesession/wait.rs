@@ -27,6 +27,12 @@ pub struct WaitRequest {
     wait_token: String,
 }
 
+impl WaitRequest {
+    pub(super) fn wait_token(&self) -> &str {
+        &self.wait_token
+    }
+}
+
 /// How the wait ended without a seat.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

@@ -15,6 +15,9 @@ const OTHERS: [&str; 7] = [
     "null",
     "*",
 ];
+/// Headers that our calls use beyond those that every page may send.
+const SENT: [&str; 7] =
+    ["authorization", "content-type", "idempotency-key", "if-none-match", "traceparent", "x-faceshare-cookie", "x-request-id"];
 const SESSIONS: &str = "/v1/face-sessions";
 
 /// What a browser asks on behalf of a page before it sends what a form could not.
@@ -56,13 +59,13 @@ async fn server_for_the_page() -> (Server, Http, Guest) {
 #[tokio::test]
 async fn a_page_that_is_allowed_may_send_what_our_calls_need() {
     let (_server, http, _guest) = server_for_the_page().await;
-    for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
-        let answer = send(preflight(&http, PAGE, method, "authorization,content-type,idempotency-key")).await;
+    for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] {
+        let answer = send(preflight(&http, PAGE, method, &SENT.join(","))).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_readable(&answer, PAGE);
         assert!(listed(&answer, "access-control-allow-methods").contains(&method.to_ascii_lowercase()), "{answer:?}");
         let headers = listed(&answer, "access-control-allow-headers");
-        for header in ["authorization", "content-type", "idempotency-key"] {
+        for header in SENT {
             assert!(headers.iter().any(|name| name == header), "{header}: {answer:?}");
         }
         // Cookies are no header that a page could ask for, nor one to be allowed.
@@ -78,7 +81,7 @@ async fn a_page_that_is_allowed_reads_answers_and_refusals() {
     created.ok(201);
     assert_readable(&created, PAGE);
     let exposed = listed(&created, "access-control-expose-headers");
-    for header in ["x-request-id", "retry-after"] {
+    for header in ["x-request-id", "retry-after", "location", "etag", "idempotency-replayed"] {
         assert!(exposed.iter().any(|name| name == header), "{header}: {created:?}");
     }
     let listing = from(http.request(Method::GET, SESSIONS).bearer_auth(&guest.access)).await;
@@ -96,7 +99,9 @@ async fn a_page_that_is_allowed_reads_answers_and_refusals() {
 async fn a_page_that_is_not_allowed_may_neither_send_nor_read() {
     let (_server, http, guest) = server_for_the_page().await;
     for origin in OTHERS {
-        assert_unreadable(&send(preflight(&http, origin, "POST", "authorization")).await);
+        let asked = send(preflight(&http, origin, "POST", "authorization")).await;
+        assert_unreadable(&asked);
+        assert_eq!(asked.problem(403, "FORBIDDEN")["detail"], format!("origin {origin} is not in http.cors_origins"));
         let simple = http.request(Method::GET, SESSIONS).bearer_auth(&guest.access).header("origin", origin);
         assert_unreadable(&send(simple).await);
     }
@@ -113,4 +118,32 @@ async fn without_configured_origins_no_page_of_another_origin_reads_anything() {
             assert_eq!(told.count(), 0, "{answer:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_page_of_the_public_address_may_call_and_another_spelling_of_an_origin_is_the_same() {
+    let settings = [("http.public_url", "https://meet.example/base"), ("http.cors_origins", "https://page.example:443")];
+    let server = Server::start_with(&settings).await;
+    let http = server.http();
+    for origin in ["https://meet.example", PAGE] {
+        let asked = send(preflight(&http, origin, "POST", "authorization")).await;
+        asked.ok(200);
+        assert_readable(&asked, origin);
+        assert_readable(&send(http.request(Method::GET, "/healthz").header("origin", origin)).await, origin);
+    }
+    send(preflight(&http, "http://meet.example", "POST", "authorization")).await.problem(403, "FORBIDDEN");
+}
+
+#[tokio::test]
+async fn a_refused_origin_is_named_in_the_log_with_the_setting() {
+    let server = Server::start().await;
+    let http = server.http();
+    for _ in 0..2 {
+        send(preflight(&http, "https://evil.example", "POST", "authorization")).await.problem(403, "FORBIDDEN");
+    }
+    let line = server.log().line(|line| line["origin"] == "https://evil.example").await;
+    assert!(line["message"].as_str().is_some_and(|message| message.contains("http.cors_origins")), "{line}");
+    http.guest("Ann").await;
+    let named = server.log().lines().iter().filter(|line| line.contains("https://evil.example")).count();
+    assert_eq!(named, 1, "once is enough");
 }

@@ -2,6 +2,7 @@
 
 use faceshare_tests::http::send;
 use faceshare_tests::meeting::Meeting;
+use faceshare_tests::server::Server;
 use faceshare_tests::socket::{Credential, Socket, handshake};
 use faceshare_tests::{Format, in_both_formats};
 use reqwest::{Method, RequestBuilder};
@@ -14,6 +15,7 @@ in_both_formats!(
     a_bad_token_in_the_subprotocol_is_upgraded_and_closed,
     a_point_that_connects_again_replaces_itself,
     a_page_of_another_site_opens_no_stream,
+    behind_a_proxy_the_servers_own_page_opens_a_stream,
 );
 
 /// The handshake as a plain request, so that the whole refusal can be read.
@@ -92,7 +94,24 @@ async fn a_page_of_another_site_opens_no_stream(format: Format) {
         }
     }
     let refused = upgrade(&meeting, Some(format.subprotocol()), Some(&meeting.tokens[0])).header("origin", "https://evil.example");
-    send(refused).await.problem(403, "FORBIDDEN");
+    let problem = send(refused).await.problem(403, "FORBIDDEN");
+    assert_eq!(problem["detail"], "origin https://evil.example is not in http.cors_origins");
+}
+
+/// The proxy names itself or the public address in Host, with the default port or without it.
+async fn behind_a_proxy_the_servers_own_page_opens_a_stream(format: Format) {
+    let server = Server::start_with(&[("http.public_url", "https://meet.example.com")]).await;
+    let meeting = Meeting::created(server, format, json!({})).await;
+    let local = meeting.server.url().replace("http", "ws") + "/v1/instructions";
+    for host in ["127.0.0.1:8080", "meet.example.com", "meet.example.com:443"] {
+        for origin in ["https://meet.example.com", "https://meet.example.com:443"] {
+            let mut request = handshake(&local, format, &meeting.tokens[0], Credential::Subprotocol);
+            request.headers_mut().insert("host", host.parse().expect("a header"));
+            request.headers_mut().insert("origin", origin.parse().expect("a header"));
+            let socket = Socket::open(request, format).await;
+            assert_eq!(socket.member(), meeting.guests[0].id, "{host} {origin}");
+        }
+    }
 }
 
 async fn a_point_that_connects_again_replaces_itself(format: Format) {

@@ -123,6 +123,19 @@ fn whose_account_is_gone_waits_no_longer_and_cannot_be_let_in() {
 }
 
 #[test]
+fn a_withdrawn_knock_expires_once_and_only_its_sender_withdraws_it() {
+    let mut w = guarded();
+    w.does(arrive("bob", 1));
+    let withdraw = |by| Input::WithdrawKnock { by: id(by), knock: knock("bob", 1) };
+    assert_eq!(w.put(withdraw("cat")), Ok(Step::Unchanged));
+    assert_eq!(how(&w, "bob"), Some(KnockState::Waiting));
+    let entry = w.does(withdraw("bob"));
+    assert_eq!(entry.changes, [Change::KnockOver { knock: knock("bob", 1), state: KnockState::Expired }]);
+    assert_eq!(w.put(withdraw("bob")), Ok(Step::Unchanged));
+    assert_eq!(w.refused("ann", admit("bob")), ErrorCode::Conflict);
+}
+
+#[test]
 fn a_knock_is_answered_once() {
     let mut w = guarded();
     w.does(arrive("bob", 1));
