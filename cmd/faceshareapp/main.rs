@@ -60,7 +60,7 @@ fn exit_code(done: anyhow::Result<()>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("faceshareapp: {error:#}");
+            tracing::error!("{}", explained(&error));
             ExitCode::FAILURE
         }
     }
@@ -85,16 +85,38 @@ fn said(done: anyhow::Result<()>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            logging::fatal_without_logging(LogFormat::Pretty, &format!("{error:#}"));
+            logging::fatal_without_logging(LogFormat::Pretty, &explained(&error));
             ExitCode::FAILURE
         }
     }
 }
 
+/// The error with its causes. Some errors say their cause themselves; it is not said twice.
+fn explained(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        before if before.ends_with(&cause) => said,
+        before => format!("{before}: {cause}"),
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::exit_code;
+    use super::{exit_code, explained};
+    use crate::config::Config;
+    use anyhow::Context as _;
+    use std::path::Path;
     use std::process::ExitCode;
+
+    #[test]
+    fn each_cause_is_said_once() {
+        let missing = Config::load_from(Some(Path::new("/nowhere/app.toml")), []).context("at the start").expect_err("it is missing");
+        let said = explained(&missing);
+        assert!(said.starts_with("at the start: cannot read the configuration file /nowhere/app.toml: "), "{said}");
+        assert_eq!(said.matches("No such file").count(), 1, "{said}");
+        let causes = anyhow::anyhow!("the cause").context("the step").context("the whole");
+        assert_eq!(explained(&causes), "the whole: the step: the cause");
+    }
 
     #[test]
     fn a_failure_is_the_exit_code_of_the_process() {

@@ -153,8 +153,8 @@ mod tests {
     use super::{ANSWER_KEPT, Begun, Call, Idempotency, TOKENS_KEPT};
     use crate::fakes::{CountingIds, FakeClock, PlainSecrets};
     use async_trait::async_trait;
-    use faceshare_biz::domain::AccountId;
     use faceshare_biz::domain::idempotency::{AnswerRepository, Reservation, Reserved};
+    use faceshare_biz::domain::{AccountId, Timestamp};
     use faceshare_biz::{ErrorCode, Result};
     use std::collections::HashMap;
     use std::sync::{Arc, Mutex};

@@ -222,6 +222,18 @@ mod tests {
         Running { addresses, lifecycle, jobs, served: tokio::spawn(serving) }
     }
 
+    /// A router that answers "done" once it is released (the last), and tells when a request is in it (the second).
+    fn held() -> (Router, Arc<Notify>, Arc<Notify>) {
+        let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (inside, go) = (entered.clone(), release.clone());
+        let answer = async move || {
+            inside.notify_one();
+            go.notified().await;
+            "done"
+        };
+        (Router::new().route("/", get(answer)), entered, release)
+    }
+
     const LONG: Duration = Duration::from_secs(60);
 
     async fn connect(to: SocketAddr, send: &[u8]) -> TcpStream {
@@ -277,16 +289,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_drain_finishes_what_is_under_way_and_takes_nothing_new() {
-        let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let (inside, go) = (entered.clone(), release.clone());
-        let router = Router::new().route(
-            "/",
-            get(async move || {
-                inside.notify_one();
-                go.notified().await;
-                "done"
-            }),
-        );
+        let (router, entered, release) = held();
         let running = start(router, LONG, LONG, ready(())).await;
         let stream = connect(running.addresses.http, REQUEST).await;
         entered.notified().await;
@@ -379,16 +382,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_loss_of_an_essential_job_finishes_what_is_under_way_and_ends_the_serving() {
-        let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let (inside, go) = (entered.clone(), release.clone());
-        let router = Router::new().route(
-            "/",
-            get(async move || {
-                inside.notify_one();
-                go.notified().await;
-                "done"
-            }),
-        );
+        let (router, entered, release) = held();
         let running = start(router, LONG, LONG, ready(())).await;
         let stream = connect(running.addresses.http, REQUEST).await;
         entered.notified().await;

@@ -75,9 +75,6 @@ impl KnownKeys {
         if let Some(feature) = later::feature_of(path) {
             return format!("{feature} is not in this version; remove the key");
         }
-        if let Some(meant) = self.by_words(&words(path)) {
-            return format!("unknown key; {meant} is set by {} in the environment", variable_of(meant));
-        }
         let section = path.split_once('.').map_or("", |(section, _)| section);
         let allowed: BTreeSet<&str> = if self.has_section(section) {
             self.0.iter().filter_map(|known| known.strip_prefix(section)?.strip_prefix('.')).collect()
@@ -185,7 +182,9 @@ pub(super) fn read_environment(
         let path = name.to_lowercase().replace("__", ".");
         let origin = format!("{ENV_ORIGIN}{variable}");
         if !known.has_key(&path) {
-            problems.push(&path, format!("{} ({origin})", known.refusal(&path)));
+            let meant = known.by_words(&words(&path));
+            let hint = meant.map(|key| format!("; {key} is set by {}", variable_of(key))).unwrap_or_default();
+            problems.push(&path, format!("{}{hint} ({origin})", known.refusal(&path)));
             continue;
         }
         let Ok(value) = value.into_string() else {

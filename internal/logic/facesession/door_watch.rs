@@ -74,9 +74,16 @@ mod tests {
     use faceshare_biz::domain::SessionId;
     use faceshare_biz::domain::account::Caller;
     use std::sync::atomic::Ordering;
+    use std::time::Duration;
 
     async fn is_forced(house: &House, host: Caller, id: SessionId) -> bool {
         house.cases.get(host, id).await.expect("seen").admission_forced
+    }
+
+    /// A look, and with the time paused whatever the sessions have to do after it.
+    async fn look(watch: &DoorWatch) {
+        watch.tick().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
 
     #[tokio::test(start_paused = true)]
@@ -85,15 +92,15 @@ mod tests {
         let host = house.person(1).await;
         let id = house.open(host).await.session.id;
         let watch = DoorWatch::new(house.budgets.clone(), house.addresses.clone(), house.sessions.clone(), house.clock.clone());
-        watch.tick().await;
+        look(&watch).await;
         assert!(!is_forced(&house, host, id).await);
         house.budgets.under_attack.store(true, Ordering::SeqCst);
-        watch.tick().await;
+        look(&watch).await;
         assert!(is_forced(&house, host, id).await);
         let later = house.open(host).await.session;
         assert!(later.admission_forced && is_forced(&house, host, later.id).await, "of a new one too");
         house.budgets.under_attack.store(false, Ordering::SeqCst);
-        watch.tick().await;
+        look(&watch).await;
         assert!(!is_forced(&house, host, id).await && !is_forced(&house, host, later.id).await);
     }
 

@@ -88,6 +88,12 @@ async fn what_cannot_be_opened_is_named_once_with_its_path() {
         assert!(last.contains(&format!("{said_of} {}", path.display())) && last.matches(text(&path)).count() == 1, "{last}");
         assert!(!last.contains("database.url"), "nobody set it: {last}");
     }
+    let _ = fs::remove_dir_all(&data);
+    fs::create_dir(&data).expect("made");
+    fs::write(data.join("auth.keys"), "junk\n").expect("written");
+    let (_, said) = refused_start(&[("data_dir", text(&data))]).await;
+    let last = said.lines().last().expect("a line");
+    assert!(last.contains("data/auth.keys: key 1") && last.matches("expected").count() == 1, "{last}");
 }
 
 #[tokio::test]

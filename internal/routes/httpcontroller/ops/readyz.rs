@@ -38,6 +38,7 @@ pub struct ReadyAnswer {
     status: &'static str,
     /// What an operator should look at although the server can serve: background jobs that fail. Absent when all are well.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     detail: Option<String>,
 }
 
