@@ -1,6 +1,7 @@
 //! The life of the server: what is opened, in which order, and how it is closed again.
 
 use crate::config::{Config, Loaded, key_ring};
+use crate::memory::merge_measurements;
 use crate::rotation::KeyRotation;
 use crate::wiring::{self, House};
 use anyhow::Context as _;
@@ -107,6 +108,7 @@ async fn run(
     let config = &loaded.config;
     let addresses = listeners.addresses();
     let (grpc, health) = faceshare_routes::rpchandler::services(lifecycle.draining.clone()).context("gRPC reflection")?;
+    house.background_tasks.spawn(merge_measurements(metrics.clone(), lifecycle.draining.clone()));
     let (http, ops) = house.routers(config, addresses.http, &lifecycle, stores, metrics);
     lifecycle.tracker.spawn(health);
     house.spawn_background(&lifecycle);

@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod fields;
 mod logging;
+mod memory;
 mod rotation;
 mod wiring;
 

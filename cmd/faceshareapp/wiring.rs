@@ -2,6 +2,7 @@
 
 use crate::app::Stores;
 use crate::config::{Config, Limits};
+use crate::memory::release_after_crowds;
 use anyhow::Context as _;
 use faceshare_biz::domain::account::RevocationRegistry;
 use faceshare_biz::domain::facesession::NoContacts;
@@ -62,6 +63,7 @@ pub(crate) struct House {
     retention: Retention,
     idempotency: Idempotency,
     codes: Arc<cache::NumberCodes<db::NumberCodes>>,
+    people: Arc<cache::Accounts<db::Accounts>>,
     code_policy: CodePolicy,
 }
 
@@ -145,7 +147,7 @@ impl House {
                 directory: directory.clone(),
                 codes: codes.clone(),
                 invites,
-                accounts: people,
+                accounts: people.clone(),
                 tokens: tokens.clone(),
                 secrets,
                 ids: ids.clone(),
@@ -176,6 +178,7 @@ impl House {
             retention,
             idempotency,
             codes,
+            people,
             code_policy,
         })
     }
@@ -193,6 +196,9 @@ impl House {
         self.background_tasks.spawn(revoked);
         self.background_tasks.spawn(self.idempotency.clone().purge(lifecycle.draining.clone()));
         self.background_tasks.spawn(self.retention.clone().run(lifecycle.draining.clone()));
+        let people = self.people.clone();
+        let forget = move || people.clear();
+        self.background_tasks.spawn(release_after_crowds(self.sessions.clone(), forget, lifecycle.draining.clone()));
     }
 
     /// What is served: to clients, and to operators.
