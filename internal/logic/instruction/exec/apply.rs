@@ -152,10 +152,11 @@ impl State {
     fn remember_nonce(&mut self, member: MemberId, nonce: u64, seq: Seq) {
         let Some(person) = self.people.get_mut(&member) else { return };
         if person.nonces.len() == NONCES_PER_MEMBER {
-            match is_planted(PlantedFault::NewestNonceForgotten) {
-                true => person.nonces.pop_back(),
-                false => person.nonces.pop_front(),
-            };
+            if is_planted(PlantedFault::NewestNonceForgotten) {
+                person.nonces.pop_back();
+            } else {
+                person.nonces.pop_front();
+            }
         }
         person.nonces.push_back((nonce, seq));
     }
