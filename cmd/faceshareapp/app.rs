@@ -3,6 +3,7 @@
 use crate::cli::VERSION;
 use crate::config::{Config, Loaded, key_ring};
 use crate::logging::{LogLevel, Logging};
+use crate::memory::MEMORY_INTERVAL;
 use crate::reload::Reload;
 use crate::surroundings::{self, Surroundings};
 use crate::wiring::{self, House};
@@ -162,6 +163,12 @@ async fn run(
 ) -> anyhow::Result<()> {
     let addresses = listeners.addresses();
     let (grpc, health) = faceshare_routes::rpchandler::services(lifecycle.draining.clone()).context("gRPC reflection")?;
+    let upkeep = metrics.clone();
+    jobs.every("metrics", MEMORY_INTERVAL, lifecycle.draining.clone(), move || {
+        // The registry keeps each measurement until it is read, and possibly nothing reads it.
+        upkeep.run_upkeep();
+        std::future::ready(())
+    });
     let (http, ops) = house.routers(config, addresses.http, jobs, &lifecycle, stores, metrics);
     if addresses.grpc.is_some() {
         jobs.run("grpc health", lifecycle.hard.clone(), move || {

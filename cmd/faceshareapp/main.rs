@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod fields;
 mod logging;
+mod memory;
 mod reload;
 mod surroundings;
 mod wiring;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::{Decoded, Event, FrameCodec, ServerFrame, Statement, WireFormat};
 use faceshare_codec::WireCodec;
+use faceshare_exec::PlantedFault;
 
 /// What is wrong on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,18 @@ pub enum Bug {
     WrongRoot,
     /// Now and then an ordered frame is written twice.
     DoubleDelivery,
+    /// A fault of the kernel.
+    Kernel(PlantedFault),
+}
+
+impl Bug {
+    /// What is wrong with the kernel.
+    pub(crate) const fn of_kernel(self) -> Option<PlantedFault> {
+        match self {
+            Self::Kernel(fault) => Some(fault),
+            _ => None,
+        }
+    }
 }
 
 /// The real codec; with [`Bug::WrongRoot`] it writes edges wrongly.

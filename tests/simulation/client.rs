@@ -11,13 +11,16 @@ use bytes::Bytes;
 use faceshare_api::v1::{self, action, action_sync, client_frame, server_frame::Instruction};
 use faceshare_biz::domain::instruction::{CloseReason, WireFormat};
 use prost::Message;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// A client that hears nothing for this long reconnects: the heartbeat's interval and a little.
 const SILENCE: Duration = Duration::from_millis(3_500);
+
+/// How many acknowledged questions a client keeps.
+const ANSWERED: usize = 4;
 
 /// Something asked and not yet answered for good.
 #[derive(Debug, Clone)]
@@ -26,6 +29,8 @@ pub(crate) struct Ask {
     pub(crate) instruction: client_frame::Instruction,
     /// In which epochs it was sent.
     pub(crate) epochs: Vec<String>,
+    /// It was acknowledged before, and is asked only to be sure.
+    again: bool,
 }
 
 impl Ask {
@@ -95,6 +100,8 @@ pub(crate) struct Client {
     unanswered: BTreeMap<u32, Ask>,
     /// To be asked again after the next welcome.
     again: Vec<Ask>,
+    /// What was acknowledged last, the newest last; at most [`ANSWERED`].
+    answered: VecDeque<Ask>,
     next_id: u32,
     heard_at: Instant,
 }
@@ -126,6 +133,7 @@ impl Client {
             knocks: BTreeMap::new(),
             unanswered: BTreeMap::new(),
             again: Vec::new(),
+            answered: VecDeque::new(),
             next_id: 1,
             heard_at: Instant::now(),
         }
@@ -158,7 +166,14 @@ impl Client {
     }
 
     pub(crate) fn ask(&mut self, instruction: client_frame::Instruction, nonce: u64) {
-        self.ask_again(Ask { nonce, instruction, epochs: Vec::new() });
+        self.ask_again(Ask { nonce, instruction, epochs: Vec::new(), again: false });
+    }
+
+    /// Asks once more what was acknowledged last, under the same nonces: nothing may come of it.
+    pub(crate) fn ask_answered_again(&mut self) {
+        if self.welcomed {
+            std::mem::take(&mut self.answered).into_iter().for_each(|ask| self.ask_again(Ask { again: true, ..ask }));
+        }
     }
 
     fn ask_again(&mut self, mut ask: Ask) {
@@ -261,7 +276,12 @@ impl Client {
                 let ask = self.unanswered.remove(&ack.id);
                 must::invariant_one_answer_for_each_question(self, ack.id, ask.as_ref())?;
                 let Some(ask) = ask else { return Ok(()) };
-                store.archive(|archive| must::invariant_acknowledged_is_in_the_log_once(self, &ask, ack.seq, archive))
+                store.archive(|archive| must::invariant_acknowledged_is_in_the_log_once(self, &ask, ack.seq, archive))?;
+                if ask.nonce != 0 && ask.is_ordered() && !ask.again {
+                    self.answered.push_back(ask);
+                    self.answered.drain(..self.answered.len().saturating_sub(ANSWERED));
+                }
+                Ok(())
             }
             Some(Instruction::Nack(nack)) => {
                 let ask = self.unanswered.remove(&nack.id);

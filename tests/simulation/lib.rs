@@ -6,11 +6,16 @@
 //!                      └── invariants, after each step and at the end
 //! ```
 //!
+//! A history that goes round in circles ends: it asks the clock without time passing, which the clock bears so often, and the memory of the process is
+//! limited.
+//!
 //! A history runs on a single thread under tokio's paused time: waiting costs nothing, and no two runs interleave differently.
 
 mod archive;
+mod bounds;
 mod bug;
 mod chance;
+mod chatter;
 mod client;
 mod door;
 mod fates;
@@ -27,6 +32,7 @@ mod trace;
 mod world;
 
 pub use bug::Bug;
+pub use faceshare_exec::PlantedFault;
 pub use invariants::Violation;
 
 use std::fmt::Write;
@@ -52,12 +58,16 @@ pub struct History {
 /// When no runtime can be made.
 #[must_use]
 pub fn run(seed: u64, bug: Bug, traced: bool) -> History {
+    bounds::limit_memory();
+    faceshare_exec::plant(bug.of_kernel());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
     let (violation, trace) = runtime.block_on(async {
         let mut world = World::new(seed, bug, traced);
         let violation = world.live().await.err();
         (violation, world.into_trace())
     });
+    drop(runtime);
+    faceshare_exec::plant(None);
     History { seed, violation, trace }
 }
 

@@ -1,6 +1,7 @@
 //! Ports of the server that need no faults: the time, ids, epochs' names. Each is shared by all processes of a history, so that a name
 //! given before a crash is not given again after it.
 
+use crate::bounds::LOOKS_AT_ONE_TIME;
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{AccessClaims, IssuedToken, RefreshClaims, RevocationRegistry};
 use faceshare_biz::domain::facesession::{FaceSession, NumberCode, SessionClaims, WaitClaims};
@@ -21,11 +22,23 @@ const BEGINNING: i64 = 1_700_000_000_000;
 pub(crate) struct SimClock {
     began: Instant,
     skew: AtomicI64,
+    /// Milliseconds since `began` when it was last asked, and how often it was asked then.
+    asked_at: AtomicU64,
+    times: AtomicU64,
 }
 
 impl SimClock {
     pub(crate) fn new() -> Self {
-        Self { began: Instant::now(), skew: AtomicI64::new(0) }
+        Self { began: Instant::now(), skew: AtomicI64::new(0), asked_at: AtomicU64::new(0), times: AtomicU64::new(0) }
+    }
+
+    fn count_look(&self, elapsed: Duration) {
+        let millis = u64::try_from(elapsed.as_millis()).expect("invariant: histories are short");
+        if self.asked_at.swap(millis, Ordering::Relaxed) != millis {
+            self.times.store(0, Ordering::Relaxed);
+        }
+        let times = self.times.fetch_add(1, Ordering::Relaxed);
+        assert!(times < LOOKS_AT_ONE_TIME, "the server goes round in circles: it has asked for one time {times} times");
     }
 
     /// Sets how far the time of day is off, in milliseconds.
@@ -36,7 +49,9 @@ impl SimClock {
 
 impl Clock for SimClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(BEGINNING + self.skew.load(Ordering::SeqCst)) + self.began.elapsed()
+        let elapsed = self.began.elapsed();
+        self.count_look(elapsed);
+        Timestamp::from_millis(BEGINNING + self.skew.load(Ordering::SeqCst)) + elapsed
     }
 }
 
@@ -179,5 +194,29 @@ impl RevocationRegistry for NothingRevoked {
 
     async fn changed(&self) {
         std::future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SimClock;
+    use crate::bounds::LOOKS_AT_ONE_TIME;
+    use faceshare_biz::domain::port::Clock;
+    use std::time::Duration;
+
+    #[tokio::test(start_paused = true)]
+    #[should_panic(expected = "round in circles")]
+    async fn a_clock_that_is_asked_without_end_ends_the_history() {
+        let clock = SimClock::new();
+        let look = |times| {
+            for _ in 0..times {
+                let _ = clock.now();
+            }
+        };
+        for _ in 0..2 {
+            look(LOOKS_AT_ONE_TIME);
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        look(LOOKS_AT_ONE_TIME + 1);
     }
 }

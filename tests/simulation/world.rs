@@ -63,6 +63,7 @@ pub(crate) struct Calling {
 }
 
 pub(crate) struct World {
+    seed: u64,
     pub(crate) chance: Chance,
     pub(crate) trace: Trace,
     pub(crate) ports: Ports,
@@ -112,6 +113,7 @@ impl World {
         let process = Process::start(&ports, settings.clone());
         let clients = people(&mut chance);
         Self {
+            seed,
             chance,
             trace: Trace::new(traced),
             ports,
@@ -147,6 +149,7 @@ impl World {
         for _ in 0..steps {
             self.step().await?;
         }
+        self.somebody_chatters(self.seed).await?;
         self.finale().await
     }
 

@@ -2,6 +2,7 @@
 
 use super::codec::{encode_entry, encode_state};
 use super::mgr::pointmemmgr::PointMemMgr;
+use super::mgr::shrink;
 use super::session::{self, Actor, ActorDeps, Connected, Glance, Opening, Request, Runner, SessionHandle, Turns};
 use super::settings::StreamSettings;
 use super::window::ResumeWindow;
@@ -141,7 +142,7 @@ impl Sessions {
     pub async fn read<T: Send + 'static>(&self, id: SessionId, look: impl FnOnce(&State) -> T + Send + 'static) -> Result<T> {
         // Whoever reads many sessions one after the other lets others have a turn.
         consume_budget().await;
-        let look = match self.loaded(id) {
+        let look = match self.handle_if_loaded(id) {
             Some(handle) => match handle.look(look) {
                 Ok(seen) => return Ok(seen?),
                 Err(look) => look,
@@ -158,7 +159,7 @@ impl Sessions {
     /// # Errors
     /// As [`Sessions::read`].
     pub async fn glance(&self, id: SessionId, who: MemberId) -> Result<Glance> {
-        if let Some(glance) = self.loaded(id).and_then(|handle| handle.glance(who)) {
+        if let Some(glance) = self.handle_if_loaded(id).and_then(|handle| handle.glance(who)) {
             return Ok(glance);
         }
         let (request, answer) = session::ask::glance(who).split();
@@ -236,7 +237,13 @@ impl Sessions {
         self.lock().get(&id).is_some_and(|slot| slot.get().is_none_or(|handle| !handle.is_gone()))
     }
 
-    fn loaded(&self, id: SessionId) -> Option<SessionHandle> {
+    /// How many sessions have an actor here, or are getting one.
+    #[must_use]
+    pub fn loaded(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn handle_if_loaded(&self, id: SessionId) -> Option<SessionHandle> {
         self.lock().get(&id).and_then(|slot| slot.get().cloned())
     }
 
@@ -336,9 +343,13 @@ async fn run(id: SessionId, turns: Arc<Turns>, mut mailbox: mpsc::Receiver<Reque
     match end {
         Ok(Ok(())) => tracing::debug!(session = %id, "session let go"),
         Ok(Err(error)) if !session::is_spoilt(&error) => {
+            metrics::counter!("sessions_reloaded_total", "reason" => "log").increment(1);
             tracing::error!(session = %id, error = %error, cause = ?error.cause(), "session lost its log");
         }
-        Ok(Err(_)) | Err(_) => tracing::error!(session = %id, "session panicked; it will be read back from its log"),
+        Ok(Err(_)) | Err(_) => {
+            metrics::counter!("sessions_reloaded_total", "reason" => "panic").increment(1);
+            tracing::error!(session = %id, "session panicked; it will be read back from its log");
+        }
     }
     turns.take_last().abandon();
     runner.see_append_off().await;
@@ -354,6 +365,7 @@ fn sweep(slots: &Slots, id: SessionId) {
     let mut slots = slots.lock().unwrap_or_else(PoisonError::into_inner);
     if slots.get(&id).and_then(|slot| slot.get()).is_some_and(SessionHandle::is_gone) {
         slots.remove(&id);
+        shrink(&mut slots);
     }
 }
 

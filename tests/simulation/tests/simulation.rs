@@ -2,7 +2,7 @@
 //!
 //! `SIM_HISTORIES=n` runs n of them, `SIM_SEED=n` replays one: see `scripts/simulate`.
 
-use faceshare_simulation::{Bug, report, run, run_all};
+use faceshare_simulation::{Bug, PlantedFault, report, run, run_all};
 
 /// The histories are spread over so many tests, which may run at the same time.
 const PARTS: u64 = 8;
@@ -100,7 +100,11 @@ fn a_seed_always_gives_the_same_history() {
 
 /// How many of `seeds` histories with a planted bug break an invariant, and which.
 fn found(bug: Bug, seeds: u64) -> Vec<(u64, &'static str)> {
-    (0..seeds).filter_map(|seed| Some((seed, run(seed, bug, false).violation?.invariant))).collect()
+    found_in(bug, 0..seeds)
+}
+
+fn found_in(bug: Bug, seeds: impl Iterator<Item = u64>) -> Vec<(u64, &'static str)> {
+    seeds.filter_map(|seed| Some((seed, run(seed, bug, false).violation?.invariant))).collect()
 }
 
 #[test]
@@ -120,4 +124,20 @@ fn a_double_delivery_is_found() {
     let found = found(Bug::DoubleDelivery, 30);
     assert!(found.len() >= 15, "{found:?}");
     assert!(found.iter().any(|(_, invariant)| *invariant == "ordered_frames_have_no_gap"), "{found:?}");
+}
+
+/// The actor ends with a panic before anything goes on without end, and a panic is a mistake of the server.
+#[test]
+fn a_deadline_that_stays_when_it_has_fired_is_found() {
+    let found = found(Bug::Kernel(PlantedFault::LastingDeadline), 30);
+    assert!(found.len() >= 15, "{found:?}");
+    assert!(found.iter().any(|(_, invariant)| *invariant == "no_mistakes_of_the_server"), "{found:?}");
+}
+
+#[test]
+fn a_kernel_that_forgets_the_newest_nonces_is_found() {
+    // One history in ten has so many nonces.
+    let found = found_in(Bug::Kernel(PlantedFault::NewestNonceForgotten), (5..200).step_by(10));
+    assert!(found.len() >= 3, "{found:?}");
+    assert!(found.iter().any(|(_, invariant)| *invariant == "acknowledged_is_in_the_log_once"), "{found:?}");
 }

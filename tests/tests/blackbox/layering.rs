@@ -72,6 +72,17 @@ fn no_crate_uses_one_that_its_layer_may_not() {
 }
 
 #[test]
+fn faults_can_be_planted_by_tests_alone() {
+    let metadata = metadata();
+    let plants = |package: &&&Package| {
+        let mut normal = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
+        normal.any(|dependency| dependency.features.iter().any(|feature| feature == "planted-faults"))
+    };
+    let planting: Vec<_> = metadata.workspace_packages().iter().filter(plants).map(|package| package.name.to_string()).collect();
+    assert_eq!(planting, ["faceshare-simulation"]);
+}
+
+#[test]
 fn each_heavy_crate_stays_in_its_layer() {
     let metadata = metadata();
     for (heavy, homes) in [

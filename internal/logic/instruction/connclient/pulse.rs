@@ -54,12 +54,6 @@ impl<'a> Pulse<'a> {
         self.peer(|peer| if peer.deaf { Instant::now() } else { peer.heard_at })
     }
 
-    /// This process did not run for a while (it was stopped, or had no processor): nothing was read or sent, so the silence is not the peer's. From `now`
-    /// it has another interval, within which it is sent a heartbeat. `spare`: by how much the timeout is longer than that.
-    fn forgive_silence(&self, now: Instant, spare: Duration) {
-        self.peer(|peer| peer.heard_at = peer.heard_at.max(now.checked_sub(spare).unwrap_or(now)));
-    }
-
     /// The peer says how far it has read.
     pub(super) fn seen(&self, seq: Seq) {
         self.peer(|peer| peer.seen.raise(seq, Seq::new(u32::MAX)));
@@ -75,16 +69,15 @@ impl<'a> Pulse<'a> {
         let settings = self.connection.clients.sessions.settings();
         let mut heart_at = Instant::now() + settings.heartbeat_interval;
         let mut renew_at = Some(Instant::now() + self.token_life() * 2 / 3);
-        // The timeout is longer than the interval.
-        let spare = settings.heartbeat_timeout.saturating_sub(settings.heartbeat_interval);
-        let tolerance = (spare / 2).min(LATE);
+        let tolerance = (settings.heartbeat_timeout.saturating_sub(settings.heartbeat_interval) / 2).min(LATE);
         loop {
             let lost_at = self.heard_at() + settings.heartbeat_timeout;
             let next = renew_at.into_iter().chain([heart_at, lost_at]).min().unwrap_or(heart_at);
             tokio::time::sleep_until(next).await;
             let now = Instant::now();
             if now.duration_since(next) >= tolerance {
-                self.forgive_silence(now, spare);
+                // This process did not run (it was stopped, or had no processor): nothing was read or sent, so the silence is not the peer's.
+                self.heard();
             }
             if self.heard_at() + settings.heartbeat_timeout <= now {
                 // What has come and was not noticed yet is read before this goes on.

@@ -1,6 +1,7 @@
 //! What an entry does to a state. Total: an entry that `step` made for this state always applies.
 
 use crate::entry::{Change, Entry};
+use crate::planted::{PlantedFault, is_planted};
 use crate::state::{ByPoint, Person, PointState, Presence, Standing, State, Timer};
 use faceshare_biz::constants::NONCES_PER_MEMBER;
 use faceshare_biz::domain::instruction::{Device, Profile, Seq};
@@ -118,7 +119,9 @@ impl State {
 
     fn point_gone(&mut self, member: MemberId, point: PointId) {
         let gone = self.presence_mut(member).and_then(|presence| presence.points.remove(&point));
-        if let Some(PointState { announce_at: Some(announce_at), .. }) = gone {
+        if let Some(PointState { announce_at: Some(announce_at), .. }) = gone
+            && !is_planted(PlantedFault::LastingDeadline)
+        {
             self.timers.remove(&(announce_at, Timer::Announce(member, point)));
         }
     }
@@ -149,7 +152,11 @@ impl State {
     fn remember_nonce(&mut self, member: MemberId, nonce: u64, seq: Seq) {
         let Some(person) = self.people.get_mut(&member) else { return };
         if person.nonces.len() == NONCES_PER_MEMBER {
-            person.nonces.pop_front();
+            if is_planted(PlantedFault::NewestNonceForgotten) {
+                person.nonces.pop_back();
+            } else {
+                person.nonces.pop_front();
+            }
         }
         person.nonces.push_back((nonce, seq));
     }

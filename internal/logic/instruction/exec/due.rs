@@ -24,6 +24,13 @@ pub(crate) fn step(draft: &mut Draft<'_>) {
 }
 
 impl State {
+    /// The most entries that [`Input::Due`](crate::Input::Due) can lead to before time passes: a timer fires once, the announcement of a lost point may set
+    /// a grace, and then there are the notice of the scheduled end and the end.
+    #[must_use]
+    pub fn most_firings(&self) -> usize {
+        2 * self.timers.len() + 2
+    }
+
     /// When something is next to be done because of the time.
     #[must_use]
     pub fn next_deadline(&self, rules: &Rules) -> Option<Timestamp> {

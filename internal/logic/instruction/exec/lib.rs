@@ -32,6 +32,7 @@ mod knock;
 mod leave;
 mod member_change;
 mod member_join;
+mod planted;
 mod point_state;
 mod profile;
 mod quit;
@@ -49,6 +50,9 @@ pub use action_sync::{ActionTable, ActionVerdict};
 pub use apply::apply;
 pub use entry::{Arrival, Change, Entry, Genesis, Info, Input, Patch, Reject, Step, Via};
 pub use knock::{Knock, KnockAnswer};
+pub use planted::PlantedFault;
+#[cfg(any(test, feature = "planted-faults"))]
+pub use planted::plant;
 pub use rules::Rules;
 pub use state::{Access, ByPoint, Follow, Person, PointState, Presence, Standing, State};
 

@@ -1,5 +1,6 @@
 //! The points connected to this process, across all sessions: to count them, to close them, to drain them.
 
+use super::shrink;
 use crate::instruction::connclient::Outbound;
 use faceshare_biz::domain::account::RevocationRegistry;
 use faceshare_biz::domain::facesession::SessionClaims;
@@ -61,6 +62,7 @@ impl PointMemMgr {
         let mut shard = self.shard(point);
         if shard.get(&point).is_some_and(|e| e.incarnation == incarnation) {
             shard.remove(&point);
+            shrink(&mut shard);
             metrics::gauge!("stream_points").decrement(1);
         }
     }

@@ -29,8 +29,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// An ended session that nobody is connected to is let go after this, or twice this.
-const IDLE: Duration = Duration::from_secs(60);
+/// An ended session that nobody is connected to is let go after this, or twice this: so long it answers those who just saw it end without being loaded
+/// again.
+const IDLE: Duration = Duration::from_secs(10);
 
 /// What all session actors share.
 pub(crate) struct ActorDeps {
@@ -125,14 +126,29 @@ impl Actor {
         self.pacing.next().map_or(deadline, |position| position.min(deadline))
     }
 
+    /// # Panics
+    /// When a deadline stays though it has fired. That is a fault of the kernel, which would make entries, or wake this task, without end. The panic ends
+    /// the actor before any of those entries is in the log; whoever asks next has it read back from there.
     fn fire_deadlines(&mut self) {
-        while let Ok(Step::Entry(entry)) = self.step(Input::Due) {
+        let now = self.now();
+        for _ in 0..=self.state.most_firings() {
+            let Ok(Step::Entry(entry)) = self.step_at(now, Input::Due) else {
+                let next = self.state.next_deadline(&self.deps.settings.rules);
+                let lasting = next.filter(|at| *at <= now.max(self.state.last_at()));
+                assert!(lasting.is_none(), "invariant: a deadline that has come leads to something; that of {lasting:?} does not");
+                return;
+            };
             self.accept(entry, None);
         }
+        panic!("invariant: what is due at one time comes to an end");
     }
 
     pub(crate) fn step(&self, input: Input) -> Result<Step, Reject> {
-        step(&self.state, &self.deps.settings.rules, self.now(), input)
+        self.step_at(self.now(), input)
+    }
+
+    fn step_at(&self, now: Timestamp, input: Input) -> Result<Step, Reject> {
+        step(&self.state, &self.deps.settings.rules, now, input)
     }
 
     pub(crate) fn handle(&mut self, request: Request) {

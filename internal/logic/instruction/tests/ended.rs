@@ -89,9 +89,9 @@ async fn an_ended_session_that_nobody_needs_is_let_go_and_comes_back_when_asked(
     let [mut ann] = stage.joined(["ann"]).await;
     end(&stage).await;
     ann.hang_up();
-    stage.wait(Duration::from_secs(50)).await;
+    stage.wait(Duration::from_secs(8)).await;
     assert!(stage.sessions.is_loaded(session_id()));
-    stage.wait(Duration::from_secs(60)).await;
+    stage.wait(Duration::from_secs(12)).await;
     assert!(!stage.sessions.is_loaded(session_id()));
     assert_eq!(stage.log.loads(), 0);
     assert!(stage.read(State::is_ended).await);

@@ -5,7 +5,7 @@ use crate::instruction::connclient::Incoming;
 use bytes::Bytes;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::instruction::{Event, Invite, Notice, Statement};
-use faceshare_exec::State;
+use faceshare_exec::{PlantedFault, State, plant};
 use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
@@ -66,6 +66,24 @@ async fn a_panic_while_an_append_is_in_flight_waits_for_it_before_the_log_is_rea
     stage.settle().await;
     assert_eq!(stage.presenter().await, Some(id("bob")), "the late entry is part of what was read");
     stage.retitle("New").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_stays_when_it_has_fired_ends_the_actor_and_nothing_of_it_is_logged() {
+    let stage = Stage::new().await;
+    let [ann, mut bob] = stage.joined(["ann", "bob"]).await;
+    let epoch = stage.epoch().await;
+    stage.log.batches();
+    plant(Some(PlantedFault::LastingDeadline));
+    bob.hang_up();
+    stage.wait(Duration::from_secs(3)).await;
+    plant(None);
+    assert_eq!(ann.words(), ["closed Internal"]);
+    assert_eq!(stage.log.batches(), [1], "that the point is lost, and no announcement of it");
+
+    let ann = stage.resume("ann", 1, &epoch, 2);
+    stage.wait(Duration::from_secs(3)).await;
+    assert_eq!(ann.words(), ["resumed at 2", "3 memberChange"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,13 +27,13 @@ async fn a_silent_point_is_lost_and_one_that_answers_is_not(format: Format) {
 }
 
 async fn a_server_that_was_stopped_for_longer_than_the_timeout_loses_nobody(format: Format) {
-    let settings = [("heartbeat.interval", "500ms"), ("heartbeat.timeout", "1500ms")];
+    let settings = [("heartbeat.interval", "1s"), ("heartbeat.timeout", "3s")];
     let (meeting, mut sockets) = Meeting::with(format, 3, &settings, json!({})).await;
     meeting.server.stop().await;
     // What the first one says waits in its socket; the others have nothing to say.
     let id = sockets[0].instruct(json!({"followMe": {}})).await;
     // Twice the timeout: that nothing happens meanwhile is what is tested.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
     meeting.server.go_on().await;
     sockets[0].answer(id).await.ack();
     for socket in &mut sockets {

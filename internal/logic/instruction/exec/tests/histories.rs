@@ -4,12 +4,16 @@
 use super::invariants::{self, Verdict};
 use super::mirror::Mirror;
 use super::world::{NAMES, World, all_frames, arrival, device, genesis, id, point, profile};
-use crate::{Arrival, Change, Entry, Input, KnockAnswer, Patch, State, Step, Via, apply};
+use crate::{Arrival, Change, Entry, Input, KnockAnswer, Patch, PlantedFault, Reject, State, Step, Via, apply, plant};
+use faceshare_biz::ErrorCode;
+use faceshare_biz::constants::NONCES_PER_MEMBER;
 use faceshare_biz::domain::facesession::{Admission, HostLeft};
-use faceshare_biz::domain::instruction::{Command, Epoch, Invite, Lock, Origin, Snapshot, Suspend};
-use faceshare_biz::domain::{KnockId, Nickname, Title};
+use faceshare_biz::domain::instruction::{Command, Epoch, Invite, Lock, Origin, Seq, Snapshot, Suspend};
+use faceshare_biz::domain::{KnockId, MemberId, Nickname, Title};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -152,14 +156,41 @@ fn through_the_log<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T)
 struct History {
     world: World,
     watchers: Vec<Watcher>,
+    nonces: Nonces,
     story: String,
     steps: usize,
+}
+
+/// What must be known of nonces: by member the newest that took effect, each with the seq that it was answered with.
+#[derive(Default)]
+struct Nonces(BTreeMap<MemberId, VecDeque<(u64, Seq)>>);
+
+impl Nonces {
+    fn commit(&mut self, entry: &Entry) {
+        for change in &entry.changes {
+            match change {
+                Change::Nonce { member, nonce, seq } => {
+                    let kept = self.0.entry(*member).or_default();
+                    kept.push_back((*nonce, *seq));
+                    kept.drain(..kept.len().saturating_sub(NONCES_PER_MEMBER));
+                }
+                Change::Forgotten { member } => drop(self.0.remove(member)),
+                _ => {}
+            }
+        }
+    }
+
+    /// The seq that a repeat of this input must be answered with; `None`: it is no repeat.
+    fn answer(&self, input: &Input) -> Option<Seq> {
+        let Input::Command { member, nonce, .. } = input else { return None };
+        self.0.get(member)?.iter().find(|(kept, _)| kept == nonce).map(|(_, seq)| *seq)
+    }
 }
 
 impl History {
     fn new(world: World) -> Self {
         let watchers = vec![Watcher::new(&world.state)];
-        Self { world, watchers, story: String::new(), steps: 0 }
+        Self { world, watchers, nonces: Nonces::default(), story: String::new(), steps: 0 }
     }
 
     fn happen(&mut self, happening: &Happening) -> Verdict {
@@ -253,7 +284,7 @@ impl History {
 
     /// Carries out what is due until nothing is.
     fn run_due(&mut self) -> Verdict {
-        for _ in 0..200 {
+        for _ in 0..=self.world.state.most_firings() {
             let index = self.world.state.index();
             self.put(Input::Due)?;
             if self.world.state.index() == index {
@@ -272,6 +303,7 @@ impl History {
         if outcome != again {
             return Err("the same input led to something else".to_owned());
         }
+        invariant_a_nonce_takes_effect_once(self.nonces.answer(&input), &outcome)?;
         match &outcome {
             Ok(Step::Entry(entry)) => {
                 let _ = writeln!(self.story, "      {}", in_words(&before, entry));
@@ -290,6 +322,7 @@ impl History {
             return Err(format!("{:?} without a change", all_frames(std::slice::from_ref(entry))));
         }
         apply(&mut self.world.state, entry);
+        self.nonces.commit(entry);
         invariants::check(before, entry, &self.world.state)?;
         let shown = self.world.state.snapshot();
         let logged = through_the_log(entry);
@@ -342,6 +375,16 @@ fn invariant_a_stale_loss_changes_nothing(before: &State, input: &Input) -> Verd
     let Input::PointLost { point, incarnation } = input else { return Ok(()) };
     let current = before.present().filter_map(|(_, p)| p.points.get(point)).any(|p| p.incarnation == *incarnation);
     if current { Ok(()) } else { Err("a stale loss took a point away".to_owned()) }
+}
+
+/// Whatever is said under a nonce that is remembered, it is answered like the first. (After the end everything is refused.)
+fn invariant_a_nonce_takes_effect_once(answer: Option<Seq>, outcome: &Result<Step, Reject>) -> Verdict {
+    let Some(seq) = answer else { return Ok(()) };
+    match outcome {
+        Ok(Step::Repeated(told)) if *told == seq => Ok(()),
+        Err(reject) if reject.code == ErrorCode::SessionEnded => Ok(()),
+        other => Err(format!("the repeat of a nonce that took effect at {seq} led to {other:?}")),
+    }
 }
 
 /// Of all together, and of those who came from one address.
@@ -437,4 +480,56 @@ proptest! {
             prop_assert!(state.people.len() <= most, "{} people\nWhat happened:\n{}", state.people.len(), history.story);
         }
     }
+}
+
+/// A talk of two members: more nonces than are remembered, out of few enough that many come again.
+fn talk() -> impl Strategy<Value = Vec<(Who, u64, Command)>> {
+    let talker = prop::sample::select(vec!["bob", "cat"]);
+    let said = prop_oneof![
+        2 => prop::sample::select(vec!["ann", "dan"]).prop_map(|who| Command::FollowOther { target: Some(id(who)) }),
+        2 => Just(Command::CancelFollow { suspend: None }),
+        1 => Just(Command::CancelFollow { suspend: Some(Suspend::Page) }),
+    ];
+    prop::collection::vec((talker, 1..110_u64, said), 350..450)
+}
+
+fn let_them_talk(talk: &[(Who, u64, Command)]) -> Result<(), TestCaseError> {
+    let mut history = History::new(World::with(&NAMES));
+    for (who, nonce, command) in talk.iter().cloned() {
+        let said = Input::Command { member: id(who), point: point(who, 1), nonce, command };
+        history.put(said).map_err(|wrong| TestCaseError::fail(format!("{wrong}\nWhat happened:\n{}", history.story)))?;
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(config(60))]
+
+    #[test]
+    fn of_many_nonces_each_takes_effect_once(talk in talk()) {
+        let_them_talk(&talk)?;
+    }
+}
+
+/// How many of so many histories break something while the kernel has this fault.
+fn found<S: Strategy>(fault: PlantedFault, histories: usize, strategy: &S, run: impl Fn(S::Value) -> Result<(), TestCaseError>) -> usize {
+    let mut runner = TestRunner::new_with_rng(config(1), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    plant(Some(fault));
+    let broken = |_: &usize| run(strategy.new_tree(&mut runner).expect("a history").current()).is_err();
+    let found = (0..histories).filter(broken).count();
+    plant(None);
+    found
+}
+
+#[test]
+fn a_kernel_that_forgets_the_newest_nonces_is_found() {
+    let found = found(PlantedFault::NewestNonceForgotten, 10, &talk(), |talk| let_them_talk(&talk));
+    assert!(found >= 5, "{found} of 10");
+}
+
+#[test]
+fn a_deadline_that_stays_when_it_has_fired_is_found() {
+    let happenings = prop::collection::vec(happening(), 20..80);
+    let found = found(PlantedFault::LastingDeadline, 40, &happenings, |happenings| History::new(World::with(&NAMES)).run(&happenings));
+    assert!(found >= 20, "{found} of 40");
 }
