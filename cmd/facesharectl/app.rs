@@ -1,4 +1,4 @@
-//! The state of a running client: events and wishes go in, effects and log lines come out. Pure, so that it is tested without a server.
+//! The state of a running client: events and intents go in, effects and log lines come out. It does no I/O, so it is tested without a server.
 
 use crate::describe::{Kind, Line, describe};
 use crate::effect::{Effect, Outcome};
@@ -16,7 +16,7 @@ use faceshare_api::v1::{
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// As many lines as the log keeps.
+/// The newest lines, which the log keeps.
 const LOG_LINES: usize = 500;
 /// The keys of actions that this client sends and draws.
 pub(crate) const VIEW: &str = "view";
@@ -42,13 +42,13 @@ pub(crate) struct App {
     /// Whether the newest line of the log says that the connection is lost.
     last_is_reconnecting: bool,
     pub(crate) selected: Option<u64>,
-    /// Where this member is.
+    /// This member's own position.
     pub(crate) place: View,
     pub(crate) confirming_end: bool,
     pub(crate) read_only: bool,
     /// The presenting term that a watcher has already followed.
     followed_term: u32,
-    /// The presenting term in which this member last showed its place.
+    /// The presenting term in which this member last sent its position.
     shown_term: u32,
 }
 
@@ -87,7 +87,7 @@ impl App {
         self.last_is_reconnecting = true;
     }
 
-    /// Takes in what happened on the connection.
+    /// Applies an event of the connection.
     pub(crate) fn hear(&mut self, event: &Event) -> Vec<Effect> {
         match event {
             Event::Welcome { welcome, .. } => self.welcome(welcome),
@@ -149,7 +149,7 @@ impl App {
         }
     }
 
-    /// What follows from the follow graph by itself: a watcher follows, a new presenter shows where it is.
+    /// What a change of the follow graph makes this client do: a watcher follows, a new presenter sends its position.
     fn consequences(&mut self) -> Vec<Effect> {
         let Some(presenting) = self.view.presenting else { return Vec::new() };
         let mine = presenting.member_id == self.view.me;
@@ -164,7 +164,7 @@ impl App {
         Vec::new()
     }
 
-    /// Takes in what came of an effect.
+    /// Applies the outcome of an effect.
     pub(crate) fn learn(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Said(text) => self.note(Line::new(Kind::Trouble, text)),
@@ -180,7 +180,7 @@ impl App {
         self.view.me != 0 && self.view.face_session.host_id == self.view.me
     }
 
-    /// What has to be done for a wish.
+    /// The effects of an intent.
     pub(crate) fn want(&mut self, intent: Intent) -> Vec<Effect> {
         if self.read_only && !matches!(intent, Intent::Quit | Intent::Select(_) | Intent::Suspend) {
             return Vec::new();
@@ -235,12 +235,12 @@ impl App {
         }
     }
 
-    /// Where this member's screen is: at the root's place while it follows, else at its own.
+    /// The position on this member's screen: the root's while it follows, else its own.
     pub(crate) fn here(&self) -> View {
         self.view.root(self.view.me).and_then(|root| self.place_of(root)).unwrap_or(self.place)
     }
 
-    /// The latest place of somebody, as far as it reached this point.
+    /// The latest position of a member that reached this point.
     pub(crate) fn place_of(&self, id: u64) -> Option<View> {
         if id == self.view.me {
             return Some(self.place);
@@ -251,7 +251,7 @@ impl App {
         }
     }
 
-    /// Moving by oneself pauses following, as turning a page in a book that somebody else holds would.
+    /// A member that moves while it follows pauses following.
     fn go(&mut self, place: View, why: cancel_follow::Suspend) -> Vec<Effect> {
         let follows = self.view.root(self.view.me).is_some();
         self.place = place;

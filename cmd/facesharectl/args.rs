@@ -40,13 +40,13 @@ pub(crate) enum Command {
         /// How many may be in it, you included.
         #[arg(long)]
         max_members: Option<u32>,
-        /// You decide who comes in.
+        /// You decide who gets in.
         #[arg(long)]
         approval: bool,
     },
-    /// Go to a session.
+    /// Join a session.
     Join(Door),
-    /// Go to a session and follow whoever presents; nothing else can be done.
+    /// Join a session and follow each presenter, without doing anything else.
     Watch(Door),
     /// Three clients act out a session in this terminal, in well under a minute.
     Demo,
@@ -54,7 +54,7 @@ pub(crate) enum Command {
     Bench(Box<crate::bench::args::Args>),
 }
 
-/// What to show at the door.
+/// What leads into the session.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Door {
     /// The number code; spaces and hyphens do not matter.

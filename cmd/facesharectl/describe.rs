@@ -16,7 +16,7 @@ pub(crate) enum Kind {
     Present,
     /// Following.
     Follow,
-    /// Where somebody is.
+    /// A member's position.
     Place,
     /// The connection.
     Link,

@@ -10,10 +10,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// More than a hand can ask for before the first is answered.
+/// More than a user can type before the first is answered.
 const QUEUE: usize = 64;
 const AT_ONCE: usize = 16;
-/// Then the HTTP way out is taken.
+/// After this, the session is left over HTTP.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Something to do.
@@ -62,7 +62,7 @@ impl Effects {
         Self { queue, outcomes }
     }
 
-    /// Never waits: whoever types faster than the server answers is told so.
+    /// Never waits: when the queue is full, because the server answers slower than the user types, the text says so.
     pub(crate) fn perform(&self, effects: Vec<Effect>) -> Result<(), String> {
         effects.into_iter().try_for_each(|effect| self.queue.try_send(effect).map_err(|_| "busy; that was not done".to_owned()))
     }

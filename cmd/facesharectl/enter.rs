@@ -1,4 +1,4 @@
-//! The way in: become a guest, then make a session or show a code at the door.
+//! Joining: sign up as a guest, then open a session or join one by code or invite.
 
 use crate::args::{Args, Command, Door as Shown};
 use crate::text;
@@ -10,7 +10,7 @@ use faceshare_api::v1::face_session::Admission;
 use std::io::Write as _;
 use std::sync::Arc;
 
-/// A place in a session, not yet connected.
+/// A session that was joined, not yet connected.
 pub(crate) struct Entered {
     pub(crate) api: Api,
     pub(crate) session: Id,

@@ -1,4 +1,4 @@
-//! What the one at the keyboard wants: from a key or from a line.
+//! What the user wants: from a key or from a line.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use entrance_client::SessionView;
@@ -27,13 +27,13 @@ pub(crate) enum Intent {
     Suspend,
     /// `None`: the next of ask, on, off.
     Invite(Option<Invite>),
-    /// Nobody but the host may stop following.
+    /// Only the host may stop following the presenter.
     LockFollowing,
-    /// Nobody new comes in.
+    /// No new person gets in.
     LockDoor,
     Rotate,
     Remove(Option<u64>),
-    /// A knock; `None`: of who has waited longest.
+    /// A knock; `None`: the oldest.
     Admit(Option<u64>),
     /// The same.
     Deny(Option<u64>),
@@ -43,7 +43,7 @@ pub(crate) enum Intent {
 }
 
 impl Intent {
-    /// Whether the server does it for the host alone. Answers to knocks are missing: nobody else has any.
+    /// Whether the server does it for the host alone. Answers to knocks are not among them, because only the host sees knocks.
     pub(crate) const fn is_hosts(self) -> bool {
         matches!(self, Self::LockFollowing | Self::LockDoor | Self::Rotate | Self::Remove(_) | Self::End)
     }
@@ -152,7 +152,7 @@ fn member(text: &str, view: &SessionView) -> Result<u64, String> {
     }
 }
 
-/// Of whom waits at the door, by name or by the knock's id; nobody named is whoever came first.
+/// A knock by the person's name or by its id; without either, the oldest is meant.
 fn knock(text: &str, view: &SessionView) -> Result<Option<u64>, String> {
     if text.is_empty() {
         return Ok(None);

@@ -88,7 +88,7 @@ pub(crate) const fn refusal(refusal: Refusal) -> &'static str {
     }
 }
 
-/// Why it is over, for the one at the keyboard.
+/// Why the connection has ended, for the user.
 pub(crate) fn closed(closed: &Closed) -> String {
     let reason = &closed.reason;
     match closed.code {
@@ -101,7 +101,7 @@ pub(crate) fn closed(closed: &Closed) -> String {
     }
 }
 
-/// Whether being closed so is what one wanted.
+/// Whether the connection ended as the user wanted.
 pub(crate) const fn closed_well(closed: &Closed) -> bool {
     matches!(closed.code, 1000 | 4010)
 }

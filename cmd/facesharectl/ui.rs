@@ -18,7 +18,7 @@ const HOST_KEYS: [&str; 2] = [
 ];
 const KEYS: [&str; 2] =
     ["p present  P stop  ←→ page  ↑↓ scroll  +- zoom  i invite", "j k select  f follow  u unfollow  s pause or go on  q leave"];
-const WATCH_KEYS: [&str; 2] = ["You watch: whoever presents is followed for you.", "s pause or go on  q leave"];
+const WATCH_KEYS: [&str; 2] = ["You watch: each presenter is followed for you.", "s pause or go on  q leave"];
 
 /// Draws everything; `now_millis` is the clock for times left.
 pub(crate) fn draw(frame: &mut Frame<'_>, app: &App, now_millis: i64) {

@@ -40,7 +40,7 @@ fn row<'a>(app: &'a App, member: &'a Member) -> Line<'a> {
     Line::from(spans).style(if selected { Style::new().bg(Color::DarkGray) } else { Style::new() })
 }
 
-/// `→ Ben → … Ann`: the target, and the root when it is somebody else.
+/// `→ Ben ⇒ Ann`: the target, and the root when it is another member.
 fn follows(app: &App, member: &Member) -> Vec<Span<'static>> {
     let Some(edge) = member.follow else { return Vec::new() };
     let mut spans = vec![format!("  → {}", app.view.nickname(edge.target)).cyan()];
