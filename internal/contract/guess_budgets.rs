@@ -219,7 +219,7 @@ pub async fn a_bar_holds_until_its_end_for_its_session_and_address(budgets: &imp
     }
 }
 
-pub(crate) async fn full_sessions_spend_what_is_shown_and_not_what_lets_through(budgets: &impl GuessBudgets) {
+pub async fn full_sessions_spend_what_is_shown_and_not_what_lets_through(budgets: &impl GuessBudgets) {
     for who in [account(1, 1, 1), guest(2, 1)] {
         for _ in 0..20 {
             budgets.judge(&who, Found::Full, ExpectedHits::from_thousandths(100), NOW).await.expect("judged");
@@ -232,7 +232,7 @@ pub(crate) async fn full_sessions_spend_what_is_shown_and_not_what_lets_through(
 }
 
 /// Two guessers do the same, but where one hits full sessions the other is wrong: as long as neither is let in, all that they are told is alike.
-pub(crate) async fn guesses_at_full_sessions_and_wrong_ones_are_answered_alike(budgets: &impl GuessBudgets) {
+pub async fn guesses_at_full_sessions_and_wrong_ones_are_answered_alike(budgets: &impl GuessBudgets) {
     let mut now = NOW;
     for step in 0..600_u32 {
         let hit = if step % 3 == 0 { Found::Full } else { Found::Nothing };
@@ -244,7 +244,7 @@ pub(crate) async fn guesses_at_full_sessions_and_wrong_ones_are_answered_alike(b
     }
 }
 
-pub(crate) async fn wrong_guesses_past_the_shown_budget_still_end_the_true_one(budgets: &impl GuessBudgets) {
+pub async fn wrong_guesses_past_the_shown_budget_still_end_the_true_one(budgets: &impl GuessBudgets) {
     let who = guest(1, 1);
     for _ in 0..10 {
         judge(budgets, who, Found::Full, NOW).await;

@@ -215,7 +215,7 @@ impl FaceSessionRepository for Directory {
     }
 
     async fn find(&self, id: SessionId) -> Result<Option<FaceSession>> {
-        Ok(self.open()?.get(&id).cloned())
+        Ok(self.open()?.get(&id).map(|listed| listed.session.clone()))
     }
 
     async fn list_by_host(&self, host: MemberId, page: PageRequest<SessionId>) -> Result<Page<FaceSession, SessionId>> {
