@@ -1,8 +1,8 @@
-//! Who is at the other end: client addresses behind proxies, networks as keys, trustworthy hosts.
+//! Identifies the peer: client addresses behind proxies, networks as keys, trustworthy hosts.
 //!
-//! - [`resolve`] finds the client's address, believing a forwarding header only as far as
+//! - [`resolve`] finds the client's address and trusts a forwarding header only as far as
 //!   [`TrustedProxies`] wrote it;
-//! - [`address_key`] and [`network_key`] map an address to what limits are counted for;
+//! - [`address_key`] and [`network_key`] map an address to the key that limits are counted for;
 //! - [`host_is_trustworthy`] tells whether a request's `Host` may go into a link.
 //!
 //! Addresses are handled in their canonical form: an IPv4 address mapped into IPv6 is that IPv4
