@@ -1,50 +1,51 @@
-//! Everybody who takes part: rooms, members, their connections, and the loop that serves them all.
+//! All simulated clients: rooms, members, their connections, and the event loop that serves them.
 
-mod arrive;
-mod hear;
+mod connect;
+mod receive;
 
+use super::connections::{Connections, ReadOutcome, Readiness, Role};
 use super::frame;
 use super::http::Pool;
-use super::net::{Got, Happened, Net, Role};
-use super::pace::nanos;
+use super::measurements::{Measurements, ReceivedPositions};
 use super::progress::Progress;
-use super::tally::{Followed, Tally};
-use super::wire::{Position, say};
+use super::schedule::nanos;
+use super::wire::{Position, client_frame};
 use crate::text::now_millis;
 use anyhow::{Context as _, Result, bail};
-use faceshare_api::v1::client_frame::Instruction as Say;
+use faceshare_api::v1::client_frame::Instruction as ClientInstruction;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// Calls of HTTP at once.
-const CALLS: usize = 32;
-/// Streams that are being opened at once.
-pub(super) const OPENING: usize = 128;
-/// Between two looks at what is due, while much arrives.
-const EVENTS_PER_LOOK: usize = 32;
-/// The longest wait: progress is shown at least this often.
-const TICK: u64 = 50_000_000;
+/// Concurrent HTTP calls.
+const CONCURRENT_CALLS: usize = 32;
+/// Streams that are opened concurrently.
+pub(super) const CONCURRENT_OPENS: usize = 128;
+/// Events that are processed between two checks of the schedule.
+const EVENTS_PER_CHECK: usize = 32;
+/// The longest wait in nanoseconds, so that progress is shown at least this often.
+const LONGEST_WAIT: u64 = 50_000_000;
 
-/// Which kind of server is driven.
+/// The kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Target {
-    /// The real one.
+    /// A faceshare server.
     Faceshare,
-    /// One that broadcasts what a sender sends into `/room/<n>`, and nothing else.
+    /// A baseline that only broadcasts what a sender sends into `/room/<n>`.
     Floor,
 }
 
-/// How far a member has got.
+/// How far a member's set-up has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stage {
-    Nobody,
-    /// Has an access token.
+pub(super) enum MemberState {
+    /// No request was sent.
+    Idle,
+    /// The member has an access token.
     Guest,
-    /// Has a session token.
+    /// The member has a session token.
     Admitted,
-    /// Has been welcomed; a host that presents has been heard.
+    /// The member has received `welcome`; a presenting host also the answer to `followMe`.
     Connected,
 }
 
@@ -53,75 +54,76 @@ pub(super) enum Stage {
 pub(super) struct Member {
     pub(super) room: usize,
     pub(super) host: bool,
-    pub(super) stage: Stage,
-    /// How far to go without being asked again.
-    pub(super) goal: Stage,
-    /// A step is under way.
+    pub(super) state: MemberState,
+    /// The state to reach without further calls.
+    pub(super) goal: MemberState,
+    /// Whether a step of the set-up is in progress.
     busy: bool,
     access: String,
     session_token: String,
-    pub(super) link: Option<usize>,
+    pub(super) connection: Option<usize>,
     pub(super) id: u64,
     pub(super) epoch: String,
-    /// The last ordered frame seen.
+    /// Seq of the last received ordered frame.
     pub(super) seq: u32,
-    /// Where it came back to: what a resume has to bring it to.
+    /// The head seq of the last `welcome`, which a resume has to reach.
     pub(super) head: u32,
     pub(super) resumed: bool,
-    pub(super) followed: Followed,
-    /// When it should have begun to come, for the latency of coming; none when nobody asks.
+    pub(super) received: ReceivedPositions,
+    /// When it should have begun to connect, for the latency of joining; `None` if that is not
+    /// measured.
     pub(super) due: Option<u64>,
-    /// Instructions without an answer, and when they were due.
+    /// Ids of unanswered instructions, with the time at which they were due.
     pub(super) unanswered: VecDeque<(u32, u64)>,
-    /// Counts its instructions.
-    pub(super) said: u32,
+    /// Id of its last instruction.
+    pub(super) last_instruction: u32,
 }
 
-/// A session, and what its presenter has sent.
+/// A session, and the number of positions that its presenter has sent for each key.
 #[derive(Debug)]
 pub(super) struct Room {
     pub(super) group: usize,
-    /// Its members; the first is the host.
+    /// Indices of its members; the first one is the host.
     pub(super) members: Range<usize>,
     code: Option<String>,
     pub(super) sent: Vec<u64>,
 }
 
-/// Rooms that are alike and measured together.
+/// Rooms with the same settings, which are measured together.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Group {
     pub(super) rooms: usize,
     pub(super) members: usize,
-    /// Keys that the presenter uses.
+    /// Number of keys that the presenter uses.
     pub(super) keys: usize,
-    /// Whether the host presents, with everybody following.
+    /// Whether the host presents and the others follow.
     pub(super) present: bool,
 }
 
-/// Does what is due.
+/// A schedule of actions.
 pub(super) trait Plan {
-    /// When the next thing is due.
+    /// When the next action is due, in nanoseconds since the start.
     fn next(&self) -> Option<u64>;
-    /// Does all that is due by now.
-    fn act(&mut self, crowd: &mut Crowd, now: u64) -> Result<()>;
+    /// Runs all actions that are due.
+    fn act(&mut self, clients: &mut Clients, now: u64) -> Result<()>;
 }
 
-/// Nothing is due, ever.
-pub(super) struct Listen;
+/// A plan without actions.
+pub(super) struct NoPlan;
 
-impl Plan for Listen {
+impl Plan for NoPlan {
     fn next(&self) -> Option<u64> {
         None
     }
 
-    fn act(&mut self, _crowd: &mut Crowd, _now: u64) -> Result<()> {
+    fn act(&mut self, _crowd: &mut Clients, _now: u64) -> Result<()> {
         Ok(())
     }
 }
 
-/// Everybody.
-pub(super) struct Crowd {
-    net: Net,
+/// All simulated clients.
+pub(super) struct Clients {
+    net: Connections,
     pool: Pool,
     target: Target,
     host: String,
@@ -129,78 +131,78 @@ pub(super) struct Crowd {
     pub(super) rooms: Vec<Room>,
     pub(super) members: Vec<Member>,
     present: Vec<bool>,
-    to_open: VecDeque<usize>,
+    open_queue: VecDeque<usize>,
     opening: usize,
-    /// Streams that may be opened at once.
-    pub(super) opening_at_once: usize,
+    /// Streams that may be opened concurrently.
+    pub(super) concurrent_opens: usize,
     pub(super) connected: usize,
-    /// While the connections are let go on purpose, ends are no faults.
-    pub(super) letting_go: bool,
-    pub(super) tally: Tally,
+    /// Set while connections are closed on purpose: then their end is not a fault.
+    pub(super) closing: bool,
+    pub(super) measurements: Measurements,
     scratch: (Vec<u8>, Vec<u8>),
 }
 
-impl Crowd {
-    /// Nobody has come yet.
+impl Clients {
+    /// Creates the rooms; no member is connected.
     pub(super) fn new(target: Target, server: SocketAddr, host: String, groups: &[Group]) -> Result<Self> {
-        let mut crowd = Self {
-            net: Net::new(server)?,
-            pool: Pool { waiting: VecDeque::new(), places: (0..CALLS).map(|_| (None, None)).collect() },
+        let mut clients = Self {
+            net: Connections::new(server)?,
+            pool: Pool { waiting: VecDeque::new(), slots: (0..CONCURRENT_CALLS).map(|_| (None, None)).collect() },
             target,
             host,
             started: Instant::now(),
             rooms: Vec::new(),
             members: Vec::new(),
             present: groups.iter().map(|group| group.present).collect(),
-            to_open: VecDeque::new(),
+            open_queue: VecDeque::new(),
             opening: 0,
-            opening_at_once: OPENING,
+            concurrent_opens: CONCURRENT_OPENS,
             connected: 0,
-            letting_go: false,
-            tally: Tally::new(groups.len())?,
+            closing: false,
+            measurements: Measurements::new(groups.len())?,
             scratch: (Vec::new(), Vec::new()),
         };
         for (number, group) in groups.iter().enumerate() {
             for _ in 0..group.rooms {
-                crowd.add_room(number, *group);
+                clients.add_room(number, *group);
             }
         }
-        Ok(crowd)
+        Ok(clients)
     }
 
     fn add_room(&mut self, number: usize, group: Group) {
         let (room, first) = (self.rooms.len(), self.members.len());
         self.rooms.push(Room { group: number, members: first..first + group.members, code: None, sent: vec![0; group.keys] });
-        self.members.extend((0..group.members).map(|place| Member {
+        self.members.extend((0..group.members).map(|index| Member {
             room,
-            host: place == 0,
-            stage: Stage::Nobody,
-            goal: Stage::Nobody,
+            host: index == 0,
+            state: MemberState::Idle,
+            goal: MemberState::Idle,
             busy: false,
             access: String::new(),
             session_token: String::new(),
-            link: None,
+            connection: None,
             id: 0,
             epoch: String::new(),
             seq: 0,
             head: 0,
             resumed: false,
-            followed: Followed::new(group.keys),
+            received: ReceivedPositions::new(group.keys),
             due: None,
             unanswered: VecDeque::new(),
-            said: 0,
+            last_instruction: 0,
         }));
     }
 
-    /// Nanoseconds since the generator started: the one clock of all that is measured.
+    /// Nanoseconds since the generator started: the clock of all measurements.
     pub(super) fn now(&self) -> u64 {
         nanos(self.started.elapsed())
     }
 
-    /// Sends a burst of positions of a room's presenter, one for each of its first `burst` keys.
-    pub(super) fn show(&mut self, room: usize, burst: usize, due: u64) {
+    /// Sends a burst of positions from a room's presenter, one for each of its first `burst` keys.
+    pub(super) fn send_positions(&mut self, room: usize, burst: usize, due: u64) {
         let presenter = self.rooms[room].members.start;
-        let Some(link) = self.members[presenter].link else { return };
+        let Some(connection) = self.members[presenter].connection else { return };
         let number = u32::try_from(room).unwrap_or(u32::MAX);
         let (message, frames) = &mut self.scratch;
         frames.clear();
@@ -209,46 +211,46 @@ impl Crowd {
             let position = Position { room: number, key: u8::try_from(key).unwrap_or(u8::MAX), due, number: *count };
             message.clear();
             match self.target {
-                Target::Faceshare => position.said(TERM, message),
-                Target::Floor => position.passed_on(TERM, now_millis(), message),
+                Target::Faceshare => position.encode_client_frame(TERM, message),
+                Target::Floor => position.encode_server_frame(TERM, now_millis(), message),
             }
             frame::write(frames, frame::BINARY, message);
-            self.tally.sent += 1;
+            self.measurements.sent += 1;
         }
-        self.net.send(link, frames);
+        self.net.send(connection, frames);
         let now = self.now();
-        self.tally.late(due, now);
+        self.measurements.record_lateness(due, now);
     }
 
-    /// Sends one frame of a member.
+    /// Sends one frame from a member.
     pub(super) fn send(&mut self, member: usize, message: &[u8]) {
-        let Some(link) = self.members[member].link else { return };
+        let Some(connection) = self.members[member].connection else { return };
         let frames = &mut self.scratch.1;
         frames.clear();
         frame::write(frames, frame::BINARY, message);
-        self.net.send(link, frames);
+        self.net.send(connection, frames);
     }
 
-    /// Sends an instruction that is to be answered once, and to take effect once.
-    pub(super) fn instruct(&mut self, member: usize, instruction: Say, due: u64) {
+    /// Sends an instruction that must be answered once.
+    pub(super) fn send_instruction(&mut self, member: usize, instruction: ClientInstruction, due: u64) {
         let one = &mut self.members[member];
-        one.said += 1;
-        one.unanswered.push_back((one.said, due));
-        let message = say(one.said, u64::from(one.said), instruction);
+        one.last_instruction += 1;
+        one.unanswered.push_back((one.last_instruction, due));
+        let message = client_frame(one.last_instruction, u64::from(one.last_instruction), instruction);
         self.send(member, &message);
         let now = self.now();
-        self.tally.late(due, now);
+        self.measurements.record_lateness(due, now);
     }
 
-    /// Serves everybody until `until`, or until `done`; gives whether it was done.
+    /// Runs the event loop until the time `until`, or until `done` holds; returns whether it did.
     pub(super) fn run(&mut self, plan: &mut dyn Plan, until: u64, mut done: impl FnMut(&Self) -> bool) -> Result<bool> {
-        let (mut events, mut happened) = (Net::events(), Vec::new());
+        let (mut events, mut ready) = (Connections::events(), Vec::new());
         loop {
             let now = self.now();
             if plan.next().is_some_and(|due| due <= now) {
                 plan.act(self, now)?;
             }
-            self.go_on()?;
+            self.start_queued()?;
             if done(self) {
                 return Ok(true);
             }
@@ -256,10 +258,10 @@ impl Crowd {
             if now >= until {
                 return Ok(false);
             }
-            let next = plan.next().unwrap_or(u64::MAX).min(until).min(now + TICK);
-            self.net.wait(&mut events, &mut happened, Duration::from_nanos(next.saturating_sub(now)))?;
-            for some in happened.chunks(EVENTS_PER_LOOK) {
-                for one in some {
+            let next = plan.next().unwrap_or(u64::MAX).min(until).min(now + LONGEST_WAIT);
+            self.net.wait(&mut events, &mut ready, Duration::from_nanos(next.saturating_sub(now)))?;
+            for chunk in ready.chunks(EVENTS_PER_CHECK) {
+                for one in chunk {
                     self.serve(*one)?;
                 }
                 let now = self.now();
@@ -270,15 +272,15 @@ impl Crowd {
         }
     }
 
-    /// Serves everybody for a while.
-    pub(super) fn run_for(&mut self, plan: &mut dyn Plan, stage: &'static str, until: u64) -> Result<()> {
+    /// Runs the event loop until the time `until`, with progress.
+    pub(super) fn run_for(&mut self, plan: &mut dyn Plan, label: &'static str, until: u64) -> Result<()> {
         let begin = self.now();
-        let progress = Progress::new(stage, until.saturating_sub(begin) / 1_000_000_000);
-        let mut shown = 0;
-        self.run(plan, until, |crowd| {
-            let now = crowd.now();
-            if now >= shown {
-                shown = now + nanos(Progress::STEP);
+        let progress = Progress::new(label, until.saturating_sub(begin) / 1_000_000_000);
+        let mut next_progress = 0;
+        self.run(plan, until, |clients| {
+            let now = clients.now();
+            if now >= next_progress {
+                next_progress = now + nanos(Progress::STEP);
                 progress.at((now - begin) / 1_000_000_000);
             }
             false
@@ -286,50 +288,50 @@ impl Crowd {
         Ok(())
     }
 
-    /// Serves everybody until `count` reaches `total`.
+    /// Runs the event loop until `count` reaches `total`.
     ///
     /// # Errors
-    /// When that takes longer than `at_most`.
+    /// When that takes longer than `timeout`.
     pub(super) fn run_until(
         &mut self,
         plan: &mut dyn Plan,
-        stage: &'static str,
+        label: &'static str,
         total: usize,
-        at_most: Duration,
+        timeout: Duration,
         count: impl Fn(&Self) -> usize,
     ) -> Result<()> {
-        let progress = Progress::new(stage, total as u64);
-        let (mut shown, until) = (0, self.now() + nanos(at_most));
-        let all = self.run(plan, until, |crowd| {
-            let now = crowd.now();
-            if now < shown && total < 100_000 {
-                return count(crowd) >= total;
+        let progress = Progress::new(label, total as u64);
+        let (mut next_progress, until) = (0, self.now() + nanos(timeout));
+        let all = self.run(plan, until, |clients| {
+            let now = clients.now();
+            if now < next_progress && total < 100_000 {
+                return count(clients) >= total;
             }
-            shown = now + nanos(Progress::STEP);
-            progress.at(count(crowd) as u64);
-            count(crowd) >= total
+            next_progress = now + nanos(Progress::STEP);
+            progress.at(count(clients) as u64);
+            count(clients) >= total
         })?;
         if !all {
-            let why = self.tally.first_fault.as_deref().unwrap_or("nothing was refused");
-            bail!("{stage}: {} of {total} after {} s ({why})", count(self), at_most.as_secs());
+            let why = self.measurements.first_fault.as_deref().unwrap_or("nothing was refused");
+            bail!("{label}: {} of {total} after {} s ({why})", count(self), timeout.as_secs());
         }
         Ok(())
     }
 
-    fn serve(&mut self, happened: Happened) -> Result<()> {
-        if happened.writable {
-            self.net.flush(happened.link);
+    fn serve(&mut self, ready: Readiness) -> Result<()> {
+        if ready.writable {
+            self.net.flush(ready.connection);
         }
-        if !happened.readable {
+        if !ready.readable {
             return Ok(());
         }
         let mut buffer = std::mem::take(&mut self.net.buffer);
         let outcome = loop {
-            match self.net.read(happened.link, &mut buffer) {
-                Got::Nothing => break Ok(()),
-                Got::End => break self.ended(happened.link),
-                Got::Bytes(count) => {
-                    if let Err(error) = self.take(happened.link, &buffer[..count]) {
+            match self.net.read(ready.connection, &mut buffer) {
+                ReadOutcome::Nothing => break Ok(()),
+                ReadOutcome::End => break self.ended(ready.connection),
+                ReadOutcome::Bytes(count) => {
+                    if let Err(error) = self.process(ready.connection, &buffer[..count]) {
                         break Err(error);
                     }
                     // A read that did not fill the buffer has emptied the socket.
@@ -343,92 +345,92 @@ impl Crowd {
         outcome
     }
 
-    /// Takes what came, behind what was left over.
-    fn take(&mut self, slot: usize, bytes: &[u8]) -> Result<()> {
-        let Some(link) = self.net.link(slot) else { return Ok(()) };
-        let role = link.role;
-        if link.unread.is_empty() {
+    /// Processes received bytes, after the bytes of an incomplete message before them.
+    fn process(&mut self, slot: usize, bytes: &[u8]) -> Result<()> {
+        let Some(connection) = self.net.connection(slot) else { return Ok(()) };
+        let role = connection.role;
+        if connection.unread.is_empty() {
             let used = self.consume(slot, role, bytes)?;
             if used < bytes.len()
-                && let Some(link) = self.net.link(slot)
+                && let Some(connection) = self.net.connection(slot)
             {
-                link.unread.extend_from_slice(&bytes[used..]);
+                connection.unread.extend_from_slice(&bytes[used..]);
             }
             return Ok(());
         }
-        let mut all = std::mem::take(&mut link.unread);
+        let mut all = std::mem::take(&mut connection.unread);
         all.extend_from_slice(bytes);
         let used = self.consume(slot, role, &all)?;
-        if let Some(link) = self.net.link(slot) {
+        if let Some(connection) = self.net.connection(slot) {
             all.drain(..used);
             if all.is_empty() && all.capacity() > 4096 {
                 all = Vec::new();
             }
-            link.unread = all;
+            connection.unread = all;
         }
         Ok(())
     }
 
-    /// Gives how much of it was whole.
+    /// Returns how many bytes were complete messages.
     fn consume(&mut self, slot: usize, role: Role, bytes: &[u8]) -> Result<usize> {
         match role {
-            Role::Http(place) => self.answered(place, bytes),
+            Role::Http(index) => self.answered(index, bytes),
             Role::Opening(member) => {
                 let used = self.opened(slot, member, bytes)?;
-                if used == 0 { Ok(0) } else { Ok(used + self.hear(slot, member, &bytes[used..])?) }
+                if used == 0 { Ok(0) } else { Ok(used + self.receive(slot, member, &bytes[used..])?) }
             }
-            Role::Stream(member) => self.hear(slot, member, bytes),
+            Role::Stream(member) => self.receive(slot, member, bytes),
         }
     }
 
     fn ended(&mut self, slot: usize) -> Result<()> {
-        let Some(link) = self.net.link(slot) else { return Ok(()) };
-        let role = link.role;
-        self.net.drop_link(slot);
+        let Some(connection) = self.net.connection(slot) else { return Ok(()) };
+        let role = connection.role;
+        self.net.drop_connection(slot);
         match role {
-            Role::Http(place) => {
-                let (link, call) = self.pool.places.get_mut(place).context("invariant: a place of the pool")?;
-                *link = None;
+            Role::Http(index) => {
+                let (connection, call) = self.pool.slots.get_mut(index).context("invariant: a slot of the pool")?;
+                *connection = None;
                 if let Some(call) = call.take() {
                     self.pool.waiting.push_front(call);
                 }
             }
-            Role::Opening(member) | Role::Stream(member) => self.gone(member, role),
+            Role::Opening(member) | Role::Stream(member) => self.disconnected(member, role),
         }
         Ok(())
     }
 
-    fn gone(&mut self, member: usize, role: Role) {
-        let opening = matches!(role, Role::Opening(_)) || self.members[member].stage < Stage::Connected;
+    fn disconnected(&mut self, member: usize, role: Role) {
+        let opening = matches!(role, Role::Opening(_)) || self.members[member].state < MemberState::Connected;
         let member = &mut self.members[member];
-        member.link = None;
+        member.connection = None;
         if opening {
             self.opening = self.opening.saturating_sub(1);
             member.busy = false;
         } else {
             self.connected -= 1;
-            member.stage = Stage::Admitted;
+            member.state = MemberState::Admitted;
         }
-        if !self.letting_go {
-            // It does not come back by itself: that it was lost is the finding.
-            member.goal = member.stage.min(Stage::Guest);
-            self.tally.faults.disconnected += 1;
-            self.tally.fault(|| "the server closed a connection".to_owned());
+        if !self.closing {
+            // The member does not reconnect by itself: the lost connection is the finding.
+            member.goal = member.state.min(MemberState::Guest);
+            self.measurements.faults.disconnected += 1;
+            self.measurements.record_fault(|| "the server closed a connection".to_owned());
         }
     }
 
-    /// Lets a member's connection go without a word, as a train in a tunnel does.
-    pub(super) fn cut(&mut self, member: usize) {
-        if let Some(slot) = self.members[member].link.take() {
-            self.net.drop_link(slot);
-            if self.members[member].stage == Stage::Connected {
+    /// Drops a member's connection without a close frame, as a lost network does.
+    pub(super) fn drop_connection(&mut self, member: usize) {
+        if let Some(slot) = self.members[member].connection.take() {
+            self.net.drop_connection(slot);
+            if self.members[member].state == MemberState::Connected {
                 self.connected -= 1;
             }
-            self.members[member].stage = Stage::Admitted;
-            self.members[member].goal = Stage::Admitted;
+            self.members[member].state = MemberState::Admitted;
+            self.members[member].goal = MemberState::Admitted;
         }
     }
 }
 
-/// A session's first presenting.
+/// The term of a session's first presenter.
 pub(super) const TERM: u32 = 1;

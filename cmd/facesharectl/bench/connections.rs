@@ -1,6 +1,7 @@
-//! Connections and the one thread that serves them: `epoll` through mio, one read buffer for all, and no task per connection.
+//! The connections and the one thread that serves them: `epoll` through mio, one read buffer for
+//! all, no task per connection.
 
-use super::alarm::Alarm;
+use super::timer::WakeTimer;
 use anyhow::{Context as _, Result};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
@@ -8,100 +9,100 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-/// What is read at once. Larger than any burst to one connection.
+/// The read buffer in bytes. Larger than any burst to one connection.
 const BUFFER: usize = 256 * 1024;
 const EVENTS: usize = 1024;
-/// Connections from one source address. The kernel hands out about 28,000 ports for each.
+/// Connections from one source address. The kernel provides about 28,000 ports for each.
 const PER_SOURCE: usize = 20_000;
-const ALARM: Token = Token(usize::MAX - 1);
+const TIMER: Token = Token(usize::MAX - 1);
 
-/// What a connection is for.
+/// The use of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// HTTP calls, by the number of its place in the pool.
+    /// HTTP calls; the index of its slot in the pool.
     Http(usize),
-    /// The stream of a member, before the upgrade is answered.
+    /// A member's stream before the upgrade is answered; the member's index.
     Opening(usize),
-    /// The stream of a member.
+    /// A member's stream; the member's index.
     Stream(usize),
 }
 
 /// One connection.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct Connection {
     stream: TcpStream,
     pub(super) role: Role,
     connected: bool,
-    /// The beginning of a message whose end has not come yet.
+    /// The beginning of an incomplete message.
     pub(super) unread: Vec<u8>,
-    /// What the kernel would not take yet.
+    /// Bytes that the kernel has not accepted yet.
     unsent: Vec<u8>,
 }
 
-/// What reading brought.
-pub(super) enum Got {
+/// The result of a read.
+pub(super) enum ReadOutcome {
     Bytes(usize),
     Nothing,
     End,
 }
 
 /// All connections.
-pub(super) struct Net {
+pub(super) struct Connections {
     poll: Poll,
-    alarm: Alarm,
+    timer: WakeTimer,
     server: SocketAddr,
-    links: Vec<Option<Link>>,
+    connections: Vec<Option<Connection>>,
     free: Vec<usize>,
     opened: usize,
-    /// Where bytes are read to. Taken out while they are looked at.
+    /// The read buffer. Taken out while its bytes are processed.
     pub(super) buffer: Vec<u8>,
 }
 
-/// What happened to a connection.
+/// The readiness of a connection.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Happened {
-    pub(super) link: usize,
+pub(super) struct Readiness {
+    pub(super) connection: usize,
     pub(super) readable: bool,
     pub(super) writable: bool,
 }
 
-impl Net {
+impl Connections {
     pub(super) fn new(server: SocketAddr) -> Result<Self> {
         let poll = Poll::new()?;
-        let alarm = Alarm::new(poll.registry(), ALARM)?;
-        Ok(Self { poll, alarm, server, links: Vec::new(), free: Vec::new(), opened: 0, buffer: vec![0; BUFFER] })
+        let timer = WakeTimer::new(poll.registry(), TIMER)?;
+        Ok(Self { poll, timer, server, connections: Vec::new(), free: Vec::new(), opened: 0, buffer: vec![0; BUFFER] })
     }
 
     pub(super) fn events() -> Events {
         Events::with_capacity(EVENTS)
     }
 
-    /// Waits for something to happen, but no longer than `wait`.
-    pub(super) fn wait(&mut self, events: &mut Events, happened: &mut Vec<Happened>, wait: Duration) -> Result<()> {
-        let wait = if wait.is_zero() { wait } else { self.alarm.set(wait)? };
+    /// Waits for events, at most for `wait`.
+    pub(super) fn wait(&mut self, events: &mut Events, ready: &mut Vec<Readiness>, wait: Duration) -> Result<()> {
+        let wait = if wait.is_zero() { wait } else { self.timer.set(wait)? };
         match self.poll.poll(events, Some(wait)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             other => other?,
         }
-        happened.clear();
-        happened.extend(events.iter().filter(|event| event.token() != ALARM).map(|event| Happened {
-            link: event.token().0,
+        ready.clear();
+        ready.extend(events.iter().filter(|event| event.token() != TIMER).map(|event| Readiness {
+            connection: event.token().0,
             readable: event.is_readable() || event.is_read_closed() || event.is_error(),
             writable: event.is_writable(),
         }));
         Ok(())
     }
 
-    /// Begins to connect; bytes may be sent at once and leave when it is connected.
+    /// Begins to connect. Bytes may be sent at once; they leave when it is connected.
     pub(super) fn open(&mut self, role: Role) -> Result<usize> {
         let stream = self.connect().context("cannot connect")?;
         let slot = self.free.pop().unwrap_or_else(|| {
-            self.links.push(None);
-            self.links.len() - 1
+            self.connections.push(None);
+            self.connections.len() - 1
         });
-        let mut link = Link { stream, role, connected: false, unread: Vec::new(), unsent: Vec::new() };
-        self.poll.registry().register(&mut link.stream, Token(slot), Interest::READABLE | Interest::WRITABLE)?;
-        self.links[slot] = Some(link);
+        let mut connection = Connection { stream, role, connected: false, unread: Vec::new(), unsent: Vec::new() };
+        self.poll.registry().register(&mut connection.stream, Token(slot), Interest::READABLE | Interest::WRITABLE)?;
+        self.connections[slot] = Some(connection);
         self.opened += 1;
         Ok(slot)
     }
@@ -124,51 +125,53 @@ impl Net {
         Ok(TcpStream::from_std(socket.into()))
     }
 
-    pub(super) fn link(&mut self, slot: usize) -> Option<&mut Link> {
-        self.links.get_mut(slot)?.as_mut()
+    pub(super) fn connection(&mut self, slot: usize) -> Option<&mut Connection> {
+        self.connections.get_mut(slot)?.as_mut()
     }
 
-    /// Lets a connection go, without a word.
-    pub(super) fn drop_link(&mut self, slot: usize) {
-        if let Some(mut link) = self.links.get_mut(slot).and_then(Option::take) {
-            // Closing it deregisters it as well.
-            let _ = self.poll.registry().deregister(&mut link.stream);
+    /// Closes a connection without a close frame.
+    pub(super) fn drop_connection(&mut self, slot: usize) {
+        if let Some(mut connection) = self.connections.get_mut(slot).and_then(Option::take) {
+            // Closing the socket deregisters it as well.
+            let _ = self.poll.registry().deregister(&mut connection.stream);
             self.free.push(slot);
         }
     }
 
-    /// Sends what the kernel takes and keeps the rest.
+    /// Sends what the kernel accepts and keeps the rest.
     pub(super) fn send(&mut self, slot: usize, bytes: &[u8]) {
-        let Some(link) = self.link(slot) else { return };
-        let taken = if link.connected && link.unsent.is_empty() { link.stream.write(bytes).unwrap_or(0) } else { 0 };
-        link.unsent.extend_from_slice(&bytes[taken..]);
+        let Some(connection) = self.connection(slot) else { return };
+        let sent_now = if connection.connected && connection.unsent.is_empty() { connection.stream.write(bytes).unwrap_or(0) } else { 0 };
+        connection.unsent.extend_from_slice(&bytes[sent_now..]);
     }
 
-    /// Sends what was kept.
+    /// Sends the kept bytes.
     pub(super) fn flush(&mut self, slot: usize) {
-        let Some(link) = self.link(slot) else { return };
-        if !link.connected {
-            if link.stream.peer_addr().is_err() {
+        let Some(connection) = self.connection(slot) else { return };
+        if !connection.connected {
+            if connection.stream.peer_addr().is_err() {
                 return;
             }
-            link.connected = true;
+            connection.connected = true;
         }
-        while !link.unsent.is_empty() {
-            match link.stream.write(&link.unsent) {
-                Ok(sent) => drop(link.unsent.drain(..sent)),
+        while !connection.unsent.is_empty() {
+            match connection.stream.write(&connection.unsent) {
+                Ok(sent) => drop(connection.unsent.drain(..sent)),
                 Err(_) => return,
             }
         }
     }
 
     /// Reads once into `buffer`.
-    pub(super) fn read(&mut self, slot: usize, buffer: &mut [u8]) -> Got {
-        let Some(link) = self.link(slot) else { return Got::Nothing };
-        match link.stream.read(buffer) {
-            Ok(0) => Got::End,
-            Ok(bytes) => Got::Bytes(bytes),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::NotConnected) => Got::Nothing,
-            Err(_) => Got::End,
+    pub(super) fn read(&mut self, slot: usize, buffer: &mut [u8]) -> ReadOutcome {
+        let Some(connection) = self.connection(slot) else { return ReadOutcome::Nothing };
+        match connection.stream.read(buffer) {
+            Ok(0) => ReadOutcome::End,
+            Ok(bytes) => ReadOutcome::Bytes(bytes),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::NotConnected) => {
+                ReadOutcome::Nothing
+            }
+            Err(_) => ReadOutcome::End,
         }
     }
 }
