@@ -219,7 +219,7 @@ impl Client {
         let silent = self.link.as_ref().is_some_and(|link| !link.is_stalled()) && self.last_received.elapsed() > SILENCE;
         if silent && let Some(link) = self.link.clone() {
             trace.log(|| format!("{self}: received nothing for long, disconnects"));
-            link.hang_up(Duration::ZERO);
+            link.disconnect(Duration::ZERO);
             self.disconnect();
         }
         Ok(())
@@ -228,7 +228,7 @@ impl Client {
     fn closed(&mut self, reason: CloseReason, trace: &mut Trace) -> Verdict {
         trace.log(|| format!("{self}: closed {reason:?}"));
         if let Some(link) = &self.link {
-            link.hang_up(Duration::ZERO);
+            link.disconnect(Duration::ZERO);
         }
         self.disconnect();
         let mistake = matches!(reason, CloseReason::BadFrames | CloseReason::FrameTooLarge);

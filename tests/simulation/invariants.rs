@@ -46,7 +46,7 @@ pub(crate) fn invariant_ordered_frames_have_no_gap(client: &Client, seq: u32) ->
 
 /// An ordered frame is equal to that in the log at its seq, and was in the log before. So all
 /// clients receive the same, byte for byte.
-pub(crate) fn invariant_frame_is_the_logs(client: &Client, frame: &v1::ServerFrame, proto: Option<&[u8]>, archive: &Archive) -> Verdict {
+pub(crate) fn invariant_frame_equals_the_log(client: &Client, frame: &v1::ServerFrame, proto: Option<&[u8]>, archive: &Archive) -> Verdict {
     let logged = archive.frame(client.epoch(), frame.seq);
     let same = logged.is_some_and(|t| t.frame == *frame && proto.is_none_or(|bytes| bytes == &t.proto[..]));
     ensure(same, "frame_equals_the_log", || {
@@ -181,7 +181,9 @@ pub(crate) fn invariant_knocks_are_consistent(archive: &Archive, most_wait: usiz
 /// A guest receives the outcome of its join request that is in the log, and not before it is there.
 pub(crate) fn invariant_a_knock_ends_as_the_log_says(knock: u64, state: KnockState, archive: &Archive) -> Verdict {
     let outcome = archive.knock_outcomes().outcome(knock);
-    ensure(outcome == Some(state), "a_knock_ends_as_the_log_says", || format!("knock {knock}: the guest received {state:?}, the log has {outcome:?}"))
+    ensure(outcome == Some(state), "a_knock_ends_as_the_log_says", || {
+        format!("knock {knock}: the guest received {state:?}, the log has {outcome:?}")
+    })
 }
 
 /// A guest receives one outcome, however often it asks.

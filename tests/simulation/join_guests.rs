@@ -8,7 +8,7 @@ use crate::client::{Client, SeatState};
 use crate::invariants::{self as must, Verdict};
 use crate::ports::session_id;
 use crate::random::Random;
-use crate::world::{CallAnswer, Call, World, member, point, profile};
+use crate::world::{Call, CallAnswer, World, member, point, profile};
 use faceshare_api::v1::{self, client_frame::Instruction};
 use faceshare_biz::domain::KnockId;
 use faceshare_biz::domain::instruction::{KnockState, Origin, WireFormat};

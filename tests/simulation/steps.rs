@@ -106,7 +106,7 @@ impl World {
                 client.disconnect();
             }
             3 => {
-                link.hang_up(self.random.millis(0, 5_000));
+                link.disconnect(self.random.millis(0, 5_000));
                 client.disconnect();
             }
             4 => link.set_stalled(false),

@@ -33,8 +33,8 @@ struct PasswordTables {
     trusted: RecentMap<(NameKey, IpAddr), ()>,
 }
 
-/// Starts with no wrong passwords counted.
 impl EmbeddedPasswordBudgets {
+    /// Starts with no wrong passwords counted.
     #[must_use]
     pub fn new(limits: PasswordGuessLimits) -> Self {
         Self::remembering(limits, REMEMBERED)

@@ -126,7 +126,7 @@ async fn a_day_of_distributed_guessing_stays_below_the_documented_bound() {
             entered += day.entered;
             expected += day.expected / f64::from(days);
         }
-        assert!(expected > 0.0, "{addresses} addresses: nothing was guessed, so nothing is shown");
+        assert!(expected > 0.0, "{addresses} addresses: nothing was guessed, so the test proves nothing");
         // The drawn number must fit the expected one: four times the bound over all these days has
         // a chance below one in millions.
         assert!(f64::from(entered) <= (BOUND * f64::from(days)).mul_add(4.0, 4.0), "{addresses} addresses: {entered}");

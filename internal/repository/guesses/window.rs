@@ -45,8 +45,8 @@ impl<const N: usize> Window<N> {
 
     pub(super) fn add(&mut self, amount: u64, now: Timestamp) {
         let number = self.number(now);
-        for begun in (self.newest + 1..=number).rev().take(N) {
-            self.sums[Self::slot(begun)] = 0;
+        for started in (self.newest + 1..=number).rev().take(N) {
+            self.sums[Self::slot(started)] = 0;
         }
         self.newest = number;
         let sum = &mut self.sums[Self::slot(number)];

@@ -118,9 +118,9 @@ fn read_part(from: &mut &[u8]) -> Option<(SessionId, Vec<LogRecord>)> {
 }
 
 fn take<'a>(from: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
-    let (taken, rest) = from.split_at_checked(length)?;
+    let (head, rest) = from.split_at_checked(length)?;
     *from = rest;
-    Some(taken)
+    Some(head)
 }
 
 #[cfg(test)]

@@ -208,7 +208,7 @@ async fn entries_are_merged_many_at_a_time_and_all_of_them_at_close() {
     let fixture = EmbeddedLogFixture::new(Synchronous::Normal);
     let log = fixture.log().await;
     for of in 1..=LOGS {
-        log.append(append(of, "a", 0, 1)).await.expect("begun");
+        log.append(append(of, "a", 0, 1)).await.expect("appended");
     }
     assert_eq!(count(fixture.folder.path(), "journal"), 0, "a log begins in the file");
     // Five times the journal's limit.

@@ -25,7 +25,7 @@ const FAILURES_BEFORE_ASKING: u32 = 3;
 const STABLE_AFTER: Duration = Duration::from_secs(10);
 
 pub(super) enum Command {
-    Send(Say, AnswerSender),
+    Send(ClientInstruction, AnswerSender),
     Act(ActionSync),
 }
 
@@ -210,7 +210,7 @@ impl Driver {
             Some(Instruction::Ack(ack)) => self.outbox.ack(*ack),
             Some(Instruction::Nack(nack)) => self.outbox.nack(nack.clone(), Instant::now()),
             Some(Instruction::SysHeart(SysHeart { sent_at })) => {
-                link.send(&unnumbered(Say::AckHeart(AckHeart { sent_at: *sent_at, last_seq }))).await?;
+                link.send(&unnumbered(ClientInstruction::AckHeart(AckHeart { sent_at: *sent_at, last_seq }))).await?;
                 conversation.ping(link).await?;
             }
             Some(Instruction::TokenRenewed(TokenRenewed { session_token, .. })) => {
