@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// A scenario and the server that it runs against.
-#[derive(Debug, clap::BenchArgs)]
+#[derive(Debug, clap::Args)]
 pub(crate) struct BenchArgs {
     /// The scenario.
     #[command(subcommand)]
@@ -63,7 +63,7 @@ pub(super) enum Scenario {
 }
 
 /// Rooms whose presenters send positions.
-#[derive(Debug, Clone, Copy, clap::BenchArgs)]
+#[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Fanout {
     /// Number of sessions.
     #[arg(long, default_value_t = 1, value_parser = count())]
@@ -80,7 +80,7 @@ pub(super) struct Fanout {
 }
 
 /// Connections that send only heartbeats.
-#[derive(Debug, Clone, Copy, clap::BenchArgs)]
+#[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Idle {
     /// Number of connections.
     #[arg(long, default_value_t = 10_000, value_parser = count())]
@@ -91,7 +91,7 @@ pub(super) struct Idle {
 }
 
 /// Clients that join with the number code.
-#[derive(Debug, Clone, Copy, clap::BenchArgs)]
+#[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Join {
     /// Number of sessions; their hosts are connected before the measurement.
     #[arg(long, default_value_t = 200, value_parser = count())]
@@ -105,7 +105,7 @@ pub(super) struct Join {
 }
 
 /// Clients that drop and resume.
-#[derive(Debug, Clone, Copy, clap::BenchArgs)]
+#[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Storm {
     /// Number of connections.
     #[arg(long, default_value_t = 10_000, value_parser = count())]
@@ -123,7 +123,7 @@ pub(super) struct Storm {
 }
 
 /// Ordered instructions.
-#[derive(Debug, Clone, Copy, clap::BenchArgs)]
+#[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Control {
     /// Number of sessions.
     #[arg(long, default_value_t = 100, value_parser = count())]
@@ -141,7 +141,7 @@ pub(super) struct Control {
 }
 
 /// Fan-out at a rising rate.
-#[derive(Debug, Clone, Copy, clap::BenchArgs)]
+#[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Saturate {
     /// Number of sessions.
     #[arg(long, default_value_t = 100, value_parser = count())]
@@ -167,7 +167,7 @@ pub(super) struct Saturate {
 }
 
 /// A busy session and quiet ones.
-#[derive(Debug, Clone, Copy, clap::BenchArgs)]
+#[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Fairness {
     /// Members of the busy session, including the presenter.
     #[arg(long, default_value_t = 1000, value_parser = count())]
