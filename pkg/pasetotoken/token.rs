@@ -291,7 +291,7 @@ mod tests {
             let token = format!("{head}.{}", URL_SAFE_NO_PAD.encode(footer));
             service.verify::<TestClaims>(Purpose::Access, &token, NOW).expect_err("refused")
         };
-        assert_eq!(with_footer(r#"{"kid":"nobody"}"#), TokenError::UnknownKey);
+        assert_eq!(with_footer(r#"{"kid":"unknown"}"#), TokenError::UnknownKey);
         let kid = ring.active_kid();
         for footer in [
             String::new(),
