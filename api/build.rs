@@ -1,11 +1,13 @@
-//! Generates the wire types from the `.proto` files without `protoc`: protox compiles, prost writes the messages, pbjson their JSON twin.
+//! Generates the wire types from the `.proto` files without `protoc`: protox compiles them, prost
+//! generates the messages, pbjson their JSON encoding.
 
 use std::path::{Path, PathBuf};
 
 const PROTOS: [&str; 1] = ["proto/faceshare/v1/instruction.proto"];
 const INCLUDES: [&str; 1] = ["proto"];
 
-/// Well-known types have types of our own: the stock ones print times in a form that parsers on phones refuse.
+/// Well-known types are our own: the stock ones write times in a form that parsers on phones
+/// refuse.
 const OWN_TYPES: [(&str, &str); 2] =
     [(".google.protobuf.Timestamp", "crate::wellknown::Timestamp"), (".google.protobuf.Duration", "crate::wellknown::Duration")];
 

@@ -1,4 +1,5 @@
-//! `google.protobuf.Timestamp` and `Duration` with the JSON form that every stock parser reads: `2026-01-02T03:04:05.678Z` and `20s`.
+//! `google.protobuf.Timestamp` and `Duration` with the JSON form that every stock parser reads:
+//! `2026-01-02T03:04:05.678Z` and `20s`.
 
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -13,13 +14,13 @@ pub struct Timestamp {
     /// Seconds since 1970-01-01T00:00:00Z.
     #[prost(int64, tag = "1")]
     pub seconds: i64,
-    /// 0..=999,999,999.
+    /// Nanoseconds within the second, 0..=999,999,999.
     #[prost(int32, tag = "2")]
     pub nanos: i32,
 }
 
 impl Timestamp {
-    /// From milliseconds since 1970-01-01T00:00:00Z.
+    /// Converts milliseconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {
         let nanos = i32::try_from(millis.rem_euclid(1000)).expect("invariant: below 1000") * NANOS_PER_MILLI;
@@ -34,7 +35,7 @@ impl Timestamp {
 }
 
 impl std::fmt::Display for Timestamp {
-    /// `YYYY-MM-DDTHH:MM:SS.sssZ`; the seconds alone for a time outside of the years 0 to 9999.
+    /// Formats `YYYY-MM-DDTHH:MM:SS.sssZ`; only the seconds for a time outside the years 0 to 9999.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let time = OffsetDateTime::from_unix_timestamp(self.seconds).ok().filter(|t| t.year() >= 0);
         let Some(t) = time else { return write!(f, "{}s", self.seconds) };
@@ -78,13 +79,13 @@ pub struct Duration {
     /// Whole seconds; of the same sign as `nanos`.
     #[prost(int64, tag = "1")]
     pub seconds: i64,
-    /// -999,999,999..=999,999,999.
+    /// Nanoseconds within the second, -999,999,999..=999,999,999.
     #[prost(int32, tag = "2")]
     pub nanos: i32,
 }
 
 impl Duration {
-    /// From milliseconds.
+    /// Converts milliseconds.
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {
         let nanos = i32::try_from(millis % 1000).expect("invariant: below 1000") * NANOS_PER_MILLI;
@@ -99,7 +100,7 @@ impl Duration {
 }
 
 impl std::fmt::Display for Duration {
-    /// `20s`, or `1.500s` when there are milliseconds.
+    /// Formats `20s`, or `1.500s` with milliseconds.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let sign = if self.seconds < 0 || self.nanos < 0 { "-" } else { "" };
         let (seconds, millis) = (self.seconds.unsigned_abs(), (self.nanos / NANOS_PER_MILLI).unsigned_abs());
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn times_with_an_offset_are_understood_and_rubbish_is_not() {
+    fn times_with_an_offset_are_parsed_and_other_text_is_refused() {
         let time: Timestamp = serde_json::from_str("\"1970-01-01T01:00:00+01:00\"").expect("parses");
         assert_eq!(time.as_millis(), 0);
         assert!(serde_json::from_str::<Timestamp>("\"yesterday\"").is_err());
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_read_and_write_alike() {
+    fn durations_are_parsed_as_they_are_written() {
         for (millis, text) in [(20_000, "\"20s\""), (1_500, "\"1.500s\""), (-1_500, "\"-1.500s\""), (0, "\"0s\"")] {
             let duration = Duration::from_millis(millis);
             assert_eq!(serde_json::to_string(&duration).expect("serialises"), text);

@@ -1,1 +1,1 @@
-"""Runs the server and the baselines under load, side by side, and writes down what came of it."""
+"""Runs the server and the baselines under load and writes the results."""

@@ -1,4 +1,4 @@
-"""What was measured, where and when."""
+"""Describes the machine, the commit and the time of a measurement."""
 
 import datetime
 import os
@@ -17,8 +17,8 @@ def _processor():
         return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
-def described():
-    """One record that heads the results."""
+def describe():
+    """The first record of the results."""
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": _git("rev-parse", "--short", "HEAD") + (" with changes" if _git("status", "--porcelain", "--", ":!benchmark/results") else ""),

@@ -1,4 +1,4 @@
-"""Writes the results: a page of tables, the records beside it, the plots."""
+"""Writes the results: a page of tables, the records, the plots."""
 
 import json
 
@@ -37,7 +37,7 @@ def _scenario(runs, name, title, figures, skipped):
 
 def _points(runs, prefix, figure, target=OURS):
     some = [record for record in runs.records if record.get("name", "").startswith(prefix) and record.get("target") == target]
-    return [(int(record["name"].removeprefix(prefix)), record[figure]) for record in some if record.get(figure) is not None and verdict.tells(record, figure)]
+    return [(int(record["name"].removeprefix(prefix)), record[figure]) for record in some if record.get(figure) is not None and verdict.is_meaningful(record, figure)]
 
 
 def _growth(runs, folder):
@@ -73,9 +73,9 @@ def write(folder, head, records, skipped, quick):
     runs = verdict.Runs(records)
     out = ["# Results", "", "Written by `make bench`; the records are in [results.jsonl](results.jsonl).", ""]
     if quick:
-        out += ["**A smoke run: a tenth of the sizes, one second each. No figure here means anything.**", ""]
+        out += ["**A smoke run: a tenth of the sizes, one second each. The figures are not meaningful.**", ""]
     out += [f"{key.replace('_', ' ').capitalize()}: {value}  " for key, value in head.items()]
-    out += ["", "Medians (least–most). Server on processor 0, load on processor 1; targets take turns.", "", "## Targets", ""]
+    out += ["", "Medians (least–most). Server on processor 0, load on processor 1; targets alternate.", "", "## Targets", ""]
     out += [table(("what", "measured", "target", ""), verdict.verdicts(runs, quick)), "", "## Scenarios", ""]
     for scenario in SCENARIOS:
         out += _scenario(runs, scenario.name, scenario.title, scenario.figures, skipped)

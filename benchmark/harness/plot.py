@@ -8,13 +8,13 @@ COLOURS = ("#1f6feb", "#d1242f", "#1a7f37", "#9a6700")
 
 
 def _step(largest):
-    """A round distance between the lines of the grid, about five of them."""
+    """A round distance between grid lines, for about five of them."""
     power = 10 ** math.floor(math.log10(largest / 5))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= largest / 5)
 
 
 def line(path, title, x_label, y_label, series, log_x=True):
-    """`series`: name → [(x, y)]. The y axis begins at 0: what is flat shall look flat."""
+    """`series`: name → [(x, y)]. The y axis begins at 0, so that a flat curve looks flat."""
     points = [point for some in series.values() for point in some]
     if not points:
         return False
@@ -44,9 +44,9 @@ def line(path, title, x_label, y_label, series, log_x=True):
         out.append(f'<text x="{at(x, 0)[0]:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{x:g}</text>')
     for number, (name, some) in enumerate(series.items()):
         colour = COLOURS[number % len(COLOURS)]
-        places = [at(x, y) for x, y in sorted(some)]
-        out.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in places)}"/>')
-        out += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places]
+        positions = [at(x, y) for x, y in sorted(some)]
+        out.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in positions)}"/>')
+        out += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in positions]
         out.append(f'<text x="{LEFT + 10 + 140 * number}" y="{HEIGHT - 6}" fill="{colour}">{html.escape(name)}</text>')
     path.write_text("\n".join([*out, "</svg>", ""]), encoding="utf-8")
     return True

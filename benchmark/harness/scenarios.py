@@ -1,26 +1,27 @@
-"""What is run: names, arguments, how often, and which figures of a record count."""
+"""The scenarios: names, arguments, repetitions, and the figures to report."""
 
 import dataclasses
 
 OURS, FLOOR, BATCH, PLAIN = "faceshare", "floor", "floor-batch", "plain-axum"
-# A position to a room, unbatched and in bursts: deliveries per processor second of one are set against the other.
+# One room, measured with single positions and with bursts, so that their deliveries per processor
+# second can be compared.
 ROOM = ("--rooms", 1, "--members", 1000)
 
 
 @dataclasses.dataclass(frozen=True)
 class Scenario:
-    """Runs that are repeated together, target after target."""
+    """Runs that are repeated together, for each target."""
 
     name: str
     title: str
-    # Of `facesharectl bench`.
+    # Arguments of `facesharectl bench`.
     arguments: tuple
     targets: tuple
-    # Names in its record, what is worth a column.
+    # Names in the record that get a column in the table.
     figures: tuple
     seconds: float
     settings: tuple = ()
-    # Baselines hardly differ from run to run where nothing happens: they may run once.
+    # Whether baselines run only once: without load they hardly differ from run to run.
     baselines_once: bool = False
 
     def command(self, quick):
@@ -29,7 +30,7 @@ class Scenario:
 
 
 def smaller(arguments):
-    """A tenth of the rooms, members and connections, enough to see that everything works."""
+    """A tenth of the rooms, members and connections, enough to test that everything works."""
     sizes = {"--rooms": 2, "--members": 10, "--connections": 20, "--sessions": 2, "--quiet-rooms": 2}
     out = list(arguments)
     for at, name in enumerate(arguments):
@@ -106,9 +107,10 @@ SCENARIOS = (
     ),
 )
 
-# One run each: a curve shows by itself whether a point is off. Deliveries per second are about the same at every point (9,000; the
-# smallest room 2,700), so that what differs is only how many sessions or members they go to. The floor beside it shows what of a curve is
-# the system's: more sockets are more of the kernel's memory than a processor's cache holds.
+# One run each: the shape of a curve shows whether a point is off. Deliveries per second are about
+# the same at every point (9,000; the smallest room 2,700), so that only the number of sessions or
+# members differs. The floor shows which part of a curve the system causes: more sockets need more
+# kernel memory than a processor's cache holds.
 GROWTH = (
     *(
         Scenario(f"sessions-{rooms}", "", ("fanout", "--rooms", rooms, "--members", 10, "--rate", 1000 / rooms), (OURS, FLOOR), COST, 6)
@@ -119,10 +121,11 @@ GROWTH = (
         for members, rate in ((10, 300), (100, 90), (1000, 9), (5000, 1.8))
     ),
 )
-# Memory for each connection, as connections grow.
+# Memory for each connection, as the number of connections grows.
 MEMORY = tuple(Scenario(f"idle-{count}", "", ("idle", "--connections", count), (OURS,), (), 2) for count in (500, 1000, 2000, 5000))
-# One server, one log, the same load again and again.
+# One server and one log, with the same load in each step.
 LOG_STEPS, LOG_SECONDS = 6, 6
-# What that load needs: nobody raises it for a server that is there already.
+# The limits that this load needs: `facesharectl bench` does not raise them for a server that runs
+# already.
 LOG_LIMITS = {"limits.ordered_per_second": 400, "limits.ordered_burst": 400, "limits.seats_per_address": 10_000}
 LOG_ARGUMENTS = ("control", "--rooms", 100, "--members", 4, "--rate", 50, "--quiet-members")

@@ -1,4 +1,4 @@
-"""Starts the servers under test, each bound to a processor, on free ports, and ends them."""
+"""Starts the servers under test on free ports, each bound to a processor, and stops them."""
 
 import contextlib
 import os
@@ -12,13 +12,15 @@ import urllib.request
 from types import MappingProxyType
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# Other programs than the optimised ones serve to see that a script runs.
+# Set FACESHARE_PROGRAMS to use other programs, for example to test a script without an optimised
+# build.
 RELEASE = pathlib.Path(os.environ.get("FACESHARE_PROGRAMS") or ROOT / "target" / "release").resolve()
 SERVER_CORE, LOAD_CORE = "0", "1"
 START_SECONDS = 30
 TICKS = os.sysconf("SC_CLK_TCK")
 
-# Rates by address and account: all load comes from one. `facesharectl bench` raises what its scenarios need by itself.
+# Rates by address and account: all load comes from one address. `facesharectl bench` raises the
+# limits of its scenarios itself.
 RATES = {
     f"limits.{name}": 1_000_000
     for name in (
@@ -33,16 +35,16 @@ RATES = {
 }
 
 
-class NoStart(Exception):
-    """A server that does not start."""
+class StartFailed(Exception):
+    """The server did not start."""
 
 
 def raised(wanted=MappingProxyType(RATES)):
-    """Those of the limits that this build has and that are lower. A rate of 0 is none already."""
+    """The limits in `wanted` that this build has and that are lower. A rate of 0 means no limit."""
     with tempfile.TemporaryDirectory() as folder:
         program = [RELEASE / "faceshareapp", "check-config"]
-        told = subprocess.run(program, cwd=folder, capture_output=True, text=True, check=True).stdout
-    section = told.partition("[limits]")[2].partition("\n[")[0]
+        output = subprocess.run(program, cwd=folder, capture_output=True, text=True, check=True).stdout
+    section = output.partition("[limits]")[2].partition("\n[")[0]
     limits = {f"limits.{key}": int(now) for key, now in re.findall(r"^(\w+) = (\d+)$", section, re.MULTILINE)}
     return {key: str(value) for key, value in wanted.items() if 0 < limits.get(key, 0) < value}
 
@@ -75,7 +77,7 @@ def _wait(process, port, log):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.02)
-    raise NoStart(pathlib.Path(log).read_text(encoding="utf-8", errors="replace")[-2000:])
+    raise StartFailed(pathlib.Path(log).read_text(encoding="utf-8", errors="replace")[-2000:])
 
 
 @contextlib.contextmanager
@@ -106,7 +108,7 @@ def baseline(name):
 
 @contextlib.contextmanager
 def faceshare(settings):
-    """The server on a folder of its own; `settings` are keys and values of its configuration."""
+    """The server on a temporary data folder; `settings` are keys and values of its configuration."""
     port = free_port()
     settings = {"http.listen": f"127.0.0.1:{port}", "grpc.listen": f"127.0.0.1:{free_port()}", **settings}
     environment = {"FACESHARE__" + key.replace(".", "__").upper(): value for key, value in settings.items()}
@@ -118,7 +120,7 @@ def faceshare(settings):
 
 
 def call(url, body=None, headers=None, method=None):
-    """An HTTP call: bytes of the answer, and its headers."""
+    """Makes an HTTP call; returns the body of the answer and its headers."""
     request = urllib.request.Request(url, data=body, headers=headers or {}, method=method)
     with urllib.request.urlopen(request, timeout=30) as answer:
         return answer.read(), answer.headers

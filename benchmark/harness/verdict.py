@@ -1,21 +1,22 @@
-"""Medians of runs, and how they stand to the targets. What was not measured, or was measured with losses, never passes."""
+"""Medians of runs, compared with the targets. A value that was not measured, or measured with losses, never passes."""
 
 import statistics
 
 from .scenarios import BATCH, FLOOR, OURS, PLAIN
 
 
-# The kernel counts processor time in hundredths of a second: below this a figure made of it says nothing.
+# The kernel counts processor time in hundredths of a second: with less than this a figure made of
+# it is not meaningful.
 LEAST_CPU_SECONDS = 0.1
 
 
-def tells(record, figure):
-    """Whether there was enough processor time in this run for a figure that is made of it."""
+def is_meaningful(record, figure):
+    """Whether this run used enough processor time for a figure that is made of it."""
     return "server_cpu" not in figure or record.get("server_cpu_s", LEAST_CPU_SECONDS) >= LEAST_CPU_SECONDS
 
 
 class Runs:
-    """The records of a run of everything."""
+    """The records of a complete run."""
 
     def __init__(self, records):
         self.records = records
@@ -24,7 +25,7 @@ class Runs:
         return [record for record in self.records if record.get("name") == scenario and record.get("target") == target]
 
     def values(self, scenario, target, figure):
-        values = (record.get(figure) for record in self.of(scenario, target) if tells(record, figure))
+        values = (record.get(figure) for record in self.of(scenario, target) if is_meaningful(record, figure))
         return [value for value in values if isinstance(value, (int, float))]
 
     def median(self, scenario, target, figure):
@@ -44,7 +45,7 @@ def number(value):
 
 
 def spread(values):
-    """Median (least–most)."""
+    """Median (minimum–maximum)."""
     if not values:
         return "–"
     return f"{number(statistics.median(values))} ({number(min(values))}–{number(max(values))})"
@@ -96,7 +97,7 @@ def verdicts(runs, smoke=False):
 
 
 def comparison(runs, name, figure):
-    """Ours to each baseline's, for the table of a scenario."""
+    """Ratios of our median to each baseline's, for the table of a scenario."""
     mine = runs.median(name, OURS, figure)
     for other in (FLOOR, BATCH, PLAIN):
         ratio = _ratio(mine, runs.median(name, other, figure))

@@ -51,7 +51,7 @@ pub(crate) enum Command {
     /// Three clients act out a session in this terminal, in well under a minute.
     Demo,
     /// Put load on a server and measure it.
-    Bench(Box<crate::bench::args::Args>),
+    Bench(Box<crate::bench::args::BenchArgs>),
 }
 
 /// What leads into the session.

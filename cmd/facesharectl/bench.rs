@@ -1,35 +1,38 @@
-//! `facesharectl bench`: a load generator. One process and one thread, an own event loop, an open loop of what is sent; latency counts from
-//! the moment at which something was due, and loss, repeats and order are checked on every connection.
+//! `facesharectl bench`: a load generator. One process and one thread with its own event loop. What
+//! is sent follows an open-loop schedule, latency counts from the scheduled time, and loss, repeats
+//! and order are checked on every connection.
 
 pub(crate) mod args;
 
-mod alarm;
-mod crowd;
+mod clients;
+mod connections;
+mod environment;
 mod frame;
 mod http;
-mod net;
-mod pace;
+mod measurements;
 mod process;
 mod progress;
 mod report;
 mod scenario;
+mod schedule;
 mod server;
-mod stand;
-mod tally;
+mod timer;
 mod wire;
 
 use anyhow::Result;
-use args::Args;
-use stand::Stand;
+use args::BenchArgs;
+use environment::Environment;
 use std::process::ExitCode;
 
-/// Runs a scenario and says what came out. Fails when anything was lost, repeated or out of order.
+/// Runs a scenario and prints its result. The exit code is a failure if anything was lost, repeated
+/// or out of order.
 ///
 /// # Errors
-/// When the server cannot be reached, refuses the set-up, or its processor time cannot be read.
-pub(crate) fn run(args: &Args, server: &str, json: bool) -> Result<ExitCode> {
-    let stand = Stand::raise(args, server)?;
-    let report = scenario::run(args, &stand)?;
+/// When the server cannot be reached or refuses the set-up, or when its processor time cannot be
+/// read.
+pub(crate) fn run(args: &BenchArgs, server: &str, json: bool) -> Result<ExitCode> {
+    let environment = Environment::set_up(args, server)?;
+    let report = scenario::run(args, &environment)?;
     report.print(json)?;
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

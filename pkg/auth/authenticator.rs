@@ -11,10 +11,10 @@ use crate::claims::{AccessClaims, Caller, RefreshClaims, SessionClaims, WaitClai
 use crate::error::AuthError;
 use crate::token::Token;
 
-/// How long a cookie is good.
+/// Lifetime of a cookie.
 pub const COOKIE_TTL: Duration = Duration::from_secs(30 * 60);
 
-/// How long tokens are good. Millisecond resolution.
+/// Lifetimes of tokens. Millisecond resolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuthTtl {
     /// Of an access token; default 15 minutes.
@@ -36,12 +36,12 @@ impl Default for AuthTtl {
     }
 }
 
-/// A fresh token.
+/// A newly issued token.
 #[derive(Debug, Clone)]
 pub struct Issued {
-    /// The token, for its owner alone.
+    /// The token; only its owner may receive it.
     pub token: Token,
-    /// When it ends: milliseconds since the Unix epoch.
+    /// When the token expires: milliseconds since the Unix epoch.
     pub expires_at_ms: i64,
 }
 
@@ -54,13 +54,13 @@ pub struct Authenticator {
 }
 
 impl Authenticator {
-    /// An authenticator over the tokens of one ring of keys.
+    /// Issues and verifies with the keys of `tokens`.
     #[must_use]
     pub const fn new(tokens: Arc<TokenService>, ttl: AuthTtl) -> Self {
         Self { tokens, ttl }
     }
 
-    /// How long its tokens are good.
+    /// The lifetimes of the tokens that it issues.
     #[must_use]
     pub const fn ttl(&self) -> AuthTtl {
         self.ttl
@@ -69,12 +69,12 @@ impl Authenticator {
     /// Issues an access token.
     ///
     /// # Errors
-    /// [`IssueError`], when the random source fails or the expiry is out of range; likewise below.
+    /// [`IssueError`] when the random source fails or the expiry is out of range; the same below.
     pub fn issue_access(&self, claims: &AccessClaims, now_ms: i64) -> Result<Issued, IssueError> {
         self.issue(Purpose::Access, claims, now_ms, self.ttl.access)
     }
 
-    /// Issues a token that travels in a cookie, good for [`COOKIE_TTL`].
+    /// Issues a token for a cookie, valid for [`COOKIE_TTL`].
     ///
     /// # Errors
     /// As [`Authenticator::issue_access`].
@@ -98,7 +98,8 @@ impl Authenticator {
         self.issue(Purpose::Session, claims, now_ms, self.ttl.session)
     }
 
-    /// Issues a wait token that is good for `ttl`: as long as what it waits for.
+    /// Issues a wait token that is valid for `ttl`: as long as the request that its owner waits
+    /// for.
     ///
     /// # Errors
     /// As [`Authenticator::issue_access`].
@@ -106,15 +107,15 @@ impl Authenticator {
         self.issue(Purpose::Wait, claims, now_ms, ttl)
     }
 
-    /// Who calls with this access token.
+    /// The caller that this access token names.
     ///
     /// # Errors
-    /// [`AuthError::Malformed`], [`AuthError::Expired`] or [`AuthError::Invalid`]; likewise below.
+    /// [`AuthError::Malformed`], [`AuthError::Expired`] or [`AuthError::Invalid`]; the same below.
     pub fn access(&self, token: &str, now_ms: i64) -> Result<Caller, AuthError> {
         self.access_with_expiry(token, now_ms).map(|(caller, _)| caller)
     }
 
-    /// The same, with the moment when the token ends.
+    /// The same, with the expiry in milliseconds since the Unix epoch.
     ///
     /// # Errors
     /// As [`Authenticator::access`].
@@ -123,7 +124,7 @@ impl Authenticator {
         Ok((Caller::from(claims), expires_at_ms))
     }
 
-    /// Who calls with this cookie, and when it ends.
+    /// The caller that this cookie names, with the expiry in milliseconds since the Unix epoch.
     ///
     /// # Errors
     /// As [`Authenticator::access`].
@@ -132,7 +133,7 @@ impl Authenticator {
         Ok((Caller::from(claims), expires_at_ms))
     }
 
-    /// What this refresh token says.
+    /// The claims of this refresh token.
     ///
     /// # Errors
     /// As [`Authenticator::access`].
@@ -140,7 +141,7 @@ impl Authenticator {
         self.verify(Purpose::Refresh, token, now_ms)
     }
 
-    /// What this session token says, and when it ends.
+    /// The claims of this session token, with the expiry in milliseconds since the Unix epoch.
     ///
     /// # Errors
     /// As [`Authenticator::access`].
@@ -148,7 +149,7 @@ impl Authenticator {
         Ok(self.tokens.verify_with_expiry(Purpose::Session, token, now_ms)?)
     }
 
-    /// What this wait token says.
+    /// The claims of this wait token.
     ///
     /// # Errors
     /// As [`Authenticator::access`].
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issued_token_is_not_shown_by_debug() {
+    fn debug_does_not_show_an_issued_token() {
         let claims = AccessClaims { account: 1, family: 2, guest: false };
         let issued = authenticator().issue_access(&claims, NOW).expect("a token");
         assert!(!format!("{issued:?}").contains(issued.token.expose()));
@@ -234,7 +235,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn any_ids_survive_the_way(session: u64, account: u64, point: u64, family: u64, generation: u32) {
+        fn any_ids_are_verified_as_they_were_issued(session: u64, account: u64, point: u64, family: u64, generation: u32) {
             let auth = authenticator();
             let claims = SessionClaims { session, account, point, family };
             let issued = auth.issue_session(&claims, NOW).expect("a token");

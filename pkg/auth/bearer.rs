@@ -11,7 +11,7 @@ const SCHEME: &str = "bearer";
 /// The scheme, a few spaces and the longest token.
 const MAX_CREDENTIALS_LEN: usize = SCHEME.len() + 1 + MAX_TOKEN_LEN;
 
-/// The bearer token of a request.
+/// Reads the bearer token of a request.
 ///
 /// # Errors
 /// [`AuthError::Missing`] without an `Authorization` header; [`AuthError::Malformed`] with several,
@@ -46,12 +46,12 @@ fn parse(credentials: &[u8]) -> Option<Token> {
 /// RFC 6750's `b64token`: letters, digits and `-._~+/`, then any number of `=`.
 fn is_token68(text: &str) -> bool {
     let body = text.trim_end_matches('=');
-    // All of them are looked at, without a way out: so it is done for many at once.
+    // `fold` looks at every byte without an early exit, so the compiler can vectorise it.
     !body.is_empty() && body.bytes().fold(true, |all, byte| all & is_token_byte(byte))
 }
 
 const fn is_token_byte(byte: u8) -> bool {
-    // `-`, `.`, `/` and the digits are neighbours.
+    // `-`, `.`, `/` and the digits are adjacent in ASCII.
     byte.is_ascii_alphabetic() | matches!(byte, b'-'..=b'9') | matches!(byte, b'+' | b'_' | b'~')
 }
 

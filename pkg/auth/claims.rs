@@ -1,74 +1,74 @@
-//! What tokens say about their bearer. The serialized names are short, since tokens travel often.
+//! The claims inside tokens. The serialized names are short, since clients send tokens often.
 
 use serde::{Deserialize, Serialize};
 
-/// What an access token says.
+/// The claims of an access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessClaims {
-    /// The account.
+    /// Account id.
     #[serde(rename = "sub")]
     pub account: u64,
-    /// The sign-in that the token descends from; revoked as a whole.
+    /// Id of the token family (one sign-in); a family is revoked as a whole.
     #[serde(rename = "fam")]
     pub family: u64,
-    /// Whether the account is a guest's.
+    /// Whether this is a guest account.
     #[serde(rename = "gst")]
     pub guest: bool,
 }
 
-/// What a refresh token says.
+/// The claims of a refresh token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefreshClaims {
-    /// The account.
+    /// Account id.
     #[serde(rename = "sub")]
     pub account: u64,
-    /// The sign-in that the token descends from.
+    /// Id of the token family (one sign-in).
     #[serde(rename = "fam")]
     pub family: u64,
-    /// How many refreshes came before; an older generation shows that a token was used twice.
+    /// Number of refreshes before this one; an older generation shows that a token was used twice.
     #[serde(rename = "gen")]
     pub generation: u32,
 }
 
-/// What a wait token says: whose knock at which session it asks for.
+/// The claims of a wait token: it may ask for the result of one join request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitClaims {
-    /// The session.
+    /// Session id.
     #[serde(rename = "ses")]
     pub session: u64,
-    /// The account that knocked.
+    /// Id of the account that asked to join.
     #[serde(rename = "sub")]
     pub account: u64,
-    /// The knock.
+    /// Id of the join request.
     #[serde(rename = "knk")]
     pub knock: u64,
 }
 
-/// What a session token says: it names one point (device) of one member.
+/// The claims of a session token: it names one point (device) of one member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionClaims {
-    /// The session.
+    /// Session id.
     #[serde(rename = "ses")]
     pub session: u64,
-    /// The account, which is the member.
+    /// Account id, which is also the member's id.
     #[serde(rename = "sub")]
     pub account: u64,
-    /// The point.
+    /// Point id.
     #[serde(rename = "pnt")]
     pub point: u64,
-    /// The sign-in that the token descends from.
+    /// Id of the token family (one sign-in).
     #[serde(rename = "fam")]
     pub family: u64,
 }
 
-/// Who calls, as proven by an access token.
+/// The caller that an access token proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Caller {
-    /// The account.
+    /// Account id.
     pub account: u64,
-    /// The sign-in through which it calls.
+    /// Id of the token family (one sign-in) that the call uses.
     pub family: u64,
-    /// Whether the account is a guest's.
+    /// Whether this is a guest account.
     pub guest: bool,
 }
 

@@ -1,20 +1,20 @@
-//! Why a caller was not recognised.
+//! Why a credential was refused.
 
 use pasetotoken::TokenError;
 
-/// Why no caller came of a credential.
+/// Why a credential gives no caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
     /// No credential was sent.
     #[error("a credential is required")]
     Missing,
-    /// A credential was sent in a form that cannot be read.
+    /// The credential cannot be parsed.
     #[error("the credential is malformed")]
     Malformed,
-    /// The credential is authentic, but its time is over: a new one may be got.
+    /// The credential is authentic but has expired; the client may get a new one.
     #[error("the credential has expired")]
     Expired,
-    /// The credential is not one of ours, or is of another kind.
+    /// This server did not issue the credential, or it is of another kind.
     #[error("the credential is not valid")]
     Invalid,
 }

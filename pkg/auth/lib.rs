@@ -1,11 +1,10 @@
-//! From a credential on the wire to a [`Caller`].
+//! Turns a credential of a request into a [`Caller`].
 //!
 //! - [`bearer_from_headers`] and [`SubprotocolOffer`] find the token in a request;
 //! - [`Authenticator`] verifies it and issues new ones.
 //!
-//! What is found is only a [`Token`], a secret without meaning; authority comes from the
-//! authenticator alone. Whether a family has been revoked, or a member removed, is for those to say
-//! who keep that state.
+//! A [`Token`] is only a secret; the claims come from the authenticator alone. Whether a family has
+//! been revoked or a member removed is checked by the code that keeps that state.
 
 mod authenticator;
 mod bearer;

@@ -1,4 +1,5 @@
-//! `Sec-WebSocket-Protocol`: what a client offers, and the token of one that cannot send headers.
+//! `Sec-WebSocket-Protocol`: what a client offers, and the token of a client that cannot send
+//! headers.
 
 use http::HeaderMap;
 use http::header::SEC_WEBSOCKET_PROTOCOL;
@@ -6,25 +7,25 @@ use http::header::SEC_WEBSOCKET_PROTOCOL;
 use crate::error::AuthError;
 use crate::token::Token;
 
-/// What the entry that carries a token begins with.
+/// The prefix of the entry that carries a token.
 pub const BEARER_PREFIX: &str = "bearer.";
-/// Most protocols that a client may offer.
+/// The most protocols that a client may offer.
 pub const MAX_OFFERED_PROTOCOLS: usize = 16;
-/// Longest header in bytes over all its lines: one token and the offered protocols.
+/// The longest header in bytes over all its lines: one token and the offered protocols.
 const MAX_HEADER_LEN: usize = 4096;
 
-/// The entries of a `Sec-WebSocket-Protocol` header, the token set apart.
+/// The entries of a `Sec-WebSocket-Protocol` header, with the token separated.
 #[derive(Debug, Clone, Default)]
 pub struct SubprotocolOffer {
-    /// The protocols offered, in the client's order of preference. Never the token.
+    /// The offered protocols, in the client's order of preference. Never includes the token.
     pub protocols: Vec<String>,
-    /// The token of an entry `bearer.<token>`, not verified. It may be empty or overlong: such a one
-    /// fails verification, so that it is refused in the same way as any other bad token.
+    /// The token of an entry `bearer.<token>`, not verified. It may be empty or too long:
+    /// verification then refuses it like any other bad token.
     pub bearer: Option<Token>,
 }
 
 impl SubprotocolOffer {
-    /// Reads the header, over all its lines. Without it, the offer is empty.
+    /// Reads all lines of the header. The offer is empty if there is none.
     ///
     /// # Errors
     /// [`AuthError::Malformed`] if the header is longer than 4096 bytes, offers more than
@@ -44,13 +45,13 @@ impl SubprotocolOffer {
         Ok(offer)
     }
 
-    /// The client's most preferred protocol among those supported.
+    /// The client's most preferred protocol among `supported`.
     #[must_use]
     pub fn select<'a>(&self, supported: &[&'a str]) -> Option<&'a str> {
         self.protocols.iter().find_map(|offered| supported.iter().copied().find(|name| name == offered))
     }
 
-    /// Adds one entry, or tells by `None` that it is not acceptable.
+    /// Adds one entry; `None` if it is not acceptable.
     fn add(&mut self, entry: &str) -> Option<()> {
         if !is_token(entry) {
             return None;
@@ -66,7 +67,7 @@ impl SubprotocolOffer {
     }
 }
 
-/// RFC 9110's token.
+/// A token as RFC 9110 defines it.
 fn is_token(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(allowed)
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_is_set_apart_from_the_protocols_over_all_lines() {
+    fn the_token_is_separated_from_the_protocols_over_all_lines() {
         for lines in [vec!["app.v1.json, bearer.v4.local.abc-_, app.v1.proto"], vec!["app.v1.json", "bearer.v4.local.abc-_,app.v1.proto"]] {
             let offer = offer(&lines).expect("an offer");
             assert_eq!(offer.protocols, ["app.v1.json", "app.v1.proto"]);

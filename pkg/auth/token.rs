@@ -4,13 +4,13 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// A bearer token. Whoever has it may act with it, so that `Debug` does not show it and its memory
-/// is zeroized.
+/// A bearer token. Its holder may act with it, so `Debug` does not show it and its memory is
+/// zeroized.
 #[derive(Clone)]
 pub struct Token(SecretString);
 
 impl Token {
-    /// The text, for verifying, or for handing it to its owner.
+    /// The text, to verify it or to send it to its owner.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()

@@ -1,8 +1,8 @@
-//! The client that is measured.
+//! A client whose requests are measured.
 
 use reqwest::{Client, RequestBuilder, Response};
 
-use crate::flight::Flight;
+use crate::flight::RequestInFlight;
 
 /// A `reqwest::Client` whose requests are counted and timed under a name. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -12,28 +12,28 @@ pub struct MeteredClient {
 }
 
 impl MeteredClient {
-    /// Measures what is sent through `client`; `name` is the label `client`.
+    /// Measures the requests sent through `client`; `name` becomes the label `client`.
     #[must_use]
     pub const fn new(client: Client, name: &'static str) -> Self {
         Self { client, name }
     }
 
-    /// The client to make requests with, for [`MeteredClient::execute`]. What is sent through it
-    /// directly is not measured.
+    /// The client to build requests with, for [`MeteredClient::execute`]. Requests sent through it
+    /// directly are not measured.
     #[must_use]
     pub const fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Sends a request; `operation` names what it is for, and is a label.
+    /// Sends a request; `operation` names its purpose and becomes a label.
     ///
-    /// The measurement ends with the head of the response; reading its body is up to the caller.
+    /// The measurement ends with the head of the response; the caller reads the body.
     ///
     /// # Errors
-    /// Those of reqwest. A request that cannot even be built is not counted, since it is not sent.
+    /// Those of reqwest. A request that cannot be built is not sent, and so is not counted.
     pub async fn execute(&self, operation: &'static str, request: RequestBuilder) -> reqwest::Result<Response> {
         let request = request.build()?;
-        let flight = Flight::start(self.name, operation);
+        let flight = RequestInFlight::start(self.name, operation);
         let result = self.client.execute(request).await;
         flight.end(&result);
         result
@@ -52,11 +52,11 @@ mod tests {
     use crate::recorder::TestRecorder;
     use crate::{REQUEST_DURATION_SECONDS, REQUESTS_IN_FLIGHT, REQUESTS_TOTAL};
 
-    /// Generous: only a broken test waits this long.
-    const PATIENCE: Duration = Duration::from_secs(10);
+    /// Long enough that only a broken test waits for it.
+    const TEST_TIMEOUT: Duration = Duration::from_secs(10);
 
     fn metered(timeout: Duration) -> MeteredClient {
-        // A second installation is refused, which is fine: tests share the process.
+        // A second installation is refused, which is harmless: the tests share one process.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().no_proxy().timeout(timeout).build().expect("a client");
         MeteredClient::new(client, "drive")
@@ -68,7 +68,7 @@ mod tests {
         (listener, address)
     }
 
-    /// Takes one connection and reads the head of its request.
+    /// Accepts one connection and reads the head of its request.
     async fn accept(listener: &TcpListener) -> TcpStream {
         let (mut stream, _) = listener.accept().await.expect("a connection");
         let mut head = Vec::new();
@@ -82,7 +82,7 @@ mod tests {
         client.execute("fetch", client.client().get(format!("http://{address}/secret/path"))).await
     }
 
-    fn ended(recorder: &TestRecorder, status: &str) -> u64 {
+    fn outcomes(recorder: &TestRecorder, status: &str) -> u64 {
         recorder.counter(REQUESTS_TOTAL, &[("client", "drive"), ("operation", "fetch"), ("status", status)])
     }
 
@@ -99,7 +99,7 @@ mod tests {
         let recorder = TestRecorder::default();
         let _guard = metrics::set_default_local_recorder(&recorder);
         let (listener, address) = listen().await;
-        let client = metered(PATIENCE);
+        let client = metered(TEST_TIMEOUT);
         let serve = async {
             let mut stream = accept(&listener).await;
             assert_eq!(in_flight(&recorder), 1.0);
@@ -109,7 +109,7 @@ mod tests {
         };
         let (response, _stream) = tokio::join!(get(&client, address), serve);
         assert_eq!(response.expect("a response").status(), 404);
-        assert_eq!((ended(&recorder, "404"), durations(&recorder)), (1, 1));
+        assert_eq!((outcomes(&recorder, "404"), durations(&recorder)), (1, 1));
         assert_eq!(in_flight(&recorder), 0.0);
     }
 
@@ -118,18 +118,18 @@ mod tests {
         let recorder = TestRecorder::default();
         let _guard = metrics::set_default_local_recorder(&recorder);
         let (listener, address) = listen().await;
-        let client = metered(PATIENCE);
+        let client = metered(TEST_TIMEOUT);
         let asked = async {
             let stream = accept(&listener).await;
             assert_eq!(in_flight(&recorder), 1.0);
             stream
         };
-        // The branch that is ready drops the other one, which is the request under way.
+        // The branch that completes drops the other one, the request in flight.
         let _stream = tokio::select! {
-            response = get(&client, address) => panic!("nobody answers, yet got {response:?}"),
+            response = get(&client, address) => panic!("the server does not answer, but the client got {response:?}"),
             stream = asked => stream,
         };
-        assert_eq!((ended(&recorder, "cancelled"), durations(&recorder)), (1, 1));
+        assert_eq!((outcomes(&recorder, "cancelled"), durations(&recorder)), (1, 1));
         assert_eq!(in_flight(&recorder), 0.0);
     }
 
@@ -140,7 +140,7 @@ mod tests {
         let (listener, address) = listen().await;
         let error = get(&metered(Duration::from_millis(50)), address).await.expect_err("a timeout");
         assert!(error.is_timeout());
-        assert_eq!((ended(&recorder, "timeout"), in_flight(&recorder)), (1, 0.0));
+        assert_eq!((outcomes(&recorder, "timeout"), in_flight(&recorder)), (1, 0.0));
         drop(listener);
     }
 
@@ -149,7 +149,7 @@ mod tests {
         let recorder = TestRecorder::default();
         let _guard = metrics::set_default_local_recorder(&recorder);
         let (listener, address) = listen().await;
-        let client = metered(PATIENCE);
+        let client = metered(TEST_TIMEOUT);
         let serve = async {
             let mut stream = accept(&listener).await;
             stream.write_all(b"this is not HTTP\r\n\r\n").await.expect("an answer");
@@ -159,7 +159,7 @@ mod tests {
         assert!(broken.is_err());
         drop(listener);
         assert!(get(&client, address).await.expect_err("refused").is_connect());
-        assert_eq!((ended(&recorder, "error"), ended(&recorder, "connect")), (1, 1));
+        assert_eq!((outcomes(&recorder, "error"), outcomes(&recorder, "connect")), (1, 1));
         assert_eq!((in_flight(&recorder), durations(&recorder)), (0.0, 2));
     }
 
@@ -167,7 +167,7 @@ mod tests {
     async fn a_request_that_cannot_be_built_is_not_counted() {
         let recorder = TestRecorder::default();
         let _guard = metrics::set_default_local_recorder(&recorder);
-        let client = metered(PATIENCE);
+        let client = metered(TEST_TIMEOUT);
         let result = client.execute("fetch", client.client().get("no url")).await;
         assert!(result.expect_err("no request").is_builder());
         assert_eq!(durations(&recorder), 0);

@@ -9,9 +9,9 @@
 //! | [`REQUEST_DURATION_SECONDS`] | histogram, seconds to the response's head | `client`, `operation` |
 //! | [`REQUESTS_IN_FLIGHT`] | gauge | `client`, `operation` |
 //!
-//! `status` is the response's number, or `timeout`, `connect`, `error` (everything else that went
-//! wrong), or `cancelled` when the caller dropped the request before its response came. Labels are
-//! never taken from a URL, so that their number is bounded by the code.
+//! `status` is the response's number, or `timeout`, `connect`, `error` (any other failure), or
+//! `cancelled` when the caller dropped the request before its response came. Labels are never taken
+//! from a URL, so the code bounds their number.
 
 mod client;
 mod flight;

@@ -1,4 +1,4 @@
-//! A recorder that keeps what it is told, for the tests of this crate.
+//! A recorder that keeps all measurements, for the tests of this crate.
 
 use std::collections::HashMap;
 use std::hash::Hash;

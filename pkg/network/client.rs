@@ -1,4 +1,4 @@
-//! The address of the client behind the proxies.
+//! The address of the client, behind any number of proxies.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use crate::trusted::TrustedProxies;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Headers by which a proxy shows itself, whether or not their content is believed.
+/// Headers that reveal a proxy, whether or not their content is trusted.
 const FORWARDING_HEADERS: [HeaderName; 7] = [
     FORWARDED,
     X_FORWARDED_FOR,
@@ -21,17 +21,17 @@ const FORWARDING_HEADERS: [HeaderName; 7] = [
     http::header::VIA,
 ];
 
-/// Most hops that are followed. A longer chain of own proxies is a loop or a forgery.
+/// The most hops that are followed. A longer chain of own proxies is a loop or a forgery.
 const MAX_HOPS: usize = 32;
 
 /// The client's address, in canonical form.
 ///
-/// Starting from the peer, each hop named by a trusted one is followed, so that the answer is the
-/// first address not trusted, or the farthest trusted one. Where a trusted hop names nothing usable
-/// the answer is that hop. When the peer is not trusted no header is looked at.
+/// Starting from the peer, each hop that a trusted hop names is followed. The result is the first
+/// address that is not trusted, or the farthest trusted one. If a trusted hop names nothing usable,
+/// the result is that hop. If the peer is not trusted, headers are ignored.
 ///
-/// A proxy writes either `X-Forwarded-For` or `Forwarded` and may pass the client's own line of the
-/// other one along. If both are there and disagree, one of them is not the proxy's, and the answer
+/// A proxy writes either `X-Forwarded-For` or `Forwarded` and may pass on the client's own line of
+/// the other one. If both are present and disagree, one of them is not the proxy's, and the result
 /// is the peer.
 #[must_use]
 pub fn resolve(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> IpAddr {
@@ -53,7 +53,7 @@ pub fn resolve(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> I
     }
 }
 
-/// Follows hops, nearest first, as long as the one who named them is trusted.
+/// Follows hops, nearest first, while the hop that named them is trusted.
 fn follow(peer: IpAddr, hops: impl Iterator<Item = Hop>, trusted: &TrustedProxies) -> IpAddr {
     let mut client = peer;
     for hop in hops.take(MAX_HOPS) {
@@ -66,8 +66,8 @@ fn follow(peer: IpAddr, hops: impl Iterator<Item = Hop>, trusted: &TrustedProxie
     client
 }
 
-/// Whether a proxy has shown itself. A request from a loopback address that has such a header comes
-/// from somewhere else, by way of a proxy on this machine.
+/// Whether the request has a header that reveals a proxy. A request from a loopback address with
+/// such a header comes from elsewhere, through a proxy on this machine.
 #[must_use]
 pub fn has_forwarding_header(headers: &HeaderMap) -> bool {
     FORWARDING_HEADERS.iter().any(|name| headers.contains_key(name))
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_told_in_every_spelling() {
+    fn loopback_is_recognised_in_every_spelling() {
         for address in ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"] {
             assert!(is_loopback(ip(address)), "{address}");
         }
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_shows_itself_by_any_of_its_headers() {
+    fn any_forwarding_header_reveals_a_proxy() {
         assert!(!has_forwarding_header(&headers(&[("host", "localhost")])));
         for name in ["forwarded", "X-Forwarded-For", "x-real-ip", "via"] {
             let mut map = HeaderMap::new();

@@ -1,24 +1,25 @@
-//! Reading the two forwarding headers, nearest hop first.
+//! Reads the two forwarding headers, nearest hop first.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::HeaderValue;
 
-/// What one hop said about who had connected to it: an address, or nothing usable (`unknown`, an
-/// obfuscated name, or text that is not well-formed).
+/// The peer that one hop reported: an address, or nothing usable (`unknown`, an obfuscated name, or
+/// malformed text).
 pub(crate) type Hop = Option<IpAddr>;
 
 /// The hops of `X-Forwarded-For` lines, the last one first.
 pub(crate) fn x_forwarded_for<'a>(lines: impl DoubleEndedIterator<Item = &'a HeaderValue>) -> impl Iterator<Item = Hop> {
     lines.rev().flat_map(|line| {
-        // Split as bytes: what a client put in front must not hide what the proxy appended.
+        // Split as bytes: invalid text that a client put in front must not hide what the proxy
+        // appended.
         let hops = line.as_bytes().rsplit(|byte| *byte == b',');
         hops.map(|hop| std::str::from_utf8(hop).ok().and_then(node))
     })
 }
 
-/// The hops of `Forwarded` lines (RFC 7239), the last one first. A line that is not well-formed is
-/// one unusable hop: its quoting cannot be trusted to tell where the last element begins.
+/// The hops of `Forwarded` lines (RFC 7239), the last one first. A malformed line is one unusable
+/// hop: its quoting cannot be trusted to show where the last element begins.
 pub(crate) fn forwarded<'a>(lines: impl DoubleEndedIterator<Item = &'a HeaderValue>) -> impl Iterator<Item = Hop> {
     lines.rev().flat_map(|line| {
         let hops = line.to_str().ok().and_then(elements).unwrap_or_else(|| vec![None]);
@@ -40,7 +41,7 @@ fn elements(line: &str) -> Option<Vec<Hop>> {
     }
 }
 
-/// One element: its `for`, whether a comma follows, and what follows that.
+/// Parses one element: its `for`, whether a comma follows, and the text after that.
 fn element(mut rest: &str) -> Option<(Hop, bool, &str)> {
     let mut hop: Option<Hop> = None;
     loop {
@@ -63,7 +64,7 @@ fn element(mut rest: &str) -> Option<(Hop, bool, &str)> {
     }
 }
 
-/// A token or a quoted string, and what follows.
+/// Parses a token or a quoted string; also returns the text after it.
 fn value(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([';', ',', ' ', '\t']).unwrap_or(text.len());
@@ -88,8 +89,8 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(allowed)
 }
 
-/// An address with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`,
-/// `[2001:db8::1]:80`. In canonical form.
+/// Parses an address with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`,
+/// `[2001:db8::1]`, `[2001:db8::1]:80`. Returns the canonical form.
 fn node(text: &str) -> Hop {
     let text = trim(text);
     if let Ok(address) = text.parse::<IpAddr>() {
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_an_unusable_hop() {
+    fn text_that_is_not_an_address_is_an_unusable_hop() {
         let hops = hops_of(&["\u{e9}, host, 1.2.3, 1.2.3.4:, 1.2.3.4:99999, [1.2.3.4], , ::1]:80, unknown"], false);
         assert_eq!(hops, ["-"; 9]);
     }

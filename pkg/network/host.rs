@@ -4,23 +4,23 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::forwarded::is_port;
 
-/// Longest name in DNS (253) with brackets or a port.
+/// The longest DNS name (253) with brackets or a port.
 const MAX_HOST_LEN: usize = 260;
 
 /// Whether a link may be built from the `Host` header of a request: its host is an IP literal,
-/// `localhost` or one of `allowed`. Any other name could have been put there by whoever wants the
-/// link to lead elsewhere.
+/// `localhost` or one of `allowed`. An attacker could have put any other name there, to make the
+/// link lead elsewhere.
 ///
 /// Names are compared without regard to case. An allowed entry with a port (`app.example:8443`,
-/// `[2001:db8::1]:8443`) admits that port alone, one without admits any. A header that is not
-/// well-formed is never trustworthy.
+/// `[2001:db8::1]:8443`) allows only that port, one without a port allows any. A malformed header
+/// is never trustworthy.
 #[must_use]
 pub fn host_is_trustworthy(host_header: &str, allowed: &[String]) -> bool {
     let Some(asked) = Authority::parse(host_header) else { return false };
     match asked.host {
         Host::Address(_) => true,
         Host::Name(name) if name.eq_ignore_ascii_case("localhost") => true,
-        Host::Name(_) => allowed.iter().filter_map(|entry| Authority::parse(entry)).any(|entry| entry.admits(&asked)),
+        Host::Name(_) => allowed.iter().filter_map(|entry| Authority::parse(entry)).any(|entry| entry.allows(&asked)),
     }
 }
 
@@ -66,7 +66,7 @@ impl<'a> Authority<'a> {
         Some(Self { host, port })
     }
 
-    fn admits(&self, asked: &Self) -> bool {
+    fn allows(&self, asked: &Self) -> bool {
         let same_host = match (&self.host, &asked.host) {
             (Host::Name(ours), Host::Name(theirs)) => ours.eq_ignore_ascii_case(theirs),
             (Host::Address(ours), Host::Address(theirs)) => ours == theirs,

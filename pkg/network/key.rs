@@ -1,14 +1,14 @@
-//! Networks as keys of limits.
+//! Networks as keys of rate limits.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// What one site usually holds of IPv4, in bits of prefix.
+/// The IPv4 prefix that one site usually has, in bits.
 const V4_PREFIX: u8 = 24;
-/// What one site usually holds of IPv6, in bits of prefix: whoever has a /56 has 2^72 addresses, so
-/// that counting single ones would count nothing.
+/// The IPv6 prefix that one site usually has, in bits. A /56 has 2^72 addresses, so counting single
+/// addresses would be useless.
 const V6_PREFIX: u8 = 56;
 
 /// The network that an address belongs to for counting: a /24 of IPv4, a /56 of IPv6.
@@ -16,10 +16,11 @@ const V6_PREFIX: u8 = 56;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NetworkKey(IpNet);
 
-/// What one household or device has to itself of IPv6, in bits of prefix.
+/// The IPv6 prefix that one household or device has, in bits.
 const V6_SITE_PREFIX: u8 = 64;
 
-/// The address itself for IPv4; the first address of its /64 for IPv6, whose holder changes the rest at will.
+/// The address itself for IPv4; the first address of its /64 for IPv6, where the holder can change
+/// the rest at will.
 #[must_use]
 pub fn address_key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {

@@ -1,6 +1,7 @@
-//! Addresses: of clients behind proxies, of networks as keys of limits, of pages, of this machine.
+//! Identifies peers and pages: client addresses behind proxies, networks as keys of limits,
+//! trustworthy hosts, origins, the names of this machine.
 //!
-//! - [`resolve`] finds the client's address, believing a forwarding header only as far as
+//! - [`resolve`] finds the client's address and trusts a forwarding header only as far as
 //!   [`TrustedProxies`] wrote it;
 //! - [`address_key`] and [`network_key`] map an address to what limits are counted for;
 //! - [`host_is_well_formed`] and [`host_is_trustworthy`] tell whether a request's `Host` is one, and

@@ -1,37 +1,37 @@
-//! The proxies whose forwarding headers are believed.
+//! The proxies whose forwarding headers are trusted.
 
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-/// Networks and single addresses of one's own proxies. Empty: no header is ever believed.
+/// Networks and single addresses of the operator's own proxies. If empty, no header is trusted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies {
     networks: Vec<IpNet>,
 }
 
-/// An entry of the list cannot be used.
+/// The error of [`TrustedProxies::parse`]: which entry of the list is unusable, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("entry {position} ({entry:?}): {fault}")]
 pub struct TrustedProxyError {
-    /// Place in the list, counted from 1.
+    /// Position in the list, counted from 1.
     pub position: usize,
     /// The entry as given.
     pub entry: String,
-    /// What is wrong with it.
+    /// The reason.
     pub fault: ProxyFault,
 }
 
-/// What is wrong with an entry.
+/// Why an entry is unusable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyFault {
     /// Neither an address nor a network.
     #[error("expected an IP address or a network like 10.0.0.0/8")]
     NotANetwork,
-    /// More addresses than any operator has: wider than 10.0.0.0/8 and fc00::/7.
-    #[error("is too wide (at most a /8, or a /7 of IPv6): whoever is trusted chooses the address that it is counted under")]
+    /// Wider than 10.0.0.0/8 or fc00::/7, which is more than any operator has.
+    #[error("is too wide (at most a /8, or a /7 of IPv6): a trusted peer chooses the address that it is counted under")]
     Everyone,
-    /// Of the unspecified address or multicast: no connection comes from there.
+    /// The unspecified address or a multicast address: no connection comes from there.
     #[error("no connection comes from there")]
     Nobody,
 }
@@ -69,7 +69,7 @@ impl TrustedProxies {
         }
     }
 
-    /// From networks that [`network`](Self::network) has read.
+    /// Trusts networks that [`network`](Self::network) has read.
     #[must_use]
     pub fn from_networks(networks: Vec<IpNet>) -> Self {
         Self { networks }
@@ -93,8 +93,8 @@ impl TrustedProxies {
 const V4_WIDEST: u8 = 8;
 const V6_WIDEST: u8 = 7;
 
-/// A network of mapped IPv4 addresses as the IPv4 network, since addresses are compared in their
-/// canonical form and would otherwise never be in it.
+/// Maps a network of IPv4-mapped addresses to the IPv4 network. Addresses are compared in canonical
+/// form and would otherwise never be in it.
 fn canonical(network: IpNet) -> IpNet {
     const MAPPED_PREFIX: u8 = 96;
     match (network.network().to_canonical(), network) {

@@ -1,4 +1,4 @@
-//! From a master key to the key of one use.
+//! Derives the key of one use from a master key.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -6,18 +6,18 @@ use zeroize::Zeroizing;
 
 use crate::key::{KEY_LEN, MasterKey};
 
-/// Separates these keys from whatever else a master secret might be used for one day.
+/// Separates these keys from other future uses of a master secret.
 const DOMAIN: &[u8] = b"pasetotoken/v1/";
 
 pub(crate) type DerivedKey = Zeroizing<[u8; KEY_LEN]>;
 
-/// HKDF-Expand (RFC 5869) of one block: the master secret is uniformly random, so that the extract
-/// step is not needed. Different uses give unrelated keys.
+/// HKDF-Expand (RFC 5869) of one block. The master secret is uniformly random, so the extract step
+/// is not needed. Different uses give unrelated keys.
 pub(crate) fn derive(master: &MasterKey, usage: &str) -> DerivedKey {
     Zeroizing::new(hmac_sha256(master.expose(), &[DOMAIN, usage.as_bytes(), &[1]]))
 }
 
-/// HMAC-SHA256 over the parts, one after the other. The caller frames them where that matters.
+/// HMAC-SHA256 over the concatenated parts. The caller frames them where that matters.
 pub(crate) fn hmac_sha256(key: &[u8; KEY_LEN], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("invariant: HMAC takes a key of any length");
     for part in parts {

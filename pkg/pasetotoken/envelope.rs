@@ -12,10 +12,10 @@ use crate::derive::derive;
 use crate::key::Kid;
 use crate::ring::KeyRing;
 
-/// Longest footer in its base64 form; ours needs at most 56 characters.
+/// The longest footer in base64; ours needs at most 56 characters.
 const MAX_FOOTER_TEXT_LEN: usize = 128;
 
-/// Why something could not be opened.
+/// Why a text could not be decrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OpenFault {
     Malformed,
@@ -23,7 +23,7 @@ pub(crate) enum OpenFault {
     Forged,
 }
 
-/// The operating system gave no random nonce.
+/// The operating system returned no random bytes for the nonce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EntropyFault;
 
@@ -33,7 +33,7 @@ struct UsageKey {
     key: SymmetricKey<V4>,
 }
 
-/// The keys of one use, derived once from every key of the ring, the active one first.
+/// The keys of one use, derived from every key of the ring, the active one first.
 pub(crate) struct Envelope {
     keys: Vec<UsageKey>,
 }
@@ -41,7 +41,7 @@ pub(crate) struct Envelope {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Footer<'a> {
-    // Borrowed: a kid needs no escapes, so one that has them is refused rather than decoded.
+    // Borrowed: a kid needs no escapes, so serde refuses one that has them.
     kid: &'a str,
 }
 
@@ -56,21 +56,21 @@ impl Envelope {
     }
 
     /// Encrypts with the active key. `message` must not be empty; `assertion` is authenticated but
-    /// not carried.
+    /// not included.
     pub(crate) fn close(&self, message: &[u8], assertion: &[u8]) -> Result<String, EntropyFault> {
         debug_assert!(!message.is_empty(), "PASETO has no empty payload");
         let active = self.keys.first().expect("invariant: a ring is never empty");
         LocalToken::encrypt(&active.key, message, Some(&active.footer), Some(assertion)).map_err(|_| EntropyFault)
     }
 
-    /// Decrypts with the key that the footer names. The caller has bounded the length of `text`.
+    /// Decrypts with the key that the footer names. The caller has checked the length of `text`.
     pub(crate) fn open(&self, text: &str, assertion: &[u8]) -> Result<Zeroizing<String>, OpenFault> {
         let footer_len = text.rsplit('.').next().map_or(0, str::len);
         if footer_len > MAX_FOOTER_TEXT_LEN {
             return Err(OpenFault::Malformed);
         }
         let untrusted = UntrustedToken::<Local, V4>::try_from(text).map_err(|_| OpenFault::Malformed)?;
-        // Not pasetors' own footer parser: that compiles a regex on every call (110 µs).
+        // Not pasetors' own footer parser, which compiles a regex on every call (110 µs).
         let footer: Footer<'_> = serde_json::from_slice(untrusted.untrusted_footer()).map_err(|_| OpenFault::Malformed)?;
         let named = self.keys.iter().find(|key| key.kid.as_str() == footer.kid).ok_or(OpenFault::UnknownKey)?;
         let trusted = LocalToken::decrypt(&named.key, &untrusted, None, Some(assertion)).map_err(|e| match e {

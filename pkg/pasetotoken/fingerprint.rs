@@ -1,4 +1,4 @@
-//! Keyed hashes: find a secret again without keeping it.
+//! Keyed hashes: look a secret up without storing it.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use crate::ring::KeyRing;
 
 const USAGE: &str = "fingerprint";
 
-/// Makes HMAC-SHA256 fingerprints. Without the key, a fingerprint cannot be tested against guesses,
-/// which matters for secrets as short as a number code. Labels keep the uses apart.
+/// Makes HMAC-SHA256 fingerprints. Without the key, guesses cannot be tested against a fingerprint,
+/// which matters for secrets as short as a number code. Labels separate the uses.
 pub struct Fingerprinter {
     /// In the ring's order, the active key first.
     keys: Vec<(Kid, DerivedKey)>,
@@ -23,15 +23,15 @@ impl Fingerprinter {
         Self { keys: keys.collect() }
     }
 
-    /// The fingerprint under the active key: what to store.
+    /// The fingerprint under the active key, which is the one to store.
     #[must_use]
     pub fn fingerprint(&self, label: &str, data: &[u8]) -> [u8; 32] {
         let (_, active) = self.keys.first().expect("invariant: a ring is never empty");
         fingerprint(active, label, data)
     }
 
-    /// The fingerprints under every key of the ring, the active one first: what to look for, so that
-    /// what was stored before a rotation is still found.
+    /// The fingerprints under every key of the ring, the active one first. A look-up tries all of
+    /// them, so that values stored before a rotation are found.
     #[must_use]
     pub fn fingerprints(&self, label: &str, data: &[u8]) -> Vec<[u8; 32]> {
         self.keys.iter().map(|(_, key)| fingerprint(key, label, data)).collect()
@@ -39,7 +39,7 @@ impl Fingerprinter {
 }
 
 fn fingerprint(key: &DerivedKey, label: &str, data: &[u8]) -> [u8; 32] {
-    // The label's length goes first: ("ab", "c") and ("a", "bc") must not meet.
+    // The label's length comes first, so that ("ab", "c") and ("a", "bc") differ.
     let label_len = (label.len() as u64).to_be_bytes();
     hmac_sha256(key, &[&label_len, label.as_bytes(), data])
 }
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn during_rotation_the_old_fingerprint_is_among_those_looked_for() {
+    fn during_rotation_the_old_fingerprint_is_still_looked_up() {
         let (old, new) = (KeyRing::generate().expect("a ring"), KeyRing::generate().expect("a ring"));
         let entries = [new.to_config_strings(), old.to_config_strings()].concat();
         let both = KeyRing::parse(entries.iter().map(ExposeSecret::expose_secret)).expect("a ring");

@@ -1,4 +1,4 @@
-//! One master key: its name (`kid`), its 32 secret bytes, and what makes a secret unacceptable.
+//! One master key: its name (`kid`), its 32 secret bytes, and the reasons to refuse a secret.
 
 use std::fmt;
 
@@ -12,12 +12,12 @@ use zeroize::Zeroizing;
 pub(crate) const KEY_LEN: usize = 32;
 /// Unpadded base64 of [`KEY_LEN`] bytes, in characters.
 const KEY_TEXT_LEN: usize = 43;
-/// Longest name of a key, in bytes.
+/// The longest name of a key, in bytes.
 const MAX_KID_LEN: usize = 32;
 /// A random key has 30 distinct bytes on average; the chance of fewer than 16 is below 1e-18.
 const MIN_DISTINCT_BYTES: usize = 16;
-/// Words that a person leaves in a placeholder. The chance that a random key's text contains one
-/// of them is about 1e-8; then generate another.
+/// Words that are common in placeholders. The chance that a random key's text contains one of them
+/// is about 1e-8; the operator then generates another key.
 const PLACEHOLDER_WORDS: [&str; 6] = ["changeme", "change-me", "change_me", "example", "placeholder", "replaceme"];
 
 /// Why one entry of a key list was refused. Never holds any part of the secret.
@@ -46,7 +46,7 @@ pub enum KeyFault {
     DuplicateSecret,
 }
 
-/// The public name of a key, carried in the footer of whatever the key made.
+/// The public name of a key, which stands in the footer of every token made with it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Kid(String);
 
@@ -70,7 +70,7 @@ impl fmt::Debug for Kid {
     }
 }
 
-/// A named master key. Nothing is encrypted with it directly: see `derive`.
+/// A named master key. It encrypts nothing directly: see `derive`.
 #[derive(Debug)]
 pub(crate) struct MasterKey {
     pub(crate) kid: Kid,
@@ -78,7 +78,7 @@ pub(crate) struct MasterKey {
 }
 
 impl MasterKey {
-    /// Reads the secret half of `kid:secret`.
+    /// Parses the secret half of `kid:secret`.
     pub(crate) fn parse(kid: Kid, text: &str) -> Result<Self, KeyFault> {
         if text.len() != KEY_TEXT_LEN {
             let is_base64 = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
@@ -94,9 +94,9 @@ impl MasterKey {
         Ok(Self::from_bytes(kid, &bytes))
     }
 
-    /// `bytes` must be [`KEY_LEN`] long, which both callers have made sure of.
+    /// `bytes` must be [`KEY_LEN`] long, which both callers have checked.
     pub(crate) fn from_bytes(kid: Kid, bytes: &[u8]) -> Self {
-        // Filled in place: a value built first and boxed afterwards would leave a copy behind.
+        // Filled in place: a value built first and boxed afterwards would leave a copy in memory.
         let secret = SecretBox::init_with_mut(|key: &mut [u8; KEY_LEN]| key.copy_from_slice(bytes));
         Self { kid, secret }
     }
@@ -109,7 +109,7 @@ impl MasterKey {
         self.expose().ct_eq(other.expose()).into()
     }
 
-    /// The entry that [`MasterKey::parse`] reads back.
+    /// Formats the entry that [`MasterKey::parse`] accepts.
     pub(crate) fn to_config_string(&self) -> SecretString {
         let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(self.expose()));
         SecretString::from(format!("{}:{}", self.kid.as_str(), text.as_str()))

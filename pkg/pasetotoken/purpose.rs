@@ -1,22 +1,22 @@
-//! What a token is for, and whom.
+//! What a token is for, and for which listener.
 
-/// The kind of a token. Each has its own key and its own assertion inside the token's
-/// authentication, so that one kind is never accepted in place of another.
+/// The kind of a token. Each kind has its own key and its own authenticated assertion, so one kind
+/// is never accepted in place of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
-    /// Proves who calls, for a short time.
+    /// Authenticates the caller for a short time.
     Access,
-    /// Buys a new access token.
+    /// Is exchanged for a new access token.
     Refresh,
     /// Connects one device to one session.
     Session,
-    /// Waits for somebody's approval.
+    /// Waits for a host's approval of a join request.
     Wait,
-    /// Lets its bearer into a session.
+    /// Admits its bearer to a session.
     Invite,
-    /// Reads one piece of content, where no header can be sent.
+    /// Reads one piece of content, where the client cannot send headers.
     Content,
-    /// Proves who calls, in the cookie of an older protocol.
+    /// Authenticates the caller in the cookie of the classic API.
     Cookie,
 }
 
@@ -24,7 +24,7 @@ impl Purpose {
     /// Every purpose, in the order of their discriminants.
     pub const ALL: [Self; 7] = [Self::Access, Self::Refresh, Self::Session, Self::Wait, Self::Invite, Self::Content, Self::Cookie];
 
-    /// The stable name of the purpose. It goes into key derivation: changing it invalidates every
+    /// The stable name of the purpose. Keys are derived from it: changing it invalidates every
     /// token of that purpose.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -39,7 +39,7 @@ impl Purpose {
         }
     }
 
-    /// What key derivation and the token's implicit assertion say.
+    /// The text for key derivation and for the token's implicit assertion.
     pub(crate) fn usage(self, audience: Audience) -> String {
         format!("token/{}/{}", audience.as_str(), self.as_str())
     }
@@ -50,13 +50,13 @@ impl Purpose {
     }
 }
 
-/// Where a token is shown: one listener, or several that serve the same callers. A token for one audience is to every other one as good as
-/// forged, whatever its purpose.
+/// Where a token is used: one listener, or several that serve the same callers. For every other
+/// audience a token is as good as forged, whatever its purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Audience {
-    /// Where people's devices connect: HTTP and the streams upgraded from it.
+    /// The listener for people's devices: HTTP and the streams upgraded from it.
     Clients,
-    /// Where other services call.
+    /// The listener for other services.
     Platform,
 }
 
@@ -64,7 +64,7 @@ impl Audience {
     /// Every audience.
     pub const ALL: [Self; 2] = [Self::Clients, Self::Platform];
 
-    /// Its stable name, which goes into key derivation like that of a purpose.
+    /// The stable name of the audience. Keys are derived from it, as from that of a purpose.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

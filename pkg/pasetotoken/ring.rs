@@ -9,14 +9,14 @@ use zeroize::Zeroizing;
 
 use crate::key::{KEY_LEN, KeyFault, Kid, MasterKey, is_weak};
 
-/// Most keys that a ring takes. Rotation needs two; the rest is room for mistakes, and a bound on
-/// what a look-up over all keys costs.
+/// The most keys of a ring. Rotation needs two; the bound limits the cost of a look-up over all
+/// keys.
 pub const MAX_KEYS: usize = 16;
 
-/// Why a ring of keys could not be made. Never holds any part of a secret.
+/// Why a ring of keys could not be created. Never holds any part of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyRingError {
-    /// The list has no entry, so that nothing could be issued.
+    /// The list has no entry, so no key could issue.
     #[error("at least one key is needed")]
     Empty,
     /// The list has more than [`MAX_KEYS`] entries.
@@ -25,14 +25,14 @@ pub enum KeyRingError {
     /// One entry is unacceptable.
     #[error("key {position}{}: {fault}", named(kid.as_deref()))]
     Entry {
-        /// Place in the list, counted from 1.
+        /// Position in the list, counted from 1.
         position: usize,
-        /// Its name, if it has a valid one.
+        /// The key's name, if it is valid.
         kid: Option<String>,
-        /// What is wrong with it.
+        /// The reason.
         fault: KeyFault,
     },
-    /// The operating system gave no random bytes.
+    /// The operating system returned no random bytes.
     #[error("the operating system's random source failed")]
     Entropy,
 }
@@ -41,14 +41,14 @@ fn named(kid: Option<&str>) -> String {
     kid.map(|kid| format!(" ({kid})")).unwrap_or_default()
 }
 
-/// Master keys in order: the first issues, all verify. Never empty, no name or secret twice.
+/// Master keys in order: the first issues, all verify. Never empty; no name or secret occurs twice.
 pub struct KeyRing {
     keys: Vec<MasterKey>,
 }
 
 impl KeyRing {
-    /// Reads entries of the form `kid:secret`: the name is 1 to 32 characters of `A-Za-z0-9_-`, the
-    /// secret 32 random bytes in base64url without padding.
+    /// Parses entries of the form `kid:secret`: the name is 1 to 32 characters of `A-Za-z0-9_-`,
+    /// the secret 32 random bytes in base64url without padding.
     ///
     /// # Errors
     /// [`KeyRingError`] names the first entry that is unacceptable and the reason.
@@ -72,10 +72,10 @@ impl KeyRing {
         Ok(Self { keys })
     }
 
-    /// One fresh key from the operating system's random source, under a random name.
+    /// Creates one key from the operating system's random source, under a random name.
     ///
     /// # Errors
-    /// [`KeyRingError::Entropy`] if that source fails, or hands out a pattern.
+    /// [`KeyRingError::Entropy`] if that source fails, or returns a pattern.
     pub fn generate() -> Result<Self, KeyRingError> {
         let mut secret = Zeroizing::new([0_u8; KEY_LEN]);
         let mut name = [0_u8; 4];
@@ -89,7 +89,7 @@ impl KeyRing {
         Ok(Self { keys: vec![MasterKey::from_bytes(kid, secret.as_slice())] })
     }
 
-    /// The entries that [`KeyRing::parse`] reads back, for writing a key file. These are secrets.
+    /// The entries that [`KeyRing::parse`] accepts, to write a key file. They are secrets.
     #[must_use]
     pub fn to_config_strings(&self) -> Vec<SecretString> {
         self.keys.iter().map(MasterKey::to_config_string).collect()
@@ -117,7 +117,7 @@ impl fmt::Debug for KeyRing {
     }
 }
 
-/// Reads one entry; a fault comes with the entry's name, where that could be read.
+/// Parses one entry; an error includes the entry's name if that could be parsed.
 fn parse_entry(entry: &str, earlier: &[MasterKey]) -> Result<MasterKey, (Option<String>, KeyFault)> {
     let (name, secret) = entry.split_once(':').ok_or((None, KeyFault::NoSeparator))?;
     let kid = Kid::parse(name).map_err(|fault| (None, fault))?;

@@ -9,10 +9,11 @@ use zeroize::Zeroizing;
 use crate::envelope::{Envelope, OpenFault};
 use crate::ring::KeyRing;
 
-/// Longest secret in bytes that is sealed: what comes of it is below 64 KiB, which every database keeps as text.
+/// The longest secret in bytes. Its sealed text is below 64 KiB, which every database stores as
+/// text.
 pub const MAX_PLAINTEXT_LEN: usize = 34 * 1024;
 
-/// Longest sealed text: base64 twice (4/3 each) with room for nonce, tag and footer.
+/// The longest sealed text: base64 twice (4/3 each) with room for nonce, tag and footer.
 const MAX_SEALED_LEN: usize = MAX_PLAINTEXT_LEN * 16 / 9 + 512;
 
 const USAGE: &str = "seal";
@@ -32,13 +33,13 @@ pub enum SealError {
     /// Altered, or sealed under another label.
     #[error("the sealed text is forged or has another label")]
     WrongLabelOrForged,
-    /// The operating system gave no random nonce.
+    /// The operating system returned no random bytes for the nonce.
     #[error("the operating system's random source failed")]
     Entropy,
 }
 
 /// Encrypts and authenticates small secrets. The label says what a secret is (and, if the caller
-/// puts an id into it, whose): what was sealed under one label does not open under another, so that
+/// puts an id into it, whose). A text sealed under one label does not open under another, so
 /// ciphertexts cannot be swapped between columns or rows.
 pub struct Sealer {
     envelope: Envelope,
@@ -59,7 +60,8 @@ impl Sealer {
         if plaintext.len() > MAX_PLAINTEXT_LEN {
             return Err(SealError::TooLong);
         }
-        // A PASETO payload is JSON in UTF-8 and never empty: the bytes go as a JSON string of base64.
+        // A PASETO payload is UTF-8 JSON and never empty, so the bytes become a JSON string of
+        // base64.
         let mut message = Zeroizing::new(String::with_capacity(plaintext.len() * 4 / 3 + 4));
         message.push('"');
         URL_SAFE_NO_PAD.encode_string(plaintext, &mut message);
@@ -67,7 +69,7 @@ impl Sealer {
         self.envelope.close(message.as_bytes(), &assertion(label)).map_err(|_| SealError::Entropy)
     }
 
-    /// Opens what any key of the ring sealed under the same label.
+    /// Opens a text that any key of the ring sealed under the same label.
     ///
     /// # Errors
     /// [`SealError`] says why it does not open.
@@ -134,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_secret_survives_and_a_longer_one_is_refused() {
+    fn the_longest_secret_is_sealed_and_a_longer_one_is_refused() {
         let sealer = Sealer::new(&ring());
         let longest = vec![0xff; MAX_PLAINTEXT_LEN];
         let sealed = sealer.seal("l", &longest).expect("sealed");
@@ -158,7 +160,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn any_bytes_under_any_label_survive(label in ".{0,40}", plain in prop::collection::vec(any::<u8>(), 0..300)) {
+        fn any_bytes_under_any_label_are_opened_as_they_were_sealed(label in ".{0,40}", plain in prop::collection::vec(any::<u8>(), 0..300)) {
             let sealer = Sealer::new(&ring());
             let sealed = sealer.seal(&label, &plain).expect("sealed");
             prop_assert_eq!(sealer.open(&label, &sealed), Ok(plain));

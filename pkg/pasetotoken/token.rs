@@ -1,4 +1,4 @@
-//! Issuing and verifying bearer tokens.
+//! Issues and verifies bearer tokens.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,14 +11,15 @@ use crate::envelope::{Envelope, OpenFault};
 use crate::purpose::{Audience, Purpose};
 use crate::ring::KeyRing;
 
-/// Longest token in bytes, issued or accepted. It keeps a token within a header line and bounds
+/// The longest token in bytes, issued or accepted. It keeps a token within a header line and bounds
 /// what an unauthenticated caller can make the verifier decode.
 pub const MAX_TOKEN_LEN: usize = 2048;
 
 /// Why a token was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Not a token of this form, too long, or its claims have another shape than asked for.
+    /// Not a token of this form, too long, or its claims have another shape than the caller
+    /// expects.
     #[error("the token is malformed")]
     Malformed,
     /// Made with a key that this ring does not (or no longer) hold.
@@ -27,7 +28,7 @@ pub enum TokenError {
     /// Not made by a holder of the key for this purpose and audience.
     #[error("the token is forged or has another purpose or audience")]
     WrongPurposeOrForged,
-    /// Authentic, but its time is over.
+    /// Authentic but expired.
     #[error("the token has expired")]
     Expired,
 }
@@ -37,25 +38,25 @@ pub enum TokenError {
 pub enum IssueError {
     /// The claims do not serialize to JSON.
     #[error("the claims cannot be serialized")]
-    Claims(#[source] serde_json::Error),
+    TestClaims(#[source] serde_json::Error),
     /// The token would be longer than [`MAX_TOKEN_LEN`].
     #[error("the token would exceed {MAX_TOKEN_LEN} bytes")]
     TooLong,
     /// The expiry does not fit 64 bits of milliseconds.
     #[error("the lifetime is out of range")]
     Lifetime,
-    /// The operating system gave no random nonce.
+    /// The operating system returned no random bytes for the nonce.
     #[error("the operating system's random source failed")]
     Entropy,
 }
 
-/// Issues and verifies tokens of every purpose for one audience. Cheap to share behind an `Arc`.
+/// Issues and verifies tokens of every purpose for one audience. Share it in an `Arc`.
 pub struct TokenService {
     /// By [`Purpose::index`].
-    slots: [Slot; Purpose::ALL.len()],
+    slots: [PurposeKeys; Purpose::ALL.len()],
 }
 
-struct Slot {
+struct PurposeKeys {
     envelope: Envelope,
     assertion: String,
 }
@@ -84,20 +85,20 @@ impl TokenService {
     pub fn new(ring: &KeyRing, audience: Audience) -> Self {
         let slots = Purpose::ALL.map(|purpose| {
             let assertion = purpose.usage(audience);
-            Slot { envelope: Envelope::new(ring, &assertion), assertion }
+            PurposeKeys { envelope: Envelope::new(ring, &assertion), assertion }
         });
         Self { slots }
     }
 
-    /// Makes a token with the active key, good from `issued_at_ms` (milliseconds since the Unix
+    /// Issues a token with the active key, valid from `issued_at_ms` (milliseconds since the Unix
     /// epoch) for `ttl`, counted in whole milliseconds.
     ///
     /// # Errors
-    /// [`IssueError`], when the claims are too big or cannot be expressed.
+    /// [`IssueError`] when the claims are too big or cannot be serialized.
     pub fn issue<C: Serialize>(&self, purpose: Purpose, claims: &C, issued_at_ms: i64, ttl: Duration) -> Result<String, IssueError> {
         let exp = i64::try_from(ttl.as_millis()).ok().and_then(|ttl| issued_at_ms.checked_add(ttl)).ok_or(IssueError::Lifetime)?;
         let payload = IssuedPayload { iat: issued_at_ms, exp, c: claims };
-        let message = Zeroizing::new(serde_json::to_vec(&payload).map_err(IssueError::Claims)?);
+        let message = Zeroizing::new(serde_json::to_vec(&payload).map_err(IssueError::TestClaims)?);
         if message.len() > MAX_TOKEN_LEN {
             return Err(IssueError::TooLong);
         }
@@ -109,9 +110,9 @@ impl TokenService {
         Ok(token)
     }
 
-    /// Authenticates a token and returns its claims. It is good while `now_ms` (milliseconds since
+    /// Authenticates a token and returns its claims. It is valid while `now_ms` (milliseconds since
     /// the Unix epoch) is before its expiry. A token is authenticated before it is called expired,
-    /// so that [`TokenError::Expired`] may be shown to the bearer.
+    /// so [`TokenError::Expired`] may be shown to the bearer.
     ///
     /// # Errors
     /// [`TokenError`] says why it was refused.
@@ -119,7 +120,7 @@ impl TokenService {
         self.verify_with_expiry(purpose, token, now_ms).map(|(claims, _)| claims)
     }
 
-    /// The same, with the moment of its expiry in milliseconds since the Unix epoch.
+    /// The same, with the expiry in milliseconds since the Unix epoch.
     ///
     /// # Errors
     /// As [`TokenService::verify`].
@@ -132,7 +133,8 @@ impl TokenService {
         match serde_json::from_str::<VerifiedPayload<C>>(&message) {
             Ok(payload) if now_ms < payload.exp => Ok((payload.c, payload.exp)),
             Ok(_) => Err(TokenError::Expired),
-            // Claims of an older release: if the token is over, that is what its bearer should hear.
+            // The claims may be of an older release. If such a token has expired, say so rather
+            // than that it is malformed.
             Err(_) => match serde_json::from_str::<Lifetime>(&message) {
                 Ok(lifetime) if now_ms >= lifetime.exp => Err(TokenError::Expired),
                 _ => Err(TokenError::Malformed),
@@ -171,13 +173,13 @@ mod tests {
     const TTL: Duration = Duration::from_secs(60);
 
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-    struct Claims {
+    struct TestClaims {
         sub: u64,
         name: String,
     }
 
-    fn claims() -> Claims {
-        Claims { sub: u64::MAX, name: "Ann \"é\"".to_owned() }
+    fn claims() -> TestClaims {
+        TestClaims { sub: u64::MAX, name: "Ann \"é\"".to_owned() }
     }
 
     fn ring() -> KeyRing {
@@ -199,7 +201,7 @@ mod tests {
     fn a_token_gives_its_claims_back_until_the_moment_it_expires() {
         let service = service();
         let token = service.issue(Purpose::Access, &claims(), NOW, TTL).expect("a token");
-        let verify = |now| service.verify::<Claims>(Purpose::Access, &token, now);
+        let verify = |now| service.verify::<TestClaims>(Purpose::Access, &token, now);
         assert_eq!(verify(NOW), Ok(claims()));
         assert_eq!(verify(NOW + 59_999), Ok(claims()));
         assert_eq!(verify(NOW + 60_000), Err(TokenError::Expired));
@@ -211,7 +213,7 @@ mod tests {
         for issued in Purpose::ALL {
             let token = service.issue(issued, &claims(), NOW, TTL).expect("a token");
             for asked in Purpose::ALL {
-                let verified = service.verify::<Claims>(asked, &token, NOW);
+                let verified = service.verify::<TestClaims>(asked, &token, NOW);
                 if asked == issued {
                     assert_eq!(verified, Ok(claims()));
                 } else {
@@ -227,7 +229,7 @@ mod tests {
         for (issued, asked) in Audience::ALL.into_iter().flat_map(|one| Audience::ALL.map(|two| (one, two))) {
             for purpose in Purpose::ALL {
                 let token = TokenService::new(&ring, issued).issue(purpose, &claims(), NOW, TTL).expect("a token");
-                let verified = TokenService::new(&ring, asked).verify::<Claims>(purpose, &token, NOW);
+                let verified = TokenService::new(&ring, asked).verify::<TestClaims>(purpose, &token, NOW);
                 let expected = if asked == issued { Ok(claims()) } else { Err(TokenError::WrongPurposeOrForged) };
                 assert_eq!(verified, expected, "{issued:?} {asked:?} {purpose:?}");
             }
@@ -243,18 +245,18 @@ mod tests {
     }
 
     #[test]
-    fn rotation_keeps_old_tokens_good_until_the_old_key_is_dropped() {
+    fn rotation_keeps_old_tokens_valid_until_the_old_key_is_dropped() {
         let [before, during, after] = rings_of_rotation().map(|ring| TokenService::new(&ring, Audience::Clients));
         let old = before.issue(Purpose::Session, &claims(), NOW, TTL).expect("a token");
         assert_eq!(during.verify(Purpose::Session, &old, NOW), Ok(claims()));
-        assert_eq!(after.verify::<Claims>(Purpose::Session, &old, NOW), Err(TokenError::UnknownKey));
+        assert_eq!(after.verify::<TestClaims>(Purpose::Session, &old, NOW), Err(TokenError::UnknownKey));
         let new = during.issue(Purpose::Session, &claims(), NOW, TTL).expect("a token");
         assert_eq!(after.verify(Purpose::Session, &new, NOW), Ok(claims()));
-        assert_eq!(before.verify::<Claims>(Purpose::Session, &new, NOW), Err(TokenError::UnknownKey));
+        assert_eq!(before.verify::<TestClaims>(Purpose::Session, &new, NOW), Err(TokenError::UnknownKey));
     }
 
     #[test]
-    fn another_ring_with_the_same_kid_is_told_as_forged() {
+    fn a_token_of_another_ring_with_the_same_kid_is_forged() {
         let shared_kid = |ring: KeyRing| {
             let entries = ring.to_config_strings();
             let secret = entries[0].expose_secret().split_once(':').expect("an entry").1.to_owned();
@@ -262,7 +264,7 @@ mod tests {
         };
         let (one, two) = (shared_kid(ring()), shared_kid(ring()));
         let token = one.issue(Purpose::Access, &claims(), NOW, TTL).expect("a token");
-        let refused = two.verify::<Claims>(Purpose::Access, &token, NOW);
+        let refused = two.verify::<TestClaims>(Purpose::Access, &token, NOW);
         assert_eq!(refused, Err(TokenError::WrongPurposeOrForged));
     }
 
@@ -275,7 +277,7 @@ mod tests {
         let mut raw = URL_SAFE_NO_PAD.decode(body).expect("base64");
         raw[40] ^= 1;
         let forged = format!("{prefix}.{}.{footer}", URL_SAFE_NO_PAD.encode(raw));
-        let refused = service.verify::<Claims>(Purpose::Access, &forged, NOW + 3_600_000);
+        let refused = service.verify::<TestClaims>(Purpose::Access, &forged, NOW + 3_600_000);
         assert_eq!(refused, Err(TokenError::WrongPurposeOrForged));
     }
 
@@ -287,9 +289,9 @@ mod tests {
         let head = token.rsplit_once('.').expect("a footer").0;
         let with_footer = |footer: &str| {
             let token = format!("{head}.{}", URL_SAFE_NO_PAD.encode(footer));
-            service.verify::<Claims>(Purpose::Access, &token, NOW).expect_err("refused")
+            service.verify::<TestClaims>(Purpose::Access, &token, NOW).expect_err("refused")
         };
-        assert_eq!(with_footer(r#"{"kid":"nobody"}"#), TokenError::UnknownKey);
+        assert_eq!(with_footer(r#"{"kid":"unknown"}"#), TokenError::UnknownKey);
         let kid = ring.active_kid();
         for footer in [
             String::new(),
@@ -303,7 +305,7 @@ mod tests {
         ] {
             assert_eq!(with_footer(&footer), TokenError::Malformed, "{footer}");
         }
-        let bare = service.verify::<Claims>(Purpose::Access, head, NOW);
+        let bare = service.verify::<TestClaims>(Purpose::Access, head, NOW);
         assert_eq!(bare, Err(TokenError::Malformed));
     }
 
@@ -311,12 +313,12 @@ mod tests {
     fn input_over_the_limit_is_malformed_and_claims_over_the_limit_are_not_issued() {
         let service = service();
         let long = format!("v4.local.{}", "A".repeat(MAX_TOKEN_LEN));
-        assert_eq!(service.verify::<Claims>(Purpose::Access, &long, NOW), Err(TokenError::Malformed));
+        assert_eq!(service.verify::<TestClaims>(Purpose::Access, &long, NOW), Err(TokenError::Malformed));
         for length in [1500, 5000] {
-            let claims = Claims { sub: 1, name: "x".repeat(length) };
+            let claims = TestClaims { sub: 1, name: "x".repeat(length) };
             assert!(matches!(service.issue(Purpose::Access, &claims, NOW, TTL), Err(IssueError::TooLong)));
         }
-        let claims = Claims { sub: 1, name: "x".repeat(1300) };
+        let claims = TestClaims { sub: 1, name: "x".repeat(1300) };
         let token = service.issue(Purpose::Access, &claims, NOW, TTL).expect("it fits");
         assert_eq!(service.verify(Purpose::Access, &token, NOW), Ok(claims));
     }
@@ -328,11 +330,11 @@ mod tests {
     }
 
     #[test]
-    fn claims_of_another_shape_are_malformed_while_good_and_expired_afterwards() {
+    fn claims_of_another_shape_are_malformed_while_valid_and_expired_afterwards() {
         let service = service();
         let token = service.issue(Purpose::Wait, &7, NOW, TTL).expect("a token");
-        assert_eq!(service.verify::<Claims>(Purpose::Wait, &token, NOW), Err(TokenError::Malformed));
-        assert_eq!(service.verify::<Claims>(Purpose::Wait, &token, NOW + 60_000), Err(TokenError::Expired));
+        assert_eq!(service.verify::<TestClaims>(Purpose::Wait, &token, NOW), Err(TokenError::Malformed));
+        assert_eq!(service.verify::<TestClaims>(Purpose::Wait, &token, NOW + 60_000), Err(TokenError::Expired));
     }
 
     #[test]
@@ -346,9 +348,9 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn any_claims_survive_the_way(sub: u64, name in ".{0,100}", now in 0..i64::MAX / 2) {
+        fn any_claims_are_verified_as_they_were_issued(sub: u64, name in ".{0,100}", now in 0..i64::MAX / 2) {
             let service = service();
-            let claims = Claims { sub, name };
+            let claims = TestClaims { sub, name };
             let token = service.issue(Purpose::Invite, &claims, now, TTL).expect("a token");
             prop_assert_eq!(service.verify(Purpose::Invite, &token, now), Ok(claims));
         }
@@ -361,12 +363,12 @@ mod tests {
             let mut changed = token.clone();
             changed.replace_range(at..=at, &other);
             prop_assume!(changed != token);
-            prop_assert!(service.verify::<Claims>(Purpose::Access, &changed, NOW).is_err());
+            prop_assert!(service.verify::<TestClaims>(Purpose::Access, &changed, NOW).is_err());
         }
 
         #[test]
         fn any_text_is_refused_without_a_panic(text in "(v4\\.local\\.)?[A-Za-z0-9_.=\u{e9}-]{0,200}") {
-            prop_assert!(service().verify::<Claims>(Purpose::Access, &text, NOW).is_err());
+            prop_assert!(service().verify::<TestClaims>(Purpose::Access, &text, NOW).is_err());
         }
     }
 }

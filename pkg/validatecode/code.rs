@@ -1,4 +1,4 @@
-//! A code as a value: typed in by people, shown to people.
+//! A code as a value: people type it and read it.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 use crate::length::{MAX_LEN, MIN_LEN};
 use crate::shape::{is_allocatable, is_well_formed};
 
-/// Longest input that is looked at, in characters: room for what a code is pasted with.
+/// The longest input that is parsed, in characters: room for what a code is pasted with.
 pub const MAX_INPUT_CHARS: usize = 256;
 
-/// Why a text is no code. The text itself is not repeated: a mistyped code is nearly a code.
+/// Why a text is not a code. The text is not repeated: a mistyped code is nearly a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ShapeError {
     /// The input is longer than [`MAX_INPUT_CHARS`].
@@ -25,7 +25,8 @@ pub enum ShapeError {
     Length,
 }
 
-/// A well-formed code: 6 to 12 digits. `Debug` does not show it, since whoever knows it may enter.
+/// A well-formed code: 6 to 12 digits. `Debug` does not show it, because anyone who knows it may
+/// join.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Code(String);
 
@@ -36,13 +37,13 @@ impl Code {
         &self.0
     }
 
-    /// Whether the generator could have made it; see [`is_allocatable`].
+    /// Whether the generator could have returned it; see [`is_allocatable`].
     #[must_use]
     pub fn is_allocatable(&self) -> bool {
         is_allocatable(&self.0)
     }
 
-    /// The digits in groups of three and four, as one reads them out: `123 456`, `123 4567`,
+    /// The digits in groups of three and four, as people read them out: `123 456`, `123 4567`,
     /// `1234 5678`, `123 456 789`, `123 456 7890`, `123 4567 8901`, `123 456 789 012`. Groups of
     /// four come last.
     #[must_use]
@@ -50,19 +51,19 @@ impl Code {
         let groups = self.0.len() / 3;
         let first_of_four = groups - self.0.len() % 3;
         let mut rest = self.0.as_str();
-        let mut shown = String::with_capacity(self.0.len() + groups);
+        let mut text = String::with_capacity(self.0.len() + groups);
         for group in 0..groups {
             let (head, tail) = rest.split_at(if group < first_of_four { 3 } else { 4 });
             if group > 0 {
-                shown.push(' ');
+                text.push(' ');
             }
-            shown.push_str(head);
+            text.push_str(head);
             rest = tail;
         }
-        shown
+        text
     }
 
-    /// The caller has made sure that these are digits of a fitting number.
+    /// The caller has checked that these are 6 to 12 digits.
     pub(crate) fn from_digits(digits: String) -> Self {
         debug_assert!(is_well_formed(&digits));
         Self(digits)
@@ -75,8 +76,8 @@ impl fmt::Debug for Code {
     }
 }
 
-/// Reads a code as it was typed or pasted. The input is brought to NFKC, so that full-width digits count as digits; white space, line ends,
-/// hyphens and dashes of any kind are dropped.
+/// Parses a code as a person typed or pasted it. The input is brought to NFKC, so that full-width
+/// digits count as digits; white space, line ends, hyphens and dashes of any kind are dropped.
 ///
 /// # Errors
 /// [`ShapeError`] says what is wrong with the input.
@@ -173,8 +174,8 @@ mod tests {
     #[test]
     fn groups_are_of_three_and_then_of_four() {
         let expected = ["123 456", "123 4567", "1234 5678", "123 456 789", "123 456 7890", "123 4567 8901", "123 456 789 012"];
-        for shown in expected {
-            assert_eq!(normalize(shown).expect("a code").grouped(), shown);
+        for text in expected {
+            assert_eq!(normalize(text).expect("a code").grouped(), text);
         }
     }
 

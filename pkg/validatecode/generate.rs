@@ -1,28 +1,28 @@
-//! Drawing codes.
+//! Generates codes.
 
 use rand::CryptoRng;
 
 use crate::code::Code;
 use crate::length::CodeLength;
-use crate::shape::is_plain;
+use crate::shape::follows_the_rules;
 
-/// Draws a code of the given length: each allocatable code is exactly equally likely. Whether it is
-/// free is the caller's to find out.
+/// Generates a code of the given length; each allocatable code is exactly equally likely. The
+/// caller checks whether it is free.
 ///
-/// Draws are repeated until one fits, which is 1.2 draws on average; a random source that forever
-/// repeats itself would keep it busy forever, hence the bound on cryptographic ones.
+/// Numbers are drawn until one is allocatable, 1.2 draws on average. A random source that repeats
+/// itself could keep this loop busy forever; therefore it must be a cryptographic one.
 pub fn generate<R: CryptoRng + ?Sized>(length: CodeLength, rng: &mut R) -> Code {
     loop {
         let digits = draw_below(length.numbers(), rng);
         let digits = format!("{digits:0width$}", width = usize::from(length.get()));
-        if is_plain(digits.as_bytes()) {
+        if follows_the_rules(digits.as_bytes()) {
             return Code::from_digits(digits);
         }
     }
 }
 
-/// A uniform number below `bound`: as many random bits as `bound` needs, drawn again when they are
-/// not below it. A remainder or a scaled product would favour some numbers.
+/// Draws a uniform number below `bound`: it draws as many random bits as `bound` needs, again while
+/// they are not below it. A remainder or a scaled product would favour some numbers.
 fn draw_below<R: CryptoRng + ?Sized>(bound: u64, rng: &mut R) -> u64 {
     let mask = bound.next_power_of_two() - 1;
     loop {

@@ -1,11 +1,11 @@
 //! How long codes must be.
 
-/// Fewest digits of a code.
+/// Least digits of a code.
 pub const MIN_LEN: u8 = 6;
 /// Most digits of a code.
 pub const MAX_LEN: u8 = 12;
 
-/// One guess in this many may hit a live code: 1e-4.
+/// At most one number in this many may be a live code, so one guess hits with a chance of 1e-4.
 const GUESSES_PER_HIT: u64 = 10_000;
 
 /// The number of digits of a code: 6 to 12.
@@ -18,7 +18,7 @@ pub struct CodeLength(u8);
 pub struct LengthError(pub u8);
 
 impl CodeLength {
-    /// Takes 6 to 12.
+    /// Accepts 6 to 12 digits.
     ///
     /// # Errors
     /// [`LengthError`] for any other number.

@@ -1,12 +1,13 @@
 //! Number codes: short numbers that people read out to each other.
 //!
-//! - [`Code`] is a well-formed code as somebody typed it, spaces and hyphens removed;
-//! - [`is_allocatable`] tells whether a code has the shape that [`generate`] gives: no leading zero,
-//!   no digit three times in a row, no run of four up or down, no palindrome, no repeated block;
-//! - [`CodeLength::for_live`] says how long codes must be so that guessing stays hopeless.
+//! - [`Code`] is a well-formed code as a person typed it, without spaces and hyphens;
+//! - [`is_allocatable`] says whether a code has the shape that [`generate`] produces: no leading
+//!   zero, no digit three times in a row, no run of four up or down, no palindrome, no repeated
+//!   block;
+//! - [`CodeLength::for_live`] says how long codes must be so that guessing fails.
 //!
-//! The two shapes are kept apart on purpose: a look-up must treat a code that could never have been
-//! allocated like any other that is not in use.
+//! The two shapes are separate on purpose: a look-up must treat a code that can never be allocated
+//! like any other code that is not in use.
 
 mod code;
 mod generate;

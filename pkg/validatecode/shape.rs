@@ -1,8 +1,8 @@
-//! The rules that make a code easy to read out and hard to stumble upon.
+//! The rules that make a code easy to read out and hard to guess by accident.
 
 use crate::length::{MAX_LEN, MIN_LEN};
 
-/// Whether the text is 6 to 12 ASCII digits and nothing else. Says nothing about the rules below.
+/// Whether the text is 6 to 12 ASCII digits and nothing else. The rules below are not checked.
 #[must_use]
 pub fn is_well_formed(code: &str) -> bool {
     let lengths = usize::from(MIN_LEN)..=usize::from(MAX_LEN);
@@ -12,25 +12,25 @@ pub fn is_well_formed(code: &str) -> bool {
 /// Whether the text is a well-formed code that [`crate::generate`] could have made.
 #[must_use]
 pub fn is_allocatable(code: &str) -> bool {
-    is_well_formed(code) && is_plain(code.as_bytes())
+    is_well_formed(code) && follows_the_rules(code.as_bytes())
 }
 
-/// The rules proper, for digits of a fitting number.
-pub(crate) fn is_plain(digits: &[u8]) -> bool {
+/// The rules themselves, for 6 to 12 digits.
+pub(crate) fn follows_the_rules(digits: &[u8]) -> bool {
     !(has_leading_zero(digits) || has_triple(digits) || has_run_of_four(digits) || is_palindrome(digits) || is_repeated_block(digits))
 }
 
-/// People drop it, and spreadsheets too.
+/// People and spreadsheets drop a leading zero.
 fn has_leading_zero(digits: &[u8]) -> bool {
     digits.first() == Some(&b'0')
 }
 
-/// One digit three times in a row: people lose count.
+/// People lose count of a digit three times in a row.
 fn has_triple(digits: &[u8]) -> bool {
     digits.windows(3).any(|three| three[0] == three[1] && three[1] == three[2])
 }
 
-/// Four consecutive digits up or down. The ends do not meet: 8901 and 1098 are no runs.
+/// Four consecutive digits up or down. Digits do not wrap: 8901 and 1098 are not runs.
 fn has_run_of_four(digits: &[u8]) -> bool {
     let rises = |pair: &[u8]| pair[0] + 1 == pair[1];
     let falls = |pair: &[u8]| pair[0] == pair[1] + 1;
@@ -41,7 +41,7 @@ fn is_palindrome(digits: &[u8]) -> bool {
     digits.iter().eq(digits.iter().rev())
 }
 
-/// The whole code is a shorter block said several times, like 123123 or 121212.
+/// The whole code is a shorter block repeated, like 123123 or 121212.
 fn is_repeated_block(digits: &[u8]) -> bool {
     (1..=digits.len() / 2)
         .filter(|block| digits.len().is_multiple_of(*block))
@@ -90,9 +90,9 @@ mod tests {
     }
 
     #[test]
-    fn the_share_of_allocatable_codes_of_six_digits_is_known() {
+    fn four_in_five_codes_of_six_digits_are_allocatable() {
         let count = (0..1_000_000).filter(|n| is_allocatable(&format!("{n:06}"))).count();
-        // Occupancy is counted against 10^6: the shape must not take much from that.
+        // Occupancy is counted against 10^6: the rules must not exclude much of that.
         assert!((850_000..900_000).contains(&count), "{count}");
     }
 

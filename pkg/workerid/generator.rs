@@ -1,4 +1,4 @@
-//! Making ids, and reading them.
+//! Generates ids and decodes them.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ const SEQUENCE_MASK: u64 = (1 << SEQUENCE_BITS) - 1;
 const TIMESTAMP_SHIFT: u32 = SEQUENCE_BITS + WorkerId::BITS;
 const MAX_TIMESTAMP: u64 = (1 << 41) - 1;
 
-/// Where a [`Generator`] reads the time. It may jump in either direction.
+/// A clock for a [`Generator`]. It may jump in either direction.
 pub trait TimeSource: Send + Sync {
     /// Milliseconds since the Unix epoch.
     fn now_ms(&self) -> i64;
@@ -26,40 +26,42 @@ impl<F: Fn() -> i64 + Send + Sync> TimeSource for F {
     }
 }
 
-/// Makes ids for one worker. Lock-free; never blocks, sleeps or waits for the clock.
+/// Generates ids for one worker. Lock-free; never blocks, sleeps or waits for the clock.
 ///
 /// Ids of one generator are strictly increasing. When the 4096 ids of a millisecond are used up, or
-/// the clock goes back, it goes on from the last timestamp, borrowing from the future;
-/// [`Generator::drift_ms`] says how far ahead of the clock that has brought it.
+/// the clock goes back, the generator continues from the last timestamp and so runs ahead of the
+/// clock; [`Generator::drift_ms`] says how far.
 pub struct Generator {
     worker: WorkerId,
     time: Box<dyn TimeSource>,
-    /// The last (timestamp, sequence) as one number, `timestamp << 12 | sequence`: its successor is
+    /// The last (timestamp, sequence) as one number, `timestamp << 12 | sequence`. Its successor is
     /// +1, also across the end of a millisecond.
     last: AtomicU64,
 }
 
 impl Generator {
-    /// A generator that starts at the clock's time. After a restart on a clock that went back
-    /// meanwhile, use [`Generator::starting_after`].
+    /// Starts at the clock's time. If the clock may have gone back since the last process, use
+    /// [`Generator::starting_after`].
     pub fn new(worker: WorkerId, time: impl TimeSource + 'static) -> Self {
         Self { worker, time: Box::new(time), last: AtomicU64::new(0) }
     }
 
-    /// A generator whose ids are all later than `id`, the largest one known to be in use.
+    /// Generates only ids greater than `id`, the largest one known to be in use.
     pub fn starting_after(worker: WorkerId, time: impl TimeSource + 'static, id: u64) -> Self {
-        // The whole millisecond of that id counts as used: its worker may have been another.
+        // The whole millisecond of that id counts as used: another worker may have generated the
+        // id.
         let floor = (id >> TIMESTAMP_SHIFT << SEQUENCE_BITS) | SEQUENCE_MASK;
         Self { worker, time: Box::new(time), last: AtomicU64::new(floor) }
     }
 
-    /// The next id: greater than every earlier one of this generator, on whichever thread.
+    /// The next id: greater than every earlier one of this generator, on any thread.
     pub fn next_id(&self) -> u64 {
         let now = self.ticks() << SEQUENCE_BITS;
         let successor = |last: u64| now.max(last + 1);
         let mut last = self.last.load(Ordering::Relaxed);
-        // Relaxed is enough: the counter is the only shared datum, and each value is taken once. A
-        // round is lost only to a thread that won, so that some thread always gets on.
+        // Relaxed is enough: the counter is the only shared state, and each value is used once. A
+        // thread retries only when another thread has succeeded, so some thread always makes
+        // progress.
         loop {
             let next = successor(last);
             match self.last.compare_exchange_weak(last, next, Ordering::Relaxed, Ordering::Relaxed) {
@@ -69,19 +71,20 @@ impl Generator {
         }
     }
 
-    /// How far the last id's timestamp is ahead of the clock, in milliseconds; 0 when it is not.
-    /// A value that stays high means a clock set back, or more than 4096 ids per millisecond.
+    /// How far the last id's timestamp is ahead of the clock, in milliseconds; 0 if it is not. A
+    /// value that stays high means that the clock was set back or that more than 4096 ids per
+    /// millisecond are requested.
     pub fn drift_ms(&self) -> u64 {
         (self.last.load(Ordering::Relaxed) >> SEQUENCE_BITS).saturating_sub(self.ticks())
     }
 
-    /// The worker whose ids these are.
+    /// The worker whose ids it generates.
     #[must_use]
     pub const fn worker(&self) -> WorkerId {
         self.worker
     }
 
-    /// The clock in milliseconds since [`EPOCH_MS`], kept within 41 bits.
+    /// The clock in milliseconds since [`EPOCH_MS`], limited to 41 bits.
     fn ticks(&self) -> u64 {
         let since_epoch = self.time.now_ms().saturating_sub(EPOCH_MS);
         u64::try_from(since_epoch).unwrap_or(0).min(MAX_TIMESTAMP)
@@ -99,14 +102,15 @@ impl fmt::Debug for Generator {
     }
 }
 
-/// When an id was made: milliseconds since the Unix epoch, exact but for the generator's drift.
+/// When an id was generated: milliseconds since the Unix epoch, exact except for the generator's
+/// drift.
 #[must_use]
 pub const fn timestamp_ms(id: u64) -> i64 {
-    // 42 bits at most, so the cast keeps the value.
+    // At most 42 bits, so the cast keeps the value.
     (id >> TIMESTAMP_SHIFT) as i64 + EPOCH_MS
 }
 
-/// Which worker made an id.
+/// The worker that generated an id.
 #[must_use]
 pub const fn worker_of(id: u64) -> WorkerId {
     WorkerId::from_low_bits(id >> SEQUENCE_BITS)
@@ -125,11 +129,11 @@ mod tests {
 
     const NOW: i64 = EPOCH_MS + 10_000_000_000;
 
-    /// A clock that the test moves by hand.
+    /// A clock that the test sets.
     #[derive(Clone)]
-    struct Hands(Arc<AtomicI64>);
+    struct ManualClock(Arc<AtomicI64>);
 
-    impl Hands {
+    impl ManualClock {
         fn at(ms: i64) -> Self {
             Self(Arc::new(AtomicI64::new(ms)))
         }
@@ -139,7 +143,7 @@ mod tests {
         }
     }
 
-    impl TimeSource for Hands {
+    impl TimeSource for ManualClock {
         fn now_ms(&self) -> i64 {
             self.0.load(Ordering::Relaxed)
         }
@@ -150,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_tells_its_time_and_worker_and_fits_an_i64() {
+    fn an_id_contains_its_time_and_worker_and_fits_an_i64() {
         let id = Generator::new(worker(1023), || NOW).next_id();
         assert_eq!((timestamp_ms(id), worker_of(id)), (NOW, WorkerId::MAX));
         assert!(i64::try_from(id).is_ok());
@@ -164,8 +168,8 @@ mod tests {
     }
 
     #[test]
-    fn a_used_up_millisecond_borrows_from_the_next_and_drift_tells() {
-        let clock = Hands::at(NOW);
+    fn a_used_up_millisecond_borrows_from_the_next_and_drift_reports_it() {
+        let clock = ManualClock::at(NOW);
         let generator = Generator::new(worker(1), clock.clone());
         let ids: Vec<_> = (0..4097).map(|_| generator.next_id()).collect();
         assert_eq!(timestamp_ms(ids[4095]), NOW);
@@ -179,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_goes_back_neither_stops_nor_reorders_ids() {
-        let clock = Hands::at(NOW);
+        let clock = ManualClock::at(NOW);
         let generator = Generator::new(worker(1), clock.clone());
         let before = generator.next_id();
         clock.set(NOW - 3_600_000);
@@ -190,7 +194,7 @@ mod tests {
 
     #[test]
     fn clocks_before_the_epoch_and_at_the_ends_of_time_still_give_increasing_ids() {
-        let clock = Hands::at(i64::MIN);
+        let clock = ManualClock::at(i64::MIN);
         let generator = Generator::new(worker(0), clock.clone());
         let mut last = generator.next_id();
         for ms in [0, EPOCH_MS - 1, EPOCH_MS, i64::MAX, i64::MIN] {
@@ -202,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn starting_after_an_id_passes_it_whatever_the_clock_says() {
+    fn ids_start_after_the_given_one_whatever_the_clock_says() {
         let earlier = Generator::new(worker(1023), || NOW).next_id();
         let restarted = Generator::starting_after(worker(0), || NOW - 60_000, earlier);
         let next = restarted.next_id();
@@ -232,7 +236,7 @@ mod tests {
     proptest! {
         #[test]
         fn ids_increase_under_any_walk_of_the_clock(steps in prop::collection::vec(-5_000_i64..5_000, 1..300)) {
-            let clock = Hands::at(NOW);
+            let clock = ManualClock::at(NOW);
             let generator = Generator::new(worker(7), clock.clone());
             let mut now = NOW;
             let mut last = 0;

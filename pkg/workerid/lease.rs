@@ -9,38 +9,38 @@ use crate::worker::WorkerId;
 /// Why no worker id could be claimed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
-    /// All 1024 worker ids are taken by running processes.
+    /// Running processes hold all 1024 worker ids.
     #[error("every worker id is taken in {}", .0.display())]
     NoneFree(PathBuf),
     /// The directory or a lock file in it cannot be used.
     #[error("cannot lock {}: {source}", path.display())]
     Io {
-        /// The file or directory concerned.
+        /// The file or directory.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
 }
 
-/// A worker id that no other process claiming in the same directory has. It is given back when the
-/// lease is dropped, and by the operating system when the process dies, however it dies.
+/// A worker id that no other process with the same directory holds. It is released when the lease
+/// is dropped, and by the operating system when the process dies.
 ///
-/// The directory must be on a local file system, where file locks hold. Processes with different
-/// directories know nothing of each other: there, give each its number.
+/// The directory must be on a local file system, where file locks work. Processes with different
+/// directories do not know of each other: configure their worker ids by hand.
 #[derive(Debug)]
 pub struct WorkerLease {
     id: WorkerId,
-    /// Holds the lock; closing it gives the id back.
+    /// Holds the lock; closing the file releases the id.
     _lock: File,
 }
 
 impl WorkerLease {
-    /// Takes the smallest free worker id: an exclusive lock on `dir/worker-<n>.lock`. The directory
-    /// is created if need be. Lock files stay behind: deleting one would let two processes hold
+    /// Claims the smallest free worker id: an exclusive lock on `dir/worker-<n>.lock`. Creates the
+    /// directory if it is missing. Lock files are never deleted: that would let two processes hold
     /// locks on the same name.
     ///
     /// # Errors
-    /// [`ClaimError`], when all are taken or the directory cannot be used.
+    /// [`ClaimError`] when all ids are held or the directory cannot be used.
     pub fn claim(dir: &Path) -> Result<Self, ClaimError> {
         fs::create_dir_all(dir).map_err(|source| ClaimError::Io { path: dir.to_owned(), source })?;
         for id in WorkerId::all() {
@@ -54,14 +54,14 @@ impl WorkerLease {
         Err(ClaimError::NoneFree(dir.to_owned()))
     }
 
-    /// The claimed id, good while the lease lives.
+    /// The claimed id, valid while the lease lives.
     #[must_use]
     pub const fn id(&self) -> WorkerId {
         self.id
     }
 }
 
-/// The locked file, or nothing if another process holds it.
+/// The locked file; `None` if another process holds it.
 fn try_lock(path: &Path) -> io::Result<Option<File>> {
     let file = File::options().create(true).truncate(false).write(true).open(path)?;
     match file.try_lock() {
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn leases_take_the_smallest_free_id_and_give_it_back() {
+    fn leases_claim_the_smallest_free_id_and_release_it() {
         let dir = tempfile::tempdir().expect("a directory");
         let claim = || WorkerLease::claim(&dir.path().join("workers")).expect("a lease");
         let [zero, one, two] = [claim(), claim(), claim()];

@@ -1,8 +1,8 @@
-//! The number of one id-making process.
+//! The number of one id-generating process.
 
 use std::fmt;
 
-/// Which process made an id: 0 to 1023, unique among those that run at the same time.
+/// The process that generated an id: 0 to 1023, unique among those that run at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkerId(u16);
 
@@ -12,20 +12,20 @@ pub struct WorkerId(u16);
 pub struct WorkerIdError(pub u16);
 
 impl WorkerId {
-    /// Bits of an id that the worker takes.
+    /// Bits of an id that hold the worker.
     pub const BITS: u32 = 10;
     /// The largest worker id.
     pub const MAX: Self = Self((1 << Self::BITS) - 1);
 
-    /// Takes a number from 0 to 1023.
+    /// Accepts a number from 0 to 1023.
     ///
     /// # Errors
-    /// [`WorkerIdError`] for any other: it would spill into the timestamp.
+    /// [`WorkerIdError`] for any other number: it would overflow into the timestamp.
     pub fn new(number: u16) -> Result<Self, WorkerIdError> {
         if number <= Self::MAX.0 { Ok(Self(number)) } else { Err(WorkerIdError(number)) }
     }
 
-    /// The ten low bits of `bits`: the inverse of placing a worker into an id.
+    /// The ten low bits of `bits`: the inverse of writing a worker into an id.
     pub(crate) const fn from_low_bits(bits: u64) -> Self {
         Self((bits & Self::MAX.0 as u64) as u16)
     }
@@ -36,7 +36,7 @@ impl WorkerId {
         self.0
     }
 
-    /// All of them, in order.
+    /// All worker ids, in order.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..=Self::MAX.0).map(Self)
     }

@@ -1,6 +1,7 @@
-//! Everything that ever got into the log, whatever the log has forgotten since: what the server may tell, and the state it leads to.
+//! Everything that was ever committed to the log, including what the log has trimmed: the frames
+//! that the server may send, and the resulting state.
 
-use crate::fates::Fates;
+use crate::knock_outcomes::KnockOutcomes;
 use bytes::Bytes;
 use faceshare_api::v1;
 use faceshare_biz::domain::instruction::{
@@ -13,31 +14,31 @@ use prost::Message;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The codec of the program, with its default limit.
+/// The server's codec, with its default limit.
 pub(crate) const CODEC: WireCodec = WireCodec { action_key_bytes: 32 };
 
-/// One ordered frame, as it must be told.
+/// One ordered frame, as clients must receive it.
 #[derive(Debug, Clone)]
-pub(crate) struct Told {
+pub(crate) struct OrderedFrame {
     pub(crate) frame: v1::ServerFrame,
     pub(crate) proto: Bytes,
 }
 
-/// What is in the log, in all its epochs.
+/// The content of the log, in all its epochs.
 #[derive(Debug, Default)]
 pub(crate) struct Archive {
     state: Option<State>,
-    frames: BTreeMap<String, Vec<Told>>,
+    frames: BTreeMap<String, Vec<OrderedFrame>>,
     nonces: BTreeMap<(u64, u64), u32>,
     titles: BTreeMap<String, u32>,
     ends: u32,
     frames_after_end: u32,
-    shown: Option<(u64, v1::Snapshot)>,
-    fates: Fates,
+    snapshot: Option<(u64, v1::Snapshot)>,
+    knock_outcomes: KnockOutcomes,
 }
 
 impl Archive {
-    /// The log has this now.
+    /// Records a commit.
     pub(crate) fn commit(&mut self, record: &LogRecord, snapshot: Option<&SnapshotRecord>) {
         let Some(state) = &mut self.state else {
             let snapshot = snapshot.expect("invariant: a log begins with a snapshot");
@@ -48,7 +49,7 @@ impl Archive {
         let mut seq = state.seq();
         let title = state.face_session().title;
         apply(state, &entry);
-        self.fates.commit(&entry, state.host().get());
+        self.knock_outcomes.commit(&entry, state.host().get());
         let frames = self.frames.entry(state.epoch().as_str().to_owned()).or_default();
         for event in &entry.events {
             seq = seq.plus(1);
@@ -63,7 +64,7 @@ impl Archive {
             let frame = ServerFrame { seq, at: entry.at, from: entry.from, statement: Statement::Event(event.clone()) };
             let proto = CODEC.encode(WireFormat::Proto, &frame);
             let frame = v1::ServerFrame::decode(&proto[..]).expect("invariant: the codec wrote it");
-            frames.push(Told { frame, proto });
+            frames.push(OrderedFrame { frame, proto });
         }
         for change in &entry.changes {
             if let Change::Nonce { member, nonce, .. } = change {
@@ -77,14 +78,14 @@ impl Archive {
         self.state.as_ref().expect("invariant: a history begins with a session")
     }
 
-    /// The frame of this place.
-    pub(crate) fn told(&self, epoch: &str, seq: u32) -> Option<&Told> {
+    /// The ordered frame with this seq.
+    pub(crate) fn frame(&self, epoch: &str, seq: u32) -> Option<&OrderedFrame> {
         self.frames.get(epoch)?.get(usize::try_from(seq).ok()?.checked_sub(1)?)
     }
 
-    /// What became of knocks.
-    pub(crate) const fn fates(&self) -> &Fates {
-        &self.fates
+    /// The outcomes of join requests.
+    pub(crate) const fn knock_outcomes(&self) -> &KnockOutcomes {
+        &self.knock_outcomes
     }
 
     /// How often a nonce took effect.
@@ -92,8 +93,8 @@ impl Archive {
         self.nonces.get(&(member, nonce)).copied().unwrap_or(0)
     }
 
-    /// How often the session got this title.
-    pub(crate) fn titled(&self, title: &str) -> u32 {
+    /// How often the session was given this title.
+    pub(crate) fn title_count(&self, title: &str) -> u32 {
         self.titles.get(title).copied().unwrap_or(0)
     }
 
@@ -102,19 +103,19 @@ impl Archive {
         (self.ends, self.frames_after_end)
     }
 
-    /// What a newcomer would be shown at the end of the log.
-    pub(crate) fn shown(&mut self) -> &v1::Snapshot {
+    /// The snapshot that a new member would get at the end of the log.
+    pub(crate) fn snapshot(&mut self) -> &v1::Snapshot {
         let state = self.state.as_ref().expect("invariant: a history begins with a session");
         let index = state.index();
-        if self.shown.as_ref().is_none_or(|(at, _)| *at != index) {
-            self.shown = Some((index, on_the_wire(state)));
+        if self.snapshot.as_ref().is_none_or(|(at, _)| *at != index) {
+            self.snapshot = Some((index, wire_snapshot(state)));
         }
-        &self.shown.as_ref().expect("invariant: just made").1
+        &self.snapshot.as_ref().expect("invariant: just made").1
     }
 }
 
-/// A state as a welcome would show it.
-pub(crate) fn on_the_wire(state: &State) -> v1::Snapshot {
+/// The snapshot of a state in its wire form.
+pub(crate) fn wire_snapshot(state: &State) -> v1::Snapshot {
     let welcome = Welcome {
         member: MemberId::new(1).expect("invariant: positive"),
         point: PointInfo { id: PointId::new(1).expect("invariant: positive"), device: Device::default() },

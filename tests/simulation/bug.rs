@@ -1,20 +1,20 @@
-//! Bugs to plant, so that it can be shown that the invariants find them.
+//! Planted bugs, which show that the invariants find them.
 
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::{Decoded, Event, FrameCodec, ServerFrame, Statement, WireFormat};
 use faceshare_codec::WireCodec;
 use faceshare_exec::PlantedFault;
 
-/// What is wrong on purpose.
+/// A planted bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bug {
-    /// Nothing: the server as it is.
+    /// No bug.
     None,
-    /// Now and then the store says that entries are in the log which are not.
+    /// At times the store acknowledges entries without writing them.
     LostAck,
-    /// Edges that end at a member's own target are told with the follower as their root.
+    /// Edges that end at a member's own target are sent with the follower as their root.
     WrongRoot,
-    /// Now and then an ordered frame is written twice.
+    /// At times an ordered frame is written twice.
     DoubleDelivery,
     /// A fault of the kernel.
     Kernel(PlantedFault),
@@ -30,7 +30,7 @@ impl Bug {
     }
 }
 
-/// The real codec; with [`Bug::WrongRoot`] it writes edges wrongly.
+/// The real codec; with [`Bug::WrongRoot`] it writes wrong edges.
 #[derive(Debug)]
 pub(crate) struct PlantedCodec {
     pub(crate) codec: WireCodec,

@@ -1,4 +1,5 @@
-//! A simulated client: one point of one member, which does what the documents tell a client to do, over any number of connections.
+//! A simulated client: one point of one member, which follows the documentation for clients, over
+//! any number of connections.
 
 use crate::archive::CODEC;
 use crate::invariants as must;
@@ -16,30 +17,31 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A client that hears nothing for this long reconnects: the heartbeat's interval and a little.
+/// A client that receives nothing for this long reconnects: slightly longer than the heartbeat
+/// interval.
 const SILENCE: Duration = Duration::from_millis(3_500);
 
-/// How many acknowledged questions a client keeps.
+/// How many acknowledged instructions a client keeps.
 const ANSWERED: usize = 4;
 
-/// Something asked and not yet answered for good.
+/// An instruction without a final answer.
 #[derive(Debug, Clone)]
-pub(crate) struct Ask {
+pub(crate) struct SentInstruction {
     pub(crate) nonce: u64,
     pub(crate) instruction: client_frame::Instruction,
-    /// In which epochs it was sent.
+    /// The epochs in which it was sent.
     pub(crate) epochs: Vec<String>,
-    /// It was acknowledged before, and is asked only to be sure.
+    /// Whether it was acknowledged before and is sent only to check that it has no effect.
     again: bool,
 }
 
-impl Ask {
+impl SentInstruction {
     pub(crate) const fn is_ordered(&self) -> bool {
         use client_frame::Instruction as I;
         !matches!(self.instruction, I::ActionSync(_) | I::PointState(_) | I::AckHeart(_))
     }
 
-    /// The knock that it answers: of that nobody is told in the order of frames.
+    /// The join request that it decides; such a decision is not sent as an ordered frame.
     pub(crate) const fn answers_knock(&self) -> Option<u64> {
         use client_frame::Instruction as I;
         match &self.instruction {
@@ -48,7 +50,7 @@ impl Ask {
         }
     }
 
-    /// Whether this frame is the instruction, told to everybody.
+    /// Whether this ordered frame repeats the instruction.
     pub(crate) const fn is_repeated_by(&self, frame: &v1::ServerFrame) -> bool {
         use client_frame::Instruction as I;
         matches!(
@@ -65,45 +67,45 @@ impl Ask {
 
 /// Whether a client may connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// Needs a seat first.
+pub(crate) enum SeatState {
+    /// It needs a seat first.
     Out,
-    /// Has one.
+    /// It has a seat.
     Seated,
-    /// Never again: removed, or the session is over.
+    /// It can never connect again: it was removed, or the session has ended.
     Done,
 }
 
-/// One point.
+/// One simulated point.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) member: u64,
     pub(crate) point: u64,
     pub(crate) format: WireFormat,
-    pub(crate) standing: Standing,
+    pub(crate) seat: SeatState,
     pub(crate) link: Option<Arc<Link>>,
     pub(crate) welcomed: bool,
-    pub(crate) asked_for: Option<(String, u32)>,
+    pub(crate) resume_position: Option<(String, u32)>,
     epoch: Option<String>,
     pub(crate) seq: u32,
     pub(crate) head_at_welcome: u32,
     pub(crate) mirror: Option<Mirror>,
-    /// The mirror was compared with the state of this entry.
+    /// Index of the entry whose state the mirror was last compared with.
     pub(crate) compared: u64,
     pub(crate) last_term: u32,
-    /// The newest values it was shown, by (sender, key).
-    pub(crate) seen: BTreeMap<(u64, String), u64>,
-    /// Its own newest values, by key.
-    pub(crate) shows: BTreeMap<&'static str, u64>,
-    /// How it was told that knocks stand.
+    /// The newest values that it received, by (sender, key).
+    pub(crate) received_values: BTreeMap<(u64, String), u64>,
+    /// The newest values that it sent, by key.
+    pub(crate) sent_values: BTreeMap<&'static str, u64>,
+    /// The last received state of each join request.
     knocks: BTreeMap<u64, v1::member_knock::State>,
-    unanswered: BTreeMap<u32, Ask>,
-    /// To be asked again after the next welcome.
-    again: Vec<Ask>,
-    /// What was acknowledged last, the newest last; at most [`ANSWERED`].
-    answered: VecDeque<Ask>,
+    unanswered: BTreeMap<u32, SentInstruction>,
+    /// Instructions to send again after the next welcome.
+    to_resend: Vec<SentInstruction>,
+    /// The last acknowledged instructions, the newest last; at most [`ANSWERED`].
+    answered: VecDeque<SentInstruction>,
     next_id: u32,
-    heard_at: Instant,
+    last_received: Instant,
 }
 
 impl std::fmt::Display for Client {
@@ -118,24 +120,24 @@ impl Client {
             member,
             point,
             format,
-            standing: Standing::Out,
+            seat: SeatState::Out,
             link: None,
             welcomed: false,
-            asked_for: None,
+            resume_position: None,
             epoch: None,
             seq: 0,
             head_at_welcome: 0,
             mirror: None,
             compared: 0,
             last_term: 0,
-            seen: BTreeMap::new(),
-            shows: BTreeMap::new(),
+            received_values: BTreeMap::new(),
+            sent_values: BTreeMap::new(),
             knocks: BTreeMap::new(),
             unanswered: BTreeMap::new(),
-            again: Vec::new(),
+            to_resend: Vec::new(),
             answered: VecDeque::new(),
             next_id: 1,
-            heard_at: Instant::now(),
+            last_received: Instant::now(),
         }
     }
 
@@ -147,44 +149,44 @@ impl Client {
         self.mirror.is_some()
     }
 
-    /// How many questions are open on the present connection.
-    pub(crate) fn open_questions(&self) -> usize {
+    /// The number of unanswered instructions on this connection.
+    pub(crate) fn unanswered_count(&self) -> usize {
         self.unanswered.len()
     }
 
-    /// A new connection takes the place of the one before, if there was one.
-    pub(crate) fn take_link(&mut self, link: Arc<Link>, asked_for: Option<(String, u32)>) {
+    /// Replaces the connection, if there is one, by a new one.
+    pub(crate) fn replace_link(&mut self, link: Arc<Link>, resume_position: Option<(String, u32)>) {
         self.disconnect();
-        (self.link, self.asked_for, self.heard_at) = (Some(link), asked_for, Instant::now());
+        (self.link, self.resume_position, self.last_received) = (Some(link), resume_position, Instant::now());
     }
 
-    /// No connection: what was asked is to be asked again.
+    /// Drops the connection; unanswered instructions will be sent again.
     pub(crate) fn disconnect(&mut self) {
         self.link = None;
         self.welcomed = false;
-        self.again.extend(std::mem::take(&mut self.unanswered).into_values());
+        self.to_resend.extend(std::mem::take(&mut self.unanswered).into_values());
     }
 
-    pub(crate) fn ask(&mut self, instruction: client_frame::Instruction, nonce: u64) {
-        self.ask_again(Ask { nonce, instruction, epochs: Vec::new(), again: false });
+    pub(crate) fn send_new_instruction(&mut self, instruction: client_frame::Instruction, nonce: u64) {
+        self.send_instruction(SentInstruction { nonce, instruction, epochs: Vec::new(), again: false });
     }
 
-    /// Asks once more what was acknowledged last, under the same nonces: nothing may come of it.
-    pub(crate) fn ask_answered_again(&mut self) {
+    /// Sends the last acknowledged instructions once more, under the same nonces: they must have no effect.
+    pub(crate) fn send_answered_again(&mut self) {
         if self.welcomed {
-            std::mem::take(&mut self.answered).into_iter().for_each(|ask| self.ask_again(Ask { again: true, ..ask }));
+            std::mem::take(&mut self.answered).into_iter().for_each(|sent| self.send_instruction(SentInstruction { again: true, ..sent }));
         }
     }
 
-    fn ask_again(&mut self, mut ask: Ask) {
+    fn send_instruction(&mut self, mut ask: SentInstruction) {
         ask.epochs.push(self.epoch().to_owned());
         let id = self.next_id;
         self.next_id += 1;
-        self.say(id, ask.nonce, ask.instruction.clone());
+        self.send(id, ask.nonce, ask.instruction.clone());
         self.unanswered.insert(id, ask);
     }
 
-    fn say(&self, id: u32, nonce: u64, instruction: client_frame::Instruction) {
+    fn send(&self, id: u32, nonce: u64, instruction: client_frame::Instruction) {
         let Some(link) = &self.link else { return };
         let frame = v1::ClientFrame { id, nonce, instruction: Some(instruction) };
         link.send(match self.format {
@@ -193,68 +195,68 @@ impl Client {
         });
     }
 
-    /// Shows where it is.
-    pub(crate) fn show(&mut self, key: &'static str, value: u64) {
-        self.shows.insert(key, value);
-        self.say_position(key, value);
+    /// Sends its position.
+    pub(crate) fn update_position(&mut self, key: &'static str, value: u64) {
+        self.sent_values.insert(key, value);
+        self.send_position(key, value);
     }
 
-    fn say_position(&self, key: &'static str, value: u64) {
+    fn send_position(&self, key: &'static str, value: u64) {
         let presenting = self.mirror.as_ref().and_then(Mirror::presenting);
         let term = presenting.filter(|(member, _)| key == "pen" && *member == self.member).map_or(0, |(_, term)| term);
         let custom = Bytes::copy_from_slice(&value.to_be_bytes());
         let value = Some(action_sync::Value::Custom(custom));
-        self.say(0, 0, client_frame::Instruction::ActionSync(v1::ActionSync { file_id: 0, key: key.to_owned(), term, value }));
+        self.send(0, 0, client_frame::Instruction::ActionSync(v1::ActionSync { file_id: 0, key: key.to_owned(), term, value }));
     }
 
-    /// A sign of life of its own accord.
+    /// Sends a heartbeat without being asked.
     pub(crate) fn beat(&self) {
-        self.say(0, 0, client_frame::Instruction::AckHeart(v1::AckHeart { sent_at: None, last_seq: self.seq }));
+        self.send(0, 0, client_frame::Instruction::AckHeart(v1::AckHeart { sent_at: None, last_seq: self.seq }));
     }
 
-    /// Looks at all that has arrived.
-    pub(crate) fn pump(&mut self, store: &Store, most: usize, trace: &mut Trace) -> Verdict {
+    /// Processes everything that has arrived.
+    pub(crate) fn process_received(&mut self, store: &Store, most: usize, trace: &mut Trace) -> Verdict {
         while let Some(received) = self.link.as_ref().and_then(|link| link.receive()) {
-            self.heard_at = Instant::now();
+            self.last_received = Instant::now();
             match received {
-                Received::Batch(frames) => self.take_batch(&frames, store, most, trace)?,
+                Received::Batch(frames) => self.process_batch(&frames, store, most, trace)?,
                 Received::Closed(reason) => self.closed(reason, trace)?,
                 Received::Lost => {
-                    trace.say(|| format!("{self}: connection lost"));
+                    trace.log(|| format!("{self}: connection lost"));
                     self.disconnect();
                 }
             }
         }
         if self.welcomed && self.link.as_ref().is_some_and(|link| link.is_stalled()) && self.point.is_multiple_of(2) {
-            // It does not read, and still says that it is there.
+            // It does not read, but still sends heartbeats.
             self.beat();
         }
-        let deaf = self.link.as_ref().is_some_and(|link| !link.is_stalled()) && self.heard_at.elapsed() > SILENCE;
-        if deaf && let Some(link) = self.link.clone() {
-            trace.say(|| format!("{self}: heard nothing for long, hangs up"));
-            link.hang_up(Duration::ZERO);
+        let silent = self.link.as_ref().is_some_and(|link| !link.is_stalled()) && self.last_received.elapsed() > SILENCE;
+        if silent && let Some(link) = self.link.clone() {
+            trace.log(|| format!("{self}: received nothing for long, disconnects"));
+            link.disconnect(Duration::ZERO);
             self.disconnect();
         }
         Ok(())
     }
 
     fn closed(&mut self, reason: CloseReason, trace: &mut Trace) -> Verdict {
-        trace.say(|| format!("{self}: closed {reason:?}"));
+        trace.log(|| format!("{self}: closed {reason:?}"));
         if let Some(link) = &self.link {
-            link.hang_up(Duration::ZERO);
+            link.disconnect(Duration::ZERO);
         }
         self.disconnect();
         let mistake = matches!(reason, CloseReason::BadFrames | CloseReason::FrameTooLarge);
-        must::invariant_no_mistakes_of_the_server("a good client is closed for what it sent", mistake)?;
+        must::invariant_no_internal_errors("a good client is closed for what it sent", mistake)?;
         match reason {
-            CloseReason::Left | CloseReason::TooMany | CloseReason::Unauthenticated => self.standing = Standing::Out,
-            CloseReason::Removed | CloseReason::SessionEnded => self.standing = Standing::Done,
+            CloseReason::Left | CloseReason::TooMany | CloseReason::Unauthenticated => self.seat = SeatState::Out,
+            CloseReason::Removed | CloseReason::SessionEnded => self.seat = SeatState::Done,
             _ => {}
         }
         Ok(())
     }
 
-    fn take_batch(&mut self, frames: &[Bytes], store: &Store, most: usize, trace: &mut Trace) -> Verdict {
+    fn process_batch(&mut self, frames: &[Bytes], store: &Store, most: usize, trace: &mut Trace) -> Verdict {
         let mut live = 0;
         for message in frames {
             let frame = match self.format {
@@ -262,19 +264,19 @@ impl Client {
                 WireFormat::Json => serde_json::from_slice(message).expect("invariant: the server writes frames"),
             };
             live += usize::from(frame.seq == 0 || frame.seq > self.head_at_welcome);
-            self.take(&frame, message, store, trace)?;
+            self.process_frame(&frame, message, store, trace)?;
         }
         must::invariant_queue_is_bounded(self, live, most)
     }
 
-    fn take(&mut self, frame: &v1::ServerFrame, message: &Bytes, store: &Store, trace: &mut Trace) -> Verdict {
-        trace.say(|| format!("{self} <- {} {}", frame.seq, short(&frame.instruction)));
+    fn process_frame(&mut self, frame: &v1::ServerFrame, message: &Bytes, store: &Store, trace: &mut Trace) -> Verdict {
+        trace.log(|| format!("{self} <- {} {}", frame.seq, short(&frame.instruction)));
         must::invariant_welcome_comes_first(self, matches!(frame.instruction, Some(Instruction::Welcome(_))))?;
         match &frame.instruction {
             Some(Instruction::Welcome(welcome)) => self.welcome(welcome),
             Some(Instruction::Ack(ack)) => {
                 let ask = self.unanswered.remove(&ack.id);
-                must::invariant_one_answer_for_each_question(self, ack.id, ask.as_ref())?;
+                must::invariant_one_answer_for_each_instruction(self, ack.id, ask.as_ref())?;
                 let Some(ask) = ask else { return Ok(()) };
                 store.archive(|archive| must::invariant_acknowledged_is_in_the_log_once(self, &ask, ack.seq, archive))?;
                 if ask.nonce != 0 && ask.is_ordered() && !ask.again {
@@ -285,22 +287,22 @@ impl Client {
             }
             Some(Instruction::Nack(nack)) => {
                 let ask = self.unanswered.remove(&nack.id);
-                must::invariant_one_answer_for_each_question(self, nack.id, ask.as_ref())?;
-                must::invariant_no_mistakes_of_the_server("nack INTERNAL", nack.code == "INTERNAL")?;
-                self.again.extend(ask.filter(|_| nack.code == "UNAVAILABLE"));
+                must::invariant_one_answer_for_each_instruction(self, nack.id, ask.as_ref())?;
+                must::invariant_no_internal_errors("nack INTERNAL", nack.code == "INTERNAL")?;
+                self.to_resend.extend(ask.filter(|_| nack.code == "UNAVAILABLE"));
                 Ok(())
             }
             Some(Instruction::SysHeart(v1::SysHeart { sent_at })) => {
-                self.say(0, 0, client_frame::Instruction::AckHeart(v1::AckHeart { sent_at: *sent_at, last_seq: self.seq }));
+                self.send(0, 0, client_frame::Instruction::AckHeart(v1::AckHeart { sent_at: *sent_at, last_seq: self.seq }));
                 Ok(())
             }
             Some(Instruction::ActionSync(sent)) => {
                 let Some(action_sync::Value::Custom(custom)) = &sent.value else { return Ok(()) };
-                self.see(frame.from, &sent.key, sent.term, custom)
+                self.receive_position(frame.from, &sent.key, sent.term, custom)
             }
             Some(Instruction::MemberKnock(knock)) => {
                 let before = self.knocks.insert(knock.knock_id, knock.state());
-                store.archive(|archive| must::invariant_the_host_hears_of_knocks(self, knock, before, archive))
+                store.archive(|archive| must::invariant_the_host_receives_knocks(self, knock, before, archive))
             }
             _ if frame.seq > 0 => self.ordered(frame, message, store),
             _ => Ok(()),
@@ -308,29 +310,29 @@ impl Client {
     }
 
     fn welcome(&mut self, welcome: &v1::Welcome) -> Verdict {
-        must::invariant_resume_goes_on_where_it_was(self, welcome)?;
+        must::invariant_resume_continues_at_its_position(self, welcome)?;
         self.welcomed = true;
         self.epoch = Some(welcome.epoch.clone());
         self.compared = 0;
         self.head_at_welcome = welcome.seq;
-        match (&welcome.snapshot, self.asked_for.take()) {
+        match (&welcome.snapshot, self.resume_position.take()) {
             (Some(snapshot), _) => {
                 self.seq = welcome.seq;
                 self.mirror = Some(Mirror::new(snapshot.clone()));
                 self.note_term();
-                for shown in &snapshot.actions {
-                    let Some(action::Value::Custom(custom)) = &shown.value else { continue };
-                    self.see(shown.from, &shown.key, shown.term, custom)?;
+                for action in &snapshot.actions {
+                    let Some(action::Value::Custom(custom)) = &action.value else { continue };
+                    self.receive_position(action.from, &action.key, action.term, custom)?;
                 }
             }
             (None, Some((_, seq))) => self.seq = seq,
             (None, None) => {}
         }
-        for ask in std::mem::take(&mut self.again) {
-            self.ask_again(ask);
+        for ask in std::mem::take(&mut self.to_resend) {
+            self.send_instruction(ask);
         }
-        for (key, value) in &self.shows {
-            self.say_position(key, *value);
+        for (key, value) in &self.sent_values {
+            self.send_position(key, *value);
         }
         Ok(())
     }
@@ -338,12 +340,12 @@ impl Client {
     fn ordered(&mut self, frame: &v1::ServerFrame, message: &Bytes, store: &Store) -> Verdict {
         must::invariant_ordered_frames_have_no_gap(self, frame.seq)?;
         let proto = (self.format == WireFormat::Proto).then_some(&message[..]);
-        store.archive(|archive| must::invariant_frame_is_the_logs(self, frame, proto, archive))?;
-        must::invariant_nobody_alive_is_announced_gone(self, frame)?;
+        store.archive(|archive| must::invariant_frame_equals_the_log(self, frame, proto, archive))?;
+        must::invariant_no_connected_point_is_announced_lost(self, frame)?;
         self.seq = frame.seq;
         self.compared = 0;
         if let Some(mirror) = &mut self.mirror
-            && let Err(detail) = mirror.take(frame)
+            && let Err(detail) = mirror.apply(frame)
         {
             return must::ensure(false, "mirror_is_the_state", || format!("{self}: {detail}"));
         }
@@ -356,15 +358,15 @@ impl Client {
         self.last_term = self.last_term.max(term);
     }
 
-    fn see(&mut self, from: u64, key: &str, term: u32, custom: &[u8]) -> Verdict {
+    fn receive_position(&mut self, from: u64, key: &str, term: u32, custom: &[u8]) -> Verdict {
         let value = custom.try_into().map_or(0, u64::from_be_bytes);
         must::invariant_positions_are_the_roots_and_the_newest(self, from, key, term, value)?;
-        self.seen.insert((from, key.to_owned()), value);
+        self.received_values.insert((from, key.to_owned()), value);
         Ok(())
     }
 }
 
-/// An instruction's name and the little of it that helps to read a trace.
+/// An instruction's name and the fields that help to read a trace.
 fn short(instruction: &Option<Instruction>) -> String {
     let Some(instruction) = instruction else { return "nothing".to_owned() };
     match instruction {
@@ -377,5 +379,5 @@ fn short(instruction: &Option<Instruction>) -> String {
     }
 }
 
-/// The limit of keys that [`CODEC`] goes by holds for the keys used here.
+/// The keys used here fit the limit of [`CODEC`].
 const _: () = assert!(CODEC.action_key_bytes >= 4);

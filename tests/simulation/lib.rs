@@ -1,8 +1,9 @@
-//! A deterministic simulation of the instruction engine: the real sessions, queues and connections over a simulated store, a simulated
-//! network and a virtual clock. A seed decides a history; the same seed gives the same history, on any machine.
+//! A deterministic simulation of the instruction engine: the real sessions, queues and connections
+//! over a simulated store, a simulated network and a virtual clock. A seed determines a history;
+//! the same seed gives the same history on any machine.
 //!
 //! ```text
-//! seed ── Chance ──> World ── steps ──> Clients ── Link ──> ConnClients, Sessions (the program's) ──> Store
+//! seed ── Random ──> World ── steps ──> Clients ── Link ──> ConnClients, Sessions (the program's) ──> Store
 //!                      └── invariants, after each step and at the end
 //! ```
 //!
@@ -14,18 +15,18 @@
 mod archive;
 mod bounds;
 mod bug;
-mod chance;
-mod chatter;
 mod client;
-mod door;
-mod fates;
-mod finale;
+mod final_phase;
 mod invariants;
+mod join_guests;
+mod knock_outcomes;
 mod link;
+mod many_nonces;
 mod mirror;
 mod panics;
 mod ports;
 mod process;
+mod random;
 mod steps;
 mod store;
 mod trace;
@@ -38,24 +39,24 @@ pub use invariants::Violation;
 use std::fmt::Write;
 use world::World;
 
-/// Lines of a trace that a failure shows.
-const SHOWN: usize = 40;
+/// Lines of a trace that a failure prints.
+const TRACE_LINES: usize = 40;
 
-/// What came of a history.
+/// The result of a history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
-    /// What decided it.
+    /// The seed that determined it.
     pub seed: u64,
-    /// What was found broken.
+    /// The first violated invariant.
     pub violation: Option<Violation>,
-    /// What happened, line by line; empty unless it was asked for.
+    /// The events, line by line; empty unless traced.
     pub trace: Vec<String>,
 }
 
-/// Lets the history of a seed happen. With `traced` it is slower and says what happened.
+/// Runs the history of a seed. With `traced` it is slower and records the events.
 ///
 /// # Panics
-/// When no runtime can be made.
+/// When the runtime cannot be built.
 #[must_use]
 pub fn run(seed: u64, bug: Bug, traced: bool) -> History {
     bounds::limit_memory();
@@ -63,7 +64,7 @@ pub fn run(seed: u64, bug: Bug, traced: bool) -> History {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
     let (violation, trace) = runtime.block_on(async {
         let mut world = World::new(seed, bug, traced);
-        let violation = world.live().await.err();
+        let violation = world.run().await.err();
         (violation, world.into_trace())
     });
     drop(runtime);
@@ -71,10 +72,11 @@ pub fn run(seed: u64, bug: Bug, traced: bool) -> History {
     History { seed, violation, trace }
 }
 
-/// Lets the histories of these seeds happen.
+/// Runs the histories of these seeds.
 ///
 /// # Errors
-/// The first that breaks an invariant: with its seed, the end of its trace, and the command that replays it.
+/// A report of the first violation: its seed, the end of its trace, and the command that replays
+/// it.
 pub fn run_all(seeds: impl IntoIterator<Item = u64>) -> Result<(), String> {
     match seeds.into_iter().find(|seed| run(*seed, Bug::None, false).violation.is_some()) {
         Some(seed) => Err(report(&run(seed, Bug::None, true))),
@@ -82,11 +84,11 @@ pub fn run_all(seeds: impl IntoIterator<Item = u64>) -> Result<(), String> {
     }
 }
 
-/// A history for people.
+/// A readable report of a history.
 #[must_use]
 pub fn report(history: &History) -> String {
     let mut text = String::new();
-    let start = history.trace.len().saturating_sub(SHOWN);
+    let start = history.trace.len().saturating_sub(TRACE_LINES);
     for line in &history.trace[start..] {
         let _ = writeln!(text, "{line}");
     }

@@ -1,7 +1,8 @@
-//! One simulated connection. Frames arrive late and in order; the line may be cut, die silently, or end at a peer that stops reading.
+//! One simulated connection. Frames arrive late and in order; the connection may be cut, become
+//! silent, or end at a client that stops reading.
 
 use crate::bug::Bug;
-use crate::chance::Chance;
+use crate::random::Random;
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::CloseReason;
 use faceshare_logic::instruction::connclient::{DirectWrite, FrameSink, FrameSource, Incoming, PeerGone};
@@ -12,101 +13,101 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// How the line is.
+/// The state of the network between client and server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Line {
+enum Network {
     Whole,
-    /// Half-open: both ends believe in it, and nothing comes through.
+    /// Half-open: both ends consider it connected, and nothing arrives.
     Silent,
     Cut,
 }
 
-/// On its way to the client.
+/// A message on its way to the client.
 #[derive(Debug)]
-enum Down {
+enum ServerMessage {
     Batch(Vec<Bytes>),
     Close(CloseReason),
 }
 
-/// What a client finds when it looks.
+/// What a client receives.
 #[derive(Debug)]
 pub(crate) enum Received {
-    /// Frames, as the server wrote them in one go.
+    /// Frames that the server wrote with one call.
     Batch(Vec<Bytes>),
-    /// The server said goodbye.
+    /// The server closed the connection with this reason.
     Closed(CloseReason),
-    /// The connection is gone without a word.
+    /// The connection ended without a close frame.
     Lost,
 }
 
-/// Both ends of a connection and what is between them.
+/// Both ends of a connection and the messages between them.
 #[derive(Debug)]
 pub(crate) struct Link {
     wire: Mutex<Wire>,
-    to_server: Notify,
-    room_for_client: Notify,
+    server_wake: Notify,
+    capacity_wake: Notify,
 }
 
 #[derive(Debug)]
 struct Wire {
-    chance: Chance,
+    random: Random,
     bug: Bug,
-    line: Line,
-    /// The longest that a frame takes, in milliseconds.
+    network: Network,
+    /// The longest latency of a message, in milliseconds.
     latency: u64,
-    /// Batches that may be under way to the client.
-    room: usize,
-    /// The server may write from wherever it has something to say, and is told how much went.
+    /// The most batches on their way to the client.
+    queue_max: usize,
+    /// Whether the server's actor may write directly, and learns how many bytes were written.
     direct: bool,
-    /// The beginning of a frame of which the rest has not been written.
-    begun: Vec<u8>,
-    /// The client does not read.
+    /// The written beginning of an incomplete frame.
+    incomplete: Vec<u8>,
+    /// Whether the client has stopped reading.
     stalled: bool,
-    up: VecDeque<(Instant, Bytes)>,
-    down: VecDeque<(Instant, Down)>,
-    last_up: Instant,
-    last_down: Instant,
-    /// When the server learns that the client has hung up.
-    hung_up: Option<Instant>,
+    to_server: VecDeque<(Instant, Bytes)>,
+    to_client: VecDeque<(Instant, ServerMessage)>,
+    last_to_server: Instant,
+    last_to_client: Instant,
+    /// When the server learns that the client has disconnected.
+    disconnected_at: Option<Instant>,
     server_gone: bool,
 }
 
 impl Wire {
     fn arrival(&mut self, last: Instant) -> Instant {
-        (Instant::now() + self.chance.millis(0, self.latency)).max(last)
+        (Instant::now() + self.random.millis(0, self.latency)).max(last)
     }
 
-    fn client_is_gone(&self) -> bool {
-        self.line == Line::Cut || self.hung_up.is_some_and(|at| at <= Instant::now())
+    fn is_client_gone(&self) -> bool {
+        self.network == Network::Cut || self.disconnected_at.is_some_and(|at| at <= Instant::now())
     }
 
-    /// Takes so many bytes of these frames; what is whole goes on its way, in one batch.
-    fn take(&mut self, frames: &[&[u8]], mut bytes: usize) {
-        let mut whole = Vec::new();
+    /// Accepts so many bytes of these frames; the frames that are complete leave in one batch.
+    fn accept(&mut self, frames: &[&[u8]], mut bytes: usize) {
+        let mut complete = Vec::new();
         for frame in frames {
-            let taken = bytes.min(frame.len());
-            self.begun.extend_from_slice(&frame[..taken]);
-            bytes -= taken;
-            if taken < frame.len() {
+            let accepted = bytes.min(frame.len());
+            self.incomplete.extend_from_slice(&frame[..accepted]);
+            bytes -= accepted;
+            if accepted < frame.len() {
                 break;
             }
-            whole.push(std::mem::take(&mut self.begun).into());
+            complete.push(std::mem::take(&mut self.incomplete).into());
         }
-        if !whole.is_empty() {
-            let whole = self.doubled(whole);
-            self.put_down(Down::Batch(whole));
+        if !complete.is_empty() {
+            let complete = self.with_planted_bug(complete);
+            self.enqueue(ServerMessage::Batch(complete));
         }
     }
 
-    fn put_down(&mut self, down: Down) {
-        self.last_down = self.arrival(self.last_down);
-        self.down.push_back((self.last_down, down));
+    fn enqueue(&mut self, to_client: ServerMessage) {
+        self.last_to_client = self.arrival(self.last_to_client);
+        self.to_client.push_back((self.last_to_client, to_client));
     }
 
-    /// The planted bug: an ordered frame comes twice.
-    fn doubled(&mut self, mut frames: Vec<Bytes>) -> Vec<Bytes> {
-        if self.bug == Bug::DoubleDelivery && self.chance.one_in(20) {
-            let at = self.chance.index(frames.len());
+    /// The planted bug: an ordered frame is delivered twice.
+    fn with_planted_bug(&mut self, mut frames: Vec<Bytes>) -> Vec<Bytes> {
+        if self.bug == Bug::DoubleDelivery && self.random.one_in(20) {
+            let at = self.random.index(frames.len());
             let frame = frames[at].clone();
             frames.insert(at, frame);
         }
@@ -115,27 +116,27 @@ impl Wire {
 }
 
 impl Link {
-    pub(crate) fn new(mut chance: Chance, latency: u64, bug: Bug) -> Arc<Self> {
+    pub(crate) fn new(mut random: Random, latency: u64, bug: Bug) -> Arc<Self> {
         let now = Instant::now();
-        let room = 1 + chance.index(8);
-        let direct = !chance.one_in(3);
+        let queue_max = 1 + random.index(8);
+        let direct = !random.one_in(3);
         let wire = Wire {
-            chance,
+            random,
             bug,
-            line: Line::Whole,
+            network: Network::Whole,
             latency,
-            room,
+            queue_max,
             direct,
-            begun: Vec::new(),
+            incomplete: Vec::new(),
             stalled: false,
-            up: VecDeque::new(),
-            down: VecDeque::new(),
-            last_up: now,
-            last_down: now,
-            hung_up: None,
+            to_server: VecDeque::new(),
+            to_client: VecDeque::new(),
+            last_to_server: now,
+            last_to_client: now,
+            disconnected_at: None,
             server_gone: false,
         };
-        Arc::new(Self { wire: Mutex::new(wire), to_server: Notify::new(), room_for_client: Notify::new() })
+        Arc::new(Self { wire: Mutex::new(wire), server_wake: Notify::new(), capacity_wake: Notify::new() })
     }
 
     fn wire(&self) -> MutexGuard<'_, Wire> {
@@ -143,43 +144,43 @@ impl Link {
     }
 
     fn wake_both(&self) {
-        self.to_server.notify_one();
-        self.room_for_client.notify_one();
+        self.server_wake.notify_one();
+        self.capacity_wake.notify_one();
     }
 
-    /// The line breaks; of what is under way, a part still arrives.
+    /// Cuts the connection; a part of the messages under way still arrives.
     pub(crate) fn cut(&self) {
         {
             let mut wire = self.wire();
-            let (up, down) = (wire.up.len() as u64, wire.down.len() as u64);
-            let (up, down) = (wire.chance.below(up + 1), wire.chance.below(down + 1));
-            wire.up.truncate(usize::try_from(up).unwrap_or(0));
-            wire.down.truncate(usize::try_from(down).unwrap_or(0));
-            wire.line = Line::Cut;
+            let (to_server, to_client) = (wire.to_server.len() as u64, wire.to_client.len() as u64);
+            let (to_server, to_client) = (wire.random.below(to_server + 1), wire.random.below(to_client + 1));
+            wire.to_server.truncate(usize::try_from(to_server).unwrap_or(0));
+            wire.to_client.truncate(usize::try_from(to_client).unwrap_or(0));
+            wire.network = Network::Cut;
         }
         self.wake_both();
     }
 
-    /// The line dies, and neither end notices.
+    /// Makes the connection silent; neither end notices.
     pub(crate) fn silence(&self) {
         let mut wire = self.wire();
-        wire.line = Line::Silent;
-        wire.up.clear();
-        wire.down.clear();
+        wire.network = Network::Silent;
+        wire.to_server.clear();
+        wire.to_client.clear();
         drop(wire);
         self.wake_both();
     }
 
-    /// The client leaves; the server learns of it after a while.
-    pub(crate) fn hang_up(&self, after: Duration) {
-        self.wire().hung_up.get_or_insert(Instant::now() + after);
+    /// The client disconnects; the server learns of it after this time.
+    pub(crate) fn disconnect(&self, after: Duration) {
+        self.wire().disconnected_at.get_or_insert(Instant::now() + after);
         self.wake_both();
     }
 
-    /// Whether the client reads.
+    /// Sets whether the client has stopped reading.
     pub(crate) fn set_stalled(&self, stalled: bool) {
         self.wire().stalled = stalled;
-        self.room_for_client.notify_one();
+        self.capacity_wake.notify_one();
     }
 
     pub(crate) fn is_stalled(&self) -> bool {
@@ -187,26 +188,26 @@ impl Link {
     }
 
     pub(crate) fn is_silent(&self) -> bool {
-        self.wire().line == Line::Silent
+        self.wire().network == Network::Silent
     }
 
-    /// The client says something.
+    /// Sends a message of the client.
     pub(crate) fn send(&self, message: Bytes) {
         {
             let mut wire = self.wire();
-            if wire.line != Line::Whole {
+            if wire.network != Network::Whole {
                 return;
             }
-            let last = wire.last_up;
+            let last = wire.last_to_server;
             let at = wire.arrival(last);
-            wire.last_up = at;
-            wire.up.push_back((at, message));
+            wire.last_to_server = at;
+            wire.to_server.push_back((at, message));
         }
-        self.to_server.notify_one();
+        self.server_wake.notify_one();
     }
 
-    /// Reads what has arrived and forgets it; `false`: nothing will come any more.
-    pub(crate) fn throw_away(&self) -> bool {
+    /// Discards what has arrived; `false` if nothing more will come.
+    pub(crate) fn discard_received(&self) -> bool {
         loop {
             match self.receive() {
                 None => return !self.is_silent(),
@@ -216,56 +217,56 @@ impl Link {
         }
     }
 
-    /// What has arrived at the client and was not looked at yet.
+    /// The next arrived message.
     pub(crate) fn receive(&self) -> Option<Received> {
         let mut wire = self.wire();
-        if wire.stalled || wire.line == Line::Silent {
+        if wire.stalled || wire.network == Network::Silent {
             return None;
         }
-        if wire.down.front().is_some_and(|(at, _)| *at <= Instant::now()) {
-            let (_, down) = wire.down.pop_front()?;
+        if wire.to_client.front().is_some_and(|(at, _)| *at <= Instant::now()) {
+            let (_, to_client) = wire.to_client.pop_front()?;
             drop(wire);
-            self.room_for_client.notify_one();
-            return Some(match down {
-                Down::Batch(frames) => Received::Batch(frames),
-                Down::Close(reason) => Received::Closed(reason),
+            self.capacity_wake.notify_one();
+            return Some(match to_client {
+                ServerMessage::Batch(frames) => Received::Batch(frames),
+                ServerMessage::Close(reason) => Received::Closed(reason),
             });
         }
-        (wire.down.is_empty() && (wire.server_gone || wire.line == Line::Cut)).then_some(Received::Lost)
+        (wire.to_client.is_empty() && (wire.server_gone || wire.network == Network::Cut)).then_some(Received::Lost)
     }
 }
 
-/// The server's reading half.
-pub(crate) struct Source(pub(crate) Arc<Link>);
+/// The server's read half.
+pub(crate) struct LinkSource(pub(crate) Arc<Link>);
 
-impl FrameSource for Source {
+impl FrameSource for LinkSource {
     async fn next(&mut self) -> Incoming {
         loop {
             let until = {
                 let mut wire = self.0.wire();
                 let now = Instant::now();
-                match wire.up.front() {
+                match wire.to_server.front() {
                     Some((at, _)) if *at <= now => {
-                        return wire.up.pop_front().map_or(Incoming::Gone, |(_, message)| Incoming::Frame(message));
+                        return wire.to_server.pop_front().map_or(Incoming::Gone, |(_, message)| Incoming::Frame(message));
                     }
                     Some((at, _)) => Some(*at),
-                    None if wire.client_is_gone() => return Incoming::Gone,
-                    None => wire.hung_up,
+                    None if wire.is_client_gone() => return Incoming::Gone,
+                    None => wire.disconnected_at,
                 }
             };
             match until {
                 Some(at) => tokio::select! {
                     biased;
-                    () = self.0.to_server.notified() => {}
+                    () = self.0.server_wake.notified() => {}
                     () = tokio::time::sleep_until(at) => {}
                 },
-                None => self.0.to_server.notified().await,
+                None => self.0.server_wake.notified().await,
             }
         }
     }
 
     fn has_more(&self) -> bool {
-        self.0.wire().up.front().is_some_and(|(at, _)| *at <= Instant::now())
+        self.0.wire().to_server.front().is_some_and(|(at, _)| *at <= Instant::now())
     }
 
     async fn discard(&mut self) {
@@ -273,86 +274,86 @@ impl FrameSource for Source {
     }
 }
 
-/// The server's writing half.
-pub(crate) struct Sink(pub(crate) Arc<Link>);
+/// The server's write half.
+pub(crate) struct LinkSink(pub(crate) Arc<Link>);
 
-impl Sink {
-    /// Waits until there is room, and puts it on the line.
-    async fn put(&self, down: impl FnOnce(&mut Wire)) -> Result<(), PeerGone> {
+impl LinkSink {
+    /// Waits for capacity, and runs `to_client`.
+    async fn put(&self, to_client: impl FnOnce(&mut Wire)) -> Result<(), PeerGone> {
         loop {
             let until = {
                 let mut wire = self.0.wire();
-                match wire.room_for_server()? {
-                    Room::Endless => return Ok(()),
-                    Room::Some => {
-                        down(&mut wire);
+                match wire.capacity()? {
+                    Capacity::Unlimited => return Ok(()),
+                    Capacity::Some => {
+                        to_client(&mut wire);
                         return Ok(());
                     }
-                    Room::None => wire.hung_up,
+                    Capacity::None => wire.disconnected_at,
                 }
             };
             match until {
                 Some(at) => tokio::select! {
                     biased;
-                    () = self.0.room_for_client.notified() => {}
+                    () = self.0.capacity_wake.notified() => {}
                     () = tokio::time::sleep_until(at) => {}
                 },
-                None => self.0.room_for_client.notified().await,
+                None => self.0.capacity_wake.notified().await,
             }
         }
     }
 }
 
-/// How much more goes on the line to the client.
-enum Room {
+/// The capacity for messages to the client.
+enum Capacity {
     None,
     Some,
-    /// And nothing of it arrives.
-    Endless,
+    /// Everything is accepted, and nothing arrives.
+    Unlimited,
 }
 
 impl Wire {
-    fn room_for_server(&self) -> Result<Room, PeerGone> {
-        match self.line {
-            _ if self.client_is_gone() => Err(PeerGone),
-            Line::Silent => Ok(Room::Endless),
-            _ if self.down.len() < self.room => Ok(Room::Some),
-            _ => Ok(Room::None),
+    fn capacity(&self) -> Result<Capacity, PeerGone> {
+        match self.network {
+            _ if self.is_client_gone() => Err(PeerGone),
+            Network::Silent => Ok(Capacity::Unlimited),
+            _ if self.to_client.len() < self.queue_max => Ok(Capacity::Some),
+            _ => Ok(Capacity::None),
         }
     }
 }
 
 impl DirectWrite for Link {
-    /// Now and then the line is full in the middle of a frame.
+    /// At times the connection is full in the middle of a frame.
     fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone> {
         let mut wire = self.wire();
         let frames: Vec<&[u8]> = frames.iter().map(|frame| &frame[..]).collect();
         let all = frames.iter().map(|frame| frame.len()).sum();
-        match wire.room_for_server()? {
-            Room::Endless => Ok(all),
-            Room::None => Ok(0),
-            Room::Some => {
-                let bytes = if wire.chance.one_in(4) { wire.chance.index(all + 1) } else { all };
-                wire.take(&frames, bytes);
+        match wire.capacity()? {
+            Capacity::Unlimited => Ok(all),
+            Capacity::None => Ok(0),
+            Capacity::Some => {
+                let bytes = if wire.random.one_in(4) { wire.random.index(all + 1) } else { all };
+                wire.accept(&frames, bytes);
                 Ok(bytes)
             }
         }
     }
 }
 
-impl FrameSink for Sink {
+impl FrameSink for LinkSink {
     async fn send(&mut self, frames: &mut Vec<Bytes>) -> Result<(), PeerGone> {
-        let sent = self.put(|wire| wire.take(&frames.iter().map(|frame| &frame[..]).collect::<Vec<_>>(), usize::MAX)).await;
+        let sent = self.put(|wire| wire.accept(&frames.iter().map(|frame| &frame[..]).collect::<Vec<_>>(), usize::MAX)).await;
         frames.clear();
         sent
     }
 
     async fn close(&mut self, reason: CloseReason) {
-        // Whoever is gone needs no goodbye.
+        // An error means that the client has disconnected and needs no close frame.
         let _ = self
             .put(|wire| {
-                assert!(wire.begun.is_empty(), "a goodbye within a frame");
-                wire.put_down(Down::Close(reason));
+                assert!(wire.incomplete.is_empty(), "a close frame within another frame");
+                wire.enqueue(ServerMessage::Close(reason));
             })
             .await;
     }
@@ -366,7 +367,7 @@ impl FrameSink for Sink {
     }
 }
 
-impl Drop for Sink {
+impl Drop for LinkSink {
     fn drop(&mut self) {
         self.0.wire().server_gone = true;
     }

@@ -1,57 +1,58 @@
-//! What a client knows: it starts from a snapshot and believes every frame, as the documents tell it to.
+//! A client's copy of the session: it starts from a snapshot and applies every frame, as the
+//! documentation for clients says.
 
 use faceshare_api::v1::{self, server_frame::Instruction};
 
-/// A session, as shown to one person.
+/// The session as one client knows it.
 #[derive(Debug, Clone)]
 pub(crate) struct Mirror {
-    shown: v1::Snapshot,
+    snapshot: v1::Snapshot,
 }
 
 impl Mirror {
     pub(crate) fn new(mut snapshot: v1::Snapshot) -> Self {
         snapshot.actions.clear();
-        Self { shown: snapshot }
+        Self { snapshot }
     }
 
-    pub(crate) const fn shown(&self) -> &v1::Snapshot {
-        &self.shown
+    pub(crate) const fn snapshot(&self) -> &v1::Snapshot {
+        &self.snapshot
     }
 
-    /// Whose position this member is shown; 0: nobody's.
+    /// The member whose position this member receives; 0 if none.
     pub(crate) fn root(&self, member: u64) -> u64 {
-        let known = self.shown.members.iter().find(|m| m.member_id == member);
-        known.and_then(|m| m.follow.as_ref()).map_or(0, |edge| edge.root)
+        let found = self.snapshot.members.iter().find(|m| m.member_id == member);
+        found.and_then(|m| m.follow.as_ref()).map_or(0, |edge| edge.root)
     }
 
-    /// Who presents, in which term.
+    /// The presenter and its term.
     pub(crate) fn presenting(&self) -> Option<(u64, u32)> {
-        self.shown.presenting.as_ref().map(|p| (p.member_id, p.term))
+        self.snapshot.presenting.as_ref().map(|p| (p.member_id, p.term))
     }
 
-    /// Takes an ordered frame. `Err`: it speaks of somebody unknown.
-    pub(crate) fn take(&mut self, frame: &v1::ServerFrame) -> Result<(), String> {
-        let shown = &mut self.shown;
+    /// Applies an ordered frame. An error if it names an unknown member.
+    pub(crate) fn apply(&mut self, frame: &v1::ServerFrame) -> Result<(), String> {
+        let snapshot = &mut self.snapshot;
         match &frame.instruction {
-            Some(Instruction::MemberJoin(v1::MemberJoin { member: Some(member) })) => shown.members.push(member.clone()),
+            Some(Instruction::MemberJoin(v1::MemberJoin { member: Some(member) })) => snapshot.members.push(member.clone()),
             Some(Instruction::MemberChange(v1::MemberChange { member: Some(member) })) => {
-                *known(shown, member.member_id)? = member.clone();
+                *find_member(snapshot, member.member_id)? = member.clone();
             }
             Some(Instruction::Quit(v1::Quit { member_id, .. }) | Instruction::HttpQuit(v1::HttpQuit { member_id })) => {
-                known(shown, *member_id)?;
-                shown.members.retain(|m| m.member_id != *member_id);
+                find_member(snapshot, *member_id)?;
+                snapshot.members.retain(|m| m.member_id != *member_id);
             }
             Some(Instruction::FollowChange(change)) => {
-                shown.presenting.clone_from(&change.presenting);
+                snapshot.presenting.clone_from(&change.presenting);
                 for edge in &change.edges {
-                    known(shown, edge.member_id)?.follow = (edge.target != 0).then_some(*edge);
+                    find_member(snapshot, edge.member_id)?.follow = (edge.target != 0).then_some(*edge);
                 }
             }
-            Some(Instruction::SessionAutoEnd(auto_end)) => shown.auto_end = Some(*auto_end),
-            Some(Instruction::CancelAutoEnd(_)) => shown.auto_end = None,
-            Some(Instruction::SessionChange(v1::SessionChange { face_session })) => shown.face_session.clone_from(face_session),
+            Some(Instruction::SessionAutoEnd(auto_end)) => snapshot.auto_end = Some(*auto_end),
+            Some(Instruction::CancelAutoEnd(_)) => snapshot.auto_end = None,
+            Some(Instruction::SessionChange(v1::SessionChange { face_session })) => snapshot.face_session.clone_from(face_session),
             Some(Instruction::SessEnd(v1::SessEnd { reason })) => {
-                if let Some(session) = &mut shown.face_session {
+                if let Some(session) = &mut snapshot.face_session {
                     session.status = v1::face_session::Status::Ended.into();
                     session.ended_at = frame.at;
                     session.end_reason = *reason;
@@ -59,14 +60,14 @@ impl Mirror {
             }
             _ => {}
         }
-        shown.members.sort_by_key(|m| (m.joined_at.map(|at| at.as_millis()), m.member_id));
-        if let Some(session) = &mut shown.face_session {
-            session.member_count = u32::try_from(shown.members.len()).unwrap_or(u32::MAX);
+        snapshot.members.sort_by_key(|m| (m.joined_at.map(|at| at.as_millis()), m.member_id));
+        if let Some(session) = &mut snapshot.face_session {
+            session.member_count = u32::try_from(snapshot.members.len()).unwrap_or(u32::MAX);
         }
         Ok(())
     }
 }
 
-fn known(shown: &mut v1::Snapshot, id: u64) -> Result<&mut v1::Member, String> {
-    shown.members.iter_mut().find(|m| m.member_id == id).ok_or_else(|| format!("a frame speaks of {id}, who is not here"))
+fn find_member(snapshot: &mut v1::Snapshot, id: u64) -> Result<&mut v1::Member, String> {
+    snapshot.members.iter_mut().find(|m| m.member_id == id).ok_or_else(|| format!("a frame names {id}, who is not a member"))
 }

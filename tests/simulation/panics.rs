@@ -1,15 +1,15 @@
-//! Panics of the server's tasks. The server survives them and would hide them from its clients, so they are counted where they happen.
+//! Counts panics of the server's tasks. The server survives them and hides them from its clients.
 
 use std::cell::Cell;
 use std::sync::Once;
 
 thread_local! {
-    /// A history runs on one thread, so these are its own.
+    /// The panics of this thread; a history runs on one thread.
     static PANICS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Starts to count, from 0, on this thread.
-pub(crate) fn count_anew() {
+/// Resets the count of this thread.
+pub(crate) fn reset() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = std::panic::take_hook();
@@ -21,7 +21,7 @@ pub(crate) fn count_anew() {
     PANICS.set(0);
 }
 
-/// How many there were since.
+/// The number of panics since the reset.
 pub(crate) fn counted() -> u32 {
     PANICS.get()
 }

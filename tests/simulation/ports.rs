@@ -1,5 +1,5 @@
-//! Ports of the server that need no faults: the time, ids, epochs' names. Each is shared by all processes of a history, so that a name
-//! given before a crash is not given again after it.
+//! Ports of the server that need no faults: time, ids, names of epochs. All processes of a history
+//! share them, so that a name given before a crash is not given again after it.
 
 use crate::bounds::LOOKS_AT_ONE_TIME;
 use async_trait::async_trait;
@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// When every history begins, in milliseconds since 1970.
-const BEGINNING: i64 = 1_700_000_000_000;
+/// The start time of every history, in milliseconds since 1970.
+const START: i64 = 1_700_000_000_000;
 
-/// Tokio's paused time as the time of day, off by a skew that a restart may change.
+/// Tokio's paused time as the time of day, with an offset that a restart may change.
 #[derive(Debug)]
 pub(crate) struct SimClock {
     began: Instant,
@@ -41,7 +41,7 @@ impl SimClock {
         assert!(times < LOOKS_AT_ONE_TIME, "the server goes round in circles: it has asked for one time {times} times");
     }
 
-    /// Sets how far the time of day is off, in milliseconds.
+    /// Sets the offset of the time of day in milliseconds.
     pub(crate) fn set_skew(&self, millis: i64) {
         self.skew.store(millis, Ordering::SeqCst);
     }
@@ -51,11 +51,11 @@ impl Clock for SimClock {
     fn now(&self) -> Timestamp {
         let elapsed = self.began.elapsed();
         self.count_look(elapsed);
-        Timestamp::from_millis(BEGINNING + self.skew.load(Ordering::SeqCst)) + elapsed
+        Timestamp::from_millis(START + self.skew.load(Ordering::SeqCst)) + elapsed
     }
 }
 
-/// 1001, 1002, ...
+/// Ids 1001, 1002, ...
 #[derive(Debug)]
 pub(crate) struct CountingIds(AtomicU64);
 
@@ -71,7 +71,7 @@ impl IdGenerator for CountingIds {
     }
 }
 
-/// Epochs named e1, e2, ...; the session engine asks for no other secret.
+/// Names epochs e1, e2, ...; the session engine needs no other secret.
 #[derive(Debug, Default)]
 pub(crate) struct CountingSecrets(AtomicU64);
 
@@ -114,18 +114,18 @@ impl Secrets for CountingSecrets {
     }
 }
 
-/// Session tokens that say nothing; the transport of a history trusts its clients.
+/// Session tokens without content; the simulation trusts its clients.
 #[derive(Debug)]
-pub(crate) struct PlainTokens;
+pub(crate) struct StubTokens;
 
-/// How long a session token is good.
+/// Lifetime of a session token.
 pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(30);
 
 fn issue(now: Timestamp) -> Result<IssuedToken> {
     Ok(IssuedToken { token: "token".to_owned(), expires_at: now + TOKEN_LIFE })
 }
 
-impl Tokens for PlainTokens {
+impl Tokens for StubTokens {
     fn issue_access(&self, _: &AccessClaims, now: Timestamp) -> Result<IssuedToken> {
         issue(now)
     }
@@ -167,7 +167,7 @@ impl Tokens for PlainTokens {
     }
 }
 
-/// Nobody lists sessions here.
+/// Ignores changes: the simulation lists no sessions.
 #[derive(Debug)]
 pub(crate) struct NoObserver;
 
@@ -175,12 +175,12 @@ impl SessionObserver for NoObserver {
     fn changed(&self, _: &FaceSession, _: u64) {}
 }
 
-/// The one session of a history.
+/// The id of a history's only session.
 pub(crate) fn session_id() -> SessionId {
     SessionId::new(900).expect("invariant: positive")
 }
 
-/// Nobody ever signs out.
+/// Revokes nothing: no account signs out.
 #[derive(Debug)]
 pub(crate) struct NothingRevoked;
 

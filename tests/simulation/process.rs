@@ -1,9 +1,10 @@
-//! The server under test: the real sessions and connections over simulated ports. It can be killed at any moment.
+//! The server under test: the real sessions and connections over simulated ports. It can be killed
+//! at any moment.
 
 use crate::archive::CODEC;
 use crate::bug::{Bug, PlantedCodec};
-use crate::link::{Link, Sink, Source};
-use crate::ports::{CountingIds, CountingSecrets, NoObserver, NothingRevoked, PlainTokens, SimClock};
+use crate::link::{Link, LinkSink, LinkSource};
+use crate::ports::{CountingIds, CountingSecrets, NoObserver, NothingRevoked, SimClock, StubTokens};
 use crate::store::{OpenStore, Store};
 use faceshare_biz::domain::instruction::CloseReason;
 use faceshare_exec::Rules;
@@ -17,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// What outlives a process.
+/// The ports, which survive a process.
 #[derive(Debug, Clone)]
 pub(crate) struct Ports {
     pub(crate) store: Arc<Store>,
@@ -27,7 +28,7 @@ pub(crate) struct Ports {
     pub(crate) bug: Bug,
 }
 
-/// One life of the server.
+/// One process of the server.
 pub(crate) struct Process {
     pub(crate) sessions: Sessions,
     connections: ConnClients,
@@ -36,7 +37,7 @@ pub(crate) struct Process {
     serving: Vec<(JoinHandle<()>, Arc<Link>)>,
 }
 
-/// Everything shorter and smaller than in the program, so that a short history meets all of it.
+/// All limits and times are lower than in the server, so that a short history reaches them.
 pub(crate) fn settings(seq_max: u32) -> StreamSettings {
     StreamSettings {
         rules: Rules {
@@ -78,7 +79,7 @@ impl Process {
         let connections = ConnClients {
             sessions: sessions.clone(),
             codec,
-            tokens: Arc::new(PlainTokens),
+            tokens: Arc::new(StubTokens),
             revocations: Arc::new(NothingRevoked),
             ids: ports.ids.clone(),
         };
@@ -86,7 +87,7 @@ impl Process {
     }
 
     pub(crate) fn serve(&mut self, arrival: Arrival, link: Arc<Link>) {
-        let (connections, mut source, mut sink) = (self.connections.clone(), Source(link.clone()), Sink(link.clone()));
+        let (connections, mut source, mut sink) = (self.connections.clone(), LinkSource(link.clone()), LinkSink(link.clone()));
         let task = tokio::spawn(async move {
             if let Some(mut connection) = connections.open(arrival, &mut source, &mut sink).await {
                 connection.run(&mut source, &mut sink, pin!(pending())).await;
@@ -101,7 +102,7 @@ impl Process {
         self.points.close_some(usize::MAX, CloseReason::Restarting);
     }
 
-    /// Kills it: nothing of it reaches anybody or the store any more.
+    /// Kills the process: nothing of it reaches clients or the store afterwards.
     pub(crate) fn kill(self) {
         self.dead.store(true, Ordering::SeqCst);
         for (task, link) in self.serving {

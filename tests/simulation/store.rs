@@ -1,8 +1,8 @@
-//! The simulated log: late, failing, unsure and forgetful, as its port allows, and no worse.
+//! The simulated log: slow, failing, uncertain and trimmed, as far as its port allows.
 
 use crate::archive::Archive;
 use crate::bug::Bug;
-use crate::chance::Chance;
+use crate::random::Random;
 use async_trait::async_trait;
 use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::instruction::{Append, AppendError, Epoch, Loaded, LogRecord, Retained, Seq, SessionLog, SnapshotRecord};
@@ -11,37 +11,37 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// How a store is for a while.
+/// How the store behaves for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mood {
-    /// Quick and sure.
-    Well,
-    /// Takes its time.
+pub(crate) enum StoreMode {
+    /// Fast and without errors.
+    Healthy,
+    /// Slow.
     Slow,
     /// Often fails: before it writes, after it has written, and on reading.
     Failing,
 }
 
-/// What is on the disk, and how that behaves.
+/// The content of the log, and how the store behaves.
 #[derive(Debug)]
 pub(crate) struct Store(Mutex<Disk>);
 
 #[derive(Debug)]
 struct Disk {
-    chance: Chance,
-    mood: Mood,
+    random: Random,
+    mode: StoreMode,
     bug: Bug,
     records: Vec<LogRecord>,
     snapshot: Option<SnapshotRecord>,
-    /// The last entry that was forgotten.
-    forgotten: Option<LogRecord>,
+    /// The last entry that was trimmed.
+    trimmed: Option<LogRecord>,
     archive: Archive,
-    /// The next load says that the log may have lost something.
+    /// Whether the next load reports that the log may have lost entries.
     suspect: bool,
 }
 
-/// How an append goes.
-struct Fate {
+/// The faults of one append.
+struct AppendFaults {
     before: Duration,
     after: Duration,
     fails_before: bool,
@@ -51,20 +51,20 @@ struct Fate {
 
 impl Disk {
     fn head(&self) -> u64 {
-        self.records.last().or(self.forgotten.as_ref()).map_or(0, |r| r.index)
+        self.records.last().or(self.trimmed.as_ref()).map_or(0, |r| r.index)
     }
 
-    fn fate(&mut self) -> Fate {
-        let most = match self.mood {
-            Mood::Well => 3,
-            Mood::Slow => 400,
-            Mood::Failing => 60,
+    fn draw_faults(&mut self) -> AppendFaults {
+        let most = match self.mode {
+            StoreMode::Healthy => 3,
+            StoreMode::Slow => 400,
+            StoreMode::Failing => 60,
         };
-        let (before, after) = (self.chance.millis(0, most), self.chance.millis(0, most));
-        let failing = self.mood == Mood::Failing;
-        let (fails_before, fails_after) = (failing && self.chance.one_in(3), failing && self.chance.one_in(3));
-        let lost = self.bug == Bug::LostAck && self.chance.one_in(20);
-        Fate { before, after, fails_before, fails_after, lost }
+        let (before, after) = (self.random.millis(0, most), self.random.millis(0, most));
+        let failing = self.mode == StoreMode::Failing;
+        let (fails_before, fails_after) = (failing && self.random.one_in(3), failing && self.random.one_in(3));
+        let lost = self.bug == Bug::LostAck && self.random.one_in(20);
+        AppendFaults { before, after, fails_before, fails_after, lost }
     }
 
     fn write(&mut self, batch: Append) -> Result<(), AppendError> {
@@ -83,11 +83,11 @@ impl Disk {
     fn trim(&mut self, to: u64) {
         let to = self.snapshot.as_ref().map_or(0, |s| s.index).min(to);
         let kept = self.records.iter().position(|r| r.index > to).unwrap_or(self.records.len());
-        self.forgotten = self.records.drain(..kept).last().or(self.forgotten.take());
+        self.trimmed = self.records.drain(..kept).last().or(self.trimmed.take());
     }
 
     fn fails_to_read(&mut self) -> bool {
-        self.mood == Mood::Failing && self.chance.one_in(4)
+        self.mode == StoreMode::Failing && self.random.one_in(4)
     }
 
     fn loaded(&mut self) -> Option<Loaded> {
@@ -109,14 +109,14 @@ impl Disk {
 }
 
 impl Store {
-    pub(crate) fn new(chance: Chance, bug: Bug) -> Self {
+    pub(crate) fn new(random: Random, bug: Bug) -> Self {
         Self(Mutex::new(Disk {
-            chance,
-            mood: Mood::Well,
+            random,
+            mode: StoreMode::Healthy,
             bug,
             records: Vec::new(),
             snapshot: None,
-            forgotten: None,
+            trimmed: None,
             archive: Archive::default(),
             suspect: false,
         }))
@@ -126,30 +126,30 @@ impl Store {
         self.0.lock().expect("invariant: nothing panics while it holds the disk")
     }
 
-    pub(crate) fn set_mood(&self, mood: Mood) {
-        self.disk().mood = mood;
+    pub(crate) fn set_mode(&self, mode: StoreMode) {
+        self.disk().mode = mode;
     }
 
-    /// The next load is not sure of the end of the log.
+    /// Makes the next load report the log as suspect.
     pub(crate) fn suspect(&self) {
         self.disk().suspect = true;
     }
 
-    /// Looks at what is in the log.
+    /// Calls `look` with the content of the log.
     pub(crate) fn archive<T>(&self, look: impl FnOnce(&mut Archive) -> T) -> T {
         look(&mut self.disk().archive)
     }
 }
 
-fn away() -> Error {
-    Error::unavailable("the simulated store is away")
+fn store_error() -> Error {
+    Error::unavailable("the simulated store is unavailable")
 }
 
 fn unavailable() -> AppendError {
-    AppendError::Unavailable(Box::new(away()))
+    AppendError::Unavailable(Box::new(store_error()))
 }
 
-/// The store, as one process has it open. A process that is dead writes nothing any more.
+/// The store as one process has it open. A dead process writes nothing.
 #[derive(Debug)]
 pub(crate) struct OpenStore {
     pub(crate) store: Arc<Store>,
@@ -165,41 +165,41 @@ impl OpenStore {
 #[async_trait]
 impl SessionLog for OpenStore {
     async fn append(&self, batch: Append) -> Result<(), AppendError> {
-        let fate = self.store.disk().fate();
-        tokio::time::sleep(fate.before).await;
+        let faults = self.store.disk().draw_faults();
+        tokio::time::sleep(faults.before).await;
         if self.is_dead() {
             return Err(AppendError::Conflict);
         }
-        if fate.fails_before {
+        if faults.fails_before {
             return Err(unavailable());
         }
-        if !fate.lost || batch.expected_index == 0 {
+        if !faults.lost || batch.expected_index == 0 {
             self.store.disk().write(batch)?;
         }
-        tokio::time::sleep(fate.after).await;
-        if fate.fails_after { Err(unavailable()) } else { Ok(()) }
+        tokio::time::sleep(faults.after).await;
+        if faults.fails_after { Err(unavailable()) } else { Ok(()) }
     }
 
     async fn load(&self, _: SessionId) -> Result<Option<Loaded>> {
         let (wait, fails) = {
             let mut disk = self.store.disk();
-            (disk.chance.millis(0, 5), disk.fails_to_read())
+            (disk.random.millis(0, 5), disk.fails_to_read())
         };
         tokio::time::sleep(wait).await;
-        if fails || self.is_dead() { Err(away()) } else { Ok(self.store.disk().loaded()) }
+        if fails || self.is_dead() { Err(store_error()) } else { Ok(self.store.disk().loaded()) }
     }
 
     async fn read(&self, _: SessionId, epoch: &Epoch, after: Seq, limit: u32) -> Result<Vec<LogRecord>> {
         let (wait, fails) = {
             let mut disk = self.store.disk();
-            (disk.chance.millis(0, 10), disk.fails_to_read())
+            (disk.random.millis(0, 10), disk.fails_to_read())
         };
         tokio::time::sleep(wait).await;
         if fails || self.is_dead() {
-            return Err(away());
+            return Err(store_error());
         }
         let disk = self.store.disk();
-        if disk.forgotten.as_ref().is_some_and(|r| r.epoch == *epoch && r.last_seq > after) {
+        if disk.trimmed.as_ref().is_some_and(|r| r.epoch == *epoch && r.last_seq > after) {
             return Err(Error::not_found());
         }
         Ok(disk.records.iter().filter(|r| r.epoch == *epoch && r.last_seq > after).take(limit as usize).cloned().collect())

@@ -1,4 +1,4 @@
-//! What happened in a history, line by line; written only when somebody will read it.
+//! The events of a history, line by line; recorded only on request.
 
 use tokio::time::Instant;
 
@@ -14,7 +14,7 @@ impl Trace {
         Self { began: Instant::now(), lines: kept.then(Vec::new) }
     }
 
-    pub(crate) fn say(&mut self, line: impl FnOnce() -> String) {
+    pub(crate) fn log(&mut self, line: impl FnOnce() -> String) {
         if let Some(lines) = &mut self.lines {
             lines.push(format!("{:>8} ms  {}", self.began.elapsed().as_millis(), line()));
         }

@@ -1,15 +1,15 @@
-//! A history's world: one server, one session, some people with their devices, and the time.
+//! The world of a history: one server, one session, some members with their devices, and the time.
 
 use crate::bug::Bug;
-use crate::chance::Chance;
-use crate::client::{Client, Standing};
-use crate::door::Door;
+use crate::client::{Client, SeatState};
 use crate::invariants as must;
 use crate::invariants::Verdict;
+use crate::join_guests::JoinGuests;
 use crate::link::Link;
 use crate::panics;
 use crate::ports::{CountingIds, CountingSecrets, SimClock, TOKEN_LIFE, session_id};
 use crate::process::{Ports, Process, settings};
+use crate::random::Random;
 use crate::store::Store;
 use crate::trace::Trace;
 use faceshare_biz::domain::facesession::{Admission, HostLeft, SessionClaims};
@@ -25,59 +25,59 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
-/// How often clients look whether something has arrived.
-const LOOK: Duration = Duration::from_millis(60);
+/// How often clients process what has arrived.
+const RECEIVE_INTERVAL: Duration = Duration::from_millis(60);
 
-/// Something asked over HTTP.
+/// A call over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Call {
     /// A seat for this client.
     Seat(usize),
-    /// A new title, which no other call gives.
+    /// A new title, unique in the history.
     Title(String),
-    /// A knock of this stranger.
+    /// A join request of this guest.
     Knock(usize),
-    /// How the knock of this stranger ended.
+    /// The outcome of this guest's join request.
     Wait(usize),
-    /// An answer to a knock by this member, who is not the host.
-    Meddling(u64),
-    /// Anything else.
+    /// An answer to a join request by this member, who is not the host.
+    Unauthorized(u64),
+    /// Any other call.
     Other,
 }
 
-/// What a call was told.
+/// The answer to a call.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Answer {
+pub(crate) enum CallAnswer {
     Done,
-    /// By which knock one waits, if one has to.
+    /// The join request to wait for, if one is needed.
     Knock(Option<KnockId>),
-    /// How a knock stands; `None`: it is forgotten.
-    Standing(Option<KnockState>),
+    /// The state of a join request; `None` if it is forgotten.
+    KnockState(Option<KnockState>),
 }
 
-/// A call on its way.
-pub(crate) struct Calling {
+/// A call in progress.
+pub(crate) struct PendingCall {
     call: Call,
-    answer: oneshot::Receiver<Result<Answer>>,
+    answer: oneshot::Receiver<Result<CallAnswer>>,
     task: AbortHandle,
 }
 
 pub(crate) struct World {
     seed: u64,
-    pub(crate) chance: Chance,
+    pub(crate) random: Random,
     pub(crate) trace: Trace,
     pub(crate) ports: Ports,
     pub(crate) settings: StreamSettings,
     pub(crate) process: Process,
     pub(crate) clients: Vec<Client>,
-    pub(crate) door: Option<Door>,
-    pub(crate) calls: Vec<Calling>,
-    /// The titles that calls were told to have set.
+    pub(crate) guests: Option<JoinGuests>,
+    pub(crate) calls: Vec<PendingCall>,
+    /// The titles that calls have set successfully.
     pub(crate) titles: Vec<String>,
-    /// Numbers for titles, nonces and positions: each is given once.
+    /// The last used number: each title, nonce and position gets another one.
     numbers: u64,
-    /// Connections whose client has gone over to another one.
-    pub(crate) left: Vec<Arc<Link>>,
+    /// Connections that their client has replaced.
+    pub(crate) replaced: Vec<Arc<Link>>,
 }
 
 pub(crate) fn member(id: u64) -> MemberId {
@@ -99,32 +99,32 @@ pub(crate) fn title(text: &str) -> Title {
 
 impl World {
     pub(crate) fn new(seed: u64, bug: Bug, traced: bool) -> Self {
-        panics::count_anew();
-        let mut chance = Chance::new(seed);
+        panics::reset();
+        let mut random = Random::new(seed);
         let ports = Ports {
-            store: Arc::new(Store::new(chance.fork(), bug)),
+            store: Arc::new(Store::new(random.fork(), bug)),
             clock: Arc::new(SimClock::new()),
             secrets: Arc::new(CountingSecrets::default()),
             ids: Arc::new(CountingIds::new()),
             bug,
         };
-        let seq_max = if chance.one_in(6) { 40 } else { 1 << 31 };
+        let seq_max = if random.one_in(6) { 40 } else { 1 << 31 };
         let settings = settings(u32::try_from(seq_max).unwrap_or(u32::MAX));
         let process = Process::start(&ports, settings.clone());
-        let clients = people(&mut chance);
+        let clients = members(&mut random);
         Self {
             seed,
-            chance,
+            random,
             trace: Trace::new(traced),
             ports,
             settings,
             process,
             clients,
-            door: Door::of(seed),
+            guests: JoinGuests::of(seed),
             calls: Vec::new(),
             titles: Vec::new(),
             numbers: 0,
-            left: Vec::new(),
+            replaced: Vec::new(),
         }
     }
 
@@ -132,12 +132,12 @@ impl World {
         self.trace.into_lines()
     }
 
-    /// The whole history.
-    pub(crate) async fn live(&mut self) -> Verdict {
+    /// Runs the whole history.
+    pub(crate) async fn run(&mut self) -> Verdict {
         let genesis = self.genesis();
         let created = self.process.sessions.create(genesis).await;
-        must::invariant_no_mistakes_of_the_server("a healthy store refuses a session", created.is_err())?;
-        self.clients[0].standing = Standing::Seated;
+        must::invariant_no_internal_errors("a healthy store refuses a session", created.is_err())?;
+        self.clients[0].seat = SeatState::Seated;
         for client in 1..self.clients.len() {
             self.seat(client, Via::Code);
         }
@@ -145,12 +145,12 @@ impl World {
         for client in 0..self.clients.len() {
             self.connect(client);
         }
-        let steps = 25 + self.chance.below(25);
+        let steps = 25 + self.random.below(25);
         for _ in 0..steps {
             self.step().await?;
         }
-        self.somebody_chatters(self.seed).await?;
-        self.finale().await
+        self.send_many_nonces(self.seed).await?;
+        self.final_phase().await
     }
 
     fn genesis(&mut self) -> Genesis {
@@ -159,9 +159,9 @@ impl World {
             title: title("first"),
             host: profile(1),
             admission: Admission::Open,
-            host_left: if self.chance.one_in(2) { HostLeft::Promote } else { HostLeft::Countdown },
-            max_members: if self.chance.one_in(8) { 3 } else { 500 },
-            auto_end_after: self.chance.one_in(10).then(|| Duration::from_secs(320)),
+            host_left: if self.random.one_in(2) { HostLeft::Promote } else { HostLeft::Countdown },
+            max_members: if self.random.one_in(8) { 3 } else { 500 },
+            auto_end_after: self.random.one_in(10).then(|| Duration::from_secs(320)),
             epoch: Epoch::new("e0").expect("invariant: short and visible"),
             point: point(101),
             device: Device::default(),
@@ -173,32 +173,33 @@ impl World {
         self.numbers
     }
 
-    /// Lets time pass; everybody looks at what arrives.
+    /// Lets time pass; all clients process what arrives.
     pub(crate) async fn pass(&mut self, span: Duration) -> Verdict {
-        let mut left = span;
-        while !left.is_zero() {
-            let slice = left.min(LOOK);
+        let mut remaining = span;
+        while !remaining.is_zero() {
+            let slice = remaining.min(RECEIVE_INTERVAL);
             tokio::time::sleep(slice).await;
-            left -= slice;
-            self.look()?;
+            remaining -= slice;
+            self.process_received()?;
         }
         Ok(())
     }
 
-    /// Everybody looks; what must always hold is checked.
-    fn look(&mut self) -> Verdict {
-        // Each of the others may show several keys; ordered frames and answers are bounded by the setting.
+    /// All clients process what has arrived; then the invariants are checked.
+    fn process_received(&mut self) -> Verdict {
+        // Each of the other clients may send several keys; ordered frames and answers are bounded
+        // by the setting.
         let most = self.settings.queue_frames + 2 * self.clients.len() + 1;
         for client in &mut self.clients {
-            client.pump(&self.ports.store, most, &mut self.trace)?;
+            client.process_received(&self.ports.store, most, &mut self.trace)?;
         }
-        self.left.retain(|link| link.throw_away());
-        self.take_answers()?;
-        must::invariant_no_mistakes_of_the_server("a task panicked", panics::counted() > 0)?;
+        self.replaced.retain(|link| link.discard_received());
+        self.process_answers()?;
+        must::invariant_no_internal_errors("a task panicked", panics::counted() > 0)?;
         let (clients, most_wait) = (&mut self.clients, self.settings.rules.knocks);
         self.ports.store.archive(|archive| {
             must::invariant_session_ends_once(archive)?;
-            must::invariant_the_door_holds(archive, most_wait)?;
+            must::invariant_knocks_are_consistent(archive, most_wait)?;
             let state = archive.state();
             let (epoch, seq, index) = (state.epoch().as_str().to_owned(), state.seq().get(), state.index());
             let up_to_date = |c: &&mut Client| c.welcomed && c.compared != index && c.seq == seq && c.epoch() == epoch;
@@ -210,12 +211,12 @@ impl World {
         })
     }
 
-    fn take_answers(&mut self) -> Verdict {
+    fn process_answers(&mut self) -> Verdict {
         let mut open = Vec::with_capacity(self.calls.len());
-        for mut calling in std::mem::take(&mut self.calls) {
-            match calling.answer.try_recv() {
-                Ok(answer) => self.answered(calling.call, answer)?,
-                Err(oneshot::error::TryRecvError::Empty) => open.push(calling),
+        for mut pending in std::mem::take(&mut self.calls) {
+            match pending.answer.try_recv() {
+                Ok(answer) => self.answered(pending.call, answer)?,
+                Err(oneshot::error::TryRecvError::Empty) => open.push(pending),
                 Err(oneshot::error::TryRecvError::Closed) => {}
             }
         }
@@ -223,17 +224,17 @@ impl World {
         Ok(())
     }
 
-    fn answered(&mut self, call: Call, answer: Result<Answer>) -> Verdict {
-        self.trace.say(|| format!("{call:?} answered {:?}", answer.as_ref().map_err(|e| e.code)));
+    fn answered(&mut self, call: Call, answer: Result<CallAnswer>) -> Verdict {
+        self.trace.log(|| format!("{call:?} answered {:?}", answer.as_ref().map_err(|e| e.code)));
         let mistake = answer.as_ref().is_err_and(|e| e.code == ErrorCode::Internal);
-        must::invariant_no_mistakes_of_the_server("a call is answered INTERNAL", mistake)?;
+        must::invariant_no_internal_errors("a call is answered INTERNAL", mistake)?;
         match (call, answer) {
-            (Call::Knock(stranger) | Call::Wait(stranger), answer) => self.told_at_the_door(stranger, answer.ok())?,
-            (Call::Meddling(by), Ok(_)) => {
-                self.ports.store.archive(|archive| must::invariant_hosts_alone_answer(by, archive))?;
+            (Call::Knock(guest) | Call::Wait(guest), answer) => self.join_call_answered(guest, answer.ok())?,
+            (Call::Unauthorized(by), Ok(_)) => {
+                self.ports.store.archive(|archive| must::invariant_only_hosts_answer_knocks(by, archive))?;
             }
-            (Call::Seat(client), Ok(_)) if self.clients[client].standing == Standing::Out => {
-                self.clients[client].standing = Standing::Seated;
+            (Call::Seat(client), Ok(_)) if self.clients[client].seat == SeatState::Out => {
+                self.clients[client].seat = SeatState::Seated;
             }
             (Call::Title(title), Ok(_)) => {
                 self.ports.store.archive(|archive| must::invariant_done_is_in_the_log_once(archive, &title))?;
@@ -244,44 +245,44 @@ impl World {
         Ok(())
     }
 
-    /// Asks the server for something, and goes on.
+    /// Makes a call without waiting for its answer.
     pub(crate) fn call(&mut self, call: Call, input: Input) {
-        self.trace.say(|| format!("call {call:?}: {input:?}"));
+        self.trace.log(|| format!("call {call:?}: {input:?}"));
         let sessions = self.process.sessions.clone();
-        self.call_for(call, async move { sessions.propose(session_id(), input).await.map(|_| Answer::Done) });
+        self.call_for(call, async move { sessions.propose(session_id(), input).await.map(|_| CallAnswer::Done) });
     }
 
-    /// The same for a call that is more than one input.
-    pub(crate) fn call_for(&mut self, call: Call, work: impl Future<Output = Result<Answer>> + Send + 'static) {
+    /// The same for a call of more than one input.
+    pub(crate) fn call_for(&mut self, call: Call, work: impl Future<Output = Result<CallAnswer>> + Send + 'static) {
         let (reply, answer) = oneshot::channel();
         let task = tokio::spawn(async move {
             let result = work.await;
-            // The history may be over.
+            // Fails if the history has ended.
             let _ = reply.send(result);
         });
-        self.calls.push(Calling { call, answer, task: task.abort_handle() });
+        self.calls.push(PendingCall { call, answer, task: task.abort_handle() });
     }
 
     pub(crate) fn seat(&mut self, client: usize, via: Via) {
         let Client { member, point: id, .. } = self.clients[client];
-        let device = self.chance.one_in(2).then(Device::default);
+        let device = self.random.one_in(2).then(Device::default);
         self.call(Call::Seat(client), Input::Seat { profile: profile(member), point: point(id), device, via });
     }
 
-    /// Connects as a point, asking to go on where it was, mostly.
+    /// Connects as a point, usually asking to resume at its position.
     pub(crate) fn connect(&mut self, index: usize) {
         let client = &self.clients[index];
-        let asked_for = client.has_position().then(|| (client.epoch().to_owned(), client.seq));
-        let asked_for = match self.chance.below(12) {
+        let resume_position = client.has_position().then(|| (client.epoch().to_owned(), client.seq));
+        let resume_position = match self.random.below(12) {
             0 => None,
-            1 => asked_for.map(|(epoch, seq)| (epoch, seq + 1_000)),
-            2 => asked_for.map(|(_, seq)| ("elsewhere".to_owned(), seq)),
-            _ => asked_for,
+            1 => resume_position.map(|(epoch, seq)| (epoch, seq + 1_000)),
+            2 => resume_position.map(|(_, seq)| ("elsewhere".to_owned(), seq)),
+            _ => resume_position,
         };
-        let latency = self.chance.pick(&[0, 5, 40, 200]);
-        let link = Link::new(self.chance.fork(), latency, self.ports.bug);
-        self.trace.say(|| format!("{client} connects at {asked_for:?}, latency {latency} ms"));
-        let position = asked_for
+        let latency = self.random.pick(&[0, 5, 40, 200]);
+        let link = Link::new(self.random.fork(), latency, self.ports.bug);
+        self.trace.log(|| format!("{client} connects at {resume_position:?}, latency {latency} ms"));
+        let position = resume_position
             .as_ref()
             .map(|(epoch, seq)| Position { epoch: Epoch::new(epoch).expect("invariant: short and visible"), seq: Seq::new(*seq) });
         let family = FamilyId::new(1).expect("invariant: positive");
@@ -291,43 +292,44 @@ impl World {
         self.process.serve(arrival, link.clone());
         let client = &mut self.clients[index];
         if let Some(old) = client.link.clone() {
-            // A second connection of the same point, while the first still stands. What the first brings counts for nothing now.
-            old.hang_up(Duration::from_secs(1));
+            // A second connection of the same point while the first is still open. What the first
+            // one receives is ignored.
+            old.disconnect(Duration::from_secs(1));
             old.set_stalled(false);
-            self.left.push(old);
+            self.replaced.push(old);
         }
-        client.take_link(link, asked_for);
+        client.replace_link(link, resume_position);
     }
 
-    /// The server dies this moment; another starts on the same store.
+    /// Kills the server; another one starts on the same store.
     pub(crate) fn crash(&mut self) {
-        self.trace.say(|| "the server is killed".to_owned());
-        self.give_up_calls();
-        if self.chance.one_in(8) {
+        self.trace.log(|| "the server is killed".to_owned());
+        self.abandon_calls();
+        if self.random.one_in(8) {
             self.ports.store.suspect();
         }
-        self.ports.clock.set_skew(i64::try_from(self.chance.below(400)).unwrap_or(0) - 200);
+        self.ports.clock.set_skew(i64::try_from(self.random.below(400)).unwrap_or(0) - 200);
         let next = Process::start(&self.ports, self.settings.clone());
         std::mem::replace(&mut self.process, next).kill();
     }
 
-    /// Whoever called a server that is gone does not know what came of it.
-    pub(crate) fn give_up_calls(&mut self) {
-        for calling in self.calls.drain(..) {
-            calling.task.abort();
+    /// Abandons the calls to a killed server, whose outcome is unknown.
+    pub(crate) fn abandon_calls(&mut self) {
+        for pending in self.calls.drain(..) {
+            pending.task.abort();
         }
-        self.door.iter_mut().for_each(Door::give_up_calls);
+        self.guests.iter_mut().for_each(JoinGuests::abandon_calls);
     }
 }
 
-/// Three to eight people; some have a second device. One in six clients speaks JSON.
-fn people(chance: &mut Chance) -> Vec<Client> {
-    let count = 3 + chance.below(6);
+/// Creates three to eight members; some have a second device. One in six clients uses JSON.
+fn members(random: &mut Random) -> Vec<Client> {
+    let count = 3 + random.below(6);
     let mut clients = Vec::new();
     for member in 1..=count {
-        let devices = if chance.one_in(4) { 2 } else { 1 };
+        let devices = if random.one_in(4) { 2 } else { 1 };
         for device in 1..=devices {
-            let format = if chance.one_in(6) { WireFormat::Json } else { WireFormat::Proto };
+            let format = if random.one_in(6) { WireFormat::Json } else { WireFormat::Proto };
             clients.push(Client::new(member, member * 100 + device, format));
         }
     }

@@ -1,8 +1,9 @@
-//! The price of the system call: a broadcast server on one thread that does nothing else.
+//! The cost of the system calls: a minimal broadcast server on one thread.
 //!
-//! `GET /room/<n>?role=sender|receiver` upgrades to a WebSocket. A binary message of a sender goes as it is to all receivers of its room: one
-//! frame, prepared once, written to each socket straight from the event that read it. Pings are answered, all else is ignored. No server
-//! with features can deliver for less; how much more it takes is what its features cost.
+//! `GET /room/<n>?role=sender|receiver` upgrades to a WebSocket. A binary message of a sender goes
+//! unchanged to all receivers of its room: one frame, prepared once, written to each socket
+//! directly from the event that read it. Pings are answered, all else is ignored. No server with
+//! features can deliver at a lower cost; the difference is the cost of its features.
 
 mod connection;
 mod http;
@@ -12,18 +13,18 @@ mod websocket;
 use clap::Parser;
 use std::net::SocketAddr;
 
-/// The broadcast floor.
+/// The minimal broadcast server.
 #[derive(Debug, Parser)]
-struct Args {
+struct FloorArgs {
     /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1:9300")]
     listen: SocketAddr,
-    /// Write the frames of a sender that arrived together in one go, instead of one by one.
+    /// Write the frames of a sender that arrived together with one call instead of one by one.
     #[arg(long)]
     batch: bool,
 }
 
 fn main() -> std::io::Result<()> {
-    let args = Args::parse();
+    let args = FloorArgs::parse();
     server::Server::bind(args.listen, args.batch)?.run()
 }

@@ -1,6 +1,6 @@
 //! The event loop.
 
-use crate::connection::{Connection, Gone};
+use crate::connection::{Closed, Connection};
 use crate::http::{self, Request, Role};
 use crate::websocket::{Header, Kind};
 use mio::event::Event;
@@ -11,29 +11,29 @@ use std::io::{ErrorKind, Write as _};
 use std::net::SocketAddr;
 
 const LISTENER: Token = Token(usize::MAX);
-/// One buffer serves all connections: a read is used up before the next.
+/// One buffer serves all connections: the bytes of a read are consumed before the next.
 const READ_BUFFER: usize = 64 << 10;
 
-/// All there is.
+/// The server's state.
 #[derive(Debug)]
 pub(crate) struct Server {
     poll: Poll,
     listener: TcpListener,
     batch: bool,
-    /// By token; what went leaves a hole that the next one fills.
+    /// Connections by token; a closed one leaves a free slot that the next one fills.
     connections: Vec<Option<Connection>>,
     holes: Vec<usize>,
-    /// The tokens of the receivers, by the index that `room_of` knows.
+    /// The tokens of the receivers of each room, by the index in `room_of`.
     rooms: Vec<Vec<usize>>,
     room_of: HashMap<u64, usize>,
-    /// Frames being prepared.
+    /// Encoded frames to be sent.
     prepared: Vec<u8>,
-    /// Receivers whose write failed, dropped after the room is done.
+    /// Receivers whose write failed; dropped after the broadcast.
     failed: Vec<usize>,
 }
 
 impl Server {
-    /// Listens, and says where on stdout.
+    /// Listens and prints the address to stdout.
     pub(crate) fn bind(address: SocketAddr, batch: bool) -> std::io::Result<Self> {
         let poll = Poll::new()?;
         let mut listener = TcpListener::bind(address)?;
@@ -52,7 +52,7 @@ impl Server {
         })
     }
 
-    /// Serves until the process is ended.
+    /// Serves until the process is killed.
     pub(crate) fn run(mut self) -> std::io::Result<()> {
         let mut events = Events::with_capacity(1024);
         let mut buffer = vec![0; READ_BUFFER];
@@ -81,7 +81,8 @@ impl Server {
             };
             socket.set_nodelay(true)?;
             let token = self.holes.pop().unwrap_or(self.connections.len());
-            // Both from the start: events are told once per change, so the interest in writing costs nothing while there is room.
+            // Registered for both from the start: events are edge-triggered, so the interest in
+            // writing costs nothing while the socket is writable.
             self.poll.registry().register(&mut socket, Token(token), Interest::READABLE | Interest::WRITABLE)?;
             if token == self.connections.len() {
                 self.connections.push(None);
@@ -101,7 +102,7 @@ impl Server {
         }
     }
 
-    fn advance(&mut self, token: usize, event: &Event, buffer: &mut [u8]) -> Result<(), Gone> {
+    fn advance(&mut self, token: usize, event: &Event, buffer: &mut [u8]) -> Result<(), Closed> {
         let Some(connection) = &mut self.connections[token] else { return Ok(()) };
         if event.is_writable() {
             connection.send_rest()?;
@@ -116,15 +117,15 @@ impl Server {
                 return Ok(());
             }
             self.take(token, &buffer[..read])?;
-            // A short read emptied the socket: what comes later is a new event.
+            // A short read emptied the socket: later bytes cause a new event.
             if read < buffer.len() && !event.is_read_closed() {
                 return Ok(());
             }
         }
     }
 
-    /// Takes what was read, together with what an earlier read left over.
-    fn take(&mut self, token: usize, bytes: &[u8]) -> Result<(), Gone> {
+    /// Processes the bytes of a read, after the incomplete bytes of an earlier one.
+    fn take(&mut self, token: usize, bytes: &[u8]) -> Result<(), Closed> {
         let Some(connection) = &mut self.connections[token] else { return Ok(()) };
         if connection.unread.is_empty() {
             let consumed = self.consume(token, bytes)?;
@@ -144,17 +145,18 @@ impl Server {
         }
     }
 
-    /// Acts on the whole requests and frames at the beginning of `bytes`; returns their size.
-    fn consume(&mut self, token: usize, bytes: &[u8]) -> Result<usize, Gone> {
+    /// Processes the complete requests and frames at the beginning of `bytes`; returns their
+    /// length.
+    fn consume(&mut self, token: usize, bytes: &[u8]) -> Result<usize, Closed> {
         let Some(connection) = &mut self.connections[token] else { return Ok(0) };
         let mut consumed = 0;
-        let (role, room) = match connection.place {
-            Some(place) => place,
+        let (role, room) = match connection.membership {
+            Some(membership) => membership,
             None => match http::read(bytes) {
                 Request::Incomplete => return Ok(0),
                 Request::Refused => {
                     connection.send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
-                    return Err(Gone);
+                    return Err(Closed);
                 }
                 Request::Accepted(upgrade) => {
                     connection.send(upgrade.response.as_bytes())?;
@@ -163,7 +165,7 @@ impl Server {
                 }
             },
         };
-        while let Some(header) = Header::read(&bytes[consumed..]).map_err(|_| Gone)? {
+        while let Some(header) = Header::read(&bytes[consumed..]).map_err(|_| Closed)? {
             let frame = &bytes[consumed..consumed + header.size()];
             consumed += header.size();
             match (header.kind, role) {
@@ -174,7 +176,7 @@ impl Server {
                     }
                 }
                 (Kind::Ping, _) => self.pong(token, &header, frame)?,
-                (Kind::Close, _) => return Err(Gone),
+                (Kind::Close, _) => return Err(Closed),
                 (Kind::Message, Role::Receiver) | (Kind::Ignored, _) => {}
             }
         }
@@ -182,7 +184,7 @@ impl Server {
         Ok(consumed)
     }
 
-    /// Writes what is prepared to every receiver.
+    /// Writes the encoded frames to every receiver.
     fn broadcast(&mut self, room: usize) {
         if self.prepared.is_empty() {
             return;
@@ -196,7 +198,7 @@ impl Server {
         self.prepared.clear();
     }
 
-    fn pong(&mut self, token: usize, header: &Header, frame: &[u8]) -> Result<(), Gone> {
+    fn pong(&mut self, token: usize, header: &Header, frame: &[u8]) -> Result<(), Closed> {
         let mut pong = Vec::new();
         header.pong(frame, &mut pong);
         self.connections[token].as_mut().map_or(Ok(()), |connection| connection.send(&pong))
@@ -212,15 +214,15 @@ impl Server {
             rooms[room].push(token);
         }
         if let Some(connection) = &mut self.connections[token] {
-            connection.place = Some((role, room));
+            connection.membership = Some((role, room));
         }
         (role, room)
     }
 
     fn forget(&mut self, token: usize) {
-        // Dropped without deregistering: closing the descriptor takes it out of epoll.
+        // Dropped without deregistering: closing the descriptor removes it from epoll.
         let Some(connection) = self.connections[token].take() else { return };
-        if let Some((Role::Receiver, room)) = connection.place {
+        if let Some((Role::Receiver, room)) = connection.membership {
             self.rooms[room].retain(|&receiver| receiver != token);
         }
         self.holes.push(token);

@@ -1,6 +1,7 @@
-//! Just enough of RFC 6455: whole frames from clients, and frames to them.
+//! The necessary part of RFC 6455: complete frames from clients, and frames to them.
 
-/// Bytes of a client's payload; more ends the connection. Far above what a measurement sends.
+/// The longest payload of a client in bytes; a longer one ends the connection. Far above what a
+/// measurement sends.
 const LARGEST_PAYLOAD: usize = 1 << 20;
 
 /// First byte of an unfragmented binary message.
@@ -8,7 +9,7 @@ const BINARY: u8 = 0x82;
 /// First byte of a pong.
 const PONG: u8 = 0x8a;
 
-/// What a client's frame means here.
+/// The kind of a client's frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Message,
@@ -23,17 +24,18 @@ pub(crate) enum Kind {
 pub(crate) struct Header {
     pub(crate) kind: Kind,
     mask: [u8; 4],
-    /// Where the payload begins, and its length.
+    /// Offset and length of the payload.
     start: usize,
     length: usize,
 }
 
-/// The client broke the protocol, or used what the floor does not speak: fragments and huge frames.
+/// The client broke the protocol, or used what this server does not support: fragments and huge
+/// frames.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
 impl Header {
-    /// Reads the header of a frame that is there as a whole; `None` waits for more.
+    /// Parses the header of a complete frame; `None` if more bytes are needed.
     pub(crate) fn read(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
         let [first, second, ..] = *bytes else { return Ok(None) };
         let kind = match first {
@@ -68,12 +70,13 @@ impl Header {
         Ok((bytes.len() >= start + length).then_some(Self { kind, mask: [a, b, c, d], start, length }))
     }
 
-    /// Bytes of the whole frame.
+    /// Length of the complete frame in bytes.
     pub(crate) fn size(&self) -> usize {
         self.start + self.length
     }
 
-    /// Appends the message of `frame`, which has this header, to `out` as it goes to the receivers.
+    /// Appends the message of `frame`, which has this header, to `out` as a frame for the
+    /// receivers.
     pub(crate) fn relay(&self, frame: &[u8], out: &mut Vec<u8>) {
         self.answer(BINARY, frame, out);
     }

@@ -1,4 +1,5 @@
-//! What one would write first: axum, a broadcast channel for each room, small WebSocket buffers, and an HTTP call that answers a constant.
+//! The obvious implementation: axum, a broadcast channel for each room, small WebSocket buffers,
+//! and an HTTP call with a constant answer.
 
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, Query, State};
@@ -14,14 +15,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::sync::broadcast;
 
-/// Messages that wait for a slow receiver; it skips what is older.
+/// Messages that wait for a slow receiver; older ones are skipped.
 const BACKLOG: usize = 1024;
 
 type Rooms = Arc<Mutex<HashMap<u64, broadcast::Sender<Bytes>>>>;
 
 /// A plain broadcast server on axum.
 #[derive(Debug, Parser)]
-struct Args {
+struct AxumArgs {
     /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1:9301")]
     listen: SocketAddr,
@@ -29,22 +30,22 @@ struct Args {
 
 #[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-enum Role {
+enum RoomRole {
     Sender,
     Receiver,
 }
 
 #[derive(Deserialize)]
-struct Part {
-    role: Role,
+struct RoomQuery {
+    role: RoomRole,
 }
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let args = Args::parse();
+    let args = AxumArgs::parse();
     let app = Router::new()
         .route("/room/{room}", routing::get(enter))
-        .route("/constant", routing::get(async || Json(Answer::default())))
+        .route("/constant", routing::get(async || Json(FaceSessionAnswer::default())))
         .with_state(Rooms::default());
     let listener = tokio::net::TcpListener::bind(args.listen).await?;
     writeln!(std::io::stdout(), "listening on {}", listener.local_addr()?)?;
@@ -52,15 +53,15 @@ async fn main() -> std::io::Result<()> {
     axum::serve(undelayed, app).await
 }
 
-async fn enter(Path(room): Path<u64>, Query(part): Query<Part>, State(rooms): State<Rooms>, upgrade: WebSocketUpgrade) -> Response {
+async fn enter(Path(room): Path<u64>, Query(part): Query<RoomQuery>, State(rooms): State<Rooms>, upgrade: WebSocketUpgrade) -> Response {
     let sender = {
         let mut rooms = rooms.lock().expect("invariant: nothing panics while it holds the lock");
         rooms.entry(room).or_insert_with(|| broadcast::channel(BACKLOG).0).clone()
     };
     upgrade.read_buffer_size(2048).write_buffer_size(2048).max_write_buffer_size(256 << 10).on_upgrade(async move |socket| {
         match part.role {
-            Role::Sender => send(socket, sender).await,
-            Role::Receiver => receive(socket, sender.subscribe()).await,
+            RoomRole::Sender => send(socket, sender).await,
+            RoomRole::Receiver => receive(socket, sender.subscribe()).await,
         }
     })
 }
@@ -68,7 +69,7 @@ async fn enter(Path(room): Path<u64>, Query(part): Query<Part>, State(rooms): St
 async fn send(mut socket: WebSocket, room: broadcast::Sender<Bytes>) {
     while let Some(Ok(message)) = socket.recv().await {
         if let Message::Binary(bytes) = message {
-            // An empty room is no error.
+            // An error only means that the room has no receivers.
             let _ = room.send(bytes);
         }
     }
@@ -82,16 +83,16 @@ async fn receive(mut socket: WebSocket, mut room: broadcast::Receiver<Bytes>) {
                 Err(broadcast::error::RecvError::Lagged(_)) => {}
                 Err(broadcast::error::RecvError::Closed) => return,
             },
-            // Reading is what answers pings.
+            // Reading also answers pings.
             read = socket.recv() => if !matches!(read, Some(Ok(_))) { return },
         }
     }
 }
 
-/// What `GET /v1/face-sessions/{id}` answers with, field by field.
+/// The answer of `GET /v1/face-sessions/{id}`, field by field.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer {
+struct FaceSessionAnswer {
     face_session: FaceSession,
 }
 

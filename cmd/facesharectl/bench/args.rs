@@ -1,85 +1,88 @@
 //! The command line of `facesharectl bench`.
 
-use super::crowd::Target;
+use super::clients::Target;
 use clap::{Subcommand, builder::RangedU64ValueParser};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What to do to which server.
+/// A scenario and the server that it runs against.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// What to do.
+pub(crate) struct BenchArgs {
+    /// The scenario.
     #[command(subcommand)]
     pub(super) scenario: Scenario,
-    /// What listens there: faceshare, or a baseline that broadcasts what is sent to /room/<n>?role=sender to all with role=receiver.
+    /// What listens at the address: faceshare, or a baseline that broadcasts what is sent to
+    /// /room/<n>?role=sender to all with role=receiver.
     #[arg(long, global = true, value_enum, default_value = "faceshare")]
     pub(super) target: Target,
-    /// Start this faceshareapp on free ports and a folder of its own, with the limits that the scenario needs, and stop it afterwards.
+    /// Start this faceshareapp on free ports with a temporary data folder and the limits that the
+    /// scenario needs, and stop it afterwards.
     #[arg(long, global = true, value_name = "PATH")]
     pub(super) spawn: Option<PathBuf>,
-    /// A setting for the server that is started, e.g. database.synchronous=full.
+    /// A setting for the started server, e.g. database.synchronous=full.
     #[arg(long, global = true, value_name = "KEY=VALUE", requires = "spawn")]
     pub(super) set: Vec<String>,
-    /// The server's process; found by itself when it runs on this machine.
+    /// The server's process id; found automatically when the server runs on this machine.
     #[arg(long, global = true)]
     pub(super) pid: Option<u32>,
-    /// The processor that the started server is bound to.
+    /// The processor to bind the started server to.
     #[arg(long, global = true, value_name = "N", requires = "spawn")]
     pub(super) server_core: Option<u32>,
-    /// The processor that the generator is bound to.
+    /// The processor to bind the generator to.
     #[arg(long, global = true, value_name = "N")]
     pub(super) load_core: Option<u32>,
-    /// Under load, but not measured yet.
+    /// Time under load before the measurement begins.
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds, default_value = "2")]
     pub(super) warmup: Duration,
-    /// What is measured; each scenario has its own default.
+    /// Length of the measurement; each scenario has its own default.
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
     pub(super) duration: Option<Duration>,
-    /// How long everybody may take to come.
+    /// The longest time for all clients to connect.
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds, default_value = "300")]
     pub(super) patience: Duration,
 }
 
-/// What to do.
+/// A scenario.
 #[derive(Debug, Clone, Subcommand)]
 pub(super) enum Scenario {
-    /// Presenters show their position, everybody follows: the price of a delivery.
+    /// Presenters send their position, all others follow: the cost of a delivery.
     Fanout(Fanout),
-    /// Nobody says anything but heartbeats: the price of a connection.
+    /// Connections that send only heartbeats: the cost of a connection.
     Idle(Idle),
-    /// People come by the number code: the price of prejoin, connect, welcome and telling the others.
+    /// Clients join with the number code: the cost of prejoin, connect, welcome and the
+    /// notification of the others.
     Join(Join),
-    /// Everybody drops and comes back to where it was.
+    /// All connections drop and resume.
     Storm(Storm),
-    /// Ordered instructions, kept in the log before they are acknowledged.
+    /// Ordered instructions, committed to the log before they are acknowledged.
     Control(Control),
-    /// Fan-out at a rising rate, until something gives.
+    /// Fan-out at a rising rate, until a limit is reached.
     Saturate(Saturate),
-    /// One large busy session beside many small ones: what these notice of it.
+    /// One large busy session next to many small ones: how much it slows them down.
     Fairness(Fairness),
 }
 
-/// Rooms and what their presenters do.
+/// Rooms whose presenters send positions.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Fanout {
-    /// Sessions.
+    /// Number of sessions.
     #[arg(long, default_value_t = 1, value_parser = count())]
     pub(super) rooms: usize,
-    /// Members of each, the presenter included.
+    /// Members of each session, including the presenter.
     #[arg(long, default_value_t = 1000, value_parser = count())]
     pub(super) members: usize,
-    /// Positions, or bursts of them, per second and presenter.
+    /// Positions (or bursts of positions) per second and presenter.
     #[arg(long, default_value_t = 30.0)]
     pub(super) rate: f64,
-    /// Positions sent at once, each of another key.
+    /// Positions sent at once, each with another key.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(super) burst: u8,
 }
 
-/// Connections that do nothing.
+/// Connections that send only heartbeats.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Idle {
-    /// All of them.
+    /// Number of connections.
     #[arg(long, default_value_t = 10_000, value_parser = count())]
     pub(super) connections: usize,
     /// Members of each session.
@@ -87,73 +90,75 @@ pub(super) struct Idle {
     pub(super) members: usize,
 }
 
-/// People who come.
+/// Clients that join with the number code.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Join {
-    /// Sessions; their hosts are there already.
+    /// Number of sessions; their hosts are connected before the measurement.
     #[arg(long, default_value_t = 200, value_parser = count())]
     pub(super) rooms: usize,
-    /// Members of each in the end, the host included.
+    /// Members of each session in the end, including the host.
     #[arg(long, default_value_t = 10, value_parser = count())]
     pub(super) members: usize,
-    /// People coming per second, all told.
+    /// Joins per second in total.
     #[arg(long, default_value_t = 300.0)]
     pub(super) rate: f64,
 }
 
-/// People who drop and come back.
+/// Clients that drop and resume.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Storm {
-    /// All of them.
+    /// Number of connections.
     #[arg(long, default_value_t = 10_000, value_parser = count())]
     pub(super) connections: usize,
     /// Members of each session.
     #[arg(long, default_value_t = 10, value_parser = count())]
     pub(super) members: usize,
-    /// How long nobody is there. Beyond `member.debounce` each loss is announced, and missed by those who are away.
+    /// How long all clients stay disconnected. Beyond `member.debounce` each loss is announced, and
+    /// the disconnected clients miss the announcement.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "1")]
     pub(super) away: Duration,
-    /// The time over which they begin to come back.
+    /// The time over which the clients begin to reconnect.
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "3")]
     pub(super) window: Duration,
 }
 
-/// Instructions that must last.
+/// Ordered instructions.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Control {
-    /// Sessions.
+    /// Number of sessions.
     #[arg(long, default_value_t = 100, value_parser = count())]
     pub(super) rooms: usize,
-    /// Members of each who send.
+    /// Members of each session that send.
     #[arg(long, default_value_t = 4, value_parser = count())]
     pub(super) members: usize,
     /// Instructions per second and member.
     #[arg(long, default_value_t = 50.0)]
     pub(super) rate: f64,
-    /// Only one member of each session is connected and sends for all: commits with next to no deliveries.
+    /// Connect only one member of each session, which sends for all: commits with almost no
+    /// deliveries.
     #[arg(long)]
     pub(super) quiet_members: bool,
 }
 
-/// How far it goes.
+/// Fan-out at a rising rate.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Saturate {
-    /// Sessions.
+    /// Number of sessions.
     #[arg(long, default_value_t = 100, value_parser = count())]
     pub(super) rooms: usize,
-    /// Members of each, the presenter included.
+    /// Members of each session, including the presenter.
     #[arg(long, default_value_t = 10, value_parser = count())]
     pub(super) members: usize,
-    /// Positions per second and presenter, at first.
+    /// Positions per second and presenter in the first step.
     #[arg(long, default_value_t = 10.0)]
     pub(super) rate: f64,
-    /// By how much the rate grows from step to step.
+    /// Factor by which the rate grows from step to step.
     #[arg(long, default_value_t = 1.25)]
     pub(super) factor: f64,
-    /// The 99th percentile of latency that is still good.
+    /// The highest 99th percentile of latency that is acceptable.
     #[arg(long, value_name = "MS", default_value_t = 50.0)]
     pub(super) p99: f64,
-    /// The part of the positions that may be left out for newer ones.
+    /// The fraction of positions that newer ones may replace.
     #[arg(long, default_value_t = 0.01)]
     pub(super) loss: f64,
     /// Processors that the server may fill.
@@ -161,19 +166,19 @@ pub(super) struct Saturate {
     pub(super) cores: f64,
 }
 
-/// Who might be disturbed, and by whom.
+/// A busy session and quiet ones.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Fairness {
-    /// Members of the busy session, the presenter included.
+    /// Members of the busy session, including the presenter.
     #[arg(long, default_value_t = 1000, value_parser = count())]
     pub(super) members: usize,
     /// Positions per second of its presenter.
     #[arg(long, default_value_t = 30.0)]
     pub(super) rate: f64,
-    /// Quiet sessions.
+    /// Number of quiet sessions.
     #[arg(long, default_value_t = 100, value_parser = count())]
     pub(super) quiet_rooms: usize,
-    /// Members of each of them.
+    /// Members of each quiet session.
     #[arg(long, default_value_t = 10, value_parser = count())]
     pub(super) quiet_members: usize,
     /// Positions per second of each of their presenters.
@@ -191,10 +196,10 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 impl Scenario {
-    /// What a server needs to be allowed for this: keys of `limits` and the least they may be.
+    /// The limits that the scenario needs: keys of `limits` with their least value.
     #[expect(clippy::cast_precision_loss, reason = "a few members")]
     pub(super) fn limits(&self) -> Vec<(&'static str, u64)> {
-        // Everybody comes from one address.
+        // All clients connect from one address.
         let mut limits = vec![
             ("http_per_address", UNLIMITED),
             ("guests_per_address", UNLIMITED),
@@ -207,8 +212,8 @@ impl Scenario {
             Self::Fanout(Fanout { members, rate, burst, .. }) => {
                 let (rate, burst) = (whole(*rate), u64::from(*burst));
                 limits.push(("members_per_session", *members as u64));
-                // An even rate arrives unevenly.
-                limits.push(("actions_per_second", (rate * 2).min(MOST_ACTIONS)));
+                // Positions of an even rate arrive unevenly.
+                limits.push(("actions_per_second", (rate * 2).min(ACTIONS_MAX)));
                 limits.push(("actions_flood_per_second", rate * burst * 2));
                 limits.push(("action_keys", burst));
             }
@@ -218,27 +223,27 @@ impl Scenario {
             Self::Control(Control { members, rate, quiet_members, .. }) => {
                 let each = whole(if *quiet_members { rate * *members as f64 } else { *rate });
                 limits.push(("members_per_session", *members as u64 + 1));
-                // What was late comes at once.
+                // Delayed instructions arrive together.
                 limits.extend([("ordered_per_second", each * 2), ("ordered_burst", each * 2)]);
             }
             Self::Saturate(Saturate { members, .. }) => {
                 limits.push(("members_per_session", *members as u64));
-                limits.extend([("actions_per_second", MOST_ACTIONS), ("actions_flood_per_second", MOST_ACTIONS * 10)]);
+                limits.extend([("actions_per_second", ACTIONS_MAX), ("actions_flood_per_second", ACTIONS_MAX * 10)]);
             }
             Self::Fairness(Fairness { members, quiet_members, rate, .. }) => {
                 limits.push(("members_per_session", *members.max(quiet_members) as u64));
                 let rate = whole(*rate);
-                limits.extend([("actions_per_second", (rate * 2).min(MOST_ACTIONS)), ("actions_flood_per_second", rate * 2)]);
+                limits.extend([("actions_per_second", (rate * 2).min(ACTIONS_MAX)), ("actions_flood_per_second", rate * 2)]);
             }
         }
         limits
     }
 }
 
-/// As often as a server lets one key change.
-pub(super) const MOST_ACTIONS: u64 = 1_000;
+/// The highest rate at which a server accepts changes of one key, per second.
+pub(super) const ACTIONS_MAX: u64 = 1_000;
 
-/// As much as these two can be set to.
+/// The highest value of the limits per address.
 const UNLIMITED: u64 = 1_000_000;
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate; nonsense is refused by the server")]

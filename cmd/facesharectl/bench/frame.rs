@@ -1,6 +1,7 @@
-//! WebSocket framing as a client needs it, and nothing else: a load generator that pays less per message than the server it measures.
+//! WebSocket framing for a client, kept minimal: a load generator must spend less per message than
+//! the server it measures.
 //!
-//! What is received is looked at where it lies; nothing is copied, and nothing is allocated.
+//! Received frames are read in place; nothing is copied or allocated.
 
 use anyhow::{Result, bail};
 
@@ -9,22 +10,24 @@ pub(super) const CLOSE: u8 = 8;
 pub(super) const PING: u8 = 9;
 pub(super) const PONG: u8 = 10;
 
-/// A client must mask; which mask is its own affair, and only a proxy of the last century cares that it be random.
+/// A client must mask. The mask is constant: a random one protects old proxies, which do not matter
+/// here.
 const MASK: [u8; 4] = [0x5a, 0xc3, 0x96, 0x3c];
 
-/// One frame at the start of what was received.
+/// The first frame of received bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Frame<'a> {
     pub(super) opcode: u8,
     pub(super) payload: &'a [u8],
-    /// Bytes of it, header included.
-    pub(super) whole: usize,
+    /// Length in bytes, including the header.
+    pub(super) size: usize,
 }
 
-/// The first frame of `bytes`; none when it is not all there yet.
+/// The first frame of `bytes`; `None` if it is incomplete.
 ///
 /// # Errors
-/// What none of the servers that are measured sends: fragments, masked frames, extensions.
+/// When the frame is one that the measured servers never send: a fragment, a masked frame, an
+/// extension.
 pub(super) fn first(bytes: &[u8]) -> Result<Option<Frame<'_>>> {
     let [head, length, rest @ ..] = bytes else { return Ok(None) };
     if head & 0xf0 != 0x80 || length & 0x80 != 0 {
@@ -37,10 +40,10 @@ pub(super) fn first(bytes: &[u8]) -> Result<Option<Frame<'_>>> {
         (short, _) => (usize::from(short), 2),
     };
     let Some(payload) = bytes.get(header..).and_then(|after| after.get(..length)) else { return Ok(None) };
-    Ok(Some(Frame { opcode: head & 0x0f, payload, whole: header + length }))
+    Ok(Some(Frame { opcode: head & 0x0f, payload, size: header + length }))
 }
 
-/// Appends a client's frame.
+/// Appends a masked frame.
 pub(super) fn write(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
     out.push(0x80 | opcode);
     match payload.len() {
@@ -65,7 +68,7 @@ mod tests {
     use super::{BINARY, Frame, MASK, first, write};
 
     #[test]
-    fn a_frame_is_read_once_all_of_it_is_there() {
+    fn a_frame_is_read_when_it_is_complete() {
         for length in [0_usize, 1, 125, 126, 65_535, 65_536] {
             let mut bytes = vec![0x82];
             match length {
@@ -74,24 +77,24 @@ mod tests {
                 _ => bytes.extend([&[127][..], &(length as u64).to_be_bytes()].concat()),
             }
             bytes.resize(bytes.len() + length, 7);
-            let whole = bytes.len();
+            let size = bytes.len();
             bytes.push(0x82);
-            assert_eq!(first(&bytes).expect("reads"), Some(Frame { opcode: BINARY, payload: &vec![7; length], whole }));
-            for cut in [0, 1, 2, 3, 9, whole - 1].into_iter().filter(|cut| *cut < whole) {
+            assert_eq!(first(&bytes).expect("reads"), Some(Frame { opcode: BINARY, payload: &vec![7; length], size }));
+            for cut in [0, 1, 2, 3, 9, size - 1].into_iter().filter(|cut| *cut < size) {
                 assert_eq!(first(&bytes[..cut]).expect("reads"), None, "{length} bytes, cut at {cut}");
             }
         }
     }
 
     #[test]
-    fn what_a_server_must_not_send_is_an_error() {
+    fn a_frame_that_a_server_must_not_send_is_an_error() {
         assert!(first(&[0x02, 0]).is_err(), "a fragment");
         assert!(first(&[0xc2, 0]).is_err(), "a compressed frame");
         assert!(first(&[0x82, 0x80, 0, 0, 0, 0]).is_err(), "a masked frame");
     }
 
     #[test]
-    fn what_a_client_writes_is_masked_and_of_the_length_it_says() {
+    fn a_written_frame_is_masked_and_has_its_length() {
         for (length, header) in [(0_usize, 6), (125, 6), (126, 8), (65_535, 8), (65_536, 14)] {
             let mut out = Vec::new();
             write(&mut out, BINARY, &vec![0; length]);

@@ -1,21 +1,23 @@
-//! HTTP/1.1 as the generator needs it: requests as text, whole answers of a known length, a small pool of kept connections.
+//! A minimal HTTP/1.1 client for the generator: requests as text, answers with a known length, a
+//! small pool of kept connections.
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
-/// The example of RFC 6455. The answer to it is not checked: what comes next would not be frames.
+/// The example of RFC 6455. The accept key is not checked: without an upgrade the next bytes would
+/// not be frames.
 const WEBSOCKET_KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-/// What a call was for, and so what its answer means.
+/// The purpose of a call, which says how to process its answer; with the member's index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// Becoming a guest.
+    /// Create a guest account.
     Guest(usize),
-    /// Making a session.
+    /// Create a session.
     Create(usize),
-    /// Showing the number code.
+    /// Join with the number code.
     Prejoin(usize),
 }
 
@@ -28,16 +30,16 @@ pub(super) struct Call {
 
 /// An answer.
 #[derive(Debug, PartialEq)]
-pub(super) struct Answer {
+pub(super) struct HttpAnswer {
     pub(super) status: u16,
     pub(super) body: Value,
 }
 
-impl Answer {
-    /// The text at this pointer.
+impl HttpAnswer {
+    /// The text at this JSON pointer.
     ///
     /// # Errors
-    /// When there is none: the server refused.
+    /// When there is none, because the server refused the call.
     pub(super) fn text(&self, pointer: &str) -> Result<String> {
         match self.body.pointer(pointer).and_then(Value::as_str) {
             Some(text) if (200..300).contains(&self.status) => Ok(text.to_owned()),
@@ -46,12 +48,12 @@ impl Answer {
     }
 }
 
-/// Calls that wait, and connections that make them.
+/// Queued calls, and the connections that make them.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
     pub(super) waiting: VecDeque<Call>,
-    /// The connection of each place, and what it is asking.
-    pub(super) places: Vec<(Option<usize>, Option<Call>)>,
+    /// For each slot its connection and the call that waits for an answer.
+    pub(super) slots: Vec<(Option<usize>, Option<Call>)>,
 }
 
 pub(super) fn post(host: &str, path: &str, bearer: Option<&str>, body: &Value) -> Vec<u8> {
@@ -78,17 +80,18 @@ pub(super) fn upgrade(host: &str, path: &str, session_token: Option<&str>) -> Ve
     request.into_bytes()
 }
 
-/// The answer at the start of `bytes` and its length; none when it is not all there yet. After 101 only the head counts.
+/// The first answer in `bytes` and its length; `None` if it is incomplete. After status 101 only
+/// the head counts.
 ///
 /// # Errors
-/// When it is not HTTP.
-pub(super) fn answer(bytes: &[u8]) -> Result<Option<(Answer, usize)>> {
+/// When the bytes are not HTTP.
+pub(super) fn answer(bytes: &[u8]) -> Result<Option<(HttpAnswer, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut parsed = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(head) = parsed.parse(bytes).context("the server does not speak HTTP")? else { return Ok(None) };
     let status = parsed.code.unwrap_or_default();
     if status == 101 {
-        return Ok(Some((Answer { status, body: Value::Null }, head)));
+        return Ok(Some((HttpAnswer { status, body: Value::Null }, head)));
     }
     let length = parsed.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
     let length = match length {
@@ -98,7 +101,7 @@ pub(super) fn answer(bytes: &[u8]) -> Result<Option<(Answer, usize)>> {
     };
     let Some(body) = bytes.get(head..).and_then(|after| after.get(..length)) else { return Ok(None) };
     let body = serde_json::from_slice(body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()));
-    Ok(Some((Answer { status, body }, head + length)))
+    Ok(Some((HttpAnswer { status, body }, head + length)))
 }
 
 #[cfg(test)]
@@ -107,7 +110,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_answer_is_read_once_all_of_it_is_there() {
+    fn an_answer_is_read_when_it_is_complete() {
         let bytes = b"HTTP/1.1 201 Created\r\nContent-Length: 10\r\n\r\n{\"a\": \"b\"}HTTP";
         let (read, length) = answer(bytes).expect("is HTTP").expect("is complete");
         assert_eq!((read.status, length), (201, bytes.len() - 4));
@@ -126,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_says_how_long_it_is() {
+    fn a_request_has_its_content_length() {
         let text = String::from_utf8(post("h:1", "/p", Some("t"), &json!({"a": 1}))).expect("is text");
         assert!(text.starts_with("POST /p HTTP/1.1\r\nHost: h:1\r\n") && text.ends_with("\r\n\r\n{\"a\":1}"));
         assert!(text.contains("Content-Length: 7\r\n") && text.contains("Authorization: Bearer t\r\n"));

@@ -1,4 +1,4 @@
-//! What the kernel says of a process: processor time and memory, from `/proc`.
+//! Processor time and memory of a process, from `/proc`.
 
 use anyhow::{Context as _, Result};
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ impl Process {
         Self(std::process::id())
     }
 
-    /// Who listens on this address, if it is on this machine and of this user.
+    /// The process that listens on this address, if it is on this machine and of this user.
     pub(super) fn listening_on(address: SocketAddr) -> Option<Self> {
         let inode = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().find_map(|table| {
             let table = std::fs::read_to_string(table).ok()?;
@@ -28,7 +28,7 @@ impl Process {
         pids.into_iter().find(|pid| holds(*pid, &wanted)).map(Self)
     }
 
-    /// User and system time of all its threads, those that have ended too.
+    /// User and system time of all its threads, including those that have ended.
     pub(super) fn cpu(self) -> Result<Duration> {
         let path = format!("/proc/{}/stat", self.0);
         let stat = std::fs::read_to_string(&path).with_context(|| path)?;
@@ -40,7 +40,8 @@ impl Process {
     pub(super) fn resident(self) -> Result<u64> {
         let path = format!("/proc/{}/smaps_rollup", self.0);
         let status = format!("/proc/{}/status", self.0);
-        // The counters in `status` lag by some pages for each thread; the roll-up counts afresh, where one may read it.
+        // The counters in `status` lag by some pages for each thread; the roll-up is exact, where
+        // it may be read.
         let text = std::fs::read_to_string(path).or_else(|_| std::fs::read_to_string(&status)).context(status)?;
         resident(&text).context("cannot read the memory of the server")
     }
@@ -51,7 +52,7 @@ fn holds(pid: u32, socket: &str) -> bool {
     files.flatten().any(|file| std::fs::read_link(file.path()).is_ok_and(|target| target.as_os_str() == socket))
 }
 
-/// The inode of the listening socket of this port.
+/// The inode of the socket that listens on this port.
 fn listener(table: &str, port: u16) -> Option<u64> {
     table.lines().skip(1).find_map(|line| {
         let mut columns = line.split_whitespace().skip(1);
@@ -61,7 +62,8 @@ fn listener(table: &str, port: u16) -> Option<u64> {
     })
 }
 
-/// utime + stime. The name before them may hold anything but ends with the last parenthesis.
+/// utime + stime. The process name before them may contain any character; it ends with the last
+/// parenthesis.
 fn ticks(stat: &str) -> Option<f64> {
     let (_, after) = stat.rsplit_once(')')?;
     let mut fields = after.split_whitespace().skip(11);
@@ -79,7 +81,7 @@ mod tests {
     use super::{listener, resident, ticks};
 
     #[test]
-    fn what_the_kernel_writes_is_read() {
+    fn proc_files_are_parsed() {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   \
                      0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0\n   \
                      1: 0100007F:1F91 0100007F:1F90 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0 100 0 0 10 0\n";

@@ -1,15 +1,15 @@
-//! A line on the terminal that moves; nothing when there is no terminal.
+//! A progress bar on the terminal; hidden without a terminal.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::Duration;
 
-/// What is going on.
+/// A progress bar. Dropping it removes it from the terminal.
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {
-    /// A stage that ends at `total`.
+    /// A bar for a stage with `total` steps.
     pub(super) fn new(stage: &'static str, total: u64) -> Self {
-        // It draws on stderr and hides itself when that is no terminal.
+        // It draws on stderr and hides itself if that is not a terminal.
         let bar = ProgressBar::new(total).with_message(stage);
         let style = ProgressStyle::with_template("{msg:>10} [{bar:40}] {pos}/{len} {elapsed}");
         Self(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")))
@@ -19,7 +19,7 @@ impl Progress {
         self.0.set_position(position);
     }
 
-    /// How often it is worth saying.
+    /// How often to update it.
     pub(super) const STEP: Duration = Duration::from_millis(200);
 }
 

@@ -1,15 +1,16 @@
-//! What came out: a table for people, and a line of JSON whose names stay as they are. Units are in the names.
+//! The result of a run: a table for people, and a line of JSON with stable names. Units are in the
+//! names.
 
-use super::crowd::{Crowd, Target};
-use super::stand::Span;
-use super::tally::Faults;
+use super::clients::{Clients, Target};
+use super::environment::Interval;
+use super::measurements::Faults;
 use anyhow::Result;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::io::Write as _;
 
-/// Times since something was due, in milliseconds.
+/// Latencies since the scheduled time, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub(super) struct Latency {
     pub(super) latency_samples: u64,
@@ -38,12 +39,12 @@ fn millis(nanos: u64) -> f64 {
     rounded(nanos as f64 / 1e6)
 }
 
-/// Four digits after the point: what is below has no meaning here.
+/// Rounds to four decimals, the precision of the measurements.
 pub(super) fn rounded(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
 }
 
-/// The outcome of a scenario. What a scenario does not measure is absent.
+/// The result of a scenario. Fields that a scenario does not measure are absent.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct Report {
     pub(super) scenario: &'static str,
@@ -55,7 +56,7 @@ pub(super) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) burst: Option<u8>,
     pub(super) connections: usize,
-    /// What was measured, warm-up and drain left out.
+    /// Length of the measurement, without warm-up and drain.
     pub(super) duration_s: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) sent: Option<u64>,
@@ -67,7 +68,7 @@ pub(super) struct Report {
     pub(super) payload_bytes: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) server_cpu_s: Option<f64>,
-    /// Processors kept busy on average.
+    /// Processors used by the server on average.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) server_cores: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,7 +77,7 @@ pub(super) struct Report {
     pub(super) deliveries_per_server_cpu_s: Option<f64>,
     #[serde(flatten)]
     pub(super) latency: Option<Latency>,
-    /// What only this scenario measures.
+    /// Fields of this scenario only.
     #[serde(flatten)]
     pub(super) more: Map<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,7 +90,8 @@ pub(super) struct Report {
     pub(super) kib_per_connection: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) server_cpu_us_per_connection_s: Option<f64>,
-    /// Ordered frames that arrived while it was measured: people coming and going, instructions and what followed from them.
+    /// Ordered frames that arrived during the measurement: members that join and leave,
+    /// instructions and their effects.
     pub(super) ordered_frames: u64,
     pub(super) conflated: u64,
     pub(super) lost: u64,
@@ -100,53 +102,53 @@ pub(super) struct Report {
     pub(super) disconnected: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) first_fault: Option<String>,
-    /// The same of the generator: near 1, and what was measured is the generator.
+    /// Processors used by the generator; near 1, the generator is the limit.
     pub(super) generator_cores: f64,
-    /// How much later than due the generator sent.
+    /// How late the generator sent, compared with its schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) generator_late_p99_ms: Option<f64>,
 }
 
 impl Report {
-    /// What every scenario says.
-    pub(super) fn new(scenario: &'static str, crowd: &Crowd, target: Target, span: Span) -> Self {
-        let Faults { lost, repeated, reordered, misdirected, refused, disconnected } = crowd.tally.faults;
-        let late = &crowd.tally.lateness;
+    /// The fields that every scenario has.
+    pub(super) fn new(scenario: &'static str, clients: &Clients, target: Target, interval: Interval) -> Self {
+        let Faults { lost, repeated, reordered, misdirected, refused, disconnected } = clients.measurements.faults;
+        let late = &clients.measurements.lateness;
         Self {
             scenario,
             target: if target == Target::Faceshare { "faceshare" } else { "floor" },
-            rooms: crowd.rooms.len(),
-            members: crowd.rooms.first().map_or(0, |room| room.members.len()),
-            connections: crowd.connected,
-            duration_s: rounded(span.seconds),
-            server_cpu_s: span.server_cpu.map(rounded),
-            server_cores: span.server_cpu.map(|cpu| rounded(cpu / span.seconds)),
-            ordered_frames: span.ordered,
-            conflated: span.conflated,
+            rooms: clients.rooms.len(),
+            members: clients.rooms.first().map_or(0, |room| room.members.len()),
+            connections: clients.connected,
+            duration_s: rounded(interval.seconds),
+            server_cpu_s: interval.server_cpu.map(rounded),
+            server_cores: interval.server_cpu.map(|cpu| rounded(cpu / interval.seconds)),
+            ordered_frames: interval.ordered,
+            conflated: interval.conflated,
             lost,
             repeated,
             reordered,
             misdirected,
             refused,
             disconnected,
-            first_fault: crowd.tally.first_fault.clone(),
-            generator_cores: rounded(span.own_cpu / span.seconds),
+            first_fault: clients.measurements.first_fault.clone(),
+            generator_cores: rounded(interval.own_cpu / interval.seconds),
             generator_late_p99_ms: (!late.is_empty()).then(|| millis(late.value_at_quantile(0.99))),
             ..Self::default()
         }
     }
 
-    /// Adds what only this scenario measures.
+    /// Adds a field of this scenario.
     pub(super) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.more.insert(name.to_owned(), value.into());
         self
     }
 
-    /// Adds how many of something there were, per second, and what each cost the server.
+    /// Adds a count, its rate per second, and the server's processor time for each.
     #[expect(clippy::cast_precision_loss, reason = "counts of minutes")]
-    pub(super) fn with_each(self, one: &str, many: &str, count: u64, span: Span) -> Self {
-        let report = self.with(many, count).with(&format!("{many}_per_s"), rounded(count as f64 / span.seconds));
-        match span.server_cpu.filter(|cpu| *cpu > 0.0 && count > 0) {
+    pub(super) fn with_each(self, one: &str, many: &str, count: u64, interval: Interval) -> Self {
+        let report = self.with(many, count).with(&format!("{many}_per_s"), rounded(count as f64 / interval.seconds));
+        match interval.server_cpu.filter(|cpu| *cpu > 0.0 && count > 0) {
             Some(cpu) => report
                 .with(&format!("server_cpu_ms_per_{one}"), rounded(cpu * 1e3 / count as f64))
                 .with(&format!("{many}_per_server_cpu_s"), rounded(count as f64 / cpu)),
@@ -154,24 +156,24 @@ impl Report {
         }
     }
 
-    /// Adds deliveries and what each cost the server.
+    /// Adds the deliveries and the server's processor time for each.
     #[expect(clippy::cast_precision_loss, reason = "counts of minutes")]
-    pub(super) fn with_deliveries(mut self, span: Span, deliveries: u64) -> Self {
+    pub(super) fn with_deliveries(mut self, interval: Interval, deliveries: u64) -> Self {
         self.deliveries = Some(deliveries);
-        self.deliveries_per_s = Some(rounded(deliveries as f64 / span.seconds));
-        if let Some(cpu) = span.server_cpu.filter(|cpu| *cpu > 0.0 && deliveries > 0) {
+        self.deliveries_per_s = Some(rounded(deliveries as f64 / interval.seconds));
+        if let Some(cpu) = interval.server_cpu.filter(|cpu| *cpu > 0.0 && deliveries > 0) {
             self.server_cpu_us_per_delivery = Some(rounded(cpu * 1e6 / deliveries as f64));
             self.deliveries_per_server_cpu_s = Some(rounded(deliveries as f64 / cpu));
         }
         self
     }
 
-    /// Whether everything came, once and in order.
+    /// Whether every frame arrived once and in order.
     pub(super) const fn is_clean(&self) -> bool {
         self.lost + self.repeated + self.reordered + self.misdirected + self.refused + self.disconnected == 0
     }
 
-    /// The table, and with `json` the line on stdout and the table on stderr.
+    /// Prints the table; with `json` the JSON line on stdout and the table on stderr.
     pub(super) fn print(&self, json: bool) -> Result<()> {
         let line = serde_json::to_value(self)?;
         let mut table = String::new();
@@ -192,10 +194,10 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::{Latency, Report};
-    use crate::bench::tally::histogram;
+    use crate::bench::measurements::histogram;
 
     #[test]
-    fn the_names_in_the_line_of_json_stay_as_they_are() {
+    fn the_names_in_the_json_line_are_stable() {
         let mut times = histogram().expect("a histogram");
         times.record(2_000_000).expect("in range");
         let report =
@@ -229,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn any_fault_spoils_the_run() {
+    fn a_run_with_any_fault_is_not_clean() {
         assert!(Report { conflated: 9, ..Report::default() }.is_clean());
         for fault in [
             Report { lost: 1, ..Report::default() },

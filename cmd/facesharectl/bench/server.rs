@@ -1,4 +1,5 @@
-//! A server of the generator's own: free ports, a folder that goes with it, and limits that the scenario needs.
+//! A server that the generator starts: on free ports, with a temporary data folder and the limits
+//! that the scenario needs.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use std::fs::File;
@@ -10,10 +11,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-const START: Duration = Duration::from_secs(30);
-const LOOK: Duration = Duration::from_millis(20);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A running server. Dropped, it is killed and its data is deleted.
+/// A running server. Dropping it kills it and deletes its data.
 pub(super) struct Server {
     child: Child,
     pub(super) address: SocketAddr,
@@ -21,7 +22,8 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts it, bound to a processor when one is named, and waits until it listens. Says on stderr what was changed.
+    /// Starts the server, bound to `core` if given, and waits until it listens. Prints the changed
+    /// limits to stderr.
     pub(super) fn start(program: &Path, core: Option<u32>, limits: &[(&str, u64)], set: &[String]) -> Result<Self> {
         let program = program.canonicalize().with_context(|| program.display().to_string())?;
         let data = TempDir::new()?;
@@ -50,7 +52,7 @@ impl Server {
             let (key, value) = setting.split_once('=').with_context(|| format!("--set {setting}: not KEY=VALUE"))?;
             command.env(variable(key), value);
         }
-        tell_raised(&raised)?;
+        print_raised(&raised)?;
         let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         let mut server = Self { child, address: http, _data: data };
         server.until_listening(&log)?;
@@ -60,10 +62,10 @@ impl Server {
     fn until_listening(&mut self, log: &Path) -> Result<()> {
         let started = Instant::now();
         while TcpStream::connect(self.address).is_err() {
-            if self.child.try_wait()?.is_some() || started.elapsed() > START {
+            if self.child.try_wait()?.is_some() || started.elapsed() > START_TIMEOUT {
                 bail!("the server does not start:\n{}", std::fs::read_to_string(log).unwrap_or_default());
             }
-            thread::sleep(LOOK);
+            thread::sleep(POLL_INTERVAL);
         }
         Ok(())
     }
@@ -75,20 +77,20 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Its data goes with it: nothing is worth a drain.
+        // The data is deleted, so there is no need to drain.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// What it would run with, as it says itself.
+/// The effective configuration, as the server's `check-config` prints it.
 fn effective(program: &Path, folder: &Path) -> Result<String> {
     let output = Command::new(program).arg("check-config").current_dir(folder).output().with_context(|| program.display().to_string())?;
     ensure!(output.status.success(), "{} check-config: {}", program.display(), String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The limits that this server has, and that are too low.
+/// The limits that this server has and that are lower than needed.
 fn raised(effective: &str, limits: &[(&str, u64)]) -> Vec<(String, String)> {
     let section = effective.split("[limits]").nth(1).unwrap_or_default();
     let section = section.split("\n[").next().unwrap_or_default();
@@ -99,10 +101,10 @@ fn raised(effective: &str, limits: &[(&str, u64)]) -> Vec<(String, String)> {
     raised.map(|(key, needed)| (format!("limits.{key}"), needed.to_string())).collect()
 }
 
-fn tell_raised(raised: &[(String, String)]) -> Result<()> {
-    let told: Vec<String> = raised.iter().map(|(key, value)| format!("{key} = {value}")).collect();
-    let told = if told.is_empty() { "none".to_owned() } else { told.join(", ") };
-    Ok(writeln!(std::io::stderr(), "limits raised: {told}")?)
+fn print_raised(raised: &[(String, String)]) -> Result<()> {
+    let changes: Vec<String> = raised.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    let changes = if changes.is_empty() { "none".to_owned() } else { changes.join(", ") };
+    Ok(writeln!(std::io::stderr(), "limits raised: {changes}")?)
 }
 
 /// `limits.action_keys` → `FACESHARE__LIMITS__ACTION_KEYS`.
@@ -119,7 +121,7 @@ mod tests {
     use super::{raised, variable};
 
     #[test]
-    fn only_what_is_too_low_is_raised_and_only_where_it_exists() {
+    fn only_limits_that_exist_and_are_too_low_are_raised() {
         let effective =
             "[member]\nx = 1\n\n[limits]\nmembers_per_session = 500\naction_keys = 16\nhttp_per_address = 0\n\n[log]\nlevel = \"info\"\n";
         let limits = [("members_per_session", 1000), ("action_keys", 16), ("http_per_address", 1_000_000), ("unheard_of", 5)];

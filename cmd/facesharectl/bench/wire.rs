@@ -1,16 +1,17 @@
-//! Just as much of protobuf as it takes to look at a frame in place, and the frames that the generator sends.
+//! A minimal protobuf reader that reads frames in place, and the frames that the generator sends.
 //!
-//! A position carries what is checked when it arrives: its room (as the page), when it should have been sent (as x) and its number (as y).
-//! Both are whole numbers below 2^50 as fractions of 2^50, which a double holds exactly and the server passes on untouched.
+//! A position carries what is checked when it arrives: its room (as the page), when it should have
+//! been sent (as x) and its number (as y). Both are whole numbers below 2^50 as fractions of 2^50,
+//! which a double holds exactly and the server passes on unchanged.
 
 use faceshare_api::v1::{
-    AckHeart, ActionSync, ClientFrame, ServerFrame, View, action_sync::Value as Shown, client_frame::Instruction as Say,
-    server_frame::Instruction as Told,
+    AckHeart, ActionSync, ClientFrame, ServerFrame, View, action_sync::Value as ActionValue,
+    client_frame::Instruction as ClientInstruction, server_frame::Instruction as ServerInstruction,
 };
 use faceshare_api::wellknown::Timestamp;
 use prost::Message as _;
 
-/// Numbers of the fields of `ServerFrame` that are looked at.
+/// Numbers of the fields of `ServerFrame` that are read.
 pub(super) mod kind {
     pub(crate) const WELCOME: u32 = 10;
     pub(crate) const ACK: u32 = 11;
@@ -23,19 +24,19 @@ const SCALE: f64 = (1_u64 << 50) as f64;
 
 /// The value of a field.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Value<'a> {
+pub(super) enum FieldValue<'a> {
     Number(u64),
     Double(f64),
     Bytes(&'a [u8]),
 }
 
-impl<'a> Value<'a> {
+impl<'a> FieldValue<'a> {
     pub(super) const fn number(self) -> u64 {
-        if let Value::Number(number) = self { number } else { 0 }
+        if let FieldValue::Number(number) = self { number } else { 0 }
     }
 
     pub(super) const fn bytes(self) -> &'a [u8] {
-        if let Value::Bytes(bytes) = self { bytes } else { &[] }
+        if let FieldValue::Bytes(bytes) = self { bytes } else { &[] }
     }
 
     pub(super) fn text(self) -> String {
@@ -43,7 +44,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The fields of a message, in the order in which they lie there; ends early at what is not protobuf.
+/// The fields of a message, in their order in the bytes; ends early at bytes that are not protobuf.
 pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
 impl<'a> Fields<'a> {
@@ -60,60 +61,61 @@ impl<'a> Fields<'a> {
     }
 
     fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
+        let (head, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
-        Some(taken)
+        Some(head)
     }
 }
 
 impl<'a> Iterator for Fields<'a> {
-    type Item = (u32, Value<'a>);
+    type Item = (u32, FieldValue<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
         let tag = self.varint()?;
         let value = match tag & 7 {
-            0 => Value::Number(self.varint()?),
-            1 => Value::Double(f64::from_le_bytes(self.take(8)?.try_into().ok()?)),
+            0 => FieldValue::Number(self.varint()?),
+            1 => FieldValue::Double(f64::from_le_bytes(self.take(8)?.try_into().ok()?)),
             2 => {
                 let length = usize::try_from(self.varint()?).ok()?;
-                Value::Bytes(self.take(length)?)
+                FieldValue::Bytes(self.take(length)?)
             }
-            5 => Value::Number(u64::from(u32::from_le_bytes(self.take(4)?.try_into().ok()?))),
+            5 => FieldValue::Number(u64::from(u32::from_le_bytes(self.take(4)?.try_into().ok()?))),
             _ => return None,
         };
         Some((u32::try_from(tag >> 3).ok()?, value))
     }
 }
 
-/// What a frame of the server is.
+/// The head of a server frame: its seq, the field number of its instruction, and the instruction's
+/// bytes.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Seen<'a> {
+pub(super) struct FrameHead<'a> {
     pub(super) seq: u32,
     pub(super) kind: u32,
     pub(super) body: &'a [u8],
 }
 
-pub(super) fn look(payload: &[u8]) -> Seen<'_> {
-    let mut seen = Seen::default();
+pub(super) fn frame_head(payload: &[u8]) -> FrameHead<'_> {
+    let mut head = FrameHead::default();
     for (field, value) in Fields(payload) {
         match field {
-            1 => seen.seq = u32::try_from(value.number()).unwrap_or(u32::MAX),
+            1 => head.seq = u32::try_from(value.number()).unwrap_or(u32::MAX),
             2 | 3 => {}
-            kind => (seen.kind, seen.body) = (kind, value.bytes()),
+            kind => (head.kind, head.body) = (kind, value.bytes()),
         }
     }
-    seen
+    head
 }
 
 /// A position as the generator sends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Position {
     pub(super) room: u32,
-    /// Which of the sender's keys.
+    /// Index of the sender's key.
     pub(super) key: u8,
     /// When it should have been sent, in nanoseconds since the generator started.
     pub(super) due: u64,
-    /// Counts the positions of this key, from 1.
+    /// Number among the positions of this key, from 1.
     pub(super) number: u64,
 }
 
@@ -130,23 +132,24 @@ fn whole(fraction: f64) -> u64 {
 impl Position {
     fn instruction(self, term: u32) -> ActionSync {
         let view = View { page: self.room + 1, x: fraction(self.due), y: fraction(self.number), zoom: 1.5, rotation: 0 };
-        ActionSync { file_id: 0, key: format!("view{:02}", self.key), term, value: Some(Shown::View(view)) }
+        ActionSync { file_id: 0, key: format!("view{:02}", self.key), term, value: Some(ActionValue::View(view)) }
     }
 
-    /// As a client says it.
-    pub(super) fn said(self, term: u32, out: &mut Vec<u8>) {
-        let frame = ClientFrame { instruction: Some(Say::ActionSync(self.instruction(term))), ..ClientFrame::default() };
-        frame.encode(out).expect("invariant: a Vec takes all");
+    /// Encodes it as a client's frame.
+    pub(super) fn encode_client_frame(self, term: u32, out: &mut Vec<u8>) {
+        let frame = ClientFrame { instruction: Some(ClientInstruction::ActionSync(self.instruction(term))), ..ClientFrame::default() };
+        frame.encode(out).expect("invariant: a Vec grows as needed");
     }
 
-    /// As faceshare passes it on: what a baseline is given to broadcast, so that both move the same bytes.
-    pub(super) fn passed_on(self, term: u32, now_millis: i64, out: &mut Vec<u8>) {
-        let instruction = Some(Told::ActionSync(self.instruction(term)));
-        let frame = ServerFrame { seq: 0, at: Some(Timestamp::from_millis(now_millis)), from: FROM_LIKE, instruction };
-        frame.encode(out).expect("invariant: a Vec takes all");
+    /// Encodes it as the frame that faceshare delivers: a baseline broadcasts this, so that both
+    /// move the same bytes.
+    pub(super) fn encode_server_frame(self, term: u32, now_millis: i64, out: &mut Vec<u8>) {
+        let instruction = Some(ServerInstruction::ActionSync(self.instruction(term)));
+        let frame = ServerFrame { seq: 0, at: Some(Timestamp::from_millis(now_millis)), from: SENDER_ID, instruction };
+        frame.encode(out).expect("invariant: a Vec grows as needed");
     }
 
-    /// Reads the body of an `actionSync`.
+    /// Parses the body of an `actionSync`.
     pub(super) fn read(body: &[u8]) -> Option<Self> {
         let (mut key, mut view) = (None, None);
         for (field, value) in Fields(body) {
@@ -160,9 +163,9 @@ impl Position {
         let (mut room, mut due, mut number) = (0, 0, 0);
         for field in Fields(view?) {
             match field {
-                (1, Value::Number(page)) => room = u32::try_from(page).ok()?.checked_sub(1)?,
-                (2, Value::Double(x)) => due = whole(x),
-                (3, Value::Double(y)) => number = whole(y),
+                (1, FieldValue::Number(page)) => room = u32::try_from(page).ok()?.checked_sub(1)?,
+                (2, FieldValue::Double(x)) => due = whole(x),
+                (3, FieldValue::Double(y)) => number = whole(y),
                 _ => {}
             }
         }
@@ -170,23 +173,23 @@ impl Position {
     }
 }
 
-/// A snowflake of today is as long as this.
-const FROM_LIKE: u64 = 7_301_000_000_000_000_000;
+/// An id with as many digits as present snowflakes.
+const SENDER_ID: u64 = 7_301_000_000_000_000_000;
 
 /// The answer to a heartbeat.
-pub(super) fn heart_answer(sys_heart: &[u8], last_seq: u32) -> Vec<u8> {
+pub(super) fn heartbeat_answer(sys_heart: &[u8], last_seq: u32) -> Vec<u8> {
     let sent_at = Fields(sys_heart).find(|(field, _)| *field == 1).and_then(|(_, value)| Timestamp::decode(value.bytes()).ok());
-    say(0, 0, Say::AckHeart(AckHeart { sent_at, last_seq }))
+    client_frame(0, 0, ClientInstruction::AckHeart(AckHeart { sent_at, last_seq }))
 }
 
-/// Any other instruction.
-pub(super) fn say(id: u32, nonce: u64, instruction: Say) -> Vec<u8> {
+/// A frame with any other instruction.
+pub(super) fn client_frame(id: u32, nonce: u64, instruction: ClientInstruction) -> Vec<u8> {
     ClientFrame { id, nonce, instruction: Some(instruction) }.encode_to_vec()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Fields, Position, Value, heart_answer, kind, look};
+    use super::{FieldValue, Fields, Position, frame_head, heartbeat_answer, kind};
     use faceshare_api::v1::{ClientFrame, ServerFrame, SysHeart, client_frame, server_frame};
     use faceshare_api::wellknown::Timestamp;
     use prost::Message as _;
@@ -195,31 +198,31 @@ mod tests {
     fn a_position_arrives_as_it_was_sent() {
         let position = Position { room: 199, key: 15, due: 86_400_000_000_001, number: 1_080_003 };
         let mut bytes = Vec::new();
-        position.passed_on(1, 1_760_000_000_123, &mut bytes);
-        let seen = look(&bytes);
-        assert_eq!((seen.seq, seen.kind), (0, kind::ACTION_SYNC));
-        assert_eq!(Position::read(seen.body), Some(position));
+        position.encode_server_frame(1, 1_760_000_000_123, &mut bytes);
+        let head = frame_head(&bytes);
+        assert_eq!((head.seq, head.kind), (0, kind::ACTION_SYNC));
+        assert_eq!(Position::read(head.body), Some(position));
         assert_eq!(Position::read(b"nonsense"), None);
     }
 
     #[test]
-    fn the_parser_agrees_with_the_real_one() {
+    fn the_parser_agrees_with_prost() {
         let at = Timestamp::from_millis(5);
         let heart = SysHeart { sent_at: Some(at) };
         let frame = ServerFrame { seq: 300, at: Some(at), from: 9, instruction: Some(server_frame::Instruction::SysHeart(heart)) };
         let bytes = frame.encode_to_vec();
-        let seen = look(&bytes);
-        assert_eq!((seen.seq, seen.kind), (300, kind::SYS_HEART));
-        let answer = ClientFrame::decode(heart_answer(seen.body, 7).as_slice()).expect("a frame");
+        let head = frame_head(&bytes);
+        assert_eq!((head.seq, head.kind), (300, kind::SYS_HEART));
+        let answer = ClientFrame::decode(heartbeat_answer(head.body, 7).as_slice()).expect("a frame");
         let Some(client_frame::Instruction::AckHeart(answer)) = answer.instruction else { panic!("an answer") };
         assert_eq!((answer.sent_at, answer.last_seq), (Some(at), 7));
     }
 
     #[test]
-    fn what_is_cut_short_ends_the_fields() {
+    fn truncated_bytes_end_the_fields() {
         let bytes = [0x08, 0x96, 0x01, 0x12, 0x05, 0x61];
         let fields: Vec<_> = Fields(&bytes).collect();
-        assert_eq!(fields, [(1, Value::Number(150))]);
+        assert_eq!(fields, [(1, FieldValue::Number(150))]);
         assert_eq!(Fields(&[0xff; 12]).next(), None);
     }
 }

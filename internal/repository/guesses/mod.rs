@@ -1,7 +1,8 @@
 //! The budgets of wrong guesses, at number codes and at passwords, in the memory of this process.
 //!
-//! Nothing is written down: a restart begins with empty budgets, which gives whoever guesses one more window's worth, and addresses of
-//! people never reach a disk. Each table is bounded ([`Recent`]); all of them full take about 100 MB.
+//! Nothing is stored on disk: a restart begins with empty budgets, which gives an attacker the
+//! guesses of one more window, and addresses of people never reach a disk. Each table is bounded
+//! ([`RecentMap`]); all of them full take about 100 MB.
 
 mod passwords;
 mod recent;
@@ -16,31 +17,32 @@ use async_trait::async_trait;
 use faceshare_biz::Result;
 use faceshare_biz::domain::facesession::{ExpectedHits, Found, GuessBudgets, GuessLimits, Guesser, Judgement, Pressure};
 use faceshare_biz::domain::{AccountId, SessionId, Timestamp};
-use recent::Recent;
+use recent::RecentMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use strikes::Strikes;
 use window::{SHORT, Window};
 
-/// The long window of the whole installation is told in quarters of an hour, when it is a day.
+/// Parts of the long window of the whole installation: with a day's window a part is a quarter of
+/// an hour.
 const LONG: usize = 97;
-/// Accounts, addresses, networks and bars remembered, each.
+/// Bound of each table: accounts, addresses, networks and bars.
 const REMEMBERED: usize = 100_000;
 
-/// Budgets of one process.
+/// The budgets of one process.
 #[derive(Debug)]
 pub struct EmbeddedGuessBudgets {
     limits: GuessLimits,
-    tables: Mutex<Tables>,
+    tables: Mutex<GuessTables>,
 }
 
 #[derive(Debug)]
-struct Tables {
-    accounts: Recent<AccountId, Tally<Strikes>>,
-    addresses: Recent<IpAddr, Tally<Window<SHORT>>>,
-    networks: Recent<IpAddr, Tally<Window<SHORT>>>,
-    bars: Recent<(SessionId, IpAddr), Timestamp>,
+struct GuessTables {
+    accounts: RecentMap<AccountId, Tally<Strikes>>,
+    addresses: RecentMap<IpAddr, Tally<Window<SHORT>>>,
+    networks: RecentMap<IpAddr, Tally<Window<SHORT>>>,
+    bars: RecentMap<(SessionId, IpAddr), Timestamp>,
     short: Window<SHORT>,
     long: Box<Window<LONG>>,
 }
@@ -113,38 +115,38 @@ enum Spent {
 }
 
 impl EmbeddedGuessBudgets {
-    /// Nothing has been guessed.
+    /// Starts with no guesses counted.
     #[must_use]
     pub fn new(limits: GuessLimits) -> Self {
         Self::remembering(limits, REMEMBERED)
     }
 
-    /// With tables of another size.
+    /// With another bound of the tables.
     fn remembering(limits: GuessLimits, remembered: usize) -> Self {
-        let tables = Tables {
-            accounts: Recent::new(remembered),
-            addresses: Recent::new(remembered),
-            networks: Recent::new(remembered),
-            bars: Recent::new(remembered),
+        let tables = GuessTables {
+            accounts: RecentMap::new(remembered),
+            addresses: RecentMap::new(remembered),
+            networks: RecentMap::new(remembered),
+            bars: RecentMap::new(remembered),
             short: Window::new(limits.window),
             long: Box::new(Window::new(limits.long_window)),
         };
         Self { limits, tables: Mutex::new(tables) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Tables> {
+    fn lock(&self) -> MutexGuard<'_, GuessTables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Tables {
+impl GuessTables {
     /// How much of a budget the guesser has spent.
-    fn spent(&mut self, budget: Budget, limits: &GuessLimits, who: &Guesser, now: Timestamp) -> Spent {
-        let account = who.account.and_then(|id| self.accounts.get(&id)?.of(budget).wait(limits, now));
-        let address = self.addresses.get(&who.site.address).map(|tally| tally.of(budget));
+    fn spent(&mut self, budget: Budget, limits: &GuessLimits, guesser: &Guesser, now: Timestamp) -> Spent {
+        let account = guesser.account.and_then(|id| self.accounts.get(&id)?.of(budget).wait(limits, now));
+        let address = self.addresses.get(&guesser.site.address).map(|tally| tally.of(budget));
         let near = address.and_then(|window| window.wait(limits.per_address.into(), now));
         let address = address.and_then(|window| window.wait(limits.per_address_near.into(), now));
-        let network = self.networks.get(&who.site.network).and_then(|tally| tally.of(budget).wait(limits.per_network.into(), now));
+        let network = self.networks.get(&guesser.site.network).and_then(|tally| tally.of(budget).wait(limits.per_network.into(), now));
         match (account.max(address).max(network), near) {
             (Some(wait), _) => Spent::All(wait),
             (None, Some(wait)) => Spent::ButNear(wait),
@@ -152,33 +154,34 @@ impl Tables {
         }
     }
 
-    /// Who finds nothing but near sessions learns nothing by guessing. Were it to cost others anything, one address could spend the budget
-    /// of its whole network, and a right code from there would count against who typed it.
-    fn count_near(&mut self, counted: Counted, limits: &GuessLimits, who: &Guesser, now: Timestamp) {
+    /// Counts a guess of a caller that can find only near sessions. Such a caller learns nothing by guessing, so its guess costs no other
+    /// caller anything. Otherwise one address could spend the budget of its whole network, and a right code from there would count against
+    /// the person who typed it.
+    fn count_near(&mut self, counted: Counted, limits: &GuessLimits, guesser: &Guesser, now: Timestamp) {
         let window = || Tally::new(Window::new(limits.window));
-        self.addresses.entry(who.site.address, window).count(counted, |window| window.add(1, now));
+        self.addresses.entry(guesser.site.address, window).count(counted, |window| window.add(1, now));
     }
 
-    fn count(&mut self, counted: Counted, limits: &GuessLimits, who: &Guesser, now: Timestamp) {
-        if let Some(account) = who.account {
+    fn count(&mut self, counted: Counted, limits: &GuessLimits, guesser: &Guesser, now: Timestamp) {
+        if let Some(account) = guesser.account {
             self.accounts.entry(account, Tally::default).count(counted, |strikes| strikes.add(limits, now));
         }
         let window = || Tally::new(Window::new(limits.window));
-        self.addresses.entry(who.site.address, window).count(counted, |window| window.add(1, now));
-        self.networks.entry(who.site.network, window).count(counted, |window| window.add(1, now));
+        self.addresses.entry(guesser.site.address, window).count(counted, |window| window.add(1, now));
+        self.networks.entry(guesser.site.network, window).count(counted, |window| window.add(1, now));
     }
 
     /// Counts a guess that is answered as one that led nowhere, in each budget as far as that is not spent.
-    fn count_refused(&mut self, found: Found, (shown, actual): (Spent, Spent), limits: &GuessLimits, who: &Guesser, now: Timestamp) {
+    fn count_refused(&mut self, found: Found, (shown, actual): (Spent, Spent), limits: &GuessLimits, guesser: &Guesser, now: Timestamp) {
         let wrong = found == Found::Nothing;
         let near =
             Counted { shown: matches!(shown, Spent::ButNear(_)), actual: matches!(actual, Spent::ButNear(_)) && found != Found::Full };
         let all = Counted { shown: shown == Spent::No, actual: actual == Spent::No && wrong };
         if near != Counted::NEITHER {
-            self.count_near(near, limits, who, now);
+            self.count_near(near, limits, guesser, now);
         }
         if all != Counted::NEITHER {
-            self.count(all, limits, who, now);
+            self.count(all, limits, guesser, now);
         }
     }
 
@@ -192,26 +195,26 @@ impl Tables {
 
 #[async_trait]
 impl GuessBudgets for EmbeddedGuessBudgets {
-    async fn wait(&self, who: &Guesser, now: Timestamp) -> Result<Option<Duration>> {
+    async fn wait(&self, guesser: &Guesser, now: Timestamp) -> Result<Option<Duration>> {
         let (limits, mut tables) = (&self.limits, self.lock());
-        let shown = tables.spent(Budget::Shown, limits, who, now);
-        let actual = tables.spent(Budget::True, limits, who, now);
+        let shown = tables.spent(Budget::Shown, limits, guesser, now);
+        let actual = tables.spent(Budget::True, limits, guesser, now);
         Ok(match (shown, actual) {
             (Spent::All(wait), Spent::All(_)) => Some(wait),
             _ => None,
         })
     }
 
-    async fn judge(&self, who: &Guesser, found: Found, worth: ExpectedHits, now: Timestamp) -> Result<Judgement> {
+    async fn judge(&self, guesser: &Guesser, found: Found, worth: ExpectedHits, now: Timestamp) -> Result<Judgement> {
         let (limits, mut tables) = (&self.limits, self.lock());
-        let shown = tables.spent(Budget::Shown, limits, who, now);
-        let actual = tables.spent(Budget::True, limits, who, now);
+        let shown = tables.spent(Budget::Shown, limits, guesser, now);
+        let actual = tables.spent(Budget::True, limits, guesser, now);
         let let_through =
             matches!((found, actual), (Found::Session { .. }, Spent::No) | (Found::Session { near: true }, Spent::ButNear(_)));
         if let_through {
             return Ok(Judgement::Stands { under_attack: tables.pressure(limits, now).spent.is_some() });
         }
-        tables.count_refused(found, (shown, actual), limits, who, now);
+        tables.count_refused(found, (shown, actual), limits, guesser, now);
         // A guess that could have been let through is worth something, also when it is told to wait.
         if found == Found::Nothing && actual == Spent::No {
             tables.short.add(worth.trillionths(), now);
@@ -255,14 +258,14 @@ mod tests {
     guess_budgets_contract!(fresh());
 
     #[tokio::test]
-    async fn a_flood_of_addresses_is_not_all_remembered_and_what_it_cost_in_all_is() {
+    async fn a_flood_of_addresses_is_not_all_remembered_but_its_total_is() {
         const REMEMBERED: usize = 1_000;
         let budgets = EmbeddedGuessBudgets::remembering(GuessLimits::default(), REMEMBERED);
         let (worth, now) = (ExpectedHits::from_trillionths(1), Timestamp::from_millis(0));
         for number in 0..100_000_u32 {
             let address = IpAddr::from(Ipv4Addr::from(number << 8));
-            let who = Guesser { account: None, site: Site { address, network: address } };
-            budgets.judge(&who, Found::Nothing, worth, now).await.expect("judged");
+            let guesser = Guesser { account: None, site: Site { address, network: address } };
+            budgets.judge(&guesser, Found::Nothing, worth, now).await.expect("judged");
         }
         let tables = budgets.lock();
         assert!(tables.addresses.len() <= REMEMBERED && tables.networks.len() <= REMEMBERED);

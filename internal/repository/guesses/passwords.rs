@@ -1,7 +1,7 @@
-//! Wrong passwords, in memory.
+//! The budgets of wrong passwords, in memory.
 
 use super::REMEMBERED;
-use super::recent::Recent;
+use super::recent::RecentMap;
 use super::window::{SHORT, Window};
 use async_trait::async_trait;
 use faceshare_biz::Result;
@@ -12,7 +12,8 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// A name as it is counted: its keyed hash. What somebody types for a name may be a password.
+/// A keyed hash of a username. What a person types as a name may be a password, so the text is not
+/// kept.
 type NameKey = u64;
 
 /// [`PasswordBudgets`] of one process.
@@ -20,36 +21,36 @@ type NameKey = u64;
 pub struct EmbeddedPasswordBudgets {
     limits: PasswordGuessLimits,
     names: RandomState,
-    tables: Mutex<Tables>,
+    tables: Mutex<PasswordTables>,
 }
 
 #[derive(Debug)]
-struct Tables {
-    pairs: Recent<(NameKey, IpAddr), Window<SHORT>>,
-    networks: Recent<IpAddr, Window<SHORT>>,
-    names: Recent<NameKey, Window<SHORT>>,
-    /// Where the right password was said.
-    homes: Recent<(NameKey, IpAddr), ()>,
+struct PasswordTables {
+    pairs: RecentMap<(NameKey, IpAddr), Window<SHORT>>,
+    networks: RecentMap<IpAddr, Window<SHORT>>,
+    names: RecentMap<NameKey, Window<SHORT>>,
+    /// Where the right password was given: there only the pair's own budget counts.
+    trusted: RecentMap<(NameKey, IpAddr), ()>,
 }
 
 impl EmbeddedPasswordBudgets {
-    /// With these limits.
+    /// Starts with no wrong passwords counted.
     #[must_use]
     pub fn new(limits: PasswordGuessLimits) -> Self {
         Self::remembering(limits, REMEMBERED)
     }
 
     fn remembering(limits: PasswordGuessLimits, remembered: usize) -> Self {
-        let tables = Tables {
-            pairs: Recent::new(remembered),
-            networks: Recent::new(remembered),
-            names: Recent::new(remembered),
-            homes: Recent::new(remembered),
+        let tables = PasswordTables {
+            pairs: RecentMap::new(remembered),
+            networks: RecentMap::new(remembered),
+            names: RecentMap::new(remembered),
+            trusted: RecentMap::new(remembered),
         };
         Self { limits, names: RandomState::new(), tables: Mutex::new(tables) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Tables> {
+    fn lock(&self) -> MutexGuard<'_, PasswordTables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -58,10 +59,10 @@ impl EmbeddedPasswordBudgets {
     }
 }
 
-impl Tables {
+impl PasswordTables {
     fn wait(&mut self, limits: &PasswordGuessLimits, key: (NameKey, IpAddr), now: Timestamp) -> Option<Duration> {
         let pair = self.pairs.get(&key).and_then(|window| window.wait(limits.per_name_and_network.into(), now));
-        if self.homes.get(&key).is_some() {
+        if self.trusted.get(&key).is_some() {
             return pair;
         }
         let name = self.names.get(&key.0).and_then(|window| window.wait(limits.per_name.into(), now));
@@ -87,7 +88,7 @@ impl PasswordBudgets for EmbeddedPasswordBudgets {
         let wait = tables.wait(&self.limits, key, now);
         match (wait, right) {
             (Some(_), _) => {}
-            (None, true) => *tables.homes.entry(key, || ()) = (),
+            (None, true) => *tables.trusted.entry(key, || ()) = (),
             (None, false) => tables.count(&self.limits, key, now),
         }
         Ok(wait)
@@ -120,6 +121,6 @@ mod tests {
             budgets.judge(&guess, number % 2 == 0, Timestamp::from_millis(0)).await.expect("judged");
         }
         let tables = budgets.lock();
-        assert!([tables.pairs.len(), tables.names.len(), tables.homes.len()].into_iter().all(|held| held <= REMEMBERED));
+        assert!([tables.pairs.len(), tables.names.len(), tables.trusted.len()].into_iter().all(|held| held <= REMEMBERED));
     }
 }

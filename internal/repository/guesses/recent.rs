@@ -1,20 +1,21 @@
-//! A map that remembers what was heard of last.
+//! A bounded map that keeps the most recently used entries.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// A bounded map: what was asked for or changed least recently is forgotten first, by the half.
+/// A bounded map that drops the least recently used entries, half of the bound at a time.
 ///
-/// New and touched entries go into the young half. When that is full it becomes the old half, and the old half of then is dropped. So an
-/// entry outlives at least half of the bound's worth of others, and nothing is sorted or swept.
+/// New and used entries go into the young half. When that is full it becomes the old half, and the
+/// previous old half is dropped. So an entry stays while fewer than half of the bound's other
+/// entries are used, and nothing is sorted or swept.
 #[derive(Debug)]
-pub(super) struct Recent<K, V> {
+pub(super) struct RecentMap<K, V> {
     young: HashMap<K, V>,
     old: HashMap<K, V>,
     half: usize,
 }
 
-impl<K: Eq + Hash + Copy, V> Recent<K, V> {
+impl<K: Eq + Hash + Copy, V> RecentMap<K, V> {
     /// Holds at most `bound` entries.
     pub(super) fn new(bound: usize) -> Self {
         Self { young: HashMap::new(), old: HashMap::new(), half: (bound / 2).max(1) }
@@ -51,11 +52,11 @@ impl<K: Eq + Hash + Copy, V> Recent<K, V> {
 
 #[cfg(test)]
 mod tests {
-    use super::Recent;
+    use super::RecentMap;
 
     #[test]
-    fn what_is_heard_of_stays_and_the_rest_is_forgotten() {
-        let mut recent = Recent::new(10);
+    fn what_is_used_stays_and_the_rest_is_dropped() {
+        let mut recent = RecentMap::new(10);
         *recent.entry(0, || 0) += 1;
         for key in 1..1_000 {
             recent.entry(key, || key);

@@ -4,7 +4,7 @@ use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::facesession::GuessLimits;
 use std::time::Duration;
 
-/// How many there were, and when the last.
+/// The number of wrong guesses and the time of the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Strikes {
     count: u32,
@@ -12,7 +12,7 @@ pub(super) struct Strikes {
 }
 
 impl Strikes {
-    /// What is not forgotten yet: one is for each longest wait since the last.
+    /// The guesses that still count: for each longest wait since the last guess one is dropped.
     fn remembered(self, limits: &GuessLimits, now: Timestamp) -> u32 {
         let forgotten = now.since(self.last).as_millis() / limits.wait_max.as_millis().max(1);
         self.count.saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX))
@@ -22,7 +22,7 @@ impl Strikes {
         *self = Self { count: self.remembered(limits, now).saturating_add(1), last: now };
     }
 
-    /// How long the account must wait; `None`: it need not.
+    /// How long the account must wait; `None` if it need not.
     pub(super) fn wait(self, limits: &GuessLimits, now: Timestamp) -> Option<Duration> {
         let doublings = self.count.checked_sub(limits.per_account)?;
         let wait = limits.wait.saturating_mul(2_u32.saturating_pow(doublings)).min(limits.wait_max);
@@ -49,7 +49,7 @@ mod tests {
             now = now + wait;
             assert_eq!(strikes.wait(&limits, now), None);
         }
-        // At an hour, one is forgotten in each wait, and the next wrong guess brings it back.
+        // At an hour, each wait drops one guess, and the next wrong guess adds it again.
         assert_eq!(waits, [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60]);
     }
 

@@ -1,21 +1,21 @@
-//! What was counted in a sliding window of time.
+//! A sum over a sliding window of time.
 
 use faceshare_biz::domain::Timestamp;
 use std::time::Duration;
 
-/// Parts of the windows of addresses and networks, and of the short one of all.
+/// Parts of the windows of addresses and networks, and of the installation's short window.
 pub(super) const SHORT: usize = 11;
 
-/// A sum over the last so much time, told in `N` parts: the length of the window is that of all but one, the one under way. What was added
-/// counts for the window's length at least, and for a part of it longer at most: never more fits into any stretch of that length than the
-/// limit says.
+/// A sum over a sliding window, kept in `N` parts. The window's length is that of `N - 1` parts;
+/// the newest part is incomplete. What was added counts for at least the window's length and at
+/// most one part longer, so no interval of that length holds more than the limit.
 #[derive(Debug, Clone)]
 pub(super) struct Window<const N: usize> {
-    /// Milliseconds.
+    /// The length of a part in milliseconds.
     part: i64,
-    /// The part under way, in parts since 1970.
+    /// The newest part, counted in parts since 1970.
     newest: i64,
-    /// It and those before it, each at its number modulo `N`.
+    /// The sums of the last `N` parts, each at its number modulo `N`.
     sums: [u64; N],
 }
 
@@ -23,7 +23,6 @@ impl<const N: usize> Window<N> {
     #[allow(clippy::cast_possible_wrap, reason = "a small constant")]
     const PARTS: i64 = N as i64;
 
-    /// Nothing was counted.
     pub(super) fn new(length: Duration) -> Self {
         let part = i64::try_from(length.as_millis()).unwrap_or(i64::MAX) / (Self::PARTS - 1);
         Self { part: part.max(1), newest: 0, sums: [0; N] }
@@ -33,34 +32,34 @@ impl<const N: usize> Window<N> {
         usize::try_from(number.rem_euclid(Self::PARTS)).expect("invariant: a remainder is not negative")
     }
 
-    /// A clock that goes back stands still here.
+    /// The number of the part at this time. A clock that goes back keeps the newest part.
     fn number(&self, now: Timestamp) -> i64 {
         now.as_millis().div_euclid(self.part).max(self.newest)
     }
 
-    /// What a part counts for.
-    fn of(&self, number: i64) -> u64 {
+    /// The sum of a part; 0 if it has left the window.
+    fn part_sum(&self, number: i64) -> u64 {
         let kept = (self.newest - Self::PARTS + 1..=self.newest).contains(&number);
         if kept { self.sums[Self::slot(number)] } else { 0 }
     }
 
     pub(super) fn add(&mut self, amount: u64, now: Timestamp) {
         let number = self.number(now);
-        for begun in (self.newest + 1..=number).rev().take(N) {
-            self.sums[Self::slot(begun)] = 0;
+        for started in (self.newest + 1..=number).rev().take(N) {
+            self.sums[Self::slot(started)] = 0;
         }
         self.newest = number;
         let sum = &mut self.sums[Self::slot(number)];
         *sum = sum.saturating_add(amount);
     }
 
-    /// What counts now.
+    /// The sum of the whole window.
     pub(super) fn sum(&self, now: Timestamp) -> u64 {
         let number = self.number(now);
-        (number - Self::PARTS + 1..=number).map(|part| self.of(part)).fold(0, u64::saturating_add)
+        (number - Self::PARTS + 1..=number).map(|part| self.part_sum(part)).fold(0, u64::saturating_add)
     }
 
-    /// How long it takes until less than `limit` counts; `None`: it is less.
+    /// How long until the sum is less than `limit`; `None` if it is less now.
     pub(super) fn wait(&self, limit: u64, now: Timestamp) -> Option<Duration> {
         let number = self.number(now);
         let mut sum = self.sum(now);
@@ -69,7 +68,7 @@ impl<const N: usize> Window<N> {
         }
         let mut oldest = number - Self::PARTS + 1;
         while sum >= limit && sum > 0 && oldest <= number {
-            sum = sum.saturating_sub(self.of(oldest));
+            sum = sum.saturating_sub(self.part_sum(oldest));
             oldest += 1;
         }
         let free = Timestamp::from_millis((oldest + Self::PARTS - 1).saturating_mul(self.part));
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_is_as_long_as_it_takes() {
+    fn after_the_wait_the_sum_is_below_the_limit() {
         let mut window = window();
         window.add(4, at(100));
         window.add(4, at(103));

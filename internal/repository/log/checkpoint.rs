@@ -1,9 +1,11 @@
-//! Moves what is committed from the write-ahead log into the file, beside the commits: a checkpoint waits for the disk, and whoever waits for
-//! a commit has nothing of it.
+//! Moves what is committed from the write-ahead log into the file, on a thread beside the writer: a
+//! checkpoint waits for the disk, and a caller that waits for a commit should not.
 //!
-//! While the writer goes on, a checkpoint never catches up with it, and only from one that has does the write-ahead log begin anew. When that
-//! has become long, the writer therefore takes the last step itself, once it has told those whose entries are committed: what the checkpoints beside
-//! it have left to move is little. It is then too that the file is made safe on the disk, for which only the next commit waits.
+//! While the writer continues, a checkpoint never catches up with it, and the write-ahead log
+//! restarts only after a checkpoint that has. So when the write-ahead log gets long, the writer
+//! runs the last step itself, after it has answered the committed appends: the checkpoints beside
+//! it have left little to move. Only this step flushes the file, and only the next commit waits for
+//! it.
 
 use rusqlite::{Connection, Result};
 use std::cell::Cell;
@@ -14,103 +16,113 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-/// Steps after which the writer takes the last one itself, as soon as a checkpoint beside it has ended.
-const LONG: i32 = 16;
-/// Steps after which it waits for that one, so that no disk is too slow for the writer.
-const BOUND: i32 = 32;
+/// Steps after which the writer runs the last one itself, as soon as a checkpoint beside it has
+/// ended.
+const LAST_STEP_AFTER: i32 = 16;
+/// Steps after which the writer does not wait for that checkpoint, so that no disk is too slow for
+/// the writer.
+const LAST_STEP_AT_ONCE_AFTER: i32 = 32;
 
 thread_local! {
-    /// Pages in the write-ahead log after the last commit of this thread. SQLite tells them to a bare function, which has nowhere else to
-    /// put them; they are looked at right after the commit, by the thread that made it.
+    /// Pages in the write-ahead log after the last commit of this thread. SQLite reports them to a
+    /// bare function, which has nowhere else to store them. The thread that made the commit reads
+    /// them right after it.
     static PAGES: Cell<i32> = const { Cell::new(0) };
 }
 
-/// What the thread and the writer share.
-struct Beside {
-    own: Mutex<Connection>,
-    /// A checkpoint has ended since this was last asked: hardly anything is left to do then.
+/// State shared by the thread and the writer.
+struct Shared {
+    connection: Mutex<Connection>,
+    /// Whether a checkpoint has ended since the last look: then hardly anything is left to move.
     ended: AtomicBool,
-    /// Checkpoints that the thread was woken for and has not made yet.
+    /// Checkpoints that the thread was woken for and has not finished.
     due: AtomicUsize,
-    /// One has been made since the last commit, or none has yet.
-    made: AtomicBool,
+    /// Whether a checkpoint has run since the last commit; also true before the first commit.
+    up_to_date: AtomicBool,
 }
 
-/// The thread beside the writer. Dropping it waits for it.
+/// Owns the checkpoint thread. Dropping it waits for the thread to end.
 pub(super) struct Checkpointer {
-    beside: Arc<Beside>,
+    shared: Arc<Shared>,
     wake: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
-    /// Pages that the write-ahead log grows by from one checkpoint to the next.
+    /// Pages by which the write-ahead log grows between two checkpoints.
     step: i32,
-    /// The length at which it was last woken.
+    /// Pages in the write-ahead log when the thread was last woken.
     woken_at: i32,
-    /// The writer has to take the last step.
+    /// Whether the writer has to run the last step.
     last_step: bool,
 }
 
 impl Checkpointer {
-    /// Starts it over a connection of its own, with a checkpoint every `step` pages; `writer` makes none from now on.
+    /// Starts the thread with its own connection and a checkpoint every `step` pages. `writer`
+    /// makes no checkpoints from now on.
     ///
     /// # Errors
-    /// When there can be no further thread.
-    pub(super) fn start(writer: &Connection, own: Connection, step: i32) -> io::Result<Self> {
-        // Takes the place of the hook that makes SQLite's own checkpoints.
+    /// When the thread cannot be started.
+    pub(super) fn start(writer: &Connection, connection: Connection, step: i32) -> io::Result<Self> {
+        // Replaces the hook that makes SQLite's own checkpoints.
         writer.wal_hook(Some(|_, pages| {
             PAGES.set(pages);
             Ok(())
         }));
-        let shared =
-            Arc::new(Beside { own: Mutex::new(own), ended: AtomicBool::new(false), due: AtomicUsize::new(0), made: AtomicBool::new(true) });
-        // One that waits is enough: a checkpoint takes in all that is committed when it begins.
+        let shared = Arc::new(Shared {
+            connection: Mutex::new(connection),
+            ended: AtomicBool::new(false),
+            due: AtomicUsize::new(0),
+            up_to_date: AtomicBool::new(true),
+        });
+        // Capacity for one wake-up is enough: a checkpoint moves everything that is committed when
+        // it begins.
         let (wake, woken) = sync_channel(1);
-        let beside = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("log-checkpoint".into()).spawn(move || shared.run(&woken))?;
-        Ok(Self { beside, wake: Some(wake), thread: Some(thread), step, woken_at: 0, last_step: false })
+        let state = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("log-checkpoint".into()).spawn(move || state.run(&woken))?;
+        Ok(Self { shared, wake: Some(wake), thread: Some(thread), step, woken_at: 0, last_step: false })
     }
 
-    /// To be called after a commit of the writer, by the thread that made it.
+    /// Called after each commit of the writer, by the thread that made it.
     pub(super) fn committed(&mut self) {
         let pages = PAGES.get();
         if pages < self.woken_at {
             self.woken_at = 0;
         }
-        if pages >= BOUND * self.step {
+        if pages >= LAST_STEP_AT_ONCE_AFTER * self.step {
             self.last_step = true;
         } else if pages >= self.woken_at + self.step {
             self.woken_at = pages;
-            self.beside.ended.store(false, Ordering::Relaxed);
+            self.shared.ended.store(false, Ordering::Relaxed);
             self.wake();
-        } else if pages >= LONG * self.step && self.beside.ended.swap(false, Ordering::Relaxed) {
+        } else if pages >= LAST_STEP_AFTER * self.step && self.shared.ended.swap(false, Ordering::Relaxed) {
             self.last_step = true;
         }
     }
 
-    /// Has the thread make a checkpoint.
+    /// Requests a checkpoint from the thread.
     fn wake(&self) {
         let Some(wake) = &self.wake else { return };
-        self.beside.due.fetch_add(1, Ordering::SeqCst);
-        // No place: it is to be woken already.
+        self.shared.due.fetch_add(1, Ordering::SeqCst);
+        // The channel is full: a wake-up is pending already.
         if wake.try_send(()).is_err() {
-            self.beside.due.fetch_sub(1, Ordering::SeqCst);
+            self.shared.due.fetch_sub(1, Ordering::SeqCst);
         }
     }
 
-    /// Whether a checkpoint may move all there is before the next commit. The write-ahead log begins anew with that one then, which flushes its
-    /// first page and gives back what it was too long.
+    /// Whether a checkpoint may move everything before the next commit. That commit then restarts
+    /// the write-ahead log, which flushes its first page and truncates its file.
     pub(super) fn may_catch_up(&self) -> bool {
-        self.beside.due.load(Ordering::SeqCst) > 0 || self.beside.made.load(Ordering::SeqCst)
+        self.shared.due.load(Ordering::SeqCst) > 0 || self.shared.up_to_date.load(Ordering::SeqCst)
     }
 
-    /// To be called before a commit of the writer that adds something. Once it has, no checkpoint that was made before has moved all there is.
+    /// Called before a commit of the writer that adds something. From then on no earlier checkpoint
+    /// has moved everything.
     pub(super) fn begin(&self) {
-        self.beside.made.store(false, Ordering::SeqCst);
+        self.shared.up_to_date.store(false, Ordering::SeqCst);
     }
 
-    /// The commit has failed: what was before it is as it was.
+    /// Called when the commit failed: the state is as before it.
     pub(super) fn failed(&self) {
-        self.beside.made.store(true, Ordering::SeqCst);
-        // On a full disk the write-ahead log can go on where it has been moved into the file.
+        self.shared.up_to_date.store(true, Ordering::SeqCst);
+        // When the disk is full, a checkpoint lets the write-ahead log reuse what has been moved.
         self.wake();
     }
 
@@ -120,7 +132,7 @@ impl Checkpointer {
 
     pub(super) fn take_last_step(&mut self) {
         self.last_step = false;
-        self.beside.checkpoint();
+        self.shared.checkpoint();
     }
 }
 
@@ -131,7 +143,7 @@ impl Drop for Checkpointer {
     }
 }
 
-impl Beside {
+impl Shared {
     fn run(&self, woken: &Receiver<()>) {
         while woken.recv().is_ok() {
             // Without this thread the write-ahead log would only ever be moved by the writer, while everybody waits.
@@ -144,14 +156,15 @@ impl Beside {
         }
     }
 
-    /// As much as can be moved without waiting for anybody who reads. What is committed stays so if it fails, and the next one tries again.
+    /// Moves as much as is possible without waiting for readers. If it fails, what is committed
+    /// stays committed, and the next checkpoint tries again.
     fn checkpoint(&self) {
-        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        let passive: Result<()> = own.query_one("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let passive: Result<()> = connection.query_one("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         if let Err(error) = passive {
             tracing::warn!(%error, "the session log could not be checkpointed");
         }
-        self.made.store(true, Ordering::SeqCst);
+        self.up_to_date.store(true, Ordering::SeqCst);
     }
 }
 
@@ -165,18 +178,18 @@ mod tests {
     use tempfile::TempDir;
 
     const PAGE: u64 = 4_096;
-    /// Pages that one commit of these tests writes, about.
+    /// Approximate pages that one commit of these tests writes.
     const COMMIT: i32 = 50;
     const STEP: i32 = 100;
-    const BOUND: i32 = super::BOUND * STEP;
+    const LAST_STEP_AT_ONCE_AFTER: i32 = super::LAST_STEP_AT_ONCE_AFTER * STEP;
 
-    struct Bed {
+    struct CheckpointFixture {
         writer: Connection,
         checkpointer: Checkpointer,
         folder: TempDir,
     }
 
-    impl Bed {
+    impl CheckpointFixture {
         fn new() -> Self {
             let folder = tempfile::tempdir().expect("a folder");
             let open = || connect(&folder.path().join("file"), Synchronous::Normal).expect("opened");
@@ -212,56 +225,57 @@ mod tests {
     }
 
     #[test]
-    fn what_is_committed_gets_into_the_file_beside_the_commits() {
-        let mut bed = Bed::new();
+    fn what_is_committed_is_moved_into_the_file_beside_the_commits() {
+        let mut fixture = CheckpointFixture::new();
         for _ in 0..=STEP / COMMIT {
-            bed.commit();
+            fixture.commit();
         }
-        // It ends when it has done what it was woken for.
-        drop(bed.checkpointer);
-        assert!(pages(&bed.folder.path().join("file")) >= STEP);
+        // Dropping it waits until the requested checkpoints are done.
+        drop(fixture.checkpointer);
+        assert!(pages(&fixture.folder.path().join("file")) >= STEP);
     }
 
     #[test]
-    fn the_first_commit_and_those_after_a_checkpoint_may_find_all_of_it_moved() {
-        let mut bed = Bed::new();
-        assert!(bed.checkpointer.may_catch_up());
-        bed.commit();
-        assert!(!bed.checkpointer.may_catch_up());
-        bed.checkpointer.take_last_step();
-        assert!(bed.checkpointer.may_catch_up());
-        bed.commit();
-        assert!(!bed.checkpointer.may_catch_up());
-        bed.checkpointer.wake();
-        assert!(bed.checkpointer.may_catch_up(), "until it is made, and then until the next commit");
-        bed.checkpointer.begin();
-        bed.checkpointer.failed();
-        assert!(bed.checkpointer.may_catch_up());
+    fn a_checkpoint_may_catch_up_before_the_first_commit_and_after_a_checkpoint() {
+        let mut fixture = CheckpointFixture::new();
+        assert!(fixture.checkpointer.may_catch_up());
+        fixture.commit();
+        assert!(!fixture.checkpointer.may_catch_up());
+        fixture.checkpointer.take_last_step();
+        assert!(fixture.checkpointer.may_catch_up());
+        fixture.commit();
+        assert!(!fixture.checkpointer.may_catch_up());
+        fixture.checkpointer.wake();
+        assert!(fixture.checkpointer.may_catch_up(), "until it is up_to_date, and then until the next commit");
+        fixture.checkpointer.begin();
+        fixture.checkpointer.failed();
+        assert!(fixture.checkpointer.may_catch_up());
     }
 
     #[test]
     fn the_write_ahead_log_stays_bounded_however_much_is_written() {
-        let mut bed = Bed::new();
-        for _ in 0..3 * BOUND / COMMIT {
-            bed.replace();
-            assert!(bed.pages("file-wal") <= BOUND + 2 * COMMIT);
+        let mut fixture = CheckpointFixture::new();
+        for _ in 0..3 * LAST_STEP_AT_ONCE_AFTER / COMMIT {
+            fixture.replace();
+            assert!(fixture.pages("file-wal") <= LAST_STEP_AT_ONCE_AFTER + 2 * COMMIT);
         }
     }
 
     #[test]
-    fn a_reader_that_stays_holds_up_no_commit_and_what_it_left_is_made_up_for() {
-        let mut bed = Bed::new();
-        bed.commit();
-        let reader = Connection::open(bed.folder.path().join("file")).expect("a reader");
+    fn a_long_reader_delays_no_commit_and_the_write_ahead_log_shrinks_after_it() {
+        let mut fixture = CheckpointFixture::new();
+        fixture.commit();
+        let reader = Connection::open(fixture.folder.path().join("file")).expect("a reader");
         reader.execute_batch("BEGIN; SELECT * FROM kept").expect("reads");
-        while bed.pages("file-wal") < BOUND + STEP {
-            bed.replace();
+        while fixture.pages("file-wal") < LAST_STEP_AT_ONCE_AFTER + STEP {
+            fixture.replace();
         }
         reader.execute_batch("COMMIT").expect("read");
-        // The next commit is checkpointed whole, the one after it begins at the front again.
-        for _ in 0..BOUND / COMMIT {
-            bed.replace();
+        // The next commit is checkpointed completely; the one after it restarts the write-ahead
+        // log.
+        for _ in 0..LAST_STEP_AT_ONCE_AFTER / COMMIT {
+            fixture.replace();
         }
-        assert!(bed.pages("file-wal") <= BOUND + 2 * STEP);
+        assert!(fixture.pages("file-wal") <= LAST_STEP_AT_ONCE_AFTER + 2 * STEP);
     }
 }

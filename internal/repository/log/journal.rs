@@ -1,9 +1,9 @@
-//! The journal: what a commit adds to many logs, in one row.
+//! The journal: one row holds what a commit adds to many logs.
 //!
-//! In `entries` every log has pages of its own, so a commit that put a few entries into each of a hundred logs would write a hundred pages. It
-//! writes them one behind the other here instead, and each log's entries are filed in `entries` later, many at a time (`pending`). What the
-//! process did not get to file is filed when the file is opened again.
-
+//! In `entries` every log has pages of its own. A commit that put a few entries into each of a
+//! hundred logs would write a hundred pages. Here it writes them one after the other instead, and a
+//! later commit merges the entries of each log into `entries`, many at a time (`pending`). What the
+//! process did not merge is merged when the file is opened again.
 use super::rows;
 use crate::error::{from_rusqlite, unreadable};
 use crate::sqlite;
@@ -16,21 +16,22 @@ use std::collections::BTreeMap;
 
 const ADD: &str = "INSERT INTO journal (logs) VALUES (?1)";
 const FORGET: &str = "DELETE FROM journal WHERE id < ?1";
-/// Where a journal begins in which there is nothing.
+/// The first row of an empty journal.
 pub(super) const EMPTY: i64 = i64::MAX;
 
 const ALL: &str = "SELECT logs FROM journal ORDER BY id";
 
-/// What one commit adds: for each log a part, its session, the number of entries (u32), then their epoch (length u8), the first index (u64)
-/// and of each entry its last seq (u32), time (i64) and payload (length u32). Little endian.
+/// What one commit adds. For each log: its session, the number of entries (u32), their epoch
+/// (length u8), the first index (u64), and of each entry its last seq (u32), time (i64) and payload
+/// (length u32). Little endian.
 #[derive(Default)]
-pub(super) struct Group(Vec<u8>);
+pub(super) struct JournalRow(Vec<u8>);
 
-impl Group {
+impl JournalRow {
     pub(super) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
-
+    /// Adds entries of one log; they are consecutive and of one epoch.
     /// Entries of one log, consecutive and of one epoch.
     pub(super) fn add(&mut self, session: SessionId, records: &[LogRecord]) {
         let Some(first) = records.first() else { return };
@@ -49,7 +50,7 @@ impl Group {
         }
     }
 
-    /// Writes it, and returns the row.
+    /// Inserts the row and returns its id.
     pub(super) fn write(&self, db: &Connection) -> rusqlite::Result<i64> {
         db.prepare_cached(ADD)?.insert([&self.0])
     }
@@ -59,29 +60,30 @@ fn length(of: usize) -> u32 {
     u32::try_from(of).expect("invariant: SQLite keeps no blob of 4 GiB")
 }
 
-/// Forgets the rows before this one.
-pub(super) fn forget(db: &Connection, before: i64) -> rusqlite::Result<()> {
+/// Deletes the rows before this one.
+pub(super) fn delete_before(db: &Connection, before: i64) -> rusqlite::Result<()> {
     db.prepare_cached(FORGET)?.execute([before]).map(drop)
 }
 
-/// Files what stands in the journal and is not filed yet, and empties it.
-pub(super) fn file(db: &Connection) -> Result<()> {
+/// Merges the journal into `entries` and `heads`, and empties it.
+pub(super) fn merge(db: &Connection) -> Result<()> {
     let mut logs = BTreeMap::new();
     let mut all = db.prepare_cached(ALL).map_err(from_rusqlite)?;
-    for group in all.query_map([], |row| row.get::<_, Vec<u8>>(0)).map_err(from_rusqlite)? {
-        read(&group.map_err(from_rusqlite)?, &mut logs)?;
+    for row in all.query_map([], |row| row.get::<_, Vec<u8>>(0)).map_err(from_rusqlite)? {
+        read(&row.map_err(from_rusqlite)?, &mut logs)?;
     }
     sqlite::together(db, |db| {
         for (session, records) in logs {
-            file_rest(db, session, records)?;
+            merge_rest(db, session, records)?;
         }
-        forget(db, EMPTY)
+        delete_before(db, EMPTY)
     })
     .map_err(from_rusqlite)
 }
 
-/// A log that was filed since has these entries already; one that was deleted, or is in another epoch since, has nothing to do with them.
-fn file_rest(db: &Connection, session: SessionId, mut records: Vec<LogRecord>) -> rusqlite::Result<()> {
+/// Entries that were merged before are skipped. So are those of a log that was deleted or has begun
+/// a new epoch since.
+fn merge_rest(db: &Connection, session: SessionId, mut records: Vec<LogRecord>) -> rusqlite::Result<()> {
     let Some(mut head) = rows::find_head(db, session)? else { return Ok(()) };
     records.retain(|record| record.index > head.index && record.epoch.as_str() == &*head.epoch);
     let Some(last) = records.last() else { return Ok(()) };
@@ -90,10 +92,10 @@ fn file_rest(db: &Connection, session: SessionId, mut records: Vec<LogRecord>) -
     rows::put_head(db, session, &head)
 }
 
-/// Takes in one row.
-fn read(mut group: &[u8], logs: &mut BTreeMap<SessionId, Vec<LogRecord>>) -> Result<()> {
-    while !group.is_empty() {
-        let (session, records) = read_part(&mut group).ok_or_else(|| unreadable("journal.logs"))?;
+/// Adds the entries of one row to `logs`.
+fn read(mut row: &[u8], logs: &mut BTreeMap<SessionId, Vec<LogRecord>>) -> Result<()> {
+    while !row.is_empty() {
+        let (session, records) = read_part(&mut row).ok_or_else(|| unreadable("journal.logs"))?;
         logs.entry(session).or_default().extend(records);
     }
     Ok(())
@@ -116,30 +118,30 @@ fn read_part(from: &mut &[u8]) -> Option<(SessionId, Vec<LogRecord>)> {
 }
 
 fn take<'a>(from: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
-    let (taken, rest) = from.split_at_checked(length)?;
+    let (head, rest) = from.split_at_checked(length)?;
     *from = rest;
-    Some(taken)
+    Some(head)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Group, read};
+    use super::{JournalRow, read};
     use faceshare_contract::session_log::{append, session};
     use std::collections::BTreeMap;
 
     #[test]
-    fn a_group_is_read_as_it_was_written_and_no_part_of_one_is_taken_for_it() {
+    fn a_row_is_read_as_it_was_written_and_a_truncated_row_is_an_error() {
         let (one, two) = (append(1, "a", 4, 3).records, append(2, "b", 0, 1).records);
-        let mut group = Group::default();
-        assert!(group.is_empty());
-        group.add(session(1), &one);
-        let half = group.0.len();
-        group.add(session(2), &two);
+        let mut row = JournalRow::default();
+        assert!(row.is_empty());
+        row.add(session(1), &one);
+        let half = row.0.len();
+        row.add(session(2), &two);
         let mut logs = BTreeMap::new();
-        read(&group.0, &mut logs).expect("read");
+        read(&row.0, &mut logs).expect("read");
         assert_eq!(logs, BTreeMap::from([(session(1), one), (session(2), two)]));
-        for end in (1..group.0.len()).filter(|end| *end != half) {
-            assert!(read(&group.0[..end], &mut BTreeMap::new()).is_err(), "{end}");
+        for end in (1..row.0.len()).filter(|end| *end != half) {
+            assert!(read(&row.0[..end], &mut BTreeMap::new()).is_err(), "{end}");
         }
     }
 }

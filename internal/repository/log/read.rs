@@ -1,6 +1,7 @@
-//! Reading logs, each time from one consistent state of the file, continued by what was pending just before.
+//! Reads logs, each time from one consistent state of the file, followed by the entries that were
+//! pending just before.
 
-use super::pending::{Part, Pending};
+use super::pending::{Pending, PendingPart};
 use super::store::Boot;
 use crate::error::{from_sqlx, unreadable};
 use bytes::Bytes;
@@ -12,11 +13,13 @@ use sea_orm::sqlx::{self, Row, SqliteConnection, SqlitePool};
 
 const HEAD: &str = "SELECT epoch, epoch_start, idx, boot, base_seq FROM heads WHERE session = ?1";
 const SNAPSHOT: &str = "SELECT idx, epoch, payload FROM snapshots WHERE session = ?1";
-/// The entries after the snapshot (?2) with their payload, those of the last epoch (from ?3) without.
+/// The entries after the snapshot (?2) with their payload, those of the last epoch (from ?3)
+/// without it.
 const TAIL: &str = "SELECT idx, epoch, last_seq, at, CASE WHEN idx > ?2 THEN payload END, length(payload)
     FROM entries WHERE session = ?1 AND idx >= min(?2 + 1, ?3) ORDER BY idx";
-/// The entries with a last seq over ?4, which never falls within the epoch whose indices are ?2 to ?3: so the first one is found by
-/// halving, and a client that missed little costs little, however long the log.
+/// The entries with a last seq over ?4. Within the epoch with the indices ?2 to ?3 the last seq
+/// never falls, so a binary search finds the first one. A client that missed little costs little,
+/// however long the log is.
 const AFTER_SEQ: &str = "WITH RECURSIVE search (low, high) AS (
         SELECT max(?2, (SELECT min(idx) FROM entries WHERE session = ?1)), ?3 + 1
         UNION ALL
@@ -24,11 +27,11 @@ const AFTER_SEQ: &str = "WITH RECURSIVE search (low, high) AS (
         FROM search JOIN entries AS m ON m.session = ?1 AND m.idx = (low + high) / 2 WHERE low < high)
     SELECT idx, epoch, last_seq, at, payload FROM entries
     WHERE session = ?1 AND idx >= (SELECT max(low) FROM search) ORDER BY idx LIMIT ?5";
-/// The same in an epoch that is over. Nobody resumes there, so it may take its time.
+/// The same for an epoch that has ended. No client resumes there, so the query may be slow.
 const AFTER_SEQ_OF_OLD: &str = "SELECT idx, epoch, last_seq, at, payload FROM entries
     WHERE session = ?1 AND epoch = ?2 AND last_seq > ?3 ORDER BY idx LIMIT ?4";
 
-/// The end of a log, as it is in the file.
+/// The end of a log, as the file has it.
 struct StoredHead {
     epoch: String,
     epoch_start: i64,
@@ -38,24 +41,25 @@ struct StoredHead {
 }
 
 impl StoredHead {
-    /// What of this log lies behind what is filed. Nothing, if it was filed or deleted since it was asked for.
-    fn continued(&self, mut pending: Part) -> Part {
+    /// The pending entries that follow on the merged ones. Empty if they were merged or the log was
+    /// deleted since they were read.
+    fn following(&self, mut pending: PendingPart) -> PendingPart {
         pending.records.retain(|record| record.index.cast_signed() > self.index && record.epoch.as_str() == self.epoch);
-        if pending.records.is_empty() { Part::default() } else { pending }
+        if pending.records.is_empty() { PendingPart::default() } else { pending }
     }
 }
 
 pub(super) async fn load(readers: &SqlitePool, pending: &Pending, session: SessionId, boot: Boot) -> Result<Option<Loaded>> {
     let pending = pending.of(session);
-    let mut view = readers.begin().await.map_err(from_sqlx)?;
-    let Some(head) = head(&mut view, session).await? else { return Ok(None) };
+    let mut transaction = readers.begin().await.map_err(from_sqlx)?;
+    let Some(head) = head(&mut transaction, session).await? else { return Ok(None) };
     let id = session.get().cast_signed();
-    let pending = head.continued(pending);
-    let row = sqlx::query(SNAPSHOT).bind(id).fetch_optional(&mut *view).await.map_err(from_sqlx)?;
-    let filed = row.map(|row| snapshot(&row)).transpose()?;
-    let snapshot = [filed, pending.snapshot].into_iter().flatten().max_by_key(|snapshot| snapshot.index);
+    let pending = head.following(pending);
+    let row = sqlx::query(SNAPSHOT).bind(id).fetch_optional(&mut *transaction).await.map_err(from_sqlx)?;
+    let stored = row.map(|row| snapshot(&row)).transpose()?;
+    let snapshot = [stored, pending.snapshot].into_iter().flatten().max_by_key(|snapshot| snapshot.index);
     let after = snapshot.as_ref().map_or(0, |s| s.index.cast_signed());
-    let rows = sqlx::query(TAIL).bind(id).bind(after).bind(head.epoch_start).fetch_all(&mut *view).await.map_err(from_sqlx)?;
+    let rows = sqlx::query(TAIL).bind(id).bind(after).bind(head.epoch_start).fetch_all(&mut *transaction).await.map_err(from_sqlx)?;
 
     let mut records = Vec::new();
     let mut retained = Vec::new();
@@ -74,11 +78,11 @@ pub(super) async fn load(readers: &SqlitePool, pending: &Pending, session: Sessi
         }
     }
     let last = pending.records.last().map_or(head.index, |record| record.index.cast_signed());
-    let forgotten = pending.trim_to.unwrap_or(0).min(after.cast_unsigned());
+    let trimmed_to = pending.trim_to.unwrap_or(0).min(after.cast_unsigned());
     retained.extend(pending.records.iter().map(retain));
-    retained.retain(|entry| entry.index > forgotten);
+    retained.retain(|entry| entry.index > trimmed_to);
     records.extend(pending.records.into_iter().filter(|record| record.index.cast_signed() > after));
-    // The state can only be rebuilt from a snapshot and everything after it.
+    // The state can only be rebuilt from a snapshot and all entries after it.
     let consecutive = records.iter().zip(after + 1..).all(|(record, index)| record.index.cast_signed() == index);
     if !consecutive || records.last().map_or(after, |record| record.index.cast_signed()) != last {
         return Err(Error::internal(format!("the log of session {session} has a hole")));
@@ -95,23 +99,23 @@ pub(super) async fn read(
     limit: u32,
 ) -> Result<Vec<LogRecord>> {
     let pending = pending.of(session);
-    let mut view = readers.begin().await.map_err(from_sqlx)?;
-    let Some(head) = head(&mut view, session).await? else { return Ok(Vec::new()) };
+    let mut transaction = readers.begin().await.map_err(from_sqlx)?;
+    let Some(head) = head(&mut transaction, session).await? else { return Ok(Vec::new()) };
     let id = session.get().cast_signed();
-    let seen = i64::from(after.get());
+    let after_seq = i64::from(after.get());
     let query = if head.epoch == epoch.as_str() {
-        if seen < head.base_seq {
+        if after_seq < head.base_seq {
             return Err(Error::not_found());
         }
-        sqlx::query(AFTER_SEQ).bind(id).bind(head.epoch_start).bind(head.index).bind(seen).bind(limit)
+        sqlx::query(AFTER_SEQ).bind(id).bind(head.epoch_start).bind(head.index).bind(after_seq).bind(limit)
     } else {
-        sqlx::query(AFTER_SEQ_OF_OLD).bind(id).bind(epoch.as_str()).bind(seen).bind(limit)
+        sqlx::query(AFTER_SEQ_OF_OLD).bind(id).bind(epoch.as_str()).bind(after_seq).bind(limit)
     };
-    let rows = query.fetch_all(&mut *view).await.map_err(from_sqlx)?;
+    let rows = query.fetch_all(&mut *transaction).await.map_err(from_sqlx)?;
     let mut records: Vec<_> = rows.iter().map(record).collect::<Result<_>>()?;
-    let behind = |record: &LogRecord| record.epoch == *epoch && record.last_seq > after;
-    let room = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(records.len());
-    records.extend(head.continued(pending).records.into_iter().filter(behind).take(room));
+    let after_position = |record: &LogRecord| record.epoch == *epoch && record.last_seq > after;
+    let capacity = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(records.len());
+    records.extend(head.following(pending).records.into_iter().filter(after_position).take(capacity));
     Ok(records)
 }
 
@@ -120,8 +124,8 @@ pub(super) async fn sessions(readers: &SqlitePool) -> Result<Vec<SessionId>> {
     ids.into_iter().map(|id| SessionId::new(id.cast_unsigned()).ok_or_else(|| unreadable("heads.session"))).collect()
 }
 
-async fn head(view: &mut SqliteConnection, session: SessionId) -> Result<Option<StoredHead>> {
-    let row = sqlx::query(HEAD).bind(session.get().cast_signed()).fetch_optional(view).await.map_err(from_sqlx)?;
+async fn head(transaction: &mut SqliteConnection, session: SessionId) -> Result<Option<StoredHead>> {
+    let row = sqlx::query(HEAD).bind(session.get().cast_signed()).fetch_optional(transaction).await.map_err(from_sqlx)?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(StoredHead {
         epoch: column(&row, 0)?,

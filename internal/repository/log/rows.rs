@@ -1,5 +1,5 @@
-//! The writer's statements. Each is prepared once and runs for one row: within a transaction a row costs little more than its binding,
-//! and nothing is copied on the way.
+//! The writer's statements. Each is prepared once and runs for one row at a time: within a
+//! transaction a row costs little more than binding its values, and nothing is copied.
 
 use super::head::Head;
 use faceshare_biz::domain::SessionId;
@@ -21,10 +21,9 @@ const TRIM: &str = "DELETE FROM entries WHERE session = ?1 AND idx <= min(?2, (S
 const DELETE: [&str; 3] =
     ["DELETE FROM entries WHERE session = ?1", "DELETE FROM snapshots WHERE session = ?1", "DELETE FROM heads WHERE session = ?1"];
 
-/// Statements that stay prepared: all of the above, with room.
-pub(super) const PREPARED: usize = 32;
+/// Capacity of the cache of prepared statements: all of the above, and room for more.
+pub(super) const STATEMENT_CACHE: usize = 32;
 
-/// Adds entries.
 pub(super) fn insert_entries(db: &Connection, session: SessionId, records: &[LogRecord]) -> Result<()> {
     let (mut insert, session) = (db.prepare_cached(INSERT_ENTRY)?, session.get().cast_signed());
     for record in records {
@@ -34,13 +33,13 @@ pub(super) fn insert_entries(db: &Connection, session: SessionId, records: &[Log
     Ok(())
 }
 
-/// Moves the end of a log.
+/// Stores the end of a log.
 pub(super) fn put_head(db: &Connection, session: SessionId, head: &Head) -> Result<()> {
     let (start, index) = (head.epoch_start.cast_signed(), head.index.cast_signed());
     db.prepare_cached(PUT_HEAD)?.execute((session.get().cast_signed(), &*head.epoch, start, index, head.boot)).map(drop)
 }
 
-/// The end of a log, if there is such a log.
+/// The end of a log; `None` if there is no such log.
 pub(super) fn find_head(db: &Connection, session: SessionId) -> Result<Option<Head>> {
     let found = db.prepare_cached(FIND_HEAD)?.query_one([session.get().cast_signed()], |row| {
         Ok(Head {
@@ -53,13 +52,13 @@ pub(super) fn find_head(db: &Connection, session: SessionId) -> Result<Option<He
     found.optional()
 }
 
-/// Keeps a snapshot instead of the one before, unless that is as new.
+/// Replaces the stored snapshot, unless that one is as new.
 pub(super) fn put_snapshot(db: &Connection, session: SessionId, snapshot: &SnapshotRecord) -> Result<()> {
     let row = (session.get().cast_signed(), snapshot.epoch.as_str(), snapshot.index.cast_signed(), &*snapshot.payload);
     db.prepare_cached(PUT_SNAPSHOT)?.execute(row).map(drop)
 }
 
-/// Forgets entries up to this index, but none behind the kept snapshot.
+/// Deletes entries up to this index, but none after the stored snapshot.
 pub(super) fn trim(db: &Connection, session: SessionId, to: u64) -> Result<()> {
     let row = (session.get().cast_signed(), i64::try_from(to).unwrap_or(i64::MAX));
     for statement in [MOVE_BASE, TRIM] {
@@ -68,7 +67,7 @@ pub(super) fn trim(db: &Connection, session: SessionId, to: u64) -> Result<()> {
     Ok(())
 }
 
-/// Forgets a log.
+/// Deletes a log.
 pub(super) fn delete(db: &Connection, session: SessionId) -> Result<()> {
     for statement in DELETE {
         db.prepare_cached(statement)?.execute([session.get().cast_signed()])?;

@@ -1,4 +1,4 @@
-//! The file: its schema, its lock, and under which boot of the machine it was written.
+//! Opens the file: its schema, its lock, and the number of the machine's boot.
 
 use super::checkpoint::Checkpointer;
 use super::{journal, rows};
@@ -11,22 +11,25 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
-/// The layout of the tables below. A file of a later one is refused; one of format 1 has no journal, and is as one whose journal is empty.
+/// The layout of the tables below. A file with a later format is refused. A file of format 1 has no
+/// journal, which is the same as an empty one.
 const FORMAT: i64 = 2;
-/// Pages of write-ahead log (4 KiB each) from one checkpoint to the next: 4 MiB. A longer one takes the processor from the sessions for longer.
+/// Pages of write-ahead log (4 KiB each) between two checkpoints: 4 MiB. A longer checkpoint would
+/// take the processor from the sessions for longer.
 const CHECKPOINT_PAGES: i32 = 1_000;
-/// Bytes to which the write-ahead log's file is cut back after a burst.
+/// Bytes to which the file of the write-ahead log is truncated after a burst.
 const WAL_BYTES: u32 = 64 << 20;
-/// KiB of pages that the writer keeps in memory: the ends of a thousand logs, which is where it writes. What is not among them comes from
-/// the system's own cache.
+/// KiB of pages that the writer caches: the ends of a thousand logs, which is where it writes. The
+/// operating system caches the rest.
 const CACHE_KIB: i32 = 6 << 10;
-/// Reading connections: more than the cores that can use them would only hold memory.
+/// Reading connections. More connections than cores would only use memory.
 const READERS: u32 = 4;
 
-/// What is in `entries` and `heads` is what has been filed; `journal` holds what came after.
+/// `entries` and `heads` hold what has been merged; `journal` holds what came after.
 ///
-/// `heads.boot` is the boot under which the epoch's entries were written without full synchronisation; 0: none was.
-/// `heads.epoch_start` is the epoch's first index, `heads.base_seq` the last seq of its newest trimmed entry.
+/// `heads.boot` is the boot in which the epoch's entries were written without full synchronisation;
+/// 0 if none was. `heads.epoch_start` is the epoch's first index, `heads.base_seq` the last seq of
+/// its newest trimmed entry.
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS entries (
@@ -42,13 +45,13 @@ CREATE TABLE IF NOT EXISTS journal (id INTEGER PRIMARY KEY, logs BLOB NOT NULL);
 /// Boots of the machine, counted in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Boot {
-    /// The number of this one, from 1.
+    /// The number of the present boot, from 1.
     number: i64,
     synchronous: Synchronous,
 }
 
 impl Boot {
-    /// What stands in the head of a log that is written to now.
+    /// The value for `heads.boot` of a log that is written now.
     pub(super) const fn mark(self) -> i64 {
         match self.synchronous {
             Synchronous::Normal => self.number,
@@ -56,13 +59,13 @@ impl Boot {
         }
     }
 
-    /// What an acknowledged entry survives under it.
+    /// What an acknowledged entry survives.
     pub(super) const fn synchronous(self) -> Synchronous {
         self.synchronous
     }
 
-    /// Whether a log with this mark may have lost its end: its epoch was written to without full synchronisation, and the machine has
-    /// started anew since.
+    /// Whether a log with this mark may have lost its end: its epoch was written without full
+    /// synchronisation, and the machine has rebooted since.
     pub(super) const fn suspects(self, mark: i64) -> bool {
         mark != 0 && mark != self.number
     }
@@ -73,8 +76,8 @@ impl Boot {
     }
 }
 
-/// Everything that is open.
-pub(super) struct Store {
+/// The opened files.
+pub(super) struct OpenLog {
     pub(super) connection: Connection,
     pub(super) checkpointer: Checkpointer,
     pub(super) readers: SqlitePool,
@@ -84,19 +87,20 @@ pub(super) struct Store {
     pub(super) new: bool,
 }
 
-/// Held as long as this process may write; the kernel lets go of it when the process dies, however it dies.
+/// Held while this process may write. The kernel releases it when the process dies, for whatever
+/// reason.
 #[derive(Debug)]
 pub(super) struct FolderLock {
     _file: File,
 }
 
-/// What names this boot of the machine; `None` where the kernel does not tell.
+/// The kernel's id of the present boot; `None` if the kernel does not say.
 pub(super) fn boot_id() -> Option<String> {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty())
 }
 
-/// Opens everything, in the order: lock, tables, boot.
-pub(super) async fn open(data_dir: &Path, synchronous: Synchronous, boot_id: Option<String>) -> Result<Store> {
+/// Locks the folder, prepares the tables and counts the boot, in this order.
+pub(super) async fn open(data_dir: &Path, synchronous: Synchronous, boot_id: Option<String>) -> Result<OpenLog> {
     tokio::fs::create_dir_all(data_dir).await.map_err(Error::unavailable)?;
     let lock = lock_folder(data_dir)?;
     let path = data_dir.join("sessions.db");
@@ -111,7 +115,7 @@ pub(super) async fn open(data_dir: &Path, synchronous: Synchronous, boot_id: Opt
         .connect_with(sqlite::reading(sqlite::connection(file, synchronous)))
         .await
         .map_err(Error::unavailable)?;
-    Ok(Store { connection, checkpointer, readers, lock, boot, new })
+    Ok(OpenLog { connection, checkpointer, readers, lock, boot, new })
 }
 
 fn lock_folder(data_dir: &Path) -> Result<FolderLock> {
@@ -132,7 +136,7 @@ struct Prepared {
 
 fn open_for_writing(path: &Path, synchronous: Synchronous, boot_id: Option<String>) -> Result<(Connection, Checkpointer, Prepared)> {
     let mut connection = connect(path, synchronous).map_err(Error::unavailable)?;
-    connection.set_prepared_statement_cache_capacity(rows::PREPARED);
+    connection.set_prepared_statement_cache_capacity(rows::STATEMENT_CACHE);
     for (name, value) in [("journal_size_limit", i64::from(WAL_BYTES)), ("cache_size", -i64::from(CACHE_KIB))] {
         connection.pragma_update(None, name, value).map_err(Error::unavailable)?;
     }
@@ -141,8 +145,8 @@ fn open_for_writing(path: &Path, synchronous: Synchronous, boot_id: Option<Strin
     if synchronous == Synchronous::Normal {
         mark_safe_epochs(&connection, boot).map_err(from_rusqlite)?;
     }
-    let beside = connect(path, synchronous).map_err(Error::unavailable)?;
-    let checkpointer = Checkpointer::start(&connection, beside, CHECKPOINT_PAGES).map_err(Error::unavailable)?;
+    let second = connect(path, synchronous).map_err(Error::unavailable)?;
+    let checkpointer = Checkpointer::start(&connection, second, CHECKPOINT_PAGES).map_err(Error::unavailable)?;
     Ok((connection, checkpointer, Prepared { boot, new }))
 }
 
@@ -152,8 +156,8 @@ pub(super) fn connect(path: &Path, synchronous: Synchronous) -> rusqlite::Result
     Ok(connection)
 }
 
-/// Makes the tables, checks the format, counts the boot and files what the process before did not get to file. The number of the boot, and
-/// whether the file is new.
+/// Creates the tables, checks the format, counts the boot and merges what the previous process left
+/// in the journal. Returns the number of the boot, and whether the file is new.
 fn prepare(connection: &mut Connection, boot_id: Option<String>) -> Result<(i64, bool)> {
     connection.execute_batch(SCHEMA).map_err(from_rusqlite)?;
     let format = number(get(connection, "format")?);
@@ -164,7 +168,7 @@ fn prepare(connection: &mut Connection, boot_id: Option<String>) -> Result<(i64,
     }
     let known = get(connection, "boot_id")?;
     let last = number(get(connection, "boot")?).unwrap_or(0);
-    // A machine that does not name its boots may have booted since.
+    // Without an id the machine may have rebooted.
     let same = last > 0 && boot_id.is_some() && known == boot_id;
     let boot = if same { last } else { last + 1 };
     sqlite::together(connection, |db| {
@@ -175,12 +179,13 @@ fn prepare(connection: &mut Connection, boot_id: Option<String>) -> Result<(i64,
         Ok(())
     })
     .map_err(from_rusqlite)?;
-    journal::file(connection)?;
+    journal::merge(connection)?;
     Ok((boot, new))
 }
 
-/// Epochs that were written in full may lose what is added to them from here on. Their mark is on the disk before any of that is, or a
-/// power cut that takes the addition would take the mark with it.
+/// Epochs that were written with full synchronisation may lose what is added to them from now on.
+/// Their mark is flushed before anything is added: a power cut that takes the addition could
+/// otherwise take the mark too.
 fn mark_safe_epochs(connection: &Connection, boot: Boot) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     sqlite::together(connection, |db| db.execute("UPDATE heads SET boot = ?1 WHERE boot = 0", [boot.mark()]))?;

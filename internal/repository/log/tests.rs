@@ -12,14 +12,14 @@ use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
 
-/// A folder, on a machine that was booted some number of times.
-struct Bed {
+/// A folder with a log, on a machine that was booted `boot` times.
+struct EmbeddedLogFixture {
     folder: TempDir,
     boot: u32,
     synchronous: Synchronous,
 }
 
-impl Bed {
+impl EmbeddedLogFixture {
     fn new(synchronous: Synchronous) -> Self {
         Self { folder: tempfile::tempdir().expect("a folder"), boot: 1, synchronous }
     }
@@ -29,7 +29,8 @@ impl Bed {
         EmbeddedLog::open_under_boot(self.folder.path(), self.synchronous, boot).await.expect("opened")
     }
 
-    /// The files as they are now, whatever has them open: what the kernel would show the next process.
+    /// A copy of the files as they are now, even while they are open: what the next process would
+    /// find after a kill.
     fn copied(&self, boot: u32) -> Self {
         let copy = Self { boot, ..Self::new(self.synchronous) };
         for file in ["sessions.db", "sessions.db-wal"] {
@@ -39,7 +40,7 @@ impl Bed {
     }
 }
 
-impl LogBed for Bed {
+impl LogBed for EmbeddedLogFixture {
     async fn open(&self) -> Arc<dyn SessionLog> {
         Arc::new(self.log().await)
     }
@@ -53,7 +54,7 @@ impl LogBed for Bed {
     }
 }
 
-session_log_contract!(async { (Bed::new(Synchronous::Normal), ()) });
+session_log_contract!(async { (EmbeddedLogFixture::new(Synchronous::Normal), ()) });
 
 fn alter(folder: &Path, statement: &str) {
     let connection = Connection::open(folder.join("sessions.db")).expect("opened beside");
@@ -68,54 +69,54 @@ fn count(folder: &Path, of: &str) -> i64 {
 
 #[tokio::test]
 async fn a_log_written_with_full_synchronisation_is_never_suspect() {
-    let bed = Bed::new(Synchronous::Full);
-    let log = bed.log().await;
+    let fixture = EmbeddedLogFixture::new(Synchronous::Full);
+    let log = fixture.log().await;
     log.append(append(1, "a", 0, 2)).await.expect("appended");
-    let after = bed.copied(2).log().await;
+    let after = fixture.copied(2).log().await;
     assert!(!after.load(session(1)).await.expect("loaded").expect("a log").suspect);
 }
 
-/// It takes a power cut with it what is added from here on; the mark is on the disk before that.
+/// A power cut takes what is added from here on; the mark is flushed before that.
 #[tokio::test]
-async fn a_log_written_with_full_synchronisation_is_suspect_once_it_may_have_gone_on_without() {
-    let full = Bed::new(Synchronous::Full);
+async fn a_log_written_with_full_synchronisation_is_suspect_once_it_may_have_continued_without() {
+    let full = EmbeddedLogFixture::new(Synchronous::Full);
     full.log().await.append(append(1, "a", 0, 2)).await.expect("appended");
-    let bed = Bed { synchronous: Synchronous::Normal, ..full.copied(1) };
-    let _open = bed.log().await;
-    let after = bed.copied(2).log().await;
+    let fixture = EmbeddedLogFixture { synchronous: Synchronous::Normal, ..full.copied(1) };
+    let _open = fixture.log().await;
+    let after = fixture.copied(2).log().await;
     assert!(after.load(session(1)).await.expect("loaded").expect("a log").suspect);
 }
 
 #[tokio::test]
-async fn a_deletion_leaves_nothing_of_a_log_that_was_not_filed() {
-    let bed = Bed::new(Synchronous::Normal);
-    let log = bed.log().await;
+async fn a_deletion_leaves_nothing_of_a_log_that_was_not_merged() {
+    let fixture = EmbeddedLogFixture::new(Synchronous::Normal);
+    let log = fixture.log().await;
     for of in [1, 2] {
         for index in 0..3 {
             log.append(append(of, "a", index, 1)).await.expect("appended");
         }
     }
-    assert!(count(bed.folder.path(), "journal") > 0);
+    assert!(count(fixture.folder.path(), "journal") > 0);
     log.delete(session(1)).await.expect("deleted");
-    assert_eq!(count(bed.folder.path(), "journal"), 0);
+    assert_eq!(count(fixture.folder.path(), "journal"), 0);
     assert!(log.load(session(1)).await.expect("loaded").is_none());
     let kept = log.load(session(2)).await.expect("loaded").expect("a log");
     assert_eq!(kept.records, append(2, "a", 0, 3).records);
-    let again = bed.copied(1).log().await;
+    let again = fixture.copied(1).log().await;
     assert_eq!(again.load(session(2)).await.expect("loaded").expect("a log").records, kept.records);
 }
 
 #[tokio::test]
 async fn closing_commits_what_waits_and_lets_the_next_process_in() {
-    let bed = Bed::new(Synchronous::Normal);
-    let log = Arc::new(bed.log().await);
+    let fixture = EmbeddedLogFixture::new(Synchronous::Normal);
+    let log = Arc::new(fixture.log().await);
     let waiting: Vec<_> = (1..=100)
         .map(|of| {
             let log = Arc::clone(&log);
             tokio::spawn(async move { log.append(append(of, "a", 0, 1)).await })
         })
         .collect();
-    // On one thread: the appends are in the queue once each of them has had its turn.
+    // On one thread: the appends are in the queue once each task has been polled.
     tokio::task::yield_now().await;
     log.close().await;
     log.close().await;
@@ -125,26 +126,26 @@ async fn closing_commits_what_waits_and_lets_the_next_process_in() {
     assert!(!log.is_healthy());
     assert!(matches!(log.append(append(1, "a", 1, 1)).await, Err(AppendError::Unavailable(_))));
     assert!(log.load(session(1)).await.is_err());
-    assert_eq!(bed.log().await.sessions().await.expect("listed").len(), 100);
+    assert_eq!(fixture.log().await.sessions().await.expect("listed").len(), 100);
 }
 
 #[tokio::test]
 async fn a_failed_commit_is_unavailable_to_all_in_it_and_the_log_recovers() {
-    let bed = Bed::new(Synchronous::Normal);
-    let log = bed.log().await;
+    let fixture = EmbeddedLogFixture::new(Synchronous::Normal);
+    let log = fixture.log().await;
     log.append(append(1, "a", 0, 1)).await.expect("appended");
-    alter(bed.folder.path(), "ALTER TABLE entries RENAME TO elsewhere");
+    alter(fixture.folder.path(), "ALTER TABLE entries RENAME TO elsewhere");
     let (of_one, of_two) = tokio::join!(log.append(append(1, "a", 1, 1)), log.append(append(2, "a", 0, 1)));
     assert!(matches!((of_one, of_two), (Err(AppendError::Unavailable(_)), Err(AppendError::Unavailable(_)))));
     assert!(!log.is_healthy());
-    alter(bed.folder.path(), "ALTER TABLE elsewhere RENAME TO entries");
+    alter(fixture.folder.path(), "ALTER TABLE elsewhere RENAME TO entries");
     log.append(append(1, "a", 1, 1)).await.expect("the end is where it was");
     log.append(append(2, "a", 0, 1)).await.expect("nothing was left of it");
     assert!(log.is_healthy());
 }
 
 #[tokio::test]
-async fn after_a_full_disk_has_room_again_the_log_goes_on() {
+async fn after_a_full_disk_has_room_again_the_log_continues() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store::open(folder.path(), Synchronous::Normal, None).await.expect("opened");
     store.connection.pragma_update(None, "max_page_count", 50).expect("bounded");
@@ -165,21 +166,21 @@ async fn after_a_full_disk_has_room_again_the_log_goes_on() {
     assert!(log.append(large(2, 0)).await.is_err() && !log.is_healthy());
     assert_eq!(log.load(session(1)).await.expect("loaded").expect("a log").records.len(), usize::try_from(kept).expect("a count"));
     log.delete(session(1)).await.expect("room is made");
-    log.append(large(2, 0)).await.expect("the log goes on");
+    log.append(large(2, 0)).await.expect("continued");
     assert!(log.is_healthy());
 }
 
 #[test]
-fn when_the_writer_dies_appends_are_unavailable_and_it_shows() {
-    let bed = Bed::new(Synchronous::Normal);
+fn when_the_writer_dies_appends_are_unavailable_and_the_log_is_unhealthy() {
+    let fixture = EmbeddedLogFixture::new(Synchronous::Normal);
     let writers = tokio::runtime::Runtime::new().expect("a runtime");
     let log = writers.block_on(async {
-        let log = bed.log().await;
+        let log = fixture.log().await;
         log.append(append(1, "a", 0, 1)).await.expect("appended");
         log
     });
     assert!(log.is_healthy());
-    // Its task is dropped where it stands, as a panic would do.
+    // Its task is dropped at its next await, as by a panic.
     drop(writers);
     assert!(!log.is_healthy());
     let callers = tokio::runtime::Runtime::new().expect("a runtime");
@@ -187,67 +188,67 @@ fn when_the_writer_dies_appends_are_unavailable_and_it_shows() {
         log.ended().await;
         assert!(matches!(log.append(append(1, "a", 1, 1)).await, Err(AppendError::Unavailable(_))));
         assert!(log.delete(session(1)).await.is_err());
-        let next = bed.log().await;
+        let next = fixture.log().await;
         assert_eq!(next.load(session(1)).await.expect("loaded").expect("a log").records.len(), 1);
     });
 }
 
 #[tokio::test]
 async fn a_log_with_a_hole_is_an_error_and_not_a_shorter_log() {
-    let bed = Bed::new(Synchronous::Normal);
-    let log = bed.log().await;
+    let fixture = EmbeddedLogFixture::new(Synchronous::Normal);
+    let log = fixture.log().await;
     log.append(append(1, "a", 0, 4)).await.expect("appended");
     for damage in ["DELETE FROM entries WHERE idx = 4", "DELETE FROM entries WHERE idx = 2"] {
-        alter(bed.folder.path(), damage);
+        alter(fixture.folder.path(), damage);
         assert!(log.load(session(1)).await.is_err(), "{damage}");
     }
 }
 
 #[tokio::test]
-async fn entries_are_filed_many_at_a_time_and_all_of_them_at_the_close() {
+async fn entries_are_merged_many_at_a_time_and_all_of_them_at_close() {
     const LOGS: u64 = 20;
-    let bed = Bed::new(Synchronous::Normal);
-    let log = bed.log().await;
+    let fixture = EmbeddedLogFixture::new(Synchronous::Normal);
+    let log = fixture.log().await;
     for of in 1..=LOGS {
-        log.append(append(of, "a", 0, 1)).await.expect("begun");
+        log.append(append(of, "a", 0, 1)).await.expect("appended");
     }
-    assert_eq!(count(bed.folder.path(), "journal"), 0, "a log begins in the file");
-    // Five times what the journal may hold.
+    assert_eq!(count(fixture.folder.path(), "journal"), 0, "a log begins in the file");
+    // Five times the journal's limit.
     for expected in 1..=260 {
         for of in 1..=LOGS {
             let mut more = append(of, "a", expected, 1);
             more.records[0].payload = Bytes::from(vec![7; 8 << 10]);
             log.append(more).await.expect("appended");
         }
-        let pending = count(bed.folder.path(), "journal");
+        let pending = count(fixture.folder.path(), "journal");
         assert!(pending <= 1_025, "{pending} rows of over 8 KiB each");
     }
-    let filed = count(bed.folder.path(), "entries");
-    assert!(filed > 0 && filed < 261 * 20, "{filed}");
+    let merged = count(fixture.folder.path(), "entries");
+    assert!(merged > 0 && merged < 261 * 20, "{merged}");
     log.close().await;
-    assert_eq!((count(bed.folder.path(), "journal"), count(bed.folder.path(), "entries")), (0, 261 * 20));
+    assert_eq!((count(fixture.folder.path(), "journal"), count(fixture.folder.path(), "entries")), (0, 261 * 20));
 }
 
 #[tokio::test]
 async fn a_commit_that_fails_leaves_what_was_pending_as_it_was() {
-    let bed = Bed::new(Synchronous::Normal);
-    let log = bed.log().await;
-    log.append(append(1, "a", 0, 2)).await.expect("filed");
+    let fixture = EmbeddedLogFixture::new(Synchronous::Normal);
+    let log = fixture.log().await;
+    log.append(append(1, "a", 0, 2)).await.expect("merged");
     log.append(append(1, "a", 2, 2)).await.expect("pending");
     for (table, lost) in [("journal", append(1, "a", 4, 1)), ("entries", append(1, "b", 4, 1))] {
-        alter(bed.folder.path(), &format!("ALTER TABLE {table} RENAME TO elsewhere"));
+        alter(fixture.folder.path(), &format!("ALTER TABLE {table} RENAME TO elsewhere"));
         assert!(matches!(log.append(lost).await, Err(AppendError::Unavailable(_))), "{table}");
-        alter(bed.folder.path(), &format!("ALTER TABLE elsewhere RENAME TO {table}"));
+        alter(fixture.folder.path(), &format!("ALTER TABLE elsewhere RENAME TO {table}"));
         assert_eq!(log.load(session(1)).await.expect("loaded").expect("a log").records, append(1, "a", 0, 4).records);
     }
-    log.append(append(1, "a", 4, 1)).await.expect("goes on");
-    assert_eq!(bed.copied(1).log().await.load(session(1)).await.expect("loaded").expect("a log").records, append(1, "a", 0, 5).records);
+    log.append(append(1, "a", 4, 1)).await.expect("continued");
+    assert_eq!(fixture.copied(1).log().await.load(session(1)).await.expect("loaded").expect("a log").records, append(1, "a", 0, 5).records);
 }
 
 #[tokio::test]
-async fn a_file_of_format_1_goes_on() {
-    let bed = Bed::new(Synchronous::Normal);
-    let file = Connection::open(bed.folder.path().join("sessions.db")).expect("made");
+async fn a_file_of_format_1_can_be_continued() {
+    let fixture = EmbeddedLogFixture::new(Synchronous::Normal);
+    let file = Connection::open(fixture.folder.path().join("sessions.db")).expect("made");
     file.execute_batch(
         "PRAGMA journal_mode = WAL;
         CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -265,19 +266,19 @@ async fn a_file_of_format_1_goes_on() {
     )
     .expect("as the version before wrote it");
     file.close().expect("closed");
-    let log = bed.log().await;
-    log.append(append(1, "a", 2, 2)).await.expect("goes on");
+    let log = fixture.log().await;
+    log.append(append(1, "a", 2, 2)).await.expect("continued");
     let loaded = log.load(session(1)).await.expect("loaded").expect("a log");
     assert_eq!((loaded.records, loaded.suspect), (append(1, "a", 0, 4).records, false));
     log.close().await;
-    assert_eq!(count(bed.folder.path(), "entries"), 4);
-    // The version before would not see the journal.
-    let file = Connection::open(bed.folder.path().join("sessions.db")).expect("opened");
+    assert_eq!(count(fixture.folder.path(), "entries"), 4);
+    // The previous version would not read the journal.
+    let file = Connection::open(fixture.folder.path().join("sessions.db")).expect("opened");
     let format: String = file.query_one("SELECT value FROM meta WHERE key = 'format'", [], |row| row.get(0)).expect("a format");
     assert_eq!(format, "2");
 }
 
-/// What a log must hold.
+/// The expected content of a log.
 #[derive(Default)]
 struct Model {
     epoch: u64,
@@ -287,30 +288,32 @@ struct Model {
 }
 
 impl Model {
-    /// Something that can be appended.
-    fn next(&mut self, of: u64, dice: u64) -> Append {
+    /// A random append that the log must accept.
+    fn next(&mut self, of: u64, random: u64) -> Append {
         let expected = self.records.len() as u64;
-        let turns = expected == 0 || dice.is_multiple_of(11);
-        self.epoch += u64::from(turns);
+        let new_epoch = expected == 0 || random.is_multiple_of(11);
+        self.epoch += u64::from(new_epoch);
         let name = format!("e{}", self.epoch);
-        let seq = if turns { 0 } else { self.records[self.records.len() - 1].last_seq.get() };
-        let mut more: Vec<_> = (1..=1 + dice % 3).map(|n| entry(of, &name, expected + n, seq + u32::try_from(n).expect("a seq"))).collect();
-        if dice.is_multiple_of(5) {
-            // Some are large, so that there is always something to file.
-            more[0].payload = Bytes::from(vec![u8::try_from(dice % 251).expect("a byte"); 15 << 10]);
+        let seq = if new_epoch { 0 } else { self.records[self.records.len() - 1].last_seq.get() };
+        let mut more: Vec<_> =
+            (1..=1 + random % 3).map(|n| entry(of, &name, expected + n, seq + u32::try_from(n).expect("a seq"))).collect();
+        if random.is_multiple_of(5) {
+            // Some are large, so that there is always something to merge.
+            more[0].payload = Bytes::from(vec![u8::try_from(random % 251).expect("a byte"); 15 << 10]);
         }
         self.records.extend(more.iter().cloned());
         let last = self.records.len() as u64;
         let snapshot =
-            dice.is_multiple_of(7).then(|| SnapshotRecord { index: last, epoch: epoch(&name), payload: Bytes::from_static(b"state") });
-        let trim_to = dice.is_multiple_of(14).then_some(last / 2);
+            random.is_multiple_of(7).then(|| SnapshotRecord { index: last, epoch: epoch(&name), payload: Bytes::from_static(b"state") });
+        let trim_to = random.is_multiple_of(14).then_some(last / 2);
         self.snapshot = snapshot.as_ref().map_or(self.snapshot, |snapshot| snapshot.index);
         self.trimmed = trim_to.map_or(self.trimmed, |to| self.trimmed.max(to));
         Append { session: session(of), expected_index: expected, records: more, snapshot, trim_to }
     }
 
-    /// After a death of the process the log may have an older snapshot, and more than it needs.
-    async fn take_back(&mut self, log: &EmbeddedLog, of: u64) {
+    /// Adopts what the log has after a kill: it may have an older snapshot, and more entries than
+    /// it needs.
+    async fn adopt(&mut self, log: &EmbeddedLog, of: u64) {
         let loaded = log.load(session(of)).await.expect("loaded").expect("a log");
         let (snapshot, trimmed) = (loaded.snapshot.map_or(0, |s| s.index), loaded.retained.first().map_or(0, |r| r.index - 1));
         assert!(snapshot <= self.snapshot);
@@ -336,38 +339,38 @@ impl Model {
     }
 }
 
-/// A log like any other, through filings, ends of epochs, deletions and deaths of the process.
+/// A log must hold what was acknowledged through merges, new epochs, deletions and kills.
 #[tokio::test]
-async fn whatever_happens_to_it_a_log_holds_what_was_acknowledged() {
+async fn a_log_holds_what_was_acknowledged_through_merges_kills_and_deletions() {
     const LOGS: u64 = 12;
-    let mut bed = Bed::new(Synchronous::Normal);
-    let mut log = bed.log().await;
+    let mut fixture = EmbeddedLogFixture::new(Synchronous::Normal);
+    let mut log = fixture.log().await;
     let mut models: HashMap<u64, Model> = HashMap::new();
-    let mut dice: u64 = 0x2545_f491_4f6c_dd1d;
+    let mut random: u64 = 0x2545_f491_4f6c_dd1d;
     for step in 0..1_000 {
         // xorshift64
-        dice ^= dice << 13;
-        dice ^= dice >> 7;
-        dice ^= dice << 17;
-        let of = 1 + dice % LOGS;
-        match (dice >> 32) % 200 {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let of = 1 + random % LOGS;
+        match (random >> 32) % 200 {
             0..3 => {
                 models.remove(&of);
                 log.delete(session(of)).await.expect("deleted");
             }
             3..8 => {
-                bed = bed.killed().await;
-                log = bed.log().await;
+                fixture = fixture.killed().await;
+                log = fixture.log().await;
                 for (of, model) in &mut models {
-                    model.take_back(&log, *of).await;
+                    model.adopt(&log, *of).await;
                     model.check(&log, *of).await;
                 }
             }
             8..10 => {
                 log.close().await;
-                log = bed.log().await;
+                log = fixture.log().await;
             }
-            _ => log.append(models.entry(of).or_default().next(of, dice >> 40)).await.expect("appended"),
+            _ => log.append(models.entry(of).or_default().next(of, random >> 40)).await.expect("appended"),
         }
         match models.get(&of) {
             Some(model) => model.check(&log, of).await,
@@ -379,21 +382,22 @@ async fn whatever_happens_to_it_a_log_holds_what_was_acknowledged() {
     }
 }
 
-/// A runtime of one thread, with one beside it that may block.
+/// A runtime with one worker thread and one blocking thread.
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().expect("a runtime")
 }
 
-/// Whether an append of so many entries is answered while the thread that may block is busy, as the first one of this log or a later one.
+/// Whether an append of this many entries is answered while the blocking thread is busy; `first`:
+/// whether it is the first append of its log.
 fn is_answered_at_once(synchronous: Synchronous, first: bool, entries: u64) -> bool {
     runtime().block_on(async {
-        let bed = Bed::new(synchronous);
-        let log = Arc::new(bed.log().await);
+        let fixture = EmbeddedLogFixture::new(synchronous);
+        let log = Arc::new(fixture.log().await);
         let before = u64::from(!first);
         if !first {
             log.append(append(1, "a", 0, before)).await.expect("added");
         }
-        let (let_go, held) = std::sync::mpsc::channel::<()>();
+        let (release, held) = std::sync::mpsc::channel::<()>();
         let busy = tokio::task::spawn_blocking(move || held.recv().is_err());
         let appending = tokio::spawn({
             let log = log.clone();
@@ -403,7 +407,7 @@ fn is_answered_at_once(synchronous: Synchronous, first: bool, entries: u64) -> b
             tokio::task::yield_now().await;
         }
         let answered = appending.is_finished();
-        drop(let_go);
+        drop(release);
         appending.await.expect("no panic").expect("added");
         assert!(busy.await.expect("no panic"));
         log.close().await;
@@ -412,7 +416,7 @@ fn is_answered_at_once(synchronous: Synchronous, first: bool, entries: u64) -> b
 }
 
 #[test]
-fn a_small_append_needs_no_other_thread_and_a_large_one_and_one_that_may_flush_do() {
+fn a_small_append_runs_inline_and_a_large_one_and_one_that_may_flush_do_not() {
     assert!(is_answered_at_once(Synchronous::Normal, false, 64));
     assert!(!is_answered_at_once(Synchronous::Normal, false, 65));
     assert!(!is_answered_at_once(Synchronous::Full, false, 1));

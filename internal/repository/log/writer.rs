@@ -1,12 +1,13 @@
-//! The one task that writes: it commits what waits, together, and then answers.
+//! The one task that writes: it commits everything that waits in one transaction, and then answers.
 //!
-//! There is no timer. A lone append is committed at once; while a commit runs the next group gathers, so the busier it is the larger the
-//! groups and the cheaper each entry. A fixed window would only add its length to every answer, and at the rate where it would pay, the
-//! commit itself takes long enough to be one.
+//! There is no timer. A lone append is committed at once. While a commit runs the next group
+//! gathers, so under more load the groups are larger and each entry is cheaper. A fixed window
+//! would only add its length to every answer, and at the rate at which it would pay, the commit
+//! itself takes long enough to gather a group.
 
 use super::head::Verdict;
-use super::ledger::Ledger;
-use super::stalls::Stalls;
+use super::log_file::LogFile;
+use super::placement::CommitPlacement;
 use super::store::FolderLock;
 use crate::error::from_rusqlite;
 use faceshare_biz::Result;
@@ -21,43 +22,46 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, spawn_blocking};
 
-/// A group is full with this many entries: over it a commit takes longer without getting cheaper for each.
+/// A group with this many entries is full: beyond that a commit takes longer without getting
+/// cheaper per entry.
 pub(super) const GROUP_ENTRIES: usize = 512;
-/// A group is full with this many bytes of payloads: a commit of it stays in the tens of milliseconds on a slow disk.
+/// A group with this many bytes of payload is full: committing it stays in the tens of milliseconds
+/// on a slow disk.
 const GROUP_BYTES: usize = 4 << 20;
 
-/// A group waits for so many rounds of the other tasks at most: a round is short, but under load there is always another one.
+/// The most times a group yields to other tasks before it is closed: a round is short, but under
+/// load there is always another one.
 const ROUNDS: usize = 8;
 
-/// What the writer is asked for.
+/// A request to the writer.
 #[derive(Debug)]
-pub(super) enum Request {
-    /// Add to a log.
+pub(super) enum WriteRequest {
+    /// Append to a log.
     Append(Append, oneshot::Sender<Result<(), AppendError>>),
-    /// Forget a log.
+    /// Delete a log.
     Delete(SessionId, oneshot::Sender<Result<()>>),
-    /// Commit what waits, take no more, and end.
+    /// Commit what waits, accept no more requests, and end.
     Close(oneshot::Sender<()>),
 }
 
-/// How the writer ended before it was told to.
-enum End {
-    /// On the thread that serves it.
+/// Why the writer ended without being asked to.
+enum WriterEnd {
+    /// The writer's task panicked.
     Panic,
-    /// On the thread that was at the file.
-    Lost(JoinError),
+    /// The blocking task that worked on the file panicked or was cancelled.
+    BlockingTask(JoinError),
 }
 
-/// Appends that are committed together.
+/// Appends that are committed in one transaction.
 #[derive(Default)]
-struct Group {
+struct AppendGroup {
     appends: Vec<Append>,
     answers: Vec<oneshot::Sender<Result<(), AppendError>>>,
     entries: usize,
     bytes: usize,
 }
 
-impl Group {
+impl AppendGroup {
     fn add(&mut self, append: Append, answer: oneshot::Sender<Result<(), AppendError>>) {
         self.entries += append.records.len().max(1);
         self.bytes += append.records.iter().map(|record| record.payload.len()).sum::<usize>();
@@ -71,39 +75,47 @@ impl Group {
     }
 }
 
-/// The writer's belongings. When it ends, for whatever reason, its queue closes and everybody is told.
+/// The writer's state. When the writer ends, for whatever reason, its queue closes and every
+/// waiting request is answered with an error.
 pub(super) struct Writer {
-    requests: mpsc::Receiver<Request>,
-    committing: Arc<AtomicBool>,
+    requests: mpsc::Receiver<WriteRequest>,
+    healthy: Arc<AtomicBool>,
     lock: FolderLock,
-    stalls: Stalls,
+    placement: CommitPlacement,
 }
 
 impl Writer {
-    pub(super) fn new(lock: FolderLock, requests: mpsc::Receiver<Request>, committing: Arc<AtomicBool>, stalls: Stalls) -> Self {
-        Self { requests, committing, lock, stalls }
+    pub(super) fn new(
+        lock: FolderLock,
+        requests: mpsc::Receiver<WriteRequest>,
+        healthy: Arc<AtomicBool>,
+        placement: CommitPlacement,
+    ) -> Self {
+        Self { requests, healthy, lock, placement }
     }
 
-    /// Until it is closed, or nobody is left who could ask. A panic at the file ends it too: what is on disk then, nobody can say.
-    pub(super) async fn run(mut self, ledger: Ledger) {
+    /// Runs until it is closed or the last sender is dropped. A panic while working on the file
+    /// ends it too, because the state of the file is unknown then.
+    pub(super) async fn run(mut self, log_file: LogFile) {
         let mut closing = Vec::new();
-        match AssertUnwindSafe(self.serve(ledger, &mut closing)).catch_unwind().await.unwrap_or(Err(End::Panic)) {
-            Ok(ledger) => {
-                if let Ok(Err(error)) = spawn_blocking(move || ledger.close()).await {
+        match AssertUnwindSafe(self.serve(log_file, &mut closing)).catch_unwind().await.unwrap_or(Err(WriterEnd::Panic)) {
+            Ok(log_file) => {
+                if let Ok(Err(error)) = spawn_blocking(move || log_file.close()).await {
                     tracing::warn!(%error, "the session log did not close cleanly; it will recover when it is opened");
                 }
             }
-            Err(End::Panic) => tracing::error!("the session log's writer has panicked"),
-            Err(End::Lost(error)) => tracing::error!(%error, "the session log's writer has ended"),
+            Err(WriterEnd::Panic) => tracing::error!("the session log's writer has panicked"),
+            Err(WriterEnd::BlockingTask(error)) => tracing::error!(%error, "the session log's writer has ended"),
         }
-        // So that whoever waits for the end may open the file again.
+        // Released before the answer, so that a caller that waits for the end may open the file
+        // again.
         drop(self.lock);
         for done in closing {
             let _ = done.send(());
         }
     }
 
-    async fn serve(&mut self, mut ledger: Ledger, closing: &mut Vec<oneshot::Sender<()>>) -> Result<Ledger, End> {
+    async fn serve(&mut self, mut log_file: LogFile, closing: &mut Vec<oneshot::Sender<()>>) -> Result<LogFile, WriterEnd> {
         let mut left_over = None;
         loop {
             let next = match left_over.take() {
@@ -111,37 +123,39 @@ impl Writer {
                 None => self.requests.recv().await,
             };
             match next {
-                Some(Request::Append(append, answer)) => {
-                    let (group, rest) = self.gather(append, answer).await;
-                    left_over = match rest {
-                        Some(Request::Close(done)) => {
-                            self.close_for(done, closing);
+                Some(WriteRequest::Append(append, answer)) => {
+                    let (group, next) = self.gather(append, answer).await;
+                    left_over = match next {
+                        Some(WriteRequest::Close(done)) => {
+                            self.stop_accepting(done, closing);
                             None
                         }
-                        rest => rest,
+                        next => next,
                     };
-                    ledger = self.commit(ledger, group).await?;
+                    log_file = self.commit(log_file, group).await?;
                 }
-                Some(Request::Delete(session, answer)) => {
-                    let (kept, deleted) = at_the_file(ledger, move |ledger| ledger.delete(session)).await?;
-                    ledger = kept;
+                Some(WriteRequest::Delete(session, answer)) => {
+                    let (returned, deleted) = on_blocking_thread(log_file, move |log_file| log_file.delete(session)).await?;
+                    log_file = returned;
                     let _ = answer.send(deleted.map_err(from_rusqlite));
                 }
-                Some(Request::Close(done)) => self.close_for(done, closing),
-                None => return Ok(ledger),
+                Some(WriteRequest::Close(done)) => self.stop_accepting(done, closing),
+                None => return Ok(log_file),
             }
         }
     }
 
-    /// What is in the queue is still to be served; then it is at its end.
-    fn close_for(&mut self, done: oneshot::Sender<()>, closing: &mut Vec<oneshot::Sender<()>>) {
+    /// Accepts no more requests; those in the queue are still served.
+    fn stop_accepting(&mut self, done: oneshot::Sender<()>, closing: &mut Vec<oneshot::Sender<()>>) {
         self.requests.close();
         closing.push(done);
     }
 
-    /// The first append and all that wait behind it, up to something that is no append.
-    async fn gather(&mut self, append: Append, answer: oneshot::Sender<Result<(), AppendError>>) -> (Group, Option<Request>) {
-        // Tasks that are about to ask (woken by the last commit, by a socket) get to do so before this group is closed, as long as any do.
+    /// Collects the first append and all that wait behind it, up to the first request of another
+    /// kind.
+    async fn gather(&mut self, append: Append, answer: oneshot::Sender<Result<(), AppendError>>) -> (AppendGroup, Option<WriteRequest>) {
+        // Tasks that are about to send a request (woken by the last commit or by a socket) get to
+        // do so before this group is closed, as long as there are any.
         let mut waiting = 0;
         for _ in 0..ROUNDS {
             tokio::task::yield_now().await;
@@ -152,11 +166,11 @@ impl Writer {
         }
         #[allow(clippy::cast_precision_loss, reason = "a gauge is a float, and the queue is short")]
         gauge!("session_log_queue_depth").set(self.requests.len() as f64);
-        let mut group = Group::default();
+        let mut group = AppendGroup::default();
         group.add(append, answer);
         while !group.is_full() {
             match self.requests.try_recv() {
-                Ok(Request::Append(append, answer)) => group.add(append, answer),
+                Ok(WriteRequest::Append(append, answer)) => group.add(append, answer),
                 Ok(other) => return (group, Some(other)),
                 Err(_) => break,
             }
@@ -164,29 +178,29 @@ impl Writer {
         (group, None)
     }
 
-    /// Commits a group and answers everybody in it; what may take longer comes after that.
-    async fn commit(&mut self, mut ledger: Ledger, group: Group) -> Result<Ledger, End> {
-        let Group { appends, answers, entries, bytes } = group;
-        let flushes = ledger.may_flush();
-        let commit = move |ledger: &mut Ledger| {
-            let began = Instant::now();
-            (ledger.commit(appends), began.elapsed())
+    /// Commits a group and answers every append in it. What may take longer follows the answers.
+    async fn commit(&mut self, mut log_file: LogFile, group: AppendGroup) -> Result<LogFile, WriterEnd> {
+        let AppendGroup { appends, answers, entries, bytes } = group;
+        let flushes = log_file.may_flush();
+        let commit = move |log_file: &mut LogFile| {
+            let started = Instant::now();
+            (log_file.commit(appends), started.elapsed())
         };
-        let (outcome, took) = if !flushes && self.stalls.unlikely(entries, bytes, Instant::now()) {
-            commit(&mut ledger)
+        let (outcome, took) = if !flushes && self.placement.may_run_inline(entries, bytes, Instant::now()) {
+            commit(&mut log_file)
         } else {
-            let (kept, done) = at_the_file(ledger, commit).await?;
-            ledger = kept;
+            let (returned, done) = on_blocking_thread(log_file, commit).await?;
+            log_file = returned;
             done
         };
         if !flushes {
-            self.stalls.committed(entries, bytes, took, Instant::now());
+            self.placement.record(entries, bytes, took, Instant::now());
         }
-        self.committing.store(outcome.is_ok(), Ordering::Relaxed);
+        self.healthy.store(outcome.is_ok(), Ordering::Relaxed);
         match outcome {
             Ok(verdicts) => {
                 for (answer, verdict) in answers.into_iter().zip(verdicts) {
-                    // Whoever does not wait any more reads the log again.
+                    // A caller that no longer waits reads the log again.
                     let _ = answer.send(match verdict {
                         Verdict::Accepted => Ok(()),
                         Verdict::Conflict => Err(AppendError::Conflict),
@@ -203,28 +217,29 @@ impl Writer {
                 }
             }
         }
-        if !ledger.wants_last_step() {
-            return Ok(ledger);
+        if !log_file.wants_last_step() {
+            return Ok(log_file);
         }
-        let (ledger, ()) = at_the_file(ledger, Ledger::take_last_step).await?;
-        Ok(ledger)
+        let (log_file, ()) = on_blocking_thread(log_file, LogFile::take_last_step).await?;
+        Ok(log_file)
     }
 }
 
-/// Works at the file where blocking is allowed: for a whole group at once, since each crossing wakes another thread.
-async fn at_the_file<T: Send + 'static>(
-    mut ledger: Ledger,
-    work: impl FnOnce(&mut Ledger) -> T + Send + 'static,
-) -> Result<(Ledger, T), End> {
+/// Works on the file on a thread that may block: once for a whole group, since each handover wakes
+/// another thread.
+async fn on_blocking_thread<T: Send + 'static>(
+    mut log_file: LogFile,
+    work: impl FnOnce(&mut LogFile) -> T + Send + 'static,
+) -> Result<(LogFile, T), WriterEnd> {
     spawn_blocking(move || {
-        let done = work(&mut ledger);
-        (ledger, done)
+        let done = work(&mut log_file);
+        (log_file, done)
     })
     .await
-    .map_err(End::Lost)
+    .map_err(WriterEnd::BlockingTask)
 }
 
-/// Says what the metrics mean.
+/// Registers the metrics' descriptions.
 pub(super) fn describe_metrics() {
     describe_counter!(
         "session_log_failed_commits_total",

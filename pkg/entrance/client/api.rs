@@ -1,4 +1,4 @@
-//! The HTTP half: typed calls, and tokens that renew themselves.
+//! The HTTP half: typed calls, and access tokens that are renewed automatically.
 
 mod calls;
 mod error;
@@ -20,24 +20,24 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// Longer than the server's own longest answer, the 25 s long poll.
+/// Longer than the server's longest answer, the 25 s long poll.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A server, and who one is there. Clones share the credentials.
+/// A server and the credentials of one caller. Clones share the credentials.
 #[derive(Clone)]
 pub struct Api {
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
 }
 
-struct Shared {
+struct SharedState {
     base: Url,
     http: reqwest::Client,
     metered: MeteredClient,
     credentials: Mutex<Option<Credentials>>,
 }
 
-/// One call; `operation` names it in metrics.
+/// One call; `operation` is its label in metrics.
 struct Call<'a> {
     operation: &'static str,
     method: Method,
@@ -58,10 +58,10 @@ impl<'a> Call<'a> {
 }
 
 impl Api {
-    /// For the server at `base`, e.g. `http://127.0.0.1:8080`; nobody is signed in.
+    /// For the server at `base`, e.g. `http://127.0.0.1:8080`, without credentials.
     ///
     /// # Errors
-    /// When `base` is not an http or https URL, or the HTTP client cannot be made.
+    /// When `base` is not an http or https URL, or the HTTP client cannot be created.
     pub fn new(base: &str) -> Result<Self, CallError> {
         let url = Url::parse(base.trim_end_matches('/')).map_err(|error| CallError::BadAddress(format!("{base}: {error}")))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
@@ -70,15 +70,16 @@ impl Api {
         let client = reqwest::Client::builder().timeout(CALL_TIMEOUT).connect_timeout(CONNECT_TIMEOUT);
         let http = client.tls_backend_preconfigured((*tls::config()).clone()).build().map_err(CallError::Unreachable)?;
         let metered = MeteredClient::new(http.clone(), "faceshare");
-        Ok(Self { shared: Arc::new(Shared { base: url, http, metered, credentials: Mutex::new(None) }) })
+        Ok(Self { shared: Arc::new(SharedState { base: url, http, metered, credentials: Mutex::new(None) }) })
     }
 
-    /// Goes on as somebody who signed in before.
+    /// Uses credentials of an earlier sign-in.
     pub async fn sign_in_with(&self, credentials: Credentials) {
         *self.shared.credentials.lock().await = Some(credentials);
     }
 
-    /// A call as the caller; an access token that is over is renewed and the call made again, once.
+    /// Calls with the caller's credentials. If the access token has expired, renews it and repeats
+    /// the call, once.
     async fn call<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, CallError> {
         let used = self.access_token().await?;
         match self.attempt(&call, Some(&used)).await {
@@ -90,8 +91,8 @@ impl Api {
         }
     }
 
-    /// A call whose answer says nothing but that it was done.
-    async fn tell(&self, call: Call<'_>) -> Result<(), CallError> {
+    /// Calls and ignores the body of the answer.
+    async fn call_without_answer(&self, call: Call<'_>) -> Result<(), CallError> {
         self.call::<serde::de::IgnoredAny>(call).await.map(drop)
     }
 
@@ -99,7 +100,7 @@ impl Api {
         self.shared.credentials.lock().await.as_ref().map(|c| c.access_token.clone()).ok_or(CallError::SignedOut)
     }
 
-    /// One refresh at a time: a call that comes second finds the token already changed.
+    /// Allows one refresh at a time: a concurrent caller finds the token already renewed.
     async fn renew(&self, used: &str) -> Result<String, CallError> {
         let mut credentials = self.shared.credentials.lock().await;
         let held = credentials.as_mut().ok_or(CallError::SignedOut)?;

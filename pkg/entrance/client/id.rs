@@ -1,4 +1,4 @@
-//! Ids over HTTP: 64 bits, written as decimal strings so that no JavaScript number rounds them.
+//! Ids over HTTP: 64 bits, written as decimal strings so that JavaScript does not round them.
 
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -64,7 +64,7 @@ mod tests {
     use super::Id;
 
     #[test]
-    fn ids_travel_as_strings_and_keep_all_64_bits() {
+    fn ids_are_written_as_strings_and_keep_all_64_bits() {
         let text = format!("\"{}\"", u64::MAX);
         assert_eq!(serde_json::to_string(&Id(u64::MAX)).expect("serialises"), text);
         assert_eq!(serde_json::from_str::<Id>(&text).expect("parses"), Id(u64::MAX));

@@ -1,8 +1,10 @@
 //! The client library of faceshare.
 //!
-//! [`Api`] makes the HTTP calls: sign up as a guest, create or enter a session, and the rest of what a session can be asked over HTTP.
-//! [`stream::open`] keeps a point connected to the instruction stream: it answers heartbeats, reconnects and resumes by itself, sends what was
-//! unanswered again, and gives every ordered frame once and in order. [`SessionView`] turns those frames into what a screen shows.
+//! [`Api`] makes the HTTP calls: sign up as a guest, create or join a session, and the other calls
+//! of a session. [`stream::open`] keeps a point connected to the instruction stream: it answers
+//! heartbeats, reconnects and resumes by itself, sends unanswered instructions again, and delivers
+//! every ordered frame once and in order. [`SessionView`] applies those frames to the state that a
+//! screen shows.
 //!
 //! Over https and wss the library brings its own TLS settings: nothing has to be installed first. A server's certificate is checked against
 //! the roots that the system trusts.

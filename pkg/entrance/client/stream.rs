@@ -1,13 +1,18 @@
-//! The stream half: one point kept connected to a session.
+//! The stream half: keeps one point connected to a session.
 //!
-//! [`open`] starts one task and gives a [`Handle`] to say things and [`Events`] to hear them. What the task promises:
-//! - every ordered frame of an epoch arrives once and in order, across reconnects; what does not fit that is reported as a [`Fault`] and
-//!   answered by a reconnect;
-//! - an instruction sent with [`Handle::send`] is answered, and takes effect once, even when the connection broke in between;
-//! - it reconnects after every close that the contract lets a client resume from, and after no other;
-//! - it stops when every handle is dropped, when [`Events`] is dropped, or after [`Event::Closed`], which is always the last event.
+//! [`open`] starts one task and returns a [`Handle`] to send instructions and [`Events`] to receive
+//! frames. The task guarantees:
+//! - every ordered frame of an epoch arrives once and in order, across reconnects; a violation of
+//!   this is reported as a [`Fault`] and followed by a reconnect;
+//! - an instruction sent with [`Handle::send`] is answered, and takes effect once, even if the
+//!   connection breaks in between;
+//! - it reconnects after every close that the contract allows a client to resume from, and after no
+//!   other;
+//! - it stops when every handle is dropped, when [`Events`] is dropped, or after [`Event::Closed`],
+//!   which is always the last event.
 //!
-//! Every queue is bounded. Keep reading events while you wait for an answer: with the event queue full nothing is read from the socket.
+//! Every queue is bounded. Keep reading events while you wait for an answer: while the event queue
+//! is full nothing is read from the socket.
 
 pub(crate) mod backoff;
 mod driver;
@@ -30,27 +35,27 @@ use faceshare_api::wellknown::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How much longer than one heartbeat interval silence is borne, as the contract has it.
+/// How long the server may stay silent beyond one heartbeat interval, as the contract says.
 const SILENCE_BEYOND_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What a connection needs to know.
+/// The settings of a connection.
 pub struct Settings {
-    /// The `websocketUrl` of the answer that let this point in.
+    /// The `websocketUrl` of the answer that admitted this point.
     pub url: String,
     /// The session token.
     pub token: String,
-    /// How frames are written.
+    /// The encoding of frames.
     pub format: Format,
-    /// Where to get another token; without it, a token that is over ends the connection.
+    /// Source of further tokens; without it, an expired token ends the connection.
     pub tokens: Option<Arc<dyn TokenSource>>,
-    /// Draws a delay from a bound; full jitter unless told otherwise.
+    /// Draws a delay from a bound; full jitter by default.
     pub jitter: Jitter,
     /// How long after a missed heartbeat the connection counts as dead; 10 s in the contract.
     pub patience: Duration,
 }
 
 impl Settings {
-    /// With the contract's times.
+    /// Uses the contract's times and no token source.
     #[must_use]
     pub fn new(url: impl Into<String>, token: impl Into<String>) -> Self {
         Self {
@@ -63,14 +68,14 @@ impl Settings {
         }
     }
 
-    /// In this format.
+    /// Sets the encoding of frames.
     #[must_use]
     pub fn format(mut self, format: Format) -> Self {
         self.format = format;
         self
     }
 
-    /// With a source of fresh tokens.
+    /// Sets the source of further tokens.
     #[must_use]
     pub fn tokens(mut self, tokens: Arc<dyn TokenSource>) -> Self {
         self.tokens = Some(tokens);
@@ -78,53 +83,54 @@ impl Settings {
     }
 }
 
-/// What happens to a connection.
+/// An event of a connection.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// Connected: for the first time, or again.
+    /// Connected or reconnected.
     Welcome {
-        /// When the server said it.
+        /// The server's time of the frame.
         at: Option<Timestamp>,
         /// Holds a snapshot unless `resumed`.
         welcome: Box<Welcome>,
     },
-    /// A frame, answers and heartbeats included; a fresh session token is kept by the task and blank here.
+    /// A frame, including answers and heartbeats. A renewed session token is removed from it and
+    /// kept by the task.
     Frame(Box<ServerFrame>),
-    /// The server refused an instruction for now (`UNAVAILABLE`, `RATE_LIMITED`); it is sent again by itself.
+    /// The server refused an instruction for now (`UNAVAILABLE`, `RATE_LIMITED`); the library sends it again.
     Retrying {
         /// One of the contract's codes.
         code: String,
-        /// For people.
+        /// Text for people.
         detail: String,
-        /// Until it is sent again.
+        /// Time until it is sent again.
         delay: Duration,
     },
-    /// How long a ping took to come back.
+    /// Time from a ping to its pong.
     RoundTrip(Duration),
-    /// The server broke its promise on order or form; a reconnect follows.
+    /// The server violated the order or form of frames; a reconnect follows.
     Fault(Fault),
-    /// Not connected; trying again after `delay`.
+    /// Not connected; the next try follows after `delay`.
     Reconnecting {
-        /// The how many-th try since the last welcome, from 1.
+        /// Number of tries since the last welcome, from 1.
         attempt: u32,
-        /// Until the try.
+        /// Time until the try.
         delay: Duration,
         /// Why the last connection ended; safe to show.
         why: String,
     },
-    /// Over, for good. The last event.
+    /// The connection has ended for good. The last event.
     Closed(Closed),
 }
 
-/// Why a connection is over.
+/// Why a connection has ended for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
-    /// The WebSocket close code; where an HTTP answer said it instead, the code that means the same (4001, 4003, 4010, 4029; 4000 for a
-    /// request that the server does not understand).
+    /// The WebSocket close code. If an HTTP answer ended the connection, the code with the same
+    /// meaning (4001, 4003, 4010, 4029; 4000 for a request that the server does not understand).
     pub code: u16,
-    /// Short and safe to show.
+    /// A short text, safe to show.
     pub reason: String,
-    /// The HTTP answer, if it was one.
+    /// The HTTP answer that ended the connection, if any.
     pub refusal: Option<Box<ApiError>>,
 }
 

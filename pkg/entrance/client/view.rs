@@ -1,4 +1,4 @@
-//! What a screen shows of a session: a snapshot, kept up to date by the frames that follow it.
+//! The state of a session on a screen: a snapshot, updated by the frames that follow it.
 
 use faceshare_api::v1::server_frame::Instruction;
 use faceshare_api::v1::{
@@ -7,7 +7,8 @@ use faceshare_api::v1::{
 };
 use std::collections::BTreeMap;
 
-/// A mirror of the session at one member. Pure: it knows what [`SessionView::welcome`] and [`SessionView::apply`] told it.
+/// One member's copy of the session. Pure: it depends only on the calls of [`SessionView::welcome`]
+/// and [`SessionView::apply`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SessionView {
     /// This member's id.
@@ -16,15 +17,15 @@ pub struct SessionView {
     pub point: u64,
     /// Title, host, limits. `member_count` follows `members`.
     pub face_session: FaceSession,
-    /// Everybody, by member id.
+    /// All members, by member id.
     pub members: BTreeMap<u64, Member>,
-    /// `None`: nobody presents.
+    /// The presenter; `None` if no member presents.
     pub presenting: Option<Presenting>,
     /// The shared files, by id.
     pub files: BTreeMap<u64, File>,
     /// A running countdown.
     pub auto_end: Option<SessionAutoEnd>,
-    /// Who waits to be let in, by the knock's id; empty but for the host.
+    /// Join requests that wait for approval, by id; empty except for the host.
     pub knocks: BTreeMap<u64, MemberKnock>,
     /// The latest value of each (sender, key) that reached this point.
     pub actions: BTreeMap<(u64, String), Action>,
@@ -35,7 +36,7 @@ pub struct SessionView {
 }
 
 impl SessionView {
-    /// Starts over from a snapshot, or goes on after a resume.
+    /// Replaces the state by the snapshot, or continues after a resume.
     pub fn welcome(&mut self, welcome: &Welcome) {
         if let Some(snapshot) = &welcome.snapshot {
             *self = Self {
@@ -50,14 +51,14 @@ impl SessionView {
             };
             self.count_members();
         }
-        // Whoever still waits is told again.
+        // The server sends pending join requests again.
         self.knocks.clear();
         if let Some(me) = welcome.self_ {
             (self.me, self.point) = (me.member_id, me.point_id);
         }
     }
 
-    /// Takes in one frame. Frames that say nothing about the session change nothing.
+    /// Applies one frame. Frames without effect on the session change nothing.
     pub fn apply(&mut self, frame: &ServerFrame) {
         self.seq = self.seq.max(frame.seq);
         let Some(instruction) = &frame.instruction else { return };
@@ -90,9 +91,9 @@ impl SessionView {
             Instruction::ActionSync(sync) => {
                 self.actions.insert((frame.from, sync.key.clone()), latest(frame.from, sync));
             }
-            // The wish; its effect comes as `followChange`.
+            // A request; its effect comes as `followChange`.
             Instruction::FollowMe(_) | Instruction::CancelFollowMe(_) | Instruction::FollowOther(_) | Instruction::CancelFollow(_) => {}
-            // To this point alone, and about the connection or the code.
+            // Only for this point: about the connection or the code.
             Instruction::Ack(_)
             | Instruction::Nack(_)
             | Instruction::SysHeart(_)
@@ -123,7 +124,7 @@ impl SessionView {
         self.face_session.member_count = u32::try_from(self.members.len()).unwrap_or(u32::MAX);
     }
 
-    /// Everybody in the order they came.
+    /// All members in the order in which they joined.
     #[must_use]
     pub fn roster(&self) -> Vec<&Member> {
         let mut roster: Vec<&Member> = self.members.values().collect();
@@ -131,19 +132,20 @@ impl SessionView {
         roster
     }
 
-    /// What to call a member; somebody who is gone is called by the id.
+    /// A member's nickname; the id of a member that has left.
     #[must_use]
     pub fn nickname(&self, id: u64) -> String {
         self.members.get(&id).map_or_else(|| format!("#{id}"), |member| member.nickname.clone())
     }
 
-    /// Whom this member follows.
+    /// The member's follow edge; `None` if it follows no member.
     #[must_use]
     pub fn edge(&self, id: u64) -> Option<Edge> {
         self.members.get(&id).and_then(|member| member.follow)
     }
 
-    /// Whose position this member is shown; `None`: nobody's, or paused.
+    /// The member whose position this member receives; `None` if there is none, or following is
+    /// paused.
     #[must_use]
     pub fn root(&self, id: u64) -> Option<u64> {
         self.edge(id).map(|edge| edge.root).filter(|root| *root != 0)
@@ -161,7 +163,7 @@ impl SessionView {
         self.presenting.is_some_and(|presenting| presenting.member_id == id)
     }
 
-    /// The latest value that `from` showed under `key`, as far as it reached this point.
+    /// The latest value that `from` sent under `key`, if it reached this point.
     #[must_use]
     pub fn action(&self, from: u64, key: &str) -> Option<&Action> {
         self.actions.get(&(from, key.to_owned()))

@@ -1,16 +1,16 @@
-//! Reading JSON of a newer server: enum values that this build does not know are read as unset.
+//! Parses JSON of a newer server: enum values that this build does not know become unset.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
-/// No honest message holds more values that are new to us; it bounds the work on a hostile one.
-const MOST_UNKNOWN: usize = 64;
+/// More unknown values than an honest message has; bounds the work on a hostile one.
+const UNKNOWN_VALUES_MAX: usize = 64;
 
-/// Reads `T` from JSON text.
+/// Parses `T` from JSON text.
 ///
 /// # Errors
-/// When it is not JSON, or does not fit `T` for another reason than unknown enum values.
+/// When the text is not JSON, or does not fit `T` for another reason than unknown enum values.
 pub fn from_slice<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
     match serde_json::from_slice(json) {
         Ok(value) => Ok(value),
@@ -18,12 +18,12 @@ pub fn from_slice<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
     }
 }
 
-/// Reads `T` from a JSON value.
+/// Parses `T` from a JSON value.
 ///
 /// # Errors
-/// When it does not fit `T` for another reason than unknown enum values.
+/// When the value does not fit `T` for another reason than unknown enum values.
 pub fn from_value<T: DeserializeOwned>(mut value: Value) -> serde_json::Result<T> {
-    for _ in 0..MOST_UNKNOWN {
+    for _ in 0..UNKNOWN_VALUES_MAX {
         match serde_path_to_error::deserialize::<_, T>(&value) {
             Ok(read) => return Ok(read),
             Err(error) if is_unknown_value(error.inner()) && remove(&mut value, error.path()) => {}
@@ -33,7 +33,7 @@ pub fn from_value<T: DeserializeOwned>(mut value: Value) -> serde_json::Result<T
     serde_json::from_value(value)
 }
 
-/// serde's own wording for `Error::unknown_variant`; there is no other way to tell it from a wrong type.
+/// serde's text for `Error::unknown_variant`; nothing else distinguishes it from a wrong type.
 fn is_unknown_value(error: &serde_json::Error) -> bool {
     error.to_string().starts_with("unknown variant")
 }

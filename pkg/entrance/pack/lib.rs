@@ -1,7 +1,7 @@
-//! Packing and unpacking of the frames of the instruction stream, for clients, in both subprotocols.
+//! Encodes and decodes the frames of the instruction stream, for clients, in both subprotocols.
 //!
-//! A client must outlive its server's next version, so reading is forgiving: an instruction that this build does not know becomes a frame
-//! without an instruction whose `seq` still counts, and an enum value that it does not know reads as unset.
+//! A client must work with newer servers, so decoding is lenient: an unknown instruction becomes a
+//! frame without an instruction whose `seq` still counts, and an unknown enum value becomes unset.
 
 pub mod lenient;
 
@@ -12,18 +12,18 @@ use faceshare_api::{SUBPROTOCOL_JSON, SUBPROTOCOL_PROTO};
 use prost::Message;
 use serde_json::Value;
 
-/// How frames are written on one connection; chosen by the WebSocket subprotocol.
+/// The encoding of frames on one connection, selected by the WebSocket subprotocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
-    /// Protobuf in binary WebSocket frames: the smaller and faster one.
+    /// Protobuf in binary WebSocket frames: smaller and faster.
     #[default]
     Proto,
-    /// Canonical proto3 JSON in text WebSocket frames: the readable one.
+    /// Canonical proto3 JSON in text WebSocket frames: readable.
     Json,
 }
 
 impl Format {
-    /// The name that the handshake offers.
+    /// The subprotocol name for the handshake.
     #[must_use]
     pub const fn subprotocol(self) -> &'static str {
         match self {
@@ -32,24 +32,24 @@ impl Format {
         }
     }
 
-    /// The format of a subprotocol's name, if it is one of ours.
+    /// The format of a subprotocol name; `None` if the name is not one of ours.
     #[must_use]
     pub fn from_subprotocol(name: &str) -> Option<Self> {
         [Self::Proto, Self::Json].into_iter().find(|format| format.subprotocol() == name)
     }
 }
 
-/// One packed frame: what one WebSocket message carries.
+/// One encoded frame: the content of one WebSocket message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Packed {
-    /// For a binary message.
+    /// The content of a binary message.
     Binary(Bytes),
-    /// For a text message.
+    /// The content of a text message.
     Text(String),
 }
 
 impl Packed {
-    /// The bytes, whichever the kind.
+    /// The bytes of either kind.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
@@ -59,10 +59,10 @@ impl Packed {
     }
 }
 
-/// The bytes are no frame at all.
+/// The bytes are not a frame.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {
-    /// Not protobuf of a server frame.
+    /// Not a protobuf server frame.
     #[error("not a protobuf frame: {0}")]
     Proto(#[from] prost::DecodeError),
     /// Not a JSON object.
@@ -70,7 +70,7 @@ pub enum UnpackError {
     Json(#[from] serde_json::Error),
 }
 
-/// Packs a frame for the server.
+/// Encodes a frame for the server.
 #[must_use]
 pub fn encode_client(frame: &ClientFrame, format: Format) -> Packed {
     match format {
@@ -79,12 +79,13 @@ pub fn encode_client(frame: &ClientFrame, format: Format) -> Packed {
     }
 }
 
-/// Unpacks a frame of the server.
+/// Decodes a frame of the server.
 ///
-/// An instruction that cannot be read leaves `instruction: None`, with `seq`, `at` and `from` kept.
+/// If the instruction cannot be decoded, `instruction` is `None`, and `seq`, `at` and `from` are
+/// kept.
 ///
 /// # Errors
-/// When the bytes are not a frame at all.
+/// When the bytes are not a frame.
 pub fn decode_server(bytes: &[u8], format: Format) -> Result<ServerFrame, UnpackError> {
     match format {
         Format::Proto => Ok(ServerFrame::decode(bytes)?),
@@ -107,7 +108,7 @@ fn decode_json(bytes: &[u8]) -> Result<ServerFrame, UnpackError> {
     }))
 }
 
-/// A number as canonical JSON may write it: bare or as a string.
+/// A number in either form of canonical JSON: a number or a string.
 fn number(object: &serde_json::Map<String, Value>, key: &str) -> u64 {
     match object.get(key) {
         Some(Value::Number(number)) => number.as_u64().unwrap_or_default(),

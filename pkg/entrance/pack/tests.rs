@@ -9,7 +9,7 @@ use faceshare_api::wellknown::Timestamp;
 use proptest::prelude::*;
 use prost::Message;
 
-/// Exact in binary and short in decimal, so that equality is fair to both formats.
+/// Exact in binary and short in decimal, so that both formats keep it equal.
 fn fraction() -> impl Strategy<Value = f64> {
     (0_u32..=1024).prop_map(|n| f64::from(n) / 1024.0)
 }
@@ -63,7 +63,7 @@ fn server_frame() -> impl Strategy<Value = ServerFrame> {
 
 proptest! {
     #[test]
-    fn a_client_frame_reads_back_as_it_was_packed(frame in client_frame()) {
+    fn a_client_frame_is_decoded_as_it_was_encoded(frame in client_frame()) {
         let proto = encode_client(&frame, Format::Proto);
         prop_assert_eq!(ClientFrame::decode(proto.as_bytes()).expect("protobuf"), frame.clone());
         let json = encode_client(&frame, Format::Json);
@@ -71,14 +71,14 @@ proptest! {
     }
 
     #[test]
-    fn a_server_frame_unpacks_alike_from_both_formats(frame in server_frame()) {
+    fn a_server_frame_is_decoded_alike_from_both_formats(frame in server_frame()) {
         prop_assert_eq!(decode_server(&frame.encode_to_vec(), Format::Proto).expect("protobuf"), frame.clone());
         let json = serde_json::to_vec(&frame).expect("serialises");
         prop_assert_eq!(decode_server(&json, Format::Json).expect("JSON"), frame);
     }
 
     #[test]
-    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn decoding_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         for format in [Format::Proto, Format::Json] {
             let _ = decode_server(&bytes, format);
         }
@@ -118,7 +118,7 @@ fn an_instruction_of_another_shape_still_counts_its_seq() {
 }
 
 #[test]
-fn rubbish_is_no_frame() {
+fn bytes_that_are_not_a_frame_are_an_error() {
     for bad in [b"".as_slice(), b"{", b"[1]", b"\"seq\"", b"\xff\xfe"] {
         assert!(decode_server(bad, Format::Json).is_err(), "{bad:?}");
     }
@@ -126,7 +126,7 @@ fn rubbish_is_no_frame() {
 }
 
 #[test]
-fn subprotocol_names_lead_back_to_their_format() {
+fn subprotocol_names_map_to_their_format() {
     for format in [Format::Proto, Format::Json] {
         assert_eq!(Format::from_subprotocol(format.subprotocol()), Some(format));
     }

@@ -1,10 +1,11 @@
-//! Ten thousand histories of the instruction engine, and proofs that the invariants find what they are there for.
+//! Ten thousand histories of the instruction engine, and proofs that the invariants find planted
+//! bugs.
 //!
 //! `SIM_HISTORIES=n` runs n of them, `SIM_SEED=n` replays one: see `scripts/simulate`.
 
 use faceshare_simulation::{Bug, PlantedFault, report, run, run_all};
 
-/// The histories are spread over so many tests, which may run at the same time.
+/// The number of tests that the histories are divided into; they may run at the same time.
 const PARTS: u64 = 8;
 
 fn number(variable: &str) -> Option<u64> {
@@ -44,7 +45,7 @@ parts! {
     histories_keep_the_invariants_8: 7
 }
 
-/// `SIM_SEED=n`: one history, with all that happens in it.
+/// `SIM_SEED=n`: replays one history and prints its trace.
 #[test]
 fn replay() {
     let Some(seed) = number("SIM_SEED") else { return };
@@ -55,36 +56,37 @@ fn replay() {
     assert!(history.violation.is_none(), "\n{}", report(&history));
 }
 
-/// Histories that have found a fault once, and are too rare for the number that is run every time.
+/// Histories that once found a fault, and are too rare for the number that every run covers.
 #[test]
 fn histories_that_found_faults_keep_the_invariants() {
-    // Somebody who resumed at the very end of an epoch was told of the next one instead, as the two were committed together (the first two).
-    // A receiver whose queue ran over in the middle of an instruction's frames was shown a position that they end (the third).
+    // A client that resumed at the very end of an epoch was sent the next epoch instead, because
+    // the two were committed together (the first two). A receiver whose queue overflowed in the
+    // middle of an instruction's frames was sent a position that they end (the third).
     for seed in [126_697, 268_313, 303_224] {
         let history = run(seed, Bug::None, false);
         assert!(history.violation.is_none(), "\n{}", report(&history));
     }
 }
 
-/// What the invariants of the door say would hold as well if nobody came.
+/// Without guests the invariants of join requests would hold trivially.
 #[test]
-fn strangers_come_wait_and_are_told_every_end() {
+fn guests_ask_to_join_and_receive_every_outcome() {
     let traces: Vec<String> = (0..40).filter(|seed| seed % 5 < 2).map(|seed| run(seed, Bug::None, true).trace.join("\n")).collect();
-    for told in [
-        "Standing(Some(Admitted))",
-        "Standing(Some(Denied))",
-        "Standing(Some(Expired))",
+    for text in [
+        "KnockState(Some(Admitted))",
+        "KnockState(Some(Denied))",
+        "KnockState(Some(Expired))",
         "answered Err(LimitExceeded)",
         ") answered Err(Forbidden)",
         "Admit(Admit",
         "Deny(Deny",
         "MemberKnock { ",
     ] {
-        let histories = traces.iter().filter(|trace| trace.contains(told)).count();
-        assert!(histories > 0, "{told} never comes");
+        let histories = traces.iter().filter(|trace| trace.contains(text)).count();
+        assert!(histories > 0, "{text} never comes");
     }
     let quiet = run(2, Bug::None, true).trace.join("\n");
-    assert!(!quiet.contains("Knock"), "in other histories nobody comes");
+    assert!(!quiet.contains("Knock"), "no guest asks in other histories");
 }
 
 #[test]
@@ -98,7 +100,7 @@ fn a_seed_always_gives_the_same_history() {
     }
 }
 
-/// How many of `seeds` histories with a planted bug break an invariant, and which.
+/// Which of `seeds` histories with a planted bug violate an invariant, and which one.
 fn found(bug: Bug, seeds: u64) -> Vec<(u64, &'static str)> {
     found_in(bug, 0..seeds)
 }

@@ -1,41 +1,42 @@
-//! Fan-out at a rate that grows step by step, until latency, loss or a full processor says that it is enough.
+//! Fan-out at a rate that grows step by step, until a limit is reached: latency, loss or a full
+//! processor.
 
-use super::fanout::{Presenters, Showing, drain};
-use crate::bench::args::{MOST_ACTIONS, Saturate};
-use crate::bench::crowd::{Crowd, Group};
-use crate::bench::pace::{Pace, nanos};
+use super::fanout::{PresentPlan, Presenters, drain};
+use crate::bench::args::{ACTIONS_MAX, Saturate};
+use crate::bench::clients::{Clients, Group};
+use crate::bench::environment::{Environment, Interval};
 use crate::bench::report::{Latency, Report, rounded};
-use crate::bench::stand::{Span, Stand};
+use crate::bench::schedule::{Schedule, nanos};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 use std::time::Duration;
 
-/// Under the new rate, but not measured yet.
+/// Time under the new rate before the measurement begins.
 const SETTLE: Duration = Duration::from_secs(1);
-/// A processor of which so much is used is full.
+/// A processor of which this fraction is used counts as full.
 const FULL: f64 = 0.98;
 
-/// One rate and what came of it.
+/// One rate and its result.
 struct Step {
     rate: f64,
-    span: Span,
+    interval: Interval,
     latency: Latency,
-    /// Why it was too much.
+    /// Which limit was exceeded, if any.
     broke: Option<&'static str>,
 }
 
 #[expect(clippy::cast_precision_loss, reason = "limits are small")]
-pub(super) fn run(stand: &Stand, what: Saturate, each: Duration) -> Result<Report> {
-    ensure!(what.members > 1 && what.factor > 1.0 && what.rate > 0.0, "a room needs somebody who follows, and the rate must grow");
-    let mut crowd = stand.crowd(&[Group { rooms: what.rooms, members: what.members, keys: 1, present: true }])?;
-    let everybody = 0..crowd.members.len();
-    stand.assemble(&mut crowd, everybody)?;
+pub(super) fn run(environment: &Environment, what: Saturate, each: Duration) -> Result<Report> {
+    ensure!(what.members > 1 && what.factor > 1.0 && what.rate > 0.0, "a room needs at least one follower, and the rate must grow");
+    let mut clients = environment.clients(&[Group { rooms: what.rooms, members: what.members, keys: 1, present: true }])?;
+    let all = 0..clients.members.len();
+    environment.assemble(&mut clients, all)?;
     let (mut rate, mut steps) = (what.rate, Vec::new());
     let limit = loop {
-        if rate > MOST_ACTIONS as f64 {
+        if rate > ACTIONS_MAX as f64 {
             break "rate";
         }
-        let step = step(stand, &mut crowd, what, rate, each)?;
+        let step = step(environment, &mut clients, what, rate, each)?;
         let broke = step.broke;
         steps.push(step);
         if let Some(broke) = broke {
@@ -43,39 +44,43 @@ pub(super) fn run(stand: &Stand, what: Saturate, each: Duration) -> Result<Repor
         }
         rate *= what.factor;
     };
-    drain(&mut crowd)?;
+    drain(&mut clients)?;
 
     let best = steps.iter().rev().find(|step| step.broke.is_none()).or(steps.first()).context("invariant: at least one step")?;
-    let report = Report::new("saturate", &crowd, stand.target, best.span).with_deliveries(best.span, best.span.deliveries);
-    let report = Report { rate_per_s: Some(rounded(best.rate)), sent: Some(best.span.sent), latency: Some(best.latency), ..report };
-    Ok(report.with("limit", limit).with("sustained", best.broke.is_none()).with("steps", steps.iter().map(told).collect::<Vec<_>>()))
+    let report =
+        Report::new("saturate", &clients, environment.target, best.interval).with_deliveries(best.interval, best.interval.deliveries);
+    let report = Report { rate_per_s: Some(rounded(best.rate)), sent: Some(best.interval.sent), latency: Some(best.latency), ..report };
+    Ok(report
+        .with("limit", limit)
+        .with("sustained", best.broke.is_none())
+        .with("steps", steps.iter().map(step_as_json).collect::<Vec<_>>()))
 }
 
-fn step(stand: &Stand, crowd: &mut Crowd, what: Saturate, rate: f64, each: Duration) -> Result<Step> {
-    let begin = crowd.now();
+fn step(environment: &Environment, clients: &mut Clients, what: Saturate, rate: f64, each: Duration) -> Result<Step> {
+    let begin = clients.now();
     let (measured, end) = (begin + nanos(SETTLE), begin + nanos(SETTLE + each));
-    let presenters = Presenters { rooms: 0..what.rooms, pace: Pace::new(what.rooms, rate, begin, end), burst: 1 };
-    let mut showing = Showing(vec![presenters]);
-    crowd.run_for(&mut showing, "settling", measured)?;
-    crowd.tally.measure(measured..end);
-    let mark = stand.mark(crowd)?;
-    crowd.run_for(&mut showing, "showing", end)?;
-    let span = stand.since(mark, crowd)?;
-    let latency = Latency::of(&crowd.tally.latency[0]);
-    Ok(Step { rate, span, latency, broke: broke(what, rate, span, latency) })
+    let presenters = Presenters { rooms: 0..what.rooms, schedule: Schedule::new(what.rooms, rate, begin, end), burst: 1 };
+    let mut plan = PresentPlan(vec![presenters]);
+    clients.run_for(&mut plan, "settling", measured)?;
+    clients.measurements.measure(measured..end);
+    let snapshot = environment.snapshot(clients)?;
+    clients.run_for(&mut plan, "sending", end)?;
+    let interval = environment.since(snapshot, clients)?;
+    let latency = Latency::of(&clients.measurements.latency[0]);
+    Ok(Step { rate, interval, latency, broke: broke(what, rate, interval, latency) })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of seconds")]
-fn broke(what: Saturate, rate: f64, span: Span, latency: Latency) -> Option<&'static str> {
-    let expected = rate * span.seconds * (what.rooms * (what.members - 1)) as f64;
-    let came = span.deliveries as f64;
-    if span.own_cpu / span.seconds > FULL {
+fn broke(what: Saturate, rate: f64, interval: Interval, latency: Latency) -> Option<&'static str> {
+    let expected = rate * interval.seconds * (what.rooms * (what.members - 1)) as f64;
+    let arrived = interval.deliveries as f64;
+    if interval.own_cpu / interval.seconds > FULL {
         Some("generator")
-    } else if span.server_cpu.is_some_and(|cpu| cpu / span.seconds > FULL * what.cores) {
+    } else if interval.server_cpu.is_some_and(|cpu| cpu / interval.seconds > FULL * what.cores) {
         Some("cpu")
     } else if latency.latency_p99_ms > what.p99 {
         Some("latency")
-    } else if came < expected * (1.0 - what.loss) {
+    } else if arrived < expected * (1.0 - what.loss) {
         Some("loss")
     } else {
         None
@@ -83,12 +88,12 @@ fn broke(what: Saturate, rate: f64, span: Span, latency: Latency) -> Option<&'st
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of seconds")]
-fn told(step: &Step) -> serde_json::Value {
+fn step_as_json(step: &Step) -> serde_json::Value {
     json!({
         "rate_per_s": rounded(step.rate),
-        "deliveries_per_s": rounded(step.span.deliveries as f64 / step.span.seconds),
-        "server_cores": step.span.server_cpu.map(|cpu| rounded(cpu / step.span.seconds)),
-        "generator_cores": rounded(step.span.own_cpu / step.span.seconds),
+        "deliveries_per_s": rounded(step.interval.deliveries as f64 / step.interval.seconds),
+        "server_cores": step.interval.server_cpu.map(|cpu| rounded(cpu / step.interval.seconds)),
+        "generator_cores": rounded(step.interval.own_cpu / step.interval.seconds),
         "latency_p99_ms": step.latency.latency_p99_ms,
         "broke": step.broke,
     })

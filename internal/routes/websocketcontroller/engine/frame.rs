@@ -1,6 +1,6 @@
-//! Headers, and whole frames of the server's: unmasked, in one piece.
+//! Frame headers, and complete frames of the server: unmasked, in one piece.
 
-use crate::close::Goodbye;
+use crate::close::CloseFrame;
 use crate::receiver::Violation;
 use bytes::{Buf as _, Bytes};
 
@@ -13,12 +13,12 @@ const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 const MASKED: u8 = 0x80;
 
-/// What a message consists of.
+/// The type of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// UTF-8.
+    /// UTF-8 text.
     Text,
-    /// Anything.
+    /// Any bytes.
     Binary,
 }
 
@@ -66,14 +66,14 @@ pub(crate) struct Header {
     pub(crate) opcode: Opcode,
     pub(crate) last: bool,
     pub(crate) key: [u8; 4],
-    /// Where the payload begins.
+    /// Offset of the payload.
     pub(crate) size: usize,
-    /// Bytes of payload.
+    /// Length of the payload in bytes.
     pub(crate) length: u64,
 }
 
 impl Header {
-    /// Reads a header; `None`: it is not complete yet.
+    /// Reads a header; `None` if it is not complete yet.
     pub(crate) fn read(bytes: &[u8]) -> Result<Option<Self>, Violation> {
         let [first, second, rest @ ..] = bytes else { return Ok(None) };
         if first & RESERVED != 0 {
@@ -94,7 +94,8 @@ impl Header {
     }
 }
 
-/// The length of the payload, and how many bytes it took beside the first; the shortest form must be used.
+/// Reads the length of the payload and the number of extended length bytes; the shortest form must
+/// be used.
 fn length(short: u8, rest: &[u8]) -> Result<Option<(u64, usize)>, Violation> {
     let (length, more, least) = match short {
         126 => match rest.first_chunk() {
@@ -113,7 +114,7 @@ fn length(short: u8, rest: &[u8]) -> Result<Option<(u64, usize)>, Violation> {
     Ok(Some((length, more)))
 }
 
-/// The header of a server's frame, at the end of the array; where it begins.
+/// Writes the header of a server's frame to the end of the array; returns its offset.
 fn header(opcode: Opcode, length: usize) -> ([u8; HEADER_MAX], usize) {
     let mut header = [0; HEADER_MAX];
     let first = FIN | opcode.bits();
@@ -136,52 +137,52 @@ fn header(opcode: Opcode, length: usize) -> ([u8; HEADER_MAX], usize) {
     (header, start)
 }
 
-/// A message as one frame.
+/// Encodes a message as one frame.
 #[must_use]
 pub fn frame(kind: Kind, payload: &[u8]) -> Bytes {
-    whole(Opcode::Data(kind), payload)
+    complete(Opcode::Data(kind), payload)
 }
 
-/// The same without copying: `buffer` is [`HEADER_MAX`] bytes, whatever they are, and then the payload.
+/// The same without copying: `buffer` is [`HEADER_MAX`] bytes with any content, then the payload.
 ///
 /// # Panics
-/// When the buffer is shorter than that.
+/// When the buffer is shorter than [`HEADER_MAX`].
 #[must_use]
 pub fn prefixed(kind: Kind, mut buffer: Vec<u8>) -> Bytes {
     let length = buffer.len().checked_sub(HEADER_MAX).expect("invariant: room for the header was left");
     let (header, start) = header(Opcode::Data(kind), length);
     buffer[start..HEADER_MAX].copy_from_slice(&header[start..]);
     let mut frame = Bytes::from(buffer);
-    // Unlike a slice, this makes no second reference.
+    // Unlike `slice`, this does not add a reference.
     frame.advance(start);
     frame
 }
 
-/// The answer to a ping.
+/// Encodes a pong.
 #[must_use]
 pub fn pong(payload: &[u8]) -> Bytes {
-    whole(Opcode::Pong, payload)
+    complete(Opcode::Pong, payload)
 }
 
-/// A goodbye; a reason longer than 123 bytes is left out.
+/// Encodes a close frame; a reason longer than 123 bytes is left out.
 #[must_use]
 pub fn close(code: u16, reason: &str) -> Bytes {
     let mut payload = code.to_be_bytes().to_vec();
     if payload.len() + reason.len() <= CONTROL_MAX {
         payload.extend_from_slice(reason.as_bytes());
     }
-    whole(Opcode::Close, &payload)
+    complete(Opcode::Close, &payload)
 }
 
-impl Goodbye {
-    /// The answer to it: the same code.
+impl CloseFrame {
+    /// Encodes the answer to this close frame, with the same code.
     #[must_use]
     pub fn answer(self) -> Bytes {
-        self.code.map_or_else(|| whole(Opcode::Close, &[]), |code| close(code, ""))
+        self.code.map_or_else(|| complete(Opcode::Close, &[]), |code| close(code, ""))
     }
 }
 
-fn whole(opcode: Opcode, payload: &[u8]) -> Bytes {
+fn complete(opcode: Opcode, payload: &[u8]) -> Bytes {
     let (header, start) = header(opcode, payload.len());
     [&header[start..], payload].concat().into()
 }

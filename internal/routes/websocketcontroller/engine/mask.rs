@@ -1,6 +1,6 @@
-//! The veil of RFC 6455, section 5.3.
+//! Masking (RFC 6455, section 5.3).
 
-/// Lifts (or puts on) the veil, eight bytes at a time.
+/// Masks or unmasks, eight bytes at a time.
 pub(crate) fn apply(payload: &mut [u8], key: [u8; 4]) {
     let [a, b, c, d] = key;
     let word = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);

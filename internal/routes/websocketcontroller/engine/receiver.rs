@@ -1,38 +1,38 @@
-//! What a client's bytes say.
+//! Reads a client's bytes.
 
-use crate::close::Goodbye;
+use crate::close::CloseFrame;
 use crate::frame::{Header, Kind, Opcode};
 use crate::mask;
 use bytes::Bytes;
 
-/// Something a client said.
+/// An event of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A message, put together from its fragments.
+    /// A message, assembled from its fragments.
     Message(Kind, Bytes),
-    /// To be answered by a [`pong`](crate::pong) with the same payload.
+    /// A ping, to be answered by a [`pong`](crate::pong) with the same payload.
     Ping(Bytes),
-    /// The answer to a ping.
+    /// An answer to a ping.
     Pong,
-    /// A fragment of a message that adds nothing to it, and of which there may be any number.
+    /// An empty fragment of a message, reported because a client may send any number of them.
     Nothing,
-    /// It goes. Nothing is read after it.
-    Close(Goodbye),
+    /// A close frame. Nothing is read after it.
+    Close(CloseFrame),
 }
 
-/// What a client must not do. Nothing can be read after it.
+/// A protocol violation of a client. Nothing can be read after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Violation {
-    /// Breaks a rule of the protocol.
+    /// The client broke a rule of the protocol.
     Protocol(&'static str),
-    /// A text that is none.
+    /// The payload of a text message is not UTF-8.
     NotUtf8,
-    /// A message over the limit.
+    /// A message exceeds the limit.
     TooLarge,
 }
 
 impl Violation {
-    /// The close code that the standard has for it.
+    /// The close code of the standard for this violation.
     #[must_use]
     pub const fn close_code(self) -> u16 {
         match self {
@@ -43,66 +43,67 @@ impl Violation {
     }
 }
 
-/// Reads one client. Between messages it holds nothing.
+/// Reads one client. Between messages it holds no buffer.
 #[derive(Debug)]
 pub struct Receiver {
-    /// Bytes of a message.
+    /// The longest message in bytes.
     limit: usize,
-    /// The beginning of a frame.
-    begun: Vec<u8>,
+    /// The received part of an incomplete frame.
+    incomplete: Vec<u8>,
     message: Option<Box<Fragments>>,
-    over: bool,
+    ended: bool,
 }
 
-/// The beginning of a message.
+/// The received fragments of a message.
 #[derive(Debug)]
 struct Fragments {
     kind: Kind,
     payload: Vec<u8>,
-    /// So much of a text is known to be UTF-8.
+    /// So many bytes of a text are known to be UTF-8.
     checked: usize,
 }
 
 impl Receiver {
-    /// Reads messages of up to `limit` bytes.
+    /// Accepts messages of up to `limit` bytes.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
-        Self { limit, begun: Vec::new(), message: None, over: false }
+        Self { limit, incomplete: Vec::new(), message: None, ended: false }
     }
 
-    /// Whether it holds nothing: no frame and no message has begun.
+    /// Whether it holds no buffer: no frame and no message has begun.
     #[must_use]
     pub const fn is_at_rest(&self) -> bool {
-        self.begun.capacity() == 0 && self.message.is_none()
+        self.incomplete.capacity() == 0 && self.message.is_none()
     }
 
-    /// Reads on: hands out what is complete, and keeps what is not. `bytes` is scratched in.
+    /// Reads more bytes: reports complete messages to `report` and keeps the rest. Overwrites `bytes`
+    /// (unmasks in place).
     ///
     /// # Errors
-    /// [`Violation`], after everything before it was handed out; what comes later is ignored.
-    pub fn receive(&mut self, bytes: &mut [u8], mut say: impl FnMut(Event)) -> Result<(), Violation> {
-        if self.begun.is_empty() {
-            let used = self.read(bytes, &mut say)?;
-            if used < bytes.len() && !self.over {
-                self.begun.extend_from_slice(&bytes[used..]);
+    /// [`Violation`], after all earlier events were reported; later bytes are ignored.
+    pub fn receive(&mut self, bytes: &mut [u8], mut report: impl FnMut(Event)) -> Result<(), Violation> {
+        if self.incomplete.is_empty() {
+            let used = self.read(bytes, &mut report)?;
+            if used < bytes.len() && !self.ended {
+                self.incomplete.extend_from_slice(&bytes[used..]);
             }
             return Ok(());
         }
-        let mut begun = std::mem::take(&mut self.begun);
-        begun.extend_from_slice(bytes);
-        let used = self.read(&mut begun, &mut say)?;
-        if used < begun.len() && !self.over {
-            begun.drain(..used);
-            self.begun = begun;
+        let mut incomplete = std::mem::take(&mut self.incomplete);
+        incomplete.extend_from_slice(bytes);
+        let used = self.read(&mut incomplete, &mut report)?;
+        if used < incomplete.len() && !self.ended {
+            incomplete.drain(..used);
+            self.incomplete = incomplete;
         }
         Ok(())
     }
 
-    /// Reads the whole frames in `bytes`; how many bytes they are.
-    fn read(&mut self, bytes: &mut [u8], say: &mut impl FnMut(Event)) -> Result<usize, Violation> {
+    /// Reads the complete frames in `bytes`; returns how many bytes they are.
+    fn read(&mut self, bytes: &mut [u8], report: &mut impl FnMut(Event)) -> Result<usize, Violation> {
         let mut used = 0;
-        while !self.over {
-            let read = self.read_one(&mut bytes[used..], say).inspect_err(|_| self.over = true)?;
+        while !self.ended {
+            let read = self.read_one(&mut bytes[used..], report).inspect_err(|_| self.ended = true)?;
             if read == 0 {
                 break;
             }
@@ -111,30 +112,30 @@ impl Receiver {
         Ok(used)
     }
 
-    /// Reads one frame; 0: it is not complete.
-    fn read_one(&mut self, bytes: &mut [u8], say: &mut impl FnMut(Event)) -> Result<usize, Violation> {
+    /// Reads one frame; returns its length, or 0 if it is not complete.
+    fn read_one(&mut self, bytes: &mut [u8], report: &mut impl FnMut(Event)) -> Result<usize, Violation> {
         let Some(header) = Header::read(bytes)? else { return Ok(0) };
-        let length = self.admit(&header)?;
+        let length = self.check(&header)?;
         let Some(payload) = bytes.get_mut(header.size..header.size + length) else { return Ok(0) };
         mask::apply(payload, header.key);
         if let Some(event) = self.take(&header, payload)? {
-            self.over = matches!(event, Event::Close(_));
-            say(event);
+            self.ended = matches!(event, Event::Close(_));
+            report(event);
         }
         Ok(header.size + length)
     }
 
-    /// Whether such a frame may come now; the length of its payload.
-    fn admit(&self, header: &Header) -> Result<usize, Violation> {
-        let gathered = match (header.opcode, &self.message) {
+    /// Checks that this frame may come now; returns the length of its payload.
+    fn check(&self, header: &Header) -> Result<usize, Violation> {
+        let received = match (header.opcode, &self.message) {
             (Opcode::Continuation, Some(message)) => message.payload.len(),
-            (Opcode::Continuation, None) => return Err(Violation::Protocol("a continuation of nothing")),
-            (Opcode::Data(_), Some(_)) => return Err(Violation::Protocol("a message within another")),
+            (Opcode::Continuation, None) => return Err(Violation::Protocol("a continuation frame without a message")),
+            (Opcode::Data(_), Some(_)) => return Err(Violation::Protocol("a data frame within a fragmented message")),
             _ => 0,
         };
         let length = usize::try_from(header.length).map_err(|_| Violation::TooLarge)?;
-        // A control frame is short, and counts towards no message.
-        if !header.opcode.is_control() && length > self.limit.saturating_sub(gathered) {
+        // A control frame is short, and does not count towards a message.
+        if !header.opcode.is_control() && length > self.limit.saturating_sub(received) {
             return Err(Violation::TooLarge);
         }
         Ok(length)
@@ -144,7 +145,7 @@ impl Receiver {
         match header.opcode {
             Opcode::Ping => Ok(Some(Event::Ping(Bytes::copy_from_slice(payload)))),
             Opcode::Pong => Ok(Some(Event::Pong)),
-            Opcode::Close => Goodbye::read(payload).map(|goodbye| Some(Event::Close(goodbye))),
+            Opcode::Close => CloseFrame::read(payload).map(|frame| Some(Event::Close(frame))),
             Opcode::Data(kind) if header.last => {
                 if kind == Kind::Text {
                     std::str::from_utf8(payload).map_err(|_| Violation::NotUtf8)?;
@@ -156,11 +157,11 @@ impl Receiver {
                 message.add(payload)?;
                 Ok(None)
             }
-            Opcode::Continuation => self.go_on(header.last, payload),
+            Opcode::Continuation => self.continue_message(header.last, payload),
         }
     }
 
-    fn go_on(&mut self, last: bool, payload: &[u8]) -> Result<Option<Event>, Violation> {
+    fn continue_message(&mut self, last: bool, payload: &[u8]) -> Result<Option<Event>, Violation> {
         let Some(message) = &mut self.message else { return Ok(None) };
         message.add(payload)?;
         if !last {
@@ -175,14 +176,14 @@ impl Receiver {
 }
 
 impl Fragments {
-    /// A text that cannot become one any more fails here, and not only at its end.
+    /// Adds a fragment. A text that can no longer become valid UTF-8 fails here already.
     fn add(&mut self, fragment: &[u8]) -> Result<(), Violation> {
         self.payload.extend_from_slice(fragment);
         if self.kind == Kind::Text {
             match std::str::from_utf8(&self.payload[self.checked..]) {
                 Ok(_) => self.checked = self.payload.len(),
                 Err(error) if error.error_len().is_some() => return Err(Violation::NotUtf8),
-                // It ends within a character.
+                // The fragment ends within a character.
                 Err(error) => self.checked += error.valid_up_to(),
             }
         }

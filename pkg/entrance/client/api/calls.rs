@@ -13,28 +13,28 @@ use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-/// As often in a row a server may fail to answer whoever waits; about half a minute.
+/// How often in a row a poll of the wait endpoint may fail; about half a minute.
 const WAIT_TRIES: u32 = 12;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct InFaceSession {
+struct FaceSessionResponse {
     face_session: FaceSession,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct InNumberCode {
+struct NumberCodeResponse {
     number_code: NumberCode,
 }
 
 #[derive(Deserialize)]
-struct InPreview {
+struct PreviewResponse {
     preview: Preview,
 }
 
 #[derive(Serialize)]
-struct Prejoin<'a> {
+struct PrejoinRequest<'a> {
     #[serde(flatten)]
     key: &'a Key,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,19 +43,19 @@ struct Prejoin<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct AtDoor {
+struct JoinStatus {
     status: String,
     wait_token: Option<String>,
     expires_at: Option<Timestamp>,
 }
 
 #[derive(Deserialize)]
-struct Knocks {
+struct KnockList {
     knocks: Vec<MemberKnock>,
 }
 
 fn door(answer: serde_json::Value) -> Result<Door, CallError> {
-    let at: AtDoor = serde_json::from_value(answer.clone())?;
+    let at: JoinStatus = serde_json::from_value(answer.clone())?;
     Ok(match (at.status.as_str(), at.wait_token) {
         ("WAITING", Some(wait_token)) => Door::Waiting { wait_token, expires_at: at.expires_at },
         ("ADMITTED", _) => Door::Admitted(Box::new(entrance_pack::lenient::from_value::<Admitted>(answer)?)),
@@ -63,9 +63,10 @@ fn door(answer: serde_json::Value) -> Result<Door, CallError> {
     })
 }
 
-/// Every method fails with [`CallError`]: refused with a code of the contract, unreachable, or unreadable.
+/// Every method fails with [`CallError`]: refused with a code of the contract, unreachable, or
+/// unreadable.
 impl Api {
-    /// Becomes a guest; later calls are made as this guest.
+    /// Signs up as a guest; later calls use this guest's credentials.
     pub async fn sign_up_guest(&self, nickname: &str) -> Result<Credentials, CallError> {
         let call = Call::new("create_guest", Method::POST, "v1/guests").json(&json!({ "nickname": nickname }))?;
         let credentials: Credentials = self.attempt(&call, None).await?;
@@ -73,28 +74,28 @@ impl Api {
         Ok(credentials)
     }
 
-    /// Renews the credentials now; calls do it by themselves when the access token is over.
+    /// Renews the credentials now. Calls do this by themselves when the access token has expired.
     pub async fn refresh(&self) -> Result<(), CallError> {
         let used = self.access_token().await?;
         self.renew(&used).await.map(drop)
     }
 
-    /// Makes a session; the caller is its host.
+    /// Creates a session; the caller is its host.
     pub async fn create_face_session(&self, new: &NewFaceSession) -> Result<CreatedFaceSession, CallError> {
         self.call(Call::new("create_face_session", Method::POST, "v1/face-sessions").json(new)?).await
     }
 
-    /// A session as it is now.
+    /// The current state of a session.
     pub async fn face_session(&self, id: Id) -> Result<FaceSession, CallError> {
         let path = format!("v1/face-sessions/{id}");
-        let answer: InFaceSession = self.call(Call::new("get_face_session", Method::GET, &path)).await?;
+        let answer: FaceSessionResponse = self.call(Call::new("get_face_session", Method::GET, &path)).await?;
         Ok(answer.face_session)
     }
 
-    /// Changes a session; the host's right.
+    /// Changes a session. Host only.
     pub async fn update_face_session(&self, id: Id, patch: &FaceSessionPatch) -> Result<FaceSession, CallError> {
         let path = format!("v1/face-sessions/{id}");
-        let answer: InFaceSession = self.call(Call::new("update_face_session", Method::PATCH, &path).json(patch)?).await?;
+        let answer: FaceSessionResponse = self.call(Call::new("update_face_session", Method::PATCH, &path).json(patch)?).await?;
         Ok(answer.face_session)
     }
 
@@ -106,26 +107,28 @@ impl Api {
         self.call(call).await
     }
 
-    /// What a number code leads to, without going in.
+    /// The session that a number code belongs to, without joining it.
     pub async fn search(&self, number_code: &str) -> Result<Preview, CallError> {
         let call = Call::new("search_face_session", Method::POST, "v1/face-sessions/search").json(&json!({ "numberCode": number_code }))?;
-        let answer: InPreview = self.call(call).await?;
+        let answer: PreviewResponse = self.call(call).await?;
         Ok(answer.preview)
     }
 
-    /// Goes to the door with a number code or an invite.
+    /// Asks to join with a number code or an invite.
     pub async fn prejoin(&self, key: &Key, device: Option<&DeviceInfo>) -> Result<Door, CallError> {
-        let call = Call::new("prejoin", Method::POST, "v1/face-sessions/prejoin").json(&Prejoin { key, device })?;
+        let call = Call::new("prejoin", Method::POST, "v1/face-sessions/prejoin").json(&PrejoinRequest { key, device })?;
         door(self.call(call).await?)
     }
 
-    /// Asks what became of a knock: answered when the host has answered, or after 25 s with [`Door::Waiting`].
+    /// Asks for the result of a join request: answered when the host has decided, or after 25 s
+    /// with [`Door::Waiting`].
     pub async fn wait(&self, wait_token: &str) -> Result<Door, CallError> {
         let call = Call::new("wait", Method::POST, "v1/face-sessions/wait").json(&json!({ "waitToken": wait_token }))?;
         door(self.call(call).await?)
     }
 
-    /// Asks until there is an answer. A server that cannot be reached or has too much to do is asked again, for about half a minute.
+    /// Asks until the host has decided. If the server is unreachable or overloaded, tries again for
+    /// about half a minute.
     pub async fn wait_for_host(&self, wait_token: &str) -> Result<Waited, CallError> {
         let mut token = wait_token.to_owned();
         let (mut backoff, mut failed) = (Backoff::new(full_jitter()), 0);
@@ -149,51 +152,51 @@ impl Api {
         }
     }
 
-    /// Who waits to be let in; the host's right.
+    /// The join requests that wait for approval. Host only.
     pub async fn knocks(&self, id: Id) -> Result<Vec<MemberKnock>, CallError> {
         let path = format!("v1/face-sessions/{id}/knocks");
-        let answer: Knocks = self.call(Call::new("list_knocks", Method::GET, &path)).await?;
+        let answer: KnockList = self.call(Call::new("list_knocks", Method::GET, &path)).await?;
         Ok(answer.knocks)
     }
 
-    /// Lets somebody in who waits; the host's right.
+    /// Approves a join request. Host only.
     pub async fn admit(&self, id: Id, knock: Id) -> Result<(), CallError> {
-        self.tell(Call::new("admit_knock", Method::POST, &format!("v1/face-sessions/{id}/knocks/{knock}/admit"))).await
+        self.call_without_answer(Call::new("admit_knock", Method::POST, &format!("v1/face-sessions/{id}/knocks/{knock}/admit"))).await
     }
 
-    /// Keeps somebody out who waits, for the rest of the session; the host's right.
+    /// Denies a join request, for the rest of the session. Host only.
     pub async fn deny(&self, id: Id, knock: Id) -> Result<(), CallError> {
-        self.tell(Call::new("deny_knock", Method::POST, &format!("v1/face-sessions/{id}/knocks/{knock}/deny"))).await
+        self.call_without_answer(Call::new("deny_knock", Method::POST, &format!("v1/face-sessions/{id}/knocks/{knock}/deny"))).await
     }
 
-    /// A token for the stream: for that point, or for a new one.
+    /// A session token for the stream: for this point, or for a new one.
     pub async fn session_token(&self, id: Id, point: Option<Id>) -> Result<SessionGrant, CallError> {
         let path = format!("v1/face-sessions/{id}/token");
         let body = point.map_or_else(|| json!({}), |point| json!({ "pointId": point }));
         self.call(Call::new("session_token", Method::POST, &path).json(&body)?).await
     }
 
-    /// Leaves without a socket.
+    /// Leaves the session without a stream.
     pub async fn quit(&self, id: Id) -> Result<(), CallError> {
-        self.tell(Call::new("quit", Method::POST, &format!("v1/face-sessions/{id}/quit"))).await
+        self.call_without_answer(Call::new("quit", Method::POST, &format!("v1/face-sessions/{id}/quit"))).await
     }
 
-    /// Ends the session; the host's right.
+    /// Ends the session. Host only.
     pub async fn end(&self, id: Id) -> Result<(), CallError> {
-        self.tell(Call::new("end_face_session", Method::POST, &format!("v1/face-sessions/{id}/end"))).await
+        self.call_without_answer(Call::new("end_face_session", Method::POST, &format!("v1/face-sessions/{id}/end"))).await
     }
 
     /// The current number code; `NOT_FOUND` when there is none.
     pub async fn number_code(&self, id: Id) -> Result<NumberCode, CallError> {
         let path = format!("v1/face-sessions/{id}/number-code");
-        let answer: InNumberCode = self.call(Call::new("get_number_code", Method::GET, &path)).await?;
+        let answer: NumberCodeResponse = self.call(Call::new("get_number_code", Method::GET, &path)).await?;
         Ok(answer.number_code)
     }
 
-    /// A new number code; the old one dies at once. The host's right.
+    /// Replaces the number code; the old one is invalid at once. Host only.
     pub async fn rotate_number_code(&self, id: Id) -> Result<NumberCode, CallError> {
         let path = format!("v1/face-sessions/{id}/number-code");
-        let answer: InNumberCode = self.call(Call::new("rotate_number_code", Method::POST, &path)).await?;
+        let answer: NumberCodeResponse = self.call(Call::new("rotate_number_code", Method::POST, &path)).await?;
         Ok(answer.number_code)
     }
 
@@ -202,25 +205,25 @@ impl Api {
         self.call(Call::new("get_invoke_link", Method::GET, &format!("v1/face-sessions/{id}/invoke-link"))).await
     }
 
-    /// Makes an invite link; the host's right.
+    /// Creates an invite link. Host only.
     pub async fn make_invoke_link(&self, id: Id, new: &NewInvokeLink) -> Result<InvokeLink, CallError> {
         self.call(Call::new("make_invoke_link", Method::POST, &format!("v1/face-sessions/{id}/invoke-link")).json(new)?).await
     }
 
-    /// Revokes the invite link; the host's right.
+    /// Revokes the invite link. Host only.
     pub async fn revoke_invoke_link(&self, id: Id) -> Result<(), CallError> {
-        self.tell(Call::new("revoke_invoke_link", Method::DELETE, &format!("v1/face-sessions/{id}/invoke-link"))).await
+        self.call_without_answer(Call::new("revoke_invoke_link", Method::DELETE, &format!("v1/face-sessions/{id}/invoke-link"))).await
     }
 
-    /// Who is in it.
+    /// The session's members.
     pub async fn members(&self, id: Id) -> Result<Vec<Member>, CallError> {
         let path = format!("v1/face-sessions/{id}/members");
         let answer: Members = self.call(Call::new("list_members", Method::GET, &path)).await?;
         Ok(answer.members)
     }
 
-    /// Removes a member for good; the host's right.
+    /// Removes a member for good. Host only.
     pub async fn remove_member(&self, id: Id, member: Id) -> Result<(), CallError> {
-        self.tell(Call::new("remove_member", Method::DELETE, &format!("v1/face-sessions/{id}/members/{member}"))).await
+        self.call_without_answer(Call::new("remove_member", Method::DELETE, &format!("v1/face-sessions/{id}/members/{member}"))).await
     }
 }

@@ -1,38 +1,38 @@
-//! How a call fails: refused by the server with a code, or not answered at all.
+//! How a call fails: the server refuses it with a code, or gives no answer.
 
 use serde::Deserialize;
 use std::time::Duration;
 
-/// The server's refusal: what its problem document said.
+/// The server's refusal, from its problem document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {detail}")]
 pub struct ApiError {
     /// The HTTP status.
     pub status: u16,
-    /// One of the contract's closed set of codes; treat an unknown one by its status.
+    /// One of the contract's error codes; treat an unknown code by its status.
     pub code: String,
-    /// For people; safe to show.
+    /// A text for people; safe to show.
     pub detail: String,
-    /// What to quote to whoever runs the server.
+    /// The request's id, for the server's operator.
     pub request_id: Option<String>,
-    /// Wait this long before trying again.
+    /// How long to wait before the next try.
     pub retry_after: Option<Duration>,
-    /// For `INVALID_ARGUMENT`: which fields.
+    /// The invalid fields, for `INVALID_ARGUMENT`.
     pub errors: Vec<FieldError>,
 }
 
 /// One field that the server did not accept.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct FieldError {
-    /// Where in the request, e.g. `device.name`.
+    /// The field's path in the request, e.g. `device.name`.
     #[serde(default)]
     pub path: String,
-    /// What is allowed there.
+    /// The allowed values.
     #[serde(default)]
     pub message: String,
 }
 
-/// Why a call gave no answer.
+/// Why a call has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The server refused.
@@ -41,19 +41,19 @@ pub enum CallError {
     /// The server could not be reached, or the connection broke.
     #[error("cannot reach the server: {0}")]
     Unreachable(#[source] reqwest::Error),
-    /// The answer is not what this build understands.
+    /// This build cannot read the answer.
     #[error("unexpected answer: {0}")]
     Unreadable(#[from] serde_json::Error),
-    /// The address is no URL.
+    /// The address is not a URL.
     #[error("not a server address: {0}")]
     BadAddress(String),
-    /// The call needs a signed-in caller.
+    /// The call needs credentials.
     #[error("not signed in")]
     SignedOut,
 }
 
 impl CallError {
-    /// The code of the refusal, if it is one.
+    /// The code of the refusal; `None` for other errors.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         match self {
@@ -74,17 +74,18 @@ struct Problem {
 }
 
 impl ApiError {
-    /// From an answer's status, headers and body; a body that is no problem document (a proxy's page) gives the code of the status.
+    /// Reads an answer's status, headers and body. If the body is not a problem document (a proxy's
+    /// page), the code follows from the status.
     #[must_use]
     pub fn from_answer(status: u16, headers: &http::HeaderMap, body: &[u8]) -> Self {
         let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
         let header = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
         let code = if problem.code.is_empty() { code_of(status).to_owned() } else { problem.code };
-        let said = if problem.detail.is_empty() { problem.title } else { problem.detail };
+        let text = if problem.detail.is_empty() { problem.title } else { problem.detail };
         Self {
             status,
             code,
-            detail: if said.is_empty() { format!("the server answered {status}") } else { said },
+            detail: if text.is_empty() { format!("the server answered {status}") } else { text },
             request_id: problem.request_id.or_else(|| header("x-request-id").map(str::to_owned)),
             retry_after: header("retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs),
             errors: problem.errors,
@@ -115,7 +116,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_problem_document_is_read_whole() {
+    fn a_problem_document_is_read_completely() {
         let body = br#"{"type": "about:blank", "title": "Bad", "status": 400, "detail": "title is too long", "code": "INVALID_ARGUMENT",
             "requestId": "r1", "errors": [{"path": "title", "message": "at most 100"}]}"#;
         let error = ApiError::from_answer(400, &HeaderMap::new(), body);
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_something_in_between_is_known_by_its_status() {
+    fn the_answer_of_a_proxy_gives_the_code_of_its_status() {
         let mut headers = HeaderMap::new();
         headers.insert("retry-after", HeaderValue::from_static("7"));
         let error = ApiError::from_answer(503, &headers, b"<html>");

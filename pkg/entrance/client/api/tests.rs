@@ -1,4 +1,4 @@
-//! Calls against a fake server that answers what the test says.
+//! Calls against a fake server with scripted answers.
 
 use super::{Api, CallError, DeviceInfo, Door, Key, Refusal};
 use crate::Id;
@@ -7,11 +7,11 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// What the server was asked: method and path, bearer, body.
-type Asked = (String, String, String);
+/// One request that the server received: method and path, bearer, body.
+type ReceivedRequest = (String, String, String);
 
-/// Answers one request per entry, then stops; gives what was asked.
-async fn serve(answers: &[(u16, &str)]) -> (Api, JoinHandle<Vec<Asked>>) {
+/// Answers one request per entry, then stops; returns the received requests.
+async fn serve(answers: &[(u16, &str)]) -> (Api, JoinHandle<Vec<ReceivedRequest>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let api = Api::new(&format!("http://{}/", listener.local_addr().expect("bound"))).expect("a client");
     let mut answers: VecDeque<(u16, String)> = answers.iter().map(|(status, body)| (*status, (*body).to_owned())).collect();
@@ -29,7 +29,7 @@ async fn serve(answers: &[(u16, &str)]) -> (Api, JoinHandle<Vec<Asked>>) {
     (api, server)
 }
 
-async fn read_request(stream: &mut BufReader<tokio::net::TcpStream>) -> Asked {
+async fn read_request(stream: &mut BufReader<tokio::net::TcpStream>) -> ReceivedRequest {
     let (mut request, mut bearer, mut length) = (String::new(), String::new(), 0);
     stream.read_line(&mut request).await.expect("a request line");
     loop {
@@ -53,7 +53,7 @@ const SESSION: &str =
     r#"{"faceSession": {"id": "9007199254740993", "title": "Tea", "status": "ACTIVE", "admission": "SOMETHING_NEW", "memberCount": 2}}"#;
 
 #[tokio::test]
-async fn an_access_token_that_is_over_is_renewed_once_and_the_call_made_again() {
+async fn an_expired_access_token_is_renewed_once_and_the_call_repeated() {
     let renewed = GUEST.replace("a1", "a2").replace("r1", "r2");
     let expired = r#"{"code": "TOKEN_EXPIRED", "status": 401}"#;
     let (api, server) = serve(&[(201, GUEST), (401, expired), (200, &renewed), (200, SESSION)]).await;
@@ -76,7 +76,7 @@ async fn an_access_token_that_is_over_is_renewed_once_and_the_call_made_again() 
 }
 
 #[tokio::test]
-async fn the_door_is_asked_in_the_contracts_words_and_its_answers_are_told_apart() {
+async fn prejoin_uses_the_contracts_fields_and_distinguishes_its_answers() {
     let admitted = r#"{"status": "ADMITTED", "faceSession": {"id": "5"}, "sessionToken": "s", "expiresAt": "2026-01-02T03:04:05.678Z",
         "seatExpiresAt": "2026-01-02T03:04:05.678Z", "websocketUrl": "ws://h/v1/instructions"}"#;
     let waiting = r#"{"status": "WAITING", "waitToken": "w", "expiresAt": "2026-01-02T03:04:05.678Z"}"#;
@@ -93,7 +93,7 @@ async fn the_door_is_asked_in_the_contracts_words_and_its_answers_are_told_apart
 }
 
 #[tokio::test]
-async fn who_waits_asks_again_until_the_host_has_answered() {
+async fn a_waiting_client_asks_again_until_the_host_has_decided() {
     let waiting = |token: &str| format!(r#"{{"status": "WAITING", "waitToken": "{token}", "expiresAt": "2026-01-02T03:04:05.678Z"}}"#);
     let admitted = r#"{"status": "ADMITTED", "faceSession": {"id": "5"}, "sessionToken": "s", "expiresAt": "2026-01-02T03:04:05.678Z",
         "websocketUrl": "ws://h/v1/instructions"}"#;
@@ -108,7 +108,7 @@ async fn who_waits_asks_again_until_the_host_has_answered() {
 }
 
 #[tokio::test]
-async fn a_status_that_nobody_knows_is_no_admission() {
+async fn an_unknown_status_is_not_an_admission() {
     let (api, server) = serve(&[(201, GUEST), (200, r#"{"status": "SOMETHING_NEW"}"#)]).await;
     api.sign_up_guest("Ann").await.expect("signs up");
     assert!(matches!(api.wait_for_host("w").await, Err(CallError::Unreadable(_))));
@@ -116,7 +116,7 @@ async fn a_status_that_nobody_knows_is_no_admission() {
 }
 
 #[tokio::test]
-async fn the_host_sees_who_waits_and_answers() {
+async fn the_host_lists_and_decides_join_requests() {
     let knocks = r#"{"knocks": [{"knockId": "8", "nickname": "Ben", "device": {"name": "a", "kind": "b"}, "state": "WAITING"}]}"#;
     let (api, server) = serve(&[(201, GUEST), (200, knocks), (204, ""), (204, "")]).await;
     api.sign_up_guest("Ann").await.expect("signs up");
@@ -152,7 +152,7 @@ async fn a_call_without_an_answer_body_and_a_list_with_a_query_work() {
 }
 
 #[tokio::test]
-async fn addresses_and_callers_that_cannot_be_are_refused_at_once() {
+async fn invalid_addresses_and_calls_without_credentials_fail_at_once() {
     for bad in ["", "localhost:8080", "ftp://h", "http://"] {
         assert!(matches!(Api::new(bad), Err(CallError::BadAddress(_))), "{bad}");
     }

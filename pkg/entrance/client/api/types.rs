@@ -1,4 +1,5 @@
-//! What calls take and give. Sessions and members have the shapes of the stream, so they are the stream's types.
+//! What calls send and return. Sessions and members have the shapes of the stream, so they are its
+//! types.
 
 use crate::Id;
 use faceshare_api::v1::face_session::{Admission, HostLeft};
@@ -6,41 +7,41 @@ use faceshare_api::v1::{FaceSession, Member};
 use faceshare_api::wellknown::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Somebody with an account, or a guest.
+/// A user or guest account.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
-    /// Also the member's id in every session.
+    /// Account id; also the member's id in every session.
     pub id: Id,
-    /// Absent for guests.
+    /// Unique name; absent for guests.
     pub username: Option<String>,
-    /// What others see.
+    /// The name that other members see.
     pub nickname: String,
-    /// Where the picture is.
+    /// URL of the picture; absent without one.
     pub avatar_url: Option<String>,
-    /// Without username and password.
+    /// Whether this is a guest account, without username and password.
     #[serde(default)]
     pub guest: bool,
-    /// When it was made.
+    /// When the account was created.
     pub created_at: Option<Timestamp>,
 }
 
-/// What signing up or refreshing gives. `Debug` leaves the tokens out.
+/// The result of signing up or refreshing. `Debug` leaves the tokens out.
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Credentials {
-    /// For `Authorization: Bearer`.
+    /// Access token, for `Authorization: Bearer`.
     pub access_token: String,
-    /// Buys the next pair, once.
+    /// Refresh token; it can be exchanged once for the next pair.
     pub refresh_token: String,
-    /// When the access token ends.
+    /// When the access token expires.
     pub expires_at: Timestamp,
-    /// The same in seconds from now, for skewed clocks.
+    /// Seconds until the access token expires, for clients with a wrong clock.
     #[serde(default)]
     pub expires_in: u64,
-    /// When the refresh token ends, unless used before.
+    /// When the refresh token expires if it is not used.
     pub refresh_expires_at: Option<Timestamp>,
-    /// Whose they are; a refresh may leave it out.
+    /// The account; a refresh may leave it out.
     pub account: Option<Account>,
 }
 
@@ -50,85 +51,85 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// A session to be made; what is left out is the server's choice.
+/// A session to create; for missing fields the server uses its defaults.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NewFaceSession {
-    /// At most 100 characters.
+    /// Title, at most 100 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Who comes in.
+    /// Whether joining needs the host's approval.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admission: Option<Admission>,
-    /// Including the host.
+    /// The most members, including the host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_members: Option<u32>,
     /// What happens when the host leaves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_left: Option<HostLeft>,
-    /// A maximum duration, e.g. `"3600s"`.
+    /// The longest duration, e.g. `"3600s"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_end_after: Option<String>,
 }
 
-/// What the host changes; what is left out stays.
+/// Changes to a session; missing fields keep their value.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FaceSessionPatch {
-    /// At most 100 characters.
+    /// Title, at most 100 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Who comes in.
+    /// Whether joining needs the host's approval.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admission: Option<Admission>,
-    /// Including the host.
+    /// The most members, including the host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_members: Option<u32>,
     /// What happens when the host leaves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_left: Option<HostLeft>,
-    /// Nobody new comes in.
+    /// Whether new members are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locked: Option<bool>,
 }
 
-/// The code to read aloud.
+/// A session's number code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NumberCode {
     /// 6 to 12 digits.
     pub code: String,
-    /// Each use moves it.
+    /// When the code expires; each use extends this.
     pub expires_at: Timestamp,
 }
 
-/// A new session, and the way in for its host.
+/// A new session, with the host's session token.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreatedFaceSession {
-    /// As it is now.
+    /// The session as it was created.
     pub face_session: FaceSession,
-    /// For the others.
+    /// The code with which others join.
     pub number_code: NumberCode,
-    /// For the stream.
+    /// Session token for the stream.
     pub session_token: String,
-    /// When the token ends.
+    /// When the session token expires.
     pub expires_at: Timestamp,
-    /// Where the stream is.
+    /// URL of the stream.
     pub websocket_url: String,
 }
 
-/// What a stranger may know of a session.
+/// What a session shows to people who have not joined.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Preview {
-    /// Its title.
+    /// The session's title.
     #[serde(default)]
     pub title: String,
-    /// Whose it is.
+    /// Nickname of the host.
     #[serde(default)]
     pub host_nickname: String,
-    /// How many are in it.
+    /// Number of members.
     #[serde(default)]
     pub member_count: u32,
     /// `OPEN` or `APPROVAL`.
@@ -136,116 +137,116 @@ pub struct Preview {
     pub admission: String,
 }
 
-/// What is shown at the door.
+/// A key to a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Key {
-    /// Digits; spaces and hyphens do not matter.
+    /// Number code: digits; spaces and hyphens are ignored.
     NumberCode(String),
     /// The secret of an invite link.
     InviteToken(String),
 }
 
-/// What this point is.
+/// A description of this point's device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeviceInfo {
-    /// E.g. "Ann's phone".
+    /// Name, e.g. "Ann's phone".
     pub name: String,
-    /// E.g. "phone", "laptop", "terminal".
+    /// Kind, e.g. "phone", "laptop", "terminal".
     pub kind: String,
 }
 
-/// The door's answer.
+/// The result of a join attempt.
 #[derive(Debug, Clone)]
 pub enum Door {
-    /// Come in.
+    /// The caller may connect.
     Admitted(Box<Admitted>),
-    /// The host decides; ask again with the token.
+    /// The host has to approve; ask again with the token.
     Waiting {
-        /// For [`Api::wait`](super::Api::wait).
+        /// Token for [`Api::wait`](super::Api::wait).
         wait_token: String,
-        /// Then it is over.
+        /// When the join request expires.
         expires_at: Option<Timestamp>,
     },
-    /// Not to be had; said to those who waited.
+    /// The request was not granted; only an answer to a wait.
     Refused(Refusal),
 }
 
-/// How a wait ended without a seat.
+/// Why a wait ended without a seat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Refusal {
-    /// The host did not let the caller in.
+    /// The host denied the request.
     Denied,
-    /// Nobody answered in time; knocking again is fine.
+    /// The host did not decide in time; the caller may ask again.
     Expired,
-    /// The session is over.
+    /// The session has ended.
     Ended,
 }
 
-/// How a wait ended.
+/// The result of a wait.
 pub type Waited = Result<Box<Admitted>, Refusal>;
 
-/// The way into a session.
+/// The admission to a session.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Admitted {
-    /// As it is now.
+    /// The session's current state.
     pub face_session: FaceSession,
-    /// For the stream.
+    /// Session token for the stream.
     pub session_token: String,
-    /// When the token ends.
+    /// When the session token expires.
     pub expires_at: Timestamp,
-    /// Connect before this, or the seat is somebody else's.
+    /// When the reserved seat is released if the caller has not connected.
     pub seat_expires_at: Option<Timestamp>,
-    /// Where the stream is.
+    /// URL of the stream.
     pub websocket_url: String,
 }
 
-/// A token for the stream.
+/// A session token for the stream.
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionGrant {
-    /// For the stream.
+    /// Session token.
     pub session_token: String,
-    /// When it ends.
+    /// When the session token expires.
     pub expires_at: Timestamp,
-    /// The same in seconds from now.
+    /// Seconds until the session token expires.
     #[serde(default)]
     pub expires_in: u64,
-    /// Where the stream is.
+    /// URL of the stream.
     pub websocket_url: String,
 }
 
-/// A link that lets people in.
+/// An invite link.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InvokeLink {
-    /// To send around; what the QR holds.
+    /// Web URL to send to people; the QR code contains it.
     pub web_url: String,
-    /// Opens the app.
+    /// URL that opens the app.
     #[serde(default)]
     pub app_url: String,
-    /// The secret in it.
+    /// The secret in the URLs.
     pub invite_token: String,
-    /// When it ends.
+    /// When the link expires; `None` if never.
     pub expires_at: Option<Timestamp>,
-    /// An SVG document.
+    /// The QR code as an SVG document.
     #[serde(default)]
     pub qr_svg: String,
 }
 
-/// How a link is made; what is left out is the server's choice.
+/// An invite link to create; for missing fields the server uses its defaults.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NewInvokeLink {
-    /// E.g. `"3600s"`.
+    /// Lifetime, e.g. `"3600s"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<String>,
-    /// How many may come by it.
+    /// How many people may join with the link.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_uses: Option<u32>,
-    /// The host is asked all the same.
+    /// Whether the host has to approve people with the link.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<bool>,
 }
@@ -254,9 +255,9 @@ pub struct NewInvokeLink {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FaceSessionPage {
-    /// At most as many as asked for.
+    /// The sessions, at most as many as requested.
     pub face_sessions: Vec<FaceSession>,
-    /// Absent on the last page.
+    /// Token for the next page; absent on the last page.
     pub next_page_token: Option<String>,
 }
 

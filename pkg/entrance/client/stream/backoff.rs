@@ -1,4 +1,4 @@
-//! How long to wait before the next try: 0.2 s doubling to 5 s, of which full jitter takes a random part.
+//! Delays between tries: 0.2 s doubling to 5 s, of which full jitter takes a random part.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,8 @@ const MOST: Duration = Duration::from_secs(5);
 /// Draws a delay in `0..=bound`.
 pub type Jitter = Arc<dyn Fn(Duration) -> Duration + Send + Sync>;
 
-/// Uniform over the whole range, so that clients that lost the same server do not come back together.
+/// Uniform over the whole range, so that clients that lost the same server do not reconnect
+/// together.
 pub(crate) fn full_jitter() -> Jitter {
     Arc::new(|bound| bound.mul_f64(rand::random::<f64>()))
 }
@@ -24,7 +25,7 @@ impl Backoff {
         Self { jitter, tries: 0 }
     }
 
-    /// The next delay; never less than `at_least`, which is what a server asked for.
+    /// The next delay; at least `at_least`, which the server asked for.
     pub(crate) fn next(&mut self, at_least: Option<Duration>) -> Duration {
         let bound = FIRST.saturating_mul(1 << self.tries.min(16)).min(MOST);
         self.tries += 1;
@@ -53,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_asked_for_comes_before_the_jitter() {
+    fn the_delay_that_the_server_asked_for_is_added_to_the_jitter() {
         let mut backoff = Backoff::new(Arc::new(|bound| bound));
         assert_eq!(backoff.next(Some(Duration::from_secs(3))).as_millis(), 3200);
     }

@@ -1,13 +1,14 @@
-//! The task of a connection: connect, converse, and decide what to do when it ends.
+//! The task of a connection: connects, exchanges frames, and decides what follows when a connection
+//! ends.
 
 use super::backoff::Backoff;
 use super::link::{Link, Received};
 use super::order::{self, Fault, Position};
-use super::outbox::{Answer, Outbox, unnumbered};
+use super::outbox::{AnswerSender, Outbox, unnumbered};
 use super::policy::{self, Ended, Next};
 use super::{Closed, Event, Settings};
 use crate::Id;
-use faceshare_api::v1::client_frame::Instruction as Say;
+use faceshare_api::v1::client_frame::Instruction as ClientInstruction;
 use faceshare_api::v1::server_frame::Instruction;
 use faceshare_api::v1::{AckHeart, ActionSync, MoveAway, ServerFrame, SysHeart, TokenRenewed, Welcome};
 use faceshare_api::wellknown;
@@ -17,17 +18,18 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
-/// The contract: after three failures before `welcome` the token call is asked what is wrong.
+/// The contract: after three failures before `welcome` a client asks the token call for the reason.
 const FAILURES_BEFORE_ASKING: u32 = 3;
-/// A connection that lived less is no reason to start over with short delays: a server that welcomes and drops would be hammered.
-const STABLE: Duration = Duration::from_secs(10);
+/// A shorter connection does not reset the backoff: otherwise a server that welcomes and drops
+/// clients would get a flood of reconnects.
+const STABLE_AFTER: Duration = Duration::from_secs(10);
 
 pub(super) enum Command {
-    Say(Say, Answer),
+    Send(ClientInstruction, AnswerSender),
     Act(ActionSync),
 }
 
-/// What the application knows of the network; each change counts.
+/// The network's state as the application reports it; each change increments `generation`.
 pub(super) struct Network {
     pub(super) online: bool,
     pub(super) generation: u64,
@@ -48,24 +50,25 @@ pub(super) struct Driver {
     outbox: Outbox,
     position: Option<Position>,
     point: Option<Id>,
-    /// Tries in a row that ended before `welcome`.
+    /// Consecutive tries that ended before `welcome`.
     failures: u32,
-    /// Tries since the last `welcome`, for the application.
+    /// Tries since the last `welcome`, reported to the application.
     attempt: u32,
-    /// A new token was got and has not led to a `welcome` yet.
+    /// Whether a new token was obtained that has not led to a `welcome` yet.
     renewed: bool,
     welcomed: Option<Instant>,
-    /// The socket that a draining node asked to leave: kept until the next one is welcome, so that nobody sees this point blink.
+    /// The connection that a draining node asked to leave. It is kept until the next `welcome`, so
+    /// that other members do not see this point disconnect.
     leaving: Option<Link>,
 }
 
-/// What one welcome brought and the conversation needs.
-struct Talk {
+/// The state of one connection after its welcome.
+struct Conversation {
     silence: Duration,
-    heard: Instant,
+    last_received: Instant,
     ping: Option<(u64, Instant)>,
     pings: u64,
-    move_at: Option<Instant>,
+    leave_at: Option<Instant>,
 }
 
 impl Driver {
@@ -97,14 +100,14 @@ impl Driver {
             let ended = self.connection().await;
             tracing::debug!(?ended, "connection ended");
             if let Some(closed) = self.recover(ended).await {
-                // Whoever stopped listening does not miss it.
+                // Fails if the receiver is dropped, and then the event is not needed.
                 let _ = self.emit(Event::Closed(closed)).await;
                 return;
             }
         }
     }
 
-    /// One connection, from the handshake to its end.
+    /// Runs one connection, from the handshake to its end.
     async fn connection(&mut self) -> Ended {
         if self.network.wait_for(|network| network.online).await.is_err() {
             return Ended::Abandoned;
@@ -125,7 +128,7 @@ impl Driver {
         }
     }
 
-    /// Connects and reads `welcome`; gives the heartbeat interval.
+    /// Connects and reads `welcome`; returns the heartbeat interval.
     async fn enter(&mut self) -> Result<(Link, Duration), Ended> {
         let Settings { url, token, format, .. } = &self.settings;
         let mut link = tokio::select! {
@@ -133,10 +136,10 @@ impl Driver {
             _ = self.network.changed() => return Err(Ended::Network),
         };
         let first = timeout(WELCOME_TIMEOUT, first_frame(&mut link)).await;
-        let frame = first.unwrap_or_else(|_| Err(Ended::Broken("no welcome".into())))?;
+        let frame = first.unwrap_or_else(|_| Err(Ended::Broken("the server sent no welcome".into())))?;
         let Some(Instruction::Welcome(welcome)) = frame.instruction else { return Err(Ended::Fault(Fault::Welcome)) };
         let asked = self.position.take();
-        // A resume that cannot be right is asked for again as a snapshot: the position is gone.
+        // The position is taken, so after an invalid resume the next try asks for a snapshot.
         self.position = Some(order::enter(asked.as_ref(), &welcome).map_err(Ended::Fault)?);
         self.point = welcome.self_.map(|me| Id(me.point_id));
         (self.failures, self.attempt, self.renewed) = (0, 0, false);
@@ -148,56 +151,57 @@ impl Driver {
 
     async fn converse(&mut self, link: &mut Link, interval: Duration) -> Result<Infallible, Ended> {
         let now = Instant::now();
-        let mut talk = Talk { silence: interval + self.settings.patience, heard: now, ping: None, pings: 0, move_at: None };
-        for frame in self.outbox.again() {
+        let mut conversation =
+            Conversation { silence: interval + self.settings.patience, last_received: now, ping: None, pings: 0, leave_at: None };
+        for frame in self.outbox.resend() {
             link.send(&frame).await?;
         }
-        talk.ping(link).await?;
+        conversation.ping(link).await?;
         loop {
             let due = self.outbox.next_due();
             tokio::select! {
                 received = link.receive() => {
                     let received = received?;
-                    talk.heard = Instant::now();
-                    self.hear(link, &mut talk, received).await?;
+                    conversation.last_received = Instant::now();
+                    self.receive(link, &mut conversation, received).await?;
                 }
-                command = self.commands.recv(), if self.outbox.has_room() => {
+                command = self.commands.recv(), if self.outbox.has_capacity() => {
                     let Some(command) = command else { return Err(Ended::Abandoned) };
-                    if let Some(frame) = self.note(command) {
+                    if let Some(frame) = self.enqueue(command) {
                         link.send(&frame).await?;
                     }
                 }
-                () = sleep_until(talk.heard + talk.silence) => return Err(Ended::Broken("nothing heard from the server".into())),
+                () = sleep_until(conversation.last_received + conversation.silence) => return Err(Ended::Broken("nothing received from the server".into())),
                 () = until(due) => {
                     for frame in self.outbox.take_due(Instant::now()) {
                         link.send(&frame).await?;
                     }
                 }
-                () = until(talk.move_at) => return Err(Ended::Moved),
+                () = until(conversation.leave_at) => return Err(Ended::Moved),
                 changed = self.network.changed() => return Err(if changed.is_ok() { Ended::Network } else { Ended::Abandoned }),
             }
         }
     }
 
-    fn note(&mut self, command: Command) -> Option<faceshare_api::v1::ClientFrame> {
+    fn enqueue(&mut self, command: Command) -> Option<faceshare_api::v1::ClientFrame> {
         match command {
-            Command::Say(instruction, answer) => Some(self.outbox.say(instruction, answer)),
-            Command::Act(action) => self.outbox.act(action),
+            Command::Send(instruction, answer) => Some(self.outbox.send(instruction, answer)),
+            Command::Act(action) => self.outbox.set_action(action),
         }
     }
 
-    async fn hear(&mut self, link: &mut Link, talk: &mut Talk, received: Received) -> Result<(), Ended> {
+    async fn receive(&mut self, link: &mut Link, conversation: &mut Conversation, received: Received) -> Result<(), Ended> {
         match received {
-            Received::Frame(frame) => self.frame(link, talk, *frame).await,
-            Received::Pong(payload) => match talk.pong(&payload) {
+            Received::Frame(frame) => self.frame(link, conversation, *frame).await,
+            Received::Pong(payload) => match conversation.pong(&payload) {
                 Some(round_trip) => self.emit(Event::RoundTrip(round_trip)).await,
                 None => Ok(()),
             },
-            Received::Noise => Ok(()),
+            Received::Other => Ok(()),
         }
     }
 
-    async fn frame(&mut self, link: &mut Link, talk: &mut Talk, mut frame: ServerFrame) -> Result<(), Ended> {
+    async fn frame(&mut self, link: &mut Link, conversation: &mut Conversation, mut frame: ServerFrame) -> Result<(), Ended> {
         let position = self.position.as_mut().ok_or(Ended::Fault(Fault::Welcome))?;
         position.advance(frame.seq).map_err(Ended::Fault)?;
         let last_seq = position.seq;
@@ -210,15 +214,15 @@ impl Driver {
                 retrying = delay.map(|delay| Event::Retrying { code: nack.code.clone(), detail: nack.detail.clone(), delay });
             }
             Some(Instruction::SysHeart(SysHeart { sent_at })) => {
-                link.send(&unnumbered(Say::AckHeart(AckHeart { sent_at: *sent_at, last_seq }))).await?;
-                talk.ping(link).await?;
+                link.send(&unnumbered(ClientInstruction::AckHeart(AckHeart { sent_at: *sent_at, last_seq }))).await?;
+                conversation.ping(link).await?;
             }
             Some(Instruction::TokenRenewed(TokenRenewed { session_token, .. })) => {
                 self.settings.token = std::mem::take(session_token);
             }
             Some(Instruction::MoveAway(MoveAway { after, jitter })) => {
                 let jitter = (self.settings.jitter)(span(jitter.as_ref()));
-                talk.move_at = Some(Instant::now() + span(after.as_ref()) + jitter);
+                conversation.leave_at = Some(Instant::now() + span(after.as_ref()) + jitter);
             }
             _ => {}
         }
@@ -229,15 +233,16 @@ impl Driver {
         }
     }
 
-    /// What comes after an end: waits until the next try is due, or says that there is none.
+    /// Handles the end of a connection: waits until the next try is due, or returns why there is
+    /// none.
     async fn recover(&mut self, ended: Ended) -> Option<Closed> {
         if let Ended::Fault(fault) = &ended {
-            tracing::warn!(%fault, "the server broke its promise");
+            tracing::warn!(%fault, "the server violated the order or form of frames");
             if self.emit(Event::Fault(fault.clone())).await.is_err() {
                 return Some(abandoned());
             }
         }
-        if self.welcomed.take().is_some_and(|at| at.elapsed() >= STABLE) {
+        if self.welcomed.take().is_some_and(|at| at.elapsed() >= STABLE_AFTER) {
             self.backoff.reset();
         }
         match policy::after(ended) {
@@ -277,20 +282,21 @@ impl Driver {
         }
     }
 
-    /// Until the backoff is over or the network changes; what the application says meanwhile is kept for the next `welcome`.
+    /// Waits until the backoff is over or the network changes; commands of the application are kept
+    /// for the next `welcome`.
     async fn wait(&mut self, why: String, at_least: Option<Duration>) -> Option<Closed> {
         let delay = self.backoff.next(at_least);
         if let Some(closed) = self.announce(delay, why).await {
             return Some(closed);
         }
-        let over = sleep(delay);
-        tokio::pin!(over);
+        let delay_over = sleep(delay);
+        tokio::pin!(delay_over);
         loop {
             tokio::select! {
-                () = &mut over => return None,
+                () = &mut delay_over => return None,
                 changed = self.network.changed() => return changed.err().map(|_| abandoned()),
-                command = self.commands.recv(), if self.outbox.has_room() => match command {
-                    Some(command) => drop(self.note(command)),
+                command = self.commands.recv(), if self.outbox.has_capacity() => match command {
+                    Some(command) => drop(self.enqueue(command)),
                     None => return Some(abandoned()),
                 },
             }
@@ -307,7 +313,7 @@ impl Driver {
     }
 }
 
-impl Talk {
+impl Conversation {
     async fn ping(&mut self, link: &mut Link) -> Result<(), Ended> {
         self.pings += 1;
         self.ping = Some((self.pings, Instant::now()));
@@ -321,7 +327,7 @@ impl Talk {
     }
 }
 
-/// The first frame, whatever pings come before it.
+/// The first frame; pings before it are skipped.
 async fn first_frame(link: &mut Link) -> Result<ServerFrame, Ended> {
     loop {
         if let Received::Frame(frame) = link.receive().await? {
@@ -330,7 +336,7 @@ async fn first_frame(link: &mut Link) -> Result<ServerFrame, Ended> {
     }
 }
 
-/// Never, when there is no such time.
+/// Sleeps until `at`; forever if it is `None`.
 async fn until(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,

@@ -1,4 +1,4 @@
-//! A server for tests: accepts sockets one by one and does what the test says.
+//! A fake server for tests: accepts sockets one by one, as the test says.
 
 use faceshare_api::v1::server_frame::Instruction;
 use faceshare_api::v1::{ClientFrame, ServerFrame, Snapshot, Welcome, client_frame, welcome};
@@ -17,7 +17,7 @@ pub(super) struct FakeServer {
     pub(super) url: String,
 }
 
-/// One accepted socket, and what the handshake asked for.
+/// One accepted socket, with the values of its handshake.
 pub(super) struct FakePeer {
     socket: WebSocketStream<TcpStream>,
     json: bool,
@@ -78,7 +78,7 @@ impl FakePeer {
         self.socket.send(message).await.expect("sends");
     }
 
-    pub(super) async fn say(&mut self, seq: u32, instruction: Instruction) {
+    pub(super) async fn send_instruction(&mut self, seq: u32, instruction: Instruction) {
         self.send(ServerFrame { seq, at: None, from: 1, instruction: Some(instruction) }).await;
     }
 
@@ -95,11 +95,11 @@ impl FakePeer {
             heartbeat_interval: Some(wellknown::Duration::from_millis(heartbeat_millis)),
             snapshot: (!resumed).then(Snapshot::default),
         };
-        self.say(0, Instruction::Welcome(welcome)).await;
+        self.send_instruction(0, Instruction::Welcome(welcome)).await;
     }
 
-    /// The next frame of the client; `None` when it closed or broke the connection.
-    pub(super) async fn hear(&mut self) -> Option<ClientFrame> {
+    /// The next frame of the client; `None` when the client closed or broke the connection.
+    pub(super) async fn receive(&mut self) -> Option<ClientFrame> {
         loop {
             match self.socket.next().await? {
                 Ok(Message::Binary(bytes)) => return Some(ClientFrame::decode(bytes).expect("a frame")),
@@ -111,14 +111,15 @@ impl FakePeer {
     }
 
     /// The next instruction of the client, with its id and nonce.
-    pub(super) async fn hear_instruction(&mut self) -> (u32, u64, client_frame::Instruction) {
-        let frame = self.hear().await.expect("a frame");
+    pub(super) async fn receive_instruction(&mut self) -> (u32, u64, client_frame::Instruction) {
+        let frame = self.receive().await.expect("a frame");
         (frame.id, frame.nonce, frame.instruction.expect("an instruction"))
     }
 
     pub(super) async fn close(mut self, code: u16, reason: &'static str) {
         self.socket.close(Some(CloseFrame { code: code.into(), reason: reason.into() })).await.expect("closes");
-        // Until the peer closes: dropping at once could reset the connection before the code arrives.
+        // Waits until the client closes: dropping the socket at once could reset the connection
+        // before the code arrives.
         while let Some(Ok(_)) = self.socket.next().await {}
     }
 }

@@ -1,4 +1,4 @@
-//! What an application holds of a connection.
+//! The application's side of a connection.
 
 use super::driver::{Command, Driver, Network};
 use super::{Event, Settings};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Frames come in bursts after a resume; beyond this the socket waits for the application.
+/// Frames come in bursts after a resume; when the queue is full, nothing is read from the socket.
 const EVENT_QUEUE: usize = 256;
 const COMMAND_QUEUE: usize = 32;
 
@@ -18,17 +18,18 @@ pub enum Rejected {
     /// The server refused it.
     #[error("{code}: {detail}")]
     Nack {
-        /// One of the contract's codes.
+        /// One of the contract's error codes.
         code: String,
-        /// For people.
+        /// A text for people.
         detail: String,
     },
-    /// The connection is over; whether it took effect is unknown.
-    #[error("the connection is over")]
+    /// The connection ended for good; whether the instruction took effect is unknown.
+    #[error("the connection has ended")]
     Closed,
 }
 
-/// Says things. Clones say them over the same connection; when the last one is dropped, the connection stops.
+/// Sends instructions. Clones use the same connection; when the last one is dropped, the connection
+/// stops.
 #[derive(Clone)]
 pub struct Handle {
     commands: mpsc::Sender<Command>,
@@ -36,7 +37,7 @@ pub struct Handle {
     _stop: Arc<DropGuard>,
 }
 
-/// What happens, in order. Dropping it stops the connection.
+/// Receives the connection's events, in order. Dropping it stops the connection.
 pub struct Events {
     events: mpsc::Receiver<Event>,
 }
@@ -65,20 +66,21 @@ impl Events {
 }
 
 impl Handle {
-    /// Says an instruction and waits for its answer, however many reconnects that takes.
+    /// Sends an instruction and waits for its answer, across any number of reconnects.
     ///
     /// # Errors
-    /// When the server refuses it, or the connection is over for good before it was answered.
+    /// When the server refuses it, or the connection ends for good before the answer.
     pub async fn send(&self, instruction: Instruction) -> Result<Ack, Rejected> {
         let (answer, answered) = oneshot::channel();
-        self.commands.send(Command::Say(instruction, answer)).await.map_err(|_| Rejected::Closed)?;
+        self.commands.send(Command::Send(instruction, answer)).await.map_err(|_| Rejected::Closed)?;
         answered.await.unwrap_or(Err(Rejected::Closed))
     }
 
-    /// Shows where this member is: the newest value of its key, sent now if connected and again after every `welcome`.
+    /// Sends this member's position: the newest value of its key, at once if connected and again
+    /// after every `welcome`.
     ///
     /// # Errors
-    /// When the connection is over.
+    /// When the connection has ended for good.
     pub async fn act(&self, action: ActionSync) -> Result<(), Rejected> {
         self.commands.send(Command::Act(action)).await.map_err(|_| Rejected::Closed)
     }
@@ -91,7 +93,8 @@ impl Handle {
         self.send(Instruction::Quit(Quit::default())).await.map(drop)
     }
 
-    /// The device has a network, or has lost it. Without one the connection is dropped and not tried again until there is one.
+    /// Reports whether the device has a network. Without one the connection is dropped and not
+    /// tried again.
     pub fn set_online(&self, online: bool) {
         self.network.send_if_modified(|network| {
             let changed = network.online != online;
@@ -101,7 +104,7 @@ impl Handle {
         });
     }
 
-    /// The device is on another network: connect anew, at once.
+    /// Reports that the device changed its network: reconnects at once.
     pub fn network_changed(&self) {
         self.network.send_modify(|network| network.generation += 1);
     }

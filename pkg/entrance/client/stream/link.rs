@@ -1,4 +1,4 @@
-//! One socket: the handshake, and frames on it.
+//! One WebSocket connection: the handshake, and sending and receiving frames.
 
 use super::order::{Fault, Position};
 use super::policy::Ended;
@@ -17,28 +17,29 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message, Utf8Bytes};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// A peer that does not take a frame within this is as good as gone.
+/// A server that does not accept a frame within this time counts as lost.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A connected socket.
+/// A connected WebSocket.
 pub(super) struct Link {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     format: Format,
 }
 
-/// What came in.
+/// A received message.
 pub(super) enum Received {
     Frame(Box<ServerFrame>),
-    /// The echo of a ping, with what the ping held.
+    /// The payload of a pong.
     Pong(Vec<u8>),
-    /// A sign of life and nothing more.
-    Noise,
+    /// A message that only shows that the server is alive.
+    Other,
 }
 
-/// The text of the query is the contract's; `epoch` is opaque and may hold anything.
+/// Builds the URL of a resume. The query is the contract's; `epoch` is opaque and may contain any
+/// character.
 fn resume_url(url: &str, position: Option<&Position>) -> Result<Url, Ended> {
-    let mut url = Url::parse(url).map_err(|error| Ended::Broken(format!("bad address of the stream: {error}")))?;
+    let mut url = Url::parse(url).map_err(|error| Ended::Broken(format!("invalid address of the stream: {error}")))?;
     if let Some(position) = position {
         url.query_pairs_mut().append_pair("epoch", &position.epoch).append_pair("seq", &position.seq.to_string());
     }
@@ -81,16 +82,17 @@ impl Link {
         }
     }
 
-    /// The next sign of life. Cancel safe.
+    /// Receives the next message. Cancel safe.
     pub(super) async fn receive(&mut self) -> Result<Received, Ended> {
         match self.socket.next().await {
             Some(Ok(Message::Binary(bytes))) if self.format == Format::Proto => self.unpack(&bytes),
             Some(Ok(Message::Text(text))) if self.format == Format::Json => self.unpack(text.as_bytes()),
             Some(Ok(Message::Binary(_) | Message::Text(_))) => Err(Ended::Fault(Fault::Unreadable)),
             Some(Ok(Message::Pong(payload))) => Ok(Received::Pong(payload.to_vec())),
-            Some(Ok(Message::Ping(_) | Message::Frame(_))) => Ok(Received::Noise),
+            Some(Ok(Message::Ping(_) | Message::Frame(_))) => Ok(Received::Other),
             Some(Ok(Message::Close(frame))) => {
-                // tungstenite has queued the echo; let it out, so that the server need not wait for it.
+                // tungstenite has queued the close frame's echo; flush it, so that the server need
+                // not wait for it.
                 let _ = timeout(CLOSE_TIMEOUT, self.socket.flush()).await;
                 Err(frame.map_or_else(
                     || Ended::Closed { code: 1005, reason: String::new() },
@@ -127,13 +129,13 @@ impl Link {
     async fn write(&mut self, message: Message) -> Result<(), Ended> {
         match timeout(WRITE_TIMEOUT, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
-            // The reader says why, with the close code: a write fails first when both sides close at once.
-            Ok(Err(_)) => self.why_closed().await,
-            Err(_elapsed) => Err(Ended::Broken("the server takes nothing".into())),
+            // The reader has the close code: a write fails first when both sides close at once.
+            Ok(Err(_)) => self.close_reason().await,
+            Err(_elapsed) => Err(Ended::Broken("the server does not read".into())),
         }
     }
 
-    async fn why_closed(&mut self) -> Result<(), Ended> {
+    async fn close_reason(&mut self) -> Result<(), Ended> {
         let drained = timeout(CLOSE_TIMEOUT, async {
             loop {
                 match self.receive().await {
@@ -152,7 +154,7 @@ mod tests {
     use crate::stream::order::Position;
 
     #[test]
-    fn the_position_travels_in_the_query_whatever_the_epoch_holds() {
+    fn the_position_is_in_the_query_whatever_the_epoch_contains() {
         let position = Position { epoch: "a&b=c d".into(), seq: 7 };
         let url = resume_url("ws://h:1/v1/instructions", Some(&position)).expect("a url");
         assert_eq!(url.as_str(), "ws://h:1/v1/instructions?epoch=a%26b%3Dc+d&seq=7");

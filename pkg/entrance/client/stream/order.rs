@@ -1,33 +1,33 @@
-//! Where a connection is in the session's order, and what breaks that order.
+//! The position of a connection in the session's order, and violations of that order.
 
 use faceshare_api::v1::Welcome;
 
-/// A promise that the server did not keep.
+/// A violation by the server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// Frames are missing.
     #[error("frames {expected} to {} are missing", .got - 1)]
     Gap {
-        /// The seq that had to come.
+        /// The seq that was expected.
         expected: u32,
-        /// The one that came.
+        /// The seq that arrived.
         got: u32,
     },
     /// A frame came again.
-    #[error("frame {got} came again, {expected} had to come")]
+    #[error("frame {got} arrived again, {expected} was expected")]
     Repeat {
-        /// The seq that had to come.
+        /// The seq that was expected.
         expected: u32,
-        /// The one that came.
+        /// The seq that arrived.
         got: u32,
     },
-    /// A resume into another order than the one asked for.
+    /// The resume continues another position than the requested one.
     #[error("resumed into another epoch or ahead of its head")]
     Resume,
-    /// The first frame was not `welcome`, or one came later.
-    #[error("no welcome where it had to be, or one where it had not")]
+    /// The first frame was not `welcome`, or a later one was.
+    #[error("the first frame was not a welcome, or a later frame was")]
     Welcome,
-    /// A frame that cannot be read at all.
+    /// A frame that cannot be decoded.
     #[error("unreadable frame")]
     Unreadable,
 }
@@ -39,7 +39,7 @@ pub(super) struct Position {
     pub(super) seq: u32,
 }
 
-/// After `welcome`: the position from which frames count.
+/// The position after `welcome`.
 pub(super) fn enter(asked: Option<&Position>, welcome: &Welcome) -> Result<Position, Fault> {
     if !welcome.resumed {
         return Ok(Position { epoch: welcome.epoch.clone(), seq: welcome.seq });
@@ -51,7 +51,7 @@ pub(super) fn enter(asked: Option<&Position>, welcome: &Welcome) -> Result<Posit
 }
 
 impl Position {
-    /// Counts a frame; seq 0 is not ordered and counts nothing.
+    /// Checks and counts a frame; seq 0 is not ordered and is not counted.
     pub(super) fn advance(&mut self, seq: u32) -> Result<(), Fault> {
         let expected = self.seq + 1;
         match seq {

@@ -1,4 +1,4 @@
-//! What a client does next after a connection ended: the contract's table, as one pure function.
+//! What a client does after a connection ended: the contract's table as one pure function.
 
 use super::{Closed, Fault};
 use crate::{ApiError, CallError};
@@ -7,32 +7,32 @@ use std::time::Duration;
 /// How a connection ended.
 #[derive(Debug)]
 pub(super) enum Ended {
-    /// The server closed it, with this code.
+    /// The server closed it with this code.
     Closed { code: u16, reason: String },
     /// The handshake was answered with an HTTP status.
     Refused(Box<ApiError>),
-    /// It broke, was silent, or could not be made.
+    /// The connection broke, was silent, or could not be established.
     Broken(String),
-    /// The server broke its promise.
+    /// The server violated the order or form of frames.
     Fault(Fault),
-    /// The application said that the network is gone or has changed.
+    /// The application reported that the network is lost or has changed.
     Network,
-    /// The server asked to connect elsewhere.
+    /// The server asked the client to connect to another node.
     Moved,
-    /// Nobody listens any more.
+    /// The application dropped its handles or its events.
     Abandoned,
 }
 
-/// What to do about it.
+/// The next step.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Connect again and resume.
     Resume { why: String, at_least: Option<Duration> },
-    /// The same, without waiting.
+    /// Resume at once.
     ResumeNow { why: String },
     /// Get another token first.
     Renew { why: String },
-    /// It is over.
+    /// Do not connect again.
     Stop(Closed),
 }
 
@@ -65,14 +65,15 @@ fn after_close(code: u16, reason: String) -> Next {
 
 fn after_refusal(error: ApiError) -> Next {
     match error.status {
-        // The session token is not good, or the session no longer knows this point: `POST …/token` says which it is.
+        // The session token is invalid, or the session no longer has this point: `POST …/token`
+        // says which.
         401 | 404 => Next::Renew { why: error.detail },
         408 | 429 | 500..=599 => Next::Resume { why: error.detail.clone(), at_least: error.retry_after },
         _ => Next::Stop(stopped_by(error)),
     }
 }
 
-/// What to do when `POST …/token` was refused.
+/// The next step after `POST …/token` was refused.
 pub(super) fn after_token_refusal(error: CallError) -> Next {
     match error {
         CallError::Refused(error) => match error.status {
@@ -83,7 +84,7 @@ pub(super) fn after_token_refusal(error: CallError) -> Next {
     }
 }
 
-/// The close code that means the same as an HTTP refusal.
+/// The close code with the same meaning as an HTTP refusal.
 pub(super) fn stopped_by(error: ApiError) -> Closed {
     let code = match error.status {
         401 | 404 => UNAUTHENTICATED,
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn every_close_code_has_its_consequence() {
+    fn every_close_code_has_its_next_step() {
         for code in [1001, 1005, 1006, 1011, 1012, 1013, 4008] {
             assert_eq!(kind(&after(Ended::Closed { code, reason: String::new() })), Kind::Resume, "{code}");
         }
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn every_refused_handshake_has_its_consequence() {
+    fn every_refused_handshake_has_its_next_step() {
         for (status, expected) in [
             (401, Kind::Renew),
             (404, Kind::Renew),
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_of_the_token_call_has_its_consequence() {
+    fn every_answer_of_the_token_call_has_its_next_step() {
         for (status, expected) in [
             (401, Kind::Stop(4001)),
             (403, Kind::Stop(4003)),
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_servers_wish_to_wait_is_heard() {
+    fn the_delay_that_a_server_asks_for_is_kept() {
         let error = ApiError { retry_after: Some(Duration::from_secs(4)), ..refusal(503) };
         let Next::Resume { at_least, .. } = after(Ended::Refused(Box::new(error))) else { panic!("resumes") };
         assert_eq!(at_least, Some(Duration::from_secs(4)));

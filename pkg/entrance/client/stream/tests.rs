@@ -1,4 +1,4 @@
-//! The task against a fake server: what it promises in the module's documentation, over real sockets.
+//! The task against a fake server, over real sockets: the guarantees in the module's documentation.
 
 use super::fake::{FakePeer, FakeServer};
 use super::{Closed, Event, Events, Fault, Handle, Rejected, Settings, TokenSource, open};
@@ -16,19 +16,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// No test waits this long unless it fails.
-const SOON: Duration = Duration::from_secs(10);
+/// Long enough that only a failing test waits for it.
+const TEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 fn settings(server: &FakeServer) -> Settings {
     Settings { jitter: Arc::new(|_| Duration::ZERO), ..Settings::new(server.url.clone(), "t1") }
 }
 
 async fn next(events: &mut Events) -> Event {
-    timeout(SOON, events.next()).await.expect("in time").expect("an event")
+    timeout(TEST_TIMEOUT, events.next()).await.expect("in time").expect("an event")
 }
 
-/// The next event other than round trips.
-async fn news(events: &mut Events) -> Event {
+/// The next event that is not a round trip.
+async fn next_event(events: &mut Events) -> Event {
     loop {
         match next(events).await {
             Event::RoundTrip(_) => {}
@@ -65,20 +65,20 @@ fn quit(member_id: u64) -> Instruction {
     Instruction::HttpQuit(HttpQuit { member_id })
 }
 
-/// Gives `renewed-1`, `renewed-2`, … or refuses with a status.
-struct Source {
+/// Returns the tokens `renewed-1`, `renewed-2`, …, or refuses with a status.
+struct FakeTokenSource {
     url: String,
     refuse: Option<u16>,
     asked: AtomicU32,
 }
 
-impl Source {
+impl FakeTokenSource {
     fn new(server: &FakeServer, refuse: Option<u16>) -> Arc<Self> {
         Arc::new(Self { url: server.url.clone(), refuse, asked: AtomicU32::new(0) })
     }
 }
 
-impl TokenSource for Source {
+impl TokenSource for FakeTokenSource {
     fn renew(&self, _point: Option<Id>) -> BoxFuture<'_, Result<SessionGrant, CallError>> {
         let asked = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
         let answer = self.refuse.map_or_else(
@@ -99,10 +99,10 @@ async fn frames_arrive_in_order_in_both_formats() {
         let (_handle, mut events, mut peer) = connected(settings(&server).format(format), &server).await;
         assert_eq!((peer.query.as_str(), peer.token.as_str()), ("", "Bearer t1"));
         for seq in 6..9 {
-            peer.say(seq, quit(seq.into())).await;
+            peer.send_instruction(seq, quit(seq.into())).await;
         }
         for seq in 6..9 {
-            let Event::Frame(frame) = news(&mut events).await else { panic!("a frame") };
+            let Event::Frame(frame) = next_event(&mut events).await else { panic!("a frame") };
             assert_eq!((frame.seq, frame.instruction.clone()), (seq, Some(quit(seq.into()))));
         }
     }
@@ -113,22 +113,22 @@ async fn a_lost_connection_is_resumed_where_it_was() {
     for code in [1001, 1011, 1012, 1013, 4008] {
         let server = FakeServer::start().await;
         let (_handle, mut events, mut peer) = connected(settings(&server), &server).await;
-        peer.say(6, quit(6)).await;
+        peer.send_instruction(6, quit(6)).await;
         peer.close(code, "again").await;
         let mut peer = server.accept().await;
         assert_eq!(peer.query, "epoch=e1&seq=6", "{code}");
         peer.welcome(7, true).await;
-        peer.say(7, quit(7)).await;
-        assert!(matches!(news(&mut events).await, Event::Frame(frame) if frame.seq == 6));
-        let reconnecting = news(&mut events).await;
+        peer.send_instruction(7, quit(7)).await;
+        assert!(matches!(next_event(&mut events).await, Event::Frame(frame) if frame.seq == 6));
+        let reconnecting = next_event(&mut events).await;
         assert_eq!(reconnecting, Event::Reconnecting { attempt: 1, delay: Duration::ZERO, why: "again".into() });
-        assert!(matches!(news(&mut events).await, Event::Welcome { welcome, .. } if welcome.resumed));
-        assert!(matches!(news(&mut events).await, Event::Frame(frame) if frame.seq == 7));
+        assert!(matches!(next_event(&mut events).await, Event::Welcome { welcome, .. } if welcome.resumed));
+        assert!(matches!(next_event(&mut events).await, Event::Frame(frame) if frame.seq == 7));
     }
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_without_a_word_is_resumed() {
+async fn a_connection_that_breaks_without_a_close_frame_is_resumed() {
     let server = FakeServer::start().await;
     let (_handle, _events, peer) = connected(settings(&server), &server).await;
     drop(peer);
@@ -136,7 +136,7 @@ async fn a_connection_that_breaks_without_a_word_is_resumed() {
 }
 
 #[tokio::test]
-async fn final_codes_end_it_and_are_the_last_event() {
+async fn a_final_close_code_is_the_last_event() {
     for code in [1000, 4000, 4003, 4009, 4010, 4013, 4029] {
         let server = FakeServer::start().await;
         let (handle, mut events, peer) = connected(settings(&server), &server).await;
@@ -148,31 +148,31 @@ async fn final_codes_end_it_and_are_the_last_event() {
 }
 
 #[tokio::test]
-async fn what_was_unanswered_is_said_again_with_its_nonce_and_answered_once() {
+async fn unanswered_instructions_are_sent_again_with_their_nonce_and_answered_once() {
     let server = FakeServer::start().await;
     let (handle, mut events, mut peer) = connected(settings(&server), &server).await;
-    let saying = tokio::spawn(async move { (handle.send(Say::FollowMe(FollowMe::default())).await, handle) });
-    let (id, nonce, said) = peer.hear_instruction().await;
+    let sending = tokio::spawn(async move { (handle.send(Say::FollowMe(FollowMe::default())).await, handle) });
+    let (id, nonce, instruction) = peer.receive_instruction().await;
     assert!(id > 0 && nonce > 0);
     drop(peer);
     let mut peer = server.accept().await;
     peer.welcome(6, true).await;
-    peer.say(6, Instruction::FollowMe(FollowMe::default())).await;
-    assert_eq!(peer.hear_instruction().await, (id, nonce, said));
-    peer.say(0, Instruction::Ack(Ack { id, seq: 6 })).await;
-    let (answer, handle) = timeout(SOON, saying).await.expect("in time").expect("joined");
+    peer.send_instruction(6, Instruction::FollowMe(FollowMe::default())).await;
+    assert_eq!(peer.receive_instruction().await, (id, nonce, instruction));
+    peer.send_instruction(0, Instruction::Ack(Ack { id, seq: 6 })).await;
+    let (answer, handle) = timeout(TEST_TIMEOUT, sending).await.expect("in time").expect("joined");
     assert_eq!(answer, Ok(Ack { id, seq: 6 }));
     let refused = tokio::spawn(async move { handle.send(Say::CancelFollowMe(CancelFollowMe {})).await });
-    let (second, ..) = peer.hear_instruction().await;
+    let (second, ..) = peer.receive_instruction().await;
     assert_ne!(second, id);
-    peer.say(0, Instruction::Nack(Nack { id: second, code: "NOT_PRESENTING".into(), detail: "no".into() })).await;
-    let rejected = timeout(SOON, refused).await.expect("in time").expect("joined");
+    peer.send_instruction(0, Instruction::Nack(Nack { id: second, code: "NOT_PRESENTING".into(), detail: "no".into() })).await;
+    let rejected = timeout(TEST_TIMEOUT, refused).await.expect("in time").expect("joined");
     assert_eq!(rejected, Err(Rejected::Nack { code: "NOT_PRESENTING".into(), detail: "no".into() }));
     assert!(welcomed(&mut events).await);
 }
 
 #[tokio::test]
-async fn an_instruction_that_is_refused_for_now_is_said_and_sent_again() {
+async fn a_temporary_refusal_is_reported_and_the_instruction_sent_again() {
     let server = FakeServer::start().await;
     let (handle, mut events, mut peer) = connected(settings(&server), &server).await;
     let saying = tokio::spawn(async move { handle.send(Say::CancelFollowMe(CancelFollowMe {})).await });
@@ -188,46 +188,47 @@ async fn an_instruction_that_is_refused_for_now_is_said_and_sent_again() {
 }
 
 #[tokio::test]
-async fn what_is_shown_is_shown_again_after_each_welcome() {
+async fn actions_are_sent_again_after_each_welcome() {
     let server = FakeServer::start().await;
     let (handle, _events, mut peer) = connected(settings(&server), &server).await;
     for term in [1, 2] {
         handle.act(ActionSync { key: "view".into(), term, ..ActionSync::default() }).await.expect("open");
     }
     for term in [1, 2] {
-        let (id, nonce, said) = peer.hear_instruction().await;
+        let (id, nonce, instruction) = peer.receive_instruction().await;
         assert_eq!((id, nonce), (0, 0));
-        assert!(matches!(said, Say::ActionSync(action) if action.term == term));
+        assert!(matches!(instruction, Say::ActionSync(action) if action.term == term));
     }
     drop(peer);
     let mut peer = server.accept().await;
     peer.welcome(5, true).await;
-    assert!(matches!(peer.hear_instruction().await.2, Say::ActionSync(action) if action.term == 2));
+    assert!(matches!(peer.receive_instruction().await.2, Say::ActionSync(action) if action.term == 2));
 }
 
 #[tokio::test]
 async fn a_heartbeat_is_echoed_with_the_last_seq() {
     let server = FakeServer::start().await;
     let (_handle, _events, mut peer) = connected(settings(&server), &server).await;
-    peer.say(6, quit(6)).await;
+    peer.send_instruction(6, quit(6)).await;
     let sent_at = Some(Timestamp::from_millis(1_700_000_000_123));
-    peer.say(0, Instruction::SysHeart(SysHeart { sent_at })).await;
-    let (id, _, said) = peer.hear_instruction().await;
+    peer.send_instruction(0, Instruction::SysHeart(SysHeart { sent_at })).await;
+    let (id, _, instruction) = peer.receive_instruction().await;
     assert_eq!(id, 0);
-    assert!(matches!(said, Say::AckHeart(heart) if heart.sent_at == sent_at && heart.last_seq == 6));
+    assert!(matches!(instruction, Say::AckHeart(heart) if heart.sent_at == sent_at && heart.last_seq == 6));
 }
 
 #[tokio::test]
-async fn silence_beyond_the_interval_and_the_patience_is_a_loss() {
+async fn silence_beyond_the_interval_and_the_patience_counts_as_a_loss() {
     let server = FakeServer::start().await;
     let settings = Settings { patience: Duration::from_millis(20), ..settings(&server) };
     let (_handle, mut events) = open(settings);
     let mut silent = server.accept().await;
     silent.welcome_every(5, false, 30).await;
-    // The first socket stays open and says nothing more (nobody polls it, so that not even a pong goes out).
-    assert_eq!(timeout(SOON, server.accept()).await.expect("in time").query, "epoch=e1&seq=5");
+    // The first socket stays open and is silent; the test does not poll it, so it sends no pong
+    // either.
+    assert_eq!(timeout(TEST_TIMEOUT, server.accept()).await.expect("in time").query, "epoch=e1&seq=5");
     assert!(!welcomed(&mut events).await);
-    assert!(matches!(news(&mut events).await, Event::Reconnecting { attempt: 1, .. }));
+    assert!(matches!(next_event(&mut events).await, Event::Reconnecting { attempt: 1, .. }));
     drop(silent);
 }
 
@@ -236,18 +237,18 @@ async fn a_gap_or_a_repeat_is_reported_and_resumed_from_the_last_good_frame() {
     for (seq, fault) in [(8, Fault::Gap { expected: 7, got: 8 }), (6, Fault::Repeat { expected: 7, got: 6 })] {
         let server = FakeServer::start().await;
         let (_handle, mut events, mut peer) = connected(settings(&server), &server).await;
-        peer.say(6, quit(6)).await;
-        peer.say(seq, quit(1)).await;
-        assert!(matches!(news(&mut events).await, Event::Frame(frame) if frame.seq == 6));
-        assert_eq!(news(&mut events).await, Event::Fault(fault));
+        peer.send_instruction(6, quit(6)).await;
+        peer.send_instruction(seq, quit(1)).await;
+        assert!(matches!(next_event(&mut events).await, Event::Frame(frame) if frame.seq == 6));
+        assert_eq!(next_event(&mut events).await, Event::Fault(fault));
         assert_eq!(server.accept().await.query, "epoch=e1&seq=6");
     }
 }
 
 #[tokio::test]
-async fn a_token_that_is_over_is_renewed_once() {
+async fn an_expired_token_is_renewed_once() {
     let server = FakeServer::start().await;
-    let source = Source::new(&server, None);
+    let source = FakeTokenSource::new(&server, None);
     let (_handle, mut events, peer) = connected(settings(&server).tokens(source.clone()), &server).await;
     peer.close(4001, "over").await;
     let mut peer = server.accept().await;
@@ -260,18 +261,18 @@ async fn a_token_that_is_over_is_renewed_once() {
 }
 
 #[tokio::test]
-async fn the_newest_token_is_the_one_to_resume_with_and_is_not_shown() {
+async fn the_newest_token_is_used_to_resume_and_removed_from_the_event() {
     let server = FakeServer::start().await;
     let (_handle, mut events, mut peer) = connected(settings(&server), &server).await;
-    peer.say(0, Instruction::TokenRenewed(TokenRenewed { session_token: "t2".into(), expires_at: None })).await;
-    let Event::Frame(frame) = news(&mut events).await else { panic!("a frame") };
+    peer.send_instruction(0, Instruction::TokenRenewed(TokenRenewed { session_token: "t2".into(), expires_at: None })).await;
+    let Event::Frame(frame) = next_event(&mut events).await else { panic!("a frame") };
     assert_eq!(frame.instruction, Some(Instruction::TokenRenewed(TokenRenewed::default())));
     drop(peer);
     assert_eq!(server.accept().await.token, "Bearer t2");
 }
 
 #[tokio::test]
-async fn a_refused_handshake_is_told_with_its_code() {
+async fn a_refused_handshake_is_reported_with_its_code() {
     let server = FakeServer::start().await;
     let (_handle, mut events) = open(settings(&server));
     server.refuse(403, "FORBIDDEN").await;
@@ -285,7 +286,7 @@ async fn a_refused_handshake_is_told_with_its_code() {
 async fn after_three_failures_the_token_call_says_what_is_wrong() {
     for (refuse, code) in [(410, 4010), (403, 4003)] {
         let server = FakeServer::start().await;
-        let source = Source::new(&server, Some(refuse));
+        let source = FakeTokenSource::new(&server, Some(refuse));
         let (_handle, mut events) = open(settings(&server).tokens(source.clone()));
         server.drop_one().await;
         server.refuse(503, "UNAVAILABLE").await;
@@ -302,10 +303,10 @@ async fn without_a_network_nothing_is_tried_and_with_one_it_is_tried_at_once() {
     let slow = Settings { jitter: Arc::new(|_| Duration::from_secs(3600)), ..settings(&server) };
     let (handle, mut events, mut peer) = connected(slow, &server).await;
     handle.set_online(false);
-    assert!(matches!(news(&mut events).await, Event::Reconnecting { .. }));
-    while peer.hear().await.is_some() {}
+    assert!(matches!(next_event(&mut events).await, Event::Reconnecting { .. }));
+    while peer.receive().await.is_some() {}
     handle.set_online(true);
-    let peer = timeout(SOON, server.accept()).await.expect("no backoff");
+    let peer = timeout(TEST_TIMEOUT, server.accept()).await.expect("no backoff");
     assert_eq!(peer.query, "epoch=e1&seq=5");
 }
 
@@ -314,6 +315,6 @@ async fn dropping_the_last_handle_stops_it() {
     let server = FakeServer::start().await;
     let (handle, mut events, mut peer) = connected(settings(&server), &server).await;
     drop(handle);
-    while peer.hear().await.is_some() {}
-    while timeout(SOON, events.next()).await.expect("in time").is_some() {}
+    while peer.receive().await.is_some() {}
+    while timeout(TEST_TIMEOUT, events.next()).await.expect("in time").is_some() {}
 }

@@ -1,4 +1,4 @@
-//! Every instruction, applied to one small session.
+//! Applies every instruction to one small session.
 
 use super::SessionView;
 use faceshare_api::v1::server_frame::Instruction;
@@ -29,7 +29,7 @@ fn edge(member_id: u64, target: u64, root: u64) -> Edge {
     Edge { member_id, target, root, ..Edge::default() }
 }
 
-/// Ann hosts, Ben (who is us) is there.
+/// Ann is the host, Ben is this member.
 fn session() -> SessionView {
     let mut view = SessionView::default();
     view.welcome(&Welcome {
@@ -52,11 +52,11 @@ fn frame(instruction: Instruction) -> ServerFrame {
     ServerFrame { seq: 3, at: None, from: ANN, instruction: Some(instruction) }
 }
 
-/// A name, what happens, and what has to be true of the session after it.
+/// A name, an instruction, and a condition that the session must meet after it.
 type Case = (&'static str, Instruction, fn(&SessionView) -> bool);
 
 #[test]
-fn each_instruction_changes_what_it_says() {
+fn each_instruction_has_its_effect() {
     let ben_is_away = Member { online: false, ..member(BEN, "Benjamin") };
     let presenting = Presenting { member_id: ANN, term: 1, ..Presenting::default() };
     let cases: [Case; 13] = [
@@ -115,7 +115,7 @@ fn each_instruction_changes_what_it_says() {
 }
 
 #[test]
-fn wishes_answers_and_heartbeats_leave_the_session_as_it_is() {
+fn requests_answers_and_heartbeats_leave_the_session_unchanged() {
     for instruction in [
         Instruction::FollowMe(FollowMe::default()),
         Instruction::CancelFollowMe(CancelFollowMe {}),
@@ -139,7 +139,7 @@ fn wishes_answers_and_heartbeats_leave_the_session_as_it_is() {
 }
 
 #[test]
-fn edges_come_go_and_pause() {
+fn edges_are_added_removed_and_paused() {
     let mut view = session();
     let suspended = Edge { suspended: true, ..edge(BEN, ANN, 0) };
     for (change, target, root, presents) in [
@@ -182,7 +182,7 @@ fn a_resume_keeps_the_session_and_a_snapshot_replaces_it() {
 }
 
 #[test]
-fn who_waits_is_kept_until_answered_and_told_again_after_a_welcome() {
+fn join_requests_are_kept_until_answered_and_replaced_after_a_welcome() {
     let knock = |knock_id, state: member_knock::State| {
         frame(Instruction::MemberKnock(MemberKnock { knock_id, state: state.into(), ..MemberKnock::default() }))
     };
@@ -198,7 +198,7 @@ fn who_waits_is_kept_until_answered_and_told_again_after_a_welcome() {
 }
 
 #[test]
-fn who_is_no_longer_the_host_sees_nobody_at_the_door() {
+fn a_former_host_has_no_join_requests() {
     let mut view = session();
     let host = |host_id| {
         frame(Instruction::SessionChange(SessionChange { face_session: Some(FaceSession { host_id, ..FaceSession::default() }) }))
@@ -216,7 +216,7 @@ fn who_is_no_longer_the_host_sees_nobody_at_the_door() {
 }
 
 #[test]
-fn the_roster_is_in_the_order_of_coming() {
+fn the_roster_is_in_the_order_of_joining() {
     let mut view = session();
     view.apply(&frame(Instruction::MemberJoin(MemberJoin { member: Some(Member { joined_at: None, ..member(EVE, "Eve") }) })));
     let names: Vec<&str> = view.roster().iter().map(|member| member.nickname.as_str()).collect();

@@ -1,4 +1,4 @@
-//! Says back what it hears, for the conformance suite: `scripts/conformance`.
+//! Echoes messages, for the conformance suite: `scripts/conformance`.
 //!
 //! Listens on a free port of this machine and prints its address.
 
@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// The suite's largest message.
 const MESSAGE_MAX: usize = 16 << 20;
-/// Requests longer than this are none.
+/// Longer requests are refused.
 const REQUEST_MAX: usize = 8 << 10;
 const HEAD_END: &[u8] = b"\r\n\r\n";
 
@@ -20,7 +20,7 @@ async fn main() -> std::io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         tokio::spawn(async move {
-            // A peer that vanishes is the suite's right.
+            // The suite may drop a connection at any time.
             let _ = serve(stream).await;
         });
     }
@@ -45,11 +45,12 @@ async fn serve(mut stream: TcpStream) -> std::io::Result<()> {
     stream.write_all(head.as_bytes()).await?;
     let mut receiver = Receiver::new(MESSAGE_MAX);
     loop {
-        let (answers, over) = hear(&mut receiver, &mut ahead);
+        let (answers, over) = answer(&mut receiver, &mut ahead);
         stream.write_all(&answers).await?;
         if over {
             stream.shutdown().await?;
-            // Read to the end, or the kernel answers what is unread with a reset that can overtake the close frame.
+            // Read to the end: otherwise the kernel resets the connection, which can overtake the
+            // close frame.
             return tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.map(drop);
         }
         ahead.resize(64 << 10, 0);
@@ -61,19 +62,19 @@ async fn serve(mut stream: TcpStream) -> std::io::Result<()> {
     }
 }
 
-/// What to answer, and whether that is the last of it.
-fn hear(receiver: &mut Receiver, bytes: &mut [u8]) -> (Vec<u8>, bool) {
+/// The bytes to answer, and whether the connection ends after them.
+fn answer(receiver: &mut Receiver, bytes: &mut [u8]) -> (Vec<u8>, bool) {
     let (mut answers, mut over) = (Vec::new(), false);
-    let heard = receiver.receive(bytes, |event| match event {
+    let received = receiver.receive(bytes, |event| match event {
         Event::Message(kind, message) => answers.extend_from_slice(&frame(kind, &message)),
         Event::Ping(payload) => answers.extend_from_slice(&pong(&payload)),
         Event::Pong | Event::Nothing => {}
-        Event::Close(goodbye) => {
-            answers.extend_from_slice(&goodbye.answer());
+        Event::Close(close_frame) => {
+            answers.extend_from_slice(&close_frame.answer());
             over = true;
         }
     });
-    if let Err(violation) = heard {
+    if let Err(violation) = received {
         answers.extend_from_slice(&close(violation.close_code(), ""));
         over = true;
     }

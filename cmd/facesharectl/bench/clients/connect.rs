@@ -1,88 +1,90 @@
-//! How members come: guest, session or number code, stream. Each takes the next step as soon as it can, up to its goal.
+//! How members connect: guest account, session or number code, stream. Each takes the next step as
+//! soon as it can, until its goal.
 
-use super::{Crowd, OPENING, Stage, Target};
-use crate::bench::http::{Answer, Call, Purpose, answer, post, upgrade};
-use crate::bench::net::Role;
+use super::{CONCURRENT_OPENS, Clients, MemberState, Target};
+use crate::bench::connections::Role;
+use crate::bench::http::{Call, HttpAnswer, Purpose, answer, post, upgrade};
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::ops::Range;
 
-impl Crowd {
-    /// Has these members come as far as `goal`.
-    pub(in crate::bench) fn bring(&mut self, members: Range<usize>, goal: Stage) {
+impl Clients {
+    /// Sets the goal of these members and starts their next step.
+    pub(in crate::bench) fn advance(&mut self, members: Range<usize>, goal: MemberState) {
         for member in members {
-            self.bring_one(member, goal);
+            self.advance_one(member, goal);
         }
     }
 
-    pub(in crate::bench) fn bring_one(&mut self, member: usize, goal: Stage) {
+    pub(in crate::bench) fn advance_one(&mut self, member: usize, goal: MemberState) {
         self.members[member].goal = goal;
         self.next_step(member);
     }
 
-    /// Begins the next step of a member, if there is one to take now.
+    /// Starts the next step of a member, if it can be taken now.
     pub(super) fn next_step(&mut self, number: usize) {
         let member = &self.members[number];
-        if member.busy || member.stage >= member.goal {
+        if member.busy || member.state >= member.goal {
             return;
         }
         let (access, room) = (member.access.as_str(), &self.rooms[member.room]);
-        let call = match member.stage {
-            Stage::Connected => return,
-            // A baseline knows nobody, but its senders come first too.
-            Stage::Nobody if self.target == Target::Floor => {
-                self.members[number].stage = Stage::Admitted;
+        let call = match member.state {
+            MemberState::Connected => return,
+            // A baseline has no accounts, but its senders connect first too.
+            MemberState::Idle if self.target == Target::Floor => {
+                self.members[number].state = MemberState::Admitted;
                 return self.next_step(number);
             }
-            Stage::Nobody => {
+            MemberState::Idle => {
                 let nickname = json!({ "nickname": format!("bench {number}") });
                 Call { purpose: Purpose::Guest(number), request: post(&self.host, "/v1/guests", None, &nickname) }
             }
-            Stage::Guest if member.host => {
+            MemberState::Guest if member.host => {
                 let new = json!({ "title": "bench", "maxMembers": room.members.len().max(2) });
                 Call { purpose: Purpose::Create(number), request: post(&self.host, "/v1/face-sessions", Some(access), &new) }
             }
-            Stage::Guest => {
-                // The host has not got one yet, and wakes everybody when it has.
+            MemberState::Guest => {
+                // The host has no code yet, and starts this step for all members when it has.
                 let Some(code) = &room.code else { return };
                 let key = json!({ "numberCode": code, "device": { "name": "bench", "kind": "bench" } });
                 Call { purpose: Purpose::Prejoin(number), request: post(&self.host, "/v1/face-sessions/prejoin", Some(access), &key) }
             }
-            Stage::Admitted => {
+            MemberState::Admitted => {
                 self.members[number].busy = true;
-                return self.to_open.push_back(number);
+                return self.open_queue.push_back(number);
             }
         };
         self.members[number].busy = true;
         self.pool.waiting.push_back(call);
     }
 
-    /// Makes the calls and opens the streams that wait, as many at once as there may be.
-    pub(super) fn go_on(&mut self) -> Result<()> {
-        while self.opening < self.opening_at_once {
-            let Some(member) = self.to_open.pop_front() else { break };
+    /// Starts queued calls and opens queued streams, up to their limits of concurrency.
+    pub(super) fn start_queued(&mut self) -> Result<()> {
+        while self.opening < self.concurrent_opens {
+            let Some(member) = self.open_queue.pop_front() else { break };
             self.opening += 1;
             self.open(member)?;
         }
         if self.pool.waiting.is_empty() {
             return Ok(());
         }
-        for place in 0..self.pool.places.len() {
-            // A seat is kept for half a minute: nobody asks for one who would have to queue for the door.
-            if self.to_open.len() > 2 * OPENING {
+        for index in 0..self.pool.slots.len() {
+            // A seat is reserved for half a minute: do not request one while many streams wait to
+            // be opened.
+            if self.open_queue.len() > 2 * CONCURRENT_OPENS {
                 break;
             }
-            if self.pool.places[place].1.is_some() {
+            if self.pool.slots[index].1.is_some() {
                 continue;
             }
             let Some(call) = self.pool.waiting.pop_front() else { break };
-            let link = match self.pool.places[place].0 {
-                Some(link) => link,
-                None => self.net.open(Role::Http(place))?,
+            let connection = match self.pool.slots[index].0 {
+                Some(connection) => connection,
+                None => self.net.open(Role::Http(index))?,
             };
-            self.net.send(link, &call.request);
-            self.pool.places[place] = (Some(link), Some(call));
+            self.net.send(connection, &call.request);
+            self.pool.slots[index] = (Some(connection), Some(call));
         }
         Ok(())
     }
@@ -102,26 +104,26 @@ impl Crowd {
                 upgrade(&self.host, &path, Some(&member.session_token))
             }
         };
-        let link = self.net.open(Role::Opening(number))?;
-        self.net.send(link, &request);
-        self.members[number].link = Some(link);
+        let connection = self.net.open(Role::Opening(number))?;
+        self.net.send(connection, &request);
+        self.members[number].connection = Some(connection);
         Ok(())
     }
 
-    /// An answer on a connection of the pool; gives how much of the bytes it was.
-    pub(super) fn answered(&mut self, place: usize, bytes: &[u8]) -> Result<usize> {
+    /// Processes an answer on a connection of the pool; returns its length.
+    pub(super) fn answered(&mut self, index: usize, bytes: &[u8]) -> Result<usize> {
         let Some((answer, used)) = answer(bytes)? else { return Ok(0) };
-        let call = self.pool.places.get_mut(place).and_then(|(_, call)| call.take());
-        let call = call.context("the server answered what was not asked")?;
-        self.learn(call.purpose, &answer)?;
+        let call = self.pool.slots.get_mut(index).and_then(|(_, call)| call.take());
+        let call = call.context("the server answered without a request")?;
+        self.apply_answer(call.purpose, &answer)?;
         Ok(used)
     }
 
-    fn learn(&mut self, purpose: Purpose, answer: &Answer) -> Result<()> {
+    fn apply_answer(&mut self, purpose: Purpose, answer: &HttpAnswer) -> Result<()> {
         let number = match purpose {
             Purpose::Guest(number) => {
                 self.members[number].access = answer.text("/accessToken")?;
-                self.members[number].stage = Stage::Guest;
+                self.members[number].state = MemberState::Guest;
                 number
             }
             Purpose::Create(number) => {
@@ -140,47 +142,47 @@ impl Crowd {
         Ok(())
     }
 
-    fn admitted(&mut self, number: usize, answer: &Answer) -> Result<()> {
+    fn admitted(&mut self, number: usize, answer: &HttpAnswer) -> Result<()> {
         self.members[number].session_token = answer.text("/sessionToken")?;
-        self.members[number].stage = Stage::Admitted;
+        self.members[number].state = MemberState::Admitted;
         Ok(())
     }
 
-    /// The answer to an upgrade; gives how much of the bytes it was.
+    /// Processes the answer to an upgrade; returns its length.
     pub(super) fn opened(&mut self, slot: usize, number: usize, bytes: &[u8]) -> Result<usize> {
         let Some((answer, used)) = answer(bytes)? else { return Ok(0) };
         if answer.status != 101 {
-            if self.tally.first_fault.is_none() {
-                self.tally.first_fault = Some(format!("a stream was refused ({}): {}", answer.status, answer.body));
+            if self.measurements.first_fault.is_none() {
+                self.measurements.first_fault = Some(format!("a stream was refused ({}): {}", answer.status, answer.body));
             }
             if answer.status < 500 {
                 bail!("a stream was refused ({}): {}", answer.status, answer.body);
             }
-            self.net.drop_link(slot);
-            self.gone(number, Role::Opening(number));
+            self.net.drop_connection(slot);
+            self.disconnected(number, Role::Opening(number));
             return Ok(used);
         }
-        if let Some(link) = self.net.link(slot) {
-            link.role = Role::Stream(number);
+        if let Some(connection) = self.net.connection(slot) {
+            connection.role = Role::Stream(number);
         }
         if self.target == Target::Floor {
-            self.arrived(number);
+            self.member_connected(number);
         }
         Ok(used)
     }
 
-    /// A member is where it can take part; a host opens the door for the others.
-    pub(super) fn arrived(&mut self, number: usize) {
+    /// Marks a member as connected; when it is a host, the other members of its room continue.
+    pub(super) fn member_connected(&mut self, number: usize) {
         let (now, room) = (self.now(), self.members[number].room);
         let group = self.rooms[room].group;
         let member = &mut self.members[number];
-        member.stage = Stage::Connected;
+        member.state = MemberState::Connected;
         member.busy = false;
         self.opening -= 1;
         self.connected += 1;
-        member.followed.start_at(&self.rooms[room].sent);
+        member.received.start_at(&self.rooms[room].sent);
         if let Some(due) = member.due.take() {
-            self.tally.latency(group, due, now);
+            self.measurements.record_latency(group, due, now);
         }
         if member.host {
             let others = self.rooms[room].members.clone().skip(1);

@@ -1,13 +1,13 @@
-//! What the log says of knocks, and of those who came by them.
+//! The outcomes of join requests in the log, and the members who joined by them.
 
 use faceshare_biz::domain::instruction::KnockState;
 use faceshare_exec::{Change, Entry};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How each knock ended, or that it waits.
+/// The outcome of each join request, or that it is pending.
 #[derive(Debug, Default)]
-pub(crate) struct Fates {
-    /// The member, and the end.
+pub(crate) struct KnockOutcomes {
+    /// The member and the outcome, by the id of the join request.
     knocks: BTreeMap<u64, (u64, Option<KnockState>)>,
     denied: BTreeSet<u64>,
     admitted: BTreeSet<u64>,
@@ -15,24 +15,24 @@ pub(crate) struct Fates {
     fault: Option<String>,
 }
 
-impl Fates {
-    /// The log has this now, after which this member is host.
+impl KnockOutcomes {
+    /// Records an entry, after which `host` is host.
     pub(crate) fn commit(&mut self, entry: &Entry, host: u64) {
         self.hosts.insert(host);
         for change in &entry.changes {
             match change {
                 Change::Knocked(knock) => {
                     let again = self.knocks.insert(knock.id.get(), (knock.profile.id.get(), None));
-                    self.blame(again.is_some(), || format!("knock {} comes twice", knock.id));
+                    self.check(again.is_some(), || format!("knock {} comes twice", knock.id));
                 }
-                Change::KnockOver { knock, state } => self.over(knock.get(), *state),
+                Change::KnockOver { knock, state } => self.end_knock(knock.get(), *state),
                 Change::Seated { profile, .. } => {
                     let denied = self.denied.contains(&profile.id.get());
-                    self.blame(denied, || format!("{} was denied and has a seat", profile.id));
+                    self.check(denied, || format!("{} was denied and has a seat", profile.id));
                 }
                 Change::Joined { member } => {
                     let denied = self.denied.contains(&member.get());
-                    self.blame(denied, || format!("{member} was denied and is in"));
+                    self.check(denied, || format!("{member} was denied and is in"));
                 }
                 Change::Forgotten { member } => {
                     self.denied.remove(&member.get());
@@ -42,11 +42,11 @@ impl Fates {
         }
     }
 
-    fn over(&mut self, knock: u64, state: KnockState) {
-        let kept = self.knocks.get_mut(&knock);
-        let member = kept.as_ref().map_or(0, |(member, _)| *member);
-        let before = kept.and_then(|(_, end)| end.replace(state));
-        self.blame(member == 0 || before.is_some(), || format!("knock {knock} is {state:?} after {before:?}"));
+    fn end_knock(&mut self, knock: u64, state: KnockState) {
+        let entry = self.knocks.get_mut(&knock);
+        let member = entry.as_ref().map_or(0, |(member, _)| *member);
+        let before = entry.and_then(|(_, end)| end.replace(state));
+        self.check(member == 0 || before.is_some(), || format!("knock {knock} is {state:?} after {before:?}"));
         match state {
             KnockState::Admitted => self.admitted.insert(member),
             KnockState::Denied => self.denied.insert(member),
@@ -54,19 +54,19 @@ impl Fates {
         };
     }
 
-    fn blame(&mut self, wrong: bool, what: impl FnOnce() -> String) {
+    fn check(&mut self, wrong: bool, what: impl FnOnce() -> String) {
         if wrong {
             self.fault.get_or_insert_with(what);
         }
     }
 
-    /// What was found broken first.
+    /// The first violation that was found.
     pub(crate) fn fault(&self) -> Option<&str> {
         self.fault.as_deref()
     }
 
-    /// How a knock ended; `None`: it waits, or there was none.
-    pub(crate) fn end(&self, knock: u64) -> Option<KnockState> {
+    /// The outcome of a join request; `None` if it is pending or unknown.
+    pub(crate) fn outcome(&self, knock: u64) -> Option<KnockState> {
         self.knocks.get(&knock)?.1
     }
 

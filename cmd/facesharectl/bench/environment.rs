@@ -1,7 +1,8 @@
-//! The stand on which a scenario runs: the server and its process, the generator's own process, files and processors.
+//! The environment of a run: the server and its process, the generator's process, file limits and
+//! processors.
 
-use super::args::Args;
-use super::crowd::{Crowd, Group, Stage, Target};
+use super::args::BenchArgs;
+use super::clients::{Clients, Group, MemberState, Target};
 use super::process::Process;
 use super::server::Server;
 use anyhow::{Context as _, Result, ensure};
@@ -10,8 +11,8 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::ops::Range;
 use std::time::Duration;
 
-/// Where everything runs.
-pub(super) struct Stand {
+/// The environment of a run.
+pub(super) struct Environment {
     _server: Option<Server>,
     pub(super) target: Target,
     address: SocketAddr,
@@ -20,9 +21,9 @@ pub(super) struct Stand {
     pub(super) patience: Duration,
 }
 
-/// What the kernel and the tally said at a moment.
+/// Counters at one point in time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Mark {
+pub(super) struct Snapshot {
     at: u64,
     server_cpu: Option<Duration>,
     own_cpu: Duration,
@@ -34,9 +35,9 @@ pub(super) struct Mark {
     pub(super) heartbeats: u64,
 }
 
-/// What lies between two moments.
+/// The differences between two points in time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Span {
+pub(super) struct Interval {
     pub(super) seconds: f64,
     pub(super) server_cpu: Option<f64>,
     pub(super) own_cpu: f64,
@@ -48,9 +49,9 @@ pub(super) struct Span {
     pub(super) heartbeats: u64,
 }
 
-impl Stand {
-    /// Starts the server if asked to, and finds its process.
-    pub(super) fn raise(args: &Args, server: &str) -> Result<Self> {
+impl Environment {
+    /// Starts the server if requested, and finds its process.
+    pub(super) fn set_up(args: &BenchArgs, server: &str) -> Result<Self> {
         raise_file_limit();
         let own = match &args.spawn {
             Some(program) => Some(Server::start(program, args.server_core, &args.scenario.limits(), &args.set)?),
@@ -66,48 +67,49 @@ impl Stand {
         let pid = args.pid.or_else(|| own.as_ref().map(Server::pid));
         let server_process = pid.map(Process::new).or_else(|| Process::listening_on(address));
         if server_process.is_none() {
-            writeln!(std::io::stderr(), "the server's process is not known (see --pid): nothing is said of its processor time and memory")?;
+            writeln!(std::io::stderr(), "the server's process is unknown (use --pid): its processor time and memory are not measured")?;
         }
         Ok(Self { _server: own, target: args.target, address, host, server_process, patience: args.patience })
     }
 
-    /// A crowd that nobody of has come yet.
-    pub(super) fn crowd(&self, groups: &[Group]) -> Result<Crowd> {
-        Crowd::new(self.target, self.address, self.host.clone(), groups)
+    /// Creates clients; none is connected.
+    pub(super) fn clients(&self, groups: &[Group]) -> Result<Clients> {
+        Clients::new(self.target, self.address, self.host.clone(), groups)
     }
 
-    /// Has these members connect, and waits until they have and until everybody has been told of everybody.
-    pub(super) fn assemble(&self, crowd: &mut Crowd, members: Range<usize>) -> Result<()> {
-        let total = crowd.connected + members.len();
-        crowd.bring(members, Stage::Connected);
-        crowd.run_until(&mut super::crowd::Listen, "joining", total, self.patience, |crowd| crowd.connected)?;
-        crowd.run_until(&mut super::crowd::Listen, "settling", crowd.rooms.len(), self.patience, settled)
+    /// Connects these members, and waits until they are connected and all members have received all
+    /// frames.
+    pub(super) fn assemble(&self, clients: &mut Clients, members: Range<usize>) -> Result<()> {
+        let total = clients.connected + members.len();
+        clients.advance(members, MemberState::Connected);
+        clients.run_until(&mut super::clients::NoPlan, "joining", total, self.patience, |clients| clients.connected)?;
+        clients.run_until(&mut super::clients::NoPlan, "settling", clients.rooms.len(), self.patience, settled)
     }
 
-    /// Resident memory of the server in KiB.
+    /// The server's resident memory in KiB; `None` if its process is unknown.
     pub(super) fn resident(&self) -> Result<Option<u64>> {
         self.server_process.map(Process::resident).transpose()
     }
 
-    pub(super) fn mark(&self, crowd: &Crowd) -> Result<Mark> {
-        Ok(Mark {
-            at: crowd.now(),
+    pub(super) fn snapshot(&self, clients: &Clients) -> Result<Snapshot> {
+        Ok(Snapshot {
+            at: clients.now(),
             server_cpu: self.server_process.map(Process::cpu).transpose()?,
             own_cpu: Process::own().cpu()?,
-            deliveries: crowd.tally.deliveries,
-            ordered: crowd.tally.ordered,
-            acks: crowd.tally.acks,
-            sent: crowd.tally.sent,
-            conflated: crowd.tally.conflated,
-            heartbeats: crowd.tally.heartbeats,
+            deliveries: clients.measurements.deliveries,
+            ordered: clients.measurements.ordered,
+            acks: clients.measurements.acks,
+            sent: clients.measurements.sent,
+            conflated: clients.measurements.conflated,
+            heartbeats: clients.measurements.heartbeats,
         })
     }
 
-    /// What happened since.
-    pub(super) fn since(&self, begin: Mark, crowd: &Crowd) -> Result<Span> {
-        let end = self.mark(crowd)?;
+    /// The differences since `begin`.
+    pub(super) fn since(&self, begin: Snapshot, clients: &Clients) -> Result<Interval> {
+        let end = self.snapshot(clients)?;
         let server_cpu = begin.server_cpu.zip(end.server_cpu).map(|(begin, end)| end.saturating_sub(begin).as_secs_f64());
-        Ok(Span {
+        Ok(Interval {
             seconds: Duration::from_nanos(end.at - begin.at).as_secs_f64(),
             server_cpu,
             own_cpu: end.own_cpu.saturating_sub(begin.own_cpu).as_secs_f64(),
@@ -121,32 +123,34 @@ impl Stand {
     }
 }
 
-/// Rooms in which everybody connected has seen the same last frame.
-pub(super) fn settled(crowd: &Crowd) -> usize {
-    let at_rest = |room: &&super::crowd::Room| {
-        let mut seen =
-            crowd.members[room.members.clone()].iter().filter(|member| member.stage == Stage::Connected).map(|member| member.seq);
-        let first = seen.next();
-        seen.all(|seq| Some(seq) == first)
+/// The number of rooms in which all connected members have received the same last frame.
+pub(super) fn settled(clients: &Clients) -> usize {
+    let is_settled = |room: &&super::clients::Room| {
+        let mut seqs =
+            clients.members[room.members.clone()].iter().filter(|member| member.state == MemberState::Connected).map(|member| member.seq);
+        let first = seqs.next();
+        seqs.all(|seq| Some(seq) == first)
     };
-    crowd.rooms.iter().filter(at_rest).count()
+    clients.rooms.iter().filter(is_settled).count()
 }
 
-/// `http://host:port` → where to connect to and what to call it.
+/// Parses `http://host:port` into the address to connect to and the value of the `Host` header.
 fn resolve(server: &str) -> Result<(SocketAddr, String)> {
-    let host =
-        server.strip_prefix("http://").context("the generator speaks http:// alone: put it beside the server")?.trim_end_matches('/');
+    let host = server
+        .strip_prefix("http://")
+        .context("the generator supports only http://: run it on the server's machine or network")?
+        .trim_end_matches('/');
     let with_port =
         if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) { host.to_owned() } else { format!("{host}:80") };
     let address = with_port.to_socket_addrs().with_context(|| host.to_owned())?.next().with_context(|| format!("{host} has no address"))?;
     Ok((address, host.to_owned()))
 }
 
-/// Each connection is a file, here and in a server that is started.
+/// Each connection needs a file descriptor, here and in a server that is started.
 fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    // Where that is not allowed, connecting says so soon enough.
+    // If this is not allowed, connecting reports it soon enough.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
@@ -171,7 +175,7 @@ mod tests {
     use super::resolve;
 
     #[test]
-    fn an_address_is_read_as_browsers_do() {
+    fn an_address_is_parsed_as_browsers_do() {
         assert_eq!(resolve("http://127.0.0.1:8080/").expect("an address").1, "127.0.0.1:8080");
         assert_eq!(resolve("http://127.0.0.1").expect("an address").0.port(), 80);
         assert!(resolve("https://127.0.0.1").is_err());

@@ -1,70 +1,70 @@
-//! What comes on a stream: welcomed, checked, answered.
+//! Processes received frames: welcome, checks, answers.
 
-use super::{Crowd, Stage, Target};
+use super::{Clients, MemberState, Target};
 use crate::bench::frame;
-use crate::bench::wire::{Fields, Position, heart_answer, kind, look, say};
+use crate::bench::wire::{Fields, Position, client_frame, frame_head, heartbeat_answer, kind};
 use anyhow::{Context as _, Result};
-use faceshare_api::v1::client_frame::Instruction as Say;
+use faceshare_api::v1::client_frame::Instruction as ClientInstruction;
 use faceshare_api::v1::{FollowMe, follow_me};
 
-/// The id of the host's `followMe`, apart from those that are counted.
+/// The id of the host's `followMe`; other instructions are counted from 1.
 const FOLLOW_ME: u32 = u32::MAX;
 
-impl Crowd {
-    /// Gives how much of the bytes were whole frames.
-    pub(super) fn hear(&mut self, slot: usize, member: usize, bytes: &[u8]) -> Result<usize> {
+impl Clients {
+    /// Processes complete frames; returns their length.
+    pub(super) fn receive(&mut self, slot: usize, member: usize, bytes: &[u8]) -> Result<usize> {
         let now = self.now();
         let mut used = 0;
         while let Some(frame) = frame::first(&bytes[used..])? {
-            used += frame.whole;
+            used += frame.size;
             match frame.opcode {
-                frame::BINARY => self.told(member, frame.payload, now)?,
+                frame::BINARY => self.frame_received(member, frame.payload, now)?,
                 frame::PING => {
                     let mut pong = Vec::new();
                     frame::write(&mut pong, frame::PONG, frame.payload);
                     self.net.send(slot, &pong);
                 }
-                frame::CLOSE => self.close_heard(frame.payload),
+                frame::CLOSE => self.close_received(frame.payload),
                 _ => {}
             }
         }
         Ok(used)
     }
 
-    fn close_heard(&mut self, payload: &[u8]) {
-        if self.letting_go {
+    fn close_received(&mut self, payload: &[u8]) {
+        if self.closing {
             return;
         }
         let (code, reason) = payload.split_first_chunk::<2>().map_or((1005, &[][..]), |(code, reason)| (u16::from_be_bytes(*code), reason));
-        self.tally.fault(|| format!("the server closed a connection with {code} ({})", String::from_utf8_lossy(reason)));
+        self.measurements.record_fault(|| format!("the server closed a connection with {code} ({})", String::from_utf8_lossy(reason)));
     }
 
-    fn told(&mut self, member: usize, payload: &[u8], now: u64) -> Result<()> {
-        let seen = look(payload);
-        if seen.seq > 0 {
-            self.ordered(member, seen.seq);
+    fn frame_received(&mut self, member: usize, payload: &[u8], now: u64) -> Result<()> {
+        let head = frame_head(payload);
+        if head.seq > 0 {
+            self.check_order(member, head.seq);
             return Ok(());
         }
-        match seen.kind {
-            kind::ACTION_SYNC => self.shown(member, seen.body, payload.len(), now),
+        match head.kind {
+            kind::ACTION_SYNC => self.position_received(member, head.body, payload.len(), now),
             kind::SYS_HEART => {
-                self.tally.heartbeats += 1;
-                let answer = heart_answer(seen.body, self.members[member].seq);
+                self.measurements.heartbeats += 1;
+                let answer = heartbeat_answer(head.body, self.members[member].seq);
                 self.send(member, &answer);
             }
-            kind::WELCOME => self.welcomed(member, seen.body)?,
-            kind::ACK => self.acknowledged(member, seen.body, now),
-            kind::NACK => self.refused(seen.body),
+            kind::WELCOME => self.welcomed(member, head.body)?,
+            kind::ACK => self.acknowledged(member, head.body, now),
+            kind::NACK => self.refused(head.body),
             _ => {}
         }
         Ok(())
     }
 
-    /// Each once, in order, without a gap.
-    fn ordered(&mut self, number: usize, seq: u32) {
-        self.tally.ordered += 1;
+    /// Checks that ordered frames come once, in order and without gaps.
+    fn check_order(&mut self, number: usize, seq: u32) {
+        self.measurements.ordered += 1;
         let member = &mut self.members[number];
-        let faults = &mut self.tally.faults;
+        let faults = &mut self.measurements.faults;
         match seq {
             next if next == member.seq + 1 => member.seq = next,
             later if later > member.seq => {
@@ -76,23 +76,23 @@ impl Crowd {
         }
     }
 
-    fn shown(&mut self, number: usize, body: &[u8], length: usize, now: u64) {
+    fn position_received(&mut self, number: usize, body: &[u8], length: usize, now: u64) {
         let member = &mut self.members[number];
         let room = &self.rooms[member.room];
-        self.tally.deliveries += 1;
-        self.tally.payload = length;
+        self.measurements.deliveries += 1;
+        self.measurements.payload = length;
         let position = Position::read(body).filter(|position| usize::try_from(position.room).is_ok_and(|of| of == member.room));
         let Some(position) = position else {
-            self.tally.faults.misdirected += 1;
+            self.measurements.faults.misdirected += 1;
             return;
         };
-        let skipped = member.followed.note(position, &mut self.tally.faults);
+        let skipped = member.received.record(position, &mut self.measurements.faults);
         match self.target {
-            Target::Faceshare => self.tally.conflated += skipped,
-            // A baseline promises nothing newer in its place.
-            Target::Floor => self.tally.faults.lost += skipped,
+            Target::Faceshare => self.measurements.conflated += skipped,
+            // A baseline does not replace positions by newer ones.
+            Target::Floor => self.measurements.faults.lost += skipped,
         }
-        self.tally.latency(room.group, position.due, now);
+        self.measurements.record_latency(room.group, position.due, now);
     }
 
     fn welcomed(&mut self, number: usize, body: &[u8]) -> Result<()> {
@@ -104,7 +104,7 @@ impl Crowd {
                 2 => member.epoch = value.text(),
                 3 => seq = u32::try_from(value.number())?,
                 4 => resumed = value.number() == 1,
-                // What is left is the snapshot, which is long.
+                // The rest is the snapshot, which is long.
                 5.. => break,
                 _ => {}
             }
@@ -117,10 +117,10 @@ impl Crowd {
             member.host && self.present[self.rooms[member.room].group] && self.rooms[member.room].sent.iter().all(|sent| *sent == 0);
         if presents && !resumed {
             let on = FollowMe { invite: follow_me::Invite::On.into(), ..FollowMe::default() };
-            let frame = say(FOLLOW_ME, 0, Say::FollowMe(on));
+            let frame = client_frame(FOLLOW_ME, 0, ClientInstruction::FollowMe(on));
             self.send(number, &frame);
         } else {
-            self.arrived(number);
+            self.member_connected(number);
         }
         Ok(())
     }
@@ -128,28 +128,28 @@ impl Crowd {
     fn acknowledged(&mut self, number: usize, body: &[u8], now: u64) {
         let id = Fields(body).find(|(field, _)| *field == 1).map_or(0, |(_, value)| value.number());
         if id == u64::from(FOLLOW_ME) {
-            if self.members[number].stage < Stage::Connected {
-                self.arrived(number);
+            if self.members[number].state < MemberState::Connected {
+                self.member_connected(number);
             }
             return;
         }
         let unanswered = &mut self.members[number].unanswered;
-        let Some(place) = unanswered.iter().position(|(asked, _)| u64::from(*asked) == id) else {
-            self.tally.faults.repeated += 1;
+        let Some(position) = unanswered.iter().position(|(sent, _)| u64::from(*sent) == id) else {
+            self.measurements.faults.repeated += 1;
             return;
         };
-        if place > 0 {
-            self.tally.faults.reordered += 1;
+        if position > 0 {
+            self.measurements.faults.reordered += 1;
         }
-        let due = unanswered.remove(place).map_or(now, |(_, due)| due);
+        let due = unanswered.remove(position).map_or(now, |(_, due)| due);
         let group = self.rooms[self.members[number].room].group;
-        self.tally.acks += 1;
-        self.tally.latency(group, due, now);
+        self.measurements.acks += 1;
+        self.measurements.record_latency(group, due, now);
     }
 
     fn refused(&mut self, body: &[u8]) {
-        self.tally.faults.refused += 1;
+        self.measurements.faults.refused += 1;
         let code = Fields(body).find(|(field, _)| *field == 2).map(|(_, value)| value.text()).unwrap_or_default();
-        self.tally.fault(|| format!("an instruction was refused: {code}"));
+        self.measurements.record_fault(|| format!("an instruction was refused: {code}"));
     }
 }

@@ -1,26 +1,27 @@
-//! The end of a history: faults cease, and everything that must happen in the end has to have happened.
+//! The end of a history: faults stop, and everything that must eventually happen has to have
+//! happened.
 
-use crate::archive::{Archive, on_the_wire};
-use crate::client::{Client, Standing};
+use crate::archive::{Archive, wire_snapshot};
+use crate::client::{Client, SeatState};
 use crate::invariants::{self as must, Verdict};
 use crate::ports::session_id;
-use crate::store::Mood;
+use crate::store::StoreMode;
 use crate::world::World;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Longer than any debounce, heartbeat timeout and grace one after the other.
-const LONG: Duration = Duration::from_secs(13);
+/// Longer than the debounce, heartbeat timeout and grace in sequence.
+const ALL_TIMEOUTS: Duration = Duration::from_secs(13);
 
 impl World {
-    pub(crate) async fn finale(&mut self) -> Verdict {
-        self.trace.say(|| "the finale: the store is well and lines are good".to_owned());
-        self.ports.store.set_mood(Mood::Well);
-        self.good_lines_go_on_beside_bad_ones().await?;
-        self.everybody_reads_again().await?;
+    pub(crate) async fn final_phase(&mut self) -> Verdict {
+        self.trace.log(|| "the final phase: the store is healthy and connections work".to_owned());
+        self.ports.store.set_mode(StoreMode::Healthy);
+        self.working_connections_continue_beside_broken_ones().await?;
+        self.all_clients_read_again().await?;
         self.everything_is_answered()?;
         self.newest_positions_arrive().await?;
-        self.some_vanish_and_the_rest_stay().await?;
+        self.some_disconnect_and_the_rest_stay().await?;
         self.the_actor_agrees_with_its_log().await?;
         let Self { titles, ports, .. } = self;
         for title in titles.iter() {
@@ -29,13 +30,12 @@ impl World {
         self.restart().await
     }
 
-    /// Those who may be here and are not connect, until they are.
-    async fn gather(&mut self) -> Verdict {
+    /// Connects all clients that have a seat, until they are connected.
+    async fn connect_all(&mut self) -> Verdict {
         for _ in 0..12 {
-            let absent: Vec<usize> = (0..self.clients.len())
-                .filter(|i| self.clients[*i].link.is_none() && self.clients[*i].standing == Standing::Seated)
-                .collect();
-            if absent.is_empty() && self.clients.iter().all(|c| c.link.is_none() || c.welcomed || is_bad(c)) {
+            let absent: Vec<usize> =
+                (0..self.clients.len()).filter(|i| self.clients[*i].link.is_none() && self.clients[*i].seat == SeatState::Seated).collect();
+            if absent.is_empty() && self.clients.iter().all(|c| c.link.is_none() || c.welcomed || is_broken(c)) {
                 return Ok(());
             }
             for index in absent {
@@ -46,30 +46,31 @@ impl World {
         Ok(())
     }
 
-    fn is_over(&self) -> bool {
+    fn is_ended(&self) -> bool {
         self.ports.store.archive(|archive| archive.state().is_ended())
     }
 
-    /// Readers that do not read, and lines that are dead, stay as they are for now: the others must not be held up by them.
-    async fn good_lines_go_on_beside_bad_ones(&mut self) -> Verdict {
-        self.gather().await?;
+    /// Clients that do not read and silent connections stay as they are for now: they must not
+    /// delay the others.
+    async fn working_connections_continue_beside_broken_ones(&mut self) -> Verdict {
+        self.connect_all().await?;
         self.pass(Duration::from_millis(1_500)).await?;
-        self.good_lines_are_up_to_date().await
+        self.working_connections_are_up_to_date().await
     }
 
-    /// What is in the log now is with everybody a moment later.
-    async fn good_lines_are_up_to_date(&mut self) -> Verdict {
+    /// After a moment all working connections have received what is in the log now.
+    async fn working_connections_are_up_to_date(&mut self) -> Verdict {
         let head = |archive: &mut Archive| (archive.state().epoch().as_str().to_owned(), archive.state().seq().get());
         let (epoch, seq) = self.ports.store.archive(head);
         self.pass(Duration::from_millis(500)).await?;
         if self.ports.store.archive(head).0 != epoch {
             return Ok(());
         }
-        let mut good = self.clients.iter().filter(|c| c.link.is_some() && !is_bad(c) && c.welcomed);
-        good.try_for_each(|client| must::invariant_good_lines_are_up_to_date(client, &epoch, seq))
+        let mut good = self.clients.iter().filter(|c| c.link.is_some() && !is_broken(c) && c.welcomed);
+        good.try_for_each(|client| must::invariant_working_connections_are_up_to_date(client, &epoch, seq))
     }
 
-    async fn everybody_reads_again(&mut self) -> Verdict {
+    async fn all_clients_read_again(&mut self) -> Verdict {
         for client in &mut self.clients {
             if let Some(link) = &client.link {
                 link.set_stalled(false);
@@ -79,26 +80,26 @@ impl World {
             }
         }
         self.pass(Duration::from_secs(2)).await?;
-        self.gather().await?;
+        self.connect_all().await?;
         self.pass(Duration::from_secs(1)).await?;
-        self.gather().await?;
+        self.connect_all().await?;
         self.pass(Duration::from_secs(1)).await?;
-        if self.is_over() {
+        if self.is_ended() {
             self.pass(Duration::from_secs(5)).await?;
-            self.gather().await?;
+            self.connect_all().await?;
             self.pass(Duration::from_secs(1)).await?;
             let listening = self.clients.iter().filter(|c| c.link.is_some()).count();
-            return must::invariant_nothing_hangs("connections to a session that is over", listening);
+            return must::invariant_nothing_hangs("connections to a session that has ended", listening);
         }
-        self.good_lines_are_up_to_date().await
+        self.working_connections_are_up_to_date().await
     }
 
     fn everything_is_answered(&self) -> Verdict {
         must::invariant_nothing_hangs("calls", self.calls.len())?;
         let waiting = |archive: &mut Archive| if archive.state().is_ended() { 0 } else { archive.state().waiting().count() };
-        must::invariant_nothing_hangs("knocks whose time is over", self.ports.store.archive(waiting))?;
-        let open = self.clients.iter().filter(|c| c.welcomed).map(Client::open_questions).sum();
-        must::invariant_nothing_hangs("questions", open)
+        must::invariant_nothing_hangs("join requests that have expired", self.ports.store.archive(waiting))?;
+        let open = self.clients.iter().filter(|c| c.welcomed).map(Client::unanswered_count).sum();
+        must::invariant_nothing_hangs("instructions", open)
     }
 
     async fn newest_positions_arrive(&mut self) -> Verdict {
@@ -108,7 +109,7 @@ impl World {
                 let value = self.number();
                 let client = &mut self.clients[index];
                 if client.welcomed && client.point % 100 == 1 {
-                    client.show("view", value);
+                    client.update_position("view", value);
                     newest.insert(client.member, value);
                 }
             }
@@ -124,9 +125,9 @@ impl World {
         Ok(())
     }
 
-    async fn some_vanish_and_the_rest_stay(&mut self) -> Verdict {
+    async fn some_disconnect_and_the_rest_stay(&mut self) -> Verdict {
         for index in 0..self.clients.len() {
-            let way = self.chance.below(5);
+            let way = self.random.below(5);
             let client = &mut self.clients[index];
             let Some(link) = client.link.clone() else { continue };
             match way {
@@ -134,43 +135,45 @@ impl World {
                 1 => link.silence(),
                 _ => continue,
             }
-            self.trace.say(|| format!("{client} vanishes for good"));
+            self.trace.log(|| format!("{client} disconnects for good"));
             client.disconnect();
-            client.standing = Standing::Out;
+            client.seat = SeatState::Out;
         }
-        self.pass(LONG).await?;
-        self.gather().await?;
+        self.pass(ALL_TIMEOUTS).await?;
+        self.connect_all().await?;
         self.pass(Duration::from_secs(1)).await?;
-        if self.is_over() {
+        if self.is_ended() {
             return Ok(());
         }
-        self.good_lines_are_up_to_date().await?;
-        if self.is_over() {
+        self.working_connections_are_up_to_date().await?;
+        if self.is_ended() {
             return Ok(());
         }
         let live: BTreeSet<_> = self.clients.iter().filter(|c| c.welcomed).map(|c| (c.member, c.point)).collect();
-        self.ports.store.archive(|archive| must::invariant_no_ghosts_and_nobody_missing(archive, &live))
+        self.ports.store.archive(|archive| must::invariant_exactly_the_connected_points_are_listed(archive, &live))
     }
 
     async fn the_actor_agrees_with_its_log(&mut self) -> Verdict {
         for _ in 0..5 {
-            let read = self.process.sessions.read(session_id(), |state| (state.index(), on_the_wire(state)));
+            let read = self.process.sessions.read(session_id(), |state| (state.index(), wire_snapshot(state)));
             let read = tokio::time::timeout(Duration::from_secs(5), read).await;
             let answered = matches!(read, Ok(Ok(_)));
             must::invariant_nothing_hangs("reads of the state", usize::from(!answered))?;
-            let Ok(Ok((index, shown))) = read else { return Ok(()) };
-            let agrees = self.ports.store.archive(|a| (a.state().index() == index).then(|| *a.shown() == shown));
+            let Ok(Ok((index, snapshot))) = read else { return Ok(()) };
+            let agrees = self.ports.store.archive(|a| (a.state().index() == index).then(|| *a.snapshot() == snapshot));
             if let Some(agrees) = agrees {
-                return must::ensure(agrees, "mirror_is_the_state", || format!("the actor shows {shown:?} at {index}, its log does not"));
+                return must::ensure(agrees, "mirror_is_the_state", || {
+                    format!("the actor shows {snapshot:?} at {index}, its log does not")
+                });
             }
-            // Something got into the log meanwhile.
+            // An entry was committed meanwhile.
             self.pass(Duration::from_millis(300)).await?;
         }
         must::ensure(false, "mirror_is_the_state", || "the actor is never where its log is".to_owned())
     }
 }
 
-/// Its line is dead, or nobody reads at its end.
-fn is_bad(client: &Client) -> bool {
+/// Whether its connection is silent or it does not read.
+fn is_broken(client: &Client) -> bool {
     client.link.as_ref().is_some_and(|link| link.is_stalled() || link.is_silent())
 }

@@ -1,12 +1,12 @@
-//! The only source of chance: a seed decides everything.
+//! The only source of randomness: a seed decides everything.
 
 use std::time::Duration;
 
-/// A stream of numbers that follows from its seed (splitmix64).
+/// A random generator (SplitMix64): the same seed gives the same numbers.
 #[derive(Debug, Clone)]
-pub(crate) struct Chance(u64);
+pub(crate) struct Random(u64);
 
-impl Chance {
+impl Random {
     pub(crate) const fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -19,12 +19,12 @@ impl Chance {
         z ^ (z >> 31)
     }
 
-    /// 0..`end`; 0 when `end` is 0.
+    /// A number in 0..`end`; 0 if `end` is 0.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.draw() % end.max(1)
     }
 
-    /// An index of a list of this length.
+    /// A random index of a list of this length.
     pub(crate) fn index(&mut self, len: usize) -> usize {
         usize::try_from(self.below(len as u64)).expect("invariant: below a length")
     }
@@ -41,7 +41,7 @@ impl Chance {
         of[self.index(of.len())]
     }
 
-    /// Another stream, which this one decides and does not share.
+    /// An independent generator, seeded by this one.
     pub(crate) fn fork(&mut self) -> Self {
         Self(self.draw())
     }

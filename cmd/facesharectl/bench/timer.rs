@@ -1,4 +1,5 @@
-//! Wakes the event loop at a moment, to the microsecond: a poll's own time-out counts whole milliseconds.
+//! A timer that wakes the event loop, exact to the microsecond: the timeout of a poll counts whole
+//! milliseconds.
 
 use anyhow::Result;
 use mio::{Registry, Token};
@@ -12,19 +13,19 @@ mod platform {
     use rustix::fd::{AsRawFd as _, OwnedFd};
     use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime};
 
-    /// A timer of the kernel, which is polled like a socket.
-    pub(crate) struct Alarm(OwnedFd);
+    /// A kernel timer (timerfd), which is polled like a socket.
+    pub(crate) struct TimerFd(OwnedFd);
 
-    impl Alarm {
+    impl TimerFd {
         pub(crate) fn new(registry: &Registry, token: Token) -> Result<Self> {
             let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
             registry.register(&mut SourceFd(&timer.as_raw_fd()), token, Interest::READABLE)?;
             Ok(Self(timer))
         }
 
-        /// Rings once after `wait`; gives what to poll with, which is longer.
+        /// Fires once after `wait`; returns the timeout for the poll, which is longer.
         pub(crate) fn set(&self, wait: Duration) -> Result<Duration> {
-            // Zero would stop it.
+            // Zero would disarm it.
             let wait = wait.max(Duration::from_nanos(1));
             let once = Timespec { tv_sec: i64::try_from(wait.as_secs())?, tv_nsec: i64::from(wait.subsec_nanos()) };
             let spec = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value: once };
@@ -38,10 +39,10 @@ mod platform {
 mod platform {
     use super::{Duration, Registry, Result, Token};
 
-    /// Polls the last millisecond away.
-    pub(crate) struct Alarm;
+    /// Shortens the poll's timeout and polls without waiting in the last millisecond.
+    pub(crate) struct PollTimer;
 
-    impl Alarm {
+    impl PollTimer {
         #[expect(clippy::unnecessary_wraps, reason = "as on Linux")]
         pub(crate) fn new(_registry: &Registry, _token: Token) -> Result<Self> {
             Ok(Self)
@@ -54,4 +55,7 @@ mod platform {
     }
 }
 
-pub(super) use platform::Alarm;
+#[cfg(not(target_os = "linux"))]
+pub(super) use platform::PollTimer as WakeTimer;
+#[cfg(target_os = "linux")]
+pub(super) use platform::TimerFd as WakeTimer;
