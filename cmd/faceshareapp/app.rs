@@ -3,7 +3,6 @@
 use crate::cli::VERSION;
 use crate::config::{Config, Loaded, key_ring};
 use crate::logging::{LogLevel, Logging};
-use crate::memory::MEMORY_INTERVAL;
 use crate::reload::Reload;
 use crate::surroundings::{self, Surroundings};
 use crate::wiring::{self, House};
@@ -28,6 +27,8 @@ const DRAIN_BATCH: usize = 256;
 const DRAIN_PAUSE: Duration = Duration::from_millis(20);
 /// The least that a drain with streams takes.
 const DRAIN_MOMENT: Duration = Duration::from_secs(1);
+/// How often measurements are merged into the registry. It keeps each one until it is read, and possibly nothing reads it.
+const METRICS_INTERVAL: Duration = Duration::from_secs(5);
 /// What is still under way after the drain has this long to reach the log.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -164,8 +165,7 @@ async fn run(
     let addresses = listeners.addresses();
     let (grpc, health) = faceshare_routes::rpchandler::services(lifecycle.draining.clone()).context("gRPC reflection")?;
     let upkeep = metrics.clone();
-    jobs.every("metrics", MEMORY_INTERVAL, lifecycle.draining.clone(), move || {
-        // The registry keeps each measurement until it is read, and possibly nothing reads it.
+    jobs.every("metrics", METRICS_INTERVAL, lifecycle.draining.clone(), move || {
         upkeep.run_upkeep();
         std::future::ready(())
     });

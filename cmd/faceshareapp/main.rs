@@ -6,7 +6,6 @@ mod cli;
 mod config;
 mod fields;
 mod logging;
-mod memory;
 mod reload;
 mod surroundings;
 mod wiring;

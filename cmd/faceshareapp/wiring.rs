@@ -2,7 +2,6 @@
 
 use crate::app::Stores;
 use crate::config::{Config, Limits};
-use crate::memory::{MEMORY_INTERVAL, ReleaseMemory};
 use crate::reload::Reload;
 use anyhow::Context as _;
 use faceshare_biz::domain::account::RevocationRegistry;
@@ -64,7 +63,6 @@ pub(crate) struct House {
     retention: Retention,
     idempotency: Idempotency,
     code_purge: CodePurge,
-    people: Arc<cache::Accounts<db::Accounts>>,
 }
 
 /// The registry behind `/metrics`. First of all: what is counted before it is lost.
@@ -147,7 +145,7 @@ impl House {
                 directory: directory.clone(),
                 codes: codes.clone(),
                 invites,
-                accounts: people.clone(),
+                accounts: people,
                 tokens: tokens.clone(),
                 secrets,
                 ids: ids.clone(),
@@ -177,7 +175,6 @@ impl House {
             directory,
             retention,
             idempotency,
-            people,
         })
     }
 
@@ -193,8 +190,6 @@ impl House {
         jobs.run("revocations", lifecycle.hard.clone(), again(revoked, async |it| it.follow().await));
         jobs.every("idempotency", PURGE_INTERVAL, draining(), again(self.idempotency.clone(), async |it| it.purge().await));
         jobs.every("retention", RETENTION_INTERVAL, draining(), again(self.retention.clone(), async |it| it.tick().await));
-        let memory = Arc::new(ReleaseMemory::new(self.sessions.clone(), self.people.clone()));
-        jobs.every("memory", MEMORY_INTERVAL, draining(), again(memory, async |it| it.tick().await));
         let reload = (Arc::new(reload), lifecycle.reload.clone());
         jobs.run("reload", draining(), again(reload, async |(it, asked)| it.follow(&asked).await));
         let (log, closing) = (stores.log.clone(), self.background.clone());

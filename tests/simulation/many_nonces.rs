@@ -33,7 +33,7 @@ impl World {
         }
         let index = able[random.index(able.len())];
         let (member, point) = (self.clients[index].member, self.clients[index].point);
-        self.trace.say(|| format!("point {point} sends many nonces"));
+        self.trace.log(|| format!("point {point} sends many nonces"));
         self.ports.store.set_mode(StoreMode::Healthy);
         let (mut nonces, mut effects) = (Vec::new(), 0);
         for round in 0..ROUNDS {
@@ -63,7 +63,7 @@ impl World {
         }
         self.pass(Duration::from_millis(300)).await?;
         self.clients[index].send_answered_again();
-        self.trace.say(|| format!("point {point} sent many nonces: {effects} of {} took effect", nonces.len()));
+        self.trace.log(|| format!("point {point} sent many nonces: {effects} of {} took effect", nonces.len()));
         self.pass(Duration::from_millis(300)).await
     }
 

@@ -38,11 +38,6 @@ impl<R: AccountRepository> Accounts<R> {
         Self { inner: Arc::new(inner), recent: Arc::new(Recent::new(LruCache::new(ACCOUNTS))) }
     }
 
-    /// Forgets all accounts: whoever comes next is read anew.
-    pub fn clear(&self) {
-        self.recent.change(LruCache::clear);
-    }
-
     /// Writes what concerns this account, and lets go of it.
     async fn change<T: Send + 'static, F>(&self, id: AccountId, write: impl FnOnce(Arc<R>) -> F) -> Result<T>
     where

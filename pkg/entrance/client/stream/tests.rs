@@ -175,16 +175,16 @@ async fn unanswered_instructions_are_sent_again_with_their_nonce_and_answered_on
 async fn a_temporary_refusal_is_reported_and_the_instruction_sent_again() {
     let server = FakeServer::start().await;
     let (handle, mut events, mut peer) = connected(settings(&server), &server).await;
-    let saying = tokio::spawn(async move { handle.send(Say::CancelFollowMe(CancelFollowMe {})).await });
-    let (id, nonce, said) = peer.hear_instruction().await;
+    let sending = tokio::spawn(async move { handle.send(Say::CancelFollowMe(CancelFollowMe {})).await });
+    let (id, nonce, instruction) = peer.receive_instruction().await;
     let (code, detail) = ("UNAVAILABLE".to_owned(), "the session log cannot be written".to_owned());
     let nack = Nack { id, code: code.clone(), detail: detail.clone() };
-    peer.say(0, Instruction::Nack(nack)).await;
-    assert!(matches!(news(&mut events).await, Event::Frame(frame) if matches!(frame.instruction, Some(Instruction::Nack(_)))));
-    assert_eq!(news(&mut events).await, Event::Retrying { code, detail, delay: Duration::from_secs(1) });
-    assert_eq!(peer.hear_instruction().await, (id, nonce, said));
-    peer.say(0, Instruction::Ack(Ack { id, seq: 5 })).await;
-    assert_eq!(timeout(SOON, saying).await.expect("in time").expect("joined"), Ok(Ack { id, seq: 5 }));
+    peer.send_instruction(0, Instruction::Nack(nack)).await;
+    assert!(matches!(next_event(&mut events).await, Event::Frame(frame) if matches!(frame.instruction, Some(Instruction::Nack(_)))));
+    assert_eq!(next_event(&mut events).await, Event::Retrying { code, detail, delay: Duration::from_secs(1) });
+    assert_eq!(peer.receive_instruction().await, (id, nonce, instruction));
+    peer.send_instruction(0, Instruction::Ack(Ack { id, seq: 5 })).await;
+    assert_eq!(timeout(TEST_TIMEOUT, sending).await.expect("in time").expect("joined"), Ok(Ack { id, seq: 5 }));
 }
 
 #[tokio::test]
