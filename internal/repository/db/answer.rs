@@ -3,13 +3,13 @@
 use super::connection::Database;
 use super::entity::answer::{ActiveModel, Column, Entity};
 use super::retry::retrying;
-use crate::error::{Failure, unreadable};
+use crate::error::{Failure, unreadable, violates_unique};
 use async_trait::async_trait;
 use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::idempotency::{AnswerRepository, Reservation, Reserved};
 use faceshare_biz::{Error, Result};
-use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set};
 
 /// Keeps answers in the main database.
 #[derive(Debug, Clone)]
@@ -47,8 +47,11 @@ impl Answers {
             sealed: Set(None),
             expires_at: Set(reservation.expires_at.as_millis()),
         };
-        let insert = Entity::insert(row).on_conflict(OnConflict::column(Column::Call).do_nothing().to_owned());
-        Ok(self.db.writer().execute(&insert.into_query()).await?.rows_affected() == 1)
+        match Entity::insert(row).exec_without_returning(self.db.writer()).await {
+            Ok(_) => Ok(true),
+            Err(error) if violates_unique(&error).is_some() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Takes the place of an attempt that has expired. `false`: it has not, or another one was faster.
