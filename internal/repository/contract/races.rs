@@ -130,6 +130,7 @@ fn family(id: u64, owner: u64) -> TokenFamily {
         sealed_pair: None,
         expires_at: at(1_000_000),
         revoked_at: None,
+        network: None,
     }
 }
 

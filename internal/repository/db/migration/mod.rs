@@ -11,6 +11,7 @@ mod m0005_avatars;
 mod m0007_answers;
 mod m0008_several_openers;
 mod m0009_effects;
+mod m0010_networks;
 
 use crate::error::from_sqlx;
 use faceshare_biz::{Error, Result as DomainResult};
@@ -31,7 +32,7 @@ pub(super) struct Migrator;
 
 /// How many there are.
 #[cfg(test)]
-pub(crate) const STEPS: u32 = 8;
+pub(crate) const STEPS: u32 = 9;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_answers::Migration),
             Box::new(m0008_several_openers::Migration),
             Box::new(m0009_effects::Migration),
+            Box::new(m0010_networks::Migration),
         ]
     }
 }
