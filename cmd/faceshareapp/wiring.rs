@@ -130,6 +130,7 @@ impl House {
             ids: ids.clone(),
             clock: clock.clone(),
             patience: config.limits.request_timeout + CALL_MARGIN,
+            process: ids.next_id(),
         };
         let retention = Retention {
             sessions: sessions.clone(),

@@ -55,7 +55,7 @@ fn id(number: u64) -> AccountId {
 }
 
 fn family_of(number: u64, owner: u64) -> TokenFamily {
-    TokenFamily { account: id(owner), ..family(number) }
+    TokenFamily { account: id(owner), network: Some([u8::try_from(number).expect("small"); 32]), ..family(number) }
 }
 
 pub async fn usernames_are_unique_whatever_their_case<C, A, F>(store: &Store<C, A, F>)
@@ -220,7 +220,11 @@ where
     ended.sort();
     assert_eq!(ended, [one, two]);
     assert_eq!(revoked(&*store.families, 9).await, [(one, at), (two, at)]);
-    assert!(store.families.find(other).await.expect("looked up").is_some_and(|f| f.revoked_at.is_none()));
+    assert!(store.families.find(other).await.expect("looked up").is_some_and(|f| f.revoked_at.is_none() && f.network.is_some()));
+    for family in [one, two] {
+        let left = store.families.find(family).await.expect("looked up").expect("kept as revoked");
+        assert_eq!(left.network, None, "where somebody signed in is personal");
+    }
     assert_eq!(store.credentials.by_username("ann").await.expect("looked up"), None);
     assert!(!store.credentials.open_family(&family_of(9, 1), &hash("h")).await.expect("asked"));
 }

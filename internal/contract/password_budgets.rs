@@ -16,6 +16,7 @@ macro_rules! password_budgets_contract {
                 a_network_says_ten_wrong_passwords_for_a_name,
                 a_right_password_takes_nothing_back,
                 strangers_do_not_keep_an_owner_out_who_was_there_before,
+                a_place_that_is_told_of_counts_like_one_where_the_password_was_said,
                 a_name_is_said_a_hundred_wrong_passwords_from_wherever,
                 a_network_says_two_hundred_wrong_passwords_for_whatever_names,
                 passwords_at_once_are_answered_no_more_often,
@@ -104,4 +105,15 @@ pub async fn passwords_at_once_are_answered_no_more_often(budgets: &impl Passwor
         answered += usize::from(budgets.judge(&guess("ann", 1), false, NOW).await.expect("judged").is_none());
     }
     assert_eq!(answered, 10);
+}
+
+pub async fn a_place_that_is_told_of_counts_like_one_where_the_password_was_said(budgets: &impl PasswordBudgets) {
+    for network in 10..20 {
+        wrong(budgets, "ann", network, 10).await;
+    }
+    assert!(wait(budgets, "ann", 1, NOW).await.is_some(), "the name has said a hundred");
+    budgets.remember(&guess("Ann", 1)).await.expect("remembered");
+    assert_eq!(wait(budgets, "ann", 1, NOW).await, None);
+    assert!(wait(budgets, "ann", 2, NOW).await.is_some(), "elsewhere");
+    assert!(wait(budgets, "ann", 10, NOW).await.is_some());
 }

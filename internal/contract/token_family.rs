@@ -15,6 +15,7 @@ macro_rules! token_family_contract {
                 of_two_rotations_at_once_one_is_done,
                 a_revoked_family_does_not_rotate,
                 what_ended_long_ago_is_forgotten,
+                a_network_is_known_by_the_families_opened_from_it,
             ]
         );
     };
@@ -28,6 +29,7 @@ pub fn family(id: u64) -> TokenFamily {
         sealed_pair: None,
         expires_at: Timestamp::from_millis(100),
         revoked_at: None,
+        network: None,
     }
 }
 
@@ -93,4 +95,21 @@ pub async fn what_ended_long_ago_is_forgotten(families: &impl TokenFamilyReposit
     for each in &kept {
         assert!(families.find(each.id).await.expect("looked up").is_some());
     }
+}
+
+pub async fn a_network_is_known_by_the_families_opened_from_it(families: &impl TokenFamilyRepository) {
+    let from = |id, network: u8| TokenFamily { network: Some([network; 32]), ..family(id) };
+    let other = TokenFamily { account: AccountId::new(8).expect("an id"), ..from(3, 3) };
+    for each in [from(1, 1), from(2, 2), other, family(4)] {
+        families.insert(&each).await.expect("kept");
+        assert_eq!(families.find(each.id).await.expect("looked up"), Some(each));
+    }
+    let known = async |networks: &[[u8; 32]]| families.opened_from(family(1).account, networks).await.expect("looked up");
+    assert!(known(&[[1; 32]]).await && known(&[[9; 32], [2; 32]]).await);
+    assert!(!known(&[[3; 32]]).await, "another account's");
+    assert!(!known(&[]).await);
+    families.revoke(family(1).id, Timestamp::from_millis(10)).await.expect("revoked");
+    assert!(known(&[[1; 32]]).await, "signed out, and still a usual place");
+    families.forget_ended(Timestamp::from_millis(1_000)).await.expect("forgotten");
+    assert!(!known(&[[1; 32], [2; 32]]).await);
 }

@@ -2,7 +2,8 @@
 //!
 //! A call under a key takes a place before it runs. Its answer is kept there, sealed, and given again to whoever repeats the call; a repeat
 //! while it runs, and one that asks for something else under the same key, are refused. A process that dies in the middle of a call leaves a
-//! place without an answer, which is free again once no call can have taken that long.
+//! place without an answer: the next process lets the same request run again at once, under the same [`EffectId`], by which the call finds
+//! what it has made already.
 
 use faceshare_biz::domain::AccountId;
 use faceshare_biz::domain::idempotency::{AnswerRepository, Reservation, Reserved};
@@ -58,7 +59,21 @@ pub enum Begun {
 pub struct Place {
     call: [u8; 32],
     attempt: u64,
+    effect: u64,
 }
+
+impl Place {
+    /// The id under which the call makes what it makes. All attempts at one request get the same, until its answer is kept: what is there
+    /// already under this id was made by an attempt that died before it could answer.
+    #[must_use]
+    pub const fn effect(&self) -> EffectId {
+        EffectId(self.effect)
+    }
+}
+
+/// The id of what a call makes: see [`Place::effect`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EffectId(pub u64);
 
 /// Remembers answers. Cheap to clone.
 #[derive(Clone)]
@@ -73,6 +88,8 @@ pub struct Idempotency {
     pub clock: Arc<dyn Clock>,
     /// No call takes longer than this.
     pub patience: Duration,
+    /// The incarnation of this process: greater than that of any earlier one.
+    pub process: u64,
 }
 
 impl Idempotency {
@@ -97,10 +114,13 @@ impl Idempotency {
             account: call.account,
             request: self.secrets.fingerprint(SecretUse::Answer, &request),
             attempt: self.ids.next_id(),
+            process: self.process,
             expires_at: now + self.patience,
         };
         let (taken_for, sealed) = match self.answers.reserve(&reservation, now, ANSWERS_PER_ACCOUNT).await? {
-            Reserved::Fresh => return Ok(Begun::Runs(Place { call: reservation.call, attempt: reservation.attempt })),
+            Reserved::Fresh { effect } => {
+                return Ok(Begun::Runs(Place { call: reservation.call, attempt: reservation.attempt, effect }));
+            }
             Reserved::Taken { request, sealed } => (request, sealed),
         };
         if !self.secrets.fingerprints(SecretUse::Answer, &request).contains(&taken_for) {
@@ -131,12 +151,13 @@ impl Idempotency {
     /// # Errors
     /// `UNAVAILABLE` when it cannot; the place is free again later.
     pub async fn release(&self, place: Place) -> Result<()> {
-        self.answers.release(place.call, place.attempt).await
+        self.answers.release(place.call, place.attempt, self.clock.now()).await
     }
 
     /// Forgets expired answers.
     pub async fn purge(&self) {
-        match self.answers.purge(self.clock.now()).await {
+        let now = self.clock.now();
+        match self.answers.purge(now, now - ANSWER_KEPT).await {
             Ok(0) => {}
             Ok(forgotten) => tracing::debug!(forgotten, "expired answers are forgotten"),
             Err(error) => tracing::warn!(%error, cause = ?error.cause(), "expired answers could not be forgotten"),
@@ -163,43 +184,52 @@ mod tests {
     #[derive(Default)]
     struct Shelf(Mutex<HashMap<[u8; 32], Taken>>);
 
-    type Taken = (Reservation, Option<String>);
+    type Taken = (Reservation, Option<String>, u64);
 
     #[async_trait]
     impl AnswerRepository for Shelf {
         async fn reserve(&self, reservation: &Reservation, now: Timestamp, limit: u32) -> Result<Reserved> {
             let mut shelf = self.0.lock().expect("no panic");
-            if let Some((taken, sealed)) = shelf.get(&reservation.call).filter(|(taken, _)| taken.expires_at > now) {
-                return Ok(Reserved::Taken { request: taken.request, sealed: sealed.clone() });
+            let mut effect = reservation.attempt;
+            if let Some((taken, sealed, of_first)) = shelf.get(&reservation.call) {
+                let same = sealed.is_none() && taken.request == reservation.request;
+                if taken.expires_at > now && !(same && taken.process < reservation.process) {
+                    return Ok(Reserved::Taken { request: taken.request, sealed: sealed.clone() });
+                }
+                effect = if same { *of_first } else { effect };
             }
-            shelf.insert(reservation.call, (reservation.clone(), None));
+            shelf.insert(reservation.call, (reservation.clone(), None, effect));
             let mut theirs: Vec<_> = shelf
                 .values()
-                .filter(|(taken, _)| taken.account == reservation.account)
-                .map(|(taken, _)| (taken.attempt, taken.call))
+                .map(|(taken, ..)| taken)
+                .filter(|taken| taken.account == reservation.account)
+                .map(|taken| (taken.attempt, taken.call))
                 .collect();
             theirs.sort_unstable();
             let over = theirs.len().saturating_sub(limit as usize);
             theirs.into_iter().take(over).for_each(|(_, call)| drop(shelf.remove(&call)));
-            Ok(Reserved::Fresh)
+            Ok(Reserved::Fresh { effect })
         }
 
         async fn keep(&self, call: [u8; 32], attempt: u64, sealed: &str, expires_at: Timestamp) -> Result<bool> {
             let mut shelf = self.0.lock().expect("no panic");
-            let Some((taken, kept)) = shelf.get_mut(&call).filter(|(taken, _)| taken.attempt == attempt) else { return Ok(false) };
+            let Some((taken, kept, _)) = shelf.get_mut(&call).filter(|(taken, ..)| taken.attempt == attempt) else { return Ok(false) };
             (taken.expires_at, *kept) = (expires_at, Some(sealed.to_owned()));
             Ok(true)
         }
 
-        async fn release(&self, call: [u8; 32], attempt: u64) -> Result<()> {
-            self.0.lock().expect("no panic").retain(|at, (taken, _)| *at != call || taken.attempt != attempt);
+        async fn release(&self, call: [u8; 32], attempt: u64, now: Timestamp) -> Result<()> {
+            let mut shelf = self.0.lock().expect("no panic");
+            if let Some((taken, ..)) = shelf.get_mut(&call).filter(|(taken, sealed, _)| taken.attempt == attempt && sealed.is_none()) {
+                taken.expires_at = now;
+            }
             Ok(())
         }
 
-        async fn purge(&self, now: Timestamp) -> Result<u64> {
+        async fn purge(&self, now: Timestamp, unanswered_before: Timestamp) -> Result<u64> {
             let mut shelf = self.0.lock().expect("no panic");
             let before = shelf.len();
-            shelf.retain(|_, (taken, _)| taken.expires_at > now);
+            shelf.retain(|_, (taken, sealed, _)| taken.expires_at > if sealed.is_some() { now } else { unanswered_before });
             Ok((before - shelf.len()) as u64)
         }
     }
@@ -213,7 +243,7 @@ mod tests {
     fn idempotency() -> (Idempotency, Arc<FakeClock>) {
         let clock = Arc::new(FakeClock::default());
         let (answers, secrets, ids) = (Arc::new(Shelf::default()), Arc::new(PlainSecrets::default()), Arc::new(CountingIds::default()));
-        (Idempotency { answers, secrets, ids, clock: clock.clone(), patience: PATIENCE }, clock)
+        (Idempotency { answers, secrets, ids, clock: clock.clone(), patience: PATIENCE, process: 1 }, clock)
     }
 
     fn call(account: u64, path: &'static str) -> Call<'static> {
@@ -249,6 +279,18 @@ mod tests {
         runs(&idempotency, call(1, "/a"), b"y").await;
         clock.pass(PATIENCE);
         runs(&idempotency, call(1, "/a"), b"x").await;
+    }
+
+    #[tokio::test]
+    async fn after_the_process_has_died_the_same_request_runs_at_once_under_the_same_id() {
+        let (idempotency, _) = idempotency();
+        let died = runs(&idempotency, call(1, "/a"), b"x").await;
+        let next = Idempotency { process: 2, ..idempotency.clone() };
+        assert_eq!(next.begin(call(1, "/a"), b"y").await.expect_err("another").code, ErrorCode::Conflict);
+        let again = runs(&next, call(1, "/a"), b"x").await;
+        assert_eq!(again.effect(), died.effect());
+        next.keep(again, b"answer", false).await.expect("kept");
+        assert!(matches!(next.begin(call(1, "/a"), b"x").await, Ok(Begun::Ran(answer)) if answer == b"answer"));
     }
 
     #[tokio::test]

@@ -1,11 +1,12 @@
 //! Signing in for a cookie, as clients of an older system do.
 
-use super::sign_in::Mismatch;
+use super::sign_in::{Mismatch, network_of};
 use super::{Accounts, sign_in_again};
 use crate::facesession::carry_through;
 use faceshare_biz::Result;
 use faceshare_biz::domain::Site;
 use faceshare_biz::domain::account::{AccessClaims, Caller, IssuedToken, Password, PasswordGuess};
+use faceshare_biz::domain::port::SecretUse;
 
 /// Why somebody gets no cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,12 +29,13 @@ impl Accounts {
             Err(Mismatch::Name) => return Ok(Err(ClassicRefusal::UnknownName)),
             Err(Mismatch::Password) => return Ok(Err(ClassicRefusal::WrongPassword)),
         };
+        let network = self.deps.secrets.fingerprint(SecretUse::Address, &network_of(site));
         let accounts = self.clone();
         carry_through(async move {
             let (family, now) = (accounts.new_family_id()?, accounts.deps.clock.now());
             let claims = AccessClaims { account: known.account.id, family, guest: false };
             let cookie = accounts.deps.tokens.issue_cookie(&claims, now)?;
-            accounts.open_family(&known, family, cookie.expires_at, now).await?;
+            accounts.open_family(&known, family, network, cookie.expires_at, now).await?;
             Ok(Ok(cookie))
         })
         .await

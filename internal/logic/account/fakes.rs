@@ -4,7 +4,7 @@ mod guesses;
 mod passwords;
 mod people;
 
-pub(crate) use guesses::{HERE, TRIES};
+pub(crate) use guesses::{HERE, THERE, TRIES};
 pub(crate) use passwords::{PlainPasswords, Work};
 pub(crate) use people::People;
 
@@ -164,6 +164,12 @@ impl Families {
         Ok(())
     }
 
+    /// Forgets where the families of an account were opened.
+    pub(crate) fn forget_networks(&self, account: AccountId) {
+        let mut kept = self.kept.lock().expect("not poisoned");
+        kept.values_mut().filter(|f| f.account == account).for_each(|f| f.network = None);
+    }
+
     /// Revokes all families of an account but one.
     pub(crate) fn revoke_all(&self, account: AccountId, keep: Option<FamilyId>, at: Timestamp) -> Vec<FamilyId> {
         let mut kept = self.kept.lock().expect("not poisoned");
@@ -209,6 +215,11 @@ impl TokenFamilyRepository for Families {
             family.revoked_at.get_or_insert(at);
         }
         Ok(())
+    }
+
+    async fn opened_from(&self, account: AccountId, networks: &[[u8; 32]]) -> Result<bool> {
+        let kept = self.kept.lock().expect("not poisoned");
+        Ok(kept.values().any(|f| f.account == account && f.network.is_some_and(|network| networks.contains(&network))))
     }
 
     async fn revoked_since(&self, since: Timestamp) -> Result<Vec<(FamilyId, Timestamp)>> {

@@ -40,6 +40,7 @@ impl Accounts {
                 sealed_pair: None,
                 expires_at: tokens.refresh.expires_at,
                 revoked_at: None,
+                network: None,
             })
             .await?;
         Ok(SignedIn { account, tokens })

@@ -137,6 +137,7 @@ mod tests {
             sealed_pair: (generation > 1).then(|| "sealed".to_owned()),
             expires_at: at(10_000),
             revoked_at: None,
+            network: None,
         }
     }
 

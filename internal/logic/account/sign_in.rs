@@ -4,7 +4,8 @@ use super::{Accounts, FIRST_GENERATION, SignedIn};
 use crate::facesession::carry_through;
 use crate::text;
 use faceshare_biz::domain::account::{Account, Credentials, Password, PasswordGuess, PasswordHash, TokenFamily, Verdict};
-use faceshare_biz::domain::{FamilyId, Site, Timestamp};
+use faceshare_biz::domain::port::SecretUse;
+use faceshare_biz::domain::{AccountId, FamilyId, Site, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
 use std::time::Duration;
 
@@ -25,11 +26,12 @@ impl Accounts {
     /// `UNAVAILABLE` when too many are signing in, `RATE_LIMITED` when too many of them from this site.
     pub async fn sign_in(&self, username: &str, password: &Password, site: Site) -> Result<SignedIn> {
         let known = self.prove(&PasswordGuess { username, site }, password).await?.map_err(|_| incorrect())?;
+        let network = self.deps.secrets.fingerprint(SecretUse::Address, &network_of(site));
         let accounts = self.clone();
         carry_through(async move {
             let (family, now) = (accounts.new_family_id()?, accounts.deps.clock.now());
             let tokens = accounts.issue_pair(&known.account, family, FIRST_GENERATION, now)?;
-            accounts.open_family(&known, family, tokens.refresh.expires_at, now).await?;
+            accounts.open_family(&known, family, network, tokens.refresh.expires_at, now).await?;
             Ok(SignedIn { account: known.account, tokens })
         })
         .await
@@ -59,8 +61,22 @@ impl Accounts {
     /// # Errors
     /// `RATE_LIMITED`.
     pub(super) async fn may_guess(&self, guess: &PasswordGuess<'_>) -> Result<()> {
-        let wait = self.deps.guesses.wait(guess, self.deps.clock.now()).await?;
-        wait.map_or(Ok(()), |wait| Err(too_many(wait)))
+        let (guesses, now) = (&self.deps.guesses, self.deps.clock.now());
+        let Some(wait) = guesses.wait(guess, now).await? else { return Ok(()) };
+        if !self.is_usual_place(guess).await? {
+            return Err(too_many(wait));
+        }
+        guesses.remember(guess).await?;
+        guesses.wait(guess, now).await?.map_or(Ok(()), |wait| Err(too_many(wait)))
+    }
+
+    /// Whether somebody of this name signed in from this network, as the database knows it: the budgets in memory have forgotten after a
+    /// restart. A name that nobody has is looked for as long.
+    async fn is_usual_place(&self, guess: &PasswordGuess<'_>) -> Result<bool> {
+        let known = self.deps.credentials.by_username(guess.username).await?;
+        let account = known.map_or(AccountId::new(u64::MAX >> 1).expect("invariant: not zero"), |known| known.account.id);
+        let networks = self.deps.secrets.fingerprints(SecretUse::Address, &network_of(guess.site));
+        self.deps.families.opened_from(account, &networks).await
     }
 
     /// Compares a password with a hash. What comes of it counts.
@@ -78,12 +94,32 @@ impl Accounts {
     }
 
     /// Keeps a family that rests on a password; a password that was changed meanwhile carries nothing.
-    pub(super) async fn open_family(&self, known: &Credentials, id: FamilyId, expires_at: Timestamp, now: Timestamp) -> Result<()> {
+    pub(super) async fn open_family(
+        &self,
+        known: &Credentials,
+        id: FamilyId,
+        network: [u8; 32],
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<()> {
         let Account { id: account, .. } = known.account;
-        let family =
-            TokenFamily { id, account, generation: FIRST_GENERATION, rotated_at: now, sealed_pair: None, expires_at, revoked_at: None };
+        let family = TokenFamily {
+            id,
+            account,
+            generation: FIRST_GENERATION,
+            rotated_at: now,
+            sealed_pair: None,
+            expires_at,
+            revoked_at: None,
+            network: Some(network),
+        };
         if self.deps.credentials.open_family(&family, &known.password).await? { Ok(()) } else { Err(incorrect()) }
     }
+}
+
+/// A network as it is fingerprinted: never kept in clear.
+pub(super) fn network_of(site: Site) -> String {
+    format!("sign-in:{}", site.network)
 }
 
 /// A budget is spent. Said of names that nobody has as well.
@@ -99,7 +135,7 @@ fn incorrect() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use crate::account::fakes::{HERE, House, TRIES, Work};
+    use crate::account::fakes::{HERE, House, THERE, TRIES, Work};
     use faceshare_biz::ErrorCode;
     use faceshare_biz::domain::account::Password;
 
@@ -155,6 +191,21 @@ mod tests {
             assert!(told.retry_after.is_some());
         }
         assert_eq!(house.passwords.compared(), compared);
+    }
+
+    /// The budgets of this test remember no sign-in, like those of a process that has just started.
+    #[tokio::test]
+    async fn strangers_do_not_keep_an_owner_out_of_a_usual_place_after_a_restart() {
+        let house = House::new();
+        house.member("ann_1", "password").await;
+        let accounts = house.accounts();
+        accounts.sign_in("ann_1", &Password::new("password"), HERE).await.expect("signed in");
+        for _ in 0..TRIES {
+            accounts.sign_in("ann_1", &Password::new("passwort"), THERE).await.expect_err("wrong");
+        }
+        let told = accounts.sign_in("ann_1", &Password::new("password"), THERE).await.expect_err("spent");
+        assert_eq!(told.code, ErrorCode::RateLimited);
+        accounts.sign_in("ann_1", &Password::new("password"), HERE).await.expect("a usual place");
     }
 
     #[tokio::test]

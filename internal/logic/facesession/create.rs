@@ -1,13 +1,14 @@
 //! `create`: a new session with its number code, and the caller as its host.
 
 use super::{Created, FaceSessions, NewFaceSession, carry_through};
+use crate::idempotency::EffectId;
 use crate::text::{FieldChecks, checked};
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::{Admission, FaceSession, HostLeft};
 use faceshare_biz::domain::instruction::{Device, Profile};
 use faceshare_biz::domain::{PointId, SessionId, Title};
-use faceshare_biz::{Error, Result};
-use faceshare_exec::{Genesis, Input};
+use faceshare_biz::{Error, ErrorCode, Result};
+use faceshare_exec::{Genesis, Input, State, Via};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -24,13 +25,15 @@ struct Settings {
     max_members: u32,
     auto_end_after: Option<Duration>,
     device: Device,
+    effect: Option<EffectId>,
 }
 
 impl FaceSessions {
     /// Opens a session that the caller hosts.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` with the fields' paths; `LIMIT_EXCEEDED` when the caller hosts too many live sessions already.
+    /// `INVALID_ARGUMENT` with the fields' paths; `LIMIT_EXCEEDED` when the caller hosts too many live sessions already; `SESSION_ENDED` when
+    /// an earlier attempt at the same call made it and it has ended.
     pub async fn create(&self, caller: Caller, new: NewFaceSession) -> Result<Created> {
         let settings = self.check_new(&new)?;
         let host = self.profile(caller).await?;
@@ -55,13 +58,20 @@ impl FaceSessions {
             max_members,
             auto_end_after: new.auto_end_after,
             device,
+            effect: new.effect,
         })
     }
 
     /// Lists the session first, which is where the host's limit is kept; then opens its log, which is what makes it a session; then gives
     /// it a code. What fails on the way takes back what went before.
     async fn open(self, caller: Caller, host: Profile, settings: Settings) -> Result<Created> {
-        let id = SessionId::new(self.deps.ids.next_id()).ok_or_else(|| Error::internal("the id generator gave a number that is no id"))?;
+        let id = settings.effect.map_or_else(|| self.deps.ids.next_id(), |EffectId(id)| id);
+        let id = SessionId::new(id).ok_or_else(|| Error::internal("the id generator gave a number that is no id"))?;
+        if settings.effect.is_some()
+            && let Some(created) = self.made_before(caller, &host, id).await?
+        {
+            return Ok(created);
+        }
         let point = self.new_point()?;
         let listed = FaceSession {
             id,
@@ -103,6 +113,29 @@ impl FaceSessions {
                 Err(error)
             }
         }
+    }
+
+    /// What an earlier attempt at the same call has made, with a new point for the host. `None`: nothing, or a row in the directory alone.
+    async fn made_before(&self, caller: Caller, host: &Profile, id: SessionId) -> Result<Option<Created>> {
+        let session = match self.deps.sessions.read(id, State::face_session).await {
+            Ok(session) => session,
+            Err(error) if error.code == ErrorCode::NotFound => {
+                self.deps.directory.remove(id).await?;
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        if session.ended.is_some() {
+            return Err(Error::new(ErrorCode::SessionEnded, "the session that this call made has ended"));
+        }
+        let point = self.new_point()?;
+        self.deps.sessions.propose(id, Input::Seat { profile: host.clone(), point, device: None, via: Via::Token }).await?;
+        let token = self.session_token(caller, id, point)?;
+        let code = match self.deps.codes.current(id, self.now()).await?.and_then(|record| self.show_code(&record)) {
+            Some(code) => code,
+            None => self.assign_code(id).await?,
+        };
+        Ok(Some(Created { session, code, token }))
     }
 
     /// The code and the host's token.

@@ -254,6 +254,11 @@ pub(crate) struct Codes {
 }
 
 impl Codes {
+    /// Whether the code is kept, be it live or in quarantine.
+    pub(crate) fn is_kept(&self, code: &CodeRecord) -> bool {
+        self.kept.lock().expect("not poisoned").iter().any(|(kept, _)| kept.fingerprint == code.fingerprint)
+    }
+
     fn live(&self, now: Timestamp, is: impl Fn(&CodeRecord) -> bool) -> Option<CodeRecord> {
         let kept = self.kept.lock().expect("not poisoned");
         kept.iter().find(|(c, retired)| retired.is_none() && now < c.expires_at && is(c)).map(|(c, _)| c.clone())

@@ -76,7 +76,7 @@ impl FaceSessions {
     }
 
     /// `None` when the key it was sealed with is gone: it can be rotated, not shown.
-    fn show_code(&self, record: &CodeRecord) -> Option<ShownCode> {
+    pub(super) fn show_code(&self, record: &CodeRecord) -> Option<ShownCode> {
         let digits = self.deps.secrets.open(SecretUse::NumberCode, &record.sealed)?;
         let code = NumberCode::new(std::str::from_utf8(&digits).ok()?)?;
         Some(ShownCode { code, expires_at: record.expires_at })

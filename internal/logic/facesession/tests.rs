@@ -3,6 +3,7 @@
 use super::fakes::{HERE, House, LIVE_PER_HOST};
 use super::{CodePolicy, CodePurge, DeviceInput, Key, NewFaceSession, NewInvite, PatchInput};
 use crate::fakes::PlainTokens;
+use crate::idempotency::EffectId;
 use crate::instruction::SessionObserver;
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::{EndReason, FaceSession, FaceSessionRepository, NumberCodeRepository, SessionClaims, Status};
@@ -64,6 +65,7 @@ async fn a_new_session_is_checked_in_all_its_fields_at_once() {
         auto_end_after: Some(Duration::from_millis(999)),
         device: Some(DeviceInput { name: Some("a\u{0}".to_owned()), kind: None }),
         host_left: None,
+        effect: None,
     };
     let error = house.cases.create(host, new).await.expect_err("all wrong");
     assert_eq!(paths(&error), ["title", "maxMembers", "autoEndAfter", "device.name"]);
@@ -482,12 +484,44 @@ async fn a_code_is_forgotten_once_its_quarantine_is_over_and_not_before() {
     let record = house.codes.current(created.session.id, house.clock.now()).await.expect("codes").expect("a code");
     house.cases.end(host, created.session.id).await.expect("ended");
     let purge = CodePurge { codes: house.codes.clone(), clock: house.clock.clone(), policy: CodePolicy::default() };
-    let reuse = || house.codes.assign(&record, house.clock.now(), house.clock.now());
 
     house.clock.pass(Duration::from_secs(30 * 60));
     purge.tick().await;
-    assert_eq!(code_of(reuse().await), ErrorCode::AlreadyExists);
+    assert!(house.codes.is_kept(&record));
     house.clock.pass(Duration::from_secs(1));
     purge.tick().await;
-    assert!(reuse().await.is_ok());
+    assert!(!house.codes.is_kept(&record));
+}
+
+#[tokio::test]
+async fn a_call_that_is_repeated_under_its_id_opens_one_session() {
+    let house = House::new();
+    let host = house.person(1).await;
+    let new = |id| NewFaceSession { effect: Some(EffectId(id)), ..NewFaceSession::default() };
+    let first = house.cases.create(host, new(7)).await.expect("a session");
+    let again = house.cases.create(host, new(7)).await.expect("the same session");
+    assert_eq!((again.session.id, again.code.code), (first.session.id, first.code.code));
+    assert_eq!(house.directory.count_live().await.expect("counted"), 1);
+    let other = house.cases.create(host, new(8)).await.expect("another call");
+    assert_ne!(other.session.id, first.session.id);
+    house.cases.end(host, first.session.id).await.expect("ended");
+    assert_eq!(code_of(house.cases.create(host, new(7)).await), ErrorCode::SessionEnded);
+}
+
+/// Killed before its log began, and before it got a code.
+#[tokio::test]
+async fn a_repeated_call_goes_on_where_the_first_attempt_died() {
+    let house = House::new();
+    let host = house.person(1).await;
+    let new = || NewFaceSession { effect: Some(EffectId(7)), ..NewFaceSession::default() };
+    let mut listed = house.open(host).await.session;
+    house.cases.end(host, listed.id).await.expect("ended");
+    listed.id = SessionId::new(7).expect("an id");
+    house.directory.save(&listed, 0).await.expect("listed alone");
+    let created = house.cases.create(host, new()).await.expect("a session");
+    assert_eq!(created.session.id, listed.id);
+    house.codes.retire(listed.id, house.now(), house.now()).await.expect("retired");
+    let again = house.cases.create(host, new()).await.expect("the same session");
+    assert_eq!(again.session.id, listed.id);
+    assert_ne!(again.code.code, created.code.code, "it had none");
 }

@@ -1,5 +1,6 @@
 //! What the use cases take and give.
 
+use crate::idempotency::EffectId;
 use faceshare_biz::domain::account::IssuedToken;
 use faceshare_biz::domain::facesession::{Admission, FaceSession, HostLeft, NumberCode};
 use faceshare_biz::domain::{Nickname, Timestamp, Title};
@@ -20,6 +21,9 @@ pub struct NewFaceSession {
     pub auto_end_after: Option<Duration>,
     /// The device the host connects with.
     pub device: Option<DeviceInput>,
+    /// The session's id, for a call that may be repeated: a session that is there already under it was made by an earlier attempt. `None`:
+    /// a new id.
+    pub effect: Option<EffectId>,
 }
 
 /// A device, as a client describes it.

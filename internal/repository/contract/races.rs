@@ -130,6 +130,7 @@ fn family(id: u64, owner: u64) -> TokenFamily {
         sealed_pair: None,
         expires_at: at(1_000_000),
         revoked_at: None,
+        network: None,
     }
 }
 
@@ -155,7 +156,7 @@ pub(super) async fn a_host_has_no_more_live_sessions_than_the_limit(openings: &O
 }
 
 fn attempt(call: u8, attempt: u64, expires_at: i64) -> Reservation {
-    Reservation { call: [call; 32], account: account_id(7), request: [9; 32], attempt, expires_at: at(expires_at) }
+    Reservation { call: [call; 32], account: account_id(7), request: [9; 32], attempt, process: 1, expires_at: at(expires_at) }
 }
 
 async fn reserve_at_once(answers: &[Answers; 4], call: u8, now: i64) {
@@ -163,7 +164,7 @@ async fn reserve_at_once(answers: &[Answers; 4], call: u8, now: i64) {
     let outcomes = at_once(answers, 16, |answers, n| answers.reserve(&attempts[n], at(now), 1_000)).await;
     let outcomes: Vec<_> = outcomes.into_iter().map(|outcome| outcome.expect("asked")).collect();
     let fresh: Vec<_> =
-        outcomes.iter().zip(&attempts).filter(|(outcome, _)| **outcome == Reserved::Fresh).map(|(_, a)| a.attempt).collect();
+        outcomes.iter().zip(&attempts).filter(|(outcome, _)| matches!(outcome, Reserved::Fresh { .. })).map(|(_, a)| a.attempt).collect();
     assert_eq!(fresh.len(), 1, "{outcomes:?}");
     assert!(answers[0].keep([call; 32], fresh[0], "sealed", at(now + 100)).await.expect("asked"), "the place is that attempt's");
 }
@@ -179,7 +180,7 @@ pub(super) async fn an_expired_place_is_given_to_one_call(openings: &Openings) {
     let answers = over(openings, Answers::new).await;
     for call in 1..=ROUNDS {
         let call = u8::try_from(call).expect("small");
-        assert_eq!(answers[0].reserve(&attempt(call, 1, 100), at(1), 1_000).await.expect("asked"), Reserved::Fresh);
+        assert_eq!(answers[0].reserve(&attempt(call, 1, 100), at(1), 1_000).await.expect("asked"), Reserved::Fresh { effect: 1 });
         reserve_at_once(&answers, call, 100).await;
     }
 }

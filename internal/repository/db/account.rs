@@ -5,7 +5,7 @@ use super::connection::Database;
 use super::entity::account::{ActiveModel, Column, Entity, Model};
 use super::entity::token_family;
 use super::retry::retrying;
-use super::token_family::revoke_all;
+use super::token_family::{forget_networks, revoke_all};
 use crate::error::{Failure, from_db, unreadable};
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{Account, AccountRepository, PasswordHash, Picture};
@@ -38,6 +38,7 @@ impl Accounts {
         }
         avatar::forget(&transaction, id.get().cast_signed()).await?;
         let revoked = revoke_all(&transaction, id, None, at).await?;
+        forget_networks(&transaction, id).await?;
         transaction.commit().await?;
         Ok(Some(revoked))
     }

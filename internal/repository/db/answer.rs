@@ -3,13 +3,13 @@
 use super::connection::Database;
 use super::entity::answer::{ActiveModel, Column, Entity};
 use super::retry::retrying;
-use crate::error::{Failure, unreadable};
+use crate::error::{Failure, unreadable, violates_unique};
 use async_trait::async_trait;
 use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::idempotency::{AnswerRepository, Reservation, Reserved};
 use faceshare_biz::{Error, Result};
-use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set};
 
 /// Keeps answers in the main database.
 #[derive(Debug, Clone)]
@@ -27,9 +27,15 @@ impl Answers {
     /// Each statement is atomic by itself: the primary key decides who takes a free place, and the count of changed rows who takes one that
     /// has expired.
     async fn try_reserve(&self, reservation: &Reservation, now: Timestamp, limit: u32) -> Result<Reserved, Failure> {
-        if self.insert(reservation).await? || self.take_over(reservation, now).await? {
+        if self.insert(reservation).await? {
             self.forget_oldest(reservation, limit).await?;
-            return Ok(Reserved::Fresh);
+            return Ok(Reserved::Fresh { effect: reservation.attempt });
+        }
+        if self.take_over(reservation, now).await? {
+            let own = Entity::find_by_id(reservation.call.to_vec()).filter(Column::Attempt.eq(reservation.attempt.cast_signed()));
+            let own = own.one(self.db.writer()).await?;
+            let own = own.ok_or_else(|| Failure::Refused(Error::unavailable("the place was forgotten at the same time")))?;
+            return Ok(Reserved::Fresh { effect: own.effect.cast_unsigned() });
         }
         let taken = Entity::find_by_id(reservation.call.to_vec()).one(self.db.writer()).await?;
         let taken = taken.ok_or_else(|| Failure::Conflict(Error::unavailable("the place was given up at the same time")))?;
@@ -44,23 +50,34 @@ impl Answers {
             account_id: Set(reservation.account.get().cast_signed()),
             request: Set(reservation.request.to_vec()),
             attempt: Set(reservation.attempt.cast_signed()),
+            effect: Set(reservation.attempt.cast_signed()),
+            process: Set(reservation.process.cast_signed()),
             sealed: Set(None),
             expires_at: Set(reservation.expires_at.as_millis()),
         };
-        let insert = Entity::insert(row).on_conflict(OnConflict::column(Column::Call).do_nothing().to_owned());
-        Ok(self.db.writer().execute(&insert.into_query()).await?.rows_affected() == 1)
+        match Entity::insert(row).exec_without_returning(self.db.writer()).await {
+            Ok(_) => Ok(true),
+            Err(error) if violates_unique(&error).is_some() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
-    /// Takes the place of an attempt that has expired. `false`: it has not, or another one was faster.
+    /// Takes the place of an attempt that has expired, or that died with an earlier process. `false`: it has not, or another one was faster.
     async fn take_over(&self, reservation: &Reservation, now: Timestamp) -> Result<bool, Failure> {
+        let attempt = reservation.attempt.cast_signed();
+        let same = || Condition::all().add(Column::Sealed.is_null()).add(Column::Request.eq(reservation.request.to_vec()));
+        let died = same().add(Column::Process.lt(reservation.process.cast_signed()));
         let taking = Entity::update_many()
+            // First: MySQL shows to each assignment what those before it have changed.
+            .col_expr(Column::Effect, Expr::case(same(), Expr::col(Column::Effect)).finally(attempt).into())
+            .col_expr(Column::Process, Expr::value(reservation.process.cast_signed()))
             .col_expr(Column::AccountId, Expr::value(reservation.account.get().cast_signed()))
             .col_expr(Column::Request, Expr::value(reservation.request.to_vec()))
-            .col_expr(Column::Attempt, Expr::value(reservation.attempt.cast_signed()))
+            .col_expr(Column::Attempt, Expr::value(attempt))
             .col_expr(Column::Sealed, Expr::value(None::<String>))
             .col_expr(Column::ExpiresAt, Expr::value(reservation.expires_at.as_millis()))
             .filter(Column::Call.eq(reservation.call.to_vec()))
-            .filter(Column::ExpiresAt.lte(now.as_millis()));
+            .filter(Condition::any().add(Column::ExpiresAt.lte(now.as_millis())).add(died));
         Ok(taking.exec(self.db.writer()).await?.rows_affected == 1)
     }
 
@@ -94,12 +111,18 @@ impl AnswerRepository for Answers {
         self.db.write(keeping.as_query()).await.map(|kept| kept == 1)
     }
 
-    async fn release(&self, call: [u8; 32], attempt: u64) -> Result<()> {
-        let release = Entity::delete_many().filter(Column::Call.eq(call.to_vec())).filter(Column::Attempt.eq(attempt.cast_signed()));
+    async fn release(&self, call: [u8; 32], attempt: u64, now: Timestamp) -> Result<()> {
+        let release = Entity::update_many()
+            .col_expr(Column::ExpiresAt, Expr::value(now.as_millis()))
+            .filter(Column::Call.eq(call.to_vec()))
+            .filter(Column::Attempt.eq(attempt.cast_signed()))
+            .filter(Column::Sealed.is_null());
         self.db.write(release.as_query()).await.map(drop)
     }
 
-    async fn purge(&self, now: Timestamp) -> Result<u64> {
-        self.db.write(Entity::delete_many().filter(Column::ExpiresAt.lte(now.as_millis())).as_query()).await
+    async fn purge(&self, now: Timestamp, unanswered_before: Timestamp) -> Result<u64> {
+        let answered = Column::Sealed.is_not_null().and(Column::ExpiresAt.lte(now.as_millis()));
+        let unanswered = Column::Sealed.is_null().and(Column::ExpiresAt.lte(unanswered_before.as_millis()));
+        self.db.write(Entity::delete_many().filter(Condition::any().add(answered).add(unanswered)).as_query()).await
     }
 }

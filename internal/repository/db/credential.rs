@@ -64,7 +64,7 @@ impl CredentialRepository for AccountCredentials {
     /// of the password or a deletion at the same time either comes before, and nothing is inserted, or after, and revokes the family.
     async fn open_family(&self, family: &TokenFamily, password: &PasswordHash) -> Result<bool> {
         use token_family::Column as Family;
-        let columns: [(Family, SimpleExpr); 7] = [
+        let columns: [(Family, SimpleExpr); 8] = [
             (Family::Id, Expr::value(family.id.get().cast_signed())),
             (Family::AccountId, Expr::value(family.account.get().cast_signed())),
             (Family::Generation, Expr::value(i64::from(family.generation))),
@@ -72,6 +72,7 @@ impl CredentialRepository for AccountCredentials {
             (Family::SealedPair, Expr::value(family.sealed_pair.clone())),
             (Family::ExpiresAt, Expr::value(family.expires_at.as_millis())),
             (Family::RevokedAt, Expr::value(family.revoked_at.map(Timestamp::as_millis))),
+            (Family::Network, Expr::value(family.network.map(|network| network.to_vec()))),
         ];
         let (columns, values): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
         let rows: SelectStatement = Query::select()

@@ -5,14 +5,14 @@ use super::entity::account;
 use super::entity::face_session::{ActiveModel, Column, Entity, Model};
 use super::entity::session_host;
 use super::retry::retrying;
-use crate::error::{Failure, from_db, or_taken, unreadable};
+use crate::error::{Failure, from_db, or_taken, unreadable, violates_unique};
 use async_trait::async_trait;
 use faceshare_biz::domain::facesession::{Admission, EndReason, Ended, FaceSession, FaceSessionRepository, HostLeft};
 use faceshare_biz::domain::{MemberId, Page, PageRequest, SessionId, Timestamp, Title};
 use faceshare_biz::{Error, ErrorCode, Result};
 use sea_orm::ActiveValue::NotSet;
 use sea_orm::sea_query::{OnConflict, Query};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
 /// Keeps the directory of sessions in the main database.
 #[derive(Debug, Clone)]
@@ -54,13 +54,9 @@ impl FaceSessions {
     async fn try_save(&self, session: &FaceSession, log_index: u64) -> Result<(), Failure> {
         let log_index = i64::try_from(log_index).map_err(Error::internal)?;
         let transaction = self.db.begin().await?;
-        if !update(session, log_index, &transaction).await? {
-            let insert = Entity::insert(row(session, log_index));
-            let insert = insert.on_conflict(OnConflict::column(Column::Id).do_nothing().to_owned());
-            if transaction.execute(&insert.into_query()).await?.rows_affected() == 0 {
-                // There is a row: of a later entry, or of an earlier one that was listed between the two statements.
-                update(session, log_index, &transaction).await?;
-            }
+        if !update(session, log_index, &transaction).await? && !is_listed(session.id, &transaction).await? {
+            let inserted = Entity::insert(row(session, log_index)).exec_without_returning(&transaction).await;
+            inserted.map_err(listed_meanwhile)?;
         }
         note_host(session, &transaction).await?;
         transaction.commit().await?;
@@ -153,6 +149,16 @@ async fn update(session: &FaceSession, log_index: i64, connection: &impl Connect
     let update = Entity::update_many().set(all_but_id);
     let update = update.filter(Column::Id.eq(session.id.get().cast_signed())).filter(Column::LogIndex.lte(log_index));
     Ok(update.exec(connection).await?.rows_affected == 1)
+}
+
+async fn is_listed(id: SessionId, connection: &impl ConnectionTrait) -> Result<bool, DbErr> {
+    let row = Entity::find_by_id(id.get().cast_signed()).select_only().column(Column::Id).into_tuple::<i64>();
+    Ok(row.one(connection).await?.is_some())
+}
+
+/// Another opener listed the same session between a look and the insertion: repeated, the row is found.
+fn listed_meanwhile(error: DbErr) -> Failure {
+    if violates_unique(&error).is_some() { Failure::Conflict(Error::unavailable(error)) } else { Failure::Driver(error) }
 }
 
 /// Remembers that the session's host hosts it: it stays in that person's list when somebody else becomes host.

@@ -7,7 +7,7 @@
 //! No repository relies on being the only one that writes. Transactions see what others have committed before each statement (READ
 //! COMMITTED; on SQLite a transaction has the write lock from its beginning), so a rule that reads before it writes does one of these:
 //! - it is one statement whose condition says what must still be so, and the count of changed rows says whether it was;
-//! - it inserts, lets a unique key decide, and looks again if the row was there (`ON CONFLICT DO NOTHING`);
+//! - it inserts, lets a unique key decide, and looks again if the row was there;
 //! - it locks the one row that all who follow the rule lock (`FOR UPDATE`), and then looks.
 //!
 //! What loses against another transaction is repeated as a whole by [`retry::retrying`].

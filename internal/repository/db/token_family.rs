@@ -36,6 +36,7 @@ impl TokenFamilyRepository for TokenFamilies {
             sealed_pair: Set(family.sealed_pair.clone()),
             expires_at: Set(family.expires_at.as_millis()),
             revoked_at: Set(family.revoked_at.map(Timestamp::as_millis)),
+            network: Set(family.network.map(|network| network.to_vec())),
         };
         self.db.insert(Entity::insert(row).as_query(), "there is such a family already").await.map(drop)
     }
@@ -67,6 +68,17 @@ impl TokenFamilyRepository for TokenFamilies {
             .filter(Column::Id.eq(id.get().cast_signed()))
             .filter(Column::RevokedAt.is_null());
         self.db.write(revoke.as_query()).await.map(drop)
+    }
+
+    async fn opened_from(&self, account: AccountId, networks: &[[u8; 32]]) -> Result<bool> {
+        let wanted = networks.iter().map(|network| network.to_vec());
+        let from = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::AccountId.eq(account.get().cast_signed()))
+            .filter(Column::Network.is_in(wanted));
+        let found: Option<i64> = from.into_tuple().one(self.db.reader()).await.map_err(from_db)?;
+        Ok(found.is_some())
     }
 
     async fn revoked_since(&self, since: Timestamp) -> Result<Vec<(FamilyId, Timestamp)>> {
@@ -105,6 +117,15 @@ pub(super) async fn revoke_all(
     Ok(ids.into_iter().map(family_id).collect::<Result<_>>()?)
 }
 
+/// Forgets where the families of an account were opened, within a transaction.
+pub(super) async fn forget_networks(transaction: &DatabaseTransaction, account: AccountId) -> Result<(), Failure> {
+    let theirs = Entity::update_many()
+        .col_expr(Column::Network, Expr::value(None::<Vec<u8>>))
+        .filter(Column::AccountId.eq(account.get().cast_signed()));
+    theirs.exec(transaction).await?;
+    Ok(())
+}
+
 fn family_id(id: i64) -> Result<FamilyId> {
     FamilyId::new(id.cast_unsigned()).ok_or_else(|| unreadable("token_families.id"))
 }
@@ -121,6 +142,7 @@ impl TryFrom<Model> for TokenFamily {
             sealed_pair: row.sealed_pair,
             expires_at: Timestamp::from_millis(row.expires_at),
             revoked_at: row.revoked_at.map(Timestamp::from_millis),
+            network: row.network.map(TryInto::try_into).transpose().map_err(|_| unreadable("token_families.network"))?,
         })
     }
 }

@@ -83,6 +83,11 @@ impl PasswordBudgets for EmbeddedPasswordBudgets {
         Ok(self.lock().wait(&self.limits, self.key(guess), now))
     }
 
+    async fn remember(&self, guess: &PasswordGuess<'_>) -> Result<()> {
+        *self.lock().trusted.entry(self.key(guess), || ()) = ();
+        Ok(())
+    }
+
     async fn judge(&self, guess: &PasswordGuess<'_>, right: bool, now: Timestamp) -> Result<Option<Duration>> {
         let (key, mut tables) = (self.key(guess), self.lock());
         let wait = tables.wait(&self.limits, key, now);

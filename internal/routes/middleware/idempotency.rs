@@ -72,7 +72,10 @@ impl Once {
         // Whoever is not signed in is told so by the handler, or needs not be.
         let Some(caller) = self.caller(request.headers()) else { return service.oneshot(request).await };
         Ok(match self.begin(caller, request).await {
-            Ok((Begun::Runs(place), request)) => run_to_the_end(&self.idempotency, place, service.oneshot(request)).await,
+            Ok((Begun::Runs(place), mut request)) => {
+                request.extensions_mut().insert(place.effect());
+                run_to_the_end(&self.idempotency, place, service.oneshot(request)).await
+            }
             Ok((Begun::Ran(answer), _)) => replay(&answer),
             Err(error) => HttpError(error).into_response(),
         })

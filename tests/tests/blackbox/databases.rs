@@ -77,7 +77,7 @@ async fn on_mariadb_two_clients_meet_and_resume_after_a_kill() {
 async fn meet_and_resume_after_a_kill(database: &Database) {
     let settings = [("database.url", &*database.url())];
     let (mut meeting, mut sockets) = Meeting::with(Format::Proto, 2, &settings, json!({"title": "Review"})).await;
-    assert!(!meeting.server.data_dir().join("faceshare.db").exists(), "nothing is kept in SQLite beside the session log");
+    assert!(!meeting.server.data_dir().join("data/faceshare.db").exists(), "nothing is kept in SQLite beside the session log");
     let host = sockets[0].member().to_owned();
     let (epoch, seen) = (sockets[1].epoch().to_owned(), sockets[1].seq);
     let followed = sockets[1].acked(json!({"nonce": "1", "followOther": {"target": host}})).await;

@@ -49,6 +49,9 @@ pub trait PasswordBudgets: Send + Sync + 'static {
     /// How long every password of this guess must wait; `None`: it need not. Counts nothing.
     async fn wait(&self, guess: &PasswordGuess<'_>, now: Timestamp) -> Result<Option<Duration>>;
 
+    /// Remembers that the right password of this name was said here, as is known from elsewhere: after a restart, say.
+    async fn remember(&self, guess: &PasswordGuess<'_>) -> Result<()>;
+
     /// Counts a wrong password, or remembers where a right one was said. `Some`: a budget is spent, nothing was counted, and the answer is
     /// to wait for so long, right or wrong. Atomic.
     async fn judge(&self, guess: &PasswordGuess<'_>, right: bool, now: Timestamp) -> Result<Option<Duration>>;

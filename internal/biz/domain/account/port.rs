@@ -89,6 +89,8 @@ pub trait TokenFamilyRepository: Send + Sync + 'static {
     async fn rotate(&self, rotation: &Rotation) -> Result<bool>;
     /// Revokes; a second time changes nothing.
     async fn revoke(&self, id: FamilyId, at: Timestamp) -> Result<()>;
+    /// Whether a family of this account that is still kept was opened from a network with one of these hashes.
+    async fn opened_from(&self, account: AccountId, networks: &[[u8; 32]]) -> Result<bool>;
     /// The families revoked at `since` or later, and when.
     async fn revoked_since(&self, since: Timestamp) -> Result<Vec<(FamilyId, Timestamp)>>;
     /// Forgets families that ended, and were not renewed or revoked, before `before`; how many.

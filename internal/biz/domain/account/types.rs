@@ -101,4 +101,6 @@ pub struct TokenFamily {
     pub expires_at: Timestamp,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// Keyed hash of the network that the password was said from; `None` for a guest's family, and once the account is deleted.
+    pub network: Option<[u8; 32]>,
 }

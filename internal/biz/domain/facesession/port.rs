@@ -10,7 +10,8 @@ use async_trait::async_trait;
 /// The directory of sessions.
 #[async_trait]
 pub trait FaceSessionRepository: Send + Sync + 'static {
-    /// Lists a new session, unless its host has `limit` live ones already: then `LIMIT_EXCEEDED` and nothing is kept. Atomic.
+    /// Lists a new session, unless its host has `limit` live ones already: then `LIMIT_EXCEEDED` and nothing is kept. Atomic,
+    /// for a host that has an account.
     async fn insert(&self, session: &FaceSession, limit: u32) -> Result<()>;
     /// Writes down how a session is after the entry `log_index` of its log. One that is not listed is listed: the log leads. What was written
     /// down after a later entry stays.

@@ -112,6 +112,7 @@ impl AccountRepository for People {
 
     async fn delete(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<FamilyId>>> {
         self.pictures.lock().expect("not poisoned").retain(|_, (owner, _)| *owner != id);
+        self.families.forget_networks(id);
         Ok(self.kept().remove(&id).map(|_| self.families.revoke_all(id, None, at)))
     }
 

@@ -10,6 +10,8 @@ pub struct Model {
     pub account_id: i64,
     pub request: Vec<u8>,
     pub attempt: i64,
+    pub effect: i64,
+    pub process: i64,
     pub sealed: Option<String>,
     pub expires_at: i64,
 }

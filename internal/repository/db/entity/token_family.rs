@@ -13,6 +13,7 @@ pub struct Model {
     pub sealed_pair: Option<String>,
     pub expires_at: i64,
     pub revoked_at: Option<i64>,
+    pub network: Option<Vec<u8>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -10,6 +10,8 @@ mod m0004_invite_approval;
 mod m0005_avatars;
 mod m0007_answers;
 mod m0008_several_openers;
+mod m0009_effects;
+mod m0010_networks;
 
 use crate::error::from_sqlx;
 use faceshare_biz::{Error, Result as DomainResult};
@@ -30,7 +32,7 @@ pub(super) struct Migrator;
 
 /// How many there are.
 #[cfg(test)]
-pub(crate) const STEPS: u32 = 7;
+pub(crate) const STEPS: u32 = 9;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
@@ -42,6 +44,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_avatars::Migration),
             Box::new(m0007_answers::Migration),
             Box::new(m0008_several_openers::Migration),
+            Box::new(m0009_effects::Migration),
+            Box::new(m0010_networks::Migration),
         ]
     }
 }

@@ -8,9 +8,11 @@ use crate::links::PublicBase;
 use crate::openapi::{AuthProblems, BodyProblems, Problem422};
 use crate::schemas;
 use crate::text::DurationText;
+use axum::Extension;
 use axum::extract::State;
 use faceshare_biz::domain::port::Clock;
 use faceshare_logic::facesession::{FaceSessions, NewFaceSession};
+use faceshare_logic::idempotency::EffectId;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -46,6 +48,7 @@ impl From<CreateFaceSessionRequest> for NewFaceSession {
             host_left: request.host_left.map(Into::into),
             auto_end_after: request.auto_end_after.map(|d| d.0),
             device: request.device.map(Into::into),
+            effect: None,
         }
     }
 }
@@ -76,9 +79,10 @@ pub async fn create_face_session(
     State(sessions): State<Arc<FaceSessions>>,
     State(clock): State<Arc<dyn Clock>>,
     base: PublicBase,
+    effect: Option<Extension<EffectId>>,
     OptionalJson(request): OptionalJson<CreateFaceSessionRequest>,
 ) -> Result<(StatusCode, Json<CreateFaceSessionAnswer>), HttpError> {
-    let created = sessions.create(caller, request.into()).await?;
+    let created = sessions.create(caller, NewFaceSession { effect: effect.map(|Extension(id)| id), ..request.into() }).await?;
     let answer = CreateFaceSessionAnswer {
         face_session: created.session.into(),
         number_code: created.code.into(),

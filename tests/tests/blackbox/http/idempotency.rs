@@ -4,6 +4,7 @@ use faceshare_tests::http::{Answer, Guest, Http, send};
 use faceshare_tests::server::Server;
 use reqwest::Method;
 use serde_json::{Value, json};
+use sqlx::{Connection, Executor};
 
 async fn keyed(http: &Http, who: &Guest, path: &str, key: &str, body: &Value) -> Answer {
     send(http.request(Method::POST, path).bearer_auth(&who.access).header("idempotency-key", key).json(body)).await
@@ -36,6 +37,36 @@ async fn a_repeat_gets_the_first_answer_also_after_a_crash() {
     assert!(is_replayed(&later));
     assert_eq!(later.text, first.text);
     assert_eq!(sessions(&server.http(), &ann).await, 1);
+}
+
+/// What the files hold when the process is killed after a call has had its effect and before its answer is kept.
+async fn forget_answers(server: &Server) {
+    let url = format!("sqlite://{}", server.data_dir().join("data/faceshare.db").display());
+    let mut connection = sqlx::SqliteConnection::connect(&url).await.expect("the database");
+    connection.execute("UPDATE answers SET sealed = NULL, expires_at = expires_at - 86370000").await.expect("forgotten");
+    connection.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn a_call_whose_process_died_before_its_answer_was_kept_makes_one_thing_and_is_repeated_at_once() {
+    let mut server = Server::start().await;
+    let http = server.http();
+    let ann = http.guest("Ann").await;
+    let body = json!({"title": "Once"});
+    let first = keyed(&http, &ann, "/v1/face-sessions", "k-1", &body).await.ok(201);
+    server.kill().await;
+    forget_answers(&server).await;
+    server.restart().await;
+    let http = server.http();
+    let again = keyed(&http, &ann, "/v1/face-sessions", "k-1", &body).await;
+    assert!(!is_replayed(&again), "the answer is gone");
+    let again = again.ok(201);
+    for field in ["id", "title"] {
+        assert_eq!(again["faceSession"][field], first["faceSession"][field]);
+    }
+    assert_eq!(again["numberCode"]["code"], first["numberCode"]["code"]);
+    assert_eq!(sessions(&http, &ann).await, 1);
+    keyed(&http, &ann, "/v1/face-sessions", "k-1", &json!({"title": "Other"})).await.problem(409, "CONFLICT");
 }
 
 #[tokio::test]

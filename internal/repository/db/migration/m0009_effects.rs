@@ -1,0 +1,31 @@
+//! Under which id a call makes what it makes, and which process runs it: so that a repeat after the process has died finds what was made.
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::schema::big_integer;
+
+#[derive(DeriveMigrationName)]
+pub(super) struct Migration;
+
+#[derive(DeriveIden)]
+enum Answers {
+    Table,
+    Attempt,
+    Effect,
+    Process,
+}
+
+#[allow(elided_lifetimes_in_paths, reason = "async_trait makes another signature of a lifetime that is spelt out than the trait has")]
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for column in [Answers::Effect, Answers::Process] {
+            manager.alter_table(Table::alter().table(Answers::Table).add_column(big_integer(column).default(0)).to_owned()).await?;
+        }
+        let effects = Query::update().table(Answers::Table).value(Answers::Effect, Expr::col(Answers::Attempt)).to_owned();
+        manager.execute(effects).await
+    }
+
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+}
