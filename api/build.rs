@@ -8,8 +8,10 @@ const INCLUDES: [&str; 1] = ["proto"];
 
 /// Well-known types are our own: the stock ones write times in a form that parsers on phones
 /// refuse.
-const OWN_TYPES: [(&str, &str); 2] =
-    [(".google.protobuf.Timestamp", "crate::wellknown::Timestamp"), (".google.protobuf.Duration", "crate::wellknown::Duration")];
+const OWN_TYPES: [(&str, &str); 2] = [
+    (".google.protobuf.Timestamp", "crate::wellknown::Timestamp"),
+    (".google.protobuf.Duration", "crate::wellknown::Duration"),
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
@@ -33,7 +35,10 @@ fn write_messages(descriptors: prost_types::FileDescriptorSet) -> std::io::Resul
 
 fn write_json(encoded: &[u8], out: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let mut builder = pbjson_build::Builder::new();
-    builder.register_descriptors(encoded)?.ignore_unknown_fields().out_dir(out);
+    builder
+        .register_descriptors(encoded)?
+        .ignore_unknown_fields()
+        .out_dir(out);
     for (proto, rust) in OWN_TYPES {
         builder.extern_path(proto, rust);
     }

@@ -18,7 +18,11 @@ pub fn with_plain_integers(text: &[u8]) -> Option<Vec<u8>> {
         match byte {
             b'"' => at = end_of_string(text, at),
             b'-' | b'+' | b'.' | b'0'..=b'9' => {
-                let end = at + text[at..].iter().take_while(|b| matches!(b, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')).count();
+                let end = at
+                    + text[at..]
+                        .iter()
+                        .take_while(|b| matches!(b, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9'))
+                        .count();
                 if let Some(integer) = plain_integer(&text[at..end]) {
                     out.extend_from_slice(&text[copied..at]);
                     out.extend_from_slice(&integer);
@@ -52,12 +56,18 @@ fn end_of_string(text: &[u8], start: usize) -> usize {
 /// The digits of a whole number that is written with a fraction or an exponent; `None` for any other.
 fn plain_integer(number: &[u8]) -> Option<Vec<u8>> {
     let number = std::str::from_utf8(number).ok()?;
-    let (negative, rest) = number.strip_prefix('-').map_or((false, number), |rest| (true, rest));
+    let (negative, rest) = number
+        .strip_prefix('-')
+        .map_or((false, number), |rest| (true, rest));
     let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let has_form_of_json = digits(whole) && digits(fraction) && (whole == "0" || !whole.starts_with('0'));
-    if whole.len() == rest.len() || !has_form_of_json || !digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent)) {
+    let has_form_of_json =
+        digits(whole) && digits(fraction) && (whole == "0" || !whole.starts_with('0'));
+    if whole.len() == rest.len()
+        || !has_form_of_json
+        || !digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))
+    {
         return None;
     }
     // Where the decimal point belongs in the digits without leading and trailing zeros. An exponent too large for an i64 is of no use here;
@@ -71,7 +81,9 @@ fn plain_integer(number: &[u8]) -> Option<Vec<u8>> {
     let exponent: i64 = exponent.parse().ok()?;
     let shift = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?;
     let integer = if shift >= 0 {
-        let zeros = usize::try_from(shift).ok().filter(|zeros| *zeros <= MAX_DIGITS)?;
+        let zeros = usize::try_from(shift)
+            .ok()
+            .filter(|zeros| *zeros <= MAX_DIGITS)?;
         format!("{significant}{}", "0".repeat(zeros))
     } else {
         let cut = usize::try_from(shift.unsigned_abs()).ok()?;
@@ -89,7 +101,10 @@ mod tests {
     use serde_json::Value;
 
     fn plain(text: &str) -> String {
-        with_plain_integers(text.as_bytes()).map_or_else(|| text.to_owned(), |out| String::from_utf8(out).expect("text stays text"))
+        with_plain_integers(text.as_bytes()).map_or_else(
+            || text.to_owned(),
+            |out| String::from_utf8(out).expect("text stays text"),
+        )
     }
 
     #[test]
@@ -152,7 +167,10 @@ mod tests {
 
     #[test]
     fn what_stands_around_a_number_is_kept() {
-        assert_eq!(plain(r#"{"a 1.0":[1.0,"2.0\"3.0",{"b":1e1}],"c":0.5}x"#), r#"{"a 1.0":[1,"2.0\"3.0",{"b":10}],"c":0.5}x"#);
+        assert_eq!(
+            plain(r#"{"a 1.0":[1.0,"2.0\"3.0",{"b":1e1}],"c":0.5}x"#),
+            r#"{"a 1.0":[1,"2.0\"3.0",{"b":10}],"c":0.5}x"#
+        );
     }
 
     proptest! {
@@ -183,9 +201,15 @@ mod tests {
     fn as_doubles(value: &Value) -> Value {
         match value {
             // The sign of zero is lost, which no integer has.
-            Value::Number(number) => number.as_f64().map(|n| if n == 0.0 { 0.0 } else { n }).into(),
+            Value::Number(number) => number
+                .as_f64()
+                .map(|n| if n == 0.0 { 0.0 } else { n })
+                .into(),
             Value::Array(items) => items.iter().map(as_doubles).collect(),
-            Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), as_doubles(value))).collect(),
+            Value::Object(fields) => fields
+                .iter()
+                .map(|(name, value)| (name.clone(), as_doubles(value)))
+                .collect(),
             other => other.clone(),
         }
     }

@@ -7,7 +7,12 @@ pub mod json;
 pub mod wellknown;
 
 /// Package `faceshare.v1`.
-#[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated; the documentation is in the .proto files")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    reason = "generated; the documentation is in the .proto files"
+)]
 pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/faceshare.v1.rs"));
     include!(concat!(env!("OUT_DIR"), "/faceshare.v1.serde.rs"));
@@ -23,7 +28,9 @@ pub const SUBPROTOCOL_JSON: &str = "faceshare.v1.json";
 
 #[cfg(test)]
 mod tests {
-    use super::v1::{ClientFrame, FollowMe, ServerFrame, Welcome, client_frame, follow_me, server_frame, welcome};
+    use super::v1::{
+        ClientFrame, FollowMe, ServerFrame, Welcome, client_frame, follow_me, server_frame, welcome,
+    };
     use super::wellknown::{Duration, Timestamp};
     use prost::Message;
 
@@ -33,7 +40,11 @@ mod tests {
             at: Some(Timestamp::from_millis(1_700_000_000_007)),
             from: 0,
             instruction: Some(server_frame::Instruction::Welcome(Welcome {
-                self_: Some(welcome::Self_ { member_id: u64::MAX >> 1, point_id: 2, role: 1 }),
+                self_: Some(welcome::Self_ {
+                    member_id: u64::MAX >> 1,
+                    point_id: 2,
+                    role: 1,
+                }),
                 epoch: "e".into(),
                 seq: 9,
                 resumed: true,
@@ -61,16 +72,35 @@ mod tests {
     #[test]
     fn both_encodings_carry_the_same_frame() {
         let frame = welcome();
-        assert_eq!(ServerFrame::decode(frame.encode_to_vec().as_slice()).expect("decodes"), frame);
+        assert_eq!(
+            ServerFrame::decode(frame.encode_to_vec().as_slice()).expect("decodes"),
+            frame
+        );
         let json = serde_json::to_string(&frame).expect("serialises");
-        assert_eq!(serde_json::from_str::<ServerFrame>(&json).expect("parses"), frame);
+        assert_eq!(
+            serde_json::from_str::<ServerFrame>(&json).expect("parses"),
+            frame
+        );
     }
 
     #[test]
     fn unknown_fields_of_a_client_frame_are_ignored() {
-        let frame: ClientFrame =
-            serde_json::from_str(r#"{"id": 3, "later": 1, "followMe": {"invite": "ON", "more": {}}}"#).expect("parses");
-        let follow_me = FollowMe { invite: follow_me::Invite::On.into(), lock: 0, presenter: 0 };
-        assert_eq!(frame, ClientFrame { id: 3, nonce: 0, instruction: Some(client_frame::Instruction::FollowMe(follow_me)) });
+        let frame: ClientFrame = serde_json::from_str(
+            r#"{"id": 3, "later": 1, "followMe": {"invite": "ON", "more": {}}}"#,
+        )
+        .expect("parses");
+        let follow_me = FollowMe {
+            invite: follow_me::Invite::On.into(),
+            lock: 0,
+            presenter: 0,
+        };
+        assert_eq!(
+            frame,
+            ClientFrame {
+                id: 3,
+                nonce: 0,
+                instruction: Some(client_frame::Instruction::FollowMe(follow_me))
+            }
+        );
     }
 }

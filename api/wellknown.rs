@@ -23,25 +23,43 @@ impl Timestamp {
     /// Converts milliseconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {
-        let nanos = i32::try_from(millis.rem_euclid(1000)).expect("invariant: below 1000") * NANOS_PER_MILLI;
-        Self { seconds: millis.div_euclid(1000), nanos }
+        let nanos = i32::try_from(millis.rem_euclid(1000)).expect("invariant: below 1000")
+            * NANOS_PER_MILLI;
+        Self {
+            seconds: millis.div_euclid(1000),
+            nanos,
+        }
     }
 
     /// Milliseconds since 1970-01-01T00:00:00Z, rounded down; saturates.
     #[must_use]
     pub fn as_millis(&self) -> i64 {
-        self.seconds.saturating_mul(1000).saturating_add(i64::from(self.nanos / NANOS_PER_MILLI))
+        self.seconds
+            .saturating_mul(1000)
+            .saturating_add(i64::from(self.nanos / NANOS_PER_MILLI))
     }
 }
 
 impl std::fmt::Display for Timestamp {
     /// Formats `YYYY-MM-DDTHH:MM:SS.sssZ`; only the seconds for a time outside the years 0 to 9999.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let time = OffsetDateTime::from_unix_timestamp(self.seconds).ok().filter(|t| t.year() >= 0);
-        let Some(t) = time else { return write!(f, "{}s", self.seconds) };
+        let time = OffsetDateTime::from_unix_timestamp(self.seconds)
+            .ok()
+            .filter(|t| t.year() >= 0);
+        let Some(t) = time else {
+            return write!(f, "{}s", self.seconds);
+        };
         let (year, month, day) = (t.year(), u8::from(t.month()), t.day());
-        let (hour, minute, second, milli) = (t.hour(), t.minute(), t.second(), self.nanos / NANOS_PER_MILLI);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+        let (hour, minute, second, milli) = (
+            t.hour(),
+            t.minute(),
+            t.second(),
+            self.nanos / NANOS_PER_MILLI,
+        );
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"
+        )
     }
 }
 
@@ -67,9 +85,13 @@ impl Visitor<'_> for TimestampVisitor {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Timestamp, E> {
-        let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| E::invalid_value(Unexpected::Str(text), &self))?;
+        let time = OffsetDateTime::parse(text, &Rfc3339)
+            .map_err(|_| E::invalid_value(Unexpected::Str(text), &self))?;
         let nanos = i32::try_from(time.nanosecond()).expect("invariant: below a second");
-        Ok(Timestamp { seconds: time.unix_timestamp(), nanos })
+        Ok(Timestamp {
+            seconds: time.unix_timestamp(),
+            nanos,
+        })
     }
 }
 
@@ -89,22 +111,38 @@ impl Duration {
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {
         let nanos = i32::try_from(millis % 1000).expect("invariant: below 1000") * NANOS_PER_MILLI;
-        Self { seconds: millis / 1000, nanos }
+        Self {
+            seconds: millis / 1000,
+            nanos,
+        }
     }
 
     /// Milliseconds, rounded towards zero; saturates.
     #[must_use]
     pub fn as_millis(&self) -> i64 {
-        self.seconds.saturating_mul(1000).saturating_add(i64::from(self.nanos / NANOS_PER_MILLI))
+        self.seconds
+            .saturating_mul(1000)
+            .saturating_add(i64::from(self.nanos / NANOS_PER_MILLI))
     }
 }
 
 impl std::fmt::Display for Duration {
     /// Formats `20s`, or `1.500s` with milliseconds.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let sign = if self.seconds < 0 || self.nanos < 0 { "-" } else { "" };
-        let (seconds, millis) = (self.seconds.unsigned_abs(), (self.nanos / NANOS_PER_MILLI).unsigned_abs());
-        if millis == 0 { write!(f, "{sign}{seconds}s") } else { write!(f, "{sign}{seconds}.{millis:03}s") }
+        let sign = if self.seconds < 0 || self.nanos < 0 {
+            "-"
+        } else {
+            ""
+        };
+        let (seconds, millis) = (
+            self.seconds.unsigned_abs(),
+            (self.nanos / NANOS_PER_MILLI).unsigned_abs(),
+        );
+        if millis == 0 {
+            write!(f, "{sign}{seconds}s")
+        } else {
+            write!(f, "{sign}{seconds}.{millis:03}s")
+        }
     }
 }
 
@@ -136,7 +174,9 @@ impl Visitor<'_> for DurationVisitor {
 
 fn parse_duration(text: &str) -> Option<Duration> {
     let number = text.strip_suffix('s')?;
-    let (negative, number) = number.strip_prefix('-').map_or((false, number), |rest| (true, rest));
+    let (negative, number) = number
+        .strip_prefix('-')
+        .map_or((false, number), |rest| (true, rest));
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
     if whole.is_empty() || fraction.len() > 9 || !digits(whole) || !digits(fraction) {
@@ -144,7 +184,14 @@ fn parse_duration(text: &str) -> Option<Duration> {
     }
     let seconds: i64 = whole.parse().ok()?;
     let nanos: i32 = format!("{fraction:0<9}").parse().ok()?;
-    Some(if negative { Duration { seconds: -seconds, nanos: -nanos } } else { Duration { seconds, nanos } })
+    Some(if negative {
+        Duration {
+            seconds: -seconds,
+            nanos: -nanos,
+        }
+    } else {
+        Duration { seconds, nanos }
+    })
 }
 
 #[cfg(test)]
@@ -161,14 +208,18 @@ mod tests {
         ] {
             let time = Timestamp::from_millis(millis);
             assert_eq!(serde_json::to_string(&time).expect("serialises"), text);
-            assert_eq!(serde_json::from_str::<Timestamp>(text).expect("parses"), time);
+            assert_eq!(
+                serde_json::from_str::<Timestamp>(text).expect("parses"),
+                time
+            );
             assert_eq!(time.as_millis(), millis);
         }
     }
 
     #[test]
     fn times_with_an_offset_are_parsed_and_other_text_is_refused() {
-        let time: Timestamp = serde_json::from_str("\"1970-01-01T01:00:00+01:00\"").expect("parses");
+        let time: Timestamp =
+            serde_json::from_str("\"1970-01-01T01:00:00+01:00\"").expect("parses");
         assert_eq!(time.as_millis(), 0);
         assert!(serde_json::from_str::<Timestamp>("\"yesterday\"").is_err());
         assert!(serde_json::from_str::<Timestamp>("12").is_err());
@@ -176,13 +227,27 @@ mod tests {
 
     #[test]
     fn durations_are_parsed_as_they_are_written() {
-        for (millis, text) in [(20_000, "\"20s\""), (1_500, "\"1.500s\""), (-1_500, "\"-1.500s\""), (0, "\"0s\"")] {
+        for (millis, text) in [
+            (20_000, "\"20s\""),
+            (1_500, "\"1.500s\""),
+            (-1_500, "\"-1.500s\""),
+            (0, "\"0s\""),
+        ] {
             let duration = Duration::from_millis(millis);
             assert_eq!(serde_json::to_string(&duration).expect("serialises"), text);
-            assert_eq!(serde_json::from_str::<Duration>(text).expect("parses"), duration);
+            assert_eq!(
+                serde_json::from_str::<Duration>(text).expect("parses"),
+                duration
+            );
             assert_eq!(duration.as_millis(), millis);
         }
-        for bad in ["\"20\"", "\"s\"", "\"1.s2\"", "\"--1s\"", "\"1.1234567890s\""] {
+        for bad in [
+            "\"20\"",
+            "\"s\"",
+            "\"1.s2\"",
+            "\"--1s\"",
+            "\"1.1234567890s\"",
+        ] {
             assert!(serde_json::from_str::<Duration>(bad).is_err(), "{bad}");
         }
     }

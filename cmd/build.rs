@@ -9,15 +9,22 @@ const SHOWN: usize = 12;
 
 fn main() {
     println!("cargo::rerun-if-env-changed=FACESHARE_COMMIT");
-    let named = std::env::var("FACESHARE_COMMIT").ok().filter(|commit| is_commit(commit));
-    let commit = named.or_else(|| head(&git_dir()?)).map_or_else(|| "unknown".to_owned(), |commit| commit[..SHOWN].to_owned());
+    let named = std::env::var("FACESHARE_COMMIT")
+        .ok()
+        .filter(|commit| is_commit(commit));
+    let commit = named
+        .or_else(|| head(&git_dir()?))
+        .map_or_else(|| "unknown".to_owned(), |commit| commit[..SHOWN].to_owned());
     println!("cargo::rustc-env=FACESHARE_COMMIT={commit}");
 }
 
 /// `.git` of the checkout, which in a work tree is a file that names another place.
 fn git_dir() -> Option<PathBuf> {
     let package = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?);
-    let git = package.ancestors().map(|dir| dir.join(".git")).find(|git| git.exists())?;
+    let git = package
+        .ancestors()
+        .map(|dir| dir.join(".git"))
+        .find(|git| git.exists())?;
     if git.is_dir() {
         return Some(git);
     }
@@ -28,12 +35,20 @@ fn git_dir() -> Option<PathBuf> {
 /// The commit that is checked out.
 fn head(git: &Path) -> Option<String> {
     let head = read(&git.join("HEAD"))?;
-    let Some(reference) = head.strip_prefix("ref: ") else { return is_commit(&head).then_some(head) };
+    let Some(reference) = head.strip_prefix("ref: ") else {
+        return is_commit(&head).then_some(head);
+    };
     // Branches of a work tree are in the repository that it belongs to.
-    let common = read(&git.join("commondir")).map_or_else(|| git.to_owned(), |common| git.join(common));
+    let common =
+        read(&git.join("commondir")).map_or_else(|| git.to_owned(), |common| git.join(common));
     let loose = read(&common.join(reference));
-    let packed =
-        || read(&common.join("packed-refs"))?.lines().find_map(|line| line.strip_suffix(reference)?.strip_suffix(' ').map(str::to_owned));
+    let packed = || {
+        read(&common.join("packed-refs"))?.lines().find_map(|line| {
+            line.strip_suffix(reference)?
+                .strip_suffix(' ')
+                .map(str::to_owned)
+        })
+    };
     loose.or_else(packed).filter(|commit| is_commit(commit))
 }
 

@@ -14,8 +14,14 @@ impl Chance {
     /// When `FACESHARE_SEED` is no number.
     #[must_use]
     pub fn announced() -> Self {
-        let given = std::env::var("FACESHARE_SEED").ok().map(|seed| seed.parse().expect("FACESHARE_SEED is a number"));
-        let seed = given.unwrap_or_else(|| std::collections::hash_map::RandomState::new().build_hasher().finish());
+        let given = std::env::var("FACESHARE_SEED")
+            .ok()
+            .map(|seed| seed.parse().expect("FACESHARE_SEED is a number"));
+        let seed = given.unwrap_or_else(|| {
+            std::collections::hash_map::RandomState::new()
+                .build_hasher()
+                .finish()
+        });
         eprintln!("FACESHARE_SEED={seed}");
         Self(seed)
     }

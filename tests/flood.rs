@@ -34,11 +34,13 @@ pub async fn connect_from(from: [u8; 4], to: &str) -> io::Result<TcpStream> {
 pub async fn get_from(from: [u8; 4], to: &str, path: &str, time: Duration) -> Option<String> {
     let call = async {
         let mut stream = connect_from(from, to).await.ok()?;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.ok()?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.ok()?;
-        Some(String::from_utf8_lossy(&answer).into_owned()).filter(|answer| answer.starts_with("HTTP/1.1 "))
+        Some(String::from_utf8_lossy(&answer).into_owned())
+            .filter(|answer| answer.starts_with("HTTP/1.1 "))
     };
     timeout(time, call).await.ok().flatten()
 }
@@ -48,11 +50,23 @@ pub async fn get_from(from: [u8; 4], to: &str, path: &str, time: Duration) -> Op
 /// # Panics
 /// When the metrics cannot be read.
 pub async fn metric(http: &Http, name: &str, label: &str) -> f64 {
-    let answer = http.request(reqwest::Method::GET, "/metrics").header("connection", "close").send().await.expect("metrics");
+    let answer = http
+        .request(reqwest::Method::GET, "/metrics")
+        .header("connection", "close")
+        .send()
+        .await
+        .expect("metrics");
     let text = answer.text().await.expect("text");
-    let of_name = text.lines().filter_map(|line| line.strip_prefix(name)).filter(|rest| rest.starts_with(['{', ' ']));
-    let of_label = of_name.filter(|rest| rest.contains(label)).filter_map(|rest| rest.rsplit_once(' '));
-    of_label.map(|(_, value)| value.parse::<f64>().expect("a number")).sum()
+    let of_name = text
+        .lines()
+        .filter_map(|line| line.strip_prefix(name))
+        .filter(|rest| rest.starts_with(['{', ' ']));
+    let of_label = of_name
+        .filter(|rest| rest.contains(label))
+        .filter_map(|rest| rest.rsplit_once(' '));
+    of_label
+        .map(|(_, value)| value.parse::<f64>().expect("a number"))
+        .sum()
 }
 
 /// Waits until a metric is as wanted.
@@ -79,7 +93,9 @@ pub async fn until_closed(stream: &mut TcpStream) {
     let mut rest = [0; 4_096];
     // A reset is an end as well.
     let end = async { while matches!(stream.read(&mut rest).await, Ok(1..)) {} };
-    timeout(DEADLINE, end).await.expect("the server closes the connection");
+    timeout(DEADLINE, end)
+        .await
+        .expect("the server closes the connection");
 }
 
 /// A client of HTTP/2 that writes frames by hand, and reads nothing unless it is told to.
@@ -100,7 +116,10 @@ impl Http2 {
         let setting = [&4_u16.to_be_bytes()[..], &window.to_be_bytes()].concat();
         begin.extend(frame(4, 0, 0, &setting));
         stream.write_all(&begin).await?;
-        Ok(Self { stream, next_stream: 1 })
+        Ok(Self {
+            stream,
+            next_stream: 1,
+        })
     }
 
     /// Asks for `path` so many times, each on a stream of its own.
@@ -108,7 +127,12 @@ impl Http2 {
     /// # Errors
     /// When the connection has ended.
     pub async fn get(&mut self, path: &str, times: usize) -> io::Result<()> {
-        let length = |text: &str| u8::try_from(text.len()).ok().filter(|length| *length < 127).expect("a short text");
+        let length = |text: &str| {
+            u8::try_from(text.len())
+                .ok()
+                .filter(|length| *length < 127)
+                .expect("a short text")
+        };
         // Of HPACK's static table: GET, http; then the path and the authority as literals that are not indexed.
         let mut head = vec![0x82, 0x86, 0x04, length(path)];
         head.extend(path.bytes());
@@ -149,7 +173,9 @@ impl Http2 {
 }
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).expect("a short frame").to_be_bytes();
+    let length = u32::try_from(payload.len())
+        .expect("a short frame")
+        .to_be_bytes();
     let mut frame = length[1..].to_vec();
     frame.extend([kind, flags]);
     frame.extend(stream.to_be_bytes());

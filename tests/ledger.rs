@@ -30,7 +30,10 @@ impl Ledger {
     /// Nobody has seen anything.
     #[must_use]
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { seen: Mutex::default(), head: watch::Sender::new(0) })
+        Arc::new(Self {
+            seen: Mutex::default(),
+            head: watch::Sender::new(0),
+        })
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -49,18 +52,25 @@ impl Ledger {
         let place = seq(&frame);
         if place > 0 {
             let mut seen = self.seen();
-            let first = seen.frames.entry(place).or_insert_with(|| frame.clone()).clone();
+            let first = seen
+                .frames
+                .entry(place)
+                .or_insert_with(|| frame.clone())
+                .clone();
             seen.messages.insert(message.to_vec(), place);
             drop(seen);
             assert_eq!(first, frame, "two frames of seq {place}");
-            self.head.send_if_modified(|head| std::mem::replace(head, place.max(*head)) < place);
+            self.head
+                .send_if_modified(|head| std::mem::replace(head, place.max(*head)) < place);
         }
         frame
     }
 
     fn known(&self, message: &[u8]) -> Option<Arc<Value>> {
         let seen = self.seen();
-        seen.messages.get(message).map(|place| seen.frames[place].clone())
+        seen.messages
+            .get(message)
+            .map(|place| seen.frames[place].clone())
     }
 
     /// The highest seq that anybody has seen.
@@ -76,7 +86,9 @@ impl Ledger {
     pub async fn until(&self, head: u64) {
         let mut heads = self.head.subscribe();
         let reached = timeout(DEADLINE, heads.wait_for(|at| *at >= head)).await;
-        reached.unwrap_or_else(|_| panic!("the order stands at {}, not at {head}", self.head())).expect("the sender is here");
+        reached
+            .unwrap_or_else(|_| panic!("the order stands at {}, not at {head}", self.head()))
+            .expect("the sender is here");
     }
 
     /// All frames after `after`, which must be without a gap.

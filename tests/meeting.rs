@@ -35,7 +35,12 @@ impl Meeting {
     }
 
     /// The same with settings of the server and a body of the creation.
-    pub async fn with(format: Format, members: usize, settings: &[(&str, &str)], body: Value) -> (Self, Vec<Socket>) {
+    pub async fn with(
+        format: Format,
+        members: usize,
+        settings: &[(&str, &str)],
+        body: Value,
+    ) -> (Self, Vec<Socket>) {
         let server = Server::start_with(settings).await;
         let mut meeting = Self::created(server, format, body).await;
         let mut sockets = vec![meeting.connect(0).await];
@@ -56,7 +61,12 @@ impl Meeting {
         let http = server.http();
         let host = http.guest("host").await;
         let created = http.create(&host, body).await;
-        let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("no text in {created}")).to_owned();
+        let text = |value: &Value| {
+            value
+                .as_str()
+                .unwrap_or_else(|| panic!("no text in {created}"))
+                .to_owned()
+        };
         Self {
             id: text(&created["faceSession"]["id"]),
             code: text(&created["numberCode"]["code"]),
@@ -74,7 +84,12 @@ impl Meeting {
         let guest = self.http.guest(nickname).await;
         let admitted = self.http.prejoin(&guest, &self.code).await.ok(200);
         assert_eq!(admitted["status"], "ADMITTED");
-        self.tokens.push(admitted["sessionToken"].as_str().expect("a session token").to_owned());
+        self.tokens.push(
+            admitted["sessionToken"]
+                .as_str()
+                .expect("a session token")
+                .to_owned(),
+        );
         self.guests.push(guest);
     }
 
@@ -85,7 +100,9 @@ impl Meeting {
 
     /// Connects it again after what it has seen.
     pub async fn resume(&self, index: usize, epoch: &str, seq: u64) -> Socket {
-        let mut socket = self.connect_at(index, &resume(&self.websocket_url, epoch, seq)).await;
+        let mut socket = self
+            .connect_at(index, &resume(&self.websocket_url, epoch, seq))
+            .await;
         if socket.welcome["resumed"] == true {
             socket.seq = seq;
         }
@@ -94,8 +111,16 @@ impl Meeting {
 
     /// Connects it with any URL.
     pub async fn connect_at(&self, index: usize, url: &str) -> Socket {
-        let credential = if index.is_multiple_of(2) { Credential::Header } else { Credential::Subprotocol };
-        Socket::open(handshake(url, self.format, &self.tokens[index], credential), self.format).await
+        let credential = if index.is_multiple_of(2) {
+            Credential::Header
+        } else {
+            Credential::Subprotocol
+        };
+        Socket::open(
+            handshake(url, self.format, &self.tokens[index], credential),
+            self.format,
+        )
+        .await
     }
 
     /// The access token of a member.
@@ -119,7 +144,13 @@ pub fn edges(frame: &Value) -> Vec<(String, String, String, bool, String)> {
     let text = |edge: &Value, name: &str| edge[name].as_str().unwrap_or_default().to_owned();
     let edge = |edge: &Value| {
         let suspended = edge["suspended"].as_bool().unwrap_or_default();
-        (text(edge, "memberId"), text(edge, "target"), text(edge, "root"), suspended, text(edge, "reason"))
+        (
+            text(edge, "memberId"),
+            text(edge, "target"),
+            text(edge, "root"),
+            suspended,
+            text(edge, "reason"),
+        )
     };
     let mut edges: Vec<_> = edges.iter().map(edge).collect();
     edges.sort();

@@ -35,16 +35,34 @@ impl Pty {
     /// When the system has none.
     #[must_use]
     pub fn open() -> Self {
-        let emulator = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a pseudo-terminal");
+        let emulator = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)
+            .expect("a pseudo-terminal");
         grantpt(&emulator).expect("granted");
         unlockpt(&emulator).expect("unlocked");
         let name = ptsname(&emulator, Vec::new()).expect("a name");
-        let terminal = open(name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).expect("opens");
-        tcsetwinsize(&terminal, Winsize { ws_row: 30, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 }).expect("resized");
+        let terminal = open(
+            name,
+            OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .expect("opens");
+        tcsetwinsize(
+            &terminal,
+            Winsize {
+                ws_row: 30,
+                ws_col: 100,
+                ws_xpixel: 0,
+                ws_ypixel: 0,
+            },
+        )
+        .expect("resized");
         let (sender, output) = watch::channel(String::new());
         // It ends when the last program on the terminal, and this value, are gone.
         std::thread::spawn(move || collect(File::from(emulator), &sender));
-        Self { terminal: File::from(terminal), output }
+        Self {
+            terminal: File::from(terminal),
+            output,
+        }
     }
 
     /// For the standard input, output or error of a program.
@@ -73,12 +91,17 @@ impl Pty {
     pub async fn until(&self, what: &str, wanted: impl Fn(&str) -> bool) {
         let mut output = self.output.clone();
         let waited = timeout(DEADLINE, output.wait_for(|output| wanted(output))).await;
-        assert!(matches!(waited, Ok(Ok(_))), "{what} did not come; printed was {:?}", *self.output.borrow());
+        assert!(
+            matches!(waited, Ok(Ok(_))),
+            "{what} did not come; printed was {:?}",
+            *self.output.borrow()
+        );
     }
 
     /// Waits until a program has taken the whole screen.
     pub async fn until_taken(&self) {
-        self.until("the full screen", |output| !is_undone(output, OTHER_SCREEN)).await;
+        self.until("the full screen", |output| !is_undone(output, OTHER_SCREEN))
+            .await;
     }
 
     /// Waits until the screen and the cursor are given back, and checks that the modes are `before`.
@@ -86,8 +109,12 @@ impl Pty {
     /// # Panics
     /// When they are not.
     pub async fn is_as_before(&self, before: Modes) {
-        self.until("the normal screen", |output| is_undone(output, OTHER_SCREEN)).await;
-        self.until("the cursor", |output| is_undone(output, NO_CURSOR)).await;
+        self.until("the normal screen", |output| {
+            is_undone(output, OTHER_SCREEN)
+        })
+        .await;
+        self.until("the cursor", |output| is_undone(output, NO_CURSOR))
+            .await;
         assert_eq!(self.modes(), before);
     }
 }

@@ -20,8 +20,12 @@ use crate::programs::program;
 const SHOWN_LINES: usize = 40;
 
 /// Rates that are off unless a test sets them.
-const UNLIMITED: [&str; 4] =
-    ["limits.http_per_address", "limits.http_per_account", "limits.guests_per_address", "limits.accounts_per_address"];
+const UNLIMITED: [&str; 4] = [
+    "limits.http_per_address",
+    "limits.http_per_account",
+    "limits.guests_per_address",
+    "limits.accounts_per_address",
+];
 
 /// A running `faceshareapp serve`. Dropped, it is killed and its data is deleted.
 #[derive(Debug)]
@@ -48,9 +52,20 @@ impl Server {
     /// When it does not listen before the deadline.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
         let data = TempDir::new().expect("a temporary folder");
-        let settings: Vec<_> = settings.iter().map(|(key, value)| (variable(key), (*value).to_owned())).collect();
+        let settings: Vec<_> = settings
+            .iter()
+            .map(|(key, value)| (variable(key), (*value).to_owned()))
+            .collect();
         let (child, log) = spawn(&data, &settings, "127.0.0.1:0", "127.0.0.1:0");
-        let mut server = Self { child, _unread: None, log, data, settings, http: String::new(), grpc: String::new() };
+        let mut server = Self {
+            child,
+            _unread: None,
+            log,
+            data,
+            settings,
+            http: String::new(),
+            grpc: String::new(),
+        };
         server.until_listening().await;
         server
     }
@@ -61,14 +76,40 @@ impl Server {
     /// When it does not answer before the deadline.
     pub async fn start_with_unread_log(settings: &[(&str, &str)]) -> Self {
         let data = TempDir::new().expect("a temporary folder");
-        let settings: Vec<_> = settings.iter().map(|(key, value)| (variable(key), (*value).to_owned())).collect();
-        let free = TcpListener::bind("127.0.0.1:0").await.and_then(|listener| listener.local_addr()).expect("a free port");
+        let settings: Vec<_> = settings
+            .iter()
+            .map(|(key, value)| (variable(key), (*value).to_owned()))
+            .collect();
+        let free = TcpListener::bind("127.0.0.1:0")
+            .await
+            .and_then(|listener| listener.local_addr())
+            .expect("a free port");
         let http = free.to_string();
-        let mut child = command(&["serve"], &data, &settings, &http, "").spawn().expect("faceshareapp starts");
+        let mut child = command(&["serve"], &data, &settings, &http, "")
+            .spawn()
+            .expect("faceshareapp starts");
         let unread = child.stderr.take();
-        let server = Self { child, _unread: unread, log: Log::new(), data, settings, http, grpc: String::new() };
-        let answers = async { while server.http().request(Method::GET, "/healthz").send().await.is_err() {} };
-        timeout(DEADLINE, answers).await.expect("it answers in time");
+        let server = Self {
+            child,
+            _unread: unread,
+            log: Log::new(),
+            data,
+            settings,
+            http,
+            grpc: String::new(),
+        };
+        let answers = async {
+            while server
+                .http()
+                .request(Method::GET, "/healthz")
+                .send()
+                .await
+                .is_err()
+            {}
+        };
+        timeout(DEADLINE, answers)
+            .await
+            .expect("it answers in time");
         server
     }
 
@@ -89,7 +130,12 @@ impl Server {
 
     async fn until_listening(&mut self) {
         let line = self.log.line(|line| line["message"] == "listening").await;
-        let address = |name: &str| line[name].as_str().unwrap_or_else(|| panic!("no {name} in {line}")).to_owned();
+        let address = |name: &str| {
+            line[name]
+                .as_str()
+                .unwrap_or_else(|| panic!("no {name} in {line}"))
+                .to_owned()
+        };
         (self.http, self.grpc) = (address("http"), address("grpc"));
     }
 
@@ -143,9 +189,17 @@ impl Server {
     /// When it has ended.
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the server runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
-        1024 * line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number")
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))
+            .expect("the server runs");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("a process has memory");
+        1024 * line
+            .trim()
+            .trim_end_matches(" kB")
+            .parse::<u64>()
+            .expect("a number")
     }
 
     /// Sends SIGTERM.
@@ -165,20 +219,30 @@ impl Server {
 
     async fn signal(&self, signal: &str) {
         let pid = self.pid().to_string();
-        let status = Command::new("kill").args([signal, &pid]).status().await.expect("kill runs");
+        let status = Command::new("kill")
+            .args([signal, &pid])
+            .status()
+            .await
+            .expect("kill runs");
         assert!(status.success(), "kill {signal} {pid}");
     }
 
     /// Waits until it has ended by itself.
     pub async fn exit(&mut self) -> ExitStatus {
-        timeout(DEADLINE, self.child.wait()).await.expect("the server ends in time").expect("the server can be waited for")
+        timeout(DEADLINE, self.child.wait())
+            .await
+            .expect("the server ends in time")
+            .expect("the server can be waited for")
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- the server's log, its last lines:\n{}\n---", self.log.tail());
+            eprintln!(
+                "--- the server's log, its last lines:\n{}\n---",
+                self.log.tail()
+            );
         }
     }
 }
@@ -191,9 +255,15 @@ pub async fn refused_start(settings: &[(&str, &str)]) -> (ExitStatus, String) {
 /// Runs `faceshareapp` with arguments with which it ends by itself; gives its status, and all it said.
 pub async fn ended(arguments: &[&str], settings: &[(&str, &str)]) -> (ExitStatus, String) {
     let data = TempDir::new().expect("a temporary folder");
-    let settings: Vec<_> = settings.iter().map(|(key, value)| (variable(key), (*value).to_owned())).collect();
+    let settings: Vec<_> = settings
+        .iter()
+        .map(|(key, value)| (variable(key), (*value).to_owned()))
+        .collect();
     let mut command = command(arguments, &data, &settings, "127.0.0.1:0", "127.0.0.1:0");
-    let output = timeout(DEADLINE, command.output()).await.expect("it ends in time").expect("it runs");
+    let output = timeout(DEADLINE, command.output())
+        .await
+        .expect("it ends in time")
+        .expect("it runs");
     let said = [output.stdout, output.stderr].concat();
     (output.status, String::from_utf8_lossy(&said).into_owned())
 }
@@ -203,7 +273,13 @@ fn variable(key: &str) -> String {
     format!("FACESHARE__{}", key.replace('.', "__").to_uppercase())
 }
 
-fn command(arguments: &[&str], data: &TempDir, settings: &[(String, String)], http: &str, grpc: &str) -> Command {
+fn command(
+    arguments: &[&str],
+    data: &TempDir,
+    settings: &[(String, String)],
+    http: &str,
+    grpc: &str,
+) -> Command {
     let mut command = Command::new(program("faceshareapp"));
     command
         .args(arguments)
@@ -223,7 +299,9 @@ fn command(arguments: &[&str], data: &TempDir, settings: &[(String, String)], ht
 }
 
 fn spawn(data: &TempDir, settings: &[(String, String)], http: &str, grpc: &str) -> (Child, Log) {
-    let mut child = command(&["serve"], data, settings, http, grpc).spawn().expect("faceshareapp starts");
+    let mut child = command(&["serve"], data, settings, http, grpc)
+        .spawn()
+        .expect("faceshareapp starts");
     let log = Log::of(&mut child);
     (child, log)
 }
@@ -239,7 +317,10 @@ impl Log {
     /// Nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { lines: Arc::default(), count: watch::Sender::new(0) }
+        Self {
+            lines: Arc::default(),
+            count: watch::Sender::new(0),
+        }
     }
 
     /// Collects what a process writes, whose output and error are piped.
@@ -281,19 +362,28 @@ impl Log {
 
     /// The first line, already there or to come, that is JSON and of which `wanted` is true.
     pub async fn line(&self, wanted: impl Fn(&Value) -> bool) -> Value {
-        let parsed = |line: &str| serde_json::from_str::<Value>(line).ok().filter(|line| wanted(line));
+        let parsed = |line: &str| {
+            serde_json::from_str::<Value>(line)
+                .ok()
+                .filter(|line| wanted(line))
+        };
         self.find(0, parsed).await
     }
 
     /// The same, not among the first `passed` lines.
     pub async fn line_after(&self, passed: usize, wanted: impl Fn(&Value) -> bool) -> Value {
-        let parsed = |line: &str| serde_json::from_str::<Value>(line).ok().filter(|line| wanted(line));
+        let parsed = |line: &str| {
+            serde_json::from_str::<Value>(line)
+                .ok()
+                .filter(|line| wanted(line))
+        };
         self.find(passed, parsed).await
     }
 
     /// The first line, already there or to come, that holds `text`.
     pub async fn text(&self, text: &str) -> String {
-        self.find(0, |line| line.contains(text).then(|| line.to_owned())).await
+        self.find(0, |line| line.contains(text).then(|| line.to_owned()))
+            .await
     }
 
     async fn find<T>(&self, passed: usize, wanted: impl Fn(&str) -> Option<T>) -> T {
@@ -306,7 +396,10 @@ impl Log {
                     return found;
                 }
                 seen = lines.len();
-                count.wait_for(|count| *count > seen).await.expect("the sender lives as long as the log");
+                count
+                    .wait_for(|count| *count > seen)
+                    .await
+                    .expect("the sender lives as long as the log");
             }
         };
         let found = timeout(DEADLINE, search).await;

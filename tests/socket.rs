@@ -69,9 +69,15 @@ pub struct Answered {
 /// When there is not exactly one.
 #[must_use]
 pub fn name(frame: &Value) -> &str {
-    let fields = frame.as_object().unwrap_or_else(|| panic!("no object: {frame}"));
-    let mut names = fields.keys().filter(|name| !matches!(name.as_str(), "seq" | "at" | "from"));
-    let name = names.next().unwrap_or_else(|| panic!("no instruction in {frame}"));
+    let fields = frame
+        .as_object()
+        .unwrap_or_else(|| panic!("no object: {frame}"));
+    let mut names = fields
+        .keys()
+        .filter(|name| !matches!(name.as_str(), "seq" | "at" | "from"));
+    let name = names
+        .next()
+        .unwrap_or_else(|| panic!("no instruction in {frame}"));
     assert!(names.next().is_none(), "two instructions in {frame}");
     name
 }
@@ -92,12 +98,16 @@ pub fn handshake(url: &str, format: Format, token: &str, credential: Credential)
     let header = |text: String| HeaderValue::try_from(text).expect("a header");
     let protocols = match credential {
         Credential::Header => {
-            request.headers_mut().insert("authorization", header(format!("Bearer {token}")));
+            request
+                .headers_mut()
+                .insert("authorization", header(format!("Bearer {token}")));
             format.subprotocol().to_owned()
         }
         Credential::Subprotocol => format!("{}, bearer.{token}", format.subprotocol()),
     };
-    request.headers_mut().insert("sec-websocket-protocol", header(protocols));
+    request
+        .headers_mut()
+        .insert("sec-websocket-protocol", header(protocols));
     request
 }
 
@@ -119,8 +129,13 @@ pub fn decode(format: Format, message: &[u8]) -> Value {
     }
     let text = std::str::from_utf8(message).expect("UTF-8");
     let value: Value = serde_json::from_str(text).expect("JSON");
-    let frame: ServerFrame = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"));
-    assert_eq!(serde_json::to_value(frame).expect("a frame has a JSON form"), value, "not canonical: {text}");
+    let frame: ServerFrame =
+        serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"));
+    assert_eq!(
+        serde_json::to_value(frame).expect("a frame has a JSON form"),
+        value,
+        "not canonical: {text}"
+    );
     assert_times_and_ids(&value);
     value
 }
@@ -166,22 +181,40 @@ impl Socket {
     /// # Panics
     /// When it is refused, or another subprotocol comes back than was asked for.
     pub async fn upgrade(request: Request, format: Format) -> Self {
-        let connected = timeout(DEADLINE, connect_async(request)).await.expect("the handshake ends in time");
-        let (stream, response) = connected.unwrap_or_else(|error| panic!("the handshake failed: {error:?}"));
-        assert_eq!(response.headers()["sec-websocket-protocol"], format.subprotocol());
-        Self { stream, format, next_id: 1, answers_hearts: false, welcome: Value::Null, seq: 0, log: Vec::new() }
+        let connected = timeout(DEADLINE, connect_async(request))
+            .await
+            .expect("the handshake ends in time");
+        let (stream, response) =
+            connected.unwrap_or_else(|error| panic!("the handshake failed: {error:?}"));
+        assert_eq!(
+            response.headers()["sec-websocket-protocol"],
+            format.subprotocol()
+        );
+        Self {
+            stream,
+            format,
+            next_id: 1,
+            answers_hearts: false,
+            welcome: Value::Null,
+            seq: 0,
+            log: Vec::new(),
+        }
     }
 
     /// Its member's id.
     #[must_use]
     pub fn member(&self) -> &str {
-        self.welcome["self"]["memberId"].as_str().expect("welcome names the member")
+        self.welcome["self"]["memberId"]
+            .as_str()
+            .expect("welcome names the member")
     }
 
     /// The epoch it is in.
     #[must_use]
     pub fn epoch(&self) -> &str {
-        self.welcome["epoch"].as_str().expect("welcome names the epoch")
+        self.welcome["epoch"]
+            .as_str()
+            .expect("welcome names the epoch")
     }
 
     /// What comes next, whatever it is. Ordered frames are counted and kept.
@@ -190,7 +223,12 @@ impl Socket {
     /// When nothing comes before the deadline, or a frame breaks the encoding or leaves a gap in seq.
     pub async fn event(&mut self) -> Event {
         let event = timeout(DEADLINE, self.read()).await;
-        let event = event.unwrap_or_else(|_| panic!("nothing came; the last ordered frames are {:#?}", self.last_frames()));
+        let event = event.unwrap_or_else(|_| {
+            panic!(
+                "nothing came; the last ordered frames are {:#?}",
+                self.last_frames()
+            )
+        });
         if let Event::Frame(frame) = &event
             && seq(frame) > 0
         {
@@ -202,7 +240,8 @@ impl Socket {
             && self.answers_hearts
             && name(frame) == "sysHeart"
         {
-            let answer = json!({"ackHeart": {"sentAt": frame["sysHeart"]["sentAt"], "lastSeq": self.seq}});
+            let answer =
+                json!({"ackHeart": {"sentAt": frame["sysHeart"]["sentAt"], "lastSeq": self.seq}});
             self.send(&answer).await;
         }
         event
@@ -210,7 +249,9 @@ impl Socket {
 
     /// What comes next, without a look at its seq: for a connection that does not begin with `welcome`.
     pub async fn unchecked_event(&mut self) -> Event {
-        timeout(DEADLINE, self.read()).await.expect("something comes in time")
+        timeout(DEADLINE, self.read())
+            .await
+            .expect("something comes in time")
     }
 
     fn last_frames(&self) -> &[Value] {
@@ -221,7 +262,11 @@ impl Socket {
         loop {
             match self.stream.next().await {
                 Some(Ok(message @ (Message::Binary(_) | Message::Text(_)))) => {
-                    assert_eq!(message.is_binary(), self.format == Format::Proto, "the wrong kind of message");
+                    assert_eq!(
+                        message.is_binary(),
+                        self.format == Format::Proto,
+                        "the wrong kind of message"
+                    );
                     return Event::Frame(decode(self.format, &message.into_data()));
                 }
                 Some(Ok(Message::Close(Some(close)))) => return Event::Closed(close.code.into()),
@@ -241,7 +286,10 @@ impl Socket {
             match self.event().await {
                 Event::Frame(frame) if UNPROMPTED.contains(&name(&frame)) => {}
                 Event::Frame(frame) => return frame,
-                Event::Closed(code) => panic!("closed with {code}; the last ordered frames are {:#?}", self.last_frames()),
+                Event::Closed(code) => panic!(
+                    "closed with {code}; the last ordered frames are {:#?}",
+                    self.last_frames()
+                ),
             }
         }
     }
@@ -255,7 +303,8 @@ impl Socket {
 
     /// The next of these instructions; what comes before it is passed over.
     pub async fn until(&mut self, instruction: &str) -> Value {
-        self.until_matching(|frame| name(frame) == instruction).await
+        self.until_matching(|frame| name(frame) == instruction)
+            .await
     }
 
     /// The next frame of which `wanted` is true; what comes before it is passed over.
@@ -264,7 +313,10 @@ impl Socket {
             match self.event().await {
                 Event::Frame(frame) if wanted(&frame) => return frame,
                 Event::Frame(_) => {}
-                Event::Closed(code) => panic!("closed with {code}; the last ordered frames are {:#?}", self.last_frames()),
+                Event::Closed(code) => panic!(
+                    "closed with {code}; the last ordered frames are {:#?}",
+                    self.last_frames()
+                ),
             }
         }
     }
@@ -301,8 +353,14 @@ impl Socket {
 
     /// Sends anything. That the peer has gone is not an error: what it said last is still to be read.
     pub async fn send_raw(&mut self, message: Message) {
-        match timeout(DEADLINE, self.stream.send(message)).await.expect("it is sent in time") {
-            Ok(()) | Err(Error::Io(_) | Error::ConnectionClosed | Error::AlreadyClosed | Error::Protocol(_)) => {}
+        match timeout(DEADLINE, self.stream.send(message))
+            .await
+            .expect("it is sent in time")
+        {
+            Ok(())
+            | Err(
+                Error::Io(_) | Error::ConnectionClosed | Error::AlreadyClosed | Error::Protocol(_),
+            ) => {}
             Err(error) => panic!("not sent: {error}"),
         }
     }
@@ -312,7 +370,10 @@ impl Socket {
         let id = self.next_id;
         self.next_id += 1;
         let mut frame = json!({"id": id});
-        frame.as_object_mut().expect("an object").extend(instruction.as_object().expect("an object").clone());
+        frame
+            .as_object_mut()
+            .expect("an object")
+            .extend(instruction.as_object().expect("an object").clone());
         self.send(&frame).await;
         id
     }
@@ -329,7 +390,10 @@ impl Socket {
         loop {
             let frame = self.next().await;
             if frame["ack"]["id"] == id || frame["nack"]["id"] == id {
-                return Answered { answer: frame, before };
+                return Answered {
+                    answer: frame,
+                    before,
+                };
             }
             before.push(frame);
         }
@@ -343,10 +407,22 @@ impl Socket {
     /// Sends an instruction that must be refused with this code, and must have no consequence.
     pub async fn refused(&mut self, instruction: Value, code: &str) {
         let answered = self.ask(instruction.clone()).await;
-        assert_eq!(answered.answer["nack"]["code"], code, "{instruction} → {}", answered.answer);
+        assert_eq!(
+            answered.answer["nack"]["code"], code,
+            "{instruction} → {}",
+            answered.answer
+        );
         // What others did meanwhile may stand before the answer; nothing of it is this member's doing.
-        let consequences = answered.before.iter().filter(|frame| seq(frame) > 0 && frame["from"] == json!(self.member()));
-        assert_eq!(consequences.count(), 0, "{instruction} → {:?}", answered.before);
+        let consequences = answered
+            .before
+            .iter()
+            .filter(|frame| seq(frame) > 0 && frame["from"] == json!(self.member()));
+        assert_eq!(
+            consequences.count(),
+            0,
+            "{instruction} → {:?}",
+            answered.before
+        );
     }
 
     /// Cuts the connection without a word.

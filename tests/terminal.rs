@@ -43,19 +43,30 @@ impl Terminal {
 
     /// Types a line.
     pub async fn say(&mut self, line: &str) {
-        self.stdin.write_all(format!("{line}\n").as_bytes()).await.expect("it listens");
+        self.stdin
+            .write_all(format!("{line}\n").as_bytes())
+            .await
+            .expect("it listens");
         self.stdin.flush().await.expect("it listens");
     }
 
     /// Sends a signal by its name, e.g. `STOP`.
     pub async fn signal(&self, name: &str) {
         let pid = self.child.id().expect("it runs").to_string();
-        let status = Command::new("kill").args([&format!("-{name}"), &pid]).status().await.expect("kill runs");
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &pid])
+            .status()
+            .await
+            .expect("kill runs");
         assert!(status.success(), "kill -{name} {pid}");
     }
 
     /// Waits until it has ended by itself; gives whether it ended well.
     pub async fn end(&mut self) -> bool {
-        timeout(DEADLINE, self.child.wait()).await.expect("it ends in time").expect("it can be waited for").success()
+        timeout(DEADLINE, self.child.wait())
+            .await
+            .expect("it ends in time")
+            .expect("it can be waited for")
+            .success()
     }
 }

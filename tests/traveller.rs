@@ -59,7 +59,11 @@ impl Traveller {
             url: meeting.websocket_url.clone(),
             token: meeting.tokens[index].clone(),
             format,
-            credential: if index % 4 < 2 { Credential::Header } else { Credential::Subprotocol },
+            credential: if index % 4 < 2 {
+                Credential::Header
+            } else {
+                Credential::Subprotocol
+            },
             ledger: ledger.clone(),
             stream: None,
             member: String::new(),
@@ -80,12 +84,18 @@ impl Traveller {
                 tokio::time::sleep(BACKOFF).await;
             }
         };
-        timeout(DEADLINE, attempts).await.unwrap_or_else(|_| panic!("cannot connect again"));
+        timeout(DEADLINE, attempts)
+            .await
+            .unwrap_or_else(|_| panic!("cannot connect again"));
     }
 
     async fn try_connect(&mut self) -> Option<()> {
         self.stream = None;
-        let url = if self.connections == 0 { self.url.clone() } else { resume(&self.url, &self.epoch, self.seq) };
+        let url = if self.connections == 0 {
+            self.url.clone()
+        } else {
+            resume(&self.url, &self.epoch, self.seq)
+        };
         let request = handshake(&url, self.format, &self.token, self.credential);
         let (mut stream, _) = match connect_async(request).await {
             Ok(connected) => connected,
@@ -96,7 +106,10 @@ impl Traveller {
             Ok(message @ (Message::Binary(_) | Message::Text(_))) => message,
             Ok(Message::Close(close)) => {
                 let code = close.map_or(1005, |close| close.code.into());
-                assert!(RESUMABLE.contains(&code), "closed with {code} instead of a welcome");
+                assert!(
+                    RESUMABLE.contains(&code),
+                    "closed with {code} instead of a welcome"
+                );
                 return None;
             }
             Ok(_) | Err(_) => return None,
@@ -106,11 +119,19 @@ impl Traveller {
         assert!(welcome.is_object(), "not a welcome: {frame}");
         let epoch = welcome["epoch"].as_str().expect("welcome names the epoch");
         if self.connections == 0 {
-            self.member = welcome["self"]["memberId"].as_str().expect("welcome names the member").to_owned();
+            self.member = welcome["self"]["memberId"]
+                .as_str()
+                .expect("welcome names the member")
+                .to_owned();
             self.seq = welcome["seq"].as_u64().unwrap_or_default();
             epoch.clone_into(&mut self.epoch);
         } else {
-            assert_eq!((&welcome["resumed"], epoch), (&json!(true), self.epoch.as_str()), "not where it was, at {}: {frame}", self.seq);
+            assert_eq!(
+                (&welcome["resumed"], epoch),
+                (&json!(true), self.epoch.as_str()),
+                "not where it was, at {}: {frame}",
+                self.seq
+            );
         }
         self.connections += 1;
         self.stream = Some(stream);
@@ -123,12 +144,18 @@ impl Traveller {
     /// When a frame is not the next one, or the connection ends for good.
     pub async fn next(&mut self) -> Turn {
         loop {
-            let Some(stream) = &mut self.stream else { return Turn::Lost };
+            let Some(stream) = &mut self.stream else {
+                return Turn::Lost;
+            };
             let message = match stream.next().await {
                 Some(Ok(message @ (Message::Binary(_) | Message::Text(_)))) => message,
                 Some(Ok(Message::Close(close))) => {
                     let code = close.map_or(1005, |close| close.code.into());
-                    assert!(RESUMABLE.contains(&code), "closed with {code} at {}", self.seq);
+                    assert!(
+                        RESUMABLE.contains(&code),
+                        "closed with {code} at {}",
+                        self.seq
+                    );
                     self.stream = None;
                     return Turn::Lost;
                 }
@@ -141,11 +168,17 @@ impl Traveller {
             let frame = self.ledger.read(self.format, &message.into_data());
             let place = seq(&frame);
             if place > 0 {
-                assert_eq!(place, self.seq + 1, "member {} got a gap or a repeat: {frame}", self.member);
+                assert_eq!(
+                    place,
+                    self.seq + 1,
+                    "member {} got a gap or a repeat: {frame}",
+                    self.member
+                );
                 self.seq = place;
             } else if name(&frame) == "sysHeart" {
                 let sent_at = frame["sysHeart"]["sentAt"].clone();
-                self.send(&json!({"ackHeart": {"sentAt": sent_at, "lastSeq": self.seq}})).await;
+                self.send(&json!({"ackHeart": {"sentAt": sent_at, "lastSeq": self.seq}}))
+                    .await;
             }
             return Turn::Frame(frame);
         }
@@ -155,7 +188,9 @@ impl Traveller {
     pub async fn send(&mut self, frame: &Value) {
         if let Some(stream) = &mut self.stream {
             // What is lost with the connection is what this client is about.
-            let _ = timeout(DEADLINE, stream.send(encode(self.format, frame))).await.expect("it is sent in time");
+            let _ = timeout(DEADLINE, stream.send(encode(self.format, frame)))
+                .await
+                .expect("it is sent in time");
         }
     }
 
@@ -172,12 +207,19 @@ impl Traveller {
         let id = self.next_id;
         self.next_id += 1;
         let mut frame = json!({"id": id, "nonce": nonce.to_string()});
-        frame.as_object_mut().expect("an object").extend(instruction.as_object().expect("an object").clone());
+        frame
+            .as_object_mut()
+            .expect("an object")
+            .extend(instruction.as_object().expect("an object").clone());
         let asked = async {
             self.send(&frame).await;
             loop {
                 match self.next().await {
-                    Turn::Frame(answer) if answer["ack"]["id"] == id || answer["nack"]["id"] == id => return Value::clone(&answer),
+                    Turn::Frame(answer)
+                        if answer["ack"]["id"] == id || answer["nack"]["id"] == id =>
+                    {
+                        return Value::clone(&answer);
+                    }
                     Turn::Frame(_) => {}
                     Turn::Lost => {
                         self.connect().await;
@@ -186,7 +228,9 @@ impl Traveller {
                 }
             }
         };
-        timeout(DEADLINE, asked).await.unwrap_or_else(|_| panic!("no answer to {frame}"))
+        timeout(DEADLINE, asked)
+            .await
+            .unwrap_or_else(|_| panic!("no answer to {frame}"))
     }
 
     /// Reads until it has seen everything up to `head`, coming back as often as it must.
@@ -201,6 +245,8 @@ impl Traveller {
                 }
             }
         };
-        timeout(DEADLINE, reading).await.unwrap_or_else(|_| panic!("{head} is never seen"));
+        timeout(DEADLINE, reading)
+            .await
+            .unwrap_or_else(|_| panic!("{head} is never seen"));
     }
 }

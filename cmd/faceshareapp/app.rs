@@ -11,7 +11,9 @@ use faceshare_biz::domain::instruction::{CloseReason, SessionLog as _};
 use faceshare_biz::domain::port::Clock as _;
 use faceshare_logic::instruction::Sessions;
 use faceshare_repository::{Database, DatabaseSettings, EmbeddedLog, Synchronous};
-use faceshare_server::{Addresses, Bind, ConnectionPolicy, Jobs, Lifecycle, Listeners, Services, Tls};
+use faceshare_server::{
+    Addresses, Bind, ConnectionPolicy, Jobs, Lifecycle, Listeners, Services, Tls,
+};
 use faceshare_service::SystemClock;
 use std::fs::DirBuilder;
 use std::future::Future;
@@ -49,33 +51,78 @@ pub(crate) fn serve(loaded: &Loaded, logging: &Logging) -> anyhow::Result<()> {
 /// What the start warns of: what will not work in these surroundings.
 pub(crate) fn warnings(config: &Config) -> Vec<String> {
     let (descriptors, now) = (surroundings::raise_descriptors(), SystemClock.now());
-    surroundings::warnings(config, Surroundings { descriptors, now, data_in_memory: surroundings::is_in_memory(&config.data_dir) })
+    surroundings::warnings(
+        config,
+        Surroundings {
+            descriptors,
+            now,
+            data_in_memory: surroundings::is_in_memory(&config.data_dir),
+        },
+    )
 }
 
 /// The addresses come first: a server that cannot listen has written nothing. `more` starts further jobs.
-async fn serve_with(loaded: &Loaded, level: &LogLevel, more: impl FnOnce(&Jobs)) -> anyhow::Result<()> {
+async fn serve_with(
+    loaded: &Loaded,
+    level: &LogLevel,
+    more: impl FnOnce(&Jobs),
+) -> anyhow::Result<()> {
     let config = &loaded.config;
     let open_files = surroundings::raise_descriptors();
     tracing::info!(version = VERSION, configuration = %loaded, open_files, "starting");
-    warnings(config).iter().for_each(|warning| tracing::warn!("{warning}"));
+    warnings(config)
+        .iter()
+        .for_each(|warning| tracing::warn!("{warning}"));
     let metrics = wiring::install_metrics()?;
-    let tls = config.tls.files.as_ref().map(|(cert, key)| Tls::load(cert, key)).transpose()?;
-    let bind = Bind { http: config.http.listen, ops: config.http.ops_listen, grpc: config.grpc.listen };
+    let tls = config
+        .tls
+        .files
+        .as_ref()
+        .map(|(cert, key)| Tls::load(cert, key))
+        .transpose()?;
+    let bind = Bind {
+        http: config.http.listen,
+        ops: config.http.ops_listen,
+        grpc: config.grpc.listen,
+    };
     let listeners = Listeners::bind(&bind).await?;
     let stores = open(config).await?;
-    let house = House::build(config, &key_ring(config).context("keys for tokens")?, &stores).await?;
-    bring_in_line(config, &house, &stores).await.context("the sessions of the last run")?;
+    let house = House::build(
+        config,
+        &key_ring(config).context("keys for tokens")?,
+        &stores,
+    )
+    .await?;
+    bring_in_line(config, &house, &stores)
+        .await
+        .context("the sessions of the last run")?;
     let lifecycle = Lifecycle::new();
     let jobs = Jobs::new(lifecycle.clone());
     let level = level.clone();
-    let reload = Reload { loaded: loaded.clone(), level, tls: tls.clone(), tokens: house.tokens.clone(), secrets: house.secrets.clone() };
+    let reload = Reload {
+        loaded: loaded.clone(),
+        level,
+        tls: tls.clone(),
+        tokens: house.tokens.clone(),
+        secrets: house.secrets.clone(),
+    };
     house.spawn_background(&jobs, &lifecycle, &stores, reload);
     more(&jobs);
-    let served = run(config, &house, &stores, (listeners, tls), (&jobs, lifecycle), metrics).await;
+    let served = run(
+        config,
+        &house,
+        &stores,
+        (listeners, tls),
+        (&jobs, lifecycle),
+        metrics,
+    )
+    .await;
     close(&house, &jobs, stores).await;
     served?;
     match jobs.lost() {
-        Some(job) => Err(anyhow::anyhow!("the background job {job:?} failed, without which the server cannot go on")),
+        Some(job) => Err(anyhow::anyhow!(
+            "the background job {job:?} failed, without which the server cannot go on"
+        )),
         None => Ok(()),
     }
 }
@@ -109,14 +156,34 @@ async fn open(config: &Config) -> anyhow::Result<Stores> {
         crate::config::Synchronous::Full => Synchronous::Full,
     };
     let place = config.database.place(dir);
-    let new_database = config.database.url.is_none() && std::fs::metadata(&place).map_or(true, |meta| meta.len() == 0);
+    let new_database = config.database.url.is_none()
+        && std::fs::metadata(&place).map_or(true, |meta| meta.len() == 0);
     let log = EmbeddedLog::open(dir, synchronous).await.map_err(explained);
-    let log = log.with_context(|| format!("cannot open the session log {}", dir.join("sessions.db").display()))?;
-    let settings = DatabaseSettings { synchronous, max_connections: config.database.max_connections };
-    let database = Database::open(&config.database.url_in(dir), settings).await.map_err(explained)?;
-    database.migrate().await.map_err(explained).with_context(|| format!("cannot bring the schema of {place} to this version"))?;
+    let log = log.with_context(|| {
+        format!(
+            "cannot open the session log {}",
+            dir.join("sessions.db").display()
+        )
+    })?;
+    let settings = DatabaseSettings {
+        synchronous,
+        max_connections: config.database.max_connections,
+    };
+    let database = Database::open(&config.database.url_in(dir), settings)
+        .await
+        .map_err(explained)?;
+    database
+        .migrate()
+        .await
+        .map_err(explained)
+        .with_context(|| format!("cannot bring the schema of {place} to this version"))?;
     let worker = workerid::WorkerLease::claim(dir).context("cannot claim a worker id")?;
-    Ok(Stores { database, log: Arc::new(log), worker, new_database })
+    Ok(Stores {
+        database,
+        log: Arc::new(log),
+        worker,
+        new_database,
+    })
 }
 
 /// The person who starts the server needs the cause; the text for clients says nothing that helps here.
@@ -128,7 +195,11 @@ fn explained(error: faceshare_biz::Error) -> anyhow::Error {
 }
 
 /// Brings the directory of sessions in line with their logs, and says when one of the two files was lost.
-async fn bring_in_line(config: &Config, house: &House, stores: &Stores) -> faceshare_biz::Result<()> {
+async fn bring_in_line(
+    config: &Config,
+    house: &House,
+    stores: &Stores,
+) -> faceshare_biz::Result<()> {
     let file = |name: &str| config.data_dir.join(name).display().to_string();
     if stores.log.is_new() {
         let sessions = house.face_sessions.end_lost().await?;
@@ -163,12 +234,18 @@ async fn run(
     metrics: metrics_exporter_prometheus::PrometheusHandle,
 ) -> anyhow::Result<()> {
     let addresses = listeners.addresses();
-    let (grpc, health) = faceshare_routes::rpchandler::services(lifecycle.draining.clone()).context("gRPC reflection")?;
+    let (grpc, health) = faceshare_routes::rpchandler::services(lifecycle.draining.clone())
+        .context("gRPC reflection")?;
     let upkeep = metrics.clone();
-    jobs.every("metrics", METRICS_INTERVAL, lifecycle.draining.clone(), move || {
-        upkeep.run_upkeep();
-        std::future::ready(())
-    });
+    jobs.every(
+        "metrics",
+        METRICS_INTERVAL,
+        lifecycle.draining.clone(),
+        move || {
+            upkeep.run_upkeep();
+            std::future::ready(())
+        },
+    );
     let (http, ops) = house.routers(config, addresses.http, jobs, &lifecycle, stores, metrics);
     if addresses.grpc.is_some() {
         jobs.run("grpc health", lifecycle.hard.clone(), move || {
@@ -180,7 +257,11 @@ async fn run(
         });
     }
     let signals = Lifecycle::catch_signals().context("cannot receive signals")?;
-    jobs.run_essential("signals", lifecycle.hard.clone(), lifecycle.clone().obey(signals));
+    jobs.run_essential(
+        "signals",
+        lifecycle.hard.clone(),
+        lifecycle.clone().obey(signals),
+    );
     announce(config, addresses);
     let policy = ConnectionPolicy {
         header_timeout: config.limits.header_timeout,
@@ -190,18 +271,44 @@ async fn run(
         http2_only: false,
     };
     let farewell = dismiss(house.sessions.clone(), lifecycle.tracker.clone());
-    listeners.serve(Services { http, ops, grpc, tls }, policy, jobs, lifecycle, config.drain.timeout, farewell).await;
+    listeners
+        .serve(
+            Services {
+                http,
+                ops,
+                grpc,
+                tls,
+            },
+            policy,
+            jobs,
+            lifecycle,
+            config.drain.timeout,
+            farewell,
+        )
+        .await;
     Ok(())
 }
 
 /// Where the server listens, and last the address to open.
 fn announce(config: &Config, addresses: Addresses) {
-    let shown = |address: Option<std::net::SocketAddr>| address.map(|address| address.to_string()).unwrap_or_default();
+    let shown = |address: Option<std::net::SocketAddr>| {
+        address
+            .map(|address| address.to_string())
+            .unwrap_or_default()
+    };
     tracing::info!(http = %addresses.http, grpc = shown(addresses.grpc), ops = shown(addresses.ops), "listening");
     let url = config.http.public_url.clone().unwrap_or_else(|| {
-        let scheme = if config.tls.files.is_some() { "https" } else { "http" };
+        let scheme = if config.tls.files.is_some() {
+            "https"
+        } else {
+            "http"
+        };
         let port = addresses.http.port();
-        if addresses.http.ip().is_unspecified() { format!("{scheme}://localhost:{port}") } else { format!("{scheme}://{}", addresses.http) }
+        if addresses.http.ip().is_unspecified() {
+            format!("{scheme}://localhost:{port}")
+        } else {
+            format!("{scheme}://{}", addresses.http)
+        }
     });
     tracing::info!("ready: the calls are described and can be tried at {url}/docs");
 }
@@ -211,7 +318,11 @@ fn announce(config: &Config, addresses: Addresses) {
 async fn dismiss(sessions: Sessions, streams: TaskTracker) {
     let points = sessions.points();
     let began = Instant::now();
-    let moment = if points.is_empty() { Duration::ZERO } else { DRAIN_MOMENT };
+    let moment = if points.is_empty() {
+        Duration::ZERO
+    } else {
+        DRAIN_MOMENT
+    };
     while !points.is_empty() || !streams.is_empty() {
         points.close_some(DRAIN_BATCH, CloseReason::Restarting);
         tokio::time::sleep(DRAIN_PAUSE).await;
@@ -221,7 +332,10 @@ async fn dismiss(sessions: Sessions, streams: TaskTracker) {
 
 /// Everything that was acknowledged is in the log; what is under way gets there too, or is not acknowledged.
 async fn close(house: &House, jobs: &Jobs, stores: Stores) {
-    if tokio::time::timeout(CLOSE_TIMEOUT, house.sessions.close()).await.is_err() {
+    if tokio::time::timeout(CLOSE_TIMEOUT, house.sessions.close())
+        .await
+        .is_err()
+    {
         tracing::warn!("some sessions were still busy at the end");
     }
     house.background.cancel();

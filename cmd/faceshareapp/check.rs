@@ -13,24 +13,50 @@ use std::path::Path;
 pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
     let mut wrong = Vec::new();
     if let Some((certificate, key)) = &config.tls.files {
-        wrong.extend(Tls::load(certificate, key).err().map(|error| error.to_string()));
+        wrong.extend(
+            Tls::load(certificate, key)
+                .err()
+                .map(|error| error.to_string()),
+        );
     }
-    wrong.extend(existing_key_ring(config).err().map(|error| error.to_string()));
+    wrong.extend(
+        existing_key_ring(config)
+            .err()
+            .map(|error| error.to_string()),
+    );
     wrong.extend(unusable("data_dir", &config.data_dir));
     if let Some(file) = &config.log.file {
         wrong.extend(unusable("log.file", file.parent().unwrap_or(Path::new(""))));
-        wrong.extend(file.is_dir().then(|| format!("log.file: {}: is a directory", file.display())));
+        wrong.extend(
+            file.is_dir()
+                .then(|| format!("log.file: {}: is a directory", file.display())),
+        );
     }
-    anyhow::ensure!(wrong.is_empty(), "the configuration names what cannot be used:\n{}", wrong.join("\n"));
+    anyhow::ensure!(
+        wrong.is_empty(),
+        "the configuration names what cannot be used:\n{}",
+        wrong.join("\n")
+    );
     Ok(())
 }
 
 /// Why files cannot be made in this directory, or the directory itself cannot be made.
 fn unusable(key: &str, dir: &Path) -> Option<String> {
     let here = Path::new(".");
-    let existing = dir.ancestors().map(|dir| if dir.as_os_str().is_empty() { here } else { dir }).find(|dir| dir.exists())?;
+    let existing = dir
+        .ancestors()
+        .map(|dir| {
+            if dir.as_os_str().is_empty() {
+                here
+            } else {
+                dir
+            }
+        })
+        .find(|dir| dir.exists())?;
     let error = if existing.is_dir() {
-        access(existing, Access::WRITE_OK | Access::EXEC_OK).map_err(io::Error::from).err()?
+        access(existing, Access::WRITE_OK | Access::EXEC_OK)
+            .map_err(io::Error::from)
+            .err()?
     } else {
         io::ErrorKind::NotADirectory.into()
     };
@@ -45,7 +71,10 @@ mod tests {
     use std::path::Path;
 
     fn config(data_dir: &Path) -> Config {
-        Config { data_dir: data_dir.to_owned(), ..Config::default() }
+        Config {
+            data_dir: data_dir.to_owned(),
+            ..Config::default()
+        }
     }
 
     fn refusal(config: &Config) -> String {
@@ -70,7 +99,13 @@ mod tests {
         config.tls.files = Some((dir.path().join("cert.pem"), dir.path().join("key.pem")));
         config.log.file = Some(file.join("app.log"));
         let said = refusal(&config);
-        for named in ["tls.cert: ", "cert.pem", "data_dir: ", "log.file: ", "/file: not a directory"] {
+        for named in [
+            "tls.cert: ",
+            "cert.pem",
+            "data_dir: ",
+            "log.file: ",
+            "/file: not a directory",
+        ] {
             assert!(said.contains(named), "{named}: {said}");
         }
     }

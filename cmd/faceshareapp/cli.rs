@@ -5,7 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 /// The version and the commit that it was built from.
-pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("FACESHARE_COMMIT"), ")");
+pub(crate) const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("FACESHARE_COMMIT"),
+    ")"
+);
 
 /// The server behind face-to-face collaboration: sessions met by a number code, presenting and following.
 #[derive(Debug, Parser)]
@@ -49,8 +54,10 @@ mod tests {
     #[test]
     fn every_command_takes_a_configuration_file() {
         for command in ["serve", "migrate", "check-config"] {
-            let cli = Cli::try_parse_from(["faceshareapp", command, "--config", "x.toml"]).expect(command);
-            let (Command::Serve(file) | Command::Migrate(file) | Command::CheckConfig(file)) = cli.command;
+            let cli = Cli::try_parse_from(["faceshareapp", command, "--config", "x.toml"])
+                .expect(command);
+            let (Command::Serve(file) | Command::Migrate(file) | Command::CheckConfig(file)) =
+                cli.command;
             assert_eq!(file.path, Some(PathBuf::from("x.toml")));
         }
     }
@@ -64,9 +71,18 @@ mod tests {
 
     #[test]
     fn the_version_names_the_commit() {
-        let version = Cli::try_parse_from(["faceshareapp", "--version"]).expect_err("an answer instead of a command").to_string();
-        assert!(version.starts_with(&format!("faceshareapp {} (", env!("CARGO_PKG_VERSION"))), "{version}");
-        let commit = version.trim().rsplit_once('(').and_then(|(_, commit)| commit.strip_suffix(')')).expect("a commit");
+        let version = Cli::try_parse_from(["faceshareapp", "--version"])
+            .expect_err("an answer instead of a command")
+            .to_string();
+        assert!(
+            version.starts_with(&format!("faceshareapp {} (", env!("CARGO_PKG_VERSION"))),
+            "{version}"
+        );
+        let commit = version
+            .trim()
+            .rsplit_once('(')
+            .and_then(|(_, commit)| commit.strip_suffix(')'))
+            .expect("a commit");
         let is_commit = commit.len() == 12 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
         assert!(is_commit || commit == "unknown", "{version}");
     }
@@ -74,7 +90,8 @@ mod tests {
     #[test]
     fn version_and_help_are_no_errors() {
         for flag in ["--version", "--help"] {
-            let answer = Cli::try_parse_from(["faceshareapp", flag]).expect_err("an answer instead of a command");
+            let answer = Cli::try_parse_from(["faceshareapp", flag])
+                .expect_err("an answer instead of a command");
             assert_eq!(answer.exit_code(), 0, "{flag}");
         }
     }

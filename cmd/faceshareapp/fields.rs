@@ -16,7 +16,9 @@ const MOST: usize = 256;
 /// Whether both formats show it between quotes as it is.
 fn is_plain(value: &str) -> bool {
     // All of them are looked at, without a way out: so it is done for many at once.
-    value.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~') & !matches!(byte, b'"' | b'\\'))
+    value.bytes().fold(true, |plain, byte| {
+        plain & matches!(byte, b' '..=b'~') & !matches!(byte, b'"' | b'\\')
+    })
 }
 
 /// One JSON object for each span.
@@ -27,17 +29,27 @@ impl<'w> FormatFields<'w> for JsonFields {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {
         let mut text = String::with_capacity(MOST);
         text.push('{');
-        fields.record(&mut Object { text: &mut text, first: true });
+        fields.record(&mut Object {
+            text: &mut text,
+            first: true,
+        });
         text.push('}');
         writer.write_str(&text)
     }
 
-    fn add_fields(&self, current: &'w mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
+    fn add_fields(
+        &self,
+        current: &'w mut FormattedFields<Self>,
+        fields: &Record<'_>,
+    ) -> fmt::Result {
         let first = current.fields.len() <= "{}".len();
         if current.fields.pop().is_none() {
             current.fields.push('{');
         }
-        fields.record(&mut Object { text: &mut current.fields, first });
+        fields.record(&mut Object {
+            text: &mut current.fields,
+            first,
+        });
         current.fields.push('}');
         Ok(())
     }
@@ -51,7 +63,11 @@ struct Object<'o> {
 impl Object<'_> {
     /// What goes before a value. Names of fields are identifiers.
     fn name(&mut self, field: &Field) {
-        self.text.push_str(if std::mem::take(&mut self.first) { "\"" } else { ",\"" });
+        self.text.push_str(if std::mem::take(&mut self.first) {
+            "\""
+        } else {
+            ",\""
+        });
         self.text.push_str(field.name());
         self.text.push_str("\":");
     }
@@ -103,7 +119,11 @@ impl<'w> FormatFields<'w> for TextFields {
             return self.0.format_fields(writer, fields);
         }
         let mut text = String::with_capacity(MOST);
-        let mut words = Words { text: &mut text, first: true, outcome: Ok(()) };
+        let mut words = Words {
+            text: &mut text,
+            first: true,
+            outcome: Ok(()),
+        };
         fields.record(&mut words);
         words.outcome?;
         writer.write_str(&text)
@@ -128,7 +148,9 @@ impl Words<'_> {
 
     /// Fields of a name that stands for itself; the message, and what the names of other crates' records mean, are for the usual visitor.
     fn is_usual(field: &Field) -> bool {
-        field.name() != "message" && !field.name().starts_with("log.") && !field.name().starts_with("r#")
+        field.name() != "message"
+            && !field.name().starts_with("log.")
+            && !field.name().starts_with("r#")
     }
 
     fn as_usual(&mut self, visit: impl FnOnce(&mut DefaultVisitor<'_>)) {
@@ -206,17 +228,29 @@ mod tests {
             later = tracing::field::Empty,
         );
         let _entered = span.enter();
-        tracing::info!(answer = 42, error = &error as &dyn std::error::Error, "heard \u{1b}[31m {}", "well");
+        tracing::info!(
+            answer = 42,
+            error = &error as &dyn std::error::Error,
+            "heard \u{1b}[31m {}",
+            "well"
+        );
         span.record("later", "now");
         tracing::info!(debugged = ?["a", "b"], r#type = "x");
         tracing::info_span!("inner").in_scope(|| tracing::info!("nothing of its own"));
     }
 
-    fn said(fields: impl for<'w> FormatFields<'w> + Send + Sync + 'static, colours: bool) -> String {
+    fn said(
+        fields: impl for<'w> FormatFields<'w> + Send + Sync + 'static,
+        colours: bool,
+    ) -> String {
         let page = Page::default();
         let writer = page.clone();
-        let layer = tracing_subscriber::fmt::layer().without_time().with_ansi(colours).fmt_fields(fields);
-        let subscriber = tracing_subscriber::registry().with(layer.with_writer(move || writer.clone()));
+        let layer = tracing_subscriber::fmt::layer()
+            .without_time()
+            .with_ansi(colours)
+            .fmt_fields(fields);
+        let subscriber =
+            tracing_subscriber::registry().with(layer.with_writer(move || writer.clone()));
         tracing::subscriber::with_default(subscriber, say_all);
         String::from_utf8(page.0.lock().expect("no writer panicked").clone()).expect("text")
     }
@@ -234,12 +268,20 @@ mod tests {
     fn spans_are_json_whatever_is_in_them() {
         let text = said(JsonFields, false);
         let begin = text.find('{').expect("the span's fields");
-        let object = serde_json::Deserializer::from_str(&text[begin + 1..]).into_iter::<serde_json::Value>().next();
+        let object = serde_json::Deserializer::from_str(&text[begin + 1..])
+            .into_iter::<serde_json::Value>()
+            .next();
         let span = object.expect("one").expect("JSON");
         assert_eq!(span["request_id"], "r-1");
         assert_eq!(span["odd"], "a \"b\" \\ é \u{1b}[31m");
-        assert_eq!((&span["number"], &span["minus"], &span["yes"]), (&7.into(), &(-7).into(), &true.into()));
-        assert_eq!((&span["client"], &span["half"]), (&"127.0.0.1".into(), &"0.5".into()));
+        assert_eq!(
+            (&span["number"], &span["minus"], &span["yes"]),
+            (&7.into(), &(-7).into(), &true.into())
+        );
+        assert_eq!(
+            (&span["client"], &span["half"]),
+            (&"127.0.0.1".into(), &"0.5".into())
+        );
         assert!(span.get("none").is_none());
     }
 }

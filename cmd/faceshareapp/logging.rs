@@ -65,7 +65,8 @@ pub(crate) enum LoggingError {
 
 /// Starts logging for the whole process; panics are logged too.
 pub(crate) fn init(config: &Log) -> Result<Logging, LoggingError> {
-    let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let colours = io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let (subscriber, logging) = subscriber(config, io::stderr(), colours)?;
     subscriber.try_init()?;
     std::panic::set_hook(Box::new(log_panic));
@@ -75,17 +76,29 @@ pub(crate) fn init(config: &Log) -> Result<Logging, LoggingError> {
 /// The usual hook writes to stderr itself, and waits there for its reader.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let message = panic.payload_as_str().unwrap_or("no message");
-    let location = panic.location().map(ToString::to_string).unwrap_or_default();
+    let location = panic
+        .location()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let (backtrace, thread) = (Backtrace::capture(), thread::current());
-    let backtrace = (backtrace.status() == std::backtrace::BacktraceStatus::Captured).then(|| backtrace.to_string());
-    tracing::error!(thread = thread.name(), location, backtrace, "panicked: {message}");
+    let backtrace = (backtrace.status() == std::backtrace::BacktraceStatus::Captured)
+        .then(|| backtrace.to_string());
+    tracing::error!(
+        thread = thread.name(),
+        location,
+        backtrace,
+        "panicked: {message}"
+    );
 }
 
 /// Says why the process ends when nothing else can be said: as a line of the log, in its format.
 pub(crate) fn fatal_without_logging(format: LogFormat, message: &str) {
     let line = match format {
         LogFormat::Pretty => format!("faceshareapp: {message}"),
-        LogFormat::Json => serde_json::json!({"level": "ERROR", "message": message, "target": "faceshareapp"}).to_string(),
+        LogFormat::Json => {
+            serde_json::json!({"level": "ERROR", "message": message, "target": "faceshareapp"})
+                .to_string()
+        }
     };
     let _ = writeln!(io::stderr(), "{line}");
 }
@@ -103,25 +116,57 @@ fn subscriber(
         outputs.push(guard);
         Ok::<_, LoggingError>(queue)
     };
-    let stderr = layer(config.format, start("stderr", Box::new(stderr))?, colours, TextFields::default());
+    let stderr = layer(
+        config.format,
+        start("stderr", Box::new(stderr))?,
+        colours,
+        TextFields::default(),
+    );
     let file = match &config.file {
         None => None,
-        Some(path) => Some(layer(config.format, start("file", Box::new(appender(path, config)?))?, false, FileFields::default())),
+        Some(path) => Some(layer(
+            config.format,
+            start("file", Box::new(appender(path, config)?))?,
+            false,
+            FileFields::default(),
+        )),
     };
-    let subscriber = tracing_subscriber::registry().with(level.clone()).with(stderr).with(file);
-    Ok((subscriber, Logging { level, _outputs: outputs }))
+    let subscriber = tracing_subscriber::registry()
+        .with(level.clone())
+        .with(stderr)
+        .with(file);
+    Ok((
+        subscriber,
+        Logging {
+            level,
+            _outputs: outputs,
+        },
+    ))
 }
 
-fn layer<S, W, F>(format: LogFormat, writer: W, colours: bool, fields: F) -> Box<dyn Layer<S> + Send + Sync>
+fn layer<S, W, F>(
+    format: LogFormat,
+    writer: W,
+    colours: bool,
+    fields: F,
+) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'s> LookupSpan<'s>,
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
     F: for<'w> FormatFields<'w> + Send + Sync + 'static,
 {
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .with_ansi(colours);
     match format {
         LogFormat::Pretty => layer.fmt_fields(fields).boxed(),
-        LogFormat::Json => layer.json().flatten_event(true).with_current_span(true).with_span_list(false).fmt_fields(JsonFields).boxed(),
+        LogFormat::Json => layer
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .fmt_fields(JsonFields)
+            .boxed(),
     }
 }
 
@@ -138,11 +183,18 @@ impl<'w> FormatFields<'w> for FileFields {
 
 /// `logs/app.log` is written as it is named when nothing rotates it, else as `logs/app.<date>.log`.
 fn appender(path: &Path, config: &Log) -> Result<RollingFileAppender, LoggingError> {
-    let failed = |reason: String| LoggingError::File { path: path.to_owned(), reason };
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = |reason: String| LoggingError::File {
+        path: path.to_owned(),
+        reason,
+    };
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     fs::create_dir_all(directory).map_err(|error| failed(error.to_string()))?;
 
-    let part = |part: Option<&std::ffi::OsStr>| part.map(|part| part.to_string_lossy().into_owned());
+    let part =
+        |part: Option<&std::ffi::OsStr>| part.map(|part| part.to_string_lossy().into_owned());
     let mut builder = rolling::Builder::new().rotation(match config.rotation {
         LogRotation::Daily => Rotation::DAILY,
         LogRotation::Hourly => Rotation::HOURLY,
@@ -157,10 +209,12 @@ fn appender(path: &Path, config: &Log) -> Result<RollingFileAppender, LoggingErr
     if config.rotation != LogRotation::Never {
         builder = builder.max_log_files(config.keep_files);
     }
-    builder.build(directory).map_err(|error| match std::error::Error::source(&error) {
-        Some(source) => failed(source.to_string()),
-        None => failed(error.to_string()),
-    })
+    builder
+        .build(directory)
+        .map_err(|error| match std::error::Error::source(&error) {
+            Some(source) => failed(source.to_string()),
+            None => failed(error.to_string()),
+        })
 }
 
 #[cfg(test)]
@@ -175,7 +229,8 @@ mod tests {
 
     impl Screen {
         fn text(&self) -> String {
-            String::from_utf8(self.0.lock().expect("no writer panicked").clone()).expect("logs are text")
+            String::from_utf8(self.0.lock().expect("no writer panicked").clone())
+                .expect("logs are text")
         }
     }
 
@@ -190,13 +245,20 @@ mod tests {
     }
 
     fn config(format: LogFormat, file: Option<PathBuf>, rotation: LogRotation) -> Log {
-        Log { format, level: "info,quiet=off".to_owned(), file, rotation, keep_files: 3 }
+        Log {
+            format,
+            level: "info,quiet=off".to_owned(),
+            file,
+            rotation,
+            keep_files: 3,
+        }
     }
 
     /// Logs one line within a span, and one that the level keeps out.
     fn log_something(config: &Log, colours: bool) -> String {
         let screen = Screen::default();
-        let (subscriber, guard) = subscriber(config, screen.clone(), colours).expect("a valid configuration");
+        let (subscriber, guard) =
+            subscriber(config, screen.clone(), colours).expect("a valid configuration");
         tracing::subscriber::with_default(subscriber, || {
             let span = tracing::info_span!("request", request_id = "r-1");
             let _entered = span.enter();
@@ -211,8 +273,14 @@ mod tests {
     #[test]
     fn pretty_lines_are_for_people_and_follow_the_level() {
         let text = log_something(&config(LogFormat::Pretty, None, LogRotation::Daily), false);
-        assert!(text.contains("heard answer=42") && text.contains("r-1"), "{text}");
-        assert!(!text.contains("not heard") && text.lines().count() == 1, "{text}");
+        assert!(
+            text.contains("heard answer=42") && text.contains("r-1"),
+            "{text}"
+        );
+        assert!(
+            !text.contains("not heard") && text.lines().count() == 1,
+            "{text}"
+        );
     }
 
     #[test]
@@ -228,20 +296,38 @@ mod tests {
     fn the_file_gets_every_line_without_the_colours_of_the_terminal() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("new").join("app.log");
-        let screen = log_something(&config(LogFormat::Pretty, Some(path.clone()), LogRotation::Never), true);
+        let screen = log_something(
+            &config(LogFormat::Pretty, Some(path.clone()), LogRotation::Never),
+            true,
+        );
         let file = fs::read_to_string(&path).expect("the file as it was named");
         assert!(screen.contains('\u{1b}'), "{screen}");
-        assert!(file.contains("heard") && file.contains("r-1") && !file.contains('\u{1b}'), "{file}");
+        assert!(
+            file.contains("heard") && file.contains("r-1") && !file.contains('\u{1b}'),
+            "{file}"
+        );
     }
 
     #[test]
     fn a_rotated_file_has_its_date_before_its_extension_and_old_ones_go() {
         let dir = tempfile::tempdir().expect("a directory");
         for day in 1..=5 {
-            fs::write(dir.path().join(format!("app.2020-01-0{day}.log")), "old").expect("an old file");
+            fs::write(dir.path().join(format!("app.2020-01-0{day}.log")), "old")
+                .expect("an old file");
         }
-        log_something(&config(LogFormat::Json, Some(dir.path().join("app.log")), LogRotation::Daily), false);
-        let names: Vec<_> = fs::read_dir(dir.path()).expect("the directory").flatten().map(|entry| entry.file_name()).collect();
+        log_something(
+            &config(
+                LogFormat::Json,
+                Some(dir.path().join("app.log")),
+                LogRotation::Daily,
+            ),
+            false,
+        );
+        let names: Vec<_> = fs::read_dir(dir.path())
+            .expect("the directory")
+            .flatten()
+            .map(|entry| entry.file_name())
+            .collect();
         assert_eq!(names.len(), 3, "{names:?}");
     }
 
@@ -250,22 +336,36 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let blocked = dir.path().join("file");
         fs::write(&blocked, "").expect("a file where a directory is wanted");
-        let config = config(LogFormat::Json, Some(blocked.join("app.log")), LogRotation::Daily);
-        let error = subscriber(&config, io::sink(), false).err().expect("it is refused").to_string();
-        assert!(error.starts_with("log.file: cannot log to ") && error.contains("app.log"), "{error}");
+        let config = config(
+            LogFormat::Json,
+            Some(blocked.join("app.log")),
+            LogRotation::Daily,
+        );
+        let error = subscriber(&config, io::sink(), false)
+            .err()
+            .expect("it is refused")
+            .to_string();
+        assert!(
+            error.starts_with("log.file: cannot log to ") && error.contains("app.log"),
+            "{error}"
+        );
     }
 
     #[test]
     fn another_level_holds_from_the_moment_at_which_it_is_set() {
         let screen = Screen::default();
         let config = config(LogFormat::Pretty, None, LogRotation::Daily);
-        let (subscriber, logging) = subscriber(&config, screen.clone(), false).expect("a valid configuration");
+        let (subscriber, logging) =
+            subscriber(&config, screen.clone(), false).expect("a valid configuration");
         let say = |text: &str| tracing::debug!("{text}");
         tracing::subscriber::with_default(subscriber, || {
             say("before");
             logging.level.set("debug").expect("a level");
             say("between");
-            logging.level.set("nonsense=nonsense").expect_err("not a level");
+            logging
+                .level
+                .set("nonsense=nonsense")
+                .expect_err("not a level");
             say("still");
             logging.level.set("warn").expect("a level");
             say("after");
@@ -273,16 +373,24 @@ mod tests {
         drop(logging);
         let text = screen.text();
         assert!(text.contains("between") && text.contains("still"), "{text}");
-        assert!(!text.contains("before") && !text.contains("after"), "{text}");
+        assert!(
+            !text.contains("before") && !text.contains("after"),
+            "{text}"
+        );
     }
 
     #[test]
     fn each_step_of_a_migration_is_logged_only_when_it_is_asked_for() {
         for (level, lines) in [("info", 0), ("info,sea_orm_migration=info", 1)] {
             let screen = Screen::default();
-            let config = Log { level: level.to_owned(), ..config(LogFormat::Pretty, None, LogRotation::Daily) };
-            let (subscriber, logging) = subscriber(&config, screen.clone(), false).expect("a valid configuration");
-            let step = || tracing::info!(target: "sea_orm_migration::migrator", "Applying migration 'm1'");
+            let config = Log {
+                level: level.to_owned(),
+                ..config(LogFormat::Pretty, None, LogRotation::Daily)
+            };
+            let (subscriber, logging) =
+                subscriber(&config, screen.clone(), false).expect("a valid configuration");
+            let step =
+                || tracing::info!(target: "sea_orm_migration::migrator", "Applying migration 'm1'");
             tracing::subscriber::with_default(subscriber, step);
             drop(logging);
             assert_eq!(screen.text().lines().count(), lines, "{level}");

@@ -32,7 +32,10 @@ fn main() -> ExitCode {
 }
 
 /// Runs `command` with a configuration and with logging; a failure is the last line of the log.
-fn logged(file: &ConfigFile, command: impl FnOnce(&Loaded, &Logging) -> anyhow::Result<()>) -> ExitCode {
+fn logged(
+    file: &ConfigFile,
+    command: impl FnOnce(&Loaded, &Logging) -> anyhow::Result<()>,
+) -> ExitCode {
     let loaded = match Config::load(file.path.as_deref()) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -51,7 +54,10 @@ fn logged(file: &ConfigFile, command: impl FnOnce(&Loaded, &Logging) -> anyhow::
             return ExitCode::FAILURE;
         }
     };
-    loaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    loaded
+        .warnings
+        .iter()
+        .for_each(|warning| tracing::warn!("{warning}"));
     exit_code(command(&loaded, &logging))
 }
 
@@ -74,7 +80,12 @@ fn check_config(file: &ConfigFile) -> anyhow::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         written => written?,
     }
-    for warning in loaded.warnings.iter().cloned().chain(app::warnings(&loaded.config)) {
+    for warning in loaded
+        .warnings
+        .iter()
+        .cloned()
+        .chain(app::warnings(&loaded.config))
+    {
         let _ = writeln!(io::stderr(), "faceshareapp: warning: {warning}");
     }
     check::check(&loaded.config)
@@ -93,11 +104,14 @@ fn said(done: anyhow::Result<()>) -> ExitCode {
 
 /// The error with its causes. Some errors say their cause themselves; it is not said twice.
 fn explained(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
-        "" => cause,
-        before if before.ends_with(&cause) => said,
-        before => format!("{before}: {cause}"),
-    })
+    error
+        .chain()
+        .map(ToString::to_string)
+        .fold(String::new(), |said, cause| match said.as_str() {
+            "" => cause,
+            before if before.ends_with(&cause) => said,
+            before => format!("{before}: {cause}"),
+        })
 }
 
 #[cfg(test)]
@@ -110,11 +124,20 @@ mod tests {
 
     #[test]
     fn each_cause_is_said_once() {
-        let missing = Config::load_from(Some(Path::new("/nowhere/app.toml")), []).context("at the start").expect_err("it is missing");
+        let missing = Config::load_from(Some(Path::new("/nowhere/app.toml")), [])
+            .context("at the start")
+            .expect_err("it is missing");
         let said = explained(&missing);
-        assert!(said.starts_with("at the start: cannot read the configuration file /nowhere/app.toml: "), "{said}");
+        assert!(
+            said.starts_with(
+                "at the start: cannot read the configuration file /nowhere/app.toml: "
+            ),
+            "{said}"
+        );
         assert_eq!(said.matches("No such file").count(), 1, "{said}");
-        let causes = anyhow::anyhow!("the cause").context("the step").context("the whole");
+        let causes = anyhow::anyhow!("the cause")
+            .context("the step")
+            .context("the whole");
         assert_eq!(explained(&causes), "the whole: the step: the cause");
     }
 

@@ -32,7 +32,9 @@ impl Reload {
     pub(crate) async fn follow(&self, asked: &Notify) {
         let mut seen = self.times();
         loop {
-            let told = tokio::time::timeout(LOOK_INTERVAL, asked.notified()).await.is_ok();
+            let told = tokio::time::timeout(LOOK_INTERVAL, asked.notified())
+                .await
+                .is_ok();
             let times = self.times();
             if told {
                 tracing::info!("asked to read the configuration again");
@@ -57,31 +59,49 @@ impl Reload {
             tracing::error!(%error, "log.level cannot be used; the old one stays");
         }
         match self.rekey(&fresh.config) {
-            Ok(kids) => tracing::info!(?kids, "the keys for tokens were read again; the first one seals"),
-            Err(error) => tracing::error!(error = format!("{error:#}"), "the new keys cannot be used; the old ones stay"),
+            Ok(kids) => tracing::info!(
+                ?kids,
+                "the keys for tokens were read again; the first one seals"
+            ),
+            Err(error) => tracing::error!(
+                error = format!("{error:#}"),
+                "the new keys cannot be used; the old ones stay"
+            ),
         }
         if let (Some(tls), Some((certificate, key))) = (&self.tls, &fresh.config.tls.files) {
             match tls.exchange(certificate, key) {
                 Ok(()) => tracing::info!("the certificate was read again"),
-                Err(error) => tracing::error!(%error, "the new certificate cannot be used; the old one stays"),
+                Err(error) => {
+                    tracing::error!(%error, "the new certificate cannot be used; the old one stays")
+                }
             }
         }
         let needs_restart = self.needs_restart(&fresh);
         if !needs_restart.is_empty() {
-            tracing::warn!(keys = needs_restart.join(", "), "these keys have changed and are applied by a restart alone");
+            tracing::warn!(
+                keys = needs_restart.join(", "),
+                "these keys have changed and are applied by a restart alone"
+            );
         }
     }
 
     /// The keys that have changed since the start and are not applied.
     fn needs_restart<'f>(&self, fresh: &'f Loaded) -> Vec<&'f str> {
         let tls_stays = fresh.config.tls.files.is_some() == self.loaded.config.tls.files.is_some();
-        let is_applied = |key: &str| APPLIED.contains(&key) && (tls_stays || !key.starts_with("tls."));
-        fresh.report.changed_from(&self.loaded.report).into_iter().filter(|key| !is_applied(key)).collect()
+        let is_applied =
+            |key: &str| APPLIED.contains(&key) && (tls_stays || !key.starts_with("tls."));
+        fresh
+            .report
+            .changed_from(&self.loaded.report)
+            .into_iter()
+            .filter(|key| !is_applied(key))
+            .collect()
     }
 
     fn rekey(&self, fresh: &Config) -> anyhow::Result<Vec<String>> {
         // A key file that is gone is a mistake now, and no first start: new keys would sign everybody out.
-        let ring = existing_key_ring(fresh)?.with_context(|| format!("{} is missing", key_file(fresh).display()))?;
+        let ring = existing_key_ring(fresh)?
+            .with_context(|| format!("{} is missing", key_file(fresh).display()))?;
         self.secrets.rekey(&ring);
         self.tokens.rekey(&ring);
         Ok(ring.kids().map(str::to_owned).collect())
@@ -90,8 +110,18 @@ impl Reload {
     fn times(&self) -> [Option<SystemTime>; 4] {
         let config = &self.loaded.config;
         let time = |path: &Path| path.metadata().and_then(|meta| meta.modified()).ok();
-        let (certificate, key) = config.tls.files.as_ref().map(|(cert, key)| (cert.as_path(), key.as_path())).unzip();
+        let (certificate, key) = config
+            .tls
+            .files
+            .as_ref()
+            .map(|(cert, key)| (cert.as_path(), key.as_path()))
+            .unzip();
         let (file, keys) = (self.loaded.file.as_deref(), key_file(config));
-        [file.and_then(time), time(&keys), certificate.and_then(time), key.and_then(time)]
+        [
+            file.and_then(time),
+            time(&keys),
+            certificate.and_then(time),
+            key.and_then(time),
+        ]
     }
 }

@@ -25,7 +25,13 @@ pub(crate) fn raise_descriptors() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
         // Where this is refused (macOS caps it elsewhere) the soft limit stays, and is what is told.
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+        let _ = setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: limit.maximum,
+                ..limit
+            },
+        );
     }
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
@@ -34,12 +40,24 @@ pub(crate) fn raise_descriptors() -> u64 {
 pub(crate) fn is_in_memory(dir: &Path) -> bool {
     // A relative path ends at the working directory.
     let here = Path::new(".");
-    let existing = dir.ancestors().map(|dir| if dir.as_os_str().is_empty() { here } else { dir }).find(|dir| dir.exists());
+    let existing = dir
+        .ancestors()
+        .map(|dir| {
+            if dir.as_os_str().is_empty() {
+                here
+            } else {
+                dir
+            }
+        })
+        .find(|dir| dir.exists());
     existing.is_some_and(file_system_is_in_memory)
 }
 
 #[cfg(target_os = "linux")]
-#[allow(clippy::useless_conversion, reason = "the field's type differs between architectures")]
+#[allow(
+    clippy::useless_conversion,
+    reason = "the field's type differs between architectures"
+)]
 fn file_system_is_in_memory(dir: &Path) -> bool {
     /// The magic numbers of tmpfs and ramfs.
     const IN_MEMORY: [i64; 2] = [0x0102_1994, 0x8584_58f6];
@@ -57,7 +75,11 @@ pub(crate) fn warnings(config: &Config, around: Surroundings) -> Vec<String> {
     let (listen, tls) = (http.listen, config.tls.files.is_some());
     let is_public = !listen.ip().is_loopback();
     let in_the_clear = is_public && !tls && http.trusted_proxies.is_empty();
-    let behind_a_proxy = !tls && http.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
+    let behind_a_proxy = !tls
+        && http
+            .public_url
+            .as_ref()
+            .is_some_and(|url| url.starts_with("https://"));
     let mut warnings = Vec::new();
     let mut warn = |applies: bool, text: &dyn Fn() -> String| {
         if applies {
@@ -81,10 +103,13 @@ pub(crate) fn warnings(config: &Config, around: Surroundings) -> Vec<String> {
          the proxy's address in http.trusted_proxies"
             .to_owned()
     });
-    warn(in_the_clear && !behind_a_proxy && config.classic.enabled, &|| {
-        "classic.enabled without TLS: passwords and cookies of the classic API can be read and used by others; set tls.cert and tls.key"
+    warn(
+        in_the_clear && !behind_a_proxy && config.classic.enabled,
+        &|| {
+            "classic.enabled without TLS: passwords and cookies of the classic API can be read and used by others; set tls.cert and tls.key"
             .to_owned()
-    });
+        },
+    );
     warn(around.data_in_memory, &|| {
         format!(
             "data_dir {} is in memory (tmpfs): a restart of the machine loses everything; choose a directory on a disk",
@@ -106,12 +131,18 @@ pub(crate) fn warnings(config: &Config, around: Surroundings) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DESCRIPTORS_MIN, EARLIEST, Surroundings, is_in_memory, raise_descriptors, warnings};
+    use super::{
+        DESCRIPTORS_MIN, EARLIEST, Surroundings, is_in_memory, raise_descriptors, warnings,
+    };
     use crate::config::Config;
     use rustix::process::{Resource, getrlimit};
     use std::path::Path;
 
-    const WELL: Surroundings = Surroundings { descriptors: DESCRIPTORS_MIN, now: EARLIEST, data_in_memory: false };
+    const WELL: Surroundings = Surroundings {
+        descriptors: DESCRIPTORS_MIN,
+        now: EARLIEST,
+        data_in_memory: false,
+    };
 
     fn config(listen: &str) -> Config {
         let mut config = Config::default();
@@ -121,7 +152,15 @@ mod tests {
 
     /// Each warning by its first words.
     fn heads(config: &Config, around: Surroundings) -> Vec<String> {
-        warnings(config, around).iter().map(|text| text.split_whitespace().take(3).collect::<Vec<_>>().join(" ")).collect()
+        warnings(config, around)
+            .iter()
+            .map(|text| {
+                text.split_whitespace()
+                    .take(3)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            })
+            .collect()
     }
 
     #[test]
@@ -154,10 +193,17 @@ mod tests {
     #[test]
     fn bad_surroundings_are_told_of() {
         let now = faceshare_biz::domain::Timestamp::from_millis(0);
-        let around = Surroundings { descriptors: 256, now, data_in_memory: true };
+        let around = Surroundings {
+            descriptors: 256,
+            now,
+            data_in_memory: true,
+        };
         let all = warnings(&Config::default(), around);
         assert_eq!(all.len(), 3);
-        assert!(all[1].contains("clock") && all[2].contains("256"), "{all:?}");
+        assert!(
+            all[1].contains("clock") && all[2].contains("256"),
+            "{all:?}"
+        );
     }
 
     #[test]

@@ -9,24 +9,33 @@ use faceshare_biz::domain::facesession::NoContacts;
 use faceshare_biz::domain::port::{Clock, IdGenerator, Secrets, Tokens};
 use faceshare_logic::account::{AccountDeps, AccountPolicy, Accounts};
 use faceshare_logic::facesession::{
-    CODE_PURGE_INTERVAL, CRON_INTERVAL, CodePolicy, CodePurge, DOOR_WATCH_INTERVAL, DoorKeeper, DoorWatch, FaceCronTask, FaceSessionDeps,
-    FaceSessionPolicy, FaceSessions, Projector, ProjectorDeps, RETENTION_INTERVAL, Retention,
+    CODE_PURGE_INTERVAL, CRON_INTERVAL, CodePolicy, CodePurge, DOOR_WATCH_INTERVAL, DoorKeeper,
+    DoorWatch, FaceCronTask, FaceSessionDeps, FaceSessionPolicy, FaceSessions, Projector,
+    ProjectorDeps, RETENTION_INTERVAL, Retention,
 };
 use faceshare_logic::idempotency::{Idempotency, PURGE_INTERVAL};
 use faceshare_logic::instruction::connclient::ConnClients;
 use faceshare_logic::instruction::exec::Rules;
 use faceshare_logic::instruction::mgr::pointaddresses::PointAddresses;
 use faceshare_logic::instruction::mgr::pointmemmgr::PointMemMgr;
-use faceshare_logic::instruction::{CloseRevoked, ResumeBounds, SessionDeps, Sessions, StreamSettings};
-use faceshare_repository::{EmbeddedGuessBudgets, EmbeddedPasswordBudgets, EmbeddedRevocations, cache, db};
-use faceshare_routes::websocketcontroller::{self, StreamPlaces, StreamState, WebSocketCodec, WireCodec};
+use faceshare_logic::instruction::{
+    CloseRevoked, ResumeBounds, SessionDeps, Sessions, StreamSettings,
+};
+use faceshare_repository::{
+    EmbeddedGuessBudgets, EmbeddedPasswordBudgets, EmbeddedRevocations, cache, db,
+};
+use faceshare_routes::websocketcontroller::{
+    self, StreamPlaces, StreamState, WebSocketCodec, WireCodec,
+};
 use faceshare_routes::{
-    AccountLimits, AddressLimits, AddressRates, AllowedOrigins, AppState, Classic, ClassicRules, DiscardUnread, HttpPolicy, LinkSettings,
-    Links, LocalMachine, Observer, Ops, ReadinessCheck, UploadLimits,
+    AccountLimits, AddressLimits, AddressRates, AllowedOrigins, AppState, Classic, ClassicRules,
+    DiscardUnread, HttpPolicy, LinkSettings, Links, LocalMachine, Observer, Ops, ReadinessCheck,
+    UploadLimits,
 };
 use faceshare_server::{ConnectionLimits, Jobs, Lifecycle};
 use faceshare_service::{
-    Argon2Passwords, AuthTtl, PasetoTokens, PasswordSettings, PortraitSettings, Portraits, SealedSecrets, SnowflakeIds, SystemClock,
+    Argon2Passwords, AuthTtl, PasetoTokens, PasswordSettings, PortraitSettings, Portraits,
+    SealedSecrets, SnowflakeIds, SystemClock,
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use pasetotoken::KeyRing;
@@ -36,7 +45,9 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// Bounds of the histograms of durations, in seconds: from a hit in memory to a request that times out.
-const SECONDS: [f64; 12] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0];
+const SECONDS: [f64; 12] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0,
+];
 
 /// A call whose client is gone may take this much longer than one that is waited for.
 const CALL_MARGIN: std::time::Duration = std::time::Duration::from_secs(15);
@@ -67,36 +78,69 @@ pub(crate) struct House {
 
 /// The registry behind `/metrics`. First of all: what is counted before it is lost.
 pub(crate) fn install_metrics() -> anyhow::Result<PrometheusHandle> {
-    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS);
-    builder.context("buckets")?.install_recorder().context("the metrics recorder")
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS);
+    builder
+        .context("buckets")?
+        .install_recorder()
+        .context("the metrics recorder")
 }
 
 impl House {
     /// Puts everything together; nothing runs yet.
-    pub(crate) async fn build(config: &Config, ring: &KeyRing, stores: &Stores) -> anyhow::Result<Self> {
+    pub(crate) async fn build(
+        config: &Config,
+        ring: &KeyRing,
+        stores: &Stores,
+    ) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let ids: Arc<dyn IdGenerator> = Arc::new(SnowflakeIds::new(workerid::Generator::new(stores.worker.id(), SystemClock)));
+        let ids: Arc<dyn IdGenerator> = Arc::new(SnowflakeIds::new(workerid::Generator::new(
+            stores.worker.id(),
+            SystemClock,
+        )));
         let sealed = Arc::new(SealedSecrets::new(ring).context("the system's random source")?);
         let secrets: Arc<dyn Secrets> = sealed.clone();
         let auth = &config.auth;
-        let ttl = AuthTtl { access: auth.access_ttl, refresh: auth.refresh_ttl, session: auth.session_ttl };
+        let ttl = AuthTtl {
+            access: auth.access_ttl,
+            refresh: auth.refresh_ttl,
+            session: auth.session_ttl,
+        };
         let paseto = Arc::new(PasetoTokens::new(ring, ttl));
         let tokens: Arc<dyn Tokens> = paseto.clone();
         let database = &stores.database;
         let people = Arc::new(cache::Accounts::new(db::Accounts::new(database.clone())));
-        let codes = Arc::new(cache::NumberCodes::new(db::NumberCodes::new(database.clone())));
-        let (directory, invites) = (Arc::new(db::FaceSessions::new(database.clone())), Arc::new(db::Invites::new(database.clone())));
+        let codes = Arc::new(cache::NumberCodes::new(db::NumberCodes::new(
+            database.clone(),
+        )));
+        let (directory, invites) = (
+            Arc::new(db::FaceSessions::new(database.clone())),
+            Arc::new(db::Invites::new(database.clone())),
+        );
         let families = Arc::new(db::TokenFamilies::new(database.clone()));
-        let revocations = EmbeddedRevocations::load(&*families, clock.now()).await.context("the sign-ins that are over")?;
+        let revocations = EmbeddedRevocations::load(&*families, clock.now())
+            .await
+            .context("the sign-ins that are over")?;
         let revocations: Arc<dyn RevocationRegistry> = Arc::new(revocations);
         let code_policy = code_policy(config);
-        let deps = ProjectorDeps { directory: directory.clone(), codes: codes.clone(), invites: invites.clone(), clock: clock.clone() };
+        let deps = ProjectorDeps {
+            directory: directory.clone(),
+            codes: codes.clone(),
+            invites: invites.clone(),
+            clock: clock.clone(),
+        };
         let projector = Projector::new(deps, code_policy);
-        let codec = Arc::new(WebSocketCodec(WireCodec { action_key_bytes: config.limits.action_key_bytes }));
+        let codec = Arc::new(WebSocketCodec(WireCodec {
+            action_key_bytes: config.limits.action_key_bytes,
+        }));
         let budgets = Arc::new(EmbeddedGuessBudgets::new(config.number_code.guesses));
         let addresses = Arc::<PointAddresses>::default();
-        let keeper =
-            DoorKeeper { projector: projector.clone(), budgets: budgets.clone(), addresses: addresses.clone(), clock: clock.clone() };
+        let keeper = DoorKeeper {
+            projector: projector.clone(),
+            budgets: budgets.clone(),
+            addresses: addresses.clone(),
+            clock: clock.clone(),
+        };
         let sessions = Sessions::new(SessionDeps {
             log: stores.log.clone(),
             codec: codec.clone(),
@@ -110,7 +154,9 @@ impl House {
             AccountDeps {
                 accounts: people.clone(),
                 credentials: Arc::new(db::AccountCredentials::new(database.clone())),
-                passwords: Arc::new(Argon2Passwords::new(password_settings(config)).context("argon2")?),
+                passwords: Arc::new(
+                    Argon2Passwords::new(password_settings(config)).context("argon2")?,
+                ),
                 guesses: Arc::new(EmbeddedPasswordBudgets::new(auth.guesses)),
                 portraits: Arc::new(Portraits::new(portrait_settings(&config.limits))),
                 pictures: Arc::new(db::Avatars::new(database.clone())),
@@ -122,7 +168,10 @@ impl House {
                 ids: ids.clone(),
                 clock: clock.clone(),
             },
-            AccountPolicy { guests: auth.guests, nickname_max: config.limits.nickname },
+            AccountPolicy {
+                guests: auth.guests,
+                nickname_max: config.limits.nickname,
+            },
         );
         let idempotency = Idempotency {
             answers: Arc::new(db::Answers::new(database.clone())),
@@ -159,10 +208,25 @@ impl House {
             face_session_policy(config, code_policy),
         );
         Ok(Self {
-            clients: ConnClients { sessions: sessions.clone(), codec, tokens, revocations: revocations.clone(), ids: ids.clone() },
+            clients: ConnClients {
+                sessions: sessions.clone(),
+                codec,
+                tokens,
+                revocations: revocations.clone(),
+                ids: ids.clone(),
+            },
             revocations,
-            door: Arc::new(DoorWatch::new(budgets, addresses.clone(), sessions.clone(), clock.clone())),
-            code_purge: CodePurge { codes, clock: clock.clone(), policy: code_policy },
+            door: Arc::new(DoorWatch::new(
+                budgets,
+                addresses.clone(),
+                sessions.clone(),
+                clock.clone(),
+            )),
+            code_purge: CodePurge {
+                codes,
+                clock: clock.clone(),
+                policy: code_policy,
+            },
             sessions,
             projector,
             background: CancellationToken::new(),
@@ -180,19 +244,69 @@ impl House {
     }
 
     /// Starts what runs beside the requests.
-    pub(crate) fn spawn_background(&self, jobs: &Jobs, lifecycle: &Lifecycle, stores: &Stores, reload: Reload) {
+    pub(crate) fn spawn_background(
+        &self,
+        jobs: &Jobs,
+        lifecycle: &Lifecycle,
+        stores: &Stores,
+        reload: Reload,
+    ) {
         let draining = || lifecycle.draining.clone();
-        jobs.run("directory", self.background.clone(), again(self.projector.clone(), async |it| it.follow().await));
-        jobs.every("number codes", CODE_PURGE_INTERVAL, draining(), again(self.code_purge.clone(), async |it| it.tick().await));
-        let cron = FaceCronTask { sessions: self.sessions.clone(), directory: self.directory.clone(), projector: self.projector.clone() };
-        jobs.every("sessions", CRON_INTERVAL, draining(), again(cron, async |it| it.tick().await));
-        jobs.every("door", DOOR_WATCH_INTERVAL, draining(), again(self.door.clone(), async |it| it.tick().await));
-        let revoked = CloseRevoked { sessions: self.sessions.clone(), revocations: self.revocations.clone() };
-        jobs.run("revocations", lifecycle.hard.clone(), again(revoked, async |it| it.follow().await));
-        jobs.every("idempotency", PURGE_INTERVAL, draining(), again(self.idempotency.clone(), async |it| it.purge().await));
-        jobs.every("retention", RETENTION_INTERVAL, draining(), again(self.retention.clone(), async |it| it.tick().await));
+        jobs.run(
+            "directory",
+            self.background.clone(),
+            again(self.projector.clone(), async |it| it.follow().await),
+        );
+        jobs.every(
+            "number codes",
+            CODE_PURGE_INTERVAL,
+            draining(),
+            again(self.code_purge.clone(), async |it| it.tick().await),
+        );
+        let cron = FaceCronTask {
+            sessions: self.sessions.clone(),
+            directory: self.directory.clone(),
+            projector: self.projector.clone(),
+        };
+        jobs.every(
+            "sessions",
+            CRON_INTERVAL,
+            draining(),
+            again(cron, async |it| it.tick().await),
+        );
+        jobs.every(
+            "door",
+            DOOR_WATCH_INTERVAL,
+            draining(),
+            again(self.door.clone(), async |it| it.tick().await),
+        );
+        let revoked = CloseRevoked {
+            sessions: self.sessions.clone(),
+            revocations: self.revocations.clone(),
+        };
+        jobs.run(
+            "revocations",
+            lifecycle.hard.clone(),
+            again(revoked, async |it| it.follow().await),
+        );
+        jobs.every(
+            "idempotency",
+            PURGE_INTERVAL,
+            draining(),
+            again(self.idempotency.clone(), async |it| it.purge().await),
+        );
+        jobs.every(
+            "retention",
+            RETENTION_INTERVAL,
+            draining(),
+            again(self.retention.clone(), async |it| it.tick().await),
+        );
         let reload = (Arc::new(reload), lifecycle.reload.clone());
-        jobs.run("reload", draining(), again(reload, async |(it, asked)| it.follow(&asked).await));
+        jobs.run(
+            "reload",
+            draining(),
+            again(reload, async |(it, asked)| it.follow(&asked).await),
+        );
         let (log, closing) = (stores.log.clone(), self.background.clone());
         jobs.run_essential("session log", self.background.clone(), async move {
             let _ = closing.run_until_cancelled(log.ended()).await;
@@ -215,7 +329,10 @@ impl House {
             face_sessions: self.face_sessions.clone(),
             clock: self.clock.clone(),
             idempotency: self.idempotency.clone(),
-            avatar_uploads: UploadLimits { bytes: config.limits.avatar_bytes, idle: config.limits.avatar_idle },
+            avatar_uploads: UploadLimits {
+                bytes: config.limits.avatar_bytes,
+                idle: config.limits.avatar_idle,
+            },
             account_limits: AccountLimits::new(config.limits.http_per_account),
             links: Arc::new(Links::new(
                 LinkSettings {
@@ -243,14 +360,21 @@ impl House {
         let policy = HttpPolicy {
             origins,
             request_body: config.limits.request_body,
-            classic: config.classic.enabled.then_some(ClassicRules { reveal_unknown_user: config.classic.reveal_unknown_user }),
+            classic: config.classic.enabled.then_some(ClassicRules {
+                reveal_unknown_user: config.classic.reveal_unknown_user,
+            }),
             request_headers: config.limits.header_bytes,
             address_limits: AddressLimits::new(address_rates(&config.limits)),
             request_timeout: config.limits.request_timeout,
-            discard: DiscardUnread { bytes: config.limits.discard_bytes, timeout: config.limits.discard_timeout },
+            discard: DiscardUnread {
+                bytes: config.limits.discard_bytes,
+                timeout: config.limits.discard_timeout,
+            },
         };
-        let checks: Arc<[Arc<dyn ReadinessCheck>]> =
-            Arc::new([Arc::new(DatabaseCheck(stores.database.clone())), Arc::new(LogCheck(stores.log.clone()))]);
+        let checks: Arc<[Arc<dyn ReadinessCheck>]> = Arc::new([
+            Arc::new(DatabaseCheck(stores.database.clone())),
+            Arc::new(LogCheck(stores.log.clone())),
+        ]);
         let ops = |metrics| Ops {
             draining: lifecycle.draining.clone(),
             checks: checks.clone(),
@@ -260,12 +384,19 @@ impl House {
         };
         let proxies = faceshare_routes::TrustedProxies::from_networks(http.trusted_proxies.clone());
         let observer = Observer::new(self.ids.clone(), proxies, self.clock.clone());
-        let (public, private) = if http.ops_listen.is_some() { (None, Some(metrics)) } else { (Some(metrics), None) };
+        let (public, private) = if http.ops_listen.is_some() {
+            (None, Some(metrics))
+        } else {
+            (Some(metrics), None)
+        };
         let outer = match &config.tls.files {
             Some(_) => observer.clone().over_tls(config.tls.strict_transport),
             None => observer.clone(),
         };
-        (faceshare_routes::app(state, stream, ops(public), &policy, outer), faceshare_routes::ops(ops(private), &policy, observer))
+        (
+            faceshare_routes::app(state, stream, ops(public), &policy, outer),
+            faceshare_routes::ops(ops(private), &policy, observer),
+        )
     }
 }
 
@@ -278,7 +409,11 @@ fn again<J: Clone + Send + 'static, T: Future<Output = ()> + Send>(
 }
 
 const fn address_rates(limits: &Limits) -> AddressRates {
-    AddressRates { requests: limits.http_per_address, guests: limits.guests_per_address, accounts: limits.accounts_per_address }
+    AddressRates {
+        requests: limits.http_per_address,
+        guests: limits.guests_per_address,
+        accounts: limits.accounts_per_address,
+    }
 }
 
 /// How many connections each listener may have, and what they may hold.
@@ -292,7 +427,9 @@ pub(crate) fn connection_limits(config: &Config) -> ConnectionLimits {
         unread_bytes: limits.unread_bytes,
         unread_bytes_per_address: limits.unread_bytes_per_address,
         unread_bytes_per_network: limits.unread_bytes_per_network,
-        proxies: faceshare_routes::TrustedProxies::from_networks(config.http.trusted_proxies.clone()),
+        proxies: faceshare_routes::TrustedProxies::from_networks(
+            config.http.trusted_proxies.clone(),
+        ),
     }
 }
 
@@ -316,7 +453,11 @@ fn password_settings(config: &Config) -> PasswordSettings {
         per_address: argon2.queue_per_address,
         per_network: argon2.queue_per_network,
     };
-    if argon2.test_parameters { settings.weakened() } else { settings }
+    if argon2.test_parameters {
+        settings.weakened()
+    } else {
+        settings
+    }
 }
 
 fn code_policy(config: &Config) -> CodePolicy {
@@ -405,6 +546,12 @@ impl ReadinessCheck for LogCheck {
     }
 
     async fn check(&self) -> faceshare_biz::Result<()> {
-        if self.0.is_healthy() { Ok(()) } else { Err(faceshare_biz::Error::unavailable("the session log's writer has failed")) }
+        if self.0.is_healthy() {
+            Ok(())
+        } else {
+            Err(faceshare_biz::Error::unavailable(
+                "the session log's writer has failed",
+            ))
+        }
     }
 }

@@ -10,8 +10,8 @@ use faceshare_api::v1::client_frame::Instruction as Say;
 use faceshare_api::v1::follow_me::{Invite, Lock};
 use faceshare_api::v1::server_frame::Instruction;
 use faceshare_api::v1::{
-    ActionSync, Admit, CancelFollow, CancelFollowMe, Deny, FollowMe, FollowOther, Pointer, ServerFrame, View, Welcome, action, action_sync,
-    cancel_follow,
+    ActionSync, Admit, CancelFollow, CancelFollowMe, Deny, FollowMe, FollowOther, Pointer,
+    ServerFrame, View, Welcome, action, action_sync, cancel_follow,
 };
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -62,7 +62,13 @@ impl App {
             log: VecDeque::new(),
             last_is_reconnecting: false,
             selected: None,
-            place: View { page: 1, x: 0.0, y: 0.0, zoom: 1.0, rotation: 0 },
+            place: View {
+                page: 1,
+                x: 0.0,
+                y: 0.0,
+                zoom: 1.0,
+                rotation: 0,
+            },
             confirming_end: false,
             read_only,
             followed_term: 0,
@@ -97,18 +103,41 @@ impl App {
                 Vec::new()
             }
             Event::Fault(fault) => {
-                self.note(Line::new(Kind::Trouble, format!("the server broke its order: {fault}")));
+                self.note(Line::new(
+                    Kind::Trouble,
+                    format!("the server broke its order: {fault}"),
+                ));
                 Vec::new()
             }
-            Event::Retrying { code, detail, delay } => {
-                let text = format!("the server does not do that now: {detail} ({code}); asking again in {} s", delay.as_secs());
+            Event::Retrying {
+                code,
+                detail,
+                delay,
+            } => {
+                let text = format!(
+                    "the server does not do that now: {detail} ({code}); asking again in {} s",
+                    delay.as_secs()
+                );
                 self.note(Line::new(Kind::Trouble, text));
                 Vec::new()
             }
-            Event::Reconnecting { attempt, delay, why } => {
-                let text = format!("connection lost ({why}); try {attempt} in {} ms", delay.as_millis());
+            Event::Reconnecting {
+                attempt,
+                delay,
+                why,
+            } => {
+                let text = format!(
+                    "connection lost ({why}); try {attempt} in {} ms",
+                    delay.as_millis()
+                );
                 self.note_reconnecting(Line::new(Kind::Link, text));
-                (self.link, self.round_trip) = (Link::Reconnecting { attempt: *attempt, delay: *delay }, None);
+                (self.link, self.round_trip) = (
+                    Link::Reconnecting {
+                        attempt: *attempt,
+                        delay: *delay,
+                    },
+                    None,
+                );
                 Vec::new()
             }
             Event::Closed(closed) => {
@@ -127,8 +156,22 @@ impl App {
         };
         self.link = Link::Connected;
         let title = &self.view.face_session.title;
-        let how = format!("{}{tries}", if welcome.resumed { "resumed where it was" } else { "connected" });
-        self.note(Line::new(Kind::Link, if title.is_empty() { how } else { format!("{how}: “{title}”") }));
+        let how = format!(
+            "{}{tries}",
+            if welcome.resumed {
+                "resumed where it was"
+            } else {
+                "connected"
+            }
+        );
+        self.note(Line::new(
+            Kind::Link,
+            if title.is_empty() {
+                how
+            } else {
+                format!("{how}: “{title}”")
+            },
+        ));
         let mut effects = vec![Effect::FetchCode];
         effects.extend(self.consequences());
         effects
@@ -139,11 +182,16 @@ impl App {
             self.note(line);
         }
         self.view.apply(frame);
-        if self.selected.is_some_and(|id| !self.view.members.contains_key(&id)) {
+        if self
+            .selected
+            .is_some_and(|id| !self.view.members.contains_key(&id))
+        {
             self.selected = None;
         }
         match &frame.instruction {
-            Some(Instruction::MemberJoin(_) | Instruction::NumberCodeChange(_)) => vec![Effect::FetchCode],
+            Some(Instruction::MemberJoin(_) | Instruction::NumberCodeChange(_)) => {
+                vec![Effect::FetchCode]
+            }
             Some(Instruction::FollowChange(_)) => self.consequences(),
             _ => Vec::new(),
         }
@@ -151,7 +199,9 @@ impl App {
 
     /// What a change of the follow graph makes this client do: a watcher follows, a new presenter sends its position.
     fn consequences(&mut self) -> Vec<Effect> {
-        let Some(presenting) = self.view.presenting else { return Vec::new() };
+        let Some(presenting) = self.view.presenting else {
+            return Vec::new();
+        };
         let mine = presenting.member_id == self.view.me;
         if self.read_only && !mine && self.followed_term != presenting.term {
             self.followed_term = presenting.term;
@@ -170,7 +220,11 @@ impl App {
             Outcome::Said(text) => self.note(Line::new(Kind::Trouble, text)),
             Outcome::Code(code) => self.number_code = code,
             Outcome::Left => {
-                self.link = Link::Closed(Closed { code: 1000, reason: "left".into(), refusal: None });
+                self.link = Link::Closed(Closed {
+                    code: 1000,
+                    reason: "left".into(),
+                    refusal: None,
+                });
             }
         }
     }
@@ -192,23 +246,47 @@ impl App {
         match intent {
             Intent::Present => vec![Effect::Say(Say::FollowMe(FollowMe::default()))],
             Intent::StopPresenting => vec![Effect::Say(Say::CancelFollowMe(CancelFollowMe {}))],
-            Intent::Page(page) => self.go(View { page, y: 0.0, ..self.here() }, cancel_follow::Suspend::Page),
+            Intent::Page(page) => self.go(
+                View {
+                    page,
+                    y: 0.0,
+                    ..self.here()
+                },
+                cancel_follow::Suspend::Page,
+            ),
             Intent::TurnPage(by) => {
                 let here = self.here();
                 let page = here.page.saturating_add_signed(by).max(1);
-                self.go(View { page, y: 0.0, ..here }, cancel_follow::Suspend::Page)
+                self.go(
+                    View {
+                        page,
+                        y: 0.0,
+                        ..here
+                    },
+                    cancel_follow::Suspend::Page,
+                )
             }
             Intent::Scroll(by) => {
                 let here = self.here();
-                self.go(View { y: (here.y + by).clamp(0.0, 1.0), ..here }, cancel_follow::Suspend::Scroll)
+                self.go(
+                    View {
+                        y: (here.y + by).clamp(0.0, 1.0),
+                        ..here
+                    },
+                    cancel_follow::Suspend::Scroll,
+                )
             }
-            Intent::ScrollTo(y) => self.go(View { y, ..self.here() }, cancel_follow::Suspend::Scroll),
+            Intent::ScrollTo(y) => {
+                self.go(View { y, ..self.here() }, cancel_follow::Suspend::Scroll)
+            }
             Intent::Zoom(by) => {
                 let here = self.here();
                 let zoom = (here.zoom * by).clamp(*ZOOM_RANGE.start(), *ZOOM_RANGE.end());
                 self.go(View { zoom, ..here }, cancel_follow::Suspend::Zoom)
             }
-            Intent::Point(x, y) => vec![Effect::Act(self.action(POINTER, action_sync::Value::Pointer(Pointer { x, y })))],
+            Intent::Point(x, y) => vec![Effect::Act(
+                self.action(POINTER, action_sync::Value::Pointer(Pointer { x, y })),
+            )],
             Intent::Select(by) => {
                 self.select(by);
                 Vec::new()
@@ -221,8 +299,16 @@ impl App {
             Intent::LockDoor => vec![Effect::LockDoor(!self.view.face_session.locked)],
             Intent::Rotate => vec![Effect::Rotate],
             Intent::Remove(whom) => self.picked(whom).map(Effect::Remove).into_iter().collect(),
-            Intent::Admit(knock) => self.at_door(knock).map(|knock_id| Effect::Say(Say::Admit(Admit { knock_id }))).into_iter().collect(),
-            Intent::Deny(knock) => self.at_door(knock).map(|knock_id| Effect::Say(Say::Deny(Deny { knock_id }))).into_iter().collect(),
+            Intent::Admit(knock) => self
+                .at_door(knock)
+                .map(|knock_id| Effect::Say(Say::Admit(Admit { knock_id })))
+                .into_iter()
+                .collect(),
+            Intent::Deny(knock) => self
+                .at_door(knock)
+                .map(|knock_id| Effect::Say(Say::Deny(Deny { knock_id })))
+                .into_iter()
+                .collect(),
             Intent::End => {
                 self.confirming_end = true;
                 Vec::new()
@@ -237,7 +323,10 @@ impl App {
 
     /// The position on this member's screen: the root's while it follows, else its own.
     pub(crate) fn here(&self) -> View {
-        self.view.root(self.view.me).and_then(|root| self.place_of(root)).unwrap_or(self.place)
+        self.view
+            .root(self.view.me)
+            .and_then(|root| self.place_of(root))
+            .unwrap_or(self.place)
     }
 
     /// The latest position of a member that reached this point.
@@ -246,7 +335,10 @@ impl App {
             return Some(self.place);
         }
         match self.view.action(id, VIEW)?.value {
-            Some(action::Value::View(view)) => Some(View { zoom: if view.zoom > 0.0 { view.zoom } else { 1.0 }, ..view }),
+            Some(action::Value::View(view)) => Some(View {
+                zoom: if view.zoom > 0.0 { view.zoom } else { 1.0 },
+                ..view
+            }),
             _ => None,
         }
     }
@@ -264,20 +356,41 @@ impl App {
     }
 
     fn action(&self, key: &str, value: action_sync::Value) -> ActionSync {
-        let term = self.view.presenting.filter(|presenting| presenting.member_id == self.view.me).map_or(0, |presenting| presenting.term);
-        ActionSync { file_id: 0, key: key.into(), term, value: Some(value) }
+        let term = self
+            .view
+            .presenting
+            .filter(|presenting| presenting.member_id == self.view.me)
+            .map_or(0, |presenting| presenting.term);
+        ActionSync {
+            file_id: 0,
+            key: key.into(),
+            term,
+            value: Some(value),
+        }
     }
 
     fn select(&mut self, by: isize) {
-        let roster: Vec<u64> = self.view.roster().iter().map(|member| member.member_id).collect();
-        let at = self.selected.and_then(|id| roster.iter().position(|other| *other == id));
-        let next = at.map_or(0, |at| at.saturating_add_signed(by).min(roster.len().saturating_sub(1)));
+        let roster: Vec<u64> = self
+            .view
+            .roster()
+            .iter()
+            .map(|member| member.member_id)
+            .collect();
+        let at = self
+            .selected
+            .and_then(|id| roster.iter().position(|other| *other == id));
+        let next = at.map_or(0, |at| {
+            at.saturating_add_signed(by)
+                .min(roster.len().saturating_sub(1))
+        });
         self.selected = roster.get(next).copied();
     }
 
     /// The one named, else the selected one, else (to follow) the presenter.
     fn picked(&mut self, whom: Option<u64>) -> Option<u64> {
-        let picked = whom.or(self.selected).or(self.view.presenting.map(|presenting| presenting.member_id));
+        let picked = whom
+            .or(self.selected)
+            .or(self.view.presenting.map(|presenting| presenting.member_id));
         if picked.is_none() {
             self.note(Line::new(Kind::Trouble, "nobody is selected (j, k)"));
         }
@@ -308,20 +421,37 @@ impl App {
     }
 
     fn invite(&mut self, invite: Option<Invite>) -> Vec<Effect> {
-        let now = self.view.presenting.map_or(Invite::Off as i32, |presenting| presenting.invite);
+        let now = self
+            .view
+            .presenting
+            .map_or(Invite::Off as i32, |presenting| presenting.invite);
         let invite = invite.unwrap_or(match now {
             now if now == Invite::Ask as i32 => Invite::On,
             now if now == Invite::On as i32 => Invite::Off,
             _ => Invite::Ask,
         });
-        vec![Effect::Say(Say::FollowMe(FollowMe { invite: invite.into(), lock: Lock::None.into(), presenter: 0 }))]
+        vec![Effect::Say(Say::FollowMe(FollowMe {
+            invite: invite.into(),
+            lock: Lock::None.into(),
+            presenter: 0,
+        }))]
     }
 
     fn lock(&self) -> Vec<Effect> {
-        let locked = self.view.presenting.is_some_and(|presenting| presenting.lock == Lock::Hard as i32);
+        let locked = self
+            .view
+            .presenting
+            .is_some_and(|presenting| presenting.lock == Lock::Hard as i32);
         let lock = if locked { Lock::None } else { Lock::Hard };
-        let presenter = self.view.presenting.map_or(0, |presenting| presenting.member_id);
-        vec![Effect::Say(Say::FollowMe(FollowMe { invite: Invite::On.into(), lock: lock.into(), presenter }))]
+        let presenter = self
+            .view
+            .presenting
+            .map_or(0, |presenting| presenting.member_id);
+        vec![Effect::Say(Say::FollowMe(FollowMe {
+            invite: Invite::On.into(),
+            lock: lock.into(),
+            presenter,
+        }))]
     }
 }
 
@@ -330,7 +460,9 @@ fn follow(target: u64) -> Effect {
 }
 
 fn cancel(suspend: cancel_follow::Suspend) -> Effect {
-    Effect::Say(Say::CancelFollow(CancelFollow { suspend: suspend.into() }))
+    Effect::Say(Say::CancelFollow(CancelFollow {
+        suspend: suspend.into(),
+    }))
 }
 
 #[cfg(test)]

@@ -3,7 +3,12 @@
 use clap::{Parser, Subcommand};
 
 /// The version and the commit that it was built from.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("FACESHARE_COMMIT"), ")");
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("FACESHARE_COMMIT"),
+    ")"
+);
 
 /// A terminal client of faceshare: meet by a number code, present, follow.
 #[derive(Debug, Parser)]
@@ -13,7 +18,12 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("FACESHARE_C
 )]
 pub(crate) struct Args {
     /// The server's address.
-    #[arg(long, global = true, env = "FACESHARE_SERVER", default_value = "http://127.0.0.1:8080")]
+    #[arg(
+        long,
+        global = true,
+        env = "FACESHARE_SERVER",
+        default_value = "http://127.0.0.1:8080"
+    )]
     pub(crate) server: String,
     /// What others see; your user name unless given.
     #[arg(long, global = true, env = "FACESHARE_NICKNAME")]
@@ -84,9 +94,16 @@ mod tests {
 
     #[test]
     fn a_code_may_be_typed_as_it_is_read_aloud() {
-        let args = Args::try_parse_from(["facesharectl", "join", "482", "913", "--nickname", "Ben"]).expect("parses");
-        let Command::Join(Door { code, invite: None }) = args.command else { panic!("a join") };
-        assert_eq!((code.concat().as_str(), args.nickname.as_deref()), ("482913", Some("Ben")));
+        let args =
+            Args::try_parse_from(["facesharectl", "join", "482", "913", "--nickname", "Ben"])
+                .expect("parses");
+        let Command::Join(Door { code, invite: None }) = args.command else {
+            panic!("a join")
+        };
+        assert_eq!(
+            (code.concat().as_str(), args.nickname.as_deref()),
+            ("482913", Some("Ben"))
+        );
         assert!(Args::try_parse_from(["facesharectl", "join"]).is_err());
         assert!(Args::try_parse_from(["facesharectl", "watch", "--invite", "x"]).is_ok());
     }

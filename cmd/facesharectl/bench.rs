@@ -34,5 +34,9 @@ pub(crate) fn run(args: &BenchArgs, server: &str, json: bool) -> Result<ExitCode
     let environment = Environment::set_up(args, server)?;
     let report = scenario::run(args, &environment)?;
     report.print(json)?;
-    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.is_clean() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

@@ -21,7 +21,13 @@ const AT_MOST: Duration = Duration::from_secs(55);
 /// When the server refuses something, or an actor waits in vain for what should happen.
 pub(crate) async fn run(server: &str) -> Result<ExitCode> {
     let stage = Stage::new();
-    let played = timeout(AT_MOST, script::play(server, &stage)).await.context("the demo takes too long")??;
+    let played = timeout(AT_MOST, script::play(server, &stage))
+        .await
+        .context("the demo takes too long")??;
     let good = report::print(&stage, &played)?;
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

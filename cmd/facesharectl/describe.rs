@@ -4,7 +4,8 @@ use crate::text;
 use entrance_client::SessionView;
 use faceshare_api::v1::server_frame::Instruction;
 use faceshare_api::v1::{
-    ActionSync, Edge, FaceSession, FollowMe, Member, ServerFrame, action_sync, follow_me, member_knock, quit, session_auto_end,
+    ActionSync, Edge, FaceSession, FollowMe, Member, ServerFrame, action_sync, follow_me,
+    member_knock, quit, session_auto_end,
 };
 
 /// What a line is about, for its colour.
@@ -33,7 +34,10 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn new(kind: Kind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into() }
+        Self {
+            kind,
+            text: text.into(),
+        }
     }
 }
 
@@ -43,37 +47,84 @@ pub(crate) fn describe(frame: &ServerFrame, view: &SessionView) -> Option<Line> 
     let name = |id| name(view, id);
     let session = |text: String| Some(Line::new(Kind::Session, text));
     match frame.instruction.as_ref()? {
-        Instruction::MemberJoin(join) => join.member.as_ref().and_then(|member| session(format!("{} joined", called(view, member)))),
-        Instruction::MemberChange(change) => change.member.as_ref().and_then(|member| session(member_change(view, member))),
-        Instruction::Quit(left) => session(format!("{} {}", name(left.member_id), quit_reason(left.reason))),
+        Instruction::MemberJoin(join) => join
+            .member
+            .as_ref()
+            .and_then(|member| session(format!("{} joined", called(view, member)))),
+        Instruction::MemberChange(change) => change
+            .member
+            .as_ref()
+            .and_then(|member| session(member_change(view, member))),
+        Instruction::Quit(left) => session(format!(
+            "{} {}",
+            name(left.member_id),
+            quit_reason(left.reason)
+        )),
         Instruction::HttpQuit(left) => session(format!("{} left", name(left.member_id))),
-        Instruction::FollowMe(follow_me) => Some(Line::new(Kind::Present, presents(view, frame.from, follow_me))),
-        Instruction::CancelFollowMe(_) => Some(Line::new(Kind::Present, format!("{} ended the presentation", name(frame.from)))),
+        Instruction::FollowMe(follow_me) => Some(Line::new(
+            Kind::Present,
+            presents(view, frame.from, follow_me),
+        )),
+        Instruction::CancelFollowMe(_) => Some(Line::new(
+            Kind::Present,
+            format!("{} ended the presentation", name(frame.from)),
+        )),
         Instruction::FollowChange(change) => {
-            let edges: Vec<String> = change.edges.iter().map(|edge| edge_text(view, edge)).collect();
+            let edges: Vec<String> = change
+                .edges
+                .iter()
+                .map(|edge| edge_text(view, edge))
+                .collect();
             (!edges.is_empty()).then(|| Line::new(Kind::Follow, edges.join("; ")))
         }
-        Instruction::ActionSync(action) => Some(Line::new(Kind::Place, format!("{} {}", name(frame.from), shown(action)))),
-        Instruction::FileCreate(create) => {
-            create.file.as_ref().and_then(|file| session(format!("{} shared {}", name(file.created_by), file.name)))
-        }
+        Instruction::ActionSync(action) => Some(Line::new(
+            Kind::Place,
+            format!("{} {}", name(frame.from), shown(action)),
+        )),
+        Instruction::FileCreate(create) => create
+            .file
+            .as_ref()
+            .and_then(|file| session(format!("{} shared {}", name(file.created_by), file.name))),
         Instruction::FileDelete(delete) => {
-            let file = view.files.get(&delete.file_id).map_or("a file", |file| file.name.as_str());
+            let file = view
+                .files
+                .get(&delete.file_id)
+                .map_or("a file", |file| file.name.as_str());
             session(format!("{} removed {file}", name(delete.by)))
         }
         Instruction::SessionAutoEnd(end) => {
-            let left = end.ends_at.map_or_else(|| "soon".into(), |at| format!("in {}", text::time_left(at, text::now_millis())));
-            Some(Line::new(Kind::Trouble, format!("the session ends {left}: {}", countdown(end.reason))))
+            let left = end.ends_at.map_or_else(
+                || "soon".into(),
+                |at| format!("in {}", text::time_left(at, text::now_millis())),
+            );
+            Some(Line::new(
+                Kind::Trouble,
+                format!("the session ends {left}: {}", countdown(end.reason)),
+            ))
         }
         Instruction::CancelAutoEnd(_) => session("the countdown is off".into()),
-        Instruction::SessEnd(end) => session(format!("the session has ended: {}", text::end_reason(end.reason))),
-        Instruction::SessionChange(change) => change.face_session.as_ref().and_then(|now| session(session_change(view, now))),
+        Instruction::SessEnd(end) => session(format!(
+            "the session has ended: {}",
+            text::end_reason(end.reason)
+        )),
+        Instruction::SessionChange(change) => change
+            .face_session
+            .as_ref()
+            .and_then(|now| session(session_change(view, now))),
         Instruction::NumberCodeChange(_) => session("the number code changed".into()),
         Instruction::MemberKnock(knock) if knock.state == member_knock::State::Waiting as i32 => {
-            Some(Line::new(Kind::Trouble, format!("{} waits at the door", knock.nickname)))
+            Some(Line::new(
+                Kind::Trouble,
+                format!("{} waits at the door", knock.nickname),
+            ))
         }
-        Instruction::MemberKnock(knock) => session(format!("{} {}", knock.nickname, knock_end(knock.state))),
-        Instruction::MoveAway(_) => Some(Line::new(Kind::Link, "the server is about to stop; moving to another")),
+        Instruction::MemberKnock(knock) => {
+            session(format!("{} {}", knock.nickname, knock_end(knock.state)))
+        }
+        Instruction::MoveAway(_) => Some(Line::new(
+            Kind::Link,
+            "the server is about to stop; moving to another",
+        )),
         Instruction::Welcome(_)
         | Instruction::Ack(_)
         | Instruction::Nack(_)
@@ -93,12 +144,18 @@ fn name(view: &SessionView, id: u64) -> String {
 }
 
 fn called(view: &SessionView, member: &Member) -> String {
-    if member.member_id == view.me { format!("{} (you)", member.nickname) } else { member.nickname.clone() }
+    if member.member_id == view.me {
+        format!("{} (you)", member.nickname)
+    } else {
+        member.nickname.clone()
+    }
 }
 
 fn member_change(view: &SessionView, now: &Member) -> String {
     let who = called(view, now);
-    let Some(before) = view.members.get(&now.member_id) else { return format!("{who} is here") };
+    let Some(before) = view.members.get(&now.member_id) else {
+        return format!("{who} is here");
+    };
     if before.nickname != now.nickname {
         return format!("{} is now called {}", before.nickname, now.nickname);
     }
@@ -108,7 +165,11 @@ fn member_change(view: &SessionView, now: &Member) -> String {
     match (before.online, now.online) {
         (true, false) => format!("{who} is away"),
         (false, true) => format!("{who} is back"),
-        _ => format!("{who} is connected with {} device{}", now.points.len(), if now.points.len() == 1 { "" } else { "s" }),
+        _ => format!(
+            "{who} is connected with {} device{}",
+            now.points.len(),
+            if now.points.len() == 1 { "" } else { "s" }
+        ),
     }
 }
 
@@ -129,9 +190,21 @@ const fn quit_reason(reason: i32) -> &'static str {
 }
 
 fn presents(view: &SessionView, from: u64, follow_me: &FollowMe) -> String {
-    let presenter = if follow_me.presenter == 0 { from } else { follow_me.presenter };
-    let lock = if follow_me.lock == follow_me::Lock::Hard as i32 { ", locked" } else { "" };
-    format!("{} presents ({}{lock})", name(view, presenter), text::invite(follow_me.invite))
+    let presenter = if follow_me.presenter == 0 {
+        from
+    } else {
+        follow_me.presenter
+    };
+    let lock = if follow_me.lock == follow_me::Lock::Hard as i32 {
+        ", locked"
+    } else {
+        ""
+    };
+    format!(
+        "{} presents ({}{lock})",
+        name(view, presenter),
+        text::invite(follow_me.invite)
+    )
 }
 
 /// `Eve follows Ben, sees Ann`.
@@ -139,18 +212,30 @@ pub(crate) fn edge_text(view: &SessionView, edge: &Edge) -> String {
     let who = name(view, edge.member_id);
     match edge {
         Edge { target: 0, .. } => format!("{who} follows nobody"),
-        Edge { suspended: true, .. } => format!("{who} follows {}, paused", name(view, edge.target)),
+        Edge {
+            suspended: true, ..
+        } => format!("{who} follows {}, paused", name(view, edge.target)),
         Edge { root: 0, .. } => format!("{who} follows {}", name(view, edge.target)),
         _ if edge.root == edge.target => format!("{who} follows {}", name(view, edge.target)),
-        _ => format!("{who} follows {}, sees {}", name(view, edge.target), name(view, edge.root)),
+        _ => format!(
+            "{who} follows {}, sees {}",
+            name(view, edge.target),
+            name(view, edge.root)
+        ),
     }
 }
 
 fn shown(action: &ActionSync) -> String {
     match &action.value {
         Some(action_sync::Value::View(view)) => format!("is at {}", text::place(view)),
-        Some(action_sync::Value::Pointer(pointer)) => format!("points at {:.0}%, {:.0}%", pointer.x * 100.0, pointer.y * 100.0),
-        Some(action_sync::Value::Custom(bytes)) => format!("shows {} bytes of {}", bytes.len(), action.key),
+        Some(action_sync::Value::Pointer(pointer)) => format!(
+            "points at {:.0}%, {:.0}%",
+            pointer.x * 100.0,
+            pointer.y * 100.0
+        ),
+        Some(action_sync::Value::Custom(bytes)) => {
+            format!("shows {} bytes of {}", bytes.len(), action.key)
+        }
         None => format!("shows {}", action.key),
     }
 }
@@ -184,57 +269,152 @@ mod tests {
     use entrance_client::SessionView;
     use faceshare_api::v1::server_frame::Instruction;
     use faceshare_api::v1::{
-        Ack, ActionSync, CancelFollow, Edge, FaceSession, FollowChange, FollowMe, FollowOther, Member, MemberChange, MemberJoin,
-        MemberKnock, Quit, ServerFrame, SessEnd, SessionChange, View, action_sync, member_knock,
+        Ack, ActionSync, CancelFollow, Edge, FaceSession, FollowChange, FollowMe, FollowOther,
+        Member, MemberChange, MemberJoin, MemberKnock, Quit, ServerFrame, SessEnd, SessionChange,
+        View, action_sync, member_knock,
     };
 
     fn member(id: u64, nickname: &str) -> Member {
-        Member { member_id: id, nickname: nickname.into(), online: true, ..Member::default() }
+        Member {
+            member_id: id,
+            nickname: nickname.into(),
+            online: true,
+            ..Member::default()
+        }
     }
 
     fn view() -> SessionView {
-        let members = [(1, member(1, "Ann")), (2, member(2, "Ben")), (3, member(3, "Eve"))].into();
-        SessionView { me: 2, members, ..SessionView::default() }
+        let members = [
+            (1, member(1, "Ann")),
+            (2, member(2, "Ben")),
+            (3, member(3, "Eve")),
+        ]
+        .into();
+        SessionView {
+            me: 2,
+            members,
+            ..SessionView::default()
+        }
     }
 
     fn knocks(state: member_knock::State) -> Instruction {
-        Instruction::MemberKnock(MemberKnock { nickname: "Kim".into(), state: state.into(), ..MemberKnock::default() })
+        Instruction::MemberKnock(MemberKnock {
+            nickname: "Kim".into(),
+            state: state.into(),
+            ..MemberKnock::default()
+        })
     }
 
     #[test]
     fn frames_read_as_sentences() {
-        let place = action_sync::Value::View(View { page: 3, ..View::default() });
+        let place = action_sync::Value::View(View {
+            page: 3,
+            ..View::default()
+        });
         let edges = vec![
-            Edge { member_id: 2, target: 1, root: 1, ..Edge::default() },
-            Edge { member_id: 3, target: 2, root: 1, ..Edge::default() },
+            Edge {
+                member_id: 2,
+                target: 1,
+                root: 1,
+                ..Edge::default()
+            },
+            Edge {
+                member_id: 3,
+                target: 2,
+                root: 1,
+                ..Edge::default()
+            },
         ];
         for (instruction, line) in [
-            (Instruction::MemberJoin(MemberJoin { member: Some(member(4, "Zoe")) }), "Zoe joined"),
-            (Instruction::MemberChange(MemberChange { member: Some(Member { online: false, ..member(3, "Eve") }) }), "Eve is away"),
-            (Instruction::Quit(Quit { member_id: 3, reason: 3 }), "Eve was removed by the host"),
-            (Instruction::FollowMe(FollowMe { invite: 2, lock: 2, presenter: 0 }), "Ann presents (everybody follows, locked)"),
-            (Instruction::FollowChange(FollowChange { presenting: None, edges }), "Ben (you) follows Ann; Eve follows Ben (you), sees Ann"),
-            (Instruction::ActionSync(ActionSync { key: "view".into(), value: Some(place), ..ActionSync::default() }), "Ann is at page 3"),
-            (knocks(member_knock::State::Waiting), "Kim waits at the door"),
+            (
+                Instruction::MemberJoin(MemberJoin {
+                    member: Some(member(4, "Zoe")),
+                }),
+                "Zoe joined",
+            ),
+            (
+                Instruction::MemberChange(MemberChange {
+                    member: Some(Member {
+                        online: false,
+                        ..member(3, "Eve")
+                    }),
+                }),
+                "Eve is away",
+            ),
+            (
+                Instruction::Quit(Quit {
+                    member_id: 3,
+                    reason: 3,
+                }),
+                "Eve was removed by the host",
+            ),
+            (
+                Instruction::FollowMe(FollowMe {
+                    invite: 2,
+                    lock: 2,
+                    presenter: 0,
+                }),
+                "Ann presents (everybody follows, locked)",
+            ),
+            (
+                Instruction::FollowChange(FollowChange {
+                    presenting: None,
+                    edges,
+                }),
+                "Ben (you) follows Ann; Eve follows Ben (you), sees Ann",
+            ),
+            (
+                Instruction::ActionSync(ActionSync {
+                    key: "view".into(),
+                    value: Some(place),
+                    ..ActionSync::default()
+                }),
+                "Ann is at page 3",
+            ),
+            (
+                knocks(member_knock::State::Waiting),
+                "Kim waits at the door",
+            ),
             (knocks(member_knock::State::Denied), "Kim was not let in"),
-            (Instruction::SessEnd(SessEnd { reason: 1 }), "the session has ended: the host ended it"),
+            (
+                Instruction::SessEnd(SessEnd { reason: 1 }),
+                "the session has ended: the host ended it",
+            ),
             (
                 Instruction::SessionChange(SessionChange {
-                    face_session: Some(FaceSession { title: "Tea".into(), ..FaceSession::default() }),
+                    face_session: Some(FaceSession {
+                        title: "Tea".into(),
+                        ..FaceSession::default()
+                    }),
                 }),
                 "the session is now called “Tea”",
             ),
         ] {
-            let frame = ServerFrame { from: 1, instruction: Some(instruction), ..ServerFrame::default() };
-            assert_eq!(describe(&frame, &view()).map(|line| line.text).as_deref(), Some(line));
+            let frame = ServerFrame {
+                from: 1,
+                instruction: Some(instruction),
+                ..ServerFrame::default()
+            };
+            assert_eq!(
+                describe(&frame, &view()).map(|line| line.text).as_deref(),
+                Some(line)
+            );
         }
         for instruction in [
             Instruction::Ack(Ack::default()),
             Instruction::FollowOther(FollowOther { target: 2 }),
             Instruction::CancelFollow(CancelFollow { suspend: 3 }),
         ] {
-            let frame = ServerFrame { from: 1, instruction: Some(instruction), ..ServerFrame::default() };
-            assert_eq!(describe(&frame, &view()), None, "the followChange behind it says the same");
+            let frame = ServerFrame {
+                from: 1,
+                instruction: Some(instruction),
+                ..ServerFrame::default()
+            };
+            assert_eq!(
+                describe(&frame, &view()),
+                None,
+                "the followChange behind it says the same"
+            );
         }
     }
 }

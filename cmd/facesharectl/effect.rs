@@ -58,13 +58,25 @@ impl Effects {
     pub(crate) fn start(handle: Handle, api: Api, session: Id) -> Self {
         let (queue, effects) = mpsc::channel(QUEUE);
         let (sender, outcomes) = mpsc::channel(QUEUE);
-        tokio::spawn(Performer { handle, api, session, outcomes: sender }.run(effects));
+        tokio::spawn(
+            Performer {
+                handle,
+                api,
+                session,
+                outcomes: sender,
+            }
+            .run(effects),
+        );
         Self { queue, outcomes }
     }
 
     /// Never waits: when the queue is full, because the server answers slower than the user types, the text says so.
     pub(crate) fn perform(&self, effects: Vec<Effect>) -> Result<(), String> {
-        effects.into_iter().try_for_each(|effect| self.queue.try_send(effect).map_err(|_| "busy; that was not done".to_owned()))
+        effects.into_iter().try_for_each(|effect| {
+            self.queue
+                .try_send(effect)
+                .map_err(|_| "busy; that was not done".to_owned())
+        })
     }
 }
 
@@ -93,12 +105,16 @@ impl Performer {
         let done = match effect {
             Effect::Say(instruction) => match self.handle.send(instruction).await {
                 Ok(_) | Err(Rejected::Closed) => return None,
-                Err(Rejected::Nack { code, detail }) => return Some(Outcome::Said(format!("{detail} ({code})"))),
+                Err(Rejected::Nack { code, detail }) => {
+                    return Some(Outcome::Said(format!("{detail} ({code})")));
+                }
             },
             Effect::Act(_) => return None,
             Effect::FetchCode => match self.api.number_code(self.session).await {
                 Ok(code) => return Some(Outcome::Code(Some(code))),
-                Err(error) if error.code() == Some("NOT_FOUND") => return Some(Outcome::Code(None)),
+                Err(error) if error.code() == Some("NOT_FOUND") => {
+                    return Some(Outcome::Code(None));
+                }
                 Err(error) => Err(error),
             },
             Effect::Rotate => match self.api.rotate_number_code(self.session).await {
@@ -106,18 +122,28 @@ impl Performer {
                 Err(error) => Err(error),
             },
             Effect::LockDoor(locked) => {
-                let patch = FaceSessionPatch { locked: Some(locked), ..FaceSessionPatch::default() };
-                self.api.update_face_session(self.session, &patch).await.map(drop)
+                let patch = FaceSessionPatch {
+                    locked: Some(locked),
+                    ..FaceSessionPatch::default()
+                };
+                self.api
+                    .update_face_session(self.session, &patch)
+                    .await
+                    .map(drop)
             }
             Effect::Remove(member) => self.api.remove_member(self.session, Id(member)).await,
             Effect::End => self.api.end(self.session).await,
             Effect::Leave => return Some(self.leave().await),
         };
-        done.err().map(|error| Outcome::Said(text::call_failure(&error)))
+        done.err()
+            .map(|error| Outcome::Said(text::call_failure(&error)))
     }
 
     async fn leave(&self) -> Outcome {
-        if !matches!(timeout(LEAVE_PATIENCE, self.handle.leave()).await, Ok(Ok(()))) {
+        if !matches!(
+            timeout(LEAVE_PATIENCE, self.handle.leave()).await,
+            Ok(Ok(()))
+        ) {
             let _ = timeout(LEAVE_PATIENCE, self.api.quit(self.session)).await;
         }
         Outcome::Left

@@ -22,15 +22,31 @@ pub(crate) struct Entered {
 /// Does what the command line says, up to the stream.
 pub(crate) async fn enter(args: &Args) -> Result<Entered> {
     let api = Api::new(&args.server)?;
-    api.sign_up_guest(&args.nickname.clone().unwrap_or_else(user_name)).await?;
+    api.sign_up_guest(&args.nickname.clone().unwrap_or_else(user_name))
+        .await?;
     match &args.command {
-        Command::Create { title, max_members, approval } => {
+        Command::Create {
+            title,
+            max_members,
+            approval,
+        } => {
             let admission = approval.then_some(Admission::Approval);
-            create(api, &NewFaceSession { title: title.clone(), max_members: *max_members, admission, ..NewFaceSession::default() }).await
+            create(
+                api,
+                &NewFaceSession {
+                    title: title.clone(),
+                    max_members: *max_members,
+                    admission,
+                    ..NewFaceSession::default()
+                },
+            )
+            .await
         }
         Command::Join(shown) => join(api, &key(shown)?, false).await,
         Command::Watch(shown) => join(api, &key(shown)?, true).await,
-        Command::Demo | Command::Bench(_) => bail!("the demo and the load generator have their own way in"),
+        Command::Demo | Command::Bench(_) => {
+            bail!("the demo and the load generator have their own way in")
+        }
     }
 }
 
@@ -38,17 +54,34 @@ pub(crate) async fn enter(args: &Args) -> Result<Entered> {
 pub(crate) async fn create(api: Api, new: &NewFaceSession) -> Result<Entered> {
     let created = api.create_face_session(new).await?;
     let session = Id(created.face_session.id);
-    let settings = settings(&api, session, &created.websocket_url, &created.session_token);
-    Ok(Entered { api, session, number_code: Some(created.number_code), read_only: false, settings })
+    let settings = settings(
+        &api,
+        session,
+        &created.websocket_url,
+        &created.session_token,
+    );
+    Ok(Entered {
+        api,
+        session,
+        number_code: Some(created.number_code),
+        read_only: false,
+        settings,
+    })
 }
 
 /// Goes in by a code or an invite; waits for the host where the host decides.
 pub(crate) async fn join(api: Api, key: &Key, read_only: bool) -> Result<Entered> {
-    let device = DeviceInfo { name: "terminal".into(), kind: "terminal".into() };
+    let device = DeviceInfo {
+        name: "terminal".into(),
+        kind: "terminal".into(),
+    };
     let admitted: Admitted = match api.prejoin(key, Some(&device)).await? {
         Door::Admitted(admitted) => *admitted,
         Door::Waiting { wait_token, .. } => {
-            writeln!(std::io::stderr(), "The host decides who comes in; waiting at the door…")?;
+            writeln!(
+                std::io::stderr(),
+                "The host decides who comes in; waiting at the door…"
+            )?;
             match api.wait_for_host(&wait_token).await? {
                 Ok(admitted) => *admitted,
                 Err(refusal) => bail!(text::refusal(refusal)),
@@ -57,24 +90,44 @@ pub(crate) async fn join(api: Api, key: &Key, read_only: bool) -> Result<Entered
         Door::Refused(refusal) => bail!(text::refusal(refusal)),
     };
     let session = Id(admitted.face_session.id);
-    let settings = settings(&api, session, &admitted.websocket_url, &admitted.session_token);
-    Ok(Entered { api, session, number_code: None, read_only, settings })
+    let settings = settings(
+        &api,
+        session,
+        &admitted.websocket_url,
+        &admitted.session_token,
+    );
+    Ok(Entered {
+        api,
+        session,
+        number_code: None,
+        read_only,
+        settings,
+    })
 }
 
 fn settings(api: &Api, session: Id, url: &str, token: &str) -> Settings {
-    Settings::new(url, token).format(Format::Proto).tokens(Arc::new(SessionTokens::new(api.clone(), session)))
+    Settings::new(url, token)
+        .format(Format::Proto)
+        .tokens(Arc::new(SessionTokens::new(api.clone(), session)))
 }
 
 fn key(shown: &Shown) -> Result<Key> {
     Ok(match &shown.invite {
         Some(invite) => Key::InviteToken(invite_token(invite).to_owned()),
-        None => Key::NumberCode(validatecode::normalize(&shown.code.concat()).context("that is no number code")?.as_str().to_owned()),
+        None => Key::NumberCode(
+            validatecode::normalize(&shown.code.concat())
+                .context("that is no number code")?
+                .as_str()
+                .to_owned(),
+        ),
     })
 }
 
 /// The token of a link, which is what comes after `#`; anything else is a token.
 fn invite_token(text: &str) -> &str {
-    text.trim().rsplit_once('#').map_or(text.trim(), |(_, token)| token)
+    text.trim()
+        .rsplit_once('#')
+        .map_or(text.trim(), |(_, token)| token)
 }
 
 fn user_name() -> String {
@@ -98,9 +151,17 @@ mod tests {
 
     #[test]
     fn a_code_may_be_pasted_as_it_was_shown_and_anything_else_is_none() {
-        let typed = |code: &[&str]| key(&Shown { code: code.iter().map(|word| (*word).to_owned()).collect(), invite: None });
+        let typed = |code: &[&str]| {
+            key(&Shown {
+                code: code.iter().map(|word| (*word).to_owned()).collect(),
+                invite: None,
+            })
+        };
         for code in [["482", "915"], ["482\u{a0}", "915\n"], ["４８２", "–915"]] {
-            assert!(matches!(typed(&code), Ok(Key::NumberCode(digits)) if digits == "482915"), "{code:?}");
+            assert!(
+                matches!(typed(&code), Ok(Key::NumberCode(digits)) if digits == "482915"),
+                "{code:?}"
+            );
         }
         assert!(typed(&["482", "91x"]).is_err());
     }

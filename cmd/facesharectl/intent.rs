@@ -45,7 +45,10 @@ pub(crate) enum Intent {
 impl Intent {
     /// Whether the server does it for the host alone. Answers to knocks are not among them, because only the host sees knocks.
     pub(crate) const fn is_hosts(self) -> bool {
-        matches!(self, Self::LockFollowing | Self::LockDoor | Self::Rotate | Self::Remove(_) | Self::End)
+        matches!(
+            self,
+            Self::LockFollowing | Self::LockDoor | Self::Rotate | Self::Remove(_) | Self::End
+        )
     }
 }
 
@@ -55,7 +58,10 @@ pub(crate) fn from_key(key: KeyEvent, confirming: bool) -> Option<Intent> {
         return matches!(key.code, KeyCode::Char('c' | 'd')).then_some(Intent::Quit);
     }
     if confirming {
-        return Some(Intent::Confirm(matches!(key.code, KeyCode::Char('y' | 'Y'))));
+        return Some(Intent::Confirm(matches!(
+            key.code,
+            KeyCode::Char('y' | 'Y')
+        )));
     }
     Some(match key.code {
         KeyCode::Char('p') => Intent::Present,
@@ -88,14 +94,18 @@ pub(crate) fn from_key(key: KeyEvent, confirming: bool) -> Option<Intent> {
 pub(crate) const LINE_HELP: &str = "present | stop | page N | next | back | scroll PERCENT | zoom FACTOR | point X% Y% | follow NAME | unfollow | \
      suspend (again: go on) | invite ask|on|off | who | sleep SECONDS | quit";
 /// The lines that only the host may use.
-pub(crate) const HOST_LINE_HELP: &str = "lock | door | rotate | remove NAME | admit [NAME] | deny [NAME] | end";
+pub(crate) const HOST_LINE_HELP: &str =
+    "lock | door | rotate | remove NAME | admit [NAME] | deny [NAME] | end";
 
 /// What a line means.
 ///
 /// # Errors
 /// One line that says what is wrong with it.
 pub(crate) fn from_line(line: &str, view: &SessionView) -> Result<Intent, String> {
-    let (word, rest) = line.trim().split_once(char::is_whitespace).unwrap_or((line.trim(), ""));
+    let (word, rest) = line
+        .trim()
+        .split_once(char::is_whitespace)
+        .unwrap_or((line.trim(), ""));
     let rest = rest.trim();
     Ok(match word {
         "present" => Intent::Present,
@@ -104,9 +114,12 @@ pub(crate) fn from_line(line: &str, view: &SessionView) -> Result<Intent, String
         "next" | "n" => Intent::TurnPage(1),
         "back" | "b" => Intent::TurnPage(-1),
         "scroll" => Intent::ScrollTo(percent(rest)?),
-        "zoom" => {
-            Intent::Zoom(rest.parse().ok().filter(|zoom: &f64| zoom.is_finite() && *zoom > 0.0).ok_or(format!("not a factor: {rest:?}"))?)
-        }
+        "zoom" => Intent::Zoom(
+            rest.parse()
+                .ok()
+                .filter(|zoom: &f64| zoom.is_finite() && *zoom > 0.0)
+                .ok_or(format!("not a factor: {rest:?}"))?,
+        ),
         "point" => {
             let (x, y) = rest.split_once(char::is_whitespace).ok_or("point X% Y%")?;
             Intent::Point(percent(x)?, percent(y)?)
@@ -134,7 +147,10 @@ pub(crate) fn from_line(line: &str, view: &SessionView) -> Result<Intent, String
 
 fn percent(text: &str) -> Result<f64, String> {
     let number: Option<f64> = text.trim().trim_end_matches('%').parse().ok();
-    number.filter(|n| (0.0..=100.0).contains(n)).map(|n| n / 100.0).ok_or(format!("not a percentage: {text:?}"))
+    number
+        .filter(|n| (0.0..=100.0).contains(n))
+        .map(|n| n / 100.0)
+        .ok_or(format!("not a percentage: {text:?}"))
 }
 
 /// By name, whatever the case, or by id.
@@ -142,13 +158,18 @@ fn member(text: &str, view: &SessionView) -> Result<u64, String> {
     let named: Vec<u64> = view
         .roster()
         .iter()
-        .filter(|member| member.nickname.to_lowercase() == text.to_lowercase() || member.member_id.to_string() == text)
+        .filter(|member| {
+            member.nickname.to_lowercase() == text.to_lowercase()
+                || member.member_id.to_string() == text
+        })
         .map(|member| member.member_id)
         .collect();
     match named.as_slice() {
         [one] => Ok(*one),
         [] => Err(format!("nobody here is called {text:?}")),
-        _ => Err(format!("several here are called {text:?}; say the id (see who)")),
+        _ => Err(format!(
+            "several here are called {text:?}; say the id (see who)"
+        )),
     }
 }
 
@@ -157,12 +178,19 @@ fn knock(text: &str, view: &SessionView) -> Result<Option<u64>, String> {
     if text.is_empty() {
         return Ok(None);
     }
-    let named =
-        view.knocks.values().filter(|knock| knock.nickname.to_lowercase() == text.to_lowercase() || knock.knock_id.to_string() == text);
-    match named.map(|knock| knock.knock_id).collect::<Vec<u64>>().as_slice() {
+    let named = view.knocks.values().filter(|knock| {
+        knock.nickname.to_lowercase() == text.to_lowercase() || knock.knock_id.to_string() == text
+    });
+    match named
+        .map(|knock| knock.knock_id)
+        .collect::<Vec<u64>>()
+        .as_slice()
+    {
         [one] => Ok(Some(*one)),
         [] => Err(format!("nobody at the door is called {text:?}")),
-        _ => Err(format!("several at the door are called {text:?}; say the id (see who)")),
+        _ => Err(format!(
+            "several at the door are called {text:?}; say the id (see who)"
+        )),
     }
 }
 
@@ -174,8 +202,26 @@ mod tests {
     use faceshare_api::v1::{Member, MemberKnock};
 
     fn view() -> SessionView {
-        let member = |id, nickname: &str| (id, Member { member_id: id, nickname: nickname.into(), ..Member::default() });
-        let knock = |knock_id, nickname: &str| (knock_id, MemberKnock { knock_id, nickname: nickname.into(), ..MemberKnock::default() });
+        let member = |id, nickname: &str| {
+            (
+                id,
+                Member {
+                    member_id: id,
+                    nickname: nickname.into(),
+                    ..Member::default()
+                },
+            )
+        };
+        let knock = |knock_id, nickname: &str| {
+            (
+                knock_id,
+                MemberKnock {
+                    knock_id,
+                    nickname: nickname.into(),
+                    ..MemberKnock::default()
+                },
+            )
+        };
         SessionView {
             members: [member(1, "Ann"), member(2, "Ben"), member(3, "Ben")].into(),
             knocks: [knock(8, "Zoe"), knock(9, "Kim"), knock(10, "Kim")].into(),
@@ -224,7 +270,13 @@ mod tests {
         assert_eq!(from_key(key('p'), false), Some(Intent::Present));
         assert_eq!(from_key(key('p'), true), Some(Intent::Confirm(false)));
         assert_eq!(from_key(key('y'), true), Some(Intent::Confirm(true)));
-        assert_eq!(from_key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL), true), Some(Intent::Quit));
+        assert_eq!(
+            from_key(
+                KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL),
+                true
+            ),
+            Some(Intent::Quit)
+        );
         assert_eq!(from_key(key('z'), false), None);
     }
 }

@@ -54,6 +54,9 @@ fn log_to_stderr(args: &Args) {
     if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("FACESHARECTL_LOG")
         && args.in_lines()
     {
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .init();
     }
 }

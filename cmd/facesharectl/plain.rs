@@ -23,8 +23,19 @@ const COMMANDS: usize = 8;
 /// # Errors
 /// When stdout is gone.
 pub(crate) async fn run(entered: Entered, json: bool) -> Result<ExitCode> {
-    let Entered { api, session, number_code, read_only, settings } = entered;
-    let mut screen = Screen { app: App::new(number_code, read_only), json, printed: 0, last_place: None };
+    let Entered {
+        api,
+        session,
+        number_code,
+        read_only,
+        settings,
+    } = entered;
+    let mut screen = Screen {
+        app: App::new(number_code, read_only),
+        json,
+        printed: 0,
+        last_place: None,
+    };
     screen.code()?;
     let (handle, mut events) = stream::open(settings);
     let mut effects = Effects::start(handle, api, session);
@@ -52,7 +63,11 @@ pub(crate) async fn run(entered: Entered, json: bool) -> Result<ExitCode> {
             screen.trouble(&busy)?;
         }
         if let Link::Closed(closed) = &screen.app.link {
-            return Ok(if text::closed_well(closed) { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            return Ok(if text::closed_well(closed) {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
         }
     }
     Ok(ExitCode::FAILURE)
@@ -64,7 +79,9 @@ fn read_commands() -> mpsc::Receiver<String> {
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
             let line = line.trim().to_owned();
-            let seconds = line.strip_prefix("sleep ").and_then(|seconds| seconds.trim().parse().ok());
+            let seconds = line
+                .strip_prefix("sleep ")
+                .and_then(|seconds| seconds.trim().parse().ok());
             match seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) {
                 Some(pause) => std::thread::sleep(pause),
                 None if line.is_empty() => {}
@@ -87,7 +104,9 @@ struct Screen {
 impl Screen {
     fn event(&mut self, event: &Event) -> Result<Vec<crate::effect::Effect>> {
         let place = match event {
-            Event::Frame(frame) => describe(frame, &self.app.view).filter(|line| line.kind == Kind::Place),
+            Event::Frame(frame) => {
+                describe(frame, &self.app.view).filter(|line| line.kind == Kind::Place)
+            }
             _ => None,
         };
         self.app.log.clear();
@@ -96,7 +115,12 @@ impl Screen {
         match event {
             Event::Welcome { at, welcome } if self.json => {
                 let instruction = Some(Instruction::Welcome((**welcome).clone()));
-                self.frame(&ServerFrame { seq: 0, at: *at, from: 0, instruction })?;
+                self.frame(&ServerFrame {
+                    seq: 0,
+                    at: *at,
+                    from: 0,
+                    instruction,
+                })?;
             }
             Event::Frame(frame) if self.json => self.frame(frame)?,
             // A line that is out cannot count: the first try is told, and after the last one how many it took.
@@ -107,7 +131,9 @@ impl Screen {
             }
             _ => self.flush()?,
         }
-        if let Some(line) = place.filter(|line| !self.json && self.last_place.as_deref() != Some(&line.text)) {
+        if let Some(line) =
+            place.filter(|line| !self.json && self.last_place.as_deref() != Some(&line.text))
+        {
             self.print(&line)?;
             self.last_place = Some(line.text);
         }
@@ -149,10 +175,17 @@ impl Screen {
 
     fn code(&self) -> Result<()> {
         match &self.app.number_code {
-            Some(code) if self.json => Ok(writeln!(std::io::stdout(), "{}", serde_json::json!({ "numberCode": code }))?),
+            Some(code) if self.json => Ok(writeln!(
+                std::io::stdout(),
+                "{}",
+                serde_json::json!({ "numberCode": code })
+            )?),
             Some(code) => {
                 let left = text::time_left(code.expires_at, text::now_millis());
-                self.print(&Line::new(Kind::Session, format!("number code {} ({left} left)", text::grouped(&code.code))))
+                self.print(&Line::new(
+                    Kind::Session,
+                    format!("number code {} ({left} left)", text::grouped(&code.code)),
+                ))
             }
             None => Ok(()),
         }
@@ -161,8 +194,15 @@ impl Screen {
     fn who(&self) -> Result<()> {
         for member in self.app.view.roster() {
             let online = if member.online { "online" } else { "away" };
-            let edge = member.follow.map_or_else(String::new, |edge| format!("; {}", crate::describe::edge_text(&self.app.view, &edge)));
-            let line = format!("{} [{}] {} {online}{edge}", member.nickname, member.member_id, text::role(member.role));
+            let edge = member.follow.map_or_else(String::new, |edge| {
+                format!("; {}", crate::describe::edge_text(&self.app.view, &edge))
+            });
+            let line = format!(
+                "{} [{}] {} {online}{edge}",
+                member.nickname,
+                member.member_id,
+                text::role(member.role)
+            );
             self.print(&Line::new(Kind::Session, line))?;
         }
         for knock in self.app.view.knocks.values() {
@@ -193,6 +233,10 @@ impl Screen {
     }
 
     fn frame(&self, frame: &ServerFrame) -> Result<()> {
-        Ok(writeln!(std::io::stdout(), "{}", serde_json::to_string(frame)?)?)
+        Ok(writeln!(
+            std::io::stdout(),
+            "{}",
+            serde_json::to_string(frame)?
+        )?)
     }
 }

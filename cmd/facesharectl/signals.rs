@@ -11,7 +11,12 @@ impl StopSignals {
     /// When the system takes no handler.
     pub(crate) fn new() -> io::Result<Self> {
         use SignalKind as Kind;
-        Ok(Self([signal(Kind::interrupt())?, signal(Kind::terminate())?, signal(Kind::hangup())?, signal(Kind::quit())?]))
+        Ok(Self([
+            signal(Kind::interrupt())?,
+            signal(Kind::terminate())?,
+            signal(Kind::hangup())?,
+            signal(Kind::quit())?,
+        ]))
     }
 
     /// Returns at the next of them.

@@ -23,9 +23,14 @@ pub(crate) fn grouped(code: &str) -> String {
 }
 
 /// The clock of this machine, in milliseconds since 1970.
-#[expect(clippy::disallowed_methods, reason = "the program's one reading of the clock; all that draws takes the time as an argument")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the program's one reading of the clock; all that draws takes the time as an argument"
+)]
 pub(crate) fn now_millis() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
@@ -40,9 +45,21 @@ pub(crate) fn time_left(until: Timestamp, now_millis: i64) -> String {
 
 /// `page 3, 25% down, 1.5×`.
 pub(crate) fn place(view: &View) -> String {
-    let page = if view.page == 0 { "the document".to_owned() } else { format!("page {}", view.page) };
-    let down = if view.y > 0.0 { format!(", {:.0}% down", view.y * 100.0) } else { String::new() };
-    let zoom = if view.zoom > 0.0 && (view.zoom - 1.0).abs() > 1e-9 { format!(", {:.2}×", view.zoom) } else { String::new() };
+    let page = if view.page == 0 {
+        "the document".to_owned()
+    } else {
+        format!("page {}", view.page)
+    };
+    let down = if view.y > 0.0 {
+        format!(", {:.0}% down", view.y * 100.0)
+    } else {
+        String::new()
+    };
+    let zoom = if view.zoom > 0.0 && (view.zoom - 1.0).abs() > 1e-9 {
+        format!(", {:.2}×", view.zoom)
+    } else {
+        String::new()
+    };
     format!("{page}{down}{zoom}")
 }
 
@@ -118,23 +135,43 @@ pub(crate) fn call_failure(error: &CallError) -> String {
     match error {
         CallError::Refused(refusal) => {
             let advice = match refusal.code.as_str() {
-                "NUMBER_CODE_NOT_JOINABLE" => "that code or invite is wrong, expired or full".to_owned(),
+                "NUMBER_CODE_NOT_JOINABLE" => {
+                    "that code or invite is wrong, expired or full".to_owned()
+                }
                 "RATE_LIMITED" | "UNAVAILABLE" => match refusal.retry_after {
                     Some(wait) => format!("{}; try again in {} s", refusal.detail, wait.as_secs()),
                     None => format!("{}; try again in a moment", refusal.detail),
                 },
                 _ => refusal.detail.clone(),
             };
-            let fields: Vec<String> = refusal.errors.iter().map(|field| format!("{}: {}", field.path, field.message)).collect();
-            let fields = if fields.is_empty() { String::new() } else { format!(" [{}]", fields.join("; ")) };
+            let fields: Vec<String> = refusal
+                .errors
+                .iter()
+                .map(|field| format!("{}: {}", field.path, field.message))
+                .collect();
+            let fields = if fields.is_empty() {
+                String::new()
+            } else {
+                format!(" [{}]", fields.join("; "))
+            };
             format!("{advice}{fields} ({})", refusal.code)
         }
         CallError::Unreachable(cause) => {
-            let address = cause.url().map_or_else(|| "its address".to_owned(), |url| url.origin().ascii_serialization());
-            let (root, hint) = (root_cause(cause), "is that the right address? (--server or FACESHARE_SERVER)");
+            let address = cause.url().map_or_else(
+                || "its address".to_owned(),
+                |url| url.origin().ascii_serialization(),
+            );
+            let (root, hint) = (
+                root_cause(cause),
+                "is that the right address? (--server or FACESHARE_SERVER)",
+            );
             match cause {
-                cause if cause.is_timeout() => format!("the server at {address} does not answer in time"),
-                cause if cause.is_connect() => format!("cannot reach the server at {address}: {root}; {hint}"),
+                cause if cause.is_timeout() => {
+                    format!("the server at {address} does not answer in time")
+                }
+                cause if cause.is_connect() => {
+                    format!("cannot reach the server at {address}: {root}; {hint}")
+                }
                 _ => format!("the connection to the server at {address} broke: {root}"),
             }
         }
@@ -180,24 +217,45 @@ mod tests {
         assert_eq!(time_left(Timestamp::from_millis(605_000), 0), "10:05");
         assert_eq!(time_left(Timestamp::from_millis(7_260_000), 0), "2:01 h");
         assert_eq!(time_left(Timestamp::from_millis(5), 10), "over");
-        assert_eq!(place(&View { page: 3, y: 0.25, zoom: 1.5, ..View::default() }), "page 3, 25% down, 1.50×");
+        assert_eq!(
+            place(&View {
+                page: 3,
+                y: 0.25,
+                zoom: 1.5,
+                ..View::default()
+            }),
+            "page 3, 25% down, 1.50×"
+        );
         assert_eq!(place(&View::default()), "the document");
     }
 
     #[test]
     fn a_round_trip_says_what_it_is() {
         assert_eq!(round_trip(Duration::from_micros(74)), "round trip 74 µs");
-        assert_eq!(round_trip(Duration::from_micros(12_900)), "round trip 12 ms");
+        assert_eq!(
+            round_trip(Duration::from_micros(12_900)),
+            "round trip 12 ms"
+        );
     }
 
     #[tokio::test]
     async fn a_server_that_cannot_be_reached_is_named_with_the_reason() {
         // A port that was free a moment ago: nothing listens on it.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("a port")
+            .port();
         let server = format!("http://127.0.0.1:{port}");
-        let failed = Api::new(&server).expect("an address").sign_up_guest("Ann").await.expect_err("nobody listens");
+        let failed = Api::new(&server)
+            .expect("an address")
+            .sign_up_guest("Ann")
+            .await
+            .expect_err("nobody listens");
         let line = call_failure(&failed);
-        assert!(line.contains(&format!("{server}: Connection refused")) && line.contains("--server"), "{line}");
+        assert!(
+            line.contains(&format!("{server}: Connection refused")) && line.contains("--server"),
+            "{line}"
+        );
         assert!(!line.contains('\n') && !line.contains("/v1/"), "{line}");
     }
 
@@ -211,8 +269,14 @@ mod tests {
             retry_after: None,
             errors: Vec::new(),
         };
-        assert_eq!(call_failure(&CallError::Refused(refusal("NOT_FOUND"))), "no such thing (NOT_FOUND)");
+        assert_eq!(
+            call_failure(&CallError::Refused(refusal("NOT_FOUND"))),
+            "no such thing (NOT_FOUND)"
+        );
         let line = call_failure(&CallError::Refused(refusal("NUMBER_CODE_NOT_JOINABLE")));
-        assert_eq!(line, "that code or invite is wrong, expired or full (NUMBER_CODE_NOT_JOINABLE)");
+        assert_eq!(
+            line,
+            "that code or invite is wrong, expired or full (NUMBER_CODE_NOT_JOINABLE)"
+        );
     }
 }

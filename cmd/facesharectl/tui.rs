@@ -29,7 +29,11 @@ pub(crate) async fn run(entered: Entered) -> Result<ExitCode> {
     drop(screen);
     let closed = ended?;
     writeln!(std::io::stdout(), "{}", text::closed(&closed))?;
-    Ok(if text::closed_well(&closed) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if text::closed_well(&closed) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Wakes the session when any task has panicked.
@@ -66,8 +70,18 @@ impl Drop for FullScreen {
     }
 }
 
-async fn session(terminal: &mut DefaultTerminal, signals: &mut StopSignals, entered: Entered) -> Result<Closed> {
-    let Entered { api, session, number_code, read_only, settings } = entered;
+async fn session(
+    terminal: &mut DefaultTerminal,
+    signals: &mut StopSignals,
+    entered: Entered,
+) -> Result<Closed> {
+    let Entered {
+        api,
+        session,
+        number_code,
+        read_only,
+        settings,
+    } = entered;
     let mut app = App::new(number_code, read_only);
     let (handle, mut events) = stream::open(settings);
     let mut effects = Effects::start(handle, api, session);

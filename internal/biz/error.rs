@@ -120,12 +120,21 @@ pub struct Error {
 impl Error {
     /// A refusal with a text that is safe to show.
     pub fn new(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), violations: Vec::new(), retry_after: None, cause: None }
+        Self {
+            code,
+            detail: detail.into(),
+            violations: Vec::new(),
+            retry_after: None,
+            cause: None,
+        }
     }
 
     /// `INVALID_ARGUMENT` for one field.
     pub fn invalid(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::invalid_fields(vec![Violation { path: path.into(), message: message.into() }])
+        Self::invalid_fields(vec![Violation {
+            path: path.into(),
+            message: message.into(),
+        }])
     }
 
     /// `INVALID_ARGUMENT` for several fields.
@@ -134,27 +143,47 @@ impl Error {
         let detail = violations.first().map_or_else(
             || "the request is not valid".to_owned(),
             |v| {
-                if v.path.is_empty() { v.message.clone() } else { format!("{}: {}", v.path, v.message) }
+                if v.path.is_empty() {
+                    v.message.clone()
+                } else {
+                    format!("{}: {}", v.path, v.message)
+                }
             },
         );
-        Self { violations, ..Self::new(ErrorCode::InvalidArgument, detail) }
+        Self {
+            violations,
+            ..Self::new(ErrorCode::InvalidArgument, detail)
+        }
     }
 
     /// `NOT_FOUND`, saying no more than that.
     #[must_use]
     pub fn not_found() -> Self {
-        Self::new(ErrorCode::NotFound, "there is no such thing, or it is not yours to see")
+        Self::new(
+            ErrorCode::NotFound,
+            "there is no such thing, or it is not yours to see",
+        )
     }
 
     /// `INTERNAL`: a bug. The cause goes to the log.
     pub fn internal(cause: impl Into<Cause>) -> Self {
-        Self { cause: Some(cause.into()), ..Self::new(ErrorCode::Internal, "something went wrong on our side") }
+        Self {
+            cause: Some(cause.into()),
+            ..Self::new(ErrorCode::Internal, "something went wrong on our side")
+        }
     }
 
     /// `UNAVAILABLE`: what is needed is away for now. The cause goes to the log.
     pub fn unavailable(cause: impl Into<Cause>) -> Self {
-        let error = Self::new(ErrorCode::Unavailable, "the service cannot do this right now; try again");
-        Self { cause: Some(cause.into()), retry_after: Some(Duration::from_secs(1)), ..error }
+        let error = Self::new(
+            ErrorCode::Unavailable,
+            "the service cannot do this right now; try again",
+        );
+        Self {
+            cause: Some(cause.into()),
+            retry_after: Some(Duration::from_secs(1)),
+            ..error
+        }
     }
 
     /// With a time to wait before the next try.
@@ -178,7 +207,11 @@ mod tests {
     #[test]
     fn codes_are_distinct_and_shouting() {
         let mut names: Vec<_> = ErrorCode::ALL.iter().map(|c| c.as_str()).collect();
-        assert!(names.iter().all(|n| n.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')));
+        assert!(
+            names
+                .iter()
+                .all(|n| n.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
+        );
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), ErrorCode::ALL.len());
@@ -188,7 +221,11 @@ mod tests {
     fn a_cause_never_shows_in_the_public_text() {
         let error = Error::internal("SELECT secret FROM t");
         assert!(!error.to_string().contains("secret"));
-        assert!(error.cause().is_some_and(|c| c.to_string().contains("secret")));
+        assert!(
+            error
+                .cause()
+                .is_some_and(|c| c.to_string().contains("secret"))
+        );
     }
 
     #[test]

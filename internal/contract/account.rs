@@ -38,7 +38,10 @@ pub async fn what_was_kept_is_found_as_it_was(accounts: &impl AccountRepository)
         accounts.insert(&kept).await.expect("kept");
         assert_eq!(accounts.find(kept.id).await.expect("looked up"), Some(kept));
     }
-    assert_eq!(accounts.find(account(2, None).id).await.expect("looked up"), None);
+    assert_eq!(
+        accounts.find(account(2, None).id).await.expect("looked up"),
+        None
+    );
     let refused = accounts.insert(&account(1, None)).await.expect_err("taken");
     assert_eq!(refused.code, ErrorCode::AlreadyExists);
 }
@@ -51,33 +54,98 @@ pub async fn a_guest_is_promoted_once(accounts: &impl AccountRepository) {
     for guest in [account(1, None), account(2, None)] {
         accounts.insert(&guest).await.expect("kept");
     }
-    let (nickname, at) = (Nickname::new("Ann", 32).expect("a nickname"), Timestamp::from_millis(7_000));
-    let promote = async |id: u64, name: &str| accounts.promote(account(id, None).id, name, &nickname, &hash("h"), at).await;
+    let (nickname, at) = (
+        Nickname::new("Ann", 32).expect("a nickname"),
+        Timestamp::from_millis(7_000),
+    );
+    let promote = async |id: u64, name: &str| {
+        accounts
+            .promote(account(id, None).id, name, &nickname, &hash("h"), at)
+            .await
+    };
     assert!(promote(1, "Ann_1").await.expect("asked"));
-    let found = accounts.find(account(1, None).id).await.expect("looked up").expect("somebody");
-    assert_eq!(found, Account { username: Some("Ann_1".into()), nickname: nickname.clone(), created_at: at, ..account(1, None) });
-    assert!(!promote(1, "ann_2").await.expect("asked"), "it is no guest any more");
-    assert!(!promote(9, "ann_2").await.expect("asked"), "there is nobody");
-    assert_eq!(promote(2, "aNN_1").await.expect_err("taken").code, ErrorCode::AlreadyExists);
+    let found = accounts
+        .find(account(1, None).id)
+        .await
+        .expect("looked up")
+        .expect("somebody");
+    assert_eq!(
+        found,
+        Account {
+            username: Some("Ann_1".into()),
+            nickname: nickname.clone(),
+            created_at: at,
+            ..account(1, None)
+        }
+    );
+    assert!(
+        !promote(1, "ann_2").await.expect("asked"),
+        "it is no guest any more"
+    );
+    assert!(
+        !promote(9, "ann_2").await.expect("asked"),
+        "there is nobody"
+    );
+    assert_eq!(
+        promote(2, "aNN_1").await.expect_err("taken").code,
+        ErrorCode::AlreadyExists
+    );
     assert!(promote(2, "ann_2").await.expect("asked"));
 }
 
 pub async fn a_nickname_changes_and_nothing_else(accounts: &impl AccountRepository) {
     accounts.insert(&account(1, None)).await.expect("kept");
     let nickname = Nickname::new("Ben", 32).expect("a nickname");
-    assert!(accounts.rename(account(1, None).id, &nickname).await.expect("asked"));
-    assert!(!accounts.rename(account(2, None).id, &nickname).await.expect("asked"));
+    assert!(
+        accounts
+            .rename(account(1, None).id, &nickname)
+            .await
+            .expect("asked")
+    );
+    assert!(
+        !accounts
+            .rename(account(2, None).id, &nickname)
+            .await
+            .expect("asked")
+    );
     let found = accounts.find(account(1, None).id).await.expect("looked up");
-    assert_eq!(found, Some(Account { nickname, ..account(1, None) }));
+    assert_eq!(
+        found,
+        Some(Account {
+            nickname,
+            ..account(1, None)
+        })
+    );
 }
 
 pub async fn what_was_deleted_is_gone(accounts: &impl AccountRepository) {
-    accounts.insert(&account(1, Some("ann"))).await.expect("kept");
+    accounts
+        .insert(&account(1, Some("ann")))
+        .await
+        .expect("kept");
     let at = Timestamp::from_millis(9);
-    assert_eq!(accounts.delete(account(1, None).id, at).await.expect("asked"), Some(Vec::new()));
-    assert_eq!(accounts.delete(account(1, None).id, at).await.expect("asked"), None);
-    assert_eq!(accounts.find(account(1, None).id).await.expect("looked up"), None);
-    accounts.insert(&account(2, Some("ann"))).await.expect("the name is free");
+    assert_eq!(
+        accounts
+            .delete(account(1, None).id, at)
+            .await
+            .expect("asked"),
+        Some(Vec::new())
+    );
+    assert_eq!(
+        accounts
+            .delete(account(1, None).id, at)
+            .await
+            .expect("asked"),
+        None
+    );
+    assert_eq!(
+        accounts.find(account(1, None).id).await.expect("looked up"),
+        None
+    );
+    accounts
+        .insert(&account(2, Some("ann")))
+        .await
+        .expect("the name is free");
 }
 
 pub async fn guests_have_no_username_to_share(accounts: &impl AccountRepository) {
@@ -87,20 +155,42 @@ pub async fn guests_have_no_username_to_share(accounts: &impl AccountRepository)
 }
 
 pub async fn guests_who_have_not_come_back_are_forgotten(accounts: &impl AccountRepository) {
-    for kept in [account(1, None), account(2, Some("ann")), account(3, None), account(4, None)] {
+    for kept in [
+        account(1, None),
+        account(2, Some("ann")),
+        account(3, None),
+        account(4, None),
+    ] {
         accounts.insert(&kept).await.expect("kept");
     }
-    let young = Account { created_at: Timestamp::from_millis(5_000), ..account(5, None) };
+    let young = Account {
+        created_at: Timestamp::from_millis(5_000),
+        ..account(5, None)
+    };
     accounts.insert(&young).await.expect("kept");
-    let (id, before) = (|number| account(number, None).id, Timestamp::from_millis(5_000));
-    let unused = async |after, limit| accounts.unused_guests(before, after, limit).await.expect("looked up");
+    let (id, before) = (
+        |number| account(number, None).id,
+        Timestamp::from_millis(5_000),
+    );
+    let unused = async |after, limit| {
+        accounts
+            .unused_guests(before, after, limit)
+            .await
+            .expect("looked up")
+    };
     assert_eq!(unused(None, 10).await, [id(1), id(3), id(4)]);
     assert_eq!(unused(None, 2).await, [id(1), id(3)]);
     assert_eq!(unused(Some(id(1)), 10).await, [id(3), id(4)]);
 
     assert!(accounts.forget_guest(id(3), before).await.expect("asked"));
     for other in [2, 3, 5] {
-        assert!(!accounts.forget_guest(id(other), before).await.expect("asked"), "{other}");
+        assert!(
+            !accounts
+                .forget_guest(id(other), before)
+                .await
+                .expect("asked"),
+            "{other}"
+        );
     }
     assert_eq!(unused(None, 10).await, [id(1), id(4)]);
     assert_eq!(accounts.find(id(3)).await.expect("looked up"), None);

@@ -10,7 +10,10 @@
 //! 3. Each adapter and each fake calls the macro. In the main database this is one line in `repository/contract`, which runs the suite on
 //!    SQLite, PostgreSQL and MariaDB.
 
-#![allow(missing_docs, reason = "the name of a proof is the sentence that it proves")]
+#![allow(
+    missing_docs,
+    reason = "the name of a proof is the sentence that it proves"
+)]
 #![allow(clippy::missing_panics_doc, reason = "a proof panics when it fails")]
 
 pub mod account;

@@ -46,16 +46,29 @@ fn code(digit: u8, of: u64) -> CodeRecord {
     }
 }
 
-async fn assign(codes: &impl NumberCodeRepository, code: &CodeRecord, now: i64) -> Result<(), ErrorCode> {
-    codes.assign(code, at(now), at(now + QUARANTINE)).await.map_err(|error| error.code)
+async fn assign(
+    codes: &impl NumberCodeRepository,
+    code: &CodeRecord,
+    now: i64,
+) -> Result<(), ErrorCode> {
+    codes
+        .assign(code, at(now), at(now + QUARANTINE))
+        .await
+        .map_err(|error| error.code)
 }
 
 async fn found(codes: &impl NumberCodeRepository, digit: u8, now: i64) -> Option<CodeRecord> {
-    codes.find(&[[digit; 32]], at(now)).await.expect("looked up")
+    codes
+        .find(&[[digit; 32]], at(now))
+        .await
+        .expect("looked up")
 }
 
 async fn current(codes: &impl NumberCodeRepository, of: u64, now: i64) -> Option<CodeRecord> {
-    codes.current(session(of), at(now)).await.expect("looked up")
+    codes
+        .current(session(of), at(now))
+        .await
+        .expect("looked up")
 }
 
 pub async fn a_code_is_found_until_it_expires(codes: &impl NumberCodeRepository) {
@@ -63,9 +76,18 @@ pub async fn a_code_is_found_until_it_expires(codes: &impl NumberCodeRepository)
     assign(codes, &code(2, 2), 100).await.expect("assigned");
     assert_eq!(found(codes, 1, 199).await, Some(code(1, 1)));
     assert_eq!(current(codes, 1, 199).await, Some(code(1, 1)));
-    assert_eq!((found(codes, 1, EXPIRES).await, current(codes, 1, EXPIRES).await), (None, None));
+    assert_eq!(
+        (
+            found(codes, 1, EXPIRES).await,
+            current(codes, 1, EXPIRES).await
+        ),
+        (None, None)
+    );
     assert_eq!(found(codes, 9, 100).await, None);
-    let first_named = codes.find(&[[9; 32], [2; 32], [1; 32]], at(100)).await.expect("looked up");
+    let first_named = codes
+        .find(&[[9; 32], [2; 32], [1; 32]], at(100))
+        .await
+        .expect("looked up");
     assert_eq!(first_named, Some(code(2, 2)));
     assert_eq!(codes.find(&[], at(100)).await.expect("looked up"), None);
 }
@@ -77,22 +99,57 @@ pub async fn assigning_retires_the_code_before(codes: &impl NumberCodeRepository
     assert_eq!(current(codes, 1, 110).await, Some(code(2, 1)));
 }
 
-pub async fn a_code_that_is_live_or_in_quarantine_is_not_given_again(codes: &impl NumberCodeRepository) {
+pub async fn a_code_that_is_live_or_in_quarantine_is_not_given_again(
+    codes: &impl NumberCodeRepository,
+) {
     assign(codes, &code(1, 1), 100).await.expect("assigned");
-    assert_eq!(assign(codes, &code(1, 2), 150).await, Err(ErrorCode::AlreadyExists), "live");
-    assert_eq!(assign(codes, &code(1, 1), 150).await, Err(ErrorCode::AlreadyExists), "its own");
-    codes.retire(session(1), at(150), at(150 + QUARANTINE)).await.expect("retired");
-    assert_eq!(assign(codes, &code(1, 2), 179).await, Err(ErrorCode::AlreadyExists), "in quarantine");
-    assign(codes, &code(1, 2), 180).await.expect("out of quarantine");
+    assert_eq!(
+        assign(codes, &code(1, 2), 150).await,
+        Err(ErrorCode::AlreadyExists),
+        "live"
+    );
+    assert_eq!(
+        assign(codes, &code(1, 1), 150).await,
+        Err(ErrorCode::AlreadyExists),
+        "its own"
+    );
+    codes
+        .retire(session(1), at(150), at(150 + QUARANTINE))
+        .await
+        .expect("retired");
+    assert_eq!(
+        assign(codes, &code(1, 2), 179).await,
+        Err(ErrorCode::AlreadyExists),
+        "in quarantine"
+    );
+    assign(codes, &code(1, 2), 180)
+        .await
+        .expect("out of quarantine");
     assert_eq!(found(codes, 1, 180).await, Some(code(1, 2)));
-    assert_eq!(assign(codes, &code(1, 3), EXPIRES + QUARANTINE - 1).await, Err(ErrorCode::AlreadyExists), "it expired only now");
-    assign(codes, &CodeRecord { expires_at: at(400), ..code(1, 3) }, EXPIRES + QUARANTINE).await.expect("out of quarantine");
+    assert_eq!(
+        assign(codes, &code(1, 3), EXPIRES + QUARANTINE - 1).await,
+        Err(ErrorCode::AlreadyExists),
+        "it expired only now"
+    );
+    assign(
+        codes,
+        &CodeRecord {
+            expires_at: at(400),
+            ..code(1, 3)
+        },
+        EXPIRES + QUARANTINE,
+    )
+    .await
+    .expect("out of quarantine");
 }
 
 pub async fn a_refused_code_changes_nothing(codes: &impl NumberCodeRepository) {
     assign(codes, &code(1, 1), 100).await.expect("assigned");
     assign(codes, &code(2, 2), 100).await.expect("assigned");
-    assert_eq!(assign(codes, &code(1, 2), 110).await, Err(ErrorCode::AlreadyExists));
+    assert_eq!(
+        assign(codes, &code(1, 2), 110).await,
+        Err(ErrorCode::AlreadyExists)
+    );
     assert_eq!(current(codes, 1, 110).await, Some(code(1, 1)));
     assert_eq!(current(codes, 2, 110).await, Some(code(2, 2)));
 }
@@ -101,38 +158,83 @@ pub async fn of_two_sessions_at_once_one_gets_the_code(codes: &impl NumberCodeRe
     for digit in 0..10 {
         let (left, right) = (code(digit, 1), code(digit, 2));
         let (a, b) = tokio::join!(assign(codes, &left, 100), assign(codes, &right, 100));
-        assert!(matches!((a, b), (Ok(()), Err(ErrorCode::AlreadyExists)) | (Err(ErrorCode::AlreadyExists), Ok(()))), "{a:?} {b:?}");
-        assert_eq!(found(codes, digit, 100).await, Some(if a.is_ok() { left } else { right }));
+        assert!(
+            matches!(
+                (a, b),
+                (Ok(()), Err(ErrorCode::AlreadyExists)) | (Err(ErrorCode::AlreadyExists), Ok(()))
+            ),
+            "{a:?} {b:?}"
+        );
+        assert_eq!(
+            found(codes, digit, 100).await,
+            Some(if a.is_ok() { left } else { right })
+        );
     }
 }
 
 pub async fn extending_never_brings_back_a_code(codes: &impl NumberCodeRepository) {
     assign(codes, &code(1, 1), 100).await.expect("assigned");
-    let extend = async |now, until| codes.extend([1; 32], at(now), at(until)).await.expect("asked");
+    let extend = async |now, until| {
+        codes
+            .extend([1; 32], at(now), at(until))
+            .await
+            .expect("asked")
+    };
     assert!(extend(150, 300).await);
-    assert_eq!(found(codes, 1, 299).await.map(|code| code.expires_at), Some(at(300)));
+    assert_eq!(
+        found(codes, 1, 299).await.map(|code| code.expires_at),
+        Some(at(300))
+    );
     assert!(!extend(300, 400).await, "expired");
-    codes.retire(session(1), at(250), at(280)).await.expect("retired");
+    codes
+        .retire(session(1), at(250), at(280))
+        .await
+        .expect("retired");
     assert!(!extend(260, 400).await, "retired");
-    assert!(!codes.extend([9; 32], at(100), at(400)).await.expect("asked"), "no such code");
+    assert!(
+        !codes
+            .extend([9; 32], at(100), at(400))
+            .await
+            .expect("asked"),
+        "no such code"
+    );
     assert_eq!(found(codes, 1, 260).await, None);
 }
 
 pub async fn a_retired_code_leads_nowhere(codes: &impl NumberCodeRepository) {
     assign(codes, &code(1, 1), 100).await.expect("assigned");
     assign(codes, &code(2, 2), 100).await.expect("assigned");
-    codes.retire(session(1), at(110), at(140)).await.expect("retired");
-    codes.retire(session(9), at(110), at(140)).await.expect("nothing to retire");
-    assert_eq!((found(codes, 1, 110).await, current(codes, 1, 110).await), (None, None));
+    codes
+        .retire(session(1), at(110), at(140))
+        .await
+        .expect("retired");
+    codes
+        .retire(session(9), at(110), at(140))
+        .await
+        .expect("nothing to retire");
+    assert_eq!(
+        (found(codes, 1, 110).await, current(codes, 1, 110).await),
+        (None, None)
+    );
     assert_eq!(found(codes, 2, 110).await, Some(code(2, 2)));
 }
 
 pub async fn purging_forgets_only_what_is_out_of_quarantine(codes: &impl NumberCodeRepository) {
     for digit in 1..=3 {
-        assign(codes, &code(digit, digit.into()), 100).await.expect("assigned");
+        assign(codes, &code(digit, digit.into()), 100)
+            .await
+            .expect("assigned");
     }
-    codes.retire(session(1), at(110), at(140)).await.expect("retired");
-    let purge = async |now: i64| codes.purge(at(now), at(now - QUARANTINE)).await.expect("purged");
+    codes
+        .retire(session(1), at(110), at(140))
+        .await
+        .expect("retired");
+    let purge = async |now: i64| {
+        codes
+            .purge(at(now), at(now - QUARANTINE))
+            .await
+            .expect("purged")
+    };
     assert_eq!(purge(140).await, 0);
     assert_eq!(purge(141).await, 1, "the retired one");
     assert_eq!(found(codes, 2, 141).await, Some(code(2, 2)));

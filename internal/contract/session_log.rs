@@ -1,13 +1,18 @@
 //! What every [`SessionLog`] must do.
 
 use bytes::Bytes;
-use faceshare_biz::domain::instruction::{Append, AppendError, Epoch, LogRecord, Seq, SessionLog, SnapshotRecord};
+use faceshare_biz::domain::instruction::{
+    Append, AppendError, Epoch, LogRecord, Seq, SessionLog, SnapshotRecord,
+};
 use faceshare_biz::domain::{SessionId, Timestamp};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
 /// A place that holds a log, and the failures that it can go through.
-#[allow(async_fn_in_trait, reason = "each test runs its own store on its own task")]
+#[allow(
+    async_fn_in_trait,
+    reason = "each test runs its own store on its own task"
+)]
 pub trait LogBed: Sized {
     /// The log that is kept here. At most one is open at a time.
     async fn open(&self) -> Arc<dyn SessionLog>;
@@ -67,20 +72,41 @@ pub fn entry(of: u64, name: &str, index: u64, last_seq: u32) -> LogRecord {
 
 /// `count` entries after `expected`, one frame each, in an epoch that began with the log.
 pub fn append(of: u64, name: &str, expected: u64, count: u64) -> Append {
-    let records = (expected + 1..=expected + count).map(|index| entry(of, name, index, u32::try_from(index).expect("a seq"))).collect();
+    let records = (expected + 1..=expected + count)
+        .map(|index| entry(of, name, index, u32::try_from(index).expect("a seq")))
+        .collect();
     batch(of, expected, records)
 }
 
 fn batch(of: u64, expected_index: u64, records: Vec<LogRecord>) -> Append {
-    Append { session: session(of), expected_index, records, snapshot: None, trim_to: None }
+    Append {
+        session: session(of),
+        expected_index,
+        records,
+        snapshot: None,
+        trim_to: None,
+    }
 }
 
 fn snapshot(name: &str, index: u64) -> SnapshotRecord {
-    SnapshotRecord { index, epoch: epoch(name), payload: Bytes::from(format!("state after {index}")) }
+    SnapshotRecord {
+        index,
+        epoch: epoch(name),
+        payload: Bytes::from(format!("state after {index}")),
+    }
 }
 
-async fn indices(log: &Arc<dyn SessionLog>, of: u64, name: &str, after: u32, limit: u32) -> Vec<u64> {
-    let read = log.read(session(of), &epoch(name), Seq::new(after), limit).await.expect("read");
+async fn indices(
+    log: &Arc<dyn SessionLog>,
+    of: u64,
+    name: &str,
+    after: u32,
+    limit: u32,
+) -> Vec<u64> {
+    let read = log
+        .read(session(of), &epoch(name), Seq::new(after), limit)
+        .await
+        .expect("read");
     read.into_iter().map(|record| record.index).collect()
 }
 
@@ -88,7 +114,10 @@ pub async fn an_append_holds_only_while_the_log_ends_where_it_expects(bed: &impl
     let log = bed.open().await;
     log.append(append(1, "a", 0, 2)).await.expect("the first");
     for elsewhere in [0, 1, 3] {
-        let refused = log.append(append(1, "a", elsewhere, 1)).await.expect_err("refused");
+        let refused = log
+            .append(append(1, "a", elsewhere, 1))
+            .await
+            .expect_err("refused");
         assert!(matches!(refused, AppendError::Conflict), "{elsewhere}");
     }
     log.append(append(1, "a", 2, 1)).await.expect("at the end");
@@ -99,7 +128,10 @@ pub async fn an_append_is_all_or_nothing(bed: &impl LogBed) {
     let log = bed.open().await;
     let mut gap = append(1, "a", 0, 3);
     gap.records.remove(1);
-    let nonsense = Append { snapshot: Some(snapshot("a", 9)), ..append(1, "a", 0, 1) };
+    let nonsense = Append {
+        snapshot: Some(snapshot("a", 9)),
+        ..append(1, "a", 0, 1)
+    };
     for bad in [gap, nonsense] {
         log.append(bad).await.expect_err("refused");
     }
@@ -120,9 +152,18 @@ pub async fn of_many_at_once_for_one_place_exactly_one_is_taken(bed: &impl LogBe
         }
         let outcomes = rivals.join_all().await;
         assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
-        assert_eq!(outcomes.iter().filter(|outcome| matches!(outcome, Err(AppendError::Conflict))).count(), 7);
+        assert_eq!(
+            outcomes
+                .iter()
+                .filter(|outcome| matches!(outcome, Err(AppendError::Conflict)))
+                .count(),
+            7
+        );
     }
-    assert_eq!(indices(&log, 1, "a", 0, 100).await, (1..=20).collect::<Vec<_>>());
+    assert_eq!(
+        indices(&log, 1, "a", 0, 100).await,
+        (1..=20).collect::<Vec<_>>()
+    );
 }
 
 pub async fn a_conflict_of_one_session_does_not_touch_another(bed: &impl LogBed) {
@@ -136,7 +177,10 @@ pub async fn a_conflict_of_one_session_does_not_touch_another(bed: &impl LogBed)
     for (of, outcome) in all.join_all().await {
         assert_eq!(outcome.is_ok(), of % 2 == 0, "{of}");
     }
-    assert_eq!(log.sessions().await.expect("listed"), (1..=20).map(|n| session(2 * n)).collect::<Vec<_>>());
+    assert_eq!(
+        log.sessions().await.expect("listed"),
+        (1..=20).map(|n| session(2 * n)).collect::<Vec<_>>()
+    );
 }
 
 pub async fn fifty_sessions_appending_at_once_each_keep_their_order(bed: &impl LogBed) {
@@ -147,7 +191,9 @@ pub async fn fifty_sessions_appending_at_once_each_keep_their_order(bed: &impl L
         let log = Arc::clone(&log);
         all.spawn(async move {
             for expected in 0..APPENDS {
-                log.append(append(of, "a", expected, 1)).await.expect("appended");
+                log.append(append(of, "a", expected, 1))
+                    .await
+                    .expect("appended");
             }
         });
     }
@@ -161,24 +207,42 @@ pub async fn fifty_sessions_appending_at_once_each_keep_their_order(bed: &impl L
 pub async fn reading_returns_what_lies_behind_a_seq_in_order(bed: &impl LogBed) {
     let log = bed.open().await;
     // Entries of three frames each: seqs 3, 6, 9, …
-    let triples = (1..=30).map(|index| entry(1, "a", index, 3 * u32::try_from(index).expect("a seq"))).collect();
+    let triples = (1..=30)
+        .map(|index| entry(1, "a", index, 3 * u32::try_from(index).expect("a seq")))
+        .collect();
     log.append(batch(1, 0, triples)).await.expect("appended");
-    log.append(append(2, "a", 0, 5)).await.expect("another session");
+    log.append(append(2, "a", 0, 5))
+        .await
+        .expect("another session");
     assert_eq!(indices(&log, 1, "a", 0, 3).await, [1, 2, 3]);
-    assert_eq!(indices(&log, 1, "a", 9, 2).await, [4, 5], "the third entry's frames are all seen");
-    assert_eq!(indices(&log, 1, "a", 10, 2).await, [4, 5], "the fourth entry's last frames are not");
+    assert_eq!(
+        indices(&log, 1, "a", 9, 2).await,
+        [4, 5],
+        "the third entry's frames are all seen"
+    );
+    assert_eq!(
+        indices(&log, 1, "a", 10, 2).await,
+        [4, 5],
+        "the fourth entry's last frames are not"
+    );
     assert_eq!(indices(&log, 1, "a", 87, 10).await, [30]);
     assert_eq!(indices(&log, 1, "a", 90, 10).await, [0; 0]);
     assert_eq!(indices(&log, 1, "a", u32::MAX, 10).await, [0; 0]);
     assert_eq!(indices(&log, 1, "b", 0, 10).await, [0; 0], "no such epoch");
-    let records = log.read(session(2), &epoch("a"), Seq::new(3), 10).await.expect("read");
+    let records = log
+        .read(session(2), &epoch("a"), Seq::new(3), 10)
+        .await
+        .expect("read");
     assert_eq!(records, append(2, "a", 3, 2).records);
 }
 
 pub async fn entries_without_frames_are_read_with_their_neighbours(bed: &impl LogBed) {
     let log = bed.open().await;
     let seqs = [0, 1, 1, 1, 2, 2];
-    let records = (1..).zip(seqs).map(|(index, seq)| entry(1, "a", index, seq)).collect();
+    let records = (1..)
+        .zip(seqs)
+        .map(|(index, seq)| entry(1, "a", index, seq))
+        .collect();
     log.append(batch(1, 0, records)).await.expect("appended");
     assert_eq!(indices(&log, 1, "a", 0, 10).await, [2, 3, 4, 5, 6]);
     assert_eq!(indices(&log, 1, "a", 1, 10).await, [5, 6]);
@@ -189,107 +253,222 @@ pub async fn a_large_append_is_kept_whole(bed: &impl LogBed) {
     let log = bed.open().await;
     let mut large = append(1, "a", 0, 1_500);
     for record in &mut large.records {
-        record.payload = Bytes::from(vec![u8::try_from(record.index % 251).expect("a byte"); 5_000]);
+        record.payload = Bytes::from(vec![
+            u8::try_from(record.index % 251).expect("a byte");
+            5_000
+        ]);
     }
     log.append(large.clone()).await.expect("appended");
     let loaded = log.load(session(1)).await.expect("loaded").expect("a log");
     assert_eq!(loaded.records, large.records);
     assert_eq!(loaded.retained.len(), 1_500);
-    assert!(loaded.retained.iter().all(|retained| retained.size == 5_000));
+    assert!(
+        loaded
+            .retained
+            .iter()
+            .all(|retained| retained.size == 5_000)
+    );
 }
 
 pub async fn trimming_stops_at_the_snapshot(bed: &impl LogBed) {
     let log = bed.open().await;
-    log.append(Append { trim_to: Some(4), ..append(1, "a", 0, 6) }).await.expect("appended");
-    assert_eq!(indices(&log, 1, "a", 0, 10).await, [1, 2, 3, 4, 5, 6], "without a snapshot nothing goes");
-    let trimmed = Append { snapshot: Some(snapshot("a", 4)), trim_to: Some(99), ..append(1, "a", 6, 1) };
+    log.append(Append {
+        trim_to: Some(4),
+        ..append(1, "a", 0, 6)
+    })
+    .await
+    .expect("appended");
+    assert_eq!(
+        indices(&log, 1, "a", 0, 10).await,
+        [1, 2, 3, 4, 5, 6],
+        "without a snapshot nothing goes"
+    );
+    let trimmed = Append {
+        snapshot: Some(snapshot("a", 4)),
+        trim_to: Some(99),
+        ..append(1, "a", 6, 1)
+    };
     log.append(trimmed).await.expect("appended");
     let loaded = log.load(session(1)).await.expect("loaded").expect("a log");
     assert_eq!(loaded.snapshot, Some(snapshot("a", 4)));
     assert_eq!(loaded.records, append(1, "a", 4, 3).records);
-    assert_eq!(loaded.retained.iter().map(|r| r.index).collect::<Vec<_>>(), [5, 6, 7]);
+    assert_eq!(
+        loaded.retained.iter().map(|r| r.index).collect::<Vec<_>>(),
+        [5, 6, 7]
+    );
     assert_eq!(indices(&log, 1, "a", 4, 10).await, [5, 6, 7]);
 }
 
 pub async fn reading_from_before_what_was_trimmed_is_refused(bed: &impl LogBed) {
     let log = bed.open().await;
-    log.append(Append { snapshot: Some(snapshot("a", 5)), trim_to: Some(3), ..append(1, "a", 0, 6) }).await.expect("appended");
+    log.append(Append {
+        snapshot: Some(snapshot("a", 5)),
+        trim_to: Some(3),
+        ..append(1, "a", 0, 6)
+    })
+    .await
+    .expect("appended");
     for missed in 0..3 {
-        log.read(session(1), &epoch("a"), Seq::new(missed), 10).await.expect_err("a hole");
+        log.read(session(1), &epoch("a"), Seq::new(missed), 10)
+            .await
+            .expect_err("a hole");
     }
     assert_eq!(indices(&log, 1, "a", 3, 10).await, [4, 5, 6]);
     // All that there is may be trimmed: the log still knows where it ends.
-    let all = Append { snapshot: Some(snapshot("a", 6)), trim_to: Some(6), ..batch(1, 6, Vec::new()) };
+    let all = Append {
+        snapshot: Some(snapshot("a", 6)),
+        trim_to: Some(6),
+        ..batch(1, 6, Vec::new())
+    };
     log.append(all).await.expect("appended");
     assert_eq!(indices(&log, 1, "a", 6, 10).await, [0; 0]);
-    log.read(session(1), &epoch("a"), Seq::new(5), 10).await.expect_err("a hole");
+    log.read(session(1), &epoch("a"), Seq::new(5), 10)
+        .await
+        .expect_err("a hole");
     log.append(append(1, "a", 6, 2)).await.expect("goes on");
     assert_eq!(indices(&log, 1, "a", 6, 10).await, [7, 8]);
     // A new epoch has trimmed nothing yet.
-    log.append(batch(1, 8, vec![entry(1, "b", 9, 1)])).await.expect("a new epoch");
+    log.append(batch(1, 8, vec![entry(1, "b", 9, 1)]))
+        .await
+        .expect("a new epoch");
     assert_eq!(indices(&log, 1, "b", 0, 10).await, [9]);
 }
 
 pub async fn a_newer_snapshot_takes_the_place_of_the_older(bed: &impl LogBed) {
     let log = bed.open().await;
-    log.append(Append { snapshot: Some(snapshot("a", 2)), ..append(1, "a", 0, 3) }).await.expect("appended");
-    log.append(Append { snapshot: Some(snapshot("a", 4)), trim_to: Some(4), ..append(1, "a", 3, 2) }).await.expect("appended");
-    log.append(Append { snapshot: Some(snapshot("a", 2)), ..append(1, "a", 5, 1) }).await.expect("an old one");
+    log.append(Append {
+        snapshot: Some(snapshot("a", 2)),
+        ..append(1, "a", 0, 3)
+    })
+    .await
+    .expect("appended");
+    log.append(Append {
+        snapshot: Some(snapshot("a", 4)),
+        trim_to: Some(4),
+        ..append(1, "a", 3, 2)
+    })
+    .await
+    .expect("appended");
+    log.append(Append {
+        snapshot: Some(snapshot("a", 2)),
+        ..append(1, "a", 5, 1)
+    })
+    .await
+    .expect("an old one");
     let loaded = log.load(session(1)).await.expect("loaded").expect("a log");
-    assert_eq!(loaded.snapshot, Some(snapshot("a", 4)), "never back to where the entries are gone");
+    assert_eq!(
+        loaded.snapshot,
+        Some(snapshot("a", 4)),
+        "never back to where the entries are gone"
+    );
     assert_eq!(loaded.records, append(1, "a", 4, 2).records);
 }
 
 pub async fn a_snapshot_can_come_without_entries(bed: &impl LogBed) {
     let log = bed.open().await;
     log.append(append(1, "a", 0, 3)).await.expect("appended");
-    let alone = |expected| Append { snapshot: Some(snapshot("a", 3)), ..batch(1, expected, Vec::new()) };
-    assert!(matches!(log.append(alone(2)).await, Err(AppendError::Conflict)));
+    let alone = |expected| Append {
+        snapshot: Some(snapshot("a", 3)),
+        ..batch(1, expected, Vec::new())
+    };
+    assert!(matches!(
+        log.append(alone(2)).await,
+        Err(AppendError::Conflict)
+    ));
     log.append(alone(3)).await.expect("appended");
     let loaded = log.load(session(1)).await.expect("loaded").expect("a log");
-    assert_eq!((loaded.snapshot, loaded.records.len(), loaded.retained.len()), (Some(snapshot("a", 3)), 0, 3));
-    log.append(append(1, "a", 3, 1)).await.expect("the end has not moved");
+    assert_eq!(
+        (loaded.snapshot, loaded.records.len(), loaded.retained.len()),
+        (Some(snapshot("a", 3)), 0, 3)
+    );
+    log.append(append(1, "a", 3, 1))
+        .await
+        .expect("the end has not moved");
 }
 
 pub async fn a_new_epoch_starts_its_own_seqs_and_its_own_window(bed: &impl LogBed) {
     let log = bed.open().await;
     log.append(append(1, "a", 0, 3)).await.expect("appended");
     // One append may hold the end of one epoch and the start of the next.
-    let turn = vec![entry(1, "a", 4, 4), entry(1, "b", 5, 1), entry(1, "b", 6, 2)];
-    log.append(Append { snapshot: Some(snapshot("a", 2)), ..batch(1, 3, turn.clone()) }).await.expect("appended");
+    let turn = vec![
+        entry(1, "a", 4, 4),
+        entry(1, "b", 5, 1),
+        entry(1, "b", 6, 2),
+    ];
+    log.append(Append {
+        snapshot: Some(snapshot("a", 2)),
+        ..batch(1, 3, turn.clone())
+    })
+    .await
+    .expect("appended");
     let loaded = log.load(session(1)).await.expect("loaded").expect("a log");
     assert_eq!(loaded.records[1..], turn);
-    let window: Vec<_> = loaded.retained.iter().map(|r| (r.index, r.last_seq.get(), r.at.as_millis())).collect();
+    let window: Vec<_> = loaded
+        .retained
+        .iter()
+        .map(|r| (r.index, r.last_seq.get(), r.at.as_millis()))
+        .collect();
     assert_eq!(window, [(5, 1, 1_005), (6, 2, 1_006)]);
     assert_eq!(indices(&log, 1, "b", 0, 10).await, [5, 6]);
     assert_eq!(indices(&log, 1, "b", 1, 10).await, [6]);
-    assert_eq!(indices(&log, 1, "a", 1, 2).await, [2, 3], "the old epoch can still be read");
+    assert_eq!(
+        indices(&log, 1, "a", 1, 2).await,
+        [2, 3],
+        "the old epoch can still be read"
+    );
 }
 
 pub async fn what_was_acknowledged_is_there_after_the_process_died(bed: &impl LogBed) {
     let log = bed.open().await;
-    log.append(Append { snapshot: Some(snapshot("a", 1)), ..append(1, "a", 0, 2) }).await.expect("appended");
+    log.append(Append {
+        snapshot: Some(snapshot("a", 1)),
+        ..append(1, "a", 0, 2)
+    })
+    .await
+    .expect("appended");
     log.append(append(2, "a", 0, 1)).await.expect("appended");
     let found = bed.killed().await;
     let after = found.open().await;
-    assert_eq!(after.sessions().await.expect("listed"), [session(1), session(2)]);
-    let loaded = after.load(session(1)).await.expect("loaded").expect("a log");
-    assert_eq!((loaded.snapshot, loaded.records), (Some(snapshot("a", 1)), append(1, "a", 1, 1).records));
+    assert_eq!(
+        after.sessions().await.expect("listed"),
+        [session(1), session(2)]
+    );
+    let loaded = after
+        .load(session(1))
+        .await
+        .expect("loaded")
+        .expect("a log");
+    assert_eq!(
+        (loaded.snapshot, loaded.records),
+        (Some(snapshot("a", 1)), append(1, "a", 1, 1).records)
+    );
     assert!(!loaded.suspect);
-    assert!(matches!(after.append(append(1, "a", 1, 1)).await, Err(AppendError::Conflict)));
+    assert!(matches!(
+        after.append(append(1, "a", 1, 1)).await,
+        Err(AppendError::Conflict)
+    ));
     after.append(append(1, "a", 2, 1)).await.expect("goes on");
 }
 
 pub async fn a_deleted_log_is_gone_and_can_begin_anew(bed: &impl LogBed) {
     let log = bed.open().await;
-    log.append(Append { snapshot: Some(snapshot("a", 5)), trim_to: Some(3), ..append(1, "a", 0, 5) }).await.expect("appended");
+    log.append(Append {
+        snapshot: Some(snapshot("a", 5)),
+        trim_to: Some(3),
+        ..append(1, "a", 0, 5)
+    })
+    .await
+    .expect("appended");
     log.append(append(2, "a", 0, 1)).await.expect("another");
     for _ in 0..2 {
         log.delete(session(1)).await.expect("deleted");
     }
     assert!(log.load(session(1)).await.expect("loaded").is_none());
     assert_eq!(log.sessions().await.expect("listed"), [session(2)]);
-    assert!(matches!(log.append(append(1, "a", 5, 1)).await, Err(AppendError::Conflict)));
+    assert!(matches!(
+        log.append(append(1, "a", 5, 1)).await,
+        Err(AppendError::Conflict)
+    ));
     log.append(append(1, "a", 0, 1)).await.expect("begins anew");
     assert_eq!(indices(&log, 1, "a", 0, 10).await, [1]);
 }
@@ -307,16 +486,31 @@ pub async fn a_log_is_suspect_after_a_reboot_until_a_new_epoch_begins(bed: &impl
     log.append(append(2, "a", 0, 2)).await.expect("appended");
     let rebooted = bed.rebooted().await;
     let after = rebooted.open().await;
-    let suspect = async |log: &Arc<dyn SessionLog>, of| log.load(session(of)).await.expect("loaded").expect("a log").suspect;
+    let suspect = async |log: &Arc<dyn SessionLog>, of| {
+        log.load(session(of))
+            .await
+            .expect("loaded")
+            .expect("a log")
+            .suspect
+    };
     assert!(suspect(&after, 1).await && suspect(&after, 2).await);
     after.append(append(1, "a", 2, 1)).await.expect("appended");
-    assert!(suspect(&after, 1).await, "the old epoch going on proves nothing");
-    after.append(batch(1, 3, vec![entry(1, "b", 4, 1)])).await.expect("appended");
+    assert!(
+        suspect(&after, 1).await,
+        "the old epoch going on proves nothing"
+    );
+    after
+        .append(batch(1, 3, vec![entry(1, "b", 4, 1)]))
+        .await
+        .expect("appended");
     assert!(!suspect(&after, 1).await);
     assert!(suspect(&after, 2).await, "each log for itself");
     after.append(append(3, "a", 0, 1)).await.expect("appended");
     assert!(!suspect(&after, 3).await, "a log of this boot");
     let killed = rebooted.killed().await;
     let again = killed.open().await;
-    assert!(!suspect(&again, 1).await && suspect(&again, 2).await, "as it was, under the same boot");
+    assert!(
+        !suspect(&again, 1).await && suspect(&again, 2).await,
+        "as it was, under the same boot"
+    );
 }

@@ -35,17 +35,36 @@ pub fn family(id: u64) -> TokenFamily {
 
 fn rotation(id: u64, from_generation: u32, sealed: &str) -> Rotation {
     let at = Timestamp::from_millis(50);
-    Rotation { family: family(id).id, from_generation, at, sealed_pair: sealed.to_owned(), expires_at: Timestamp::from_millis(200) }
+    Rotation {
+        family: family(id).id,
+        from_generation,
+        at,
+        sealed_pair: sealed.to_owned(),
+        expires_at: Timestamp::from_millis(200),
+    }
 }
 
 pub async fn a_rotation_moves_on_one_generation(families: &impl TokenFamilyRepository) {
     families.insert(&family(1)).await.expect("kept");
     families.insert(&family(2)).await.expect("kept");
-    assert_eq!(families.find(family(1).id).await.expect("looked up"), Some(family(1)));
-    assert!(!families.rotate(&rotation(1, 1, "x")).await.expect("asked"), "not there yet");
+    assert_eq!(
+        families.find(family(1).id).await.expect("looked up"),
+        Some(family(1))
+    );
+    assert!(
+        !families.rotate(&rotation(1, 1, "x")).await.expect("asked"),
+        "not there yet"
+    );
     assert!(families.rotate(&rotation(1, 0, "x")).await.expect("asked"));
-    assert!(!families.rotate(&rotation(1, 0, "y")).await.expect("asked"), "not there any more");
-    let found = families.find(family(1).id).await.expect("looked up").expect("a family");
+    assert!(
+        !families.rotate(&rotation(1, 0, "y")).await.expect("asked"),
+        "not there any more"
+    );
+    let found = families
+        .find(family(1).id)
+        .await
+        .expect("looked up")
+        .expect("a family");
     let rotated = TokenFamily {
         generation: 1,
         rotated_at: Timestamp::from_millis(50),
@@ -54,40 +73,81 @@ pub async fn a_rotation_moves_on_one_generation(families: &impl TokenFamilyRepos
         ..family(1)
     };
     assert_eq!(found, rotated);
-    assert_eq!(families.find(family(2).id).await.expect("looked up"), Some(family(2)));
-    assert!(!families.rotate(&rotation(3, 0, "x")).await.expect("asked"), "no such family");
+    assert_eq!(
+        families.find(family(2).id).await.expect("looked up"),
+        Some(family(2))
+    );
+    assert!(
+        !families.rotate(&rotation(3, 0, "x")).await.expect("asked"),
+        "no such family"
+    );
 }
 
 pub async fn of_two_rotations_at_once_one_is_done(families: &impl TokenFamilyRepository) {
     families.insert(&family(1)).await.expect("kept");
     for generation in 0..10 {
-        let (left, right) = (rotation(1, generation, "left"), rotation(1, generation, "right"));
+        let (left, right) = (
+            rotation(1, generation, "left"),
+            rotation(1, generation, "right"),
+        );
         let (a, b) = tokio::join!(families.rotate(&left), families.rotate(&right));
         let (a, b) = (a.expect("asked"), b.expect("asked"));
         assert!(a != b);
-        let kept = families.find(family(1).id).await.expect("looked up").and_then(|f| f.sealed_pair);
+        let kept = families
+            .find(family(1).id)
+            .await
+            .expect("looked up")
+            .and_then(|f| f.sealed_pair);
         assert_eq!(kept.as_deref(), Some(if a { "left" } else { "right" }));
     }
 }
 
 pub async fn a_revoked_family_does_not_rotate(families: &impl TokenFamilyRepository) {
     families.insert(&family(1)).await.expect("kept");
-    families.revoke(family(1).id, Timestamp::from_millis(10)).await.expect("revoked");
-    families.revoke(family(1).id, Timestamp::from_millis(20)).await.expect("again");
-    let found = families.find(family(1).id).await.expect("looked up").expect("a family");
+    families
+        .revoke(family(1).id, Timestamp::from_millis(10))
+        .await
+        .expect("revoked");
+    families
+        .revoke(family(1).id, Timestamp::from_millis(20))
+        .await
+        .expect("again");
+    let found = families
+        .find(family(1).id)
+        .await
+        .expect("looked up")
+        .expect("a family");
     assert_eq!(found.revoked_at, Some(Timestamp::from_millis(10)));
     assert!(!families.rotate(&rotation(1, 0, "x")).await.expect("asked"));
-    families.revoke(family(2).id, Timestamp::from_millis(10)).await.expect("no such family is no error");
+    families
+        .revoke(family(2).id, Timestamp::from_millis(10))
+        .await
+        .expect("no such family is no error");
 }
 
 pub async fn what_ended_long_ago_is_forgotten(families: &impl TokenFamilyRepository) {
     let at = Timestamp::from_millis;
     let kept = [
-        TokenFamily { expires_at: at(1_000), ..family(1) },
-        TokenFamily { rotated_at: at(1_000), ..family(2) },
-        TokenFamily { revoked_at: Some(at(1_000)), ..family(3) },
+        TokenFamily {
+            expires_at: at(1_000),
+            ..family(1)
+        },
+        TokenFamily {
+            rotated_at: at(1_000),
+            ..family(2)
+        },
+        TokenFamily {
+            revoked_at: Some(at(1_000)),
+            ..family(3)
+        },
     ];
-    let over = [family(4), TokenFamily { revoked_at: Some(at(10)), ..family(5) }];
+    let over = [
+        family(4),
+        TokenFamily {
+            revoked_at: Some(at(10)),
+            ..family(5)
+        },
+    ];
     for each in kept.iter().chain(&over) {
         families.insert(each).await.expect("kept");
     }
@@ -97,19 +157,41 @@ pub async fn what_ended_long_ago_is_forgotten(families: &impl TokenFamilyReposit
     }
 }
 
-pub async fn a_network_is_known_by_the_families_opened_from_it(families: &impl TokenFamilyRepository) {
-    let from = |id, network: u8| TokenFamily { network: Some([network; 32]), ..family(id) };
-    let other = TokenFamily { account: AccountId::new(8).expect("an id"), ..from(3, 3) };
+pub async fn a_network_is_known_by_the_families_opened_from_it(
+    families: &impl TokenFamilyRepository,
+) {
+    let from = |id, network: u8| TokenFamily {
+        network: Some([network; 32]),
+        ..family(id)
+    };
+    let other = TokenFamily {
+        account: AccountId::new(8).expect("an id"),
+        ..from(3, 3)
+    };
     for each in [from(1, 1), from(2, 2), other, family(4)] {
         families.insert(&each).await.expect("kept");
         assert_eq!(families.find(each.id).await.expect("looked up"), Some(each));
     }
-    let known = async |networks: &[[u8; 32]]| families.opened_from(family(1).account, networks).await.expect("looked up");
+    let known = async |networks: &[[u8; 32]]| {
+        families
+            .opened_from(family(1).account, networks)
+            .await
+            .expect("looked up")
+    };
     assert!(known(&[[1; 32]]).await && known(&[[9; 32], [2; 32]]).await);
     assert!(!known(&[[3; 32]]).await, "another account's");
     assert!(!known(&[]).await);
-    families.revoke(family(1).id, Timestamp::from_millis(10)).await.expect("revoked");
-    assert!(known(&[[1; 32]]).await, "signed out, and still a usual place");
-    families.forget_ended(Timestamp::from_millis(1_000)).await.expect("forgotten");
+    families
+        .revoke(family(1).id, Timestamp::from_millis(10))
+        .await
+        .expect("revoked");
+    assert!(
+        known(&[[1; 32]]).await,
+        "signed out, and still a usual place"
+    );
+    families
+        .forget_ended(Timestamp::from_millis(1_000))
+        .await
+        .expect("forgotten");
     assert!(!known(&[[1; 32], [2; 32]]).await);
 }

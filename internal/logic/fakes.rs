@@ -6,7 +6,9 @@ mod sessions;
 pub(crate) use sessions::{MemoryLog, sessions};
 
 use async_trait::async_trait;
-use faceshare_biz::domain::account::{AccessClaims, IssuedToken, RefreshClaims, RevocationRegistry};
+use faceshare_biz::domain::account::{
+    AccessClaims, IssuedToken, RefreshClaims, RevocationRegistry,
+};
 use faceshare_biz::domain::facesession::{NumberCode, SessionClaims, WaitClaims};
 use faceshare_biz::domain::instruction::Epoch;
 use faceshare_biz::domain::port::{Clock, IdGenerator, SecretUse, Secrets, TokenRefusal, Tokens};
@@ -61,7 +63,10 @@ impl PlainTokens {
     fn issue(purpose: &str, now: Timestamp, ttl: Duration, claims: [u64; 4]) -> IssuedToken {
         let expires_at = now + ttl;
         let [a, b, c, d] = claims;
-        IssuedToken { token: format!("{purpose}.{}.{a}.{b}.{c}.{d}", expires_at.as_millis()), expires_at }
+        IssuedToken {
+            token: format!("{purpose}.{}.{a}.{b}.{c}.{d}", expires_at.as_millis()),
+            expires_at,
+        }
     }
 
     fn verify(purpose: &str, token: &str, now: Timestamp) -> Result<[u64; 4], TokenRefusal> {
@@ -71,7 +76,11 @@ impl PlainTokens {
         match numbers[..] {
             [end, a, b, c, d] if rightful => {
                 let good = i64::try_from(end).is_ok_and(|end| now.as_millis() < end);
-                if good { Ok([a, b, c, d]) } else { Err(TokenRefusal::Expired) }
+                if good {
+                    Ok([a, b, c, d])
+                } else {
+                    Err(TokenRefusal::Expired)
+                }
             }
             _ => Err(TokenRefusal::Invalid),
         }
@@ -88,27 +97,62 @@ fn family(id: u64) -> FamilyId {
 
 impl Tokens for PlainTokens {
     fn issue_access(&self, claims: &AccessClaims, now: Timestamp) -> Result<IssuedToken> {
-        let claims = [claims.account.get(), claims.family.get(), u64::from(claims.guest), 0];
+        let claims = [
+            claims.account.get(),
+            claims.family.get(),
+            u64::from(claims.guest),
+            0,
+        ];
         Ok(Self::issue("access", now, Self::ACCESS_TTL, claims))
     }
 
     fn issue_cookie(&self, claims: &AccessClaims, now: Timestamp) -> Result<IssuedToken> {
-        let claims = [claims.account.get(), claims.family.get(), u64::from(claims.guest), 0];
+        let claims = [
+            claims.account.get(),
+            claims.family.get(),
+            u64::from(claims.guest),
+            0,
+        ];
         Ok(Self::issue("cookie", now, Self::COOKIE_TTL, claims))
     }
 
     fn issue_refresh(&self, claims: &RefreshClaims, now: Timestamp) -> Result<IssuedToken> {
-        let claims = [claims.account.get(), claims.family.get(), u64::from(claims.generation), 0];
+        let claims = [
+            claims.account.get(),
+            claims.family.get(),
+            u64::from(claims.generation),
+            0,
+        ];
         Ok(Self::issue("refresh", now, Self::REFRESH_TTL, claims))
     }
 
     fn issue_session(&self, claims: &SessionClaims, now: Timestamp) -> Result<IssuedToken> {
-        let claims = [claims.session.get(), claims.member.get(), claims.point.get(), claims.family.get()];
+        let claims = [
+            claims.session.get(),
+            claims.member.get(),
+            claims.point.get(),
+            claims.family.get(),
+        ];
         Ok(Self::issue("session", now, Self::SESSION_TTL, claims))
     }
 
-    fn issue_wait(&self, claims: &WaitClaims, now: Timestamp, expires_at: Timestamp) -> Result<IssuedToken> {
-        Ok(Self::issue("wait", now, expires_at.since(now), [claims.session.get(), claims.account.get(), claims.knock.get(), 0]))
+    fn issue_wait(
+        &self,
+        claims: &WaitClaims,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<IssuedToken> {
+        Ok(Self::issue(
+            "wait",
+            now,
+            expires_at.since(now),
+            [
+                claims.session.get(),
+                claims.account.get(),
+                claims.knock.get(),
+                0,
+            ],
+        ))
     }
 
     fn verify_access(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenRefusal> {
@@ -120,7 +164,11 @@ impl Tokens for PlainTokens {
     }
 
     fn verify_cookie(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenRefusal> {
-        Self::verify("cookie", token, now).map(|[a, f, _, _]| AccessClaims { account: account(a), family: family(f), guest: false })
+        Self::verify("cookie", token, now).map(|[a, f, _, _]| AccessClaims {
+            account: account(a),
+            family: family(f),
+            guest: false,
+        })
     }
 
     fn verify_refresh(&self, token: &str, now: Timestamp) -> Result<RefreshClaims, TokenRefusal> {
@@ -131,7 +179,11 @@ impl Tokens for PlainTokens {
         })
     }
 
-    fn verify_session(&self, token: &str, now: Timestamp) -> Result<(SessionClaims, Timestamp), TokenRefusal> {
+    fn verify_session(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(SessionClaims, Timestamp), TokenRefusal> {
         let claims = Self::verify("session", token, now).map(|[s, m, p, f]| SessionClaims {
             session: SessionId::new(s).expect("an id"),
             member: account(m),
@@ -143,8 +195,15 @@ impl Tokens for PlainTokens {
 
     fn verify_wait(&self, token: &str, now: Timestamp) -> Result<WaitClaims, TokenRefusal> {
         let [session, who, knock, _] = Self::verify("wait", token, now)?;
-        let (session, knock) = (SessionId::new(session).expect("an id"), KnockId::new(knock).expect("an id"));
-        Ok(WaitClaims { session, account: account(who), knock })
+        let (session, knock) = (
+            SessionId::new(session).expect("an id"),
+            KnockId::new(knock).expect("an id"),
+        );
+        Ok(WaitClaims {
+            session,
+            account: account(who),
+            knock,
+        })
     }
 }
 
@@ -163,7 +222,10 @@ impl Secrets for PlainSecrets {
 
     fn open(&self, purpose: SecretUse, sealed: &str) -> Option<Vec<u8>> {
         let hex = sealed.strip_prefix(&format!("{purpose:?}:"))?;
-        (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(hex.get(i..i + 2)?, 16).ok()).collect()
+        (0..hex.len())
+            .step_by(2)
+            .map(|i| u8::from_str_radix(hex.get(i..i + 2)?, 16).ok())
+            .collect()
     }
 
     fn fingerprint(&self, purpose: SecretUse, secret: &str) -> [u8; 32] {
@@ -184,7 +246,9 @@ impl Secrets for PlainSecrets {
     }
 
     fn read_number_code(&self, typed: &str) -> Option<NumberCode> {
-        validatecode::normalize(typed).ok().and_then(|code| NumberCode::new(code.as_str()))
+        validatecode::normalize(typed)
+            .ok()
+            .and_then(|code| NumberCode::new(code.as_str()))
     }
 
     fn invite_secret(&self) -> String {
@@ -196,7 +260,11 @@ impl Secrets for PlainSecrets {
     }
 
     fn epoch(&self) -> Epoch {
-        Epoch::new(&format!("epoch-{}", self.others.fetch_add(1, Ordering::SeqCst))).expect("an epoch")
+        Epoch::new(&format!(
+            "epoch-{}",
+            self.others.fetch_add(1, Ordering::SeqCst)
+        ))
+        .expect("an epoch")
     }
 }
 

@@ -40,7 +40,12 @@ pub struct Call<'a> {
 impl Call<'_> {
     /// No part can run over into the next: a method and a path hold no line breaks.
     fn digest(&self) -> [u8; 32] {
-        let Self { account, method, path, key } = self;
+        let Self {
+            account,
+            method,
+            path,
+            key,
+        } = self;
         Sha256::digest(format!("{account}\n{method}\n{path}\n{key}")).into()
     }
 }
@@ -98,7 +103,8 @@ impl Idempotency {
     /// # Errors
     /// `CONFLICT` when the same call asked for something else, and, with a time to wait, while it runs.
     pub async fn begin(&self, call: Call<'_>, request: &[u8]) -> Result<Begun> {
-        self.begin_digested(call, Sha256::digest(request).into()).await
+        self.begin_digested(call, Sha256::digest(request).into())
+            .await
     }
 
     /// [`begin`](Self::begin) with the SHA-256 digest of the request, for a request that is digested while it arrives.
@@ -117,23 +123,50 @@ impl Idempotency {
             process: self.process,
             expires_at: now + self.patience,
         };
-        let (taken_for, sealed) = match self.answers.reserve(&reservation, now, ANSWERS_PER_ACCOUNT).await? {
+        let (taken_for, sealed) = match self
+            .answers
+            .reserve(&reservation, now, ANSWERS_PER_ACCOUNT)
+            .await?
+        {
             Reserved::Fresh { effect } => {
-                return Ok(Begun::Runs(Place { call: reservation.call, attempt: reservation.attempt, effect }));
+                return Ok(Begun::Runs(Place {
+                    call: reservation.call,
+                    attempt: reservation.attempt,
+                    effect,
+                }));
             }
             Reserved::Taken { request, sealed } => (request, sealed),
         };
-        if !self.secrets.fingerprints(SecretUse::Answer, &request).contains(&taken_for) {
-            return Err(Error::new(ErrorCode::Conflict, "this Idempotency-Key was used for another request"));
+        if !self
+            .secrets
+            .fingerprints(SecretUse::Answer, &request)
+            .contains(&taken_for)
+        {
+            return Err(Error::new(
+                ErrorCode::Conflict,
+                "this Idempotency-Key was used for another request",
+            ));
         }
         let Some(sealed) = sealed else {
-            let error = Error::new(ErrorCode::Conflict, "the first request with this Idempotency-Key is still running");
+            let error = Error::new(
+                ErrorCode::Conflict,
+                "the first request with this Idempotency-Key is still running",
+            );
             return Err(error.retry_after(Duration::from_secs(1)));
         };
         let opened = self.secrets.open(SecretUse::Answer, &sealed);
         // Sealed together with the call, an answer cannot be moved to another one's place.
-        let answer = opened.and_then(|plain| plain.strip_prefix(reservation.call.as_slice()).map(<[u8]>::to_vec));
-        answer.map(Begun::Ran).ok_or_else(|| Error::new(ErrorCode::Conflict, "this Idempotency-Key was used, and its answer is gone"))
+        let answer = opened.and_then(|plain| {
+            plain
+                .strip_prefix(reservation.call.as_slice())
+                .map(<[u8]>::to_vec)
+        });
+        answer.map(Begun::Ran).ok_or_else(|| {
+            Error::new(
+                ErrorCode::Conflict,
+                "this Idempotency-Key was used, and its answer is gone",
+            )
+        })
     }
 
     /// Keeps the answer to a call that ran.
@@ -141,9 +174,23 @@ impl Idempotency {
     /// # Errors
     /// `UNAVAILABLE` when it cannot be kept; the place is free again later.
     pub async fn keep(&self, place: Place, answer: &[u8], holds_tokens: bool) -> Result<()> {
-        let kept_for = if holds_tokens { TOKENS_KEPT } else { ANSWER_KEPT };
-        let sealed = self.secrets.seal(SecretUse::Answer, &[place.call.as_slice(), answer].concat())?;
-        self.answers.keep(place.call, place.attempt, &sealed, self.clock.now() + kept_for).await.map(drop)
+        let kept_for = if holds_tokens {
+            TOKENS_KEPT
+        } else {
+            ANSWER_KEPT
+        };
+        let sealed = self
+            .secrets
+            .seal(SecretUse::Answer, &[place.call.as_slice(), answer].concat())?;
+        self.answers
+            .keep(
+                place.call,
+                place.attempt,
+                &sealed,
+                self.clock.now() + kept_for,
+            )
+            .await
+            .map(drop)
     }
 
     /// Gives the place up: the call may run again.
@@ -151,7 +198,9 @@ impl Idempotency {
     /// # Errors
     /// `UNAVAILABLE` when it cannot; the place is free again later.
     pub async fn release(&self, place: Place) -> Result<()> {
-        self.answers.release(place.call, place.attempt, self.clock.now()).await
+        self.answers
+            .release(place.call, place.attempt, self.clock.now())
+            .await
     }
 
     /// Forgets expired answers.
@@ -160,7 +209,9 @@ impl Idempotency {
         match self.answers.purge(now, now - ANSWER_KEPT).await {
             Ok(0) => {}
             Ok(forgotten) => tracing::debug!(forgotten, "expired answers are forgotten"),
-            Err(error) => tracing::warn!(%error, cause = ?error.cause(), "expired answers could not be forgotten"),
+            Err(error) => {
+                tracing::warn!(%error, cause = ?error.cause(), "expired answers could not be forgotten")
+            }
         }
     }
 }
@@ -188,13 +239,21 @@ mod tests {
 
     #[async_trait]
     impl AnswerRepository for Shelf {
-        async fn reserve(&self, reservation: &Reservation, now: Timestamp, limit: u32) -> Result<Reserved> {
+        async fn reserve(
+            &self,
+            reservation: &Reservation,
+            now: Timestamp,
+            limit: u32,
+        ) -> Result<Reserved> {
             let mut shelf = self.0.lock().expect("no panic");
             let mut effect = reservation.attempt;
             if let Some((taken, sealed, of_first)) = shelf.get(&reservation.call) {
                 let same = sealed.is_none() && taken.request == reservation.request;
                 if taken.expires_at > now && !(same && taken.process < reservation.process) {
-                    return Ok(Reserved::Taken { request: taken.request, sealed: sealed.clone() });
+                    return Ok(Reserved::Taken {
+                        request: taken.request,
+                        sealed: sealed.clone(),
+                    });
                 }
                 effect = if same { *of_first } else { effect };
             }
@@ -207,20 +266,37 @@ mod tests {
                 .collect();
             theirs.sort_unstable();
             let over = theirs.len().saturating_sub(limit as usize);
-            theirs.into_iter().take(over).for_each(|(_, call)| drop(shelf.remove(&call)));
+            theirs
+                .into_iter()
+                .take(over)
+                .for_each(|(_, call)| drop(shelf.remove(&call)));
             Ok(Reserved::Fresh { effect })
         }
 
-        async fn keep(&self, call: [u8; 32], attempt: u64, sealed: &str, expires_at: Timestamp) -> Result<bool> {
+        async fn keep(
+            &self,
+            call: [u8; 32],
+            attempt: u64,
+            sealed: &str,
+            expires_at: Timestamp,
+        ) -> Result<bool> {
             let mut shelf = self.0.lock().expect("no panic");
-            let Some((taken, kept, _)) = shelf.get_mut(&call).filter(|(taken, ..)| taken.attempt == attempt) else { return Ok(false) };
+            let Some((taken, kept, _)) = shelf
+                .get_mut(&call)
+                .filter(|(taken, ..)| taken.attempt == attempt)
+            else {
+                return Ok(false);
+            };
             (taken.expires_at, *kept) = (expires_at, Some(sealed.to_owned()));
             Ok(true)
         }
 
         async fn release(&self, call: [u8; 32], attempt: u64, now: Timestamp) -> Result<()> {
             let mut shelf = self.0.lock().expect("no panic");
-            if let Some((taken, ..)) = shelf.get_mut(&call).filter(|(taken, sealed, _)| taken.attempt == attempt && sealed.is_none()) {
+            if let Some((taken, ..)) = shelf
+                .get_mut(&call)
+                .filter(|(taken, sealed, _)| taken.attempt == attempt && sealed.is_none())
+            {
                 taken.expires_at = now;
             }
             Ok(())
@@ -229,7 +305,14 @@ mod tests {
         async fn purge(&self, now: Timestamp, unanswered_before: Timestamp) -> Result<u64> {
             let mut shelf = self.0.lock().expect("no panic");
             let before = shelf.len();
-            shelf.retain(|_, (taken, sealed, _)| taken.expires_at > if sealed.is_some() { now } else { unanswered_before });
+            shelf.retain(|_, (taken, sealed, _)| {
+                taken.expires_at
+                    > if sealed.is_some() {
+                        now
+                    } else {
+                        unanswered_before
+                    }
+            });
             Ok((before - shelf.len()) as u64)
         }
     }
@@ -242,12 +325,31 @@ mod tests {
 
     fn idempotency() -> (Idempotency, Arc<FakeClock>) {
         let clock = Arc::new(FakeClock::default());
-        let (answers, secrets, ids) = (Arc::new(Shelf::default()), Arc::new(PlainSecrets::default()), Arc::new(CountingIds::default()));
-        (Idempotency { answers, secrets, ids, clock: clock.clone(), patience: PATIENCE, process: 1 }, clock)
+        let (answers, secrets, ids) = (
+            Arc::new(Shelf::default()),
+            Arc::new(PlainSecrets::default()),
+            Arc::new(CountingIds::default()),
+        );
+        (
+            Idempotency {
+                answers,
+                secrets,
+                ids,
+                clock: clock.clone(),
+                patience: PATIENCE,
+                process: 1,
+            },
+            clock,
+        )
     }
 
     fn call(account: u64, path: &'static str) -> Call<'static> {
-        Call { account: AccountId::new(account).expect("an id"), method: "POST", path, key: "k" }
+        Call {
+            account: AccountId::new(account).expect("an id"),
+            method: "POST",
+            path,
+            key: "k",
+        }
     }
 
     async fn runs(idempotency: &Idempotency, call: Call<'_>, request: &[u8]) -> super::Place {
@@ -261,8 +363,13 @@ mod tests {
     async fn an_answer_is_given_again_to_the_same_call_alone() {
         let (idempotency, _) = idempotency();
         let place = runs(&idempotency, call(1, "/a"), b"x").await;
-        idempotency.keep(place, b"answer", false).await.expect("kept");
-        assert!(matches!(idempotency.begin(call(1, "/a"), b"x").await, Ok(Begun::Ran(answer)) if answer == b"answer"));
+        idempotency
+            .keep(place, b"answer", false)
+            .await
+            .expect("kept");
+        assert!(
+            matches!(idempotency.begin(call(1, "/a"), b"x").await, Ok(Begun::Ran(answer)) if answer == b"answer")
+        );
         runs(&idempotency, call(2, "/a"), b"x").await;
         runs(&idempotency, call(1, "/b"), b"x").await;
     }
@@ -271,9 +378,18 @@ mod tests {
     async fn another_request_and_one_that_runs_are_conflicts() {
         let (idempotency, clock) = idempotency();
         let place = runs(&idempotency, call(1, "/a"), b"x").await;
-        let running = idempotency.begin(call(1, "/a"), b"x").await.expect_err("it runs");
-        assert_eq!((running.code, running.retry_after), (ErrorCode::Conflict, Some(Duration::from_secs(1))));
-        let other = idempotency.begin(call(1, "/a"), b"y").await.expect_err("another");
+        let running = idempotency
+            .begin(call(1, "/a"), b"x")
+            .await
+            .expect_err("it runs");
+        assert_eq!(
+            (running.code, running.retry_after),
+            (ErrorCode::Conflict, Some(Duration::from_secs(1)))
+        );
+        let other = idempotency
+            .begin(call(1, "/a"), b"y")
+            .await
+            .expect_err("another");
         assert_eq!((other.code, other.retry_after), (ErrorCode::Conflict, None));
         idempotency.release(place).await.expect("released");
         runs(&idempotency, call(1, "/a"), b"y").await;
@@ -285,12 +401,23 @@ mod tests {
     async fn after_the_process_has_died_the_same_request_runs_at_once_under_the_same_id() {
         let (idempotency, _) = idempotency();
         let died = runs(&idempotency, call(1, "/a"), b"x").await;
-        let next = Idempotency { process: 2, ..idempotency.clone() };
-        assert_eq!(next.begin(call(1, "/a"), b"y").await.expect_err("another").code, ErrorCode::Conflict);
+        let next = Idempotency {
+            process: 2,
+            ..idempotency.clone()
+        };
+        assert_eq!(
+            next.begin(call(1, "/a"), b"y")
+                .await
+                .expect_err("another")
+                .code,
+            ErrorCode::Conflict
+        );
         let again = runs(&next, call(1, "/a"), b"x").await;
         assert_eq!(again.effect(), died.effect());
         next.keep(again, b"answer", false).await.expect("kept");
-        assert!(matches!(next.begin(call(1, "/a"), b"x").await, Ok(Begun::Ran(answer)) if answer == b"answer"));
+        assert!(
+            matches!(next.begin(call(1, "/a"), b"x").await, Ok(Begun::Ran(answer)) if answer == b"answer")
+        );
     }
 
     #[tokio::test]
@@ -298,9 +425,15 @@ mod tests {
         for (holds_tokens, kept) in [(false, ANSWER_KEPT), (true, TOKENS_KEPT)] {
             let (idempotency, clock) = idempotency();
             let place = runs(&idempotency, call(1, "/a"), b"x").await;
-            idempotency.keep(place, b"answer", holds_tokens).await.expect("kept");
+            idempotency
+                .keep(place, b"answer", holds_tokens)
+                .await
+                .expect("kept");
             clock.pass(kept - Duration::from_millis(1));
-            assert!(matches!(idempotency.begin(call(1, "/a"), b"x").await, Ok(Begun::Ran(_))));
+            assert!(matches!(
+                idempotency.begin(call(1, "/a"), b"x").await,
+                Ok(Begun::Ran(_))
+            ));
             clock.pass(Duration::from_millis(1));
             runs(&idempotency, call(1, "/a"), b"x").await;
         }

@@ -30,7 +30,10 @@ pub(crate) struct FieldChecks {
 impl FieldChecks {
     /// Notes that a field is wrong.
     pub(crate) fn refuse(&mut self, path: &str, message: impl Into<String>) {
-        self.violations.push(Violation { path: path.to_owned(), message: message.into() });
+        self.violations.push(Violation {
+            path: path.to_owned(),
+            message: message.into(),
+        });
     }
 
     /// The good value; notes the reason when there is none.
@@ -48,12 +51,23 @@ impl FieldChecks {
         self.characters(path, text, length);
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
         if let Some(other) = text.chars().find(|c| !is_allowed(*c)) {
-            self.refuse(path, format!("holds the character U+{:04X}; allowed are a-z, 0-9, _, . and -", u32::from(other)));
+            self.refuse(
+                path,
+                format!(
+                    "holds the character U+{:04X}; allowed are a-z, 0-9, _, . and -",
+                    u32::from(other)
+                ),
+            );
         }
     }
 
     /// A new password, of any characters.
-    pub(crate) fn new_password(&mut self, path: &str, text: &str, length: &RangeInclusive<usize>) -> Password {
+    pub(crate) fn new_password(
+        &mut self,
+        path: &str,
+        text: &str,
+        length: &RangeInclusive<usize>,
+    ) -> Password {
         let password = password(text);
         self.characters(path, password.expose(), length);
         password
@@ -62,7 +76,14 @@ impl FieldChecks {
     fn characters(&mut self, path: &str, text: &str, length: &RangeInclusive<usize>) {
         let found = text.chars().count();
         if !length.contains(&found) {
-            self.refuse(path, format!("has {found} characters; allowed are {} to {}", length.start(), length.end()));
+            self.refuse(
+                path,
+                format!(
+                    "has {found} characters; allowed are {} to {}",
+                    length.start(),
+                    length.end()
+                ),
+            );
         }
     }
 
@@ -76,30 +97,59 @@ impl FieldChecks {
         let mut part = |field: &str, text: Option<&str>| -> Box<str> {
             let text = nfc(text.unwrap_or_default());
             let clean = clean_text(&text, 0, constants::DEVICE_TEXT_MAX);
-            self.text(&format!("{path}.{field}"), clean).unwrap_or_default().into()
+            self.text(&format!("{path}.{field}"), clean)
+                .unwrap_or_default()
+                .into()
         };
-        Device { name: part("name", name), kind: part("kind", kind) }
+        Device {
+            name: part("name", name),
+            kind: part("kind", kind),
+        }
     }
 
     /// A number within a range.
-    pub(crate) fn number<T: PartialOrd + Display>(&mut self, path: &str, value: T, allowed: &RangeInclusive<T>) {
+    pub(crate) fn number<T: PartialOrd + Display>(
+        &mut self,
+        path: &str,
+        value: T,
+        allowed: &RangeInclusive<T>,
+    ) {
         if !allowed.contains(&value) {
-            self.refuse(path, format!("is {value}; allowed are {} to {}", allowed.start(), allowed.end()));
+            self.refuse(
+                path,
+                format!(
+                    "is {value}; allowed are {} to {}",
+                    allowed.start(),
+                    allowed.end()
+                ),
+            );
         }
     }
 
     /// A duration within a range.
-    pub(crate) fn duration(&mut self, path: &str, value: Duration, allowed: &RangeInclusive<Duration>) {
+    pub(crate) fn duration(
+        &mut self,
+        path: &str,
+        value: Duration,
+        allowed: &RangeInclusive<Duration>,
+    ) {
         if !allowed.contains(&value) {
             let (min, max) = (allowed.start().as_secs(), allowed.end().as_secs());
-            self.refuse(path, format!("is {}s; allowed are {min}s to {max}s", value.as_secs_f64()));
+            self.refuse(
+                path,
+                format!("is {}s; allowed are {min}s to {max}s", value.as_secs_f64()),
+            );
         }
     }
 
     /// # Errors
     /// `INVALID_ARGUMENT` with everything that was noted.
     pub(crate) fn finish(self) -> Result<()> {
-        if self.violations.is_empty() { Ok(()) } else { Err(Error::invalid_fields(self.violations)) }
+        if self.violations.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::invalid_fields(self.violations))
+        }
     }
 }
 
@@ -130,10 +180,23 @@ mod tests {
         checks.title("title", "a\u{202e}b", 100);
         checks.device("device", Some(&"x".repeat(65)), Some("pho\u{0}ne"));
         checks.number("maxMembers", 0, &(1..=500));
-        checks.duration("autoEndAfter", Duration::from_secs(1), &(Duration::from_secs(600)..=Duration::from_secs(86_400)));
+        checks.duration(
+            "autoEndAfter",
+            Duration::from_secs(1),
+            &(Duration::from_secs(600)..=Duration::from_secs(86_400)),
+        );
         let error = checks.finish().expect_err("five fields are wrong");
         let paths: Vec<_> = error.violations.iter().map(|v| v.path.as_str()).collect();
-        assert_eq!(paths, ["title", "device.name", "device.kind", "maxMembers", "autoEndAfter"]);
+        assert_eq!(
+            paths,
+            [
+                "title",
+                "device.name",
+                "device.kind",
+                "maxMembers",
+                "autoEndAfter"
+            ]
+        );
         assert!(error.violations[3].message.contains("1 to 500"));
     }
 
@@ -143,16 +206,26 @@ mod tests {
             let mut checks = FieldChecks::default();
             checks.username("username", username, &(4..=32));
             checks.new_password("password", password, &(8..=128));
-            checks.finish().map_err(|e| e.violations.into_iter().map(|v| v.path).collect::<Vec<_>>())
+            checks
+                .finish()
+                .map_err(|e| e.violations.into_iter().map(|v| v.path).collect::<Vec<_>>())
         };
         for good in ["ann_", "A.n-N_9", &"x".repeat(32)] {
             assert_eq!(paths(good, "  \u{0}\u{202e}☎☎☎☎"), Ok(()), "{good}");
         }
         for bad in ["ann", &"x".repeat(33), "änne", "ann e", "ann\u{0}"] {
-            assert_eq!(paths(bad, "12345678"), Err(vec!["username".to_owned()]), "{bad}");
+            assert_eq!(
+                paths(bad, "12345678"),
+                Err(vec!["username".to_owned()]),
+                "{bad}"
+            );
         }
         for bad in ["1234567", &"x".repeat(129), "a\u{308}234567"] {
-            assert_eq!(paths("anne", bad), Err(vec!["password".to_owned()]), "{bad}");
+            assert_eq!(
+                paths("anne", bad),
+                Err(vec!["password".to_owned()]),
+                "{bad}"
+            );
         }
     }
 

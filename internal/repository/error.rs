@@ -55,7 +55,11 @@ impl Failure {
 
 /// An insertion whose unique value may be there already, which the caller is told as `taken`.
 pub(crate) fn or_taken(error: DbErr, taken: &'static str) -> Failure {
-    if violates_unique(&error).is_some() { Failure::Refused(Error::new(ErrorCode::AlreadyExists, taken)) } else { Failure::Driver(error) }
+    if violates_unique(&error).is_some() {
+        Failure::Refused(Error::new(ErrorCode::AlreadyExists, taken))
+    } else {
+        Failure::Driver(error)
+    }
 }
 
 /// The message of a violated unique constraint, which names the column or the index.
@@ -72,19 +76,33 @@ pub(crate) fn from_db(error: DbErr) -> Error {
         DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
         _ => cause_of(&error).is_some_and(is_outage),
     };
-    if outage { Error::unavailable(error) } else { Error::internal(error) }
+    if outage {
+        Error::unavailable(error)
+    } else {
+        Error::internal(error)
+    }
 }
 
 /// What went wrong below the ORM.
 pub(crate) fn from_sqlx(error: sqlx::Error) -> Error {
-    if is_outage(&error) { Error::unavailable(error) } else { Error::internal(error) }
+    if is_outage(&error) {
+        Error::unavailable(error)
+    } else {
+        Error::internal(error)
+    }
 }
 
 /// What went wrong at a connection without a driver.
 pub(crate) fn from_rusqlite(error: impl Into<Arc<rusqlite::Error>>) -> Error {
     let error = error.into();
-    let outage = error.sqlite_error().is_some_and(|cause| is_outage_code(cause.extended_code));
-    if outage { Error::unavailable(error) } else { Error::internal(error) }
+    let outage = error
+        .sqlite_error()
+        .is_some_and(|cause| is_outage_code(cause.extended_code));
+    if outage {
+        Error::unavailable(error)
+    } else {
+        Error::internal(error)
+    }
 }
 
 /// A row that this version cannot have written.
@@ -94,19 +112,28 @@ pub(crate) fn unreadable(column: &'static str) -> Error {
 
 fn cause_of(error: &DbErr) -> Option<&sqlx::Error> {
     match error {
-        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => Some(cause),
+        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
+            Some(cause)
+        }
         _ => None,
     }
 }
 
 /// 40001: serialisation failure, and MySQL's deadlock (1213); 40P01: PostgreSQL's deadlock; 55P03: PostgreSQL's lock timeout.
 fn is_conflict(error: &sqlx::Error) -> bool {
-    let sqlx::Error::Database(cause) = error else { return false };
-    cause.code().is_some_and(|state| ["40001", "40P01", "55P03"].contains(&&*state)) || is_lock_wait_timeout(&**cause)
+    let sqlx::Error::Database(cause) = error else {
+        return false;
+    };
+    cause
+        .code()
+        .is_some_and(|state| ["40001", "40P01", "55P03"].contains(&&*state))
+        || is_lock_wait_timeout(&**cause)
 }
 
 fn is_lock_wait_timeout(error: &(dyn sqlx::error::DatabaseError + 'static)) -> bool {
-    error.try_downcast_ref::<MySqlDatabaseError>().is_some_and(|error| error.number() == MYSQL_LOCK_WAIT_TIMEOUT)
+    error
+        .try_downcast_ref::<MySqlDatabaseError>()
+        .is_some_and(|error| error.number() == MYSQL_LOCK_WAIT_TIMEOUT)
 }
 
 /// Whether the same call may succeed later: the store is busy, full, away or in the hands of somebody else.
@@ -120,7 +147,11 @@ fn is_outage(error: &sqlx::Error) -> bool {
         sqlx::Error::Database(cause) if is_lock_wait_timeout(&**cause) => true,
         sqlx::Error::Database(cause) => cause.code().is_some_and(|code| {
             // SQLite's codes are shorter than the five characters of a server's.
-            if code.len() == 5 { is_outage_state(&code) } else { code.parse().is_ok_and(is_outage_code) }
+            if code.len() == 5 {
+                is_outage_state(&code)
+            } else {
+                code.parse().is_ok_and(is_outage_code)
+            }
         }),
         _ => false,
     }
@@ -150,11 +181,20 @@ mod tests {
 
     #[test]
     fn a_store_that_is_away_is_unavailable_and_anything_else_a_bug() {
-        assert_eq!(from_sqlx(sqlx::Error::PoolTimedOut).code, ErrorCode::Unavailable);
-        assert_eq!(from_sqlx(sqlx::Error::RowNotFound).code, ErrorCode::Internal);
+        assert_eq!(
+            from_sqlx(sqlx::Error::PoolTimedOut).code,
+            ErrorCode::Unavailable
+        );
+        assert_eq!(
+            from_sqlx(sqlx::Error::RowNotFound).code,
+            ErrorCode::Internal
+        );
         let wrapped = DbErr::Exec(RuntimeErr::SqlxError(Arc::new(sqlx::Error::WorkerCrashed)));
         assert_eq!(from_db(wrapped).code, ErrorCode::Unavailable);
-        assert_eq!(from_db(DbErr::Custom("SELECT secret".into())).code, ErrorCode::Internal);
+        assert_eq!(
+            from_db(DbErr::Custom("SELECT secret".into())).code,
+            ErrorCode::Internal
+        );
         assert_eq!(unreadable("accounts.id").code, ErrorCode::Internal);
     }
 }

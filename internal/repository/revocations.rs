@@ -31,15 +31,29 @@ impl EmbeddedRevocations {
     /// # Errors
     /// `UNAVAILABLE` when the store cannot be read.
     pub async fn load(families: &impl TokenFamilyRepository, now: Timestamp) -> Result<Self> {
-        let revoked = families.revoked_since(now - REVOCATION_KEPT).await?.into_iter().collect();
-        Ok(Self { known: RwLock::new(Known { revoked, announced: 0 }), news: Notify::new() })
+        let revoked = families
+            .revoked_since(now - REVOCATION_KEPT)
+            .await?
+            .into_iter()
+            .collect();
+        Ok(Self {
+            known: RwLock::new(Known {
+                revoked,
+                announced: 0,
+            }),
+            news: Notify::new(),
+        })
     }
 }
 
 #[async_trait]
 impl RevocationRegistry for EmbeddedRevocations {
     fn is_revoked(&self, family: FamilyId) -> bool {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).revoked.contains_key(&family)
+        self.known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .revoked
+            .contains_key(&family)
     }
 
     async fn announce(&self, families: &[FamilyId], at: Timestamp) {
@@ -48,11 +62,15 @@ impl RevocationRegistry for EmbeddedRevocations {
         }
         {
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            known.revoked.extend(families.iter().map(|family| (*family, at)));
+            known
+                .revoked
+                .extend(families.iter().map(|family| (*family, at)));
             known.announced += families.len();
             if known.announced >= SWEEP_EVERY {
                 known.announced = 0;
-                known.revoked.retain(|_, revoked_at| *revoked_at + REVOCATION_KEPT > at);
+                known
+                    .revoked
+                    .retain(|_, revoked_at| *revoked_at + REVOCATION_KEPT > at);
             }
         }
         // Kept for one waiter that is busy right now.
@@ -60,7 +78,11 @@ impl RevocationRegistry for EmbeddedRevocations {
     }
 
     fn is_empty(&self) -> bool {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).revoked.is_empty()
+        self.known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .revoked
+            .is_empty()
     }
 
     async fn changed(&self) {
@@ -84,15 +106,23 @@ mod tests {
     async fn what_was_announced_is_known_at_once_and_waited_for() {
         let registry = EmbeddedRevocations::default();
         assert!(registry.is_empty() && !registry.is_revoked(family(1)));
-        registry.announce(&[family(1), family(2)], Timestamp::from_millis(0)).await;
-        assert!(registry.is_revoked(family(1)) && registry.is_revoked(family(2)) && !registry.is_revoked(family(3)));
+        registry
+            .announce(&[family(1), family(2)], Timestamp::from_millis(0))
+            .await;
+        assert!(
+            registry.is_revoked(family(1))
+                && registry.is_revoked(family(2))
+                && !registry.is_revoked(family(3))
+        );
         registry.changed().await;
     }
 
     #[tokio::test]
     async fn what_is_older_than_any_token_is_forgotten_in_time() {
         let registry = EmbeddedRevocations::default();
-        registry.announce(&[family(1)], Timestamp::from_millis(0)).await;
+        registry
+            .announce(&[family(1)], Timestamp::from_millis(0))
+            .await;
         let later = Timestamp::from_millis(0) + REVOCATION_KEPT + Duration::from_millis(1);
         for id in 0..SWEEP_EVERY as u64 {
             registry.announce(&[family(100 + id)], later).await;

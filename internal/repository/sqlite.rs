@@ -20,7 +20,10 @@ pub enum Synchronous {
 }
 
 /// The settings that every connection of this crate shares: write-ahead log, so that readers and the writer do not wait for each other.
-pub(crate) fn connection(options: SqliteConnectOptions, synchronous: Synchronous) -> SqliteConnectOptions {
+pub(crate) fn connection(
+    options: SqliteConnectOptions,
+    synchronous: Synchronous,
+) -> SqliteConnectOptions {
     let level = match synchronous {
         Synchronous::Normal => SqliteSynchronous::Normal,
         Synchronous::Full => SqliteSynchronous::Full,
@@ -34,7 +37,10 @@ pub(crate) fn connection(options: SqliteConnectOptions, synchronous: Synchronous
 }
 
 /// The same settings, for a connection that is used without a pool.
-pub(crate) fn prepare_for_writing(connection: &Connection, synchronous: Synchronous) -> rusqlite::Result<()> {
+pub(crate) fn prepare_for_writing(
+    connection: &Connection,
+    synchronous: Synchronous,
+) -> rusqlite::Result<()> {
     let level = match synchronous {
         Synchronous::Normal => "NORMAL",
         Synchronous::Full => "FULL",
@@ -47,7 +53,10 @@ pub(crate) fn prepare_for_writing(connection: &Connection, synchronous: Synchron
 }
 
 /// Does all of it in one transaction, or none of it. On an error, also of the commit, nothing of it stays.
-pub(crate) fn together<T>(db: &Connection, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+pub(crate) fn together<T>(
+    db: &Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
     run(db, "BEGIN IMMEDIATE")?;
     let outcome = work(db).and_then(|done| run(db, "COMMIT").map(|()| done));
     // When the disk is full SQLite has rolled back by itself.

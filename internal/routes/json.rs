@@ -35,7 +35,9 @@ impl IntoResponse for Written {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::from(self.0));
         *response.headers_mut() = HeaderMap::with_capacity(HEADERS);
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }
 }
@@ -66,16 +68,35 @@ mod tests {
         let response = Json(&long).into_response();
         assert_eq!(
             (response.status(), &response.headers()["content-type"]),
-            (StatusCode::OK, &"application/json".parse().expect("a value"))
+            (
+                StatusCode::OK,
+                &"application/json".parse().expect("a value")
+            )
         );
-        let body = response.into_body().collect().await.expect("a body").to_bytes();
-        assert_eq!(serde_json::from_slice::<Vec<String>>(&body).expect("JSON"), long);
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .expect("a body")
+            .to_bytes();
+        assert_eq!(
+            serde_json::from_slice::<Vec<String>>(&body).expect("JSON"),
+            long
+        );
     }
 
     #[test]
     fn what_cannot_be_written_is_a_failure_of_ours() {
         let response = Json(HashMap::from([((1, 2), 3)])).into_response();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(response.extensions().get::<Failure>().expect("it failed").0.code, ErrorCode::Internal);
+        assert_eq!(
+            response
+                .extensions()
+                .get::<Failure>()
+                .expect("it failed")
+                .0
+                .code,
+            ErrorCode::Internal
+        );
     }
 }

@@ -39,7 +39,11 @@ impl Links {
     /// For a server on this machine, whose names are trusted beside `http.allowed_hosts`.
     #[must_use]
     pub fn new(settings: LinkSettings, machine: LocalMachine) -> Self {
-        Self { settings, machine, refused: FirstSeen::default() }
+        Self {
+            settings,
+            machine,
+            refused: FirstSeen::default(),
+        }
     }
 
     /// The base of links for a request that came with this Host.
@@ -49,15 +53,28 @@ impl Links {
     /// the server listens on. The log names each Host that is not believed once.
     #[must_use]
     pub fn base(&self, host: Option<&str>) -> PublicBase {
-        let LinkSettings { public_url, allowed_hosts, listen, .. } = &self.settings;
+        let LinkSettings {
+            public_url,
+            allowed_hosts,
+            listen,
+            ..
+        } = &self.settings;
         if let Some(url) = public_url {
             return PublicBase(url.trim_end_matches('/').to_owned());
         }
-        let is_trusted = |host: &str| [allowed_hosts, self.machine.names()].iter().any(|names| network::host_is_trustworthy(host, names));
+        let is_trusted = |host: &str| {
+            [allowed_hosts, self.machine.names()]
+                .iter()
+                .any(|names| network::host_is_trustworthy(host, names))
+        };
         if let Some(host) = host.filter(|host| is_trusted(host)) {
             return PublicBase(self.url(host));
         }
-        let base = self.lan_urls().into_iter().next().unwrap_or_else(|| self.url(&local(*listen)));
+        let base = self
+            .lan_urls()
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| self.url(&local(*listen)));
         if let Some(host) = host.filter(|host| self.refused.is_new(host)) {
             tracing::warn!(
                 host,
@@ -72,17 +89,28 @@ impl Links {
     /// machine's interfaces at most every ten seconds.
     #[must_use]
     pub fn lan_urls(&self) -> Vec<String> {
-        self.machine.reachable(self.settings.listen).iter().map(|address| self.url(&address.to_string())).collect()
+        self.machine
+            .reachable(self.settings.listen)
+            .iter()
+            .map(|address| self.url(&address.to_string()))
+            .collect()
     }
 
     fn url(&self, authority: &str) -> String {
-        format!("{}://{authority}", if self.settings.tls { "https" } else { "http" })
+        format!(
+            "{}://{authority}",
+            if self.settings.tls { "https" } else { "http" }
+        )
     }
 }
 
 /// An unspecified address is no address to go to.
 fn local(listen: SocketAddr) -> String {
-    if listen.ip().is_unspecified() { format!("localhost:{}", listen.port()) } else { listen.to_string() }
+    if listen.ip().is_unspecified() {
+        format!("localhost:{}", listen.port())
+    } else {
+        listen.to_string()
+    }
 }
 
 /// The host that a request was sent to, with its port if it has one: of its target, else of its `Host`.
@@ -106,7 +134,10 @@ impl PublicBase {
     #[must_use]
     pub fn websocket_url(&self) -> String {
         // `http` → `ws`, `https` → `wss`.
-        format!("ws{}{INSTRUCTIONS_PATH}", self.0.strip_prefix("http").unwrap_or(&self.0))
+        format!(
+            "ws{}{INSTRUCTIONS_PATH}",
+            self.0.strip_prefix("http").unwrap_or(&self.0)
+        )
     }
 }
 
@@ -134,7 +165,12 @@ mod tests {
             listen: listen.parse().expect("an address"),
             tls: false,
         };
-        Links::new(settings, LocalMachine::new("MyBox.lan", || vec!["192.168.1.7".parse().expect("an address")]))
+        Links::new(
+            settings,
+            LocalMachine::new("MyBox.lan", || {
+                vec!["192.168.1.7".parse().expect("an address")]
+            }),
+        )
     }
 
     #[test]
@@ -178,15 +214,30 @@ mod tests {
     #[test]
     fn without_a_host_to_believe_links_lead_where_other_machines_reach_the_server() {
         for host in [None, Some("evil.example")] {
-            assert_eq!(links(None, "0.0.0.0:8080").base(host).websocket_url(), "ws://192.168.1.7:8080/v1/instructions");
-            assert_eq!(links(None, "192.168.1.9:80").base(host).link(""), "http://192.168.1.9:80");
+            assert_eq!(
+                links(None, "0.0.0.0:8080").base(host).websocket_url(),
+                "ws://192.168.1.7:8080/v1/instructions"
+            );
+            assert_eq!(
+                links(None, "192.168.1.9:80").base(host).link(""),
+                "http://192.168.1.9:80"
+            );
         }
     }
 
     #[test]
     fn an_unspecified_address_is_not_linked_to() {
-        let settings =
-            LinkSettings { public_url: None, allowed_hosts: vec![], listen: "0.0.0.0:8080".parse().expect("an address"), tls: true };
-        assert_eq!(Links::new(settings, LocalMachine::new("", Vec::new)).base(None).link(""), "https://localhost:8080");
+        let settings = LinkSettings {
+            public_url: None,
+            allowed_hosts: vec![],
+            listen: "0.0.0.0:8080".parse().expect("an address"),
+            tls: true,
+        };
+        assert_eq!(
+            Links::new(settings, LocalMachine::new("", Vec::new))
+                .base(None)
+                .link(""),
+            "https://localhost:8080"
+        );
     }
 }

@@ -9,7 +9,10 @@ use std::collections::BTreeMap;
 use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, ObjectBuilder, OneOfBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema};
+use utoipa::openapi::{
+    ContentBuilder, ObjectBuilder, OneOfBuilder, Ref, RefOr, Required, Response, ResponseBuilder,
+    Schema,
+};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 /// The document.
@@ -22,7 +25,10 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 #[must_use]
 pub fn openapi_without_classic() -> utoipa::openapi::OpenApi {
     let mut document = openapi();
-    document.paths.paths.retain(|path, _| !path.starts_with(classic::PREFIX));
+    document
+        .paths
+        .paths
+        .retain(|path, _| !path.starts_with(classic::PREFIX));
     if let Some(tags) = &mut document.tags {
         tags.retain(|tag| tag.name != "classic");
     }
@@ -103,7 +109,10 @@ impl Modify for BearerScheme {
             .bearer_format("PASETO")
             .description(Some("The `accessToken` of a guest or account. `TOKEN_EXPIRED`: refresh it; `UNAUTHENTICATED`: sign in."))
             .build();
-        document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(scheme));
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("bearer", SecurityScheme::Http(scheme));
     }
 }
 
@@ -112,7 +121,11 @@ struct OptionalBodies;
 
 impl Modify for OptionalBodies {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let operations = document.paths.paths.values_mut().filter_map(|path| path.post.as_mut());
+        let operations = document
+            .paths
+            .paths
+            .values_mut()
+            .filter_map(|path| path.post.as_mut());
         let bodies = operations.filter_map(|operation| match &mut operation.request_body {
             Some(RefOr::T(body)) => Some(body),
             _ => None,
@@ -120,7 +133,11 @@ impl Modify for OptionalBodies {
         for content in bodies.flat_map(|body| body.content.values_mut()) {
             let RefOr::T(content) = content else { continue };
             if let Some(RefOr::T(Schema::OneOf(choice))) = &content.schema {
-                content.schema = choice.items.iter().find(|item| matches!(item, RefOr::Ref(_))).cloned();
+                content.schema = choice
+                    .items
+                    .iter()
+                    .find(|item| matches!(item, RefOr::Ref(_)))
+                    .cloned();
             }
         }
     }
@@ -132,14 +149,19 @@ struct OneKey;
 impl Modify for OneKey {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let schemas = &mut document.components.get_or_insert_default().schemas;
-        let Some(RefOr::T(Schema::Object(both))) = schemas.remove("PrejoinRequest") else { return };
+        let Some(RefOr::T(Schema::Object(both))) = schemas.remove("PrejoinRequest") else {
+            return;
+        };
         let mut choice = OneOfBuilder::new().description(both.description.clone());
         for (key, other) in [("numberCode", "inviteToken"), ("inviteToken", "numberCode")] {
             let mut one = both.clone();
             one.description = None;
             one.required = vec![key.to_owned()];
             // Not only left out: with both of them it is not clear which is meant.
-            one.properties.insert(other.to_owned(), Schema::Object(ObjectBuilder::new().schema_type(Type::Null).build()).into());
+            one.properties.insert(
+                other.to_owned(),
+                Schema::Object(ObjectBuilder::new().schema_type(Type::Null).build()).into(),
+            );
             if let Some(RefOr::T(Schema::Object(said))) = one.properties.get_mut(key) {
                 said.schema_type = Type::String.into();
             }
@@ -155,10 +177,28 @@ struct Rates;
 impl Modify for Rates {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for (path, item) in &mut document.paths.paths {
-            let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
-            for operation in operations.into_iter().flatten().filter(|_| path.starts_with("/v1/")) {
-                let too_often = || problem("`RATE_LIMITED`: too often, from this address or by this account; see `Retry-After`");
-                operation.responses.responses.entry("429".to_owned()).or_insert_with(too_often);
+            let operations = [
+                &mut item.get,
+                &mut item.put,
+                &mut item.post,
+                &mut item.delete,
+                &mut item.patch,
+            ];
+            for operation in operations
+                .into_iter()
+                .flatten()
+                .filter(|_| path.starts_with("/v1/"))
+            {
+                let too_often = || {
+                    problem(
+                        "`RATE_LIMITED`: too often, from this address or by this account; see `Retry-After`",
+                    )
+                };
+                operation
+                    .responses
+                    .responses
+                    .entry("429".to_owned())
+                    .or_insert_with(too_often);
             }
         }
     }
@@ -169,11 +209,28 @@ struct IdempotencyKeys;
 
 impl Modify for IdempotencyKeys {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        for (_, item) in document.paths.paths.iter_mut().filter(|(path, _)| *path != deadline::WAIT_PATH) {
-            let operations = [&mut item.post, &mut item.put, &mut item.delete, &mut item.patch];
-            for operation in operations.into_iter().flatten().filter(|operation| operation.security.is_some()) {
-                let schema =
-                    ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(64)).pattern(Some("^[!-~]+$"));
+        for (_, item) in document
+            .paths
+            .paths
+            .iter_mut()
+            .filter(|(path, _)| *path != deadline::WAIT_PATH)
+        {
+            let operations = [
+                &mut item.post,
+                &mut item.put,
+                &mut item.delete,
+                &mut item.patch,
+            ];
+            for operation in operations
+                .into_iter()
+                .flatten()
+                .filter(|operation| operation.security.is_some())
+            {
+                let schema = ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .min_length(Some(1))
+                    .max_length(Some(64))
+                    .pattern(Some("^[!-~]+$"));
                 let key = ParameterBuilder::new()
                     .name("Idempotency-Key")
                     .parameter_in(ParameterIn::Header)
@@ -183,19 +240,34 @@ impl Modify for IdempotencyKeys {
                     ))
                     .schema(Some(schema))
                     .build();
-                operation.parameters.get_or_insert_default().push(RefOr::T(key));
+                operation
+                    .parameters
+                    .get_or_insert_default()
+                    .push(RefOr::T(key));
                 let conflict = || {
-                    problem("`CONFLICT`: the state does not allow it, or the `Idempotency-Key` was used for another request or is in use")
+                    problem(
+                        "`CONFLICT`: the state does not allow it, or the `Idempotency-Key` was used for another request or is in use",
+                    )
                 };
-                operation.responses.responses.entry("409".to_owned()).or_insert_with(conflict);
+                operation
+                    .responses
+                    .responses
+                    .entry("409".to_owned())
+                    .or_insert_with(conflict);
             }
         }
     }
 }
 
 fn problem(description: &str) -> RefOr<Response> {
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    ResponseBuilder::new().description(description).content(PROBLEM_JSON, content).build().into()
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .build();
+    ResponseBuilder::new()
+        .description(description)
+        .content(PROBLEM_JSON, content)
+        .build()
+        .into()
 }
 
 macro_rules! problems {
@@ -298,24 +370,40 @@ mod tests {
             std::fs::write(&path, &fresh).expect("writes the document");
         }
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(kept == fresh, "api/openapi.json is stale: run this test with UPDATE_OPENAPI=1");
+        assert!(
+            kept == fresh,
+            "api/openapi.json is stale: run this test with UPDATE_OPENAPI=1"
+        );
     }
 
     #[test]
     fn every_operation_says_what_it_is_and_how_it_fails() {
         let document = serde_json::to_value(openapi()).expect("serialises");
         let paths = document["paths"].as_object().expect("paths");
-        let operations =
-            paths.iter().flat_map(|(path, item)| item.as_object().expect("an item").iter().map(move |(method, op)| (path, method, op)));
+        let operations = paths.iter().flat_map(|(path, item)| {
+            item.as_object()
+                .expect("an item")
+                .iter()
+                .map(move |(method, op)| (path, method, op))
+        });
         for (path, method, operation) in operations {
             assert!(operation["summary"].is_string(), "{method} {path}");
             assert!(operation["operationId"].is_string(), "{method} {path}");
             let own = ["/v1/accounts/me", "/v1/accounts/sign-out"];
-            let takes_token =
-                path.starts_with("/v1/face-sessions") || path == "/v1/accounts" || own.iter().any(|own| path.starts_with(own));
-            assert_eq!(operation["security"].is_array(), takes_token, "{method} {path}");
+            let takes_token = path.starts_with("/v1/face-sessions")
+                || path == "/v1/accounts"
+                || own.iter().any(|own| path.starts_with(own));
+            assert_eq!(
+                operation["security"].is_array(),
+                takes_token,
+                "{method} {path}"
+            );
             if path.starts_with("/v1/") {
-                assert!(operation["responses"]["default"]["content"]["application/problem+json"].is_object(), "{method} {path}");
+                assert!(
+                    operation["responses"]["default"]["content"]["application/problem+json"]
+                        .is_object(),
+                    "{method} {path}"
+                );
             }
         }
     }

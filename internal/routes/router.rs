@@ -90,7 +90,13 @@ pub struct HttpPolicy {
 }
 
 /// The public listener. `stream` holds `GET /v1/instructions`; `observer` names and records requests.
-pub fn app(state: AppState, stream: Router, ops: ops_controller::Ops, policy: &HttpPolicy, observer: Observer) -> Router {
+pub fn app(
+    state: AppState,
+    stream: Router,
+    ops: ops_controller::Ops,
+    policy: &HttpPolicy,
+    observer: Observer,
+) -> Router {
     let once = Once {
         accounts: state.accounts.clone(),
         idempotency: state.idempotency.clone(),
@@ -100,7 +106,12 @@ pub fn app(state: AppState, stream: Router, ops: ops_controller::Ops, policy: &H
     let router = Router::new()
         .merge(accounts())
         .merge(face_sessions())
-        .merge(policy.classic.map(|rules| classic::routes(rules, &state)).unwrap_or_default())
+        .merge(
+            policy
+                .classic
+                .map(|rules| classic::routes(rules, &state))
+                .unwrap_or_default(),
+        )
         .with_state(Shared(Arc::new(state)))
         .merge(stream)
         .merge(landing::routes())
@@ -111,7 +122,10 @@ pub fn app(state: AppState, stream: Router, ops: ops_controller::Ops, policy: &H
 
 /// The listener for operators, when there is one apart. Who reaches it is not counted.
 pub fn ops(ops: ops_controller::Ops, policy: &HttpPolicy, observer: Observer) -> Router {
-    let policy = HttpPolicy { address_limits: AddressLimits::none(), ..policy.clone() };
+    let policy = HttpPolicy {
+        address_limits: AddressLimits::none(),
+        ..policy.clone()
+    };
     layered(ops_controller::private_routes(ops), &policy, observer, None)
 }
 
@@ -123,8 +137,16 @@ fn accounts() -> Router<Shared> {
         .route("/v1/accounts/sign-in", post(c::sign_in::sign_in))
         .route("/v1/accounts/refresh", post(c::refresh::refresh_tokens))
         .route("/v1/accounts/sign-out", post(c::sign_out::sign_out))
-        .route("/v1/accounts/me", get(c::me::get_account).patch(c::patch_me::patch_account).delete(c::delete_me::delete_account))
-        .route("/v1/accounts/me/password", post(c::change_password::change_password))
+        .route(
+            "/v1/accounts/me",
+            get(c::me::get_account)
+                .patch(c::patch_me::patch_account)
+                .delete(c::delete_me::delete_account),
+        )
+        .route(
+            "/v1/accounts/me/password",
+            post(c::change_password::change_password),
+        )
         .route("/v1/accounts/me/avatar", put(c::put_avatar::put_avatar))
         .route("/v1/avatars/{key}", get(c::avatar::show_avatar))
 }
@@ -132,27 +154,63 @@ fn accounts() -> Router<Shared> {
 fn face_sessions() -> Router<Shared> {
     use facesession as c;
     Router::new()
-        .route("/v1/face-sessions", post(c::create::create_face_session).get(c::list::list_face_sessions))
-        .route("/v1/face-sessions/search", post(c::search::search_face_session))
-        .route("/v1/face-sessions/prejoin", post(c::prejoin::prejoin_face_session))
+        .route(
+            "/v1/face-sessions",
+            post(c::create::create_face_session).get(c::list::list_face_sessions),
+        )
+        .route(
+            "/v1/face-sessions/search",
+            post(c::search::search_face_session),
+        )
+        .route(
+            "/v1/face-sessions/prejoin",
+            post(c::prejoin::prejoin_face_session),
+        )
         .route("/v1/face-sessions/wait", post(c::wait::wait_for_admission))
-        .route("/v1/face-sessions/wait/cancel", post(c::cancel_wait::cancel_wait))
+        .route(
+            "/v1/face-sessions/wait/cancel",
+            post(c::cancel_wait::cancel_wait),
+        )
         .route("/v1/face-sessions/{id}/knocks", get(c::knocks::list_knocks))
-        .route("/v1/face-sessions/{id}/knocks/{knockId}/admit", post(c::admit_knock::admit_knock))
-        .route("/v1/face-sessions/{id}/knocks/{knockId}/deny", post(c::deny_knock::deny_knock))
-        .route("/v1/face-sessions/{id}", get(c::get::get_face_session).patch(c::patch::patch_face_session))
-        .route("/v1/face-sessions/{id}/token", post(c::token::issue_session_token))
-        .route("/v1/face-sessions/{id}/quit", post(c::quit::quit_face_session))
+        .route(
+            "/v1/face-sessions/{id}/knocks/{knockId}/admit",
+            post(c::admit_knock::admit_knock),
+        )
+        .route(
+            "/v1/face-sessions/{id}/knocks/{knockId}/deny",
+            post(c::deny_knock::deny_knock),
+        )
+        .route(
+            "/v1/face-sessions/{id}",
+            get(c::get::get_face_session).patch(c::patch::patch_face_session),
+        )
+        .route(
+            "/v1/face-sessions/{id}/token",
+            post(c::token::issue_session_token),
+        )
+        .route(
+            "/v1/face-sessions/{id}/quit",
+            post(c::quit::quit_face_session),
+        )
         .route("/v1/face-sessions/{id}/end", post(c::end::end_face_session))
-        .route("/v1/face-sessions/{id}/members", get(c::members::list_members))
-        .route("/v1/face-sessions/{id}/members/{memberId}", delete(c::remove_member::remove_member))
+        .route(
+            "/v1/face-sessions/{id}/members",
+            get(c::members::list_members),
+        )
+        .route(
+            "/v1/face-sessions/{id}/members/{memberId}",
+            delete(c::remove_member::remove_member),
+        )
         .route(
             "/v1/face-sessions/{id}/number-code",
-            get(c::show_number_code::show_number_code).post(c::rotate_number_code::rotate_number_code),
+            get(c::show_number_code::show_number_code)
+                .post(c::rotate_number_code::rotate_number_code),
         )
         .route(
             "/v1/face-sessions/{id}/invoke-link",
-            get(c::show_invite::show_invite).post(c::make_invite::make_invite).delete(c::revoke_invite::revoke_invite),
+            get(c::show_invite::show_invite)
+                .post(c::make_invite::make_invite)
+                .delete(c::revoke_invite::revoke_invite),
         )
 }
 
@@ -167,7 +225,14 @@ fn layered(router: Router, policy: &HttpPolicy, observer: Observer, once: Option
     });
     let cors = option_layer(cors(&policy.origins));
     let precheck = Precheck::new(policy.origins.clone());
-    router.layer(ServiceBuilder::new().layer(policy.discard).layer(observer).layer(precheck).layer(cors).layer(guard))
+    router.layer(
+        ServiceBuilder::new()
+            .layer(policy.discard)
+            .layer(observer)
+            .layer(precheck)
+            .layer(cors)
+            .layer(guard),
+    )
 }
 
 #[cfg(test)]
@@ -204,10 +269,21 @@ mod tests {
     fn app() -> Router {
         let router = Router::new()
             .route("/ok", get(async || "fine"))
-            .route("/json", post(async |_: crate::extract::ValidJson<Value>| ()))
-            .route("/panic", get(async || -> () { panic!("secret in a panic") }))
+            .route(
+                "/json",
+                post(async |_: crate::extract::ValidJson<Value>| ()),
+            )
+            .route(
+                "/panic",
+                get(async || -> () { panic!("secret in a panic") }),
+            )
             .route("/slow", get(async || std::future::pending::<()>().await))
-            .route("/broken", get(async || -> Result<(), crate::e::HttpError> { Err(Error::internal("secret SQL").into()) }));
+            .route(
+                "/broken",
+                get(async || -> Result<(), crate::e::HttpError> {
+                    Err(Error::internal("secret SQL").into())
+                }),
+            );
         let policy = HttpPolicy {
             origins: AllowedOrigins::new(&["https://page.example".into()], None),
             request_body: 64,
@@ -215,14 +291,29 @@ mod tests {
             request_headers: 1_024,
             address_limits: super::AddressLimits::none(),
             request_timeout: Duration::from_millis(50),
-            discard: DiscardUnread { bytes: 1_024, timeout: Duration::from_millis(50) },
+            discard: DiscardUnread {
+                bytes: 1_024,
+                timeout: Duration::from_millis(50),
+            },
         };
-        let observer = Observer::new(Arc::new(Sevens), network::TrustedProxies::default(), Arc::new(Sevens));
+        let observer = Observer::new(
+            Arc::new(Sevens),
+            network::TrustedProxies::default(),
+            Arc::new(Sevens),
+        );
         layered(router, &policy, observer, None)
     }
 
     async fn send(request: http::request::Builder) -> Response {
-        app().oneshot(request.header("host", "localhost").body(Body::empty()).expect("a request")).await.expect("infallible")
+        app()
+            .oneshot(
+                request
+                    .header("host", "localhost")
+                    .body(Body::empty())
+                    .expect("a request"),
+            )
+            .await
+            .expect("infallible")
     }
 
     async fn send_body(path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Response {
@@ -230,14 +321,25 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        app().oneshot(request.body(body.into()).expect("a request")).await.expect("infallible")
+        app()
+            .oneshot(request.body(body.into()).expect("a request"))
+            .await
+            .expect("infallible")
     }
 
     async fn problem(response: Response) -> Value {
-        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/problem+json"
+        );
         let status = response.status();
         let id = response.headers()["x-request-id"].clone();
-        let body = response.into_body().collect().await.expect("a body").to_bytes();
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .expect("a body")
+            .to_bytes();
         let problem: Value = serde_json::from_slice(&body).expect("JSON");
         assert_eq!(problem["status"], status.as_u16());
         assert_eq!(problem["requestId"], id.to_str().expect("text"));
@@ -251,21 +353,39 @@ mod tests {
         assert_eq!(response.headers()["x-request-id"], "mine-1");
         for (name, value) in [
             ("cache-control", "no-store"),
-            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+            (
+                "content-security-policy",
+                "default-src 'none'; frame-ancestors 'none'",
+            ),
             ("referrer-policy", "no-referrer"),
             ("x-content-type-options", "nosniff"),
         ] {
             for path in ["/ok", "/nowhere", "/panic", "/slow"] {
-                assert_eq!(send(Request::get(path)).await.headers()[name], value, "{path}");
+                assert_eq!(
+                    send(Request::get(path)).await.headers()[name],
+                    value,
+                    "{path}"
+                );
             }
         }
-        assert!(!response.headers().contains_key("strict-transport-security"), "in clear text it would be ignored, or worse");
-        assert_eq!(send(Request::get("/ok").header("x-request-id", "not ok")).await.headers()["x-request-id"], "777");
+        assert!(
+            !response.headers().contains_key("strict-transport-security"),
+            "in clear text it would be ignored, or worse"
+        );
+        assert_eq!(
+            send(Request::get("/ok").header("x-request-id", "not ok"))
+                .await
+                .headers()["x-request-id"],
+            "777"
+        );
     }
 
     #[tokio::test]
     async fn an_unknown_path_is_a_problem() {
-        assert_eq!(problem(send(Request::get("/nowhere")).await).await["code"], "NOT_FOUND");
+        assert_eq!(
+            problem(send(Request::get("/nowhere")).await).await["code"],
+            "NOT_FOUND"
+        );
     }
 
     #[tokio::test]
@@ -277,41 +397,76 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_answered_without_its_message() {
-        assert_eq!(problem(send(Request::get("/panic")).await).await["code"], "INTERNAL");
+        assert_eq!(
+            problem(send(Request::get("/panic")).await).await["code"],
+            "INTERNAL"
+        );
     }
 
     #[tokio::test]
     async fn an_internal_cause_is_not_shown() {
-        assert_eq!(problem(send(Request::get("/broken")).await).await["code"], "INTERNAL");
+        assert_eq!(
+            problem(send(Request::get("/broken")).await).await["code"],
+            "INTERNAL"
+        );
     }
 
     #[tokio::test]
     async fn what_takes_too_long_is_answered_in_time() {
-        assert_eq!(problem(send(Request::get("/slow")).await).await["code"], "REQUEST_TIMEOUT");
+        assert_eq!(
+            problem(send(Request::get("/slow")).await).await["code"],
+            "REQUEST_TIMEOUT"
+        );
     }
 
     #[tokio::test]
     async fn oversized_headers_and_bodies_are_refused() {
         let response = send(Request::get("/ok").header("x-long", "y".repeat(2_000))).await;
         assert_eq!(problem(response).await["code"], "HEADERS_TOO_LARGE");
-        let response = send_body("/json", &[("content-type", "application/json")], "1".repeat(65)).await;
+        let response = send_body(
+            "/json",
+            &[("content-type", "application/json")],
+            "1".repeat(65),
+        )
+        .await;
         assert_eq!(problem(response).await["code"], "PAYLOAD_TOO_LARGE");
     }
 
     #[tokio::test]
     async fn only_configured_origins_may_read_answers() {
         let allowed = send(Request::get("/ok").header("origin", "https://page.example")).await;
-        assert_eq!(allowed.headers()["access-control-allow-origin"], "https://page.example");
+        assert_eq!(
+            allowed.headers()["access-control-allow-origin"],
+            "https://page.example"
+        );
         let refused = send(Request::get("/ok").header("origin", "https://evil.example")).await;
-        assert!(!refused.headers().contains_key("access-control-allow-origin"));
-        let preflight = |origin| Request::options("/json").header("origin", origin).header("access-control-request-method", "POST");
-        assert_eq!(send(preflight("https://page.example:443")).await.status(), StatusCode::OK);
+        assert!(
+            !refused
+                .headers()
+                .contains_key("access-control-allow-origin")
+        );
+        let preflight = |origin| {
+            Request::options("/json")
+                .header("origin", origin)
+                .header("access-control-request-method", "POST")
+        };
+        assert_eq!(
+            send(preflight("https://page.example:443")).await.status(),
+            StatusCode::OK
+        );
         let refused = send(preflight("https://evil.example")).await;
-        assert!(!refused.headers().contains_key("access-control-allow-origin"));
+        assert!(
+            !refused
+                .headers()
+                .contains_key("access-control-allow-origin")
+        );
         let problem = problem(refused).await;
         assert_eq!(
             (&problem["code"], &problem["detail"]),
-            (&"FORBIDDEN".into(), &"origin https://evil.example is not in http.cors_origins".into())
+            (
+                &"FORBIDDEN".into(),
+                &"origin https://evil.example is not in http.cors_origins".into()
+            )
         );
     }
 
@@ -326,29 +481,68 @@ mod tests {
         };
         for hosts in [&[][..], &["a.example", "a.example"], &["a b"]] {
             let refused = problem(request(hosts).await.expect("infallible")).await;
-            assert_eq!((&refused["code"], &refused["errors"][0]["path"]), (&"INVALID_ARGUMENT".into(), &"Host".into()), "{hosts:?}");
+            assert_eq!(
+                (&refused["code"], &refused["errors"][0]["path"]),
+                (&"INVALID_ARGUMENT".into(), &"Host".into()),
+                "{hosts:?}"
+            );
         }
     }
 
     #[tokio::test]
     async fn every_answer_has_the_date_of_the_clock() {
         for path in ["/ok", "/nowhere", "/panic"] {
-            assert_eq!(send(Request::get(path)).await.headers()["date"], "Sun, 06 Nov 1994 08:49:37 GMT", "{path}");
+            assert_eq!(
+                send(Request::get(path)).await.headers()["date"],
+                "Sun, 06 Nov 1994 08:49:37 GMT",
+                "{path}"
+            );
         }
     }
 
     #[tokio::test]
     async fn a_compressed_body_is_refused_whatever_it_holds() {
         for coding in ["gzip", "br", "identity, gzip", "x-unknown"] {
-            let response = send_body("/json", &[("content-type", "application/json"), ("content-encoding", coding)], "{}").await;
+            let response = send_body(
+                "/json",
+                &[
+                    ("content-type", "application/json"),
+                    ("content-encoding", coding),
+                ],
+                "{}",
+            )
+            .await;
             assert_eq!(response.headers()["accept-encoding"], "identity");
-            assert_eq!(problem(response).await["code"], "UNSUPPORTED_MEDIA_TYPE", "{coding}");
+            assert_eq!(
+                problem(response).await["code"],
+                "UNSUPPORTED_MEDIA_TYPE",
+                "{coding}"
+            );
         }
         for (coding, body) in [("identity", "{}"), ("", "{}")] {
-            let response = send_body("/json", &[("content-type", "application/json"), ("content-encoding", coding)], body).await;
+            let response = send_body(
+                "/json",
+                &[
+                    ("content-type", "application/json"),
+                    ("content-encoding", coding),
+                ],
+                body,
+            )
+            .await;
             assert_eq!(response.status(), StatusCode::OK, "{coding}");
         }
-        assert_eq!(send(Request::get("/ok").header("content-encoding", "gzip")).await.status(), StatusCode::OK, "it has no body");
-        assert_eq!(send_body("/nowhere", &[("content-encoding", "gzip")], "{}").await.status(), StatusCode::NOT_FOUND);
+        assert_eq!(
+            send(Request::get("/ok").header("content-encoding", "gzip"))
+                .await
+                .status(),
+            StatusCode::OK,
+            "it has no body"
+        );
+        assert_eq!(
+            send_body("/nowhere", &[("content-encoding", "gzip")], "{}")
+                .await
+                .status(),
+            StatusCode::NOT_FOUND
+        );
     }
 }

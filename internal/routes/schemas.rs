@@ -1,6 +1,8 @@
 //! Schemas of what people write, as exact as the rules behind it: a client that checks against the document is not refused by the server.
 
-use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::schema::{
+    AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
+};
 
 /// Characters that may stand in a text: none that controls a terminal, a line or the direction of writing.
 macro_rules! allowed {
@@ -24,10 +26,15 @@ const CODE: &str = "^[ -]{0,4}([0-9][ -]{0,2}){6,12}$";
 /// 1 s to 24 h.
 const TO_A_DAY: &str = r"^([1-9]\d{0,3}|[1-7]\d{4}|8[0-5]\d{3}|86[0-3]\d{2})(\.\d{1,9})?s$";
 /// 60 s to 7 days.
-const MINUTE_TO_A_WEEK: &str = r"^([6-9]\d|[1-9]\d{2,4}|[1-5]\d{5}|60[0-3]\d{3}|604[0-7]\d{2})(\.\d{1,9})?s$";
+const MINUTE_TO_A_WEEK: &str =
+    r"^([6-9]\d|[1-9]\d{2,4}|[1-5]\d{5}|60[0-3]\d{3}|604[0-7]\d{2})(\.\d{1,9})?s$";
 
 fn text(description: &str, pattern: &str, longest: usize) -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::String).description(Some(description)).pattern(Some(pattern)).max_length(Some(longest))
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(description))
+        .pattern(Some(pattern))
+        .max_length(Some(longest))
 }
 
 fn optional(text: ObjectBuilder) -> ObjectBuilder {
@@ -37,39 +44,61 @@ fn optional(text: ObjectBuilder) -> ObjectBuilder {
 /// What others see of somebody.
 pub(crate) fn nickname() -> Schema {
     let description = "What others see: 1 to 32 characters after trimming, at least one of them visible, none a control or bidirectional override character.";
-    text(description, NAME, 32).min_length(Some(1)).examples(["Ann"]).into()
+    text(description, NAME, 32)
+        .min_length(Some(1))
+        .examples(["Ann"])
+        .into()
 }
 
 /// The same where it may be left out.
 pub(crate) fn optional_nickname() -> Schema {
     let description = "What others see: 1 to 32 characters after trimming, at least one of them visible, none a control or bidirectional override character.";
-    optional(text(description, NAME, 32).min_length(Some(1))).examples(["Ann"]).into()
+    optional(text(description, NAME, 32).min_length(Some(1)))
+        .examples(["Ann"])
+        .into()
 }
 
 /// The name that an account signs in as.
 pub(crate) fn username() -> Schema {
-    text("4 to 32 of `a-z 0-9 _ . -`; unique whatever its case.", USERNAME, 32).min_length(Some(4)).examples(["ann_1"]).into()
+    text(
+        "4 to 32 of `a-z 0-9 _ . -`; unique whatever its case.",
+        USERNAME,
+        32,
+    )
+    .min_length(Some(4))
+    .examples(["ann_1"])
+    .into()
 }
 
 /// A password that is set.
 pub(crate) fn new_password() -> Schema {
-    let password = ObjectBuilder::new().schema_type(Type::String).min_length(Some(8)).max_length(Some(128));
-    let password = password.description(Some("8 to 128 characters of any kind, counted after composition (NFC)."));
-    password.format(Some(SchemaFormat::KnownFormat(KnownFormat::Password))).examples(["correct horse"]).into()
+    let password = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(8))
+        .max_length(Some(128));
+    let password = password.description(Some(
+        "8 to 128 characters of any kind, counted after composition (NFC).",
+    ));
+    password
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
+        .examples(["correct horse"])
+        .into()
 }
 
 /// The title of a session.
 pub(crate) fn title() -> Schema {
-    let description =
-        "At most 100 characters after trimming: none, or at least one visible; none a control or bidirectional override character.";
-    optional(text(description, TEXT, 100)).examples(["Plans for May"]).into()
+    let description = "At most 100 characters after trimming: none, or at least one visible; none a control or bidirectional override character.";
+    optional(text(description, TEXT, 100))
+        .examples(["Plans for May"])
+        .into()
 }
 
 /// Name or kind of a device.
 pub(crate) fn device() -> Schema {
-    let description =
-        "At most 64 characters after trimming: none, or at least one visible; none a control or bidirectional override character.";
-    optional(text(description, TEXT, 64)).examples(["phone"]).into()
+    let description = "At most 64 characters after trimming: none, or at least one visible; none a control or bidirectional override character.";
+    optional(text(description, TEXT, 64))
+        .examples(["phone"])
+        .into()
 }
 
 /// A number code, as people write it.
@@ -79,9 +108,15 @@ pub(crate) fn number_code() -> Schema {
 
 /// Members that a session may have.
 pub(crate) fn max_members() -> Schema {
-    let number = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::Integer, Type::Null])).examples([20]);
+    let number = ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
+        .examples([20]);
     let description = "At most, and unless said otherwise, what the server allows: `limits.members_per_session`, 500 by default.";
-    number.description(Some(description)).minimum(Some(1)).maximum(Some(500)).into()
+    number
+        .description(Some(description))
+        .minimum(Some(1))
+        .maximum(Some(500))
+        .into()
 }
 
 /// How long a session may last.
@@ -98,8 +133,19 @@ pub(crate) fn invite_expires_in() -> Schema {
 
 /// Seconds with their unit, or a number of seconds.
 fn duration(description: &str, pattern: &str, least: u32, most: u32) -> Schema {
-    let words = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern));
-    let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(least)).maximum(Some(most));
+    let words = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some(pattern));
+    let number = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(least))
+        .maximum(Some(most));
     let nothing = ObjectBuilder::new().schema_type(Type::Null);
-    AnyOfBuilder::new().description(Some(description)).examples(["3600s"]).item(words).item(number).item(nothing).into()
+    AnyOfBuilder::new()
+        .description(Some(description))
+        .examples(["3600s"])
+        .item(words)
+        .item(number)
+        .item(nothing)
+        .into()
 }

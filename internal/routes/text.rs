@@ -35,7 +35,9 @@ impl<T: FromStr> de::Visitor<'_> for IdVisitor<T> {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<IdText<T>, E> {
-        text.parse().map(IdText).map_err(|_| E::custom("is not an id: a decimal number in a string is expected"))
+        text.parse()
+            .map(IdText)
+            .map_err(|_| E::custom("is not an id: a decimal number in a string is expected"))
     }
 }
 
@@ -46,7 +48,10 @@ pub(crate) struct TimeText(pub Timestamp);
 
 impl Serialize for TimeText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (seconds, millis) = (self.0.as_millis().div_euclid(1_000), self.0.as_millis().rem_euclid(1_000));
+        let (seconds, millis) = (
+            self.0.as_millis().div_euclid(1_000),
+            self.0.as_millis().rem_euclid(1_000),
+        );
         let at = OffsetDateTime::from_unix_timestamp(seconds).map_err(ser::Error::custom)?;
         let year = u16::try_from(at.year()).map_err(ser::Error::custom)?;
         // Digit by digit: most answers hold a time, and formatting took longer than all else in them.
@@ -83,13 +88,17 @@ impl FromStr for DurationText {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const EXPECTED: &str = "is not a duration: seconds with their unit are expected, such as \"20s\" or \"1.500s\"";
         let number = text.strip_suffix('s').ok_or(EXPECTED)?;
-        let (whole, fraction) = number.split_once('.').map_or((number, None), |(w, f)| (w, Some(f)));
+        let (whole, fraction) = number
+            .split_once('.')
+            .map_or((number, None), |(w, f)| (w, Some(f)));
         let digits = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
         if !digits(whole) || fraction.is_some_and(|f| !digits(f) || f.len() > 9) {
             return Err(EXPECTED);
         }
         let seconds = whole.parse().map_err(|_| EXPECTED)?;
-        let nanos = fraction.map_or(Ok(0), |f| format!("{f:0<9}").parse()).map_err(|_| EXPECTED)?;
+        let nanos = fraction
+            .map_or(Ok(0), |f| format!("{f:0<9}").parse())
+            .map_err(|_| EXPECTED)?;
         Ok(Self(Duration::new(seconds, nanos)))
     }
 }
@@ -132,21 +141,40 @@ mod tests {
 
     #[test]
     fn times_have_milliseconds_and_z() {
-        let text = |ms| serde_json::to_value(TimeText(Timestamp::from_millis(ms))).expect("serialises");
+        let text =
+            |ms| serde_json::to_value(TimeText(Timestamp::from_millis(ms))).expect("serialises");
         assert_eq!(text(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(text(1_700_000_000_007), "2023-11-14T22:13:20.007Z");
         assert_eq!(text(-1), "1969-12-31T23:59:59.999Z");
         assert_eq!(text(253_402_300_799_999), "9999-12-31T23:59:59.999Z");
         for far in [253_402_300_800_000, i64::MIN, i64::MAX, -62_167_219_200_001] {
-            assert!(serde_json::to_value(TimeText(Timestamp::from_millis(far))).is_err(), "{far}");
+            assert!(
+                serde_json::to_value(TimeText(Timestamp::from_millis(far))).is_err(),
+                "{far}"
+            );
         }
     }
 
     #[test]
     fn durations_are_seconds_with_a_unit() {
         assert_eq!("20s".parse(), Ok(DurationText(Duration::from_secs(20))));
-        assert_eq!("1.500s".parse(), Ok(DurationText(Duration::from_millis(1_500))));
-        for bad in ["", "s", "20", "5m", "-1s", "1.s", ".5s", "1e3s", " 1s", "1.1234567890s", "99999999999999999999s"] {
+        assert_eq!(
+            "1.500s".parse(),
+            Ok(DurationText(Duration::from_millis(1_500)))
+        );
+        for bad in [
+            "",
+            "s",
+            "20",
+            "5m",
+            "-1s",
+            "1.s",
+            ".5s",
+            "1e3s",
+            " 1s",
+            "1.1234567890s",
+            "99999999999999999999s",
+        ] {
             assert!(bad.parse::<DurationText>().is_err(), "{bad}");
         }
     }
@@ -155,7 +183,10 @@ mod tests {
     fn ids_are_strings() {
         let id = IdText(AccountId::new(42).expect("an id"));
         assert_eq!(serde_json::to_value(id).expect("serialises"), "42");
-        assert_eq!(serde_json::from_str::<IdText<AccountId>>("\"42\"").expect("reads"), id);
+        assert_eq!(
+            serde_json::from_str::<IdText<AccountId>>("\"42\"").expect("reads"),
+            id
+        );
         assert!(serde_json::from_str::<IdText<AccountId>>("42").is_err());
         assert!(serde_json::from_str::<IdText<AccountId>>("\"x\"").is_err());
     }

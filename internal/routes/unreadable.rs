@@ -34,8 +34,14 @@ impl Unreadable {
     /// What the caller is told.
     pub(crate) fn error(self) -> Error {
         match self.0 {
-            StatusCode::BAD_REQUEST => Error::new(ErrorCode::InvalidArgument, "this cannot be read as an HTTP request"),
-            _ => Error::new(ErrorCode::HeadersTooLarge, "the path is too long, or there are too many or too large headers"),
+            StatusCode::BAD_REQUEST => Error::new(
+                ErrorCode::InvalidArgument,
+                "this cannot be read as an HTTP request",
+            ),
+            _ => Error::new(
+                ErrorCode::HeadersTooLarge,
+                "the path is too long, or there are too many or too large headers",
+            ),
         }
     }
 }
@@ -56,7 +62,13 @@ pub struct Documented<S> {
 impl<S> Documented<S> {
     /// A connection from `peer`, of which `router` answers.
     pub const fn new(stream: S, router: Router, peer: SocketAddr) -> Self {
-        Self { stream, router, peer, left: Bytes::new(), at_beginning: true }
+        Self {
+            stream,
+            router,
+            peer,
+            left: Bytes::new(),
+            at_beginning: true,
+        }
     }
 
     /// The connection, once hyper has nothing to do with it any more.
@@ -74,8 +86,13 @@ impl<S> Documented<S> {
         if !self.at_beginning {
             return false;
         }
-        let Some(bare) = Bare::of(written) else { return false };
-        let Some((response, body)) = answer(&self.router, self.peer, Unreadable(bare.status)) else { return false };
+        let Some(bare) = Bare::of(written) else {
+            return false;
+        };
+        let Some((response, body)) = answer(&self.router, self.peer, Unreadable(bare.status))
+        else {
+            return false;
+        };
         self.left = bare.filled(&response, &body);
         true
     }
@@ -102,12 +119,18 @@ fn answer(router: &Router, peer: SocketAddr, what: Unreadable) -> Option<(Respon
     request.extensions_mut().insert(what);
     request.extensions_mut().insert(ConnectInfo(peer));
     let Ok(response) = router.clone().oneshot(request).now_or_never()?;
-    let wanted = if what.0 == StatusCode::BAD_REQUEST { what.0 } else { StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE };
+    let wanted = if what.0 == StatusCode::BAD_REQUEST {
+        what.0
+    } else {
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+    };
     if response.status() != wanted {
         return None;
     }
     let (parts, body) = response.into_parts();
-    let body = axum::body::to_bytes(body, DOCUMENT_MOST).now_or_never()?.ok()?;
+    let body = axum::body::to_bytes(body, DOCUMENT_MOST)
+        .now_or_never()?
+        .ok()?;
     Some((Response::from_parts(parts, ()), body))
 }
 
@@ -136,24 +159,41 @@ impl<'a> Bare<'a> {
         if !written.starts_with(b"HTTP/1.") || written.len() > BARE_MOST {
             return None;
         }
-        let (line, fields) = std::str::from_utf8(written).ok()?.strip_suffix("\r\n\r\n")?.split_once("\r\n")?;
+        let (line, fields) = std::str::from_utf8(written)
+            .ok()?
+            .strip_suffix("\r\n\r\n")?
+            .split_once("\r\n")?;
         let mut words = line.split(' ');
         let (version, status) = (words.next()?, words.next()?.parse::<u16>().ok()?);
         let known = matches!(status, 400 | 414 | 431) && !fields.contains("x-request-id");
-        known.then_some(Self { status: StatusCode::from_u16(status).ok()?, version, fields })
+        known.then_some(Self {
+            status: StatusCode::from_u16(status).ok()?,
+            version,
+            fields,
+        })
     }
 
     /// The same, with what `response` has.
     fn filled(&self, response: &Response<()>, body: &[u8]) -> Bytes {
         let mut text = format!("{} {}\r\n", self.version, response.status()).into_bytes();
-        let mut line = |name: &[u8], value: &[u8]| text.extend([name, b": ", value, b"\r\n"].concat());
+        let mut line =
+            |name: &[u8], value: &[u8]| text.extend([name, b": ", value, b"\r\n"].concat());
         let is_ours = |name: &str| matches!(name, "content-length" | "connection");
         // Of hyper's own, what the response does not say.
         let said = |name: &str| is_ours(name) || response.headers().contains_key(name);
-        for (name, value) in self.fields.split("\r\n").filter_map(|line| line.split_once(": ")).filter(|(name, _)| !said(name)) {
+        for (name, value) in self
+            .fields
+            .split("\r\n")
+            .filter_map(|line| line.split_once(": "))
+            .filter(|(name, _)| !said(name))
+        {
             line(name.as_bytes(), value.as_bytes());
         }
-        for (name, value) in response.headers().iter().filter(|(name, _)| !is_ours(name.as_str())) {
+        for (name, value) in response
+            .headers()
+            .iter()
+            .filter(|(name, _)| !is_ours(name.as_str()))
+        {
             line(name.as_str().as_bytes(), value.as_bytes());
         }
         line(b"connection", b"close");
@@ -164,13 +204,21 @@ impl<'a> Bare<'a> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Documented<S> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Documented<S> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         ready!(this.poll_left(cx))?;
         if this.replaces(bytes) {
@@ -181,7 +229,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Documented<S> {
         Poll::Ready(Ok(written))
     }
 
-    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         ready!(this.poll_left(cx))?;
         if let [bytes] = slices
@@ -226,14 +278,18 @@ mod tests {
     use std::net::SocketAddr;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    const BARE: &str = "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\ndate: today\r\n\r\n";
+    const BARE: &str =
+        "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\ndate: today\r\n\r\n";
 
     /// What reaches a peer that takes a few bytes at a time, when hyper writes this.
     async fn reaches(router: Router, written: &str) -> String {
         let (mut near, far) = tokio::io::duplex(16);
         let mut connection = Documented::new(far, router, SocketAddr::from(([127, 0, 0, 1], 1)));
         let write = async {
-            connection.write_all(written.as_bytes()).await.expect("written");
+            connection
+                .write_all(written.as_bytes())
+                .await
+                .expect("written");
             connection.shutdown().await.expect("shut down");
         };
         let mut read = String::new();
@@ -256,7 +312,10 @@ mod tests {
         let router = Router::new().fallback(async || (StatusCode::BAD_REQUEST, "why"));
         let mut connection = Documented::new(far, router, SocketAddr::from(([127, 0, 0, 1], 1)));
         for part in ["HTTP/1.1 101 Switching Protocols\r\n\r\n", BARE] {
-            connection.write_all(part.as_bytes()).await.expect("written");
+            connection
+                .write_all(part.as_bytes())
+                .await
+                .expect("written");
         }
         drop(connection);
         let mut read = String::new();
@@ -266,42 +325,67 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_of_the_routers_gets_through_whole_in_the_place_of_hypers() {
-        let router = Router::new().fallback(async || (StatusCode::BAD_REQUEST, [("x-request-id", "7")], "why"));
+        let router = Router::new()
+            .fallback(async || (StatusCode::BAD_REQUEST, [("x-request-id", "7")], "why"));
         let read = reaches(router, BARE).await;
         let (head, body) = read.split_once("\r\n\r\n").expect("a head");
         let mut lines: Vec<_> = head.split("\r\n").collect();
         lines[1..].sort_unstable();
-        let fields =
-            ["connection: close", "content-length: 3", "content-type: text/plain; charset=utf-8", "date: today", "x-request-id: 7"];
-        assert_eq!((lines[0], &lines[1..], body), ("HTTP/1.1 400 Bad Request", &fields[..], "why"));
+        let fields = [
+            "connection: close",
+            "content-length: 3",
+            "content-type: text/plain; charset=utf-8",
+            "date: today",
+            "x-request-id: 7",
+        ];
+        assert_eq!(
+            (lines[0], &lines[1..], body),
+            ("HTTP/1.1 400 Bad Request", &fields[..], "why")
+        );
     }
 
     #[tokio::test]
     async fn a_date_of_the_routers_stands_in_the_place_of_hypers() {
         let router = Router::new().fallback(async || (StatusCode::BAD_REQUEST, [("date", "now")]));
         let read = reaches(router, BARE).await;
-        assert!(read.contains("date: now\r\n") && !read.contains("date: today"), "{read}");
+        assert!(
+            read.contains("date: now\r\n") && !read.contains("date: today"),
+            "{read}"
+        );
     }
 
     #[tokio::test]
     async fn everything_else_goes_through_as_it_is() {
         let refuses = || Router::new().fallback(async || StatusCode::BAD_REQUEST);
-        for written in
-            ["HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", "\u{81}\u{2}ok", "HTTP/1.1 400 Bad Request\r\nx-request-id: 7\r\n\r\n"]
-        {
+        for written in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+            "\u{81}\u{2}ok",
+            "HTTP/1.1 400 Bad Request\r\nx-request-id: 7\r\n\r\n",
+        ] {
             assert_eq!(reaches(refuses(), written).await, written);
         }
         let deaf = Router::new().fallback(async || StatusCode::NO_CONTENT);
-        assert_eq!(reaches(deaf, BARE).await, BARE, "a router that knows nothing of it is not asked twice");
+        assert_eq!(
+            reaches(deaf, BARE).await,
+            BARE,
+            "a router that knows nothing of it is not asked twice"
+        );
     }
 
     #[tokio::test]
     async fn parts_arrive_in_order_whether_they_are_copied_or_not() {
-        for (head, body) in [(100, 100), (1_000, 1_048), (1_000, 1_049), (1_000, 50_000), (0, 7)] {
+        for (head, body) in [
+            (100, 100),
+            (1_000, 1_048),
+            (1_000, 1_049),
+            (1_000, 50_000),
+            (0, 7),
+        ] {
             let (mut near, far) = tokio::io::duplex(1_024);
             let sent: Vec<u8> = (0..head + body).map(|at| (at % 251) as u8).collect();
             let written = sent.clone();
-            let mut documented = Documented::new(far, Router::new(), SocketAddr::from(([127, 0, 0, 1], 1)));
+            let mut documented =
+                Documented::new(far, Router::new(), SocketAddr::from(([127, 0, 0, 1], 1)));
             let writing = tokio::spawn(async move {
                 let (head, body) = written.split_at(head);
                 let mut slices = &mut [IoSlice::new(head), IoSlice::new(body)][..];
@@ -320,18 +404,36 @@ mod tests {
     #[test]
     fn an_answer_of_hypers_own_is_told_from_ours_and_from_everything_else() {
         let date = "date: Sat, 21 Nov 2026 12:00:00 GMT";
-        for (status, reason) in [(400, "Bad Request"), (414, "URI Too Long"), (431, "Request Header Fields Too Large")] {
-            let bare = format!("HTTP/1.1 {status} {reason}\r\nconnection: close\r\ncontent-length: 0\r\n{date}\r\n\r\n");
+        for (status, reason) in [
+            (400, "Bad Request"),
+            (414, "URI Too Long"),
+            (431, "Request Header Fields Too Large"),
+        ] {
+            let bare = format!(
+                "HTTP/1.1 {status} {reason}\r\nconnection: close\r\ncontent-length: 0\r\n{date}\r\n\r\n"
+            );
             let found = Bare::of(bare.as_bytes()).expect("bare");
-            assert_eq!((found.status, found.version), (StatusCode::from_u16(status).expect("a status"), "HTTP/1.1"));
+            assert_eq!(
+                (found.status, found.version),
+                (StatusCode::from_u16(status).expect("a status"), "HTTP/1.1")
+            );
             let ours = bare.replace(date, "x-request-id: 7");
             assert!(Bare::of(ours.as_bytes()).is_none());
-            assert!(Bare::of(&bare.as_bytes()[..bare.len() - 1]).is_none(), "a part of one");
-            assert!(Bare::of(format!("{bare}x").as_bytes()).is_none(), "more than one");
+            assert!(
+                Bare::of(&bare.as_bytes()[..bare.len() - 1]).is_none(),
+                "a part of one"
+            );
+            assert!(
+                Bare::of(format!("{bare}x").as_bytes()).is_none(),
+                "more than one"
+            );
         }
-        for other in
-            ["", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "{\"status\":400}\r\n\r\n"]
-        {
+        for other in [
+            "",
+            "HTTP/1.1 100 Continue\r\n\r\n",
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+            "{\"status\":400}\r\n\r\n",
+        ] {
             assert!(Bare::of(other.as_bytes()).is_none(), "{other}");
         }
     }

@@ -54,13 +54,26 @@ pub(crate) struct Admitted {
 impl Admission {
     /// `listener` is its name in metrics.
     pub(crate) fn new(listener: &'static str, limits: ConnectionLimits) -> Arc<Self> {
-        let shares = Shares { total: limits.connections, per_address: limits.per_address, per_network: limits.per_network };
-        Arc::new(Self { listener, limits, epoch: Instant::now(), table: Mutex::new(ConnectionTable::new(shares)) })
+        let shares = Shares {
+            total: limits.connections,
+            per_address: limits.per_address,
+            per_network: limits.per_network,
+        };
+        Arc::new(Self {
+            listener,
+            limits,
+            epoch: Instant::now(),
+            table: Mutex::new(ConnectionTable::new(shares)),
+        })
     }
 
     /// Lets a connection in, or `None` when it has to be closed at once.
     pub(crate) fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<Admitted> {
-        let source = if self.limits.proxies.contains(peer) { Source::Proxy } else { Source::client(peer) };
+        let source = if self.limits.proxies.contains(peer) {
+            Source::Proxy
+        } else {
+            Source::client(peer)
+        };
         let mut table = self.lock();
         let admitted = table.admit(source, |sums| Arc::new(Usage::new(self.epoch, sums)));
         self.report(&table);
@@ -70,7 +83,12 @@ impl Admission {
                 if let Some((exhausted, usage)) = admitted.evicted {
                     self.evict(&usage, Eviction::Graceful, exhausted.name());
                 }
-                Some(Admitted { admission: self.clone(), source, id: admitted.id, usage: admitted.connection })
+                Some(Admitted {
+                    admission: self.clone(),
+                    source,
+                    id: admitted.id,
+                    usage: admitted.connection,
+                })
             }
             Err(exhausted) => {
                 counter!("http_connections_refused_total", "listener" => self.listener, "limit" => exhausted.name()).increment(1);
@@ -97,7 +115,8 @@ impl Admission {
 
     fn evict(&self, usage: &Usage, how: Eviction, limit: &'static str) {
         usage.evict(how);
-        counter!("http_connections_evicted_total", "listener" => self.listener, "limit" => limit).increment(1);
+        counter!("http_connections_evicted_total", "listener" => self.listener, "limit" => limit)
+            .increment(1);
     }
 
     fn report(&self, table: &ConnectionTable<Arc<Usage>>) {
@@ -114,7 +133,10 @@ impl Admitted {
 
     /// `idle`: how long the connection may be without a request.
     pub(crate) fn patience(&self, idle: Duration) -> Patience {
-        Patience { idle, stalled: self.admission.limits.answer_timeout }
+        Patience {
+            idle,
+            stalled: self.admission.limits.answer_timeout,
+        }
     }
 
     /// Waits until few enough bytes of this connection's answers are unread for one more request.
@@ -126,8 +148,16 @@ impl Admitted {
     pub(crate) fn relieve(&self) {
         let limits = &self.admission.limits;
         let (of_address, of_network) = self.usage.sums();
-        self.relieve_one(Exhausted::Address, of_address, limits.unread_bytes_per_address);
-        self.relieve_one(Exhausted::Network, of_network, limits.unread_bytes_per_network);
+        self.relieve_one(
+            Exhausted::Address,
+            of_address,
+            limits.unread_bytes_per_address,
+        );
+        self.relieve_one(
+            Exhausted::Network,
+            of_network,
+            limits.unread_bytes_per_network,
+        );
     }
 
     fn relieve_one(&self, scope: Exhausted, held: usize, most: usize) {
@@ -135,16 +165,24 @@ impl Admitted {
             return;
         }
         loop {
-            let heaviest = self.admission.lock().evict_heaviest(self.source, scope, most);
+            let heaviest = self
+                .admission
+                .lock()
+                .evict_heaviest(self.source, scope, most);
             let Some(usage) = heaviest else { return };
-            let limit = if scope == Exhausted::Address { "unread_bytes_per_address" } else { "unread_bytes_per_network" };
+            let limit = if scope == Exhausted::Address {
+                "unread_bytes_per_address"
+            } else {
+                "unread_bytes_per_network"
+            };
             self.admission.evict(&usage, Eviction::Abort, limit);
         }
     }
 
     /// A connection was closed because its client took nothing of an answer.
     pub(crate) fn count_stalled(&self) {
-        counter!("http_connections_stalled_total", "listener" => self.admission.listener).increment(1);
+        counter!("http_connections_stalled_total", "listener" => self.admission.listener)
+            .increment(1);
     }
 }
 

@@ -29,10 +29,18 @@ pub(crate) struct AnswerBody {
 impl AnswerBody {
     pub(crate) fn new(inner: Body, exchange: Exchange) -> Self {
         let hint = inner.size_hint();
-        let bytes = hint.upper().and_then(|most| usize::try_from(most).ok()).map_or(0, |most| most.min(COUNTED_MOST));
+        let bytes = hint
+            .upper()
+            .and_then(|most| usize::try_from(most).ok())
+            .map_or(0, |most| most.min(COUNTED_MOST));
         exchange.answered(bytes);
         exchange.owe();
-        Self { inner, rest: Bytes::new(), exchange: Arc::new(exchange), owed: true }
+        Self {
+            inner,
+            rest: Bytes::new(),
+            exchange: Arc::new(exchange),
+            owed: true,
+        }
     }
 
     fn set_owed(&mut self, owed: bool) {
@@ -47,7 +55,10 @@ impl AnswerBody {
     fn piece(&mut self) -> Frame<Bytes> {
         let bytes = self.rest.split_to(self.rest.len().min(PIECE));
         self.exchange.owe();
-        Frame::data(Bytes::from_owner(Piece { bytes, exchange: self.exchange.clone() }))
+        Frame::data(Bytes::from_owner(Piece {
+            bytes,
+            exchange: self.exchange.clone(),
+        }))
     }
 }
 
@@ -55,7 +66,10 @@ impl HttpBody for AnswerBody {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = self.get_mut();
         if !this.rest.is_empty() {
             return Poll::Ready(Some(Ok(this.piece())));
@@ -128,7 +142,10 @@ mod tests {
     use std::time::Duration;
     use tokio::time::Instant;
 
-    const PATIENCE: Patience = Patience { idle: Duration::from_secs(30), stalled: Duration::from_secs(20) };
+    const PATIENCE: Patience = Patience {
+        idle: Duration::from_secs(30),
+        stalled: Duration::from_secs(20),
+    };
 
     fn poll(body: &mut AnswerBody) -> Poll<Option<Bytes>> {
         let polled = Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop()));
@@ -165,7 +182,9 @@ mod tests {
     async fn what_is_kept_of_an_answer_counts_after_its_body_is_gone_and_stalls_the_connection() {
         let usage = usage();
         let mut body = AnswerBody::new(Body::from(vec![7; 1_000]), Exchange::begin(&usage));
-        let Poll::Ready(Some(kept)) = poll(&mut body) else { panic!("there is a piece") };
+        let Poll::Ready(Some(kept)) = poll(&mut body) else {
+            panic!("there is a piece")
+        };
         drop(body);
         let part = kept.slice(900..);
         drop(kept);
@@ -184,7 +203,10 @@ mod tests {
         let mut body = AnswerBody::new(unending, Exchange::begin(&usage));
         assert!(poll(&mut body).is_pending());
         tokio::time::advance(Duration::from_secs(3_600)).await;
-        assert!(matches!(usage.verdict(PATIENCE), Verdict::Wait(_)), "the server has nothing to say");
+        assert!(
+            matches!(usage.verdict(PATIENCE), Verdict::Wait(_)),
+            "the server has nothing to say"
+        );
         let _unasked = AnswerBody::new(Body::from("more"), Exchange::begin(&usage));
         tokio::time::advance(PATIENCE.stalled).await;
         assert_eq!(usage.verdict(PATIENCE), Verdict::Stalled);
@@ -197,7 +219,10 @@ mod tests {
             type Data = Bytes;
             type Error = axum::Error;
 
-            fn poll_frame(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Result<hyper::body::Frame<Bytes>, axum::Error>>> {
+            fn poll_frame(
+                self: Pin<&mut Self>,
+                _cx: &mut Context<'_>,
+            ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, axum::Error>>> {
                 Poll::Pending
             }
         }

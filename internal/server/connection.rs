@@ -68,7 +68,9 @@ pub(crate) async fn accept(
     }
     let admitted = Arc::new(admitted);
     // On the heap at once: it is large, and a task is copied several times on its way to where it stays.
-    let Some(tls) = tls else { return Box::pin(serve(stream, peer, router, policy, admitted, lifecycle)).await };
+    let Some(tls) = tls else {
+        return Box::pin(serve(stream, peer, router, policy, admitted, lifecycle)).await;
+    };
     let handshake = tls.accept_with(stream, |tls| tls.set_buffer_limit(Some(TLS_SEND_BUFFER)));
     let handshake = tokio::time::timeout(policy.header_timeout, handshake);
     let handshake = tokio::select! {
@@ -76,7 +78,9 @@ pub(crate) async fn accept(
         _ = admitted.usage().evicted() => None,
     };
     match handshake {
-        Some(Ok(Ok(stream))) => Box::pin(serve(stream, peer, router, policy, admitted, lifecycle)).await,
+        Some(Ok(Ok(stream))) => {
+            Box::pin(serve(stream, peer, router, policy, admitted, lifecycle)).await
+        }
         // Strangers knock all day, with old versions or none at all.
         Some(Ok(Err(error))) => {
             metrics::counter!("tls_handshakes_failed_total").increment(1);
@@ -86,8 +90,14 @@ pub(crate) async fn accept(
     }
 }
 
-async fn serve<S>(stream: S, peer: SocketAddr, router: Router, policy: Arc<ConnectionPolicy>, admitted: Arc<Admitted>, lifecycle: Lifecycle)
-where
+async fn serve<S>(
+    stream: S,
+    peer: SocketAddr,
+    router: Router,
+    policy: Arc<ConnectionPolicy>,
+    admitted: Arc<Admitted>,
+    lifecycle: Lifecycle,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let stream = Documented::new(stream, router.clone(), peer);
@@ -101,8 +111,11 @@ where
         answer(router.clone(), request, exchange, serving.clone())
     });
     let builder = builder(&policy);
-    let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
-    let mut look = std::pin::pin!(tokio::time::sleep(policy.header_timeout.min(patience.stalled)));
+    let mut connection =
+        std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let mut look = std::pin::pin!(tokio::time::sleep(
+        policy.header_timeout.min(patience.stalled)
+    ));
     let mut leaving = false;
     loop {
         tokio::select! {
@@ -166,7 +179,11 @@ async fn answer(
 fn builder(policy: &ConnectionPolicy) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     let header_bytes = policy.header_bytes.max(HEADER_BYTES_MIN);
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(policy.header_timeout).max_buf_size(header_bytes);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(policy.header_timeout)
+        .max_buf_size(header_bytes);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -177,5 +194,9 @@ fn builder(policy: &ConnectionPolicy) -> Builder<TokioExecutor> {
         .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX))
         .keep_alive_interval(HTTP2_KEEP_ALIVE)
         .keep_alive_timeout(HTTP2_KEEP_ALIVE);
-    if policy.http2_only { builder.http2_only() } else { builder }
+    if policy.http2_only {
+        builder.http2_only()
+    } else {
+        builder
+    }
 }

@@ -46,7 +46,12 @@ impl Jobs {
     /// `lifecycle` is drained when an essential job fails.
     #[must_use]
     pub fn new(lifecycle: Lifecycle) -> Self {
-        Self(Arc::new(Shared { lifecycle, tasks: TaskTracker::new(), failing: Mutex::default(), lost: OnceLock::new() }))
+        Self(Arc::new(Shared {
+            lifecycle,
+            tasks: TaskTracker::new(),
+            failing: Mutex::default(),
+            lost: OnceLock::new(),
+        }))
     }
 
     /// Calls `tick` at once and then every `interval` until `until` is cancelled, which may be in the middle of a tick. A tick that takes
@@ -117,7 +122,11 @@ impl Jobs {
                 return;
             }
             let why = ended.err().unwrap_or_else(early_end);
-            tracing::error!(job = name, why, "a background job failed that the server cannot do without; the server stops");
+            tracing::error!(
+                job = name,
+                why,
+                "a background job failed that the server cannot do without; the server stops"
+            );
             count(name, 1);
             let _ = shared.lost.set(name);
             // A second stop would cut the drain short.
@@ -139,7 +148,12 @@ impl Jobs {
         self.0.tasks.wait().await;
     }
 
-    fn spawn(&self, name: &'static str, until: CancellationToken, work: impl Future<Output = ()> + Send + 'static) {
+    fn spawn(
+        &self,
+        name: &'static str,
+        until: CancellationToken,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
         count(name, 0);
         self.0.tasks.spawn(async move {
             let _ = until.run_until_cancelled(work).await;
@@ -154,7 +168,9 @@ impl Jobs {
             *failures = failures.saturating_add(1);
             *failures
         };
-        let backoff = BACKOFF_MIN.saturating_mul(1 << (failures - 1).min(16)).min(BACKOFF_MAX);
+        let backoff = BACKOFF_MIN
+            .saturating_mul(1 << (failures - 1).min(16))
+            .min(BACKOFF_MAX);
         tracing::error!(job = name, why, failures, retry_in = ?backoff, "a background job failed; it starts again");
         count(name, 1);
         backoff
@@ -167,28 +183,51 @@ impl Jobs {
     }
 
     fn failures(&self) -> MutexGuard<'_, BTreeMap<&'static str, u32>> {
-        self.0.failing.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .failing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl JobStatus for Jobs {
     fn failing(&self) -> Option<String> {
         if let Some(name) = self.lost() {
-            return Some(format!("the server stops because the background job {name:?} failed"));
+            return Some(format!(
+                "the server stops because the background job {name:?} failed"
+            ));
         }
-        let failing: Vec<_> = self.failures().iter().map(|(name, failures)| format!("{name} ({failures})")).collect();
-        (!failing.is_empty()).then(|| format!("background jobs that fail, with their failures in a row: {}", failing.join(", ")))
+        let failing: Vec<_> = self
+            .failures()
+            .iter()
+            .map(|(name, failures)| format!("{name} ({failures})"))
+            .collect();
+        (!failing.is_empty()).then(|| {
+            format!(
+                "background jobs that fail, with their failures in a row: {}",
+                failing.join(", ")
+            )
+        })
     }
 }
 
 /// What a panic said, where there was one.
 async fn caught(work: impl Future<Output = ()>) -> Result<(), String> {
-    AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| message(&*panic))
+    AssertUnwindSafe(work)
+        .catch_unwind()
+        .await
+        .map_err(|panic| message(&*panic))
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    text.map_or_else(|| "it panicked".to_owned(), |text| format!("it panicked: {text}"))
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    text.map_or_else(
+        || "it panicked".to_owned(),
+        |text| format!("it panicked: {text}"),
+    )
 }
 
 fn early_end() -> String {
@@ -236,9 +275,17 @@ mod tests {
             assert!(jobs.failing().expect("listed").contains(failures));
         }
         sleep(Duration::from_secs(4)).await;
-        assert_eq!((jobs.failing(), counted.load(Ordering::SeqCst)), (None, 4), "the fourth tick went well");
+        assert_eq!(
+            (jobs.failing(), counted.load(Ordering::SeqCst)),
+            (None, 4),
+            "the fourth tick went well"
+        );
         sleep(INTERVAL * 2).await;
-        assert_eq!(counted.load(Ordering::SeqCst), 6, "and the interval is as before");
+        assert_eq!(
+            counted.load(Ordering::SeqCst),
+            6,
+            "and the interval is as before"
+        );
         until.cancel();
         jobs.ended().await;
         assert_eq!(jobs.lost(), None);
@@ -248,10 +295,15 @@ mod tests {
     async fn a_tick_that_always_panics_is_tried_now_and_then() {
         let (jobs, until) = (Jobs::new(Lifecycle::new()), CancellationToken::new());
         let (count, counted) = counter();
-        jobs.every("sweep", Duration::from_millis(1), until.clone(), move || {
-            count.fetch_add(1, Ordering::SeqCst);
-            async { panic!("broken") }
-        });
+        jobs.every(
+            "sweep",
+            Duration::from_millis(1),
+            until.clone(),
+            move || {
+                count.fetch_add(1, Ordering::SeqCst);
+                async { panic!("broken") }
+            },
+        );
         sleep(LONG).await;
         let expected = u32::try_from(LONG.as_secs() / BACKOFF_MAX.as_secs()).expect("few");
         assert!((expected..expected + 10).contains(&counted.load(Ordering::SeqCst)));
@@ -306,7 +358,10 @@ mod tests {
             handle.await.expect("the panic was caught");
             assert_eq!(jobs.lost(), Some("listener"));
             assert!(jobs.failing().expect("listed").contains("listener"));
-            assert!(lifecycle.draining.is_cancelled() && !lifecycle.soft.is_cancelled(), "it drains, and is not cut short");
+            assert!(
+                lifecycle.draining.is_cancelled() && !lifecycle.soft.is_cancelled(),
+                "it drains, and is not cut short"
+            );
         }
     }
 

@@ -53,8 +53,17 @@ impl Lifecycle {
     /// # Errors
     /// When signals cannot be received.
     pub fn catch_signals() -> io::Result<Signals> {
-        let [terminate, interrupt, hang_up] = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
-        Ok(Signals { terminate: terminate?, interrupt: interrupt?, hang_up: hang_up? })
+        let [terminate, interrupt, hang_up] = [
+            SignalKind::terminate(),
+            SignalKind::interrupt(),
+            SignalKind::hangup(),
+        ]
+        .map(signal);
+        Ok(Signals {
+            terminate: terminate?,
+            interrupt: interrupt?,
+            hang_up: hang_up?,
+        })
     }
 
     /// Turns SIGTERM and SIGINT into [`Lifecycle::stop`] and SIGHUP into a reload, until the last stage.
@@ -71,7 +80,11 @@ impl Lifecycle {
                 // No signal can come any more.
                 else => return,
             };
-            tracing::info!(signal, again = self.draining.is_cancelled(), "asked to stop");
+            tracing::info!(
+                signal,
+                again = self.draining.is_cancelled(),
+                "asked to stop"
+            );
             self.stop();
         }
     }
@@ -93,7 +106,11 @@ mod tests {
     fn a_second_stop_is_at_once() {
         let lifecycle = Lifecycle::new();
         lifecycle.stop();
-        assert!(lifecycle.draining.is_cancelled() && !lifecycle.soft.is_cancelled() && !lifecycle.hard.is_cancelled());
+        assert!(
+            lifecycle.draining.is_cancelled()
+                && !lifecycle.soft.is_cancelled()
+                && !lifecycle.hard.is_cancelled()
+        );
         lifecycle.stop();
         assert!(lifecycle.soft.is_cancelled() && lifecycle.hard.is_cancelled());
     }

@@ -23,23 +23,45 @@ pub(crate) struct Listener {
 
 /// Accepts until the soft end, then waits for its connections; at the hard end they stop by themselves. Every connection is accepted at
 /// once, and closed when it may not stay: newcomers do not wait in the backlog behind connections that are never served.
-pub(crate) async fn run(listener: Listener, tls: Option<TlsAcceptor>, router: Router, policy: ConnectionPolicy, lifecycle: Lifecycle) {
+pub(crate) async fn run(
+    listener: Listener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    policy: ConnectionPolicy,
+    lifecycle: Lifecycle,
+) {
     let admission = Admission::new(listener.name, policy.limits.clone());
     let policy = Arc::new(policy);
     let connections = TaskTracker::new();
-    while let Some(accepted) = lifecycle.soft.run_until_cancelled(listener.socket.accept()).await {
+    while let Some(accepted) = lifecycle
+        .soft
+        .run_until_cancelled(listener.socket.accept())
+        .await
+    {
         match accepted {
             Ok((stream, peer)) => {
-                let Some(admitted) = admission.admit(peer.ip()) else { continue };
-                let (tls, router, policy, lifecycle) = (tls.clone(), router.clone(), policy.clone(), lifecycle.clone());
-                connections.spawn(connection::accept(stream, peer, tls, router, policy, admitted, lifecycle));
+                let Some(admitted) = admission.admit(peer.ip()) else {
+                    continue;
+                };
+                let (tls, router, policy, lifecycle) = (
+                    tls.clone(),
+                    router.clone(),
+                    policy.clone(),
+                    lifecycle.clone(),
+                );
+                connections.spawn(connection::accept(
+                    stream, peer, tls, router, policy, admitted, lifecycle,
+                ));
             }
             Err(error) if is_of_the_peer(&error) => {}
             Err(error) => {
                 if !admission.make_room() {
                     tracing::warn!(%error, "cannot accept a connection");
                 }
-                lifecycle.soft.run_until_cancelled(tokio::time::sleep(ACCEPT_PAUSE)).await;
+                lifecycle
+                    .soft
+                    .run_until_cancelled(tokio::time::sleep(ACCEPT_PAUSE))
+                    .await;
             }
         }
     }
@@ -49,5 +71,10 @@ pub(crate) async fn run(listener: Listener, tls: Option<TlsAcceptor>, router: Ro
 }
 
 fn is_of_the_peer(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset)
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+    )
 }

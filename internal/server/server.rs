@@ -82,8 +82,17 @@ impl Listeners {
         let (http, http_address) = bind(to.http, "http.listen").await?;
         let ops = bind_optional(to.ops, "http.ops_listen").await?;
         let grpc = bind_optional(to.grpc, "grpc.listen").await?;
-        let addresses = Addresses { http: http_address, ops: ops.as_ref().map(|o| o.1), grpc: grpc.as_ref().map(|g| g.1) };
-        Ok(Self { http, ops: ops.map(|o| o.0), grpc: grpc.map(|g| g.0), addresses })
+        let addresses = Addresses {
+            http: http_address,
+            ops: ops.as_ref().map(|o| o.1),
+            grpc: grpc.as_ref().map(|g| g.1),
+        };
+        Ok(Self {
+            http,
+            ops: ops.map(|o| o.0),
+            grpc: grpc.map(|g| g.0),
+            addresses,
+        })
     }
 
     /// Where they listen.
@@ -106,19 +115,53 @@ impl Listeners {
         farewell: impl Future<Output = ()>,
     ) {
         let listen = |name, listener, tls, router, policy| {
-            jobs.run_essential(name, lifecycle.soft.clone(), listener::run(listener, tls, router, policy, lifecycle.clone()))
+            jobs.run_essential(
+                name,
+                lifecycle.soft.clone(),
+                listener::run(listener, tls, router, policy, lifecycle.clone()),
+            )
         };
         let tls = |protocols: &[&[u8]]| services.tls.as_ref().map(|tls| tls.acceptor(protocols));
-        let http = Listener { name: "http", socket: self.http };
-        let mut listeners = vec![listen("http listener", http, tls(&[b"h2", b"http/1.1"]), services.http, policy.clone())];
+        let http = Listener {
+            name: "http",
+            socket: self.http,
+        };
+        let mut listeners = vec![listen(
+            "http listener",
+            http,
+            tls(&[b"h2", b"http/1.1"]),
+            services.http,
+            policy.clone(),
+        )];
         if let Some(socket) = self.ops {
-            let ops = Listener { name: "ops", socket };
-            listeners.push(listen("ops listener", ops, None, services.ops, policy.clone()));
+            let ops = Listener {
+                name: "ops",
+                socket,
+            };
+            listeners.push(listen(
+                "ops listener",
+                ops,
+                None,
+                services.ops,
+                policy.clone(),
+            ));
         }
         if let Some(socket) = self.grpc {
-            let grpc = Listener { name: "grpc", socket };
-            let policy = ConnectionPolicy { http2_only: true, ..policy };
-            listeners.push(listen("grpc listener", grpc, tls(&[b"h2"]), services.grpc, policy));
+            let grpc = Listener {
+                name: "grpc",
+                socket,
+            };
+            let policy = ConnectionPolicy {
+                http2_only: true,
+                ..policy
+            };
+            listeners.push(listen(
+                "grpc listener",
+                grpc,
+                tls(&[b"h2"]),
+                services.grpc,
+                policy,
+            ));
         }
         lifecycle.draining.cancelled().await;
         drain(&mut listeners, &lifecycle, drain_timeout, farewell).await;
@@ -132,7 +175,12 @@ impl Listeners {
 const UNSENT_BYTES: u32 = 16 * 1024;
 
 /// Bounded by the timeout as a whole, and cut short by the hard end.
-async fn drain(listeners: &mut [JoinHandle<()>], lifecycle: &Lifecycle, timeout: Duration, farewell: impl Future<Output = ()>) {
+async fn drain(
+    listeners: &mut [JoinHandle<()>],
+    lifecycle: &Lifecycle,
+    timeout: Duration,
+    farewell: impl Future<Output = ()>,
+) {
     let began = Instant::now();
     let finish = async {
         farewell.await;
@@ -142,7 +190,11 @@ async fn drain(listeners: &mut [JoinHandle<()>], lifecycle: &Lifecycle, timeout:
         lifecycle.soft.cancel();
         join(listeners).await;
     };
-    match lifecycle.hard.run_until_cancelled(tokio::time::timeout(timeout, finish)).await {
+    match lifecycle
+        .hard
+        .run_until_cancelled(tokio::time::timeout(timeout, finish))
+        .await
+    {
         Some(Ok(())) => tracing::info!(took = ?began.elapsed(), "drained"),
         Some(Err(_)) => tracing::warn!(?timeout, "not everything was done in time; stopping"),
         None => {}
@@ -151,22 +203,37 @@ async fn drain(listeners: &mut [JoinHandle<()>], lifecycle: &Lifecycle, timeout:
 
 /// A listener that failed was told of by the supervisor.
 async fn join(listeners: &mut [JoinHandle<()>]) {
-    for listener in listeners.iter_mut().filter(|listener| !listener.is_finished()) {
+    for listener in listeners
+        .iter_mut()
+        .filter(|listener| !listener.is_finished())
+    {
         let _ = listener.await;
     }
 }
 
-async fn bind(address: SocketAddr, key: &'static str) -> Result<(TcpListener, SocketAddr), ServerError> {
-    let failed = |source| ServerError::Bind { address, key, source };
+async fn bind(
+    address: SocketAddr,
+    key: &'static str,
+) -> Result<(TcpListener, SocketAddr), ServerError> {
+    let failed = |source| ServerError::Bind {
+        address,
+        key,
+        source,
+    };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     // The connections that it accepts inherit it.
     #[cfg(target_os = "linux")]
-    SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT_BYTES).map_err(failed)?;
+    SockRef::from(&listener)
+        .set_tcp_notsent_lowat(UNSENT_BYTES)
+        .map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
 }
 
-async fn bind_optional(address: Option<SocketAddr>, key: &'static str) -> Result<Option<(TcpListener, SocketAddr)>, ServerError> {
+async fn bind_optional(
+    address: Option<SocketAddr>,
+    key: &'static str,
+) -> Result<Option<(TcpListener, SocketAddr)>, ServerError> {
     match address {
         Some(address) => bind(address, key).await.map(Some),
         None => Ok(None),
@@ -211,15 +278,45 @@ mod tests {
         farewell: impl Future<Output = ()> + Send + 'static,
     ) -> Running {
         let any = || SocketAddr::from(([127, 0, 0, 1], 0));
-        let listeners = Listeners::bind(&Bind { http: any(), ops: Some(any()), grpc: None }).await.expect("binds");
+        let listeners = Listeners::bind(&Bind {
+            http: any(),
+            ops: Some(any()),
+            grpc: None,
+        })
+        .await
+        .expect("binds");
         let (addresses, lifecycle) = (listeners.addresses(), Lifecycle::new());
-        let services = Services { http, ops: Router::new().route("/", get(async || "ops")), grpc: Router::new(), tls: None };
-        let limits = ConnectionLimits { connections: 16, answer_timeout: LONG, unread_bytes: 1 << 20, ..ConnectionLimits::default() };
-        let policy = ConnectionPolicy { header_timeout, header_bytes: 8_192, limits, http2_only: false };
+        let services = Services {
+            http,
+            ops: Router::new().route("/", get(async || "ops")),
+            grpc: Router::new(),
+            tls: None,
+        };
+        let limits = ConnectionLimits {
+            connections: 16,
+            answer_timeout: LONG,
+            unread_bytes: 1 << 20,
+            ..ConnectionLimits::default()
+        };
+        let policy = ConnectionPolicy {
+            header_timeout,
+            header_bytes: 8_192,
+            limits,
+            http2_only: false,
+        };
         let jobs = Jobs::new(lifecycle.clone());
         let (supervisor, life) = (jobs.clone(), lifecycle.clone());
-        let serving = async move { listeners.serve(services, policy, &supervisor, life, drain_timeout, farewell).await };
-        Running { addresses, lifecycle, jobs, served: tokio::spawn(serving) }
+        let serving = async move {
+            listeners
+                .serve(services, policy, &supervisor, life, drain_timeout, farewell)
+                .await
+        };
+        Running {
+            addresses,
+            lifecycle,
+            jobs,
+            served: tokio::spawn(serving),
+        }
     }
 
     /// A router that answers "done" once it is released (the last), and tells when a request is in it (the second).
@@ -250,7 +347,10 @@ mod tests {
 
     #[tokio::test]
     async fn handlers_know_the_peer_and_each_listener_serves_its_own() {
-        let router = Router::new().route("/", get(async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string()));
+        let router = Router::new().route(
+            "/",
+            get(async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string()),
+        );
         let running = start(router, LONG, LONG, ready(())).await;
         let http = connect(running.addresses.http, REQUEST).await;
         let ops = connect(running.addresses.ops.expect("bound"), REQUEST).await;
@@ -273,16 +373,32 @@ mod tests {
                 let upgrade = hyper::upgrade::on(&mut request);
                 tokio::spawn(async move {
                     let upgraded = upgrade.await.expect("upgraded");
-                    let socket = downcast::<TokioIo<Documented<TcpStream>>>(upgraded).map(|parts| parts.io.into_inner().into_inner());
-                    let unsent = socket.ok().map(|socket| SockRef::from(&socket).tcp_notsent_lowat().expect("an option"));
+                    let socket = downcast::<TokioIo<Documented<TcpStream>>>(upgraded)
+                        .map(|parts| parts.io.into_inner().into_inner());
+                    let unsent = socket.ok().map(|socket| {
+                        SockRef::from(&socket)
+                            .tcp_notsent_lowat()
+                            .expect("an option")
+                    });
                     told.send(unsent).await.expect("the test waits for it");
                 });
-                (StatusCode::SWITCHING_PROTOCOLS, [(UPGRADE, "any"), (CONNECTION, "upgrade")])
+                (
+                    StatusCode::SWITCHING_PROTOCOLS,
+                    [(UPGRADE, "any"), (CONNECTION, "upgrade")],
+                )
             }),
         );
         let running = start(router, LONG, LONG, ready(())).await;
-        let _stream = connect(running.addresses.http, b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: any\r\n\r\n").await;
-        assert_eq!(plain.recv().await, Some(Some(UNSENT_BYTES)), "the socket, with what it inherited");
+        let _stream = connect(
+            running.addresses.http,
+            b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: any\r\n\r\n",
+        )
+        .await;
+        assert_eq!(
+            plain.recv().await,
+            Some(Some(UNSENT_BYTES)),
+            "the socket, with what it inherited"
+        );
         running.lifecycle.stop_now();
         running.served.await.expect("joined");
     }
@@ -334,7 +450,10 @@ mod tests {
         let running = start(router, LONG, LONG, ready(())).await;
         let release = Arc::new(Notify::new());
         let go = release.clone();
-        let task = running.lifecycle.tracker.spawn(async move { go.notified().await });
+        let task = running
+            .lifecycle
+            .tracker
+            .spawn(async move { go.notified().await });
         running.lifecycle.stop();
         running.lifecycle.draining.cancelled().await;
         let late = connect(running.addresses.http, REQUEST).await;
@@ -371,13 +490,30 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_in_use_is_named() {
-        let any = Bind { http: SocketAddr::from(([127, 0, 0, 1], 0)), ops: None, grpc: None };
+        let any = Bind {
+            http: SocketAddr::from(([127, 0, 0, 1], 0)),
+            ops: None,
+            grpc: None,
+        };
         let first = Listeners::bind(&any).await.expect("binds");
         let taken = first.addresses().http;
-        let error = Listeners::bind(&Bind { http: taken, ..any }).await.expect_err("taken");
-        assert_eq!(error.to_string(), format!("cannot listen on {taken} (http.listen)"));
-        let error = Listeners::bind(&Bind { grpc: Some(taken), ..any }).await.expect_err("taken");
-        assert_eq!(error.to_string(), format!("cannot listen on {taken} (grpc.listen)"));
+        let error = Listeners::bind(&Bind { http: taken, ..any })
+            .await
+            .expect_err("taken");
+        assert_eq!(
+            error.to_string(),
+            format!("cannot listen on {taken} (http.listen)")
+        );
+        let error = Listeners::bind(&Bind {
+            grpc: Some(taken),
+            ..any
+        })
+        .await
+        .expect_err("taken");
+        assert_eq!(
+            error.to_string(),
+            format!("cannot listen on {taken} (grpc.listen)")
+        );
     }
 
     #[tokio::test]
@@ -386,7 +522,11 @@ mod tests {
         let running = start(router, LONG, LONG, ready(())).await;
         let stream = connect(running.addresses.http, REQUEST).await;
         entered.notified().await;
-        running.jobs.run_essential("session log", running.lifecycle.hard.clone(), async { panic!("broken") });
+        running
+            .jobs
+            .run_essential("session log", running.lifecycle.hard.clone(), async {
+                panic!("broken")
+            });
         running.lifecycle.soft.cancelled().await;
         release.notify_one();
         assert!(rest(stream).await.ends_with("done"));

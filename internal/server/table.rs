@@ -22,12 +22,18 @@ pub(crate) enum Source {
     /// A proxy of ours, which stands for many clients: it has no share.
     Proxy,
     /// An address (of IPv6, a /64) and its network (/24, or /56 of IPv6).
-    Client { address: IpAddr, network: NetworkKey },
+    Client {
+        address: IpAddr,
+        network: NetworkKey,
+    },
 }
 
 impl Source {
     pub(crate) fn client(address: IpAddr) -> Self {
-        Self::Client { address: address_key(address), network: network_key(address) }
+        Self::Client {
+            address: address_key(address),
+            network: network_key(address),
+        }
     }
 }
 
@@ -126,7 +132,13 @@ struct Address<C> {
 
 impl<C: Connection + Clone> ConnectionTable<C> {
     pub(crate) fn new(shares: Shares) -> Self {
-        Self { shares, next: 0, total: 0, networks: HashMap::new(), proxies: HashMap::new() }
+        Self {
+            shares,
+            next: 0,
+            total: 0,
+            networks: HashMap::new(),
+            proxies: HashMap::new(),
+        }
     }
 
     /// Connections of all sources.
@@ -139,24 +151,40 @@ impl<C: Connection + Clone> ConnectionTable<C> {
     ///
     /// # Errors
     /// When a request is in service on each connection that could go.
-    pub(crate) fn admit(&mut self, source: Source, make: impl FnOnce(Sums) -> C) -> Result<Admitted<C>, Exhausted> {
+    pub(crate) fn admit(
+        &mut self,
+        source: Source,
+        make: impl FnOnce(Sums) -> C,
+    ) -> Result<Admitted<C>, Exhausted> {
         let evicted = match self.exhausted(source) {
             Some(exhausted) => {
                 let victim = self.idle_in(exhausted, source).ok_or(exhausted)?;
-                self.remove(victim).map(|connection| (exhausted, connection))
+                self.remove(victim)
+                    .map(|connection| (exhausted, connection))
             }
             None => None,
         };
-        let id = ConnectionId { source, number: self.next };
+        let id = ConnectionId {
+            source,
+            number: self.next,
+        };
         self.next += 1;
         self.total += 1;
         let connection = self.insert(id, make);
-        Ok(Admitted { id, connection, evicted })
+        Ok(Admitted {
+            id,
+            connection,
+            evicted,
+        })
     }
 
     /// Takes a connection out; `None` when it is out already.
     pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<C> {
-        let Source::Client { address: key, network: network_key } = id.source else {
+        let Source::Client {
+            address: key,
+            network: network_key,
+        } = id.source
+        else {
             let removed = self.proxies.remove(&id.number)?;
             self.total -= 1;
             return Some(removed);
@@ -183,14 +211,35 @@ impl<C: Connection + Clone> ConnectionTable<C> {
 
     /// Takes out the connection that holds the most bytes of those of an address or a network, if together they hold more than `most`.
     /// The sum is made anew: connections that were taken out before and are still being closed are not in it.
-    pub(crate) fn evict_heaviest(&mut self, source: Source, scope: Exhausted, most: usize) -> Option<C> {
-        let Source::Client { address: key, network } = source else { return None };
+    pub(crate) fn evict_heaviest(
+        &mut self,
+        source: Source,
+        scope: Exhausted,
+        most: usize,
+    ) -> Option<C> {
+        let Source::Client {
+            address: key,
+            network,
+        } = source
+        else {
+            return None;
+        };
         let addresses = self.networks.get(&network)?.addresses.iter();
-        let in_scope = addresses.filter(|(address, _)| scope != Exhausted::Address || **address == key);
-        let connections = in_scope.flat_map(|(address, a)| a.connections.iter().map(|(number, c)| (c.held_bytes(), *address, *number)));
-        let (sum, heaviest) = connections.fold((0, None), |(sum, heaviest), next| (sum + next.0, heaviest.max(Some(next))));
+        let in_scope =
+            addresses.filter(|(address, _)| scope != Exhausted::Address || **address == key);
+        let connections = in_scope.flat_map(|(address, a)| {
+            a.connections
+                .iter()
+                .map(|(number, c)| (c.held_bytes(), *address, *number))
+        });
+        let (sum, heaviest) = connections.fold((0, None), |(sum, heaviest), next| {
+            (sum + next.0, heaviest.max(Some(next)))
+        });
         let (_, address, number) = heaviest.filter(|_| sum > most)?;
-        self.remove(ConnectionId { source: Source::Client { address, network }, number })
+        self.remove(ConnectionId {
+            source: Source::Client { address, network },
+            number,
+        })
     }
 
     /// The first limit, from the narrowest, that one more connection would break.
@@ -199,7 +248,10 @@ impl<C: Connection + Clone> ConnectionTable<C> {
         if let Source::Client { address, network } = source
             && let Some(network) = self.networks.get(&network)
         {
-            let of_address = network.addresses.get(&address).map_or(0, |a| a.connections.len());
+            let of_address = network
+                .addresses
+                .get(&address)
+                .map_or(0, |a| a.connections.len());
             if full(of_address, self.shares.per_address) {
                 return Some(Exhausted::Address);
             }
@@ -212,44 +264,90 @@ impl<C: Connection + Clone> ConnectionTable<C> {
 
     fn idle_in(&self, exhausted: Exhausted, source: Source) -> Option<ConnectionId> {
         match (exhausted, source) {
-            (Exhausted::Address, Source::Client { address, network }) => self.idle_of_address(network, address),
+            (Exhausted::Address, Source::Client { address, network }) => {
+                self.idle_of_address(network, address)
+            }
             (Exhausted::Network, Source::Client { network, .. }) => self.idle_of_network(network),
             _ => self.idle_of_all(),
         }
     }
 
     fn idle_of_address(&self, network: NetworkKey, address: IpAddr) -> Option<ConnectionId> {
-        let number = longest_idle(&self.networks.get(&network)?.addresses.get(&address)?.connections)?;
-        Some(ConnectionId { source: Source::Client { address, network }, number })
+        let number = longest_idle(
+            &self
+                .networks
+                .get(&network)?
+                .addresses
+                .get(&address)?
+                .connections,
+        )?;
+        Some(ConnectionId {
+            source: Source::Client { address, network },
+            number,
+        })
     }
 
     fn idle_of_network(&self, network: NetworkKey) -> Option<ConnectionId> {
-        let addresses = self.networks.get(&network)?.addresses.iter().map(|(address, a)| (a.connections.len(), *address));
-        greatest_first(addresses).into_iter().find_map(|address| self.idle_of_address(network, address))
+        let addresses = self
+            .networks
+            .get(&network)?
+            .addresses
+            .iter()
+            .map(|(address, a)| (a.connections.len(), *address));
+        greatest_first(addresses)
+            .into_iter()
+            .find_map(|address| self.idle_of_address(network, address))
     }
 
     /// Connections of proxies come last: each stands for many clients.
     fn idle_of_all(&self) -> Option<ConnectionId> {
-        let networks = greatest_first(self.networks.iter().map(|(key, network)| (network.total, *key)));
-        let of_clients = networks.into_iter().find_map(|network| self.idle_of_network(network));
-        of_clients.or_else(|| longest_idle(&self.proxies).map(|number| ConnectionId { source: Source::Proxy, number }))
+        let networks = greatest_first(
+            self.networks
+                .iter()
+                .map(|(key, network)| (network.total, *key)),
+        );
+        let of_clients = networks
+            .into_iter()
+            .find_map(|network| self.idle_of_network(network));
+        of_clients.or_else(|| {
+            longest_idle(&self.proxies).map(|number| ConnectionId {
+                source: Source::Proxy,
+                number,
+            })
+        })
     }
 
     fn insert(&mut self, id: ConnectionId, make: impl FnOnce(Sums) -> C) -> C {
         let Source::Client { address, network } = id.source else {
-            return self.proxies.entry(id.number).or_insert_with(|| make(Sums::default())).clone();
+            return self
+                .proxies
+                .entry(id.number)
+                .or_insert_with(|| make(Sums::default()))
+                .clone();
         };
-        let network = self.networks.entry(network).or_insert_with(|| Network { total: 0, held: Arc::default(), addresses: HashMap::new() });
+        let network = self.networks.entry(network).or_insert_with(|| Network {
+            total: 0,
+            held: Arc::default(),
+            addresses: HashMap::new(),
+        });
         network.total += 1;
-        let address = network.addresses.entry(address).or_insert_with(|| Address { held: Arc::default(), connections: HashMap::new() });
-        let connection = make(Sums { address: address.held.clone(), network: network.held.clone() });
+        let address = network.addresses.entry(address).or_insert_with(|| Address {
+            held: Arc::default(),
+            connections: HashMap::new(),
+        });
+        let connection = make(Sums {
+            address: address.held.clone(),
+            network: network.held.clone(),
+        });
         address.connections.insert(id.number, connection.clone());
         connection
     }
 }
 
 fn longest_idle<C: Connection>(connections: &HashMap<u64, C>) -> Option<u64> {
-    let idle = connections.iter().filter_map(|(number, connection)| Some((connection.idle_since()?, *number)));
+    let idle = connections
+        .iter()
+        .filter_map(|(number, connection)| Some((connection.idle_since()?, *number)));
     idle.min().map(|(_, number)| number)
 }
 

@@ -44,7 +44,10 @@ impl Tls {
     /// # Errors
     /// [`TlsError`].
     pub fn load(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
-        Ok(Self(Arc::new(Current(RwLock::new(Arc::new(read(certificate, key)?))))))
+        Ok(Self(Arc::new(Current(RwLock::new(Arc::new(read(
+            certificate,
+            key,
+        )?))))))
     }
 
     /// Reads two files and uses what they hold for connections that are opened from now on.
@@ -61,8 +64,12 @@ impl Tls {
     /// What accepts connections of these protocols, e.g. `h2`.
     pub(crate) fn acceptor(&self, protocols: &[&[u8]]) -> TlsAcceptor {
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
-        let versions = builder.with_safe_default_protocol_versions().expect("invariant: ring has suites for TLS 1.2 and 1.3");
-        let mut config = versions.with_no_client_auth().with_cert_resolver(self.0.clone());
+        let versions = builder
+            .with_safe_default_protocol_versions()
+            .expect("invariant: ring has suites for TLS 1.2 and 1.3");
+        let mut config = versions
+            .with_no_client_auth()
+            .with_cert_resolver(self.0.clone());
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         TlsAcceptor::from(Arc::new(config))
     }
@@ -70,7 +77,12 @@ impl Tls {
 
 impl ResolvesServerCert for Current {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.read().unwrap_or_else(PoisonError::into_inner).clone())
+        Some(
+            self.0
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
+        )
     }
 }
 
@@ -87,16 +99,28 @@ impl fmt::Debug for Tls {
 }
 
 fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
-    let bad_chain = |reason: String| TlsError::Certificate { path: certificate.to_owned(), reason };
-    let bad_key = |reason: String| TlsError::Key { path: key.to_owned(), reason };
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect);
+    let bad_chain = |reason: String| TlsError::Certificate {
+        path: certificate.to_owned(),
+        reason,
+    };
+    let bad_key = |reason: String| TlsError::Key {
+        path: key.to_owned(),
+        reason,
+    };
+    let chain: Result<Vec<_>, _> =
+        CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect);
     let chain = chain.map_err(|error| bad_chain(error.to_string()))?;
     if chain.is_empty() {
         return Err(bad_chain("holds no certificate in PEM".to_owned()));
     }
     let key = PrivateKeyDer::from_pem_file(key).map_err(|error| bad_key(error.to_string()))?;
-    let signer = ring::sign::any_supported_type(&key).map_err(|error| bad_key(error.to_string()))?;
+    let signer =
+        ring::sign::any_supported_type(&key).map_err(|error| bad_key(error.to_string()))?;
     let certified = CertifiedKey::new(chain, signer);
-    certified.keys_match().map_err(|error| bad_key(format!("does not belong to the certificate of tls.cert: {error}")))?;
+    certified.keys_match().map_err(|error| {
+        bad_key(format!(
+            "does not belong to the certificate of tls.cert: {error}"
+        ))
+    })?;
     Ok(certified)
 }

@@ -99,7 +99,9 @@ impl Usage {
 
     /// What to do about the connection now.
     pub(crate) fn verdict(&self, patience: Patience) -> Verdict {
-        let since = |at: &AtomicU64| Duration::from_millis(millis(self.epoch).saturating_sub(at.load(Ordering::Relaxed)));
+        let since = |at: &AtomicU64| {
+            Duration::from_millis(millis(self.epoch).saturating_sub(at.load(Ordering::Relaxed)))
+        };
         let mut look = patience.idle.min(patience.stalled);
         if self.owed.load(Ordering::Relaxed) > 0 {
             match patience.stalled.checked_sub(since(&self.progress_at)) {
@@ -175,12 +177,14 @@ impl Usage {
 impl Connection for Usage {
     fn idle_since(&self) -> Option<u64> {
         let since = self.active_at.load(Ordering::Relaxed);
-        let is_young = !self.spoke() && Duration::from_millis(millis(self.epoch).saturating_sub(since)) < YOUNG;
+        let is_young = !self.spoke()
+            && Duration::from_millis(millis(self.epoch).saturating_sub(since)) < YOUNG;
         (self.is_idle() && !is_young).then_some(since)
     }
 
     fn held_bytes(&self) -> usize {
-        self.answer_bytes.load(Ordering::Relaxed) + self.exchanges.load(Ordering::Relaxed) * EXCHANGE_BYTES
+        self.answer_bytes.load(Ordering::Relaxed)
+            + self.exchanges.load(Ordering::Relaxed) * EXCHANGE_BYTES
     }
 }
 
@@ -208,7 +212,10 @@ impl Exchange {
         usage.exchanges.fetch_add(1, Ordering::Relaxed);
         usage.hold(EXCHANGE_BYTES);
         usage.touch(&usage.active_at);
-        Self { usage: usage.clone(), body: AtomicUsize::new(0) }
+        Self {
+            usage: usage.clone(),
+            body: AtomicUsize::new(0),
+        }
     }
 
     /// The request is in service for as long as this lives.

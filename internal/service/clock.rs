@@ -15,7 +15,9 @@ impl Clock for SystemClock {
     )]
     fn now(&self) -> Timestamp {
         // A clock that stands before 1970 is not set at all.
-        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let since_1970 = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO);
         Timestamp::default() + since_1970
     }
 }

@@ -25,12 +25,17 @@ enum Content<K, T> {
     /// The last level, oldest item first.
     Items(VecDeque<T>),
     /// Groups that are not empty; `turns` has each key once, the next one first.
-    Groups { turns: VecDeque<K>, groups: HashMap<K, Group<K, T>> },
+    Groups {
+        turns: VecDeque<K>,
+        groups: HashMap<K, Group<K, T>>,
+    },
 }
 
 impl<K: Copy + Eq + Hash, T, const LEVELS: usize> FairQueue<K, T, LEVELS> {
     pub(crate) fn new() -> Self {
-        Self { root: Group::new(LEVELS) }
+        Self {
+            root: Group::new(LEVELS),
+        }
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -63,7 +68,10 @@ impl<K: Copy + Eq + Hash, T> Group<K, T> {
     fn new(levels: usize) -> Self {
         let content = match levels {
             0 => Content::Items(VecDeque::new()),
-            _ => Content::Groups { turns: VecDeque::new(), groups: HashMap::new() },
+            _ => Content::Groups {
+                turns: VecDeque::new(),
+                groups: HashMap::new(),
+            },
         };
         Self { len: 0, content }
     }
@@ -79,7 +87,9 @@ impl<K: Copy + Eq + Hash, T> Group<K, T> {
                 group.push(rest, item);
             }
             (Content::Items(items), _) => items.push_back(item),
-            (Content::Groups { .. }, []) => unreachable!("invariant: a path has one key for each level"),
+            (Content::Groups { .. }, []) => {
+                unreachable!("invariant: a path has one key for each level")
+            }
         }
     }
 
@@ -104,8 +114,13 @@ impl<K: Copy + Eq + Hash, T> Group<K, T> {
 
     fn remove(&mut self, path: &[K], is: &impl Fn(&T) -> bool) -> Option<T> {
         let removed = match (&mut self.content, path) {
-            (Content::Items(items), _) => items.iter().position(is).and_then(|index| items.remove(index)),
-            (Content::Groups { .. }, [key, rest @ ..]) => self.within(*key, |group| group.remove(rest, is)),
+            (Content::Items(items), _) => items
+                .iter()
+                .position(is)
+                .and_then(|index| items.remove(index)),
+            (Content::Groups { .. }, [key, rest @ ..]) => {
+                self.within(*key, |group| group.remove(rest, is))
+            }
             (Content::Groups { .. }, []) => None,
         }?;
         self.len -= 1;
@@ -113,7 +128,9 @@ impl<K: Copy + Eq + Hash, T> Group<K, T> {
     }
 
     fn displace_for(&mut self, path: &[K]) -> Option<T> {
-        let (Content::Groups { groups, .. }, [own, rest @ ..]) = (&self.content, path) else { return None };
+        let (Content::Groups { groups, .. }, [own, rest @ ..]) = (&self.content, path) else {
+            return None;
+        };
         let longest = self.longest()?;
         let own_len = groups.get(own).map_or(0, |group| group.len);
         let displaced = if groups[&longest].len > own_len + 1 {
@@ -128,7 +145,9 @@ impl<K: Copy + Eq + Hash, T> Group<K, T> {
     fn pop_newest_of_longest(&mut self) -> Option<T> {
         let newest = match &mut self.content {
             Content::Items(items) => items.pop_back(),
-            Content::Groups { .. } => self.longest().and_then(|key| self.within(key, Self::pop_newest_of_longest)),
+            Content::Groups { .. } => self
+                .longest()
+                .and_then(|key| self.within(key, Self::pop_newest_of_longest)),
         }?;
         self.len -= 1;
         Some(newest)
@@ -137,14 +156,18 @@ impl<K: Copy + Eq + Hash, T> Group<K, T> {
     /// The longest group; of several, the one whose turn is the furthest.
     fn longest(&self) -> Option<K> {
         match &self.content {
-            Content::Groups { turns, groups } => turns.iter().copied().max_by_key(|key| groups[key].len),
+            Content::Groups { turns, groups } => {
+                turns.iter().copied().max_by_key(|key| groups[key].len)
+            }
             Content::Items(_) => None,
         }
     }
 
     /// Takes an item out of a group, and the group away when it was the last.
     fn within(&mut self, key: K, take: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
-        let Content::Groups { turns, groups } = &mut self.content else { return None };
+        let Content::Groups { turns, groups } = &mut self.content else {
+            return None;
+        };
         let group = groups.get_mut(&key)?;
         let item = take(group);
         if group.len == 0 {
@@ -166,7 +189,10 @@ mod tests {
 
     fn filled(paths: &[Path]) -> Queue {
         let mut queue = Queue::new();
-        paths.iter().enumerate().for_each(|(number, path)| queue.push(*path, (*path, number)));
+        paths
+            .iter()
+            .enumerate()
+            .for_each(|(number, path)| queue.push(*path, (*path, number)));
         queue
     }
 
@@ -180,27 +206,66 @@ mod tests {
 
     #[test]
     fn one_network_full_of_requests_is_one_turn_ahead_of_another() {
-        let flood = [[1, 1, 1], [1, 1, 1], [1, 1, 2], [1, 2, 1], [1, 1, 1], [2, 1, 1]];
-        let order: Vec<_> = drained(filled(&flood)).into_iter().map(|(path, _)| path).collect();
-        assert_eq!(order, [[1, 1, 1], [2, 1, 1], [1, 2, 1], [1, 1, 2], [1, 1, 1], [1, 1, 1]]);
+        let flood = [
+            [1, 1, 1],
+            [1, 1, 1],
+            [1, 1, 2],
+            [1, 2, 1],
+            [1, 1, 1],
+            [2, 1, 1],
+        ];
+        let order: Vec<_> = drained(filled(&flood))
+            .into_iter()
+            .map(|(path, _)| path)
+            .collect();
+        assert_eq!(
+            order,
+            [
+                [1, 1, 1],
+                [2, 1, 1],
+                [1, 2, 1],
+                [1, 1, 2],
+                [1, 1, 1],
+                [1, 1, 1]
+            ]
+        );
     }
 
     #[test]
     fn a_newcomer_displaces_the_newest_of_the_longest_and_its_own_group_last() {
         let mut queue = filled(&[[1, 1, 1], [1, 1, 1], [1, 1, 2], [2, 1, 1]]);
-        assert_eq!(queue.displace_for([3, 1, 1]), Some(([1, 1, 1], 1)), "the longest prefix, and in it the longest address");
-        assert_eq!(queue.displace_for([2, 1, 1]), None, "two and one: as even as can be");
-        assert_eq!(queue.displace_for([3, 1, 1]), Some(([1, 1, 2], 2)), "of equals the one whose turn is last");
+        assert_eq!(
+            queue.displace_for([3, 1, 1]),
+            Some(([1, 1, 1], 1)),
+            "the longest prefix, and in it the longest address"
+        );
+        assert_eq!(
+            queue.displace_for([2, 1, 1]),
+            None,
+            "two and one: as even as can be"
+        );
+        assert_eq!(
+            queue.displace_for([3, 1, 1]),
+            Some(([1, 1, 2], 2)),
+            "of equals the one whose turn is last"
+        );
         assert_eq!(queue.displace_for([3, 1, 1]), None, "all have one");
         let mut queue = filled(&[[1, 1, 1], [1, 1, 1], [1, 1, 1]]);
-        assert_eq!(queue.displace_for([1, 2, 1]), Some(([1, 1, 1], 2)), "the prefix is the longest itself: its networks are compared");
+        assert_eq!(
+            queue.displace_for([1, 2, 1]),
+            Some(([1, 1, 1], 2)),
+            "the prefix is the longest itself: its networks are compared"
+        );
         assert_eq!(queue.len(), 2);
     }
 
     #[test]
     fn what_is_removed_is_gone_and_its_turn_too() {
         let mut queue = filled(&[[1, 1, 1], [2, 1, 1], [2, 1, 1], [3, 1, 1]]);
-        assert_eq!(queue.remove([2, 1, 1], |(_, number)| *number == 2), Some(([2, 1, 1], 2)));
+        assert_eq!(
+            queue.remove([2, 1, 1], |(_, number)| *number == 2),
+            Some(([2, 1, 1], 2))
+        );
         assert_eq!(queue.remove([1, 1, 1], |_| true), Some(([1, 1, 1], 0)));
         assert_eq!(queue.remove([1, 1, 1], |_| true), None);
         assert_eq!(drained(queue), [([2, 1, 1], 1), ([3, 1, 1], 3)]);
@@ -209,7 +274,9 @@ mod tests {
     /// How many items each group of a level has.
     fn sizes(items: &[(Path, usize)], level: usize) -> HashMap<&[u8], usize> {
         let mut sizes = HashMap::new();
-        items.iter().for_each(|(path, _)| *sizes.entry(&path[..level]).or_default() += 1);
+        items
+            .iter()
+            .for_each(|(path, _)| *sizes.entry(&path[..level]).or_default() += 1);
         sizes
     }
 

@@ -31,8 +31,13 @@ mod tests {
 
     #[test]
     fn every_id_is_a_domain_id_and_greater_than_the_one_before() {
-        let ids = SnowflakeIds::new(Generator::new(WorkerId::new(3).expect("a worker id"), SystemClock));
-        let drawn: Vec<_> = (0..10_000).map(|_| SessionId::new(ids.next_id()).expect("an id")).collect();
+        let ids = SnowflakeIds::new(Generator::new(
+            WorkerId::new(3).expect("a worker id"),
+            SystemClock,
+        ));
+        let drawn: Vec<_> = (0..10_000)
+            .map(|_| SessionId::new(ids.next_id()).expect("an id"))
+            .collect();
         assert!(drawn.is_sorted_by(|a, b| a < b));
     }
 }

@@ -34,8 +34,17 @@ type Table<C> = HashMap<Digested, C, BuildHasherDefault<Half>>;
 impl<C: Copy> Known<C> {
     /// With place for so many tokens. Each takes its claims and 16 bytes, and up to as much again for the table.
     pub(crate) fn with_capacity(tokens: usize) -> Self {
-        let shards = std::array::from_fn(|_| Mutex::new(Halves { fresh: Table::default(), old: Table::default() }));
-        Self { key: rand::random(), half: tokens.div_ceil(2 * SHARDS), shards }
+        let shards = std::array::from_fn(|_| {
+            Mutex::new(Halves {
+                fresh: Table::default(),
+                old: Table::default(),
+            })
+        });
+        Self {
+            key: rand::random(),
+            half: tokens.div_ceil(2 * SHARDS),
+            shards,
+        }
     }
 
     /// This token, which was issued just now, says this.
@@ -48,7 +57,11 @@ impl<C: Copy> Known<C> {
     ///
     /// # Errors
     /// Those of `verify`; nothing is remembered of a token that was refused. What fills the memory is what was issued, which has rates.
-    pub(crate) fn get_or_verify<E>(&self, token: &str, verify: impl FnOnce() -> Result<C, E>) -> Result<C, E> {
+    pub(crate) fn get_or_verify<E>(
+        &self,
+        token: &str,
+        verify: impl FnOnce() -> Result<C, E>,
+    ) -> Result<C, E> {
         let digest = self.digest(token);
         if let Some(known) = self.shard(digest).get(&digest, self.half) {
             return Ok(known);
@@ -60,7 +73,9 @@ impl<C: Copy> Known<C> {
 
     fn shard(&self, digest: Digested) -> MutexGuard<'_, Halves<C>> {
         // The remainder is below 16: nothing is cut off.
-        self.shards[(digest % SHARDS as u128) as usize].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[(digest % SHARDS as u128) as usize]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn digest(&self, token: &str) -> Digested {
@@ -117,7 +132,10 @@ mod tests {
         assert_eq!(known.get_or_verify("bad", || Err("no")), Err("no"));
         assert_eq!(known.get_or_verify("good", || Ok::<_, &str>(7)), Ok(7));
         assert_eq!(known.get_or_verify("good", || Err("asked again")), Ok(7));
-        assert_eq!(known.get_or_verify("bad", || Err("still no")), Err("still no"));
+        assert_eq!(
+            known.get_or_verify("bad", || Err("still no")),
+            Err("still no")
+        );
     }
 
     #[test]
@@ -129,9 +147,21 @@ mod tests {
 
     #[test]
     fn a_token_is_not_taken_for_another_and_its_digest_is_of_this_process_alone() {
-        let (known, other) = (Known::with_capacity(PLACES), Known::<u32>::with_capacity(PLACES));
-        assert_eq!(known.get_or_verify("v4.local.abc", || Ok::<_, ()>(7)), Ok(7));
-        for near in ["v4.local.ab", "v4.local.abcd", "v4.local.abd", "v4.local.abc\0", ""] {
+        let (known, other) = (
+            Known::with_capacity(PLACES),
+            Known::<u32>::with_capacity(PLACES),
+        );
+        assert_eq!(
+            known.get_or_verify("v4.local.abc", || Ok::<_, ()>(7)),
+            Ok(7)
+        );
+        for near in [
+            "v4.local.ab",
+            "v4.local.abcd",
+            "v4.local.abd",
+            "v4.local.abc\0",
+            "",
+        ] {
             assert_eq!(known.get_or_verify(near, || Err(near)), Err(near));
         }
         assert_ne!(known.digest("v4.local.abc"), other.digest("v4.local.abc"));
@@ -142,12 +172,23 @@ mod tests {
         let known = Known::with_capacity(PLACES);
         assert_eq!(known.get_or_verify("mine", || Ok::<_, ()>(0)), Ok(0));
         for number in 1..2 * PLACES {
-            assert_eq!(known.get_or_verify(&number.to_string(), || Ok::<_, ()>(number)), Ok(number));
+            assert_eq!(
+                known.get_or_verify(&number.to_string(), || Ok::<_, ()>(number)),
+                Ok(number)
+            );
             if number % 1_000 == 0 {
                 assert_eq!(known.get_or_verify("mine", || Err("forgotten")), Ok(0));
             }
         }
-        let kept: usize = known.shards.iter().map(|s| s.lock().map(|h| h.fresh.len() + h.old.len()).unwrap_or_default()).sum();
+        let kept: usize = known
+            .shards
+            .iter()
+            .map(|s| {
+                s.lock()
+                    .map(|h| h.fresh.len() + h.old.len())
+                    .unwrap_or_default()
+            })
+            .sum();
         assert!(kept <= PLACES, "{kept}");
     }
 }

@@ -33,7 +33,12 @@ impl PasswordSettings {
     /// Hardly any work: to measure what is around the hash. Never for passwords of people.
     #[must_use]
     pub const fn weakened(self) -> Self {
-        Self { memory_kib: 8, iterations: 1, parallelism: 1, ..self }
+        Self {
+            memory_kib: 8,
+            iterations: 1,
+            parallelism: 1,
+            ..self
+        }
     }
 }
 
@@ -64,18 +69,30 @@ impl Argon2Passwords {
     /// [`BadParameters`].
     pub fn new(settings: PasswordSettings) -> Result<Self, BadParameters> {
         let bad = |error: &dyn std::fmt::Display| BadParameters(error.to_string());
-        let params = Params::new(settings.memory_kib, settings.iterations, settings.parallelism, None).map_err(|e| bad(&e))?;
+        let params = Params::new(
+            settings.memory_kib,
+            settings.iterations,
+            settings.parallelism,
+            None,
+        )
+        .map_err(|e| bad(&e))?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         // Nobody can type this: it is no valid length of a password.
         let decoy = argon2.hash_password(b"").map_err(|e| bad(&e))?;
-        let kernel = Kernel { argon2, decoy: PasswordHash::new(decoy.to_string()) };
+        let kernel = Kernel {
+            argon2,
+            decoy: PasswordHash::new(decoy.to_string()),
+        };
         let workers = Workers::new(WorkerSettings {
             workers: settings.concurrency.max(1),
             queue: settings.queue,
             per_address: settings.per_address,
             per_network: settings.per_network,
         });
-        Ok(Self { kernel: Arc::new(kernel), workers })
+        Ok(Self {
+            kernel: Arc::new(kernel),
+            workers,
+        })
     }
 
     /// Does the work when its turn has come. Work that has begun is done to its end, also when the caller has gone.
@@ -96,28 +113,39 @@ impl Argon2Passwords {
             metrics::histogram!("password_hash_seconds").record(began.elapsed());
             done
         };
-        self.workers.run(queue, site, work).await.map_err(|reason| match reason {
-            NotDone::Panicked => Error::internal("the hash of a password panicked"),
-            NotDone::Full(full) => {
-                metrics::counter!("password_hashes_refused_total", "full" => full.name()).increment(1);
-                full.error(
-                    "too many people are signing in right now; try again",
-                    "too many from your address are signing in right now; try again",
-                )
-            }
-        })?
+        self.workers
+            .run(queue, site, work)
+            .await
+            .map_err(|reason| match reason {
+                NotDone::Panicked => Error::internal("the hash of a password panicked"),
+                NotDone::Full(full) => {
+                    metrics::counter!("password_hashes_refused_total", "full" => full.name())
+                        .increment(1);
+                    full.error(
+                        "too many people are signing in right now; try again",
+                        "too many from your address are signing in right now; try again",
+                    )
+                }
+            })?
     }
 }
 
 impl Kernel {
     fn hash(&self, password: &Password) -> Result<PasswordHash> {
-        let hash = self.argon2.hash_password(password.expose().as_bytes()).map_err(|error| Error::internal(error.to_string()))?;
+        let hash = self
+            .argon2
+            .hash_password(password.expose().as_bytes())
+            .map_err(|error| Error::internal(error.to_string()))?;
         Ok(PasswordHash::new(hash.to_string()))
     }
 
     fn verify(&self, password: &Password, hash: Option<&PasswordHash>) -> Result<Verdict> {
-        let kept = phc::PasswordHash::new(hash.unwrap_or(&self.decoy).as_str()).map_err(|error| Error::internal(error.to_string()))?;
-        match self.argon2.verify_password(password.expose().as_bytes(), &kept) {
+        let kept = phc::PasswordHash::new(hash.unwrap_or(&self.decoy).as_str())
+            .map_err(|error| Error::internal(error.to_string()))?;
+        match self
+            .argon2
+            .verify_password(password.expose().as_bytes(), &kept)
+        {
             Ok(()) if hash.is_none() => Ok(Verdict::Wrong),
             Ok(()) if self.is_outdated(&kept) => self.hash(password).map(Verdict::Outdated),
             Ok(()) => Ok(Verdict::Right),
@@ -129,20 +157,35 @@ impl Kernel {
     /// Whether a hash was made with less of anything than today's parameters ask for.
     fn is_outdated(&self, kept: &phc::PasswordHash) -> bool {
         let wanted = self.argon2.params();
-        let same_kind = kept.algorithm.as_str() == Algorithm::Argon2id.as_str() && kept.version == Some(Version::V0x13.into());
-        let Ok(params) = Params::try_from(kept) else { return true };
-        !same_kind || params.m_cost() < wanted.m_cost() || params.t_cost() < wanted.t_cost() || params.p_cost() < wanted.p_cost()
+        let same_kind = kept.algorithm.as_str() == Algorithm::Argon2id.as_str()
+            && kept.version == Some(Version::V0x13.into());
+        let Ok(params) = Params::try_from(kept) else {
+            return true;
+        };
+        !same_kind
+            || params.m_cost() < wanted.m_cost()
+            || params.t_cost() < wanted.t_cost()
+            || params.p_cost() < wanted.p_cost()
     }
 }
 
 #[async_trait]
 impl PasswordHasher for Argon2Passwords {
     async fn hash(&self, password: Password, line: HashLine, site: Site) -> Result<PasswordHash> {
-        self.beside(line, site, move |kernel| kernel.hash(&password)).await
+        self.beside(line, site, move |kernel| kernel.hash(&password))
+            .await
     }
 
-    async fn verify(&self, password: Password, hash: Option<PasswordHash>, site: Site) -> Result<Verdict> {
-        self.beside(HashLine::SignIn, site, move |kernel| kernel.verify(&password, hash.as_ref())).await
+    async fn verify(
+        &self,
+        password: Password,
+        hash: Option<PasswordHash>,
+        site: Site,
+    ) -> Result<Verdict> {
+        self.beside(HashLine::SignIn, site, move |kernel| {
+            kernel.verify(&password, hash.as_ref())
+        })
+        .await
     }
 }
 

@@ -58,7 +58,10 @@ pub(crate) struct Permit<const N: usize> {
 
 impl Permits {
     pub(crate) fn new(places: usize) -> Self {
-        Self { places, taken: Arc::default() }
+        Self {
+            places,
+            taken: Arc::default(),
+        }
     }
 
     /// A permit that counts towards these quotas.
@@ -76,7 +79,10 @@ impl Permits {
             taken.holdings.add(quota.principal);
         }
         drop(taken);
-        Ok(Permit { permits: self.clone(), quotas })
+        Ok(Permit {
+            permits: self.clone(),
+            quotas,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -103,11 +109,17 @@ mod tests {
 
     /// One address of one network of one prefix.
     fn site([prefix, network, host]: [u8; 3]) -> Site {
-        Site { address: IpAddr::from([10, prefix, network, host]), network: IpAddr::from([10, prefix, network, 0]) }
+        Site {
+            address: IpAddr::from([10, prefix, network, host]),
+            network: IpAddr::from([10, prefix, network, 0]),
+        }
     }
 
     fn quotas(host: [u8; 3]) -> [Quota; 2] {
-        [Quota::of_address(site(host), 2), Quota::of_prefix(site(host))]
+        [
+            Quota::of_address(site(host), 2),
+            Quota::of_prefix(site(host)),
+        ]
     }
 
     #[test]
@@ -115,11 +127,23 @@ mod tests {
         let permits = Permits::new(6);
         let take = |host| permits.take(quotas(host));
         let first = [take([1, 0, 1]).expect("one"), take([1, 0, 1]).expect("two")];
-        assert_eq!(take([1, 0, 1]).expect_err("the address has its quota"), Full::Share);
+        assert_eq!(
+            take([1, 0, 1]).expect_err("the address has its quota"),
+            Full::Share
+        );
         let _third = take([1, 1, 2]).expect("another network of the prefix");
-        assert_eq!(take([1, 2, 3]).expect_err("the prefix holds half"), Full::Share);
-        let _others = [take([2, 0, 1]).expect("another prefix"), take([2, 0, 2]).expect("its second")];
-        assert_eq!(take([2, 0, 3]).expect_err("one is free, and it holds two"), Full::Share);
+        assert_eq!(
+            take([1, 2, 3]).expect_err("the prefix holds half"),
+            Full::Share
+        );
+        let _others = [
+            take([2, 0, 1]).expect("another prefix"),
+            take([2, 0, 2]).expect("its second"),
+        ];
+        assert_eq!(
+            take([2, 0, 3]).expect_err("one is free, and it holds two"),
+            Full::Share
+        );
         let _last = take([3, 0, 1]).expect("the free one");
         assert_eq!(take([4, 0, 1]).expect_err("none is free"), Full::All);
         drop(first);
@@ -130,8 +154,14 @@ mod tests {
     fn a_refusal_takes_nothing_and_nothing_is_kept_of_permits_that_were_given_back() {
         let permits = Permits::new(4);
         for _ in 0..3 {
-            let held = [permits.take(quotas([1, 0, 1])).expect("one"), permits.take(quotas([1, 0, 1])).expect("two")];
-            assert_eq!(permits.take(quotas([1, 0, 1])).expect_err("no third"), Full::Share);
+            let held = [
+                permits.take(quotas([1, 0, 1])).expect("one"),
+                permits.take(quotas([1, 0, 1])).expect("two"),
+            ];
+            assert_eq!(
+                permits.take(quotas([1, 0, 1])).expect_err("no third"),
+                Full::Share
+            );
             drop(held);
         }
         let taken = permits.lock();

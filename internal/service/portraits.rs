@@ -51,7 +51,11 @@ impl Portraits {
     #[must_use]
     pub fn new(settings: PortraitSettings) -> Self {
         let permits = Permits::new(CONCURRENCY.saturating_add(settings.queue));
-        Self { settings, permits, turns: Arc::new(Semaphore::new(CONCURRENCY)) }
+        Self {
+            settings,
+            permits,
+            turns: Arc::new(Semaphore::new(CONCURRENCY)),
+        }
     }
 
     fn take(&self, account: AccountId, site: Site) -> Result<UploadPermit> {
@@ -61,9 +65,17 @@ impl Portraits {
             Quota::of_prefix(site),
         ];
         let permit = self.permits.take(quotas);
-        let permit = permit
-            .map_err(|full| full.error("too many pictures are waiting; try again", "too many of your pictures are waiting; try again"))?;
-        Ok(UploadPermit { permit, pixels: self.settings.pixels, turns: self.turns.clone() })
+        let permit = permit.map_err(|full| {
+            full.error(
+                "too many pictures are waiting; try again",
+                "too many of your pictures are waiting; try again",
+            )
+        })?;
+        Ok(UploadPermit {
+            permit,
+            pixels: self.settings.pixels,
+            turns: self.turns.clone(),
+        })
     }
 }
 
@@ -90,7 +102,9 @@ impl UploadPermit {
             drop((turn, permit));
             made
         };
-        tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(Error::internal)?
     }
 }
 
@@ -105,15 +119,31 @@ impl PortraitPermit for UploadPermit {
 fn make(upload: &[u8], pixels: u64) -> Result<Picture> {
     let picture = decode(upload, pixels)?;
     let side = picture.width().min(picture.height());
-    let square = picture.crop_imm((picture.width() - side) / 2, (picture.height() - side) / 2, side, side);
-    let small = if side < SIDE { square.resize_exact(SIDE, SIDE, FilterType::Triangle) } else { square.thumbnail_exact(SIDE, SIDE) };
+    let square = picture.crop_imm(
+        (picture.width() - side) / 2,
+        (picture.height() - side) / 2,
+        side,
+        side,
+    );
+    let small = if side < SIDE {
+        square.resize_exact(SIDE, SIDE, FilterType::Triangle)
+    } else {
+        square.thumbnail_exact(SIDE, SIDE)
+    };
     encode(&small)
 }
 
 /// Looks at size and kind before anything is decoded.
 fn decode(upload: &[u8], pixels: u64) -> Result<DynamicImage> {
-    let format = image::guess_format(upload).ok().filter(|f| matches!(f, ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP));
-    let format = format.ok_or_else(|| Error::new(ErrorCode::UnsupportedMediaType, "the picture must be a PNG, JPEG or WebP file"))?;
+    let format = image::guess_format(upload)
+        .ok()
+        .filter(|f| matches!(f, ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP));
+    let format = format.ok_or_else(|| {
+        Error::new(
+            ErrorCode::UnsupportedMediaType,
+            "the picture must be a PNG, JPEG or WebP file",
+        )
+    })?;
     let unreadable = |_| Error::invalid("", "the picture cannot be decoded");
     let mut limits = Limits::default();
     limits.max_image_width = Some(LONGEST);
@@ -125,7 +155,10 @@ fn decode(upload: &[u8], pixels: u64) -> Result<DynamicImage> {
     let (width, height) = decoder.dimensions();
     let found = u64::from(width) * u64::from(height);
     if found == 0 || found > pixels {
-        return Err(Error::invalid("", format!("the picture has {width} by {height} pixels; at most {pixels} are allowed")));
+        return Err(Error::invalid(
+            "",
+            format!("the picture has {width} by {height} pixels; at most {pixels} are allowed"),
+        ));
     }
     let orientation = decoder.orientation().map_err(unreadable)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
@@ -137,11 +170,22 @@ fn decode(upload: &[u8], pixels: u64) -> Result<DynamicImage> {
 fn encode(small: &DynamicImage) -> Result<Picture> {
     let mut bytes = Vec::new();
     if small.color().has_alpha() {
-        small.to_rgba8().write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png).map_err(Error::internal)?;
-        return Ok(Picture { media_type: "image/png".to_owned(), bytes: bytes.into() });
+        small
+            .to_rgba8()
+            .write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)
+            .map_err(Error::internal)?;
+        return Ok(Picture {
+            media_type: "image/png".to_owned(),
+            bytes: bytes.into(),
+        });
     }
-    JpegEncoder::new_with_quality(&mut bytes, QUALITY).encode_image(&small.to_rgb8()).map_err(Error::internal)?;
-    Ok(Picture { media_type: "image/jpeg".to_owned(), bytes: bytes.into() })
+    JpegEncoder::new_with_quality(&mut bytes, QUALITY)
+        .encode_image(&small.to_rgb8())
+        .map_err(Error::internal)?;
+    Ok(Picture {
+        media_type: "image/jpeg".to_owned(),
+        bytes: bytes.into(),
+    })
 }
 
 #[cfg(test)]
@@ -156,36 +200,55 @@ mod tests {
     use std::net::IpAddr;
     use std::sync::mpsc;
 
-    const SETTINGS: PortraitSettings = PortraitSettings { pixels: 1_000_000, queue: 8, per_account: 0, per_address: 0 };
+    const SETTINGS: PortraitSettings = PortraitSettings {
+        pixels: 1_000_000,
+        queue: 8,
+        per_account: 0,
+        per_address: 0,
+    };
 
     /// One account at one address, which has a prefix of its own.
     fn who(account: u64, host: u8) -> (AccountId, Site) {
         let address = IpAddr::from([10, host, 0, 1]);
-        (AccountId::new(account).expect("an id"), Site { address, network: IpAddr::from([10, host, 0, 0]) })
+        (
+            AccountId::new(account).expect("an id"),
+            Site {
+                address,
+                network: IpAddr::from([10, host, 0, 0]),
+            },
+        )
     }
 
     async fn portrait(pixels: u64, upload: bytes::Bytes) -> faceshare_biz::Result<Picture> {
         let (account, site) = who(1, 1);
-        let permit = Portraits::new(PortraitSettings { pixels, ..SETTINGS }).admit(account, site)?;
+        let permit =
+            Portraits::new(PortraitSettings { pixels, ..SETTINGS }).admit(account, site)?;
         permit.portrait(upload).await
     }
 
     fn file(picture: &DynamicImage, format: ImageFormat) -> bytes::Bytes {
         let mut bytes = Vec::new();
-        picture.write_to(&mut Cursor::new(&mut bytes), format).expect("encoded");
+        picture
+            .write_to(&mut Cursor::new(&mut bytes), format)
+            .expect("encoded");
         bytes.into()
     }
 
     #[tokio::test]
     async fn whatever_comes_becomes_a_small_square() {
-        let (opaque, clear) = (DynamicImage::ImageRgb8(RgbImage::new(300, 700)), DynamicImage::ImageRgba8(RgbaImage::new(64, 32)));
+        let (opaque, clear) = (
+            DynamicImage::ImageRgb8(RgbImage::new(300, 700)),
+            DynamicImage::ImageRgba8(RgbaImage::new(64, 32)),
+        );
         for (picture, format, media_type) in [
             (&opaque, ImageFormat::Png, "image/jpeg"),
             (&opaque, ImageFormat::Jpeg, "image/jpeg"),
             (&opaque, ImageFormat::WebP, "image/jpeg"),
             (&clear, ImageFormat::Png, "image/png"),
         ] {
-            let portrait = portrait(1_000_000, file(picture, format)).await.expect("a portrait");
+            let portrait = portrait(1_000_000, file(picture, format))
+                .await
+                .expect("a portrait");
             assert_eq!(portrait.media_type, media_type, "{format:?}");
             let read = image::load_from_memory(&portrait.bytes).expect("decoded");
             assert_eq!((read.width(), read.height()), (SIDE, SIDE));
@@ -194,19 +257,34 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_picture_or_too_large_is_refused_before_it_is_decoded() {
-        let refused = async |upload: bytes::Bytes| portrait(10_000, upload).await.expect_err("refused").code;
-        let large = file(&DynamicImage::ImageRgb8(RgbImage::new(101, 100)), ImageFormat::Png);
+        let refused =
+            async |upload: bytes::Bytes| portrait(10_000, upload).await.expect_err("refused").code;
+        let large = file(
+            &DynamicImage::ImageRgb8(RgbImage::new(101, 100)),
+            ImageFormat::Png,
+        );
         assert_eq!(refused(large.clone()).await, ErrorCode::InvalidArgument);
         assert_eq!(refused(large.slice(..40)).await, ErrorCode::InvalidArgument);
         for other in [&b""[..], b"GIF89a......", b"<svg/>", b"BM"] {
-            assert_eq!(refused(bytes::Bytes::from_static(other)).await, ErrorCode::UnsupportedMediaType);
+            assert_eq!(
+                refused(bytes::Bytes::from_static(other)).await,
+                ErrorCode::UnsupportedMediaType
+            );
         }
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn one_account_and_one_address_hold_no_more_than_their_share() {
-        let portraits = Portraits::new(PortraitSettings { queue: 5, per_account: 2, per_address: 3, ..SETTINGS });
-        let upload = file(&DynamicImage::ImageRgb8(RgbImage::new(64, 64)), ImageFormat::Png);
+        let portraits = Portraits::new(PortraitSettings {
+            queue: 5,
+            per_account: 2,
+            per_address: 3,
+            ..SETTINGS
+        });
+        let upload = file(
+            &DynamicImage::ImageRgb8(RgbImage::new(64, 64)),
+            ImageFormat::Png,
+        );
         let take = |(account, site): (AccountId, Site)| portraits.take(account, site);
         let (release, held) = mpsc::channel::<()>();
         let (began, begun) = tokio::sync::oneshot::channel();
@@ -214,7 +292,10 @@ mod tests {
         let running = tokio::spawn(running.run(move || {
             let _ = began.send(());
             held.recv().map_err(faceshare_biz::Error::internal)?;
-            Ok(Picture { media_type: "image/png".to_owned(), bytes: bytes::Bytes::new() })
+            Ok(Picture {
+                media_type: "image/png".to_owned(),
+                bytes: bytes::Bytes::new(),
+            })
         }));
         begun.await.expect("it runs");
 
@@ -222,14 +303,26 @@ mod tests {
         for free in [who(1, 1), who(2, 1), who(3, 2)] {
             let permit = Box::new(take(free).expect("a place"));
             waiting.push(polled(permit.portrait(upload.clone())));
-            assert!(waiting.last_mut().expect("one").poll_once().await.is_none(), "{free:?} waits");
+            assert!(
+                waiting.last_mut().expect("one").poll_once().await.is_none(),
+                "{free:?} waits"
+            );
         }
         // An upload that is not received yet holds a place, too.
-        let receiving = [take(who(4, 2)).expect("a place"), take(who(6, 3)).expect("a place")];
-        for (spent, code) in [(who(1, 4), ErrorCode::RateLimited), (who(5, 1), ErrorCode::RateLimited), (who(7, 4), ErrorCode::Unavailable)]
-        {
+        let receiving = [
+            take(who(4, 2)).expect("a place"),
+            take(who(6, 3)).expect("a place"),
+        ];
+        for (spent, code) in [
+            (who(1, 4), ErrorCode::RateLimited),
+            (who(5, 1), ErrorCode::RateLimited),
+            (who(7, 4), ErrorCode::Unavailable),
+        ] {
             let refused = take(spent).err().expect("no place");
-            assert!(refused.code == code && refused.retry_after.is_some(), "{spent:?}: {refused:?}");
+            assert!(
+                refused.code == code && refused.retry_after.is_some(),
+                "{spent:?}: {refused:?}"
+            );
         }
         drop(receiving);
         take(who(7, 4)).expect("given up and free again");

@@ -32,19 +32,31 @@ pub(crate) enum Most {
 
 impl Quota {
     pub(crate) const fn of_account(account: AccountId, most: usize) -> Self {
-        Self { principal: Principal::Account(account), most: Most::Number(most) }
+        Self {
+            principal: Principal::Account(account),
+            most: Most::Number(most),
+        }
     }
 
     pub(crate) const fn of_address(site: Site, most: usize) -> Self {
-        Self { principal: Principal::Address(site.address), most: Most::Number(most) }
+        Self {
+            principal: Principal::Address(site.address),
+            most: Most::Number(most),
+        }
     }
 
     pub(crate) const fn of_network(site: Site, most: usize) -> Self {
-        Self { principal: Principal::Network(site.network), most: Most::Number(most) }
+        Self {
+            principal: Principal::Network(site.network),
+            most: Most::Number(most),
+        }
     }
 
     pub(crate) fn of_prefix(site: Site) -> Self {
-        Self { principal: Principal::Prefix(prefix_of(site)), most: Most::AsManyAsAreFree }
+        Self {
+            principal: Principal::Prefix(prefix_of(site)),
+            most: Most::AsManyAsAreFree,
+        }
     }
 }
 
@@ -78,7 +90,9 @@ impl Holdings {
     }
 
     pub(crate) fn remove(&mut self, principal: Principal) {
-        let Some(held) = self.0.get_mut(&principal) else { return };
+        let Some(held) = self.0.get_mut(&principal) else {
+            return;
+        };
         *held -= 1;
         if *held == 0 {
             self.0.remove(&principal);
@@ -98,13 +112,19 @@ mod tests {
 
     fn site(network: &str) -> Site {
         let network = network.parse().expect("an address");
-        Site { address: network, network }
+        Site {
+            address: network,
+            network,
+        }
     }
 
     #[test]
     fn a_prefix_is_what_one_provider_has() {
         for (network, prefix) in [("10.1.2.0", "10.1.0.0"), ("2001:db8:1:200::", "2001:db8::")] {
-            assert_eq!(prefix_of(site(network)), prefix.parse::<std::net::IpAddr>().expect("an address"));
+            assert_eq!(
+                prefix_of(site(network)),
+                prefix.parse::<std::net::IpAddr>().expect("an address")
+            );
         }
     }
 

@@ -35,7 +35,10 @@ struct Keyed {
 
 impl Keyed {
     fn new(ring: &KeyRing) -> Self {
-        Self { sealer: Sealer::new(ring), fingerprinter: Fingerprinter::new(ring) }
+        Self {
+            sealer: Sealer::new(ring),
+            fingerprinter: Fingerprinter::new(ring),
+        }
     }
 }
 
@@ -46,7 +49,10 @@ impl SealedSecrets {
     /// [`NoEntropy`].
     pub fn new(ring: &KeyRing) -> Result<Self, NoEntropy> {
         let rng = StdRng::try_from_rng(&mut SysRng).map_err(|_| NoEntropy)?;
-        Ok(Self { keyed: ArcSwap::from_pointee(Keyed::new(ring)), rng: Mutex::new(rng) })
+        Ok(Self {
+            keyed: ArcSwap::from_pointee(Keyed::new(ring)),
+            rng: Mutex::new(rng),
+        })
     }
 
     /// From now on this ring seals and opens. What was sealed with a key that it does not hold stays shut.
@@ -80,7 +86,11 @@ const fn label(purpose: SecretUse) -> &'static str {
 
 impl Secrets for SealedSecrets {
     fn seal(&self, purpose: SecretUse, plain: &[u8]) -> Result<String> {
-        self.keyed.load().sealer.seal(label(purpose), plain).map_err(Error::internal)
+        self.keyed
+            .load()
+            .sealer
+            .seal(label(purpose), plain)
+            .map_err(Error::internal)
     }
 
     fn open(&self, purpose: SecretUse, sealed: &str) -> Option<Vec<u8>> {
@@ -88,11 +98,17 @@ impl Secrets for SealedSecrets {
     }
 
     fn fingerprint(&self, purpose: SecretUse, secret: &str) -> [u8; 32] {
-        self.keyed.load().fingerprinter.fingerprint(label(purpose), secret.as_bytes())
+        self.keyed
+            .load()
+            .fingerprinter
+            .fingerprint(label(purpose), secret.as_bytes())
     }
 
     fn fingerprints(&self, purpose: SecretUse, secret: &str) -> Vec<[u8; 32]> {
-        self.keyed.load().fingerprinter.fingerprints(label(purpose), secret.as_bytes())
+        self.keyed
+            .load()
+            .fingerprinter
+            .fingerprints(label(purpose), secret.as_bytes())
     }
 
     fn number_code(&self, live_sessions: u64, longer: bool) -> NumberCode {
@@ -103,7 +119,9 @@ impl Secrets for SealedSecrets {
     }
 
     fn read_number_code(&self, typed: &str) -> Option<NumberCode> {
-        validatecode::normalize(typed).ok().and_then(|code| NumberCode::new(code.as_str()))
+        validatecode::normalize(typed)
+            .ok()
+            .and_then(|code| NumberCode::new(code.as_str()))
     }
 
     fn invite_secret(&self) -> String {
@@ -115,13 +133,16 @@ impl Secrets for SealedSecrets {
     }
 
     fn epoch(&self) -> Epoch {
-        Epoch::new(&self.random_text()).expect("invariant: 22 characters of the URL-safe alphabet name an epoch")
+        Epoch::new(&self.random_text())
+            .expect("invariant: 22 characters of the URL-safe alphabet name an epoch")
     }
 }
 
 impl std::fmt::Debug for SealedSecrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SealedSecrets").field("sealer", &self.keyed.load().sealer).finish_non_exhaustive()
+        f.debug_struct("SealedSecrets")
+            .field("sealer", &self.keyed.load().sealer)
+            .finish_non_exhaustive()
     }
 }
 
@@ -132,7 +153,13 @@ mod tests {
     use pasetotoken::KeyRing;
     use std::collections::HashSet;
 
-    const USES: [SecretUse; 5] = [SecretUse::NumberCode, SecretUse::Invite, SecretUse::TokenPair, SecretUse::PageToken, SecretUse::Answer];
+    const USES: [SecretUse; 5] = [
+        SecretUse::NumberCode,
+        SecretUse::Invite,
+        SecretUse::TokenPair,
+        SecretUse::PageToken,
+        SecretUse::Answer,
+    ];
 
     fn secrets() -> SealedSecrets {
         SealedSecrets::new(&KeyRing::generate().expect("a ring")).expect("secrets")
@@ -146,7 +173,11 @@ mod tests {
             assert!(!sealed.contains(char::is_whitespace));
             for opened_for in USES {
                 let opened = secrets.open(opened_for, &sealed);
-                assert_eq!(opened, (opened_for == sealed_for).then(|| b"two words".to_vec()), "{sealed_for:?} as {opened_for:?}");
+                assert_eq!(
+                    opened,
+                    (opened_for == sealed_for).then(|| b"two words".to_vec()),
+                    "{sealed_for:?} as {opened_for:?}"
+                );
             }
         }
     }
@@ -154,17 +185,38 @@ mod tests {
     #[test]
     fn fingerprints_differ_by_use_and_the_active_one_comes_first() {
         let secrets = secrets();
-        let prints: HashSet<_> = USES.into_iter().map(|u| secrets.fingerprint(u, "274158")).collect();
+        let prints: HashSet<_> = USES
+            .into_iter()
+            .map(|u| secrets.fingerprint(u, "274158"))
+            .collect();
         assert_eq!(prints.len(), USES.len());
-        assert_eq!(secrets.fingerprints(SecretUse::Invite, "x"), [secrets.fingerprint(SecretUse::Invite, "x")]);
+        assert_eq!(
+            secrets.fingerprints(SecretUse::Invite, "x"),
+            [secrets.fingerprint(SecretUse::Invite, "x")]
+        );
     }
 
     #[test]
     fn number_codes_grow_with_the_number_of_live_sessions() {
         let secrets = secrets();
-        for (live, digits) in [(0, 6), (100, 6), (101, 7), (1_000, 7), (1_001, 8), (u64::MAX, 12)] {
-            assert_eq!(secrets.number_code(live, false).digits().len(), digits, "{live}");
-            assert_eq!(secrets.number_code(live, true).digits().len(), 12.min(digits + 1), "{live}");
+        for (live, digits) in [
+            (0, 6),
+            (100, 6),
+            (101, 7),
+            (1_000, 7),
+            (1_001, 8),
+            (u64::MAX, 12),
+        ] {
+            assert_eq!(
+                secrets.number_code(live, false).digits().len(),
+                digits,
+                "{live}"
+            );
+            assert_eq!(
+                secrets.number_code(live, true).digits().len(),
+                12.min(digits + 1),
+                "{live}"
+            );
         }
     }
 
@@ -174,9 +226,15 @@ mod tests {
         const DRAWN: usize = 20_000;
         let secrets = secrets();
         for length in 6..=12_u32 {
-            let numbers = (0..DRAWN).map(|_| secrets.draw(|rng| rand::Rng::next_u64(rng) % 10_u64.pow(length)));
+            let numbers = (0..DRAWN)
+                .map(|_| secrets.draw(|rng| rand::Rng::next_u64(rng) % 10_u64.pow(length)));
             let width = usize::try_from(length).expect("small");
-            let shapely = numbers.filter(|n| validatecode::normalize(&format!("{n:0width$}")).is_ok_and(|c| c.is_allocatable())).count();
+            let shapely = numbers
+                .filter(|n| {
+                    validatecode::normalize(&format!("{n:0width$}"))
+                        .is_ok_and(|c| c.is_allocatable())
+                })
+                .count();
             assert!(shapely > DRAWN * 80 / 100, "{length}: {shapely}");
         }
     }

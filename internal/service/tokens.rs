@@ -33,7 +33,10 @@ struct Keyed {
 impl Keyed {
     fn new(ring: &KeyRing, ttl: AuthTtl) -> Self {
         Self {
-            authenticator: Authenticator::new(Arc::new(TokenService::new(ring, Audience::Clients)), ttl),
+            authenticator: Authenticator::new(
+                Arc::new(TokenService::new(ring, Audience::Clients)),
+                ttl,
+            ),
             access: Known::with_capacity(CALLERS),
             cookies: Known::with_capacity(CALLERS),
             sessions: Known::with_capacity(SESSIONS),
@@ -45,7 +48,10 @@ impl PasetoTokens {
     /// The first key of the ring issues, every key verifies.
     #[must_use]
     pub fn new(ring: &KeyRing, ttl: AuthTtl) -> Self {
-        Self { ttl, keyed: ArcSwap::from_pointee(Keyed::new(ring, ttl)) }
+        Self {
+            ttl,
+            keyed: ArcSwap::from_pointee(Keyed::new(ring, ttl)),
+        }
     }
 
     /// From now on this ring issues and verifies. Tokens of keys that it does not hold are good no more, however lately they were issued or verified.
@@ -56,79 +62,193 @@ impl PasetoTokens {
 
 impl std::fmt::Debug for PasetoTokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PasetoTokens").field("authenticator", &self.keyed.load().authenticator).finish_non_exhaustive()
+        f.debug_struct("PasetoTokens")
+            .field("authenticator", &self.keyed.load().authenticator)
+            .finish_non_exhaustive()
     }
 }
 
 impl Tokens for PasetoTokens {
     fn issue_access(&self, claims: &AccessClaims, now: Timestamp) -> Result<IssuedToken> {
-        let AccessClaims { account, family, guest } = *claims;
-        let claims = auth::AccessClaims { account: account.get(), family: family.get(), guest };
+        let AccessClaims {
+            account,
+            family,
+            guest,
+        } = *claims;
+        let claims = auth::AccessClaims {
+            account: account.get(),
+            family: family.get(),
+            guest,
+        };
         let keyed = self.keyed.load();
         let issued = issued(keyed.authenticator.issue_access(&claims, now.as_millis()))?;
-        keyed.access.remember(&issued.token, (claims.into(), issued.expires_at.as_millis()));
+        keyed.access.remember(
+            &issued.token,
+            (claims.into(), issued.expires_at.as_millis()),
+        );
         Ok(issued)
     }
 
     fn issue_cookie(&self, claims: &AccessClaims, now: Timestamp) -> Result<IssuedToken> {
-        let AccessClaims { account, family, guest } = *claims;
-        let claims = auth::AccessClaims { account: account.get(), family: family.get(), guest };
+        let AccessClaims {
+            account,
+            family,
+            guest,
+        } = *claims;
+        let claims = auth::AccessClaims {
+            account: account.get(),
+            family: family.get(),
+            guest,
+        };
         let keyed = self.keyed.load();
         let issued = issued(keyed.authenticator.issue_cookie(&claims, now.as_millis()))?;
-        keyed.cookies.remember(&issued.token, (claims.into(), issued.expires_at.as_millis()));
+        keyed.cookies.remember(
+            &issued.token,
+            (claims.into(), issued.expires_at.as_millis()),
+        );
         Ok(issued)
     }
 
     fn issue_refresh(&self, claims: &RefreshClaims, now: Timestamp) -> Result<IssuedToken> {
-        let RefreshClaims { account, family, generation } = *claims;
-        let claims = auth::RefreshClaims { account: account.get(), family: family.get(), generation };
-        issued(self.keyed.load().authenticator.issue_refresh(&claims, now.as_millis()))
+        let RefreshClaims {
+            account,
+            family,
+            generation,
+        } = *claims;
+        let claims = auth::RefreshClaims {
+            account: account.get(),
+            family: family.get(),
+            generation,
+        };
+        issued(
+            self.keyed
+                .load()
+                .authenticator
+                .issue_refresh(&claims, now.as_millis()),
+        )
     }
 
     fn issue_session(&self, claims: &SessionClaims, now: Timestamp) -> Result<IssuedToken> {
-        let SessionClaims { session, member, point, family } = *claims;
-        let claims = auth::SessionClaims { session: session.get(), account: member.get(), point: point.get(), family: family.get() };
+        let SessionClaims {
+            session,
+            member,
+            point,
+            family,
+        } = *claims;
+        let claims = auth::SessionClaims {
+            session: session.get(),
+            account: member.get(),
+            point: point.get(),
+            family: family.get(),
+        };
         let keyed = self.keyed.load();
         let issued = issued(keyed.authenticator.issue_session(&claims, now.as_millis()))?;
-        keyed.sessions.remember(&issued.token, (claims, issued.expires_at.as_millis()));
+        keyed
+            .sessions
+            .remember(&issued.token, (claims, issued.expires_at.as_millis()));
         Ok(issued)
     }
 
-    fn issue_wait(&self, claims: &WaitClaims, now: Timestamp, expires_at: Timestamp) -> Result<IssuedToken> {
-        let WaitClaims { session, account, knock } = *claims;
-        let claims = auth::WaitClaims { session: session.get(), account: account.get(), knock: knock.get() };
-        issued(self.keyed.load().authenticator.issue_wait(&claims, now.as_millis(), expires_at.since(now)))
+    fn issue_wait(
+        &self,
+        claims: &WaitClaims,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<IssuedToken> {
+        let WaitClaims {
+            session,
+            account,
+            knock,
+        } = *claims;
+        let claims = auth::WaitClaims {
+            session: session.get(),
+            account: account.get(),
+            knock: knock.get(),
+        };
+        issued(self.keyed.load().authenticator.issue_wait(
+            &claims,
+            now.as_millis(),
+            expires_at.since(now),
+        ))
     }
 
     fn verify_access(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenRefusal> {
         let (keyed, now) = (self.keyed.load(), now.as_millis());
-        let verified = keyed.access.get_or_verify(token, || keyed.authenticator.access_with_expiry(token, now)).map_err(refusal)?;
-        let (auth::Caller { account, family, guest }, expires_at) = verified;
+        let verified = keyed
+            .access
+            .get_or_verify(token, || keyed.authenticator.access_with_expiry(token, now))
+            .map_err(refusal)?;
+        let (
+            auth::Caller {
+                account,
+                family,
+                guest,
+            },
+            expires_at,
+        ) = verified;
         if now >= expires_at {
             return Err(TokenRefusal::Expired);
         }
-        Ok(AccessClaims { account: id(AccountId::new(account))?, family: id(FamilyId::new(family))?, guest })
+        Ok(AccessClaims {
+            account: id(AccountId::new(account))?,
+            family: id(FamilyId::new(family))?,
+            guest,
+        })
     }
 
     fn verify_cookie(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenRefusal> {
         let (keyed, now) = (self.keyed.load(), now.as_millis());
-        let verified = keyed.cookies.get_or_verify(token, || keyed.authenticator.cookie_with_expiry(token, now)).map_err(refusal)?;
-        let (auth::Caller { account, family, guest }, expires_at) = verified;
+        let verified = keyed
+            .cookies
+            .get_or_verify(token, || keyed.authenticator.cookie_with_expiry(token, now))
+            .map_err(refusal)?;
+        let (
+            auth::Caller {
+                account,
+                family,
+                guest,
+            },
+            expires_at,
+        ) = verified;
         if now >= expires_at {
             return Err(TokenRefusal::Expired);
         }
-        Ok(AccessClaims { account: id(AccountId::new(account))?, family: id(FamilyId::new(family))?, guest })
+        Ok(AccessClaims {
+            account: id(AccountId::new(account))?,
+            family: id(FamilyId::new(family))?,
+            guest,
+        })
     }
 
     fn verify_refresh(&self, token: &str, now: Timestamp) -> Result<RefreshClaims, TokenRefusal> {
-        let claims = self.keyed.load().authenticator.refresh(token, now.as_millis()).map_err(refusal)?;
-        let auth::RefreshClaims { account, family, generation } = claims;
-        Ok(RefreshClaims { account: id(AccountId::new(account))?, family: id(FamilyId::new(family))?, generation })
+        let claims = self
+            .keyed
+            .load()
+            .authenticator
+            .refresh(token, now.as_millis())
+            .map_err(refusal)?;
+        let auth::RefreshClaims {
+            account,
+            family,
+            generation,
+        } = claims;
+        Ok(RefreshClaims {
+            account: id(AccountId::new(account))?,
+            family: id(FamilyId::new(family))?,
+            generation,
+        })
     }
 
-    fn verify_session(&self, token: &str, now: Timestamp) -> Result<(SessionClaims, Timestamp), TokenRefusal> {
+    fn verify_session(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(SessionClaims, Timestamp), TokenRefusal> {
         let (keyed, now) = (self.keyed.load(), now.as_millis());
-        let verified = keyed.sessions.get_or_verify(token, || keyed.authenticator.session(token, now)).map_err(refusal)?;
+        let verified = keyed
+            .sessions
+            .get_or_verify(token, || keyed.authenticator.session(token, now))
+            .map_err(refusal)?;
         let (claims, expires_at) = verified;
         if now >= expires_at {
             return Err(TokenRefusal::Expired);
@@ -143,14 +263,33 @@ impl Tokens for PasetoTokens {
     }
 
     fn verify_wait(&self, token: &str, now: Timestamp) -> Result<WaitClaims, TokenRefusal> {
-        let auth::WaitClaims { session, account, knock } = self.keyed.load().authenticator.wait(token, now.as_millis()).map_err(refusal)?;
-        Ok(WaitClaims { session: id(SessionId::new(session))?, account: id(AccountId::new(account))?, knock: id(KnockId::new(knock))? })
+        let auth::WaitClaims {
+            session,
+            account,
+            knock,
+        } = self
+            .keyed
+            .load()
+            .authenticator
+            .wait(token, now.as_millis())
+            .map_err(refusal)?;
+        Ok(WaitClaims {
+            session: id(SessionId::new(session))?,
+            account: id(AccountId::new(account))?,
+            knock: id(KnockId::new(knock))?,
+        })
     }
 }
 
 fn issued(result: Result<Issued, IssueError>) -> Result<IssuedToken> {
-    let Issued { token, expires_at_ms } = result.map_err(Error::internal)?;
-    Ok(IssuedToken { token: token.expose().to_owned(), expires_at: Timestamp::from_millis(expires_at_ms) })
+    let Issued {
+        token,
+        expires_at_ms,
+    } = result.map_err(Error::internal)?;
+    Ok(IssuedToken {
+        token: token.expose().to_owned(),
+        expires_at: Timestamp::from_millis(expires_at_ms),
+    })
 }
 
 /// A token that we made names ids; one that does not is none of ours.
@@ -192,16 +331,32 @@ mod tests {
     }
 
     fn access() -> AccessClaims {
-        AccessClaims { account: account(), family: family(), guest: true }
+        AccessClaims {
+            account: account(),
+            family: family(),
+            guest: true,
+        }
     }
 
     fn refresh() -> RefreshClaims {
-        RefreshClaims { account: account(), family: family(), generation: 7 }
+        RefreshClaims {
+            account: account(),
+            family: family(),
+            generation: 7,
+        }
     }
 
     fn session() -> SessionClaims {
-        let (session, point) = (SessionId::new(3).expect("an id"), PointId::new(4).expect("an id"));
-        SessionClaims { session, member: account(), point, family: family() }
+        let (session, point) = (
+            SessionId::new(3).expect("an id"),
+            PointId::new(4).expect("an id"),
+        );
+        SessionClaims {
+            session,
+            member: account(),
+            point,
+            family: family(),
+        }
     }
 
     /// Two with the same keys: what the first has issued it remembers, and the second has never seen.
@@ -221,7 +376,10 @@ mod tests {
             assert_eq!(tokens.verify_access(&of_access.token, NOW), Ok(access()));
             assert_eq!(tokens.verify_cookie(&of_cookie.token, NOW), Ok(access()));
             assert_eq!(tokens.verify_refresh(&of_refresh.token, NOW), Ok(refresh()));
-            assert_eq!(tokens.verify_session(&of_session.token, NOW), Ok((session(), of_session.expires_at)));
+            assert_eq!(
+                tokens.verify_session(&of_session.token, NOW),
+                Ok((session(), of_session.expires_at))
+            );
         }
     }
 
@@ -229,8 +387,14 @@ mod tests {
     fn what_was_issued_here_is_not_opened_again() {
         let tokens = tokens();
         let access = tokens.issue_access(&access(), NOW).expect("a token").token;
-        let cookie = tokens.issue_cookie(&self::access(), NOW).expect("a token").token;
-        let session = tokens.issue_session(&session(), NOW).expect("a token").token;
+        let cookie = tokens
+            .issue_cookie(&self::access(), NOW)
+            .expect("a token")
+            .token;
+        let session = tokens
+            .issue_session(&session(), NOW)
+            .expect("a token")
+            .token;
         let keyed = tokens.keyed.load();
         assert!(keyed.access.get_or_verify(&access, || Err(())).is_ok());
         assert!(keyed.cookies.get_or_verify(&cookie, || Err(())).is_ok());
@@ -245,11 +409,18 @@ mod tests {
         let issued = tokens.issue_cookie(&access(), NOW).expect("a token");
         assert_eq!(issued.expires_at, NOW + TTL);
         for used in [Duration::ZERO, TTL / 2, TTL - MOMENT] {
-            assert_eq!(tokens.verify_cookie(&issued.token, NOW + used), Ok(access()), "{used:?}");
+            assert_eq!(
+                tokens.verify_cookie(&issued.token, NOW + used),
+                Ok(access()),
+                "{used:?}"
+            );
         }
         // Whether it is remembered or was never seen before.
         for tokens in [&tokens, &fresh] {
-            assert_eq!(tokens.verify_cookie(&issued.token, NOW + TTL), Err(TokenRefusal::Expired));
+            assert_eq!(
+                tokens.verify_cookie(&issued.token, NOW + TTL),
+                Err(TokenRefusal::Expired)
+            );
         }
     }
 
@@ -257,20 +428,50 @@ mod tests {
     fn no_kind_is_accepted_in_place_of_another() {
         let tokens = tokens();
         let access = tokens.issue_access(&access(), NOW).expect("a token").token;
-        let refresh = tokens.issue_refresh(&refresh(), NOW).expect("a token").token;
-        let session = tokens.issue_session(&session(), NOW).expect("a token").token;
-        let cookie = tokens.issue_cookie(&self::access(), NOW).expect("a token").token;
+        let refresh = tokens
+            .issue_refresh(&refresh(), NOW)
+            .expect("a token")
+            .token;
+        let session = tokens
+            .issue_session(&session(), NOW)
+            .expect("a token")
+            .token;
+        let cookie = tokens
+            .issue_cookie(&self::access(), NOW)
+            .expect("a token")
+            .token;
         assert!(tokens.verify_cookie(&cookie, NOW).is_ok());
-        assert_eq!(tokens.verify_access(&cookie, NOW), Err(TokenRefusal::Invalid));
+        assert_eq!(
+            tokens.verify_access(&cookie, NOW),
+            Err(TokenRefusal::Invalid)
+        );
         for other in [&access, &refresh, &session] {
             assert_eq!(tokens.verify_cookie(other, NOW), Err(TokenRefusal::Invalid));
         }
-        assert_eq!(tokens.verify_access(&refresh, NOW), Err(TokenRefusal::Invalid));
-        assert_eq!(tokens.verify_access(&session, NOW), Err(TokenRefusal::Invalid));
-        assert_eq!(tokens.verify_refresh(&access, NOW), Err(TokenRefusal::Invalid));
-        assert_eq!(tokens.verify_refresh(&session, NOW), Err(TokenRefusal::Invalid));
-        assert_eq!(tokens.verify_session(&access, NOW), Err(TokenRefusal::Invalid));
-        assert_eq!(tokens.verify_session(&refresh, NOW), Err(TokenRefusal::Invalid));
+        assert_eq!(
+            tokens.verify_access(&refresh, NOW),
+            Err(TokenRefusal::Invalid)
+        );
+        assert_eq!(
+            tokens.verify_access(&session, NOW),
+            Err(TokenRefusal::Invalid)
+        );
+        assert_eq!(
+            tokens.verify_refresh(&access, NOW),
+            Err(TokenRefusal::Invalid)
+        );
+        assert_eq!(
+            tokens.verify_refresh(&session, NOW),
+            Err(TokenRefusal::Invalid)
+        );
+        assert_eq!(
+            tokens.verify_session(&access, NOW),
+            Err(TokenRefusal::Invalid)
+        );
+        assert_eq!(
+            tokens.verify_session(&refresh, NOW),
+            Err(TokenRefusal::Invalid)
+        );
     }
 
     #[test]
@@ -280,21 +481,44 @@ mod tests {
         let session = here.issue_session(&session(), NOW).expect("a token");
         let before = |end: Timestamp| Timestamp::from_millis(end.as_millis() - 1);
         for tokens in [&here, &there] {
-            assert!(tokens.verify_access(&access.token, before(access.expires_at)).is_ok());
-            assert_eq!(tokens.verify_access(&access.token, access.expires_at), Err(TokenRefusal::Expired));
-            assert!(tokens.verify_session(&session.token, before(session.expires_at)).is_ok());
-            assert_eq!(tokens.verify_session(&session.token, session.expires_at), Err(TokenRefusal::Expired));
+            assert!(
+                tokens
+                    .verify_access(&access.token, before(access.expires_at))
+                    .is_ok()
+            );
+            assert_eq!(
+                tokens.verify_access(&access.token, access.expires_at),
+                Err(TokenRefusal::Expired)
+            );
+            assert!(
+                tokens
+                    .verify_session(&session.token, before(session.expires_at))
+                    .is_ok()
+            );
+            assert_eq!(
+                tokens.verify_session(&session.token, session.expires_at),
+                Err(TokenRefusal::Expired)
+            );
         }
     }
 
     #[test]
     fn an_exchanged_ring_still_knows_the_old_key_until_it_is_dropped() {
-        let (old, new) = (KeyRing::generate().expect("a ring"), KeyRing::generate().expect("a ring"));
-        let both: Vec<_> = [&new, &old].into_iter().flat_map(KeyRing::to_config_strings).collect();
+        let (old, new) = (
+            KeyRing::generate().expect("a ring"),
+            KeyRing::generate().expect("a ring"),
+        );
+        let both: Vec<_> = [&new, &old]
+            .into_iter()
+            .flat_map(KeyRing::to_config_strings)
+            .collect();
         let both = KeyRing::parse(both.iter().map(ExposeSecret::expose_secret)).expect("a ring");
         let tokens = PasetoTokens::new(&old, AuthTtl::default());
         let of_old = tokens.issue_access(&access(), NOW).expect("a token").token;
-        let session_of_old = tokens.issue_session(&session(), NOW).expect("a token").token;
+        let session_of_old = tokens
+            .issue_session(&session(), NOW)
+            .expect("a token")
+            .token;
         assert_eq!(tokens.verify_access(&of_old, NOW), Ok(access()));
 
         tokens.rekey(&both);
@@ -302,14 +526,29 @@ mod tests {
         let of_new = tokens.issue_access(&access(), NOW).expect("a token").token;
 
         tokens.rekey(&new);
-        assert_eq!(tokens.verify_access(&of_old, NOW), Err(TokenRefusal::Invalid), "verified before, and its key is gone");
-        assert_eq!(tokens.verify_session(&session_of_old, NOW), Err(TokenRefusal::Invalid), "issued before, likewise");
-        assert_eq!(tokens.verify_access(&of_new, NOW), Ok(access()), "the new key issued since it came");
+        assert_eq!(
+            tokens.verify_access(&of_old, NOW),
+            Err(TokenRefusal::Invalid),
+            "verified before, and its key is gone"
+        );
+        assert_eq!(
+            tokens.verify_session(&session_of_old, NOW),
+            Err(TokenRefusal::Invalid),
+            "issued before, likewise"
+        );
+        assert_eq!(
+            tokens.verify_access(&of_new, NOW),
+            Ok(access()),
+            "the new key issued since it came"
+        );
     }
 
     #[test]
     fn a_token_of_another_ring_is_invalid() {
         let issued = tokens().issue_session(&session(), NOW).expect("a token");
-        assert_eq!(tokens().verify_session(&issued.token, NOW), Err(TokenRefusal::Invalid));
+        assert_eq!(
+            tokens().verify_session(&issued.token, NOW),
+            Err(TokenRefusal::Invalid)
+        );
     }
 }

@@ -73,7 +73,11 @@ struct Waiting {
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { waiting: FairQueue::new(), running: 0, holdings: Holdings::default() }
+        Self {
+            waiting: FairQueue::new(),
+            running: 0,
+            holdings: Holdings::default(),
+        }
     }
 }
 
@@ -96,7 +100,10 @@ fn path(site: Site) -> Path {
 
 impl Workers {
     pub(crate) fn new(settings: WorkerSettings) -> Self {
-        Self { settings, state: Arc::default() }
+        Self {
+            settings,
+            state: Arc::default(),
+        }
     }
 
     /// Does work from `site` when its turn in this queue has come. Work that has begun is done to its end, and keeps its place until then,
@@ -112,27 +119,59 @@ impl Workers {
             // A receiver that is gone needs no answer.
             let _ = answer.send(refused.map_or_else(|| Ok(work()), Err));
         };
-        let number = self.enqueue(queue, site, Box::new(job)).map_err(NotDone::Full)?;
-        let _leave = Leave { workers: self, queue, site, number };
-        outcome.await.map_err(|_| NotDone::Panicked)?.map_err(NotDone::Full)
+        let number = self
+            .enqueue(queue, site, Box::new(job))
+            .map_err(NotDone::Full)?;
+        let _leave = Leave {
+            workers: self,
+            queue,
+            site,
+            number,
+        };
+        outcome
+            .await
+            .map_err(|_| NotDone::Panicked)?
+            .map_err(NotDone::Full)
     }
 
     fn enqueue(&self, queue: usize, site: Site, job: Job) -> Result<u64, Full> {
-        let quotas = [Quota::of_address(site, self.settings.per_address), Quota::of_network(site, self.settings.per_network)];
+        let quotas = [
+            Quota::of_address(site, self.settings.per_address),
+            Quota::of_network(site, self.settings.per_network),
+        ];
         let places = self.settings.workers + self.settings.queue;
         let mut state = self.lock();
-        let State { queues, last_number, .. } = &mut *state;
+        let State {
+            queues,
+            last_number,
+            ..
+        } = &mut *state;
         let places_of = &mut queues[queue];
         let free = places.saturating_sub(places_of.running + places_of.waiting.len());
         if !places_of.holdings.allow(&quotas, free) {
             return Err(Full::Share);
         }
-        let displaced = if free == 0 { Some(places_of.waiting.displace_for(path(site)).ok_or(Full::All)?) } else { None };
-        displaced.iter().for_each(|displaced| places_of.release(displaced.site));
-        quotas.iter().for_each(|quota| places_of.holdings.add(quota.principal));
+        let displaced = if free == 0 {
+            Some(
+                places_of
+                    .waiting
+                    .displace_for(path(site))
+                    .ok_or(Full::All)?,
+            )
+        } else {
+            None
+        };
+        displaced
+            .iter()
+            .for_each(|displaced| places_of.release(displaced.site));
+        quotas
+            .iter()
+            .for_each(|quota| places_of.holdings.add(quota.principal));
         *last_number += 1;
         let number = *last_number;
-        places_of.waiting.push(path(site), Waiting { number, site, job });
+        places_of
+            .waiting
+            .push(path(site), Waiting { number, site, job });
         let begins = state.working < self.settings.workers;
         state.working += usize::from(begins);
         drop(state);
@@ -187,7 +226,9 @@ impl Drop for Leave<'_> {
     fn drop(&mut self) {
         let mut state = self.workers.lock();
         let queue = &mut state.queues[self.queue];
-        let left = queue.waiting.remove(path(self.site), |waiting| waiting.number == self.number);
+        let left = queue
+            .waiting
+            .remove(path(self.site), |waiting| waiting.number == self.number);
         if left.is_some() {
             queue.release(self.site);
         }
@@ -196,7 +237,9 @@ impl Drop for Leave<'_> {
 
 impl std::fmt::Debug for Workers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Workers").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Workers")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 

@@ -103,7 +103,12 @@ impl Authenticator {
     ///
     /// # Errors
     /// As [`Authenticator::issue_access`].
-    pub fn issue_wait(&self, claims: &WaitClaims, now_ms: i64, ttl: Duration) -> Result<Issued, IssueError> {
+    pub fn issue_wait(
+        &self,
+        claims: &WaitClaims,
+        now_ms: i64,
+        ttl: Duration,
+    ) -> Result<Issued, IssueError> {
         self.issue(Purpose::Wait, claims, now_ms, ttl)
     }
 
@@ -112,7 +117,8 @@ impl Authenticator {
     /// # Errors
     /// [`AuthError::Malformed`], [`AuthError::Expired`] or [`AuthError::Invalid`]; the same below.
     pub fn access(&self, token: &str, now_ms: i64) -> Result<Caller, AuthError> {
-        self.access_with_expiry(token, now_ms).map(|(caller, _)| caller)
+        self.access_with_expiry(token, now_ms)
+            .map(|(caller, _)| caller)
     }
 
     /// The same, with the expiry in milliseconds since the Unix epoch.
@@ -120,7 +126,9 @@ impl Authenticator {
     /// # Errors
     /// As [`Authenticator::access`].
     pub fn access_with_expiry(&self, token: &str, now_ms: i64) -> Result<(Caller, i64), AuthError> {
-        let (claims, expires_at_ms) = self.tokens.verify_with_expiry::<AccessClaims>(Purpose::Access, token, now_ms)?;
+        let (claims, expires_at_ms) =
+            self.tokens
+                .verify_with_expiry::<AccessClaims>(Purpose::Access, token, now_ms)?;
         Ok((Caller::from(claims), expires_at_ms))
     }
 
@@ -129,7 +137,9 @@ impl Authenticator {
     /// # Errors
     /// As [`Authenticator::access`].
     pub fn cookie_with_expiry(&self, token: &str, now_ms: i64) -> Result<(Caller, i64), AuthError> {
-        let (claims, expires_at_ms) = self.tokens.verify_with_expiry::<AccessClaims>(Purpose::Cookie, token, now_ms)?;
+        let (claims, expires_at_ms) =
+            self.tokens
+                .verify_with_expiry::<AccessClaims>(Purpose::Cookie, token, now_ms)?;
         Ok((Caller::from(claims), expires_at_ms))
     }
 
@@ -146,7 +156,9 @@ impl Authenticator {
     /// # Errors
     /// As [`Authenticator::access`].
     pub fn session(&self, token: &str, now_ms: i64) -> Result<(SessionClaims, i64), AuthError> {
-        Ok(self.tokens.verify_with_expiry(Purpose::Session, token, now_ms)?)
+        Ok(self
+            .tokens
+            .verify_with_expiry(Purpose::Session, token, now_ms)?)
     }
 
     /// The claims of this wait token.
@@ -157,14 +169,28 @@ impl Authenticator {
         self.verify(Purpose::Wait, token, now_ms)
     }
 
-    fn issue<C: Serialize>(&self, purpose: Purpose, claims: &C, now_ms: i64, ttl: Duration) -> Result<Issued, IssueError> {
+    fn issue<C: Serialize>(
+        &self,
+        purpose: Purpose,
+        claims: &C,
+        now_ms: i64,
+        ttl: Duration,
+    ) -> Result<Issued, IssueError> {
         let token = self.tokens.issue(purpose, claims, now_ms, ttl)?;
         let ttl_ms = i64::try_from(ttl.as_millis()).map_err(|_| IssueError::Lifetime)?;
         let expires_at_ms = now_ms.checked_add(ttl_ms).ok_or(IssueError::Lifetime)?;
-        Ok(Issued { token: Token::from(token), expires_at_ms })
+        Ok(Issued {
+            token: Token::from(token),
+            expires_at_ms,
+        })
     }
 
-    fn verify<C: DeserializeOwned>(&self, purpose: Purpose, token: &str, now_ms: i64) -> Result<C, AuthError> {
+    fn verify<C: DeserializeOwned>(
+        &self,
+        purpose: Purpose,
+        token: &str,
+        now_ms: i64,
+    ) -> Result<C, AuthError> {
         Ok(self.tokens.verify(purpose, token, now_ms)?)
     }
 }
@@ -180,45 +206,111 @@ mod tests {
 
     fn authenticator() -> Authenticator {
         let ring = KeyRing::generate().expect("a ring");
-        Authenticator::new(Arc::new(TokenService::new(&ring, Audience::Clients)), AuthTtl::default())
+        Authenticator::new(
+            Arc::new(TokenService::new(&ring, Audience::Clients)),
+            AuthTtl::default(),
+        )
     }
 
     #[test]
     fn an_access_token_names_its_caller_until_it_expires() {
         let auth = authenticator();
-        let claims = AccessClaims { account: u64::MAX, family: 7, guest: true };
+        let claims = AccessClaims {
+            account: u64::MAX,
+            family: 7,
+            guest: true,
+        };
         let issued = auth.issue_access(&claims, NOW).expect("a token");
         assert_eq!(issued.expires_at_ms, NOW + 900_000);
-        let caller = Caller { account: u64::MAX, family: 7, guest: true };
-        assert_eq!(auth.access(issued.token.expose(), issued.expires_at_ms - 1), Ok(caller));
-        assert_eq!(auth.access(issued.token.expose(), issued.expires_at_ms), Err(AuthError::Expired));
+        let caller = Caller {
+            account: u64::MAX,
+            family: 7,
+            guest: true,
+        };
+        assert_eq!(
+            auth.access(issued.token.expose(), issued.expires_at_ms - 1),
+            Ok(caller)
+        );
+        assert_eq!(
+            auth.access(issued.token.expose(), issued.expires_at_ms),
+            Err(AuthError::Expired)
+        );
     }
 
     #[test]
     fn each_kind_lives_as_long_as_configured() {
         let auth = authenticator();
-        let refresh = RefreshClaims { account: 1, family: 2, generation: 3 };
-        let session = SessionClaims { session: 1, account: 2, point: 3, family: 4 };
-        assert_eq!(auth.issue_refresh(&refresh, NOW).expect("a token").expires_at_ms, NOW + 2_592_000_000);
-        assert_eq!(auth.issue_session(&session, NOW).expect("a token").expires_at_ms, NOW + 3_600_000);
+        let refresh = RefreshClaims {
+            account: 1,
+            family: 2,
+            generation: 3,
+        };
+        let session = SessionClaims {
+            session: 1,
+            account: 2,
+            point: 3,
+            family: 4,
+        };
+        assert_eq!(
+            auth.issue_refresh(&refresh, NOW)
+                .expect("a token")
+                .expires_at_ms,
+            NOW + 2_592_000_000
+        );
+        assert_eq!(
+            auth.issue_session(&session, NOW)
+                .expect("a token")
+                .expires_at_ms,
+            NOW + 3_600_000
+        );
     }
 
     #[test]
     fn no_kind_is_accepted_in_place_of_another() {
         let auth = authenticator();
-        let access = auth.issue_access(&AccessClaims { account: 1, family: 2, guest: false }, NOW).expect("a token");
-        assert_eq!(auth.refresh(access.token.expose(), NOW), Err(AuthError::Invalid));
-        assert_eq!(auth.session(access.token.expose(), NOW), Err(AuthError::Invalid));
-        let session = SessionClaims { session: 1, account: 2, point: 3, family: 4 };
+        let access = auth
+            .issue_access(
+                &AccessClaims {
+                    account: 1,
+                    family: 2,
+                    guest: false,
+                },
+                NOW,
+            )
+            .expect("a token");
+        assert_eq!(
+            auth.refresh(access.token.expose(), NOW),
+            Err(AuthError::Invalid)
+        );
+        assert_eq!(
+            auth.session(access.token.expose(), NOW),
+            Err(AuthError::Invalid)
+        );
+        let session = SessionClaims {
+            session: 1,
+            account: 2,
+            point: 3,
+            family: 4,
+        };
         let session = auth.issue_session(&session, NOW).expect("a token");
-        assert_eq!(auth.access(session.token.expose(), NOW), Err(AuthError::Invalid));
+        assert_eq!(
+            auth.access(session.token.expose(), NOW),
+            Err(AuthError::Invalid)
+        );
     }
 
     #[test]
     fn foreign_tokens_are_invalid_and_other_texts_malformed() {
-        let claims = AccessClaims { account: 1, family: 2, guest: false };
+        let claims = AccessClaims {
+            account: 1,
+            family: 2,
+            guest: false,
+        };
         let foreign = authenticator().issue_access(&claims, NOW).expect("a token");
-        assert_eq!(authenticator().access(foreign.token.expose(), NOW), Err(AuthError::Invalid));
+        assert_eq!(
+            authenticator().access(foreign.token.expose(), NOW),
+            Err(AuthError::Invalid)
+        );
         for text in ["", "v4.local.", "junk"] {
             assert_eq!(authenticator().access(text, NOW), Err(AuthError::Malformed));
         }
@@ -226,7 +318,11 @@ mod tests {
 
     #[test]
     fn debug_does_not_show_an_issued_token() {
-        let claims = AccessClaims { account: 1, family: 2, guest: false };
+        let claims = AccessClaims {
+            account: 1,
+            family: 2,
+            guest: false,
+        };
         let issued = authenticator().issue_access(&claims, NOW).expect("a token");
         assert!(!format!("{issued:?}").contains(issued.token.expose()));
     }

@@ -47,7 +47,10 @@ fn parse(credentials: &[u8]) -> Option<Token> {
 fn is_token68(text: &str) -> bool {
     let body = text.trim_end_matches('=');
     // `fold` looks at every byte without an early exit, so the compiler can vectorise it.
-    !body.is_empty() && body.bytes().fold(true, |all, byte| all & is_token_byte(byte))
+    !body.is_empty()
+        && body
+            .bytes()
+            .fold(true, |all, byte| all & is_token_byte(byte))
 }
 
 const fn is_token_byte(byte: u8) -> bool {
@@ -68,7 +71,11 @@ mod tests {
 
     #[test]
     fn the_scheme_is_read_in_any_case_and_with_several_spaces() {
-        for value in ["Bearer v4.local.a-b_c", "bearer v4.local.a-b_c", "BEARER   v4.local.a-b_c"] {
+        for value in [
+            "Bearer v4.local.a-b_c",
+            "bearer v4.local.a-b_c",
+            "BEARER   v4.local.a-b_c",
+        ] {
             assert_eq!(parsed(value).as_deref(), Ok("v4.local.a-b_c"), "{value}");
         }
         assert_eq!(parsed("Bearer YQ==").as_deref(), Ok("YQ=="));
@@ -102,17 +109,26 @@ mod tests {
     #[test]
     fn the_length_is_bounded() {
         assert!(parsed(&format!("Bearer {}", "a".repeat(MAX_TOKEN_LEN))).is_ok());
-        assert_eq!(parsed(&format!("Bearer {}", "a".repeat(MAX_TOKEN_LEN + 1))), Err(AuthError::Malformed));
+        assert_eq!(
+            parsed(&format!("Bearer {}", "a".repeat(MAX_TOKEN_LEN + 1))),
+            Err(AuthError::Malformed)
+        );
     }
 
     #[test]
     fn none_is_missing_and_two_are_malformed() {
         let mut headers = HeaderMap::new();
-        assert_eq!(bearer_from_headers(&headers).expect_err("none"), AuthError::Missing);
+        assert_eq!(
+            bearer_from_headers(&headers).expect_err("none"),
+            AuthError::Missing
+        );
         headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer a"));
         assert_eq!(bearer_from_headers(&headers).expect("one").expose(), "a");
         headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer a"));
-        assert_eq!(bearer_from_headers(&headers).expect_err("two"), AuthError::Malformed);
+        assert_eq!(
+            bearer_from_headers(&headers).expect_err("two"),
+            AuthError::Malformed
+        );
     }
 
     #[test]

@@ -74,6 +74,10 @@ pub struct Caller {
 
 impl From<AccessClaims> for Caller {
     fn from(claims: AccessClaims) -> Self {
-        Self { account: claims.account, family: claims.family, guest: claims.guest }
+        Self {
+            account: claims.account,
+            family: claims.family,
+            guest: claims.guest,
+        }
     }
 }

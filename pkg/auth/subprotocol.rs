@@ -39,7 +39,9 @@ impl SubprotocolOffer {
         for line in &lines {
             let line = line.to_str().map_err(|_| AuthError::Malformed)?;
             for entry in line.split(',') {
-                offer.add(entry.trim_matches([' ', '\t'])).ok_or(AuthError::Malformed)?;
+                offer
+                    .add(entry.trim_matches([' ', '\t']))
+                    .ok_or(AuthError::Malformed)?;
             }
         }
         Ok(offer)
@@ -48,7 +50,9 @@ impl SubprotocolOffer {
     /// The client's most preferred protocol among `supported`.
     #[must_use]
     pub fn select<'a>(&self, supported: &[&'a str]) -> Option<&'a str> {
-        self.protocols.iter().find_map(|offered| supported.iter().copied().find(|name| name == offered))
+        self.protocols
+            .iter()
+            .find_map(|offered| supported.iter().copied().find(|name| name == offered))
     }
 
     /// Adds one entry; `None` if it is not acceptable.
@@ -57,7 +61,11 @@ impl SubprotocolOffer {
             return None;
         }
         match entry.strip_prefix(BEARER_PREFIX) {
-            Some(token) => self.bearer.replace(Token::from(token)).is_none().then_some(()),
+            Some(token) => self
+                .bearer
+                .replace(Token::from(token))
+                .is_none()
+                .then_some(()),
             None if self.protocols.len() == MAX_OFFERED_PROTOCOLS => None,
             None => {
                 self.protocols.push(entry.to_owned());
@@ -83,14 +91,20 @@ mod tests {
     fn offer(lines: &[&str]) -> Result<SubprotocolOffer, AuthError> {
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_bytes(line.as_bytes()).expect("a value"));
+            headers.append(
+                SEC_WEBSOCKET_PROTOCOL,
+                HeaderValue::from_bytes(line.as_bytes()).expect("a value"),
+            );
         }
         SubprotocolOffer::from_headers(&headers)
     }
 
     #[test]
     fn the_token_is_separated_from_the_protocols_over_all_lines() {
-        for lines in [vec!["app.v1.json, bearer.v4.local.abc-_, app.v1.proto"], vec!["app.v1.json", "bearer.v4.local.abc-_,app.v1.proto"]] {
+        for lines in [
+            vec!["app.v1.json, bearer.v4.local.abc-_, app.v1.proto"],
+            vec!["app.v1.json", "bearer.v4.local.abc-_,app.v1.proto"],
+        ] {
             let offer = offer(&lines).expect("an offer");
             assert_eq!(offer.protocols, ["app.v1.json", "app.v1.proto"]);
             assert_eq!(offer.bearer.expect("a token").expose(), "v4.local.abc-_");
@@ -112,13 +126,33 @@ mod tests {
 
     #[test]
     fn an_empty_token_is_still_a_token() {
-        assert_eq!(offer(&["a, bearer."]).expect("an offer").bearer.expect("a token").expose(), "");
+        assert_eq!(
+            offer(&["a, bearer."])
+                .expect("an offer")
+                .bearer
+                .expect("a token")
+                .expose(),
+            ""
+        );
     }
 
     #[test]
     fn a_malformed_list_is_refused() {
-        for line in ["", ",", "a,,b", "a b", "a, \"b\"", "bearer.a, bearer.b", "\u{e9}", "a/b"] {
-            assert_eq!(offer(&[line]).expect_err("refused"), AuthError::Malformed, "{line:?}");
+        for line in [
+            "",
+            ",",
+            "a,,b",
+            "a b",
+            "a, \"b\"",
+            "bearer.a, bearer.b",
+            "\u{e9}",
+            "a/b",
+        ] {
+            assert_eq!(
+                offer(&[line]).expect_err("refused"),
+                AuthError::Malformed,
+                "{line:?}"
+            );
         }
         let many = |count| vec!["a"; count].join(",");
         assert!(offer(&[&many(MAX_OFFERED_PROTOCOLS)]).is_ok());

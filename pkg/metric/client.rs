@@ -31,7 +31,11 @@ impl MeteredClient {
     ///
     /// # Errors
     /// Those of reqwest. A request that cannot be built is not sent, and so is not counted.
-    pub async fn execute(&self, operation: &'static str, request: RequestBuilder) -> reqwest::Result<Response> {
+    pub async fn execute(
+        &self,
+        operation: &'static str,
+        request: RequestBuilder,
+    ) -> reqwest::Result<Response> {
         let request = request.build()?;
         let flight = RequestInFlight::start(self.name, operation);
         let result = self.client.execute(request).await;
@@ -58,7 +62,11 @@ mod tests {
     fn metered(timeout: Duration) -> MeteredClient {
         // A second installation is refused, which is harmless: the tests share one process.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().no_proxy().timeout(timeout).build().expect("a client");
+        let client = Client::builder()
+            .no_proxy()
+            .timeout(timeout)
+            .build()
+            .expect("a client");
         MeteredClient::new(client, "drive")
     }
 
@@ -79,19 +87,39 @@ mod tests {
     }
 
     async fn get(client: &MeteredClient, address: SocketAddr) -> reqwest::Result<Response> {
-        client.execute("fetch", client.client().get(format!("http://{address}/secret/path"))).await
+        client
+            .execute(
+                "fetch",
+                client.client().get(format!("http://{address}/secret/path")),
+            )
+            .await
     }
 
     fn outcomes(recorder: &TestRecorder, status: &str) -> u64 {
-        recorder.counter(REQUESTS_TOTAL, &[("client", "drive"), ("operation", "fetch"), ("status", status)])
+        recorder.counter(
+            REQUESTS_TOTAL,
+            &[
+                ("client", "drive"),
+                ("operation", "fetch"),
+                ("status", status),
+            ],
+        )
     }
 
     fn in_flight(recorder: &TestRecorder) -> f64 {
-        recorder.gauge(REQUESTS_IN_FLIGHT, &[("client", "drive"), ("operation", "fetch")])
+        recorder.gauge(
+            REQUESTS_IN_FLIGHT,
+            &[("client", "drive"), ("operation", "fetch")],
+        )
     }
 
     fn durations(recorder: &TestRecorder) -> usize {
-        recorder.histogram(REQUEST_DURATION_SECONDS, &[("client", "drive"), ("operation", "fetch")]).len()
+        recorder
+            .histogram(
+                REQUEST_DURATION_SECONDS,
+                &[("client", "drive"), ("operation", "fetch")],
+            )
+            .len()
     }
 
     #[tokio::test]
@@ -129,7 +157,10 @@ mod tests {
             response = get(&client, address) => panic!("the server does not answer, but the client got {response:?}"),
             stream = asked => stream,
         };
-        assert_eq!((outcomes(&recorder, "cancelled"), durations(&recorder)), (1, 1));
+        assert_eq!(
+            (outcomes(&recorder, "cancelled"), durations(&recorder)),
+            (1, 1)
+        );
         assert_eq!(in_flight(&recorder), 0.0);
     }
 
@@ -138,9 +169,14 @@ mod tests {
         let recorder = TestRecorder::default();
         let _guard = metrics::set_default_local_recorder(&recorder);
         let (listener, address) = listen().await;
-        let error = get(&metered(Duration::from_millis(50)), address).await.expect_err("a timeout");
+        let error = get(&metered(Duration::from_millis(50)), address)
+            .await
+            .expect_err("a timeout");
         assert!(error.is_timeout());
-        assert_eq!((outcomes(&recorder, "timeout"), in_flight(&recorder)), (1, 0.0));
+        assert_eq!(
+            (outcomes(&recorder, "timeout"), in_flight(&recorder)),
+            (1, 0.0)
+        );
         drop(listener);
     }
 
@@ -152,14 +188,25 @@ mod tests {
         let client = metered(TEST_TIMEOUT);
         let serve = async {
             let mut stream = accept(&listener).await;
-            stream.write_all(b"this is not HTTP\r\n\r\n").await.expect("an answer");
+            stream
+                .write_all(b"this is not HTTP\r\n\r\n")
+                .await
+                .expect("an answer");
             stream
         };
         let (broken, _stream) = tokio::join!(get(&client, address), serve);
         assert!(broken.is_err());
         drop(listener);
-        assert!(get(&client, address).await.expect_err("refused").is_connect());
-        assert_eq!((outcomes(&recorder, "error"), outcomes(&recorder, "connect")), (1, 1));
+        assert!(
+            get(&client, address)
+                .await
+                .expect_err("refused")
+                .is_connect()
+        );
+        assert_eq!(
+            (outcomes(&recorder, "error"), outcomes(&recorder, "connect")),
+            (1, 1)
+        );
         assert_eq!((in_flight(&recorder), durations(&recorder)), (0.0, 2));
     }
 

@@ -5,7 +5,9 @@ use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use metrics::{
+    Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+};
 
 /// A metric's name and its labels in order.
 type Series = (String, Vec<(String, String)>);
@@ -36,7 +38,11 @@ impl TestRecorder {
     }
 
     pub(crate) fn histogram(&self, name: &str, labels: &[(&str, &str)]) -> Vec<f64> {
-        entry(&self.histograms, series_of(name, labels)).0.lock().expect("samples").clone()
+        entry(&self.histograms, series_of(name, labels))
+            .0
+            .lock()
+            .expect("samples")
+            .clone()
     }
 }
 
@@ -45,12 +51,17 @@ fn entry<K: Eq + Hash, V: Default>(map: &Mutex<HashMap<K, Arc<V>>>, key: K) -> A
 }
 
 fn series_of(name: &str, labels: &[(&str, &str)]) -> Series {
-    let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let labels = labels
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     (name.to_owned(), labels.collect())
 }
 
 fn series(key: &Key) -> Series {
-    let labels: Vec<_> = key.labels().map(|label| (label.key(), label.value())).collect();
+    let labels: Vec<_> = key
+        .labels()
+        .map(|label| (label.key(), label.value()))
+        .collect();
     series_of(key.name(), &labels)
 }
 

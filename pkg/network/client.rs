@@ -40,7 +40,13 @@ pub fn resolve(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> I
         return peer;
     }
     let has = |name: &HeaderName| headers.contains_key(name);
-    let by_x = || follow(peer, x_forwarded_for(headers.get_all(X_FORWARDED_FOR).iter()), trusted);
+    let by_x = || {
+        follow(
+            peer,
+            x_forwarded_for(headers.get_all(X_FORWARDED_FOR).iter()),
+            trusted,
+        )
+    };
     let by_standard = || follow(peer, forwarded(headers.get_all(FORWARDED).iter()), trusted);
     match (has(&X_FORWARDED_FOR), has(&FORWARDED)) {
         (false, false) => peer,
@@ -48,7 +54,11 @@ pub fn resolve(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> I
         (false, true) => by_standard(),
         (true, true) => {
             let client = by_x();
-            if client == by_standard() { client } else { peer }
+            if client == by_standard() {
+                client
+            } else {
+                peer
+            }
         }
     }
 }
@@ -70,7 +80,9 @@ fn follow(peer: IpAddr, hops: impl Iterator<Item = Hop>, trusted: &TrustedProxie
 /// such a header comes from elsewhere, through a proxy on this machine.
 #[must_use]
 pub fn has_forwarding_header(headers: &HeaderMap) -> bool {
-    FORWARDING_HEADERS.iter().any(|name| headers.contains_key(name))
+    FORWARDING_HEADERS
+        .iter()
+        .any(|name| headers.contains_key(name))
 }
 
 /// Whether the address is this machine's own: `127.0.0.0/8` or `::1`, mapped or not.
@@ -97,7 +109,10 @@ mod tests {
     fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
         for (name, value) in lines {
-            map.append(*name, HeaderValue::from_bytes(value.as_bytes()).expect("a value"));
+            map.append(
+                *name,
+                HeaderValue::from_bytes(value.as_bytes()).expect("a value"),
+            );
         }
         map
     }
@@ -124,22 +139,46 @@ mod tests {
 
     #[test]
     fn the_first_untrusted_hop_from_the_right_is_the_client() {
-        assert_eq!(resolved("10.0.0.1", &[(XFF, "8.8.8.8, 192.0.2.1, 10.0.0.2")]), "192.0.2.1");
-        assert_eq!(resolved("::ffff:10.0.0.1", &[(XFF, "8.8.8.8"), (XFF, "192.0.2.1")]), "192.0.2.1");
-        assert_eq!(resolved("::1", &[(STANDARD, "for=8.8.8.8, for=\"[2001:db8::7]\"")]), "2001:db8::7");
-        assert_eq!(resolved("10.0.0.1", &[(XFF, "::ffff:192.0.2.1")]), "192.0.2.1");
+        assert_eq!(
+            resolved("10.0.0.1", &[(XFF, "8.8.8.8, 192.0.2.1, 10.0.0.2")]),
+            "192.0.2.1"
+        );
+        assert_eq!(
+            resolved("::ffff:10.0.0.1", &[(XFF, "8.8.8.8"), (XFF, "192.0.2.1")]),
+            "192.0.2.1"
+        );
+        assert_eq!(
+            resolved("::1", &[(STANDARD, "for=8.8.8.8, for=\"[2001:db8::7]\"")]),
+            "2001:db8::7"
+        );
+        assert_eq!(
+            resolved("10.0.0.1", &[(XFF, "::ffff:192.0.2.1")]),
+            "192.0.2.1"
+        );
     }
 
     #[test]
     fn when_all_hops_are_trusted_the_farthest_is_the_client() {
-        assert_eq!(resolved("10.0.0.1", &[(XFF, "10.0.0.3, 10.0.0.2")]), "10.0.0.3");
+        assert_eq!(
+            resolved("10.0.0.1", &[(XFF, "10.0.0.3, 10.0.0.2")]),
+            "10.0.0.3"
+        );
     }
 
     #[test]
     fn an_unusable_hop_stops_at_the_last_trusted_one() {
-        assert_eq!(resolved("10.0.0.1", &[(XFF, "192.0.2.1, junk")]), "10.0.0.1");
-        assert_eq!(resolved("10.0.0.1", &[(XFF, "192.0.2.1, junk, 10.0.0.2")]), "10.0.0.2");
-        assert_eq!(resolved("10.0.0.1", &[(STANDARD, "for=192.0.2.1, for=unknown")]), "10.0.0.1");
+        assert_eq!(
+            resolved("10.0.0.1", &[(XFF, "192.0.2.1, junk")]),
+            "10.0.0.1"
+        );
+        assert_eq!(
+            resolved("10.0.0.1", &[(XFF, "192.0.2.1, junk, 10.0.0.2")]),
+            "10.0.0.2"
+        );
+        assert_eq!(
+            resolved("10.0.0.1", &[(STANDARD, "for=192.0.2.1, for=unknown")]),
+            "10.0.0.1"
+        );
         assert_eq!(resolved("10.0.0.1", &[(XFF, "")]), "10.0.0.1");
     }
 
@@ -170,7 +209,10 @@ mod tests {
         assert!(!has_forwarding_header(&headers(&[("host", "localhost")])));
         for name in ["forwarded", "X-Forwarded-For", "x-real-ip", "via"] {
             let mut map = HeaderMap::new();
-            map.insert(HeaderName::from_bytes(name.as_bytes()).expect("a name"), HeaderValue::from_static("x"));
+            map.insert(
+                HeaderName::from_bytes(name.as_bytes()).expect("a name"),
+                HeaderValue::from_static("x"),
+            );
             assert!(has_forwarding_header(&map), "{name}");
         }
     }

@@ -9,7 +9,9 @@ use http::HeaderValue;
 pub(crate) type Hop = Option<IpAddr>;
 
 /// The hops of `X-Forwarded-For` lines, the last one first.
-pub(crate) fn x_forwarded_for<'a>(lines: impl DoubleEndedIterator<Item = &'a HeaderValue>) -> impl Iterator<Item = Hop> {
+pub(crate) fn x_forwarded_for<'a>(
+    lines: impl DoubleEndedIterator<Item = &'a HeaderValue>,
+) -> impl Iterator<Item = Hop> {
     lines.rev().flat_map(|line| {
         // Split as bytes: invalid text that a client put in front must not hide what the proxy
         // appended.
@@ -20,9 +22,15 @@ pub(crate) fn x_forwarded_for<'a>(lines: impl DoubleEndedIterator<Item = &'a Hea
 
 /// The hops of `Forwarded` lines (RFC 7239), the last one first. A malformed line is one unusable
 /// hop: its quoting cannot be trusted to show where the last element begins.
-pub(crate) fn forwarded<'a>(lines: impl DoubleEndedIterator<Item = &'a HeaderValue>) -> impl Iterator<Item = Hop> {
+pub(crate) fn forwarded<'a>(
+    lines: impl DoubleEndedIterator<Item = &'a HeaderValue>,
+) -> impl Iterator<Item = Hop> {
     lines.rev().flat_map(|line| {
-        let hops = line.to_str().ok().and_then(elements).unwrap_or_else(|| vec![None]);
+        let hops = line
+            .to_str()
+            .ok()
+            .and_then(elements)
+            .unwrap_or_else(|| vec![None]);
         hops.into_iter().rev()
     })
 }
@@ -109,7 +117,9 @@ fn node(text: &str) -> Hop {
 
 /// One to five digits, at most 65535.
 pub(crate) fn is_port(text: &str) -> bool {
-    (1..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
+    (1..=5).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_digit())
+        && text.parse::<u16>().is_ok()
 }
 
 fn trim(text: &str) -> &str {
@@ -129,18 +139,40 @@ mod tests {
     fn hops_of(lines: &[&str], forwarded_header: bool) -> Vec<String> {
         let lines: Vec<_> = lines.iter().map(|line| header(line)).collect();
         let show = |hop: Hop| hop.map_or_else(|| "-".to_owned(), |address| address.to_string());
-        if forwarded_header { forwarded(lines.iter()).map(show).collect() } else { x_forwarded_for(lines.iter()).map(show).collect() }
+        if forwarded_header {
+            forwarded(lines.iter()).map(show).collect()
+        } else {
+            x_forwarded_for(lines.iter()).map(show).collect()
+        }
     }
 
     #[test]
     fn x_forwarded_for_is_read_from_the_right_over_all_its_lines() {
-        let hops = hops_of(&["192.0.2.1, 192.0.2.2:443", "[2001:db8::1]:80,2001:db8::2 ,::ffff:10.0.0.1"], false);
-        assert_eq!(hops, ["10.0.0.1", "2001:db8::2", "2001:db8::1", "192.0.2.2", "192.0.2.1"]);
+        let hops = hops_of(
+            &[
+                "192.0.2.1, 192.0.2.2:443",
+                "[2001:db8::1]:80,2001:db8::2 ,::ffff:10.0.0.1",
+            ],
+            false,
+        );
+        assert_eq!(
+            hops,
+            [
+                "10.0.0.1",
+                "2001:db8::2",
+                "2001:db8::1",
+                "192.0.2.2",
+                "192.0.2.1"
+            ]
+        );
     }
 
     #[test]
     fn text_that_is_not_an_address_is_an_unusable_hop() {
-        let hops = hops_of(&["\u{e9}, host, 1.2.3, 1.2.3.4:, 1.2.3.4:99999, [1.2.3.4], , ::1]:80, unknown"], false);
+        let hops = hops_of(
+            &["\u{e9}, host, 1.2.3, 1.2.3.4:, 1.2.3.4:99999, [1.2.3.4], , ::1]:80, unknown"],
+            false,
+        );
         assert_eq!(hops, ["-"; 9]);
     }
 
@@ -153,7 +185,17 @@ mod tests {
             ],
             true,
         );
-        assert_eq!(hops, ["192.0.2.3", "-", "-", "2001:db8::1", "192.0.2.2", "192.0.2.1"]);
+        assert_eq!(
+            hops,
+            [
+                "192.0.2.3",
+                "-",
+                "-",
+                "2001:db8::1",
+                "192.0.2.2",
+                "192.0.2.1"
+            ]
+        );
     }
 
     #[test]
@@ -175,7 +217,11 @@ mod tests {
         ];
         for line in malformed {
             assert_eq!(hops_of(&[line], true), ["-"], "{line:?}");
-            assert_eq!(hops_of(&[line, "for=192.0.2.9"], true), ["192.0.2.9", "-"], "{line:?}");
+            assert_eq!(
+                hops_of(&[line, "for=192.0.2.9"], true),
+                ["192.0.2.9", "-"],
+                "{line:?}"
+            );
         }
     }
 

@@ -16,11 +16,16 @@ const MAX_HOST_LEN: usize = 260;
 /// is never trustworthy.
 #[must_use]
 pub fn host_is_trustworthy(host_header: &str, allowed: &[String]) -> bool {
-    let Some(asked) = Authority::parse(host_header) else { return false };
+    let Some(asked) = Authority::parse(host_header) else {
+        return false;
+    };
     match asked.host {
         Host::Address(_) => true,
         Host::Name(name) if name.eq_ignore_ascii_case("localhost") => true,
-        Host::Name(_) => allowed.iter().filter_map(|entry| Authority::parse(entry)).any(|entry| entry.allows(&asked)),
+        Host::Name(_) => allowed
+            .iter()
+            .filter_map(|entry| Authority::parse(entry))
+            .any(|entry| entry.allows(&asked)),
     }
 }
 
@@ -51,7 +56,10 @@ impl<'a> Authority<'a> {
         let (host, rest) = match text.strip_prefix('[') {
             Some(bracketed) => {
                 let (address, rest) = bracketed.split_once(']')?;
-                (Host::Address(IpAddr::V6(address.parse::<Ipv6Addr>().ok()?)), rest)
+                (
+                    Host::Address(IpAddr::V6(address.parse::<Ipv6Addr>().ok()?)),
+                    rest,
+                )
             }
             None => {
                 let (host, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
@@ -91,7 +99,9 @@ mod tests {
     use super::*;
 
     fn allowed() -> Vec<String> {
-        ["Meet.example.org", "app.example:8443"].map(str::to_owned).to_vec()
+        ["Meet.example.org", "app.example:8443"]
+            .map(str::to_owned)
+            .to_vec()
     }
 
     #[test]
@@ -162,10 +172,19 @@ mod tests {
 
     #[test]
     fn a_well_formed_host_is_one_name_or_address_with_or_without_a_port() {
-        for host in ["meet.example.org", "my_service:80", "127.0.0.1:8080", "[::1]", "[::1]:443"] {
+        for host in [
+            "meet.example.org",
+            "my_service:80",
+            "127.0.0.1:8080",
+            "[::1]",
+            "[::1]:443",
+        ] {
             assert!(host_is_well_formed(host), "{host}");
         }
-        for host in ["", ":80", "a b", "a,b", "a/b", "user@a", "http://a", "a:80:80", "a:port", "::1", "[::1", "a\\b"] {
+        for host in [
+            "", ":80", "a b", "a,b", "a/b", "user@a", "http://a", "a:80:80", "a:port", "::1",
+            "[::1", "a\\b",
+        ] {
             assert!(!host_is_well_formed(host), "{host:?}");
         }
     }

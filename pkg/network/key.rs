@@ -25,7 +25,11 @@ const V6_SITE_PREFIX: u8 = 64;
 pub fn address_key(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         address @ IpAddr::V4(_) => address,
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Net::new(address, V6_SITE_PREFIX).expect("invariant: the prefix fits its family").network()),
+        IpAddr::V6(address) => IpAddr::V6(
+            Ipv6Net::new(address, V6_SITE_PREFIX)
+                .expect("invariant: the prefix fits its family")
+                .network(),
+        ),
     }
 }
 
@@ -47,7 +51,11 @@ pub fn network_key(address: IpAddr) -> NetworkKey {
         IpAddr::V4(address) => Ipv4Net::new(address, V4_PREFIX).map(IpNet::V4),
         IpAddr::V6(address) => Ipv6Net::new(address, V6_PREFIX).map(IpNet::V6),
     };
-    NetworkKey(network.expect("invariant: the prefix fits its family").trunc())
+    NetworkKey(
+        network
+            .expect("invariant: the prefix fits its family")
+            .trunc(),
+    )
 }
 
 impl fmt::Display for NetworkKey {
@@ -81,7 +89,12 @@ mod tests {
         assert_eq!(key("192.0.2.77"), "192.0.2.77");
         assert_eq!(key("::ffff:192.0.2.77"), "192.0.2.77");
         assert_eq!(key("2001:db8:0:1ff:1:2:3:4"), "2001:db8:0:1ff::");
-        assert_eq!(network_key("2001:db8:0:1ff:1:2:3:4".parse().expect("an address")).first().to_string(), "2001:db8:0:100::");
+        assert_eq!(
+            network_key("2001:db8:0:1ff:1:2:3:4".parse().expect("an address"))
+                .first()
+                .to_string(),
+            "2001:db8:0:100::"
+        );
     }
 
     proptest! {

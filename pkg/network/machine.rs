@@ -23,13 +23,20 @@ impl LocalMachine {
     /// The machine of this process.
     #[must_use]
     pub fn this() -> Self {
-        Self::new(&rustix::system::uname().nodename().to_string_lossy(), read_interfaces)
+        Self::new(
+            &rustix::system::uname().nodename().to_string_lossy(),
+            read_interfaces,
+        )
     }
 
     /// A machine with this host name. `read_interfaces` gives the addresses of its interfaces.
     #[must_use]
     pub fn new(host_name: &str, read_interfaces: fn() -> Vec<IpAddr>) -> Self {
-        Self { names: names(host_name), read_interfaces, interfaces: Mutex::new(None) }
+        Self {
+            names: names(host_name),
+            read_interfaces,
+            interfaces: Mutex::new(None),
+        }
     }
 
     /// By which it can be reached in its own network, in lower case and without ports: the host name, its first label, and that label
@@ -44,20 +51,36 @@ impl LocalMachine {
     #[must_use]
     pub fn reachable(&self, listen: SocketAddr) -> Vec<SocketAddr> {
         if !listen.ip().is_unspecified() {
-            return if listen.ip().to_canonical().is_loopback() { Vec::new() } else { vec![listen] };
+            return if listen.ip().to_canonical().is_loopback() {
+                Vec::new()
+            } else {
+                vec![listen]
+            };
         }
         // A listener of `0.0.0.0` takes IPv4 alone, one of `[::]` both.
-        let mut reachable: Vec<_> =
-            self.interfaces().into_iter().filter(|ip| is_reachable(*ip) && (listen.is_ipv6() || ip.is_ipv4())).collect();
+        let mut reachable: Vec<_> = self
+            .interfaces()
+            .into_iter()
+            .filter(|ip| is_reachable(*ip) && (listen.is_ipv6() || ip.is_ipv4()))
+            .collect();
         reachable.sort_by_key(|address| !address.is_ipv4());
-        reachable.into_iter().map(|address| SocketAddr::new(address, listen.port())).collect()
+        reachable
+            .into_iter()
+            .map(|address| SocketAddr::new(address, listen.port()))
+            .collect()
     }
 
     fn interfaces(&self) -> Vec<IpAddr> {
-        let mut interfaces = self.interfaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut interfaces = self
+            .interfaces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         match &*interfaces {
             Some((read, addresses)) if read.elapsed() < REFRESH => addresses.clone(),
-            _ => interfaces.insert((Instant::now(), (self.read_interfaces)())).1.clone(),
+            _ => interfaces
+                .insert((Instant::now(), (self.read_interfaces)()))
+                .1
+                .clone(),
         }
     }
 }
@@ -85,7 +108,11 @@ fn is_reachable(address: IpAddr) -> bool {
 fn read_interfaces() -> Vec<IpAddr> {
     let mut interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     interfaces.retain(if_addrs::Interface::is_oper_up);
-    interfaces.sort_by_key(|interface| VIRTUAL.iter().any(|prefix| interface.name.starts_with(prefix)));
+    interfaces.sort_by_key(|interface| {
+        VIRTUAL
+            .iter()
+            .any(|prefix| interface.name.starts_with(prefix))
+    });
     interfaces.iter().map(if_addrs::Interface::ip).collect()
 }
 
@@ -95,16 +122,28 @@ mod tests {
 
     fn machine() -> LocalMachine {
         let interfaces = || {
-            ["127.0.0.1", "::1", "fe80::1", "fd00::7", "169.254.1.1", "192.168.1.7", "10.0.0.7"]
-                .map(|text| text.parse().expect("an address"))
-                .to_vec()
+            [
+                "127.0.0.1",
+                "::1",
+                "fe80::1",
+                "fd00::7",
+                "169.254.1.1",
+                "192.168.1.7",
+                "10.0.0.7",
+            ]
+            .map(|text| text.parse().expect("an address"))
+            .to_vec()
         };
         LocalMachine::new("MyBox.lan", interfaces)
     }
 
     fn reachable(listen: &str) -> Vec<String> {
         let listen = listen.parse().expect("an address");
-        machine().reachable(listen).iter().map(ToString::to_string).collect()
+        machine()
+            .reachable(listen)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]
@@ -118,8 +157,14 @@ mod tests {
 
     #[test]
     fn a_listener_everywhere_is_reached_by_the_addresses_of_the_interfaces() {
-        assert_eq!(reachable("0.0.0.0:8080"), ["192.168.1.7:8080", "10.0.0.7:8080"]);
-        assert_eq!(reachable("[::]:8080"), ["192.168.1.7:8080", "10.0.0.7:8080", "[fd00::7]:8080"]);
+        assert_eq!(
+            reachable("0.0.0.0:8080"),
+            ["192.168.1.7:8080", "10.0.0.7:8080"]
+        );
+        assert_eq!(
+            reachable("[::]:8080"),
+            ["192.168.1.7:8080", "10.0.0.7:8080", "[fd00::7]:8080"]
+        );
     }
 
     #[test]
@@ -132,7 +177,16 @@ mod tests {
 
     #[test]
     fn the_machine_of_this_process_has_an_interface_of_its_own() {
-        assert!(read_interfaces().iter().any(|address| address.is_loopback()));
-        assert!(LocalMachine::this().names().iter().all(|name| host_is_well_formed(name)));
+        assert!(
+            read_interfaces()
+                .iter()
+                .any(|address| address.is_loopback())
+        );
+        assert!(
+            LocalMachine::this()
+                .names()
+                .iter()
+                .all(|name| host_is_well_formed(name))
+        );
     }
 }

@@ -38,7 +38,11 @@ impl Origin {
         let (scheme, authority) = Scheme::split(text)?;
         let Authority { host, port } = Authority::parse(authority)?;
         let port = port.map_or(Some(scheme.default_port()), |port| port.parse().ok())?;
-        Some(Self { scheme, host: host.into(), port })
+        Some(Self {
+            scheme,
+            host: host.into(),
+            port,
+        })
     }
 
     /// The origin of an address such as `https://meet.example/rooms?x`.
@@ -53,7 +57,9 @@ impl Origin {
     /// scheme counts only for the default port: TLS may end before the server.
     #[must_use]
     pub fn is_served_by(&self, host_header: &str) -> bool {
-        let Some(Authority { host, port }) = Authority::parse(host_header) else { return false };
+        let Some(Authority { host, port }) = Authority::parse(host_header) else {
+            return false;
+        };
         let port = port.map_or(Some(self.scheme.default_port()), |port| port.parse().ok());
         port == Some(self.port) && self.host == host.into()
     }
@@ -63,7 +69,9 @@ impl Scheme {
     /// The scheme and what follows `://`.
     fn split(text: &str) -> Option<(Self, &str)> {
         let (scheme, rest) = text.split_once("://")?;
-        let scheme = [Self::Http, Self::Https].into_iter().find(|known| scheme.eq_ignore_ascii_case(known.as_str()))?;
+        let scheme = [Self::Http, Self::Https]
+            .into_iter()
+            .find(|known| scheme.eq_ignore_ascii_case(known.as_str()))?;
         Some((scheme, rest))
     }
 
@@ -100,7 +108,11 @@ impl fmt::Display for Origin {
             OwnedHost::Address(IpAddr::V4(address)) => write!(f, "{address}")?,
             OwnedHost::Address(IpAddr::V6(address)) => write!(f, "[{address}]")?,
         }
-        if self.port == self.scheme.default_port() { Ok(()) } else { write!(f, ":{}", self.port) }
+        if self.port == self.scheme.default_port() {
+            Ok(())
+        } else {
+            write!(f, ":{}", self.port)
+        }
     }
 }
 
@@ -158,8 +170,17 @@ mod tests {
 
     #[test]
     fn the_origin_of_an_address_leaves_its_path_out() {
-        for url in ["https://meet.example", "https://meet.example/", "https://meet.example:443/a://b", "https://meet.example?x"] {
-            assert_eq!(Origin::of_url(url), Some(origin("https://meet.example")), "{url}");
+        for url in [
+            "https://meet.example",
+            "https://meet.example/",
+            "https://meet.example:443/a://b",
+            "https://meet.example?x",
+        ] {
+            assert_eq!(
+                Origin::of_url(url),
+                Some(origin("https://meet.example")),
+                "{url}"
+            );
         }
         assert_eq!(Origin::of_url("/meet.example"), None);
     }

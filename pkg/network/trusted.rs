@@ -29,7 +29,9 @@ pub enum ProxyFault {
     #[error("expected an IP address or a network like 10.0.0.0/8")]
     NotANetwork,
     /// Wider than 10.0.0.0/8 or fc00::/7, which is more than any operator has.
-    #[error("is too wide (at most a /8, or a /7 of IPv6): a trusted peer chooses the address that it is counted under")]
+    #[error(
+        "is too wide (at most a /8, or a /7 of IPv6): a trusted peer chooses the address that it is counted under"
+    )]
     Everyone,
     /// The unspecified address or a multicast address: no connection comes from there.
     #[error("no connection comes from there")]
@@ -44,9 +46,15 @@ impl TrustedProxies {
     pub fn parse<S: AsRef<str>>(entries: &[S]) -> Result<Self, TrustedProxyError> {
         let networks = entries.iter().enumerate().map(|(index, entry)| {
             let entry = entry.as_ref().trim();
-            Self::network(entry).map_err(|fault| TrustedProxyError { position: index + 1, entry: entry.to_owned(), fault })
+            Self::network(entry).map_err(|fault| TrustedProxyError {
+                position: index + 1,
+                entry: entry.to_owned(),
+                fault,
+            })
         });
-        Ok(Self { networks: networks.collect::<Result<_, _>>()? })
+        Ok(Self {
+            networks: networks.collect::<Result<_, _>>()?,
+        })
     }
 
     /// Reads one entry.
@@ -56,10 +64,16 @@ impl TrustedProxies {
     pub fn network(entry: &str) -> Result<IpNet, ProxyFault> {
         let network = match entry.parse::<IpAddr>() {
             Ok(address) => IpNet::from(address),
-            Err(_) => entry.parse::<IpNet>().map_err(|_| ProxyFault::NotANetwork)?,
+            Err(_) => entry
+                .parse::<IpNet>()
+                .map_err(|_| ProxyFault::NotANetwork)?,
         };
         let network = canonical(network.trunc());
-        let widest = if network.addr().is_ipv4() { V4_WIDEST } else { V6_WIDEST };
+        let widest = if network.addr().is_ipv4() {
+            V4_WIDEST
+        } else {
+            V6_WIDEST
+        };
         if network.prefix_len() < widest {
             Err(ProxyFault::Everyone)
         } else if network.addr().is_unspecified() || network.addr().is_multicast() {
@@ -79,7 +93,9 @@ impl TrustedProxies {
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        self.networks.iter().any(|network| network.contains(&address))
+        self.networks
+            .iter()
+            .any(|network| network.contains(&address))
     }
 
     /// Whether nothing is trusted.
@@ -115,35 +131,74 @@ mod tests {
 
     #[test]
     fn addresses_and_networks_of_both_families_are_matched() {
-        let trusted = TrustedProxies::parse(&["10.1.2.3/8", " 192.0.2.7 ", "fd00::/8", "::1"]).expect("a list");
-        for inside in ["10.255.0.1", "::ffff:10.0.0.1", "192.0.2.7", "fd12::1", "::1"] {
+        let trusted = TrustedProxies::parse(&["10.1.2.3/8", " 192.0.2.7 ", "fd00::/8", "::1"])
+            .expect("a list");
+        for inside in [
+            "10.255.0.1",
+            "::ffff:10.0.0.1",
+            "192.0.2.7",
+            "fd12::1",
+            "::1",
+        ] {
             assert!(trusted.contains(ip(inside)), "{inside}");
         }
-        for outside in ["11.0.0.1", "192.0.2.8", "fe80::1", "127.0.0.1", "::ffff:11.0.0.1"] {
+        for outside in [
+            "11.0.0.1",
+            "192.0.2.8",
+            "fe80::1",
+            "127.0.0.1",
+            "::ffff:11.0.0.1",
+        ] {
             assert!(!trusted.contains(ip(outside)), "{outside}");
         }
     }
 
     #[test]
     fn a_mapped_network_means_the_ipv4_network() {
-        let trusted = TrustedProxies::parse(&["::ffff:10.0.0.0/104", "::ffff:192.0.2.7"]).expect("a list");
+        let trusted =
+            TrustedProxies::parse(&["::ffff:10.0.0.0/104", "::ffff:192.0.2.7"]).expect("a list");
         assert!(trusted.contains(ip("10.9.8.7")) && trusted.contains(ip("192.0.2.7")));
         assert!(!trusted.contains(ip("11.0.0.1")));
     }
 
     #[test]
     fn a_faulty_entry_is_named_with_its_position() {
-        for entry in ["", "proxy.example", "10.0.0.0/33", "10.0.0", "[::1]", "10.0.0.1:80"] {
+        for entry in [
+            "",
+            "proxy.example",
+            "10.0.0.0/33",
+            "10.0.0",
+            "[::1]",
+            "10.0.0.1:80",
+        ] {
             let error = TrustedProxies::parse(&["10.0.0.1", entry]).expect_err("a fault");
-            assert_eq!((error.position, error.fault), (2, ProxyFault::NotANetwork), "{entry:?}");
+            assert_eq!(
+                (error.position, error.fault),
+                (2, ProxyFault::NotANetwork),
+                "{entry:?}"
+            );
             assert!(error.to_string().contains(entry));
         }
-        for entry in ["0.0.0.0/0", "128.0.0.0/1", "::/0", "2000::/3", "::ffff:0:0/96"] {
+        for entry in [
+            "0.0.0.0/0",
+            "128.0.0.0/1",
+            "::/0",
+            "2000::/3",
+            "::ffff:0:0/96",
+        ] {
             let error = TrustedProxies::parse(&[entry]).expect_err("a fault");
-            assert_eq!((error.position, error.fault), (1, ProxyFault::Everyone), "{entry:?}");
+            assert_eq!(
+                (error.position, error.fault),
+                (1, ProxyFault::Everyone),
+                "{entry:?}"
+            );
         }
         for entry in ["0.0.0.0", "0.0.0.0/8", "::", "224.0.0.1", "ff00::/8"] {
-            assert_eq!(TrustedProxies::network(entry), Err(ProxyFault::Nobody), "{entry:?}");
+            assert_eq!(
+                TrustedProxies::network(entry),
+                Err(ProxyFault::Nobody),
+                "{entry:?}"
+            );
         }
     }
 

@@ -14,12 +14,16 @@ pub(crate) type DerivedKey = Zeroizing<[u8; KEY_LEN]>;
 /// HKDF-Expand (RFC 5869) of one block. The master secret is uniformly random, so the extract step
 /// is not needed. Different uses give unrelated keys.
 pub(crate) fn derive(master: &MasterKey, usage: &str) -> DerivedKey {
-    Zeroizing::new(hmac_sha256(master.expose(), &[DOMAIN, usage.as_bytes(), &[1]]))
+    Zeroizing::new(hmac_sha256(
+        master.expose(),
+        &[DOMAIN, usage.as_bytes(), &[1]],
+    ))
 }
 
 /// HMAC-SHA256 over the concatenated parts. The caller frames them where that matters.
 pub(crate) fn hmac_sha256(key: &[u8; KEY_LEN], parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("invariant: HMAC takes a key of any length");
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(key).expect("invariant: HMAC takes a key of any length");
     for part in parts {
         mac.update(part);
     }

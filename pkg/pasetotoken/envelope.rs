@@ -50,9 +50,12 @@ impl Envelope {
         let keys = ring.keys().iter().map(|master| UsageKey {
             kid: master.kid.clone(),
             footer: format!("{{\"kid\":\"{}\"}}", master.kid.as_str()).into_bytes(),
-            key: SymmetricKey::from(derive(master, usage).as_slice()).expect("invariant: a derived key has the length of a v4.local key"),
+            key: SymmetricKey::from(derive(master, usage).as_slice())
+                .expect("invariant: a derived key has the length of a v4.local key"),
         });
-        Self { keys: keys.collect() }
+        Self {
+            keys: keys.collect(),
+        }
     }
 
     /// Encrypts with the active key. `message` must not be empty; `assertion` is authenticated but
@@ -60,23 +63,36 @@ impl Envelope {
     pub(crate) fn close(&self, message: &[u8], assertion: &[u8]) -> Result<String, EntropyFault> {
         debug_assert!(!message.is_empty(), "PASETO has no empty payload");
         let active = self.keys.first().expect("invariant: a ring is never empty");
-        LocalToken::encrypt(&active.key, message, Some(&active.footer), Some(assertion)).map_err(|_| EntropyFault)
+        LocalToken::encrypt(&active.key, message, Some(&active.footer), Some(assertion))
+            .map_err(|_| EntropyFault)
     }
 
     /// Decrypts with the key that the footer names. The caller has checked the length of `text`.
-    pub(crate) fn open(&self, text: &str, assertion: &[u8]) -> Result<Zeroizing<String>, OpenFault> {
+    pub(crate) fn open(
+        &self,
+        text: &str,
+        assertion: &[u8],
+    ) -> Result<Zeroizing<String>, OpenFault> {
         let footer_len = text.rsplit('.').next().map_or(0, str::len);
         if footer_len > MAX_FOOTER_TEXT_LEN {
             return Err(OpenFault::Malformed);
         }
-        let untrusted = UntrustedToken::<Local, V4>::try_from(text).map_err(|_| OpenFault::Malformed)?;
+        let untrusted =
+            UntrustedToken::<Local, V4>::try_from(text).map_err(|_| OpenFault::Malformed)?;
         // Not pasetors' own footer parser, which compiles a regex on every call (110 µs).
-        let footer: Footer<'_> = serde_json::from_slice(untrusted.untrusted_footer()).map_err(|_| OpenFault::Malformed)?;
-        let named = self.keys.iter().find(|key| key.kid.as_str() == footer.kid).ok_or(OpenFault::UnknownKey)?;
-        let trusted = LocalToken::decrypt(&named.key, &untrusted, None, Some(assertion)).map_err(|e| match e {
-            PasetoError::PayloadInvalidUtf8 => OpenFault::Malformed,
-            _ => OpenFault::Forged,
-        })?;
+        let footer: Footer<'_> = serde_json::from_slice(untrusted.untrusted_footer())
+            .map_err(|_| OpenFault::Malformed)?;
+        let named = self
+            .keys
+            .iter()
+            .find(|key| key.kid.as_str() == footer.kid)
+            .ok_or(OpenFault::UnknownKey)?;
+        let trusted = LocalToken::decrypt(&named.key, &untrusted, None, Some(assertion)).map_err(
+            |e| match e {
+                PasetoError::PayloadInvalidUtf8 => OpenFault::Malformed,
+                _ => OpenFault::Forged,
+            },
+        )?;
         Ok(Zeroizing::new(trusted.payload().to_owned()))
     }
 

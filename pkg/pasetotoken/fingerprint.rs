@@ -19,8 +19,13 @@ impl Fingerprinter {
     /// Derives the fingerprint key from every key of the ring.
     #[must_use]
     pub fn new(ring: &KeyRing) -> Self {
-        let keys = ring.keys().iter().map(|master| (master.kid.clone(), derive(master, USAGE)));
-        Self { keys: keys.collect() }
+        let keys = ring
+            .keys()
+            .iter()
+            .map(|master| (master.kid.clone(), derive(master, USAGE)));
+        Self {
+            keys: keys.collect(),
+        }
     }
 
     /// The fingerprint under the active key, which is the one to store.
@@ -34,7 +39,10 @@ impl Fingerprinter {
     /// them, so that values stored before a rotation are found.
     #[must_use]
     pub fn fingerprints(&self, label: &str, data: &[u8]) -> Vec<[u8; 32]> {
-        self.keys.iter().map(|(_, key)| fingerprint(key, label, data)).collect()
+        self.keys
+            .iter()
+            .map(|(_, key)| fingerprint(key, label, data))
+            .collect()
     }
 }
 
@@ -47,7 +55,9 @@ fn fingerprint(key: &DerivedKey, label: &str, data: &[u8]) -> [u8; 32] {
 impl fmt::Debug for Fingerprinter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kids: Vec<_> = self.keys.iter().map(|(kid, _)| kid).collect();
-        f.debug_struct("Fingerprinter").field("kids", &kids).finish_non_exhaustive()
+        f.debug_struct("Fingerprinter")
+            .field("kids", &kids)
+            .finish_non_exhaustive()
     }
 }
 
@@ -60,12 +70,21 @@ mod tests {
 
     #[test]
     fn during_rotation_the_old_fingerprint_is_still_looked_up() {
-        let (old, new) = (KeyRing::generate().expect("a ring"), KeyRing::generate().expect("a ring"));
+        let (old, new) = (
+            KeyRing::generate().expect("a ring"),
+            KeyRing::generate().expect("a ring"),
+        );
         let entries = [new.to_config_strings(), old.to_config_strings()].concat();
         let both = KeyRing::parse(entries.iter().map(ExposeSecret::expose_secret)).expect("a ring");
         let [old, new, both] = [&old, &new, &both].map(Fingerprinter::new);
         let looked_for = both.fingerprints("code", b"482915");
-        assert_eq!(looked_for, [new.fingerprint("code", b"482915"), old.fingerprint("code", b"482915")]);
+        assert_eq!(
+            looked_for,
+            [
+                new.fingerprint("code", b"482915"),
+                old.fingerprint("code", b"482915")
+            ]
+        );
         assert_eq!(both.fingerprint("code", b"482915"), looked_for[0]);
     }
 

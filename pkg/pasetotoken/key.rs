@@ -18,7 +18,14 @@ const MAX_KID_LEN: usize = 32;
 const MIN_DISTINCT_BYTES: usize = 16;
 /// Words that are common in placeholders. The chance that a random key's text contains one of them
 /// is about 1e-8; the operator then generates another key.
-const PLACEHOLDER_WORDS: [&str; 6] = ["changeme", "change-me", "change_me", "example", "placeholder", "replaceme"];
+const PLACEHOLDER_WORDS: [&str; 6] = [
+    "changeme",
+    "change-me",
+    "change_me",
+    "example",
+    "placeholder",
+    "replaceme",
+];
 
 /// Why one entry of a key list was refused. Never holds any part of the secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -81,10 +88,20 @@ impl MasterKey {
     /// Parses the secret half of `kid:secret`.
     pub(crate) fn parse(kid: Kid, text: &str) -> Result<Self, KeyFault> {
         if text.len() != KEY_TEXT_LEN {
-            let is_base64 = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
-            return Err(if is_base64 { KeyFault::Length } else { KeyFault::Encoding });
+            let is_base64 = text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+            return Err(if is_base64 {
+                KeyFault::Length
+            } else {
+                KeyFault::Encoding
+            });
         }
-        let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).map_err(|_| KeyFault::Encoding)?);
+        let bytes = Zeroizing::new(
+            URL_SAFE_NO_PAD
+                .decode(text)
+                .map_err(|_| KeyFault::Encoding)?,
+        );
         if bytes.len() != KEY_LEN {
             return Err(KeyFault::Length);
         }
@@ -123,8 +140,13 @@ pub(crate) fn is_weak(bytes: &[u8]) -> bool {
         seen[usize::from(*byte)] = true;
     }
     let distinct = seen.iter().filter(|present| **present).count();
-    let steps_by = |step: u8| bytes.windows(2).all(|pair| pair[0].wrapping_add(step) == pair[1]);
-    let repeats = (1..=bytes.len() / 2).any(|period| bytes[period..] == bytes[..bytes.len() - period]);
+    let steps_by = |step: u8| {
+        bytes
+            .windows(2)
+            .all(|pair| pair[0].wrapping_add(step) == pair[1])
+    };
+    let repeats =
+        (1..=bytes.len() / 2).any(|period| bytes[period..] == bytes[..bytes.len() - period]);
     let printable = bytes.iter().all(|byte| (b' '..=b'~').contains(byte));
     distinct < MIN_DISTINCT_BYTES || repeats || steps_by(1) || steps_by(u8::MAX) || printable
 }

@@ -22,7 +22,15 @@ pub enum Purpose {
 
 impl Purpose {
     /// Every purpose, in the order of their discriminants.
-    pub const ALL: [Self; 7] = [Self::Access, Self::Refresh, Self::Session, Self::Wait, Self::Invite, Self::Content, Self::Cookie];
+    pub const ALL: [Self; 7] = [
+        Self::Access,
+        Self::Refresh,
+        Self::Session,
+        Self::Wait,
+        Self::Invite,
+        Self::Content,
+        Self::Cookie,
+    ];
 
     /// The stable name of the purpose. Keys are derived from it: changing it invalidates every
     /// token of that purpose.

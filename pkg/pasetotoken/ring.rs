@@ -63,7 +63,12 @@ impl KeyRing {
                 return Err(KeyRingError::TooMany);
             }
             let position = index + 1;
-            let key = parse_entry(entry.as_ref(), &keys).map_err(|(kid, fault)| KeyRingError::Entry { position, kid, fault })?;
+            let key =
+                parse_entry(entry.as_ref(), &keys).map_err(|(kid, fault)| KeyRingError::Entry {
+                    position,
+                    kid,
+                    fault,
+                })?;
             keys.push(key);
         }
         if keys.is_empty() {
@@ -79,14 +84,20 @@ impl KeyRing {
     pub fn generate() -> Result<Self, KeyRingError> {
         let mut secret = Zeroizing::new([0_u8; KEY_LEN]);
         let mut name = [0_u8; 4];
-        SysRng.try_fill_bytes(secret.as_mut_slice()).map_err(|_| KeyRingError::Entropy)?;
-        SysRng.try_fill_bytes(&mut name).map_err(|_| KeyRingError::Entropy)?;
+        SysRng
+            .try_fill_bytes(secret.as_mut_slice())
+            .map_err(|_| KeyRingError::Entropy)?;
+        SysRng
+            .try_fill_bytes(&mut name)
+            .map_err(|_| KeyRingError::Entropy)?;
         if is_weak(secret.as_slice()) {
             return Err(KeyRingError::Entropy);
         }
-        let kid =
-            Kid::parse(&format!("k{:08x}", u32::from_be_bytes(name))).expect("invariant: nine hexadecimal characters are a valid kid");
-        Ok(Self { keys: vec![MasterKey::from_bytes(kid, secret.as_slice())] })
+        let kid = Kid::parse(&format!("k{:08x}", u32::from_be_bytes(name)))
+            .expect("invariant: nine hexadecimal characters are a valid kid");
+        Ok(Self {
+            keys: vec![MasterKey::from_bytes(kid, secret.as_slice())],
+        })
     }
 
     /// The entries that [`KeyRing::parse`] accepts, to write a key file. They are secrets.
@@ -98,7 +109,11 @@ impl KeyRing {
     /// The name of the key that issues.
     #[must_use]
     pub fn active_kid(&self) -> &str {
-        self.keys.first().expect("invariant: a ring is never empty").kid.as_str()
+        self.keys
+            .first()
+            .expect("invariant: a ring is never empty")
+            .kid
+            .as_str()
     }
 
     /// The names of all keys, the active one first.
@@ -113,12 +128,17 @@ impl KeyRing {
 
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyRing").field("kids", &self.kids().collect::<Vec<_>>()).finish_non_exhaustive()
+        f.debug_struct("KeyRing")
+            .field("kids", &self.kids().collect::<Vec<_>>())
+            .finish_non_exhaustive()
     }
 }
 
 /// Parses one entry; an error includes the entry's name if that could be parsed.
-fn parse_entry(entry: &str, earlier: &[MasterKey]) -> Result<MasterKey, (Option<String>, KeyFault)> {
+fn parse_entry(
+    entry: &str,
+    earlier: &[MasterKey],
+) -> Result<MasterKey, (Option<String>, KeyFault)> {
     let (name, secret) = entry.split_once(':').ok_or((None, KeyFault::NoSeparator))?;
     let kid = Kid::parse(name).map_err(|fault| (None, fault))?;
     let at_kid = |fault| (Some(name.to_owned()), fault);
@@ -153,7 +173,11 @@ mod tests {
 
     fn fault_of(entries: &[String]) -> (usize, Option<String>, KeyFault) {
         match KeyRing::parse(entries) {
-            Err(KeyRingError::Entry { position, kid, fault }) => (position, kid, fault),
+            Err(KeyRingError::Entry {
+                position,
+                kid,
+                fault,
+            }) => (position, kid, fault),
             other => panic!("expected a faulty entry, got {other:?}"),
         }
     }
@@ -162,23 +186,33 @@ mod tests {
     fn a_generated_ring_reads_back_from_its_config_strings() {
         let ring = KeyRing::generate().expect("a ring");
         let written = ring.to_config_strings();
-        let read = KeyRing::parse(written.iter().map(ExposeSecret::expose_secret)).expect("read back");
+        let read =
+            KeyRing::parse(written.iter().map(ExposeSecret::expose_secret)).expect("read back");
         assert_eq!(read.active_kid(), ring.active_kid());
         assert!(read.keys()[0].same_secret(&ring.keys()[0]));
     }
 
     #[test]
     fn the_first_entry_is_active_and_order_is_kept() {
-        let ring = KeyRing::parse([entry("new", &random_bytes()), entry("old", &random_bytes())]).expect("a ring");
+        let ring = KeyRing::parse([entry("new", &random_bytes()), entry("old", &random_bytes())])
+            .expect("a ring");
         assert_eq!(ring.active_kid(), "new");
         assert_eq!(ring.kids().collect::<Vec<_>>(), ["new", "old"]);
     }
 
     #[test]
     fn an_empty_and_an_overlong_list_are_refused() {
-        assert_eq!(KeyRing::parse(Vec::<String>::new()).expect_err("empty"), KeyRingError::Empty);
-        let many: Vec<_> = (0..=MAX_KEYS).map(|n| entry(&format!("k{n}"), &random_bytes())).collect();
-        assert_eq!(KeyRing::parse(&many).expect_err("too many"), KeyRingError::TooMany);
+        assert_eq!(
+            KeyRing::parse(Vec::<String>::new()).expect_err("empty"),
+            KeyRingError::Empty
+        );
+        let many: Vec<_> = (0..=MAX_KEYS)
+            .map(|n| entry(&format!("k{n}"), &random_bytes()))
+            .collect();
+        assert_eq!(
+            KeyRing::parse(&many).expect_err("too many"),
+            KeyRingError::TooMany
+        );
         assert!(KeyRing::parse(&many[..MAX_KEYS]).is_ok());
     }
 
@@ -189,15 +223,30 @@ mod tests {
         let valid = URL_SAFE_NO_PAD.encode(random_bytes());
         assert_eq!(second(valid.clone()), (2, None, KeyFault::NoSeparator));
         assert_eq!(second(format!(":{valid}")), (2, None, KeyFault::Kid));
-        assert_eq!(second(format!("{}:{valid}", "k".repeat(33))), (2, None, KeyFault::Kid));
+        assert_eq!(
+            second(format!("{}:{valid}", "k".repeat(33))),
+            (2, None, KeyFault::Kid)
+        );
         assert_eq!(second(format!("k.1:{valid}")), (2, None, KeyFault::Kid));
         let named = |fault| (2, Some("b".to_owned()), fault);
-        assert_eq!(second(format!("b:{}", &valid[..42])), named(KeyFault::Length));
+        assert_eq!(
+            second(format!("b:{}", &valid[..42])),
+            named(KeyFault::Length)
+        );
         assert_eq!(second(format!("b:{valid}=")), named(KeyFault::Encoding));
-        assert_eq!(second(format!("b:{}!", &valid[..42])), named(KeyFault::Encoding));
+        assert_eq!(
+            second(format!("b:{}!", &valid[..42])),
+            named(KeyFault::Encoding)
+        );
         assert_eq!(second("b:".to_owned()), named(KeyFault::Length));
-        assert_eq!(fault_of(&[good.clone(), good.clone()]).2, KeyFault::DuplicateKid);
-        assert_eq!(second(good.replacen("good", "b", 1)), named(KeyFault::DuplicateSecret));
+        assert_eq!(
+            fault_of(&[good.clone(), good.clone()]).2,
+            KeyFault::DuplicateKid
+        );
+        assert_eq!(
+            second(good.replacen("good", "b", 1)),
+            named(KeyFault::DuplicateSecret)
+        );
     }
 
     #[test]
@@ -206,9 +255,20 @@ mod tests {
         let descending: Vec<u8> = (0..32).rev().collect();
         let mut block = random_bytes();
         block.copy_within(0..16, 16);
-        let weak: [&[u8]; 6] = [&[0; 32], &[0xff; 32], &ascending, &descending, &block, b"correct horse battery staple 123"];
+        let weak: [&[u8]; 6] = [
+            &[0; 32],
+            &[0xff; 32],
+            &ascending,
+            &descending,
+            &block,
+            b"correct horse battery staple 123",
+        ];
         for bytes in weak {
-            assert_eq!(fault_of(&[entry("k", bytes)]).2, KeyFault::Weak, "{bytes:?}");
+            assert_eq!(
+                fault_of(&[entry("k", bytes)]).2,
+                KeyFault::Weak,
+                "{bytes:?}"
+            );
         }
         let mut text = URL_SAFE_NO_PAD.encode(random_bytes());
         text.replace_range(4..13, "Change-Me");

@@ -49,7 +49,9 @@ impl Sealer {
     /// Derives the sealing key from every key of the ring.
     #[must_use]
     pub fn new(ring: &KeyRing) -> Self {
-        Self { envelope: Envelope::new(ring, USAGE) }
+        Self {
+            envelope: Envelope::new(ring, USAGE),
+        }
     }
 
     /// Seals with the active key. Sealing the same secret twice gives different texts.
@@ -66,7 +68,9 @@ impl Sealer {
         message.push('"');
         URL_SAFE_NO_PAD.encode_string(plaintext, &mut message);
         message.push('"');
-        self.envelope.close(message.as_bytes(), &assertion(label)).map_err(|_| SealError::Entropy)
+        self.envelope
+            .close(message.as_bytes(), &assertion(label))
+            .map_err(|_| SealError::Entropy)
     }
 
     /// Opens a text that any key of the ring sealed under the same label.
@@ -78,8 +82,13 @@ impl Sealer {
             return Err(SealError::Malformed);
         }
         let message = self.envelope.open(sealed, &assertion(label))?;
-        let text = message.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).ok_or(SealError::Malformed)?;
-        URL_SAFE_NO_PAD.decode(text).map_err(|_| SealError::Malformed)
+        let text = message
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .ok_or(SealError::Malformed)?;
+        URL_SAFE_NO_PAD
+            .decode(text)
+            .map_err(|_| SealError::Malformed)
     }
 }
 
@@ -99,7 +108,9 @@ impl From<OpenFault> for SealError {
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sealer").field("kids", &self.envelope.kids()).finish_non_exhaustive()
+        f.debug_struct("Sealer")
+            .field("kids", &self.envelope.kids())
+            .finish_non_exhaustive()
     }
 }
 
@@ -121,7 +132,10 @@ mod tests {
         let sealed = sealer.seal("number-code", b"482915").expect("sealed");
         assert!(!sealed.contains("482915"));
         assert_eq!(sealer.open("number-code", &sealed), Ok(b"482915".to_vec()));
-        assert_eq!(sealer.open("invite", &sealed), Err(SealError::WrongLabelOrForged));
+        assert_eq!(
+            sealer.open("invite", &sealed),
+            Err(SealError::WrongLabelOrForged)
+        );
         assert_eq!(sealer.open("", &sealed), Err(SealError::WrongLabelOrForged));
     }
 
@@ -132,7 +146,10 @@ mod tests {
         let both = KeyRing::parse(entries.iter().map(ExposeSecret::expose_secret)).expect("a ring");
         let sealed = Sealer::new(&old).seal("l", b"s").expect("sealed");
         assert_eq!(Sealer::new(&both).open("l", &sealed), Ok(b"s".to_vec()));
-        assert_eq!(Sealer::new(&new).open("l", &sealed), Err(SealError::UnknownKey));
+        assert_eq!(
+            Sealer::new(&new).open("l", &sealed),
+            Err(SealError::UnknownKey)
+        );
     }
 
     #[test]
@@ -141,19 +158,33 @@ mod tests {
         let longest = vec![0xff; MAX_PLAINTEXT_LEN];
         let sealed = sealer.seal("l", &longest).expect("sealed");
         assert_eq!(sealer.open("l", &sealed), Ok(longest));
-        assert_eq!(sealer.seal("l", &vec![0; MAX_PLAINTEXT_LEN + 1]), Err(SealError::TooLong));
-        assert_eq!(sealer.open("l", &"v".repeat(MAX_SEALED_LEN + 1)), Err(SealError::Malformed));
+        assert_eq!(
+            sealer.seal("l", &vec![0; MAX_PLAINTEXT_LEN + 1]),
+            Err(SealError::TooLong)
+        );
+        assert_eq!(
+            sealer.open("l", &"v".repeat(MAX_SEALED_LEN + 1)),
+            Err(SealError::Malformed)
+        );
     }
 
     #[test]
     fn a_sealed_text_is_no_token_and_a_token_does_not_open() {
         let ring = ring();
-        let (sealer, tokens) = (Sealer::new(&ring), TokenService::new(&ring, crate::Audience::Clients));
+        let (sealer, tokens) = (
+            Sealer::new(&ring),
+            TokenService::new(&ring, crate::Audience::Clients),
+        );
         let sealed = sealer.seal("token/access", b"{}").expect("sealed");
         let as_token = tokens.verify::<serde_json::Value>(Purpose::Access, &sealed, 0);
         assert_eq!(as_token, Err(TokenError::WrongPurposeOrForged));
-        let token = tokens.issue(Purpose::Access, &1, 0, std::time::Duration::from_secs(1)).expect("a token");
-        assert_eq!(sealer.open("token/access", &token), Err(SealError::WrongLabelOrForged));
+        let token = tokens
+            .issue(Purpose::Access, &1, 0, std::time::Duration::from_secs(1))
+            .expect("a token");
+        assert_eq!(
+            sealer.open("token/access", &token),
+            Err(SealError::WrongLabelOrForged)
+        );
     }
 
     proptest! {

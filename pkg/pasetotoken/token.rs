@@ -85,7 +85,10 @@ impl TokenService {
     pub fn new(ring: &KeyRing, audience: Audience) -> Self {
         let slots = Purpose::ALL.map(|purpose| {
             let assertion = purpose.usage(audience);
-            PurposeKeys { envelope: Envelope::new(ring, &assertion), assertion }
+            PurposeKeys {
+                envelope: Envelope::new(ring, &assertion),
+                assertion,
+            }
         });
         Self { slots }
     }
@@ -95,15 +98,31 @@ impl TokenService {
     ///
     /// # Errors
     /// [`IssueError`] when the claims are too big or cannot be serialized.
-    pub fn issue<C: Serialize>(&self, purpose: Purpose, claims: &C, issued_at_ms: i64, ttl: Duration) -> Result<String, IssueError> {
-        let exp = i64::try_from(ttl.as_millis()).ok().and_then(|ttl| issued_at_ms.checked_add(ttl)).ok_or(IssueError::Lifetime)?;
-        let payload = IssuedPayload { iat: issued_at_ms, exp, c: claims };
+    pub fn issue<C: Serialize>(
+        &self,
+        purpose: Purpose,
+        claims: &C,
+        issued_at_ms: i64,
+        ttl: Duration,
+    ) -> Result<String, IssueError> {
+        let exp = i64::try_from(ttl.as_millis())
+            .ok()
+            .and_then(|ttl| issued_at_ms.checked_add(ttl))
+            .ok_or(IssueError::Lifetime)?;
+        let payload = IssuedPayload {
+            iat: issued_at_ms,
+            exp,
+            c: claims,
+        };
         let message = Zeroizing::new(serde_json::to_vec(&payload).map_err(IssueError::TestClaims)?);
         if message.len() > MAX_TOKEN_LEN {
             return Err(IssueError::TooLong);
         }
         let slot = &self.slots[purpose.index()];
-        let token = slot.envelope.close(&message, slot.assertion.as_bytes()).map_err(|_| IssueError::Entropy)?;
+        let token = slot
+            .envelope
+            .close(&message, slot.assertion.as_bytes())
+            .map_err(|_| IssueError::Entropy)?;
         if token.len() > MAX_TOKEN_LEN {
             return Err(IssueError::TooLong);
         }
@@ -116,15 +135,26 @@ impl TokenService {
     ///
     /// # Errors
     /// [`TokenError`] says why it was refused.
-    pub fn verify<C: DeserializeOwned>(&self, purpose: Purpose, token: &str, now_ms: i64) -> Result<C, TokenError> {
-        self.verify_with_expiry(purpose, token, now_ms).map(|(claims, _)| claims)
+    pub fn verify<C: DeserializeOwned>(
+        &self,
+        purpose: Purpose,
+        token: &str,
+        now_ms: i64,
+    ) -> Result<C, TokenError> {
+        self.verify_with_expiry(purpose, token, now_ms)
+            .map(|(claims, _)| claims)
     }
 
     /// The same, with the expiry in milliseconds since the Unix epoch.
     ///
     /// # Errors
     /// As [`TokenService::verify`].
-    pub fn verify_with_expiry<C: DeserializeOwned>(&self, purpose: Purpose, token: &str, now_ms: i64) -> Result<(C, i64), TokenError> {
+    pub fn verify_with_expiry<C: DeserializeOwned>(
+        &self,
+        purpose: Purpose,
+        token: &str,
+        now_ms: i64,
+    ) -> Result<(C, i64), TokenError> {
         if token.len() > MAX_TOKEN_LEN {
             return Err(TokenError::Malformed);
         }
@@ -156,7 +186,9 @@ impl From<OpenFault> for TokenError {
 impl fmt::Debug for TokenService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kids = self.slots[0].envelope.kids();
-        f.debug_struct("TokenService").field("kids", &kids).finish_non_exhaustive()
+        f.debug_struct("TokenService")
+            .field("kids", &kids)
+            .finish_non_exhaustive()
     }
 }
 
@@ -179,7 +211,10 @@ mod tests {
     }
 
     fn claims() -> TestClaims {
-        TestClaims { sub: u64::MAX, name: "Ann \"é\"".to_owned() }
+        TestClaims {
+            sub: u64::MAX,
+            name: "Ann \"é\"".to_owned(),
+        }
     }
 
     fn ring() -> KeyRing {
@@ -193,14 +228,22 @@ mod tests {
     fn rings_of_rotation() -> [KeyRing; 3] {
         let old = ring().to_config_strings();
         let new = ring().to_config_strings();
-        let parse = |entries: &[&secrecy::SecretString]| KeyRing::parse(entries.iter().map(|entry| entry.expose_secret())).expect("a ring");
-        [parse(&[&old[0]]), parse(&[&new[0], &old[0]]), parse(&[&new[0]])]
+        let parse = |entries: &[&secrecy::SecretString]| {
+            KeyRing::parse(entries.iter().map(|entry| entry.expose_secret())).expect("a ring")
+        };
+        [
+            parse(&[&old[0]]),
+            parse(&[&new[0], &old[0]]),
+            parse(&[&new[0]]),
+        ]
     }
 
     #[test]
     fn a_token_gives_its_claims_back_until_the_moment_it_expires() {
         let service = service();
-        let token = service.issue(Purpose::Access, &claims(), NOW, TTL).expect("a token");
+        let token = service
+            .issue(Purpose::Access, &claims(), NOW, TTL)
+            .expect("a token");
         let verify = |now| service.verify::<TestClaims>(Purpose::Access, &token, now);
         assert_eq!(verify(NOW), Ok(claims()));
         assert_eq!(verify(NOW + 59_999), Ok(claims()));
@@ -226,11 +269,21 @@ mod tests {
     #[test]
     fn a_token_for_one_audience_is_refused_by_every_other() {
         let ring = ring();
-        for (issued, asked) in Audience::ALL.into_iter().flat_map(|one| Audience::ALL.map(|two| (one, two))) {
+        for (issued, asked) in Audience::ALL
+            .into_iter()
+            .flat_map(|one| Audience::ALL.map(|two| (one, two)))
+        {
             for purpose in Purpose::ALL {
-                let token = TokenService::new(&ring, issued).issue(purpose, &claims(), NOW, TTL).expect("a token");
-                let verified = TokenService::new(&ring, asked).verify::<TestClaims>(purpose, &token, NOW);
-                let expected = if asked == issued { Ok(claims()) } else { Err(TokenError::WrongPurposeOrForged) };
+                let token = TokenService::new(&ring, issued)
+                    .issue(purpose, &claims(), NOW, TTL)
+                    .expect("a token");
+                let verified =
+                    TokenService::new(&ring, asked).verify::<TestClaims>(purpose, &token, NOW);
+                let expected = if asked == issued {
+                    Ok(claims())
+                } else {
+                    Err(TokenError::WrongPurposeOrForged)
+                };
                 assert_eq!(verified, expected, "{issued:?} {asked:?} {purpose:?}");
             }
         }
@@ -240,30 +293,56 @@ mod tests {
     fn the_same_key_under_another_assertion_is_refused() {
         let envelope = Envelope::new(&ring(), "token/access");
         let token = envelope.close(b"{}", b"token/access").expect("closed");
-        assert_eq!(envelope.open(&token, b"token/refresh").expect_err("refused"), OpenFault::Forged);
+        assert_eq!(
+            envelope
+                .open(&token, b"token/refresh")
+                .expect_err("refused"),
+            OpenFault::Forged
+        );
         assert!(envelope.open(&token, b"token/access").is_ok());
     }
 
     #[test]
     fn rotation_keeps_old_tokens_valid_until_the_old_key_is_dropped() {
-        let [before, during, after] = rings_of_rotation().map(|ring| TokenService::new(&ring, Audience::Clients));
-        let old = before.issue(Purpose::Session, &claims(), NOW, TTL).expect("a token");
+        let [before, during, after] =
+            rings_of_rotation().map(|ring| TokenService::new(&ring, Audience::Clients));
+        let old = before
+            .issue(Purpose::Session, &claims(), NOW, TTL)
+            .expect("a token");
         assert_eq!(during.verify(Purpose::Session, &old, NOW), Ok(claims()));
-        assert_eq!(after.verify::<TestClaims>(Purpose::Session, &old, NOW), Err(TokenError::UnknownKey));
-        let new = during.issue(Purpose::Session, &claims(), NOW, TTL).expect("a token");
+        assert_eq!(
+            after.verify::<TestClaims>(Purpose::Session, &old, NOW),
+            Err(TokenError::UnknownKey)
+        );
+        let new = during
+            .issue(Purpose::Session, &claims(), NOW, TTL)
+            .expect("a token");
         assert_eq!(after.verify(Purpose::Session, &new, NOW), Ok(claims()));
-        assert_eq!(before.verify::<TestClaims>(Purpose::Session, &new, NOW), Err(TokenError::UnknownKey));
+        assert_eq!(
+            before.verify::<TestClaims>(Purpose::Session, &new, NOW),
+            Err(TokenError::UnknownKey)
+        );
     }
 
     #[test]
     fn a_token_of_another_ring_with_the_same_kid_is_forged() {
         let shared_kid = |ring: KeyRing| {
             let entries = ring.to_config_strings();
-            let secret = entries[0].expose_secret().split_once(':').expect("an entry").1.to_owned();
-            TokenService::new(&KeyRing::parse([format!("k:{secret}")]).expect("a ring"), Audience::Clients)
+            let secret = entries[0]
+                .expose_secret()
+                .split_once(':')
+                .expect("an entry")
+                .1
+                .to_owned();
+            TokenService::new(
+                &KeyRing::parse([format!("k:{secret}")]).expect("a ring"),
+                Audience::Clients,
+            )
         };
         let (one, two) = (shared_kid(ring()), shared_kid(ring()));
-        let token = one.issue(Purpose::Access, &claims(), NOW, TTL).expect("a token");
+        let token = one
+            .issue(Purpose::Access, &claims(), NOW, TTL)
+            .expect("a token");
         let refused = two.verify::<TestClaims>(Purpose::Access, &token, NOW);
         assert_eq!(refused, Err(TokenError::WrongPurposeOrForged));
     }
@@ -271,7 +350,9 @@ mod tests {
     #[test]
     fn a_tampered_expired_token_is_forged_and_not_expired() {
         let service = service();
-        let token = service.issue(Purpose::Access, &claims(), NOW, TTL).expect("a token");
+        let token = service
+            .issue(Purpose::Access, &claims(), NOW, TTL)
+            .expect("a token");
         let (head, footer) = token.rsplit_once('.').expect("a footer");
         let (prefix, body) = head.rsplit_once('.').expect("a body");
         let mut raw = URL_SAFE_NO_PAD.decode(body).expect("base64");
@@ -285,11 +366,15 @@ mod tests {
     fn a_foreign_footer_is_malformed_and_a_swapped_kid_is_unknown() {
         let ring = ring();
         let service = TokenService::new(&ring, Audience::Clients);
-        let token = service.issue(Purpose::Access, &claims(), NOW, TTL).expect("a token");
+        let token = service
+            .issue(Purpose::Access, &claims(), NOW, TTL)
+            .expect("a token");
         let head = token.rsplit_once('.').expect("a footer").0;
         let with_footer = |footer: &str| {
             let token = format!("{head}.{}", URL_SAFE_NO_PAD.encode(footer));
-            service.verify::<TestClaims>(Purpose::Access, &token, NOW).expect_err("refused")
+            service
+                .verify::<TestClaims>(Purpose::Access, &token, NOW)
+                .expect_err("refused")
         };
         assert_eq!(with_footer(r#"{"kid":"unknown"}"#), TokenError::UnknownKey);
         let kid = ring.active_kid();
@@ -313,13 +398,27 @@ mod tests {
     fn input_over_the_limit_is_malformed_and_claims_over_the_limit_are_not_issued() {
         let service = service();
         let long = format!("v4.local.{}", "A".repeat(MAX_TOKEN_LEN));
-        assert_eq!(service.verify::<TestClaims>(Purpose::Access, &long, NOW), Err(TokenError::Malformed));
+        assert_eq!(
+            service.verify::<TestClaims>(Purpose::Access, &long, NOW),
+            Err(TokenError::Malformed)
+        );
         for length in [1500, 5000] {
-            let claims = TestClaims { sub: 1, name: "x".repeat(length) };
-            assert!(matches!(service.issue(Purpose::Access, &claims, NOW, TTL), Err(IssueError::TooLong)));
+            let claims = TestClaims {
+                sub: 1,
+                name: "x".repeat(length),
+            };
+            assert!(matches!(
+                service.issue(Purpose::Access, &claims, NOW, TTL),
+                Err(IssueError::TooLong)
+            ));
         }
-        let claims = TestClaims { sub: 1, name: "x".repeat(1300) };
-        let token = service.issue(Purpose::Access, &claims, NOW, TTL).expect("it fits");
+        let claims = TestClaims {
+            sub: 1,
+            name: "x".repeat(1300),
+        };
+        let token = service
+            .issue(Purpose::Access, &claims, NOW, TTL)
+            .expect("it fits");
         assert_eq!(service.verify(Purpose::Access, &token, NOW), Ok(claims));
     }
 
@@ -333,14 +432,24 @@ mod tests {
     fn claims_of_another_shape_are_malformed_while_valid_and_expired_afterwards() {
         let service = service();
         let token = service.issue(Purpose::Wait, &7, NOW, TTL).expect("a token");
-        assert_eq!(service.verify::<TestClaims>(Purpose::Wait, &token, NOW), Err(TokenError::Malformed));
-        assert_eq!(service.verify::<TestClaims>(Purpose::Wait, &token, NOW + 60_000), Err(TokenError::Expired));
+        assert_eq!(
+            service.verify::<TestClaims>(Purpose::Wait, &token, NOW),
+            Err(TokenError::Malformed)
+        );
+        assert_eq!(
+            service.verify::<TestClaims>(Purpose::Wait, &token, NOW + 60_000),
+            Err(TokenError::Expired)
+        );
     }
 
     #[test]
     fn two_tokens_with_the_same_claims_differ() {
         let service = service();
-        let issue = || service.issue(Purpose::Access, &claims(), NOW, TTL).expect("a token");
+        let issue = || {
+            service
+                .issue(Purpose::Access, &claims(), NOW, TTL)
+                .expect("a token")
+        };
         assert_ne!(issue(), issue());
     }
 

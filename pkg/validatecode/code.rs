@@ -93,18 +93,26 @@ pub fn normalize(input: &str) -> Result<Code, ShapeError> {
             _ => return Err(ShapeError::NotADigit),
         }
     }
-    if is_well_formed(&digits) { Ok(Code::from_digits(digits)) } else { Err(ShapeError::Length) }
+    if is_well_formed(&digits) {
+        Ok(Code::from_digits(digits))
+    } else {
+        Err(ShapeError::Length)
+    }
 }
 
 /// White space, and the spaces without a width that programs put in.
 fn is_space(character: char) -> bool {
-    character.is_whitespace() || matches!(character, '\u{180e}' | '\u{200b}' | '\u{2060}' | '\u{feff}')
+    character.is_whitespace()
+        || matches!(character, '\u{180e}' | '\u{200b}' | '\u{2060}' | '\u{feff}')
 }
 
 /// Hyphens and dashes, the soft hyphen, minus signs, and the long-vowel mark, which Japanese keyboards give in the place of a dash.
 fn is_dash(character: char) -> bool {
     character.general_category() == GeneralCategory::DashPunctuation
-        || matches!(character, '\u{ad}' | '\u{2d7}' | '\u{2043}' | '\u{2053}' | '\u{2212}' | '\u{2796}' | '\u{30fc}')
+        || matches!(
+            character,
+            '\u{ad}' | '\u{2d7}' | '\u{2043}' | '\u{2053}' | '\u{2212}' | '\u{2796}' | '\u{30fc}'
+        )
 }
 
 #[cfg(test)]
@@ -135,14 +143,23 @@ mod tests {
             "482－915",
             "482﹣915",
         ] {
-            assert_eq!(normalize(input).expect("a code").as_str(), "482915", "{input:?}");
+            assert_eq!(
+                normalize(input).expect("a code").as_str(),
+                "482915",
+                "{input:?}"
+            );
         }
     }
 
     #[test]
     fn digits_are_read_in_their_compatible_forms_and_those_of_other_scripts_are_none() {
-        for input in ["４８２９１５", "４８２　９１５", "𝟒𝟖𝟐𝟗𝟏𝟓", "⁴⁸²⁹¹⁵"] {
-            assert_eq!(normalize(input).expect("a code").as_str(), "482915", "{input:?}");
+        for input in ["４８２９１５", "４８２　９１５", "𝟒𝟖𝟐𝟗𝟏𝟓", "⁴⁸²⁹¹⁵"]
+        {
+            assert_eq!(
+                normalize(input).expect("a code").as_str(),
+                "482915",
+                "{input:?}"
+            );
         }
         for input in ["٤٨٢٩١٥", "४८२९१५", "48291½"] {
             assert_eq!(normalize(input), Err(ShapeError::NotADigit), "{input:?}");
@@ -152,7 +169,10 @@ mod tests {
     #[test]
     fn a_code_that_cannot_be_allocated_is_still_read() {
         for input in ["000000", "123456", "012 345"] {
-            assert!(!normalize(input).expect("well-formed").is_allocatable(), "{input}");
+            assert!(
+                !normalize(input).expect("well-formed").is_allocatable(),
+                "{input}"
+            );
         }
         assert!(normalize("482915").expect("well-formed").is_allocatable());
     }
@@ -162,18 +182,41 @@ mod tests {
         for input in ["", " - ", "48291", "4829154829154"] {
             assert_eq!(normalize(input), Err(ShapeError::Length), "{input:?}");
         }
-        for input in ["48291a", "482_915", "482.915", "+482915", "482/915", "482\u{202e}915", "482\u{0}915", "482\u{301}915"] {
+        for input in [
+            "48291a",
+            "482_915",
+            "482.915",
+            "+482915",
+            "482/915",
+            "482\u{202e}915",
+            "482\u{0}915",
+            "482\u{301}915",
+        ] {
             assert_eq!(normalize(input), Err(ShapeError::NotADigit), "{input:?}");
         }
         let spaced = |spaces: usize| format!("482915{}", " ".repeat(spaces));
         assert!(normalize(&spaced(MAX_INPUT_CHARS - 6)).is_ok());
-        assert_eq!(normalize(&spaced(MAX_INPUT_CHARS - 5)), Err(ShapeError::InputTooLong));
-        assert_eq!(normalize(&" ".repeat(1 << 20)), Err(ShapeError::InputTooLong));
+        assert_eq!(
+            normalize(&spaced(MAX_INPUT_CHARS - 5)),
+            Err(ShapeError::InputTooLong)
+        );
+        assert_eq!(
+            normalize(&" ".repeat(1 << 20)),
+            Err(ShapeError::InputTooLong)
+        );
     }
 
     #[test]
     fn groups_are_of_three_and_then_of_four() {
-        let expected = ["123 456", "123 4567", "1234 5678", "123 456 789", "123 456 7890", "123 4567 8901", "123 456 789 012"];
+        let expected = [
+            "123 456",
+            "123 4567",
+            "1234 5678",
+            "123 456 789",
+            "123 456 7890",
+            "123 4567 8901",
+            "123 456 789 012",
+        ];
         for text in expected {
             assert_eq!(normalize(text).expect("a code").grouped(), text);
         }

@@ -45,7 +45,10 @@ mod tests {
     fn chi_square(counts: &[u64]) -> f64 {
         let total: u64 = counts.iter().sum();
         let expected = total as f64 / counts.len() as f64;
-        counts.iter().map(|count| (*count as f64 - expected).powi(2) / expected).sum()
+        counts
+            .iter()
+            .map(|count| (*count as f64 - expected).powi(2) / expected)
+            .sum()
     }
 
     #[test]
@@ -62,11 +65,18 @@ mod tests {
     #[test]
     fn codes_are_uniform_over_the_allocatable_ones() {
         let mut rng = StdRng::seed_from_u64(2);
-        let allocatable: Vec<u64> = (100_000..1_000_000).filter(|n| crate::is_allocatable(&n.to_string())).collect();
+        let allocatable: Vec<u64> = (100_000..1_000_000)
+            .filter(|n| crate::is_allocatable(&n.to_string()))
+            .collect();
         let mut counts = vec![0_u64; 200];
         for _ in 0..100_000 {
-            let code: u64 = generate(CodeLength::for_live(0), &mut rng).as_str().parse().expect("digits");
-            let rank = allocatable.binary_search(&code).expect("an allocatable code");
+            let code: u64 = generate(CodeLength::for_live(0), &mut rng)
+                .as_str()
+                .parse()
+                .expect("digits");
+            let rank = allocatable
+                .binary_search(&code)
+                .expect("an allocatable code");
             counts[rank * 200 / allocatable.len()] += 1;
         }
         // 199 degrees of freedom: standard deviation 20.

@@ -23,14 +23,21 @@ impl CodeLength {
     /// # Errors
     /// [`LengthError`] for any other number.
     pub fn new(digits: u8) -> Result<Self, LengthError> {
-        if (MIN_LEN..=MAX_LEN).contains(&digits) { Ok(Self(digits)) } else { Err(LengthError(digits)) }
+        if (MIN_LEN..=MAX_LEN).contains(&digits) {
+            Ok(Self(digits))
+        } else {
+            Err(LengthError(digits))
+        }
     }
 
     /// The smallest length at which `live` codes are at most one ten-thousandth of all numbers of
     /// that length; the largest length when none suffices (beyond 10^8 live codes).
     #[must_use]
     pub fn for_live(live: u64) -> Self {
-        (MIN_LEN..MAX_LEN).map(Self).find(|length| live <= length.numbers() / GUESSES_PER_HIT).unwrap_or(Self(MAX_LEN))
+        (MIN_LEN..MAX_LEN)
+            .map(Self)
+            .find(|length| live <= length.numbers() / GUESSES_PER_HIT)
+            .unwrap_or(Self(MAX_LEN))
     }
 
     /// One digit more, up to the largest length.

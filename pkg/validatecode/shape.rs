@@ -17,7 +17,11 @@ pub fn is_allocatable(code: &str) -> bool {
 
 /// The rules themselves, for 6 to 12 digits.
 pub(crate) fn follows_the_rules(digits: &[u8]) -> bool {
-    !(has_leading_zero(digits) || has_triple(digits) || has_run_of_four(digits) || is_palindrome(digits) || is_repeated_block(digits))
+    !(has_leading_zero(digits)
+        || has_triple(digits)
+        || has_run_of_four(digits)
+        || is_palindrome(digits)
+        || is_repeated_block(digits))
 }
 
 /// People and spreadsheets drop a leading zero.
@@ -27,14 +31,18 @@ fn has_leading_zero(digits: &[u8]) -> bool {
 
 /// People lose count of a digit three times in a row.
 fn has_triple(digits: &[u8]) -> bool {
-    digits.windows(3).any(|three| three[0] == three[1] && three[1] == three[2])
+    digits
+        .windows(3)
+        .any(|three| three[0] == three[1] && three[1] == three[2])
 }
 
 /// Four consecutive digits up or down. Digits do not wrap: 8901 and 1098 are not runs.
 fn has_run_of_four(digits: &[u8]) -> bool {
     let rises = |pair: &[u8]| pair[0] + 1 == pair[1];
     let falls = |pair: &[u8]| pair[0] == pair[1] + 1;
-    digits.windows(4).any(|four| four.windows(2).all(rises) || four.windows(2).all(falls))
+    digits
+        .windows(4)
+        .any(|four| four.windows(2).all(rises) || four.windows(2).all(falls))
 }
 
 fn is_palindrome(digits: &[u8]) -> bool {
@@ -72,8 +80,10 @@ mod tests {
 
     #[test]
     fn near_misses_of_each_rule_are_allocatable() {
-        let near_misses =
-            ["102457", "112244", "123867", "321864", "890127", "310986", "482285", "482483", "4824825", "484849", "489014", "410986"];
+        let near_misses = [
+            "102457", "112244", "123867", "321864", "890127", "310986", "482285", "482483",
+            "4824825", "484849", "489014", "410986",
+        ];
         for code in near_misses {
             assert!(is_allocatable(code), "{code}");
         }
@@ -84,14 +94,24 @@ mod tests {
         for code in ["000000", "123456", "999999999999"] {
             assert!(is_well_formed(code) && !is_allocatable(code), "{code}");
         }
-        for code in ["", "12345", "1234567890123", "12345a", "123 456", "１２３４５６", "-12345"] {
+        for code in [
+            "",
+            "12345",
+            "1234567890123",
+            "12345a",
+            "123 456",
+            "１２３４５６",
+            "-12345",
+        ] {
             assert!(!is_well_formed(code) && !is_allocatable(code), "{code}");
         }
     }
 
     #[test]
     fn four_in_five_codes_of_six_digits_are_allocatable() {
-        let count = (0..1_000_000).filter(|n| is_allocatable(&format!("{n:06}"))).count();
+        let count = (0..1_000_000)
+            .filter(|n| is_allocatable(&format!("{n:06}")))
+            .count();
         // Occupancy is counted against 10^6: the rules must not exclude much of that.
         assert!((850_000..900_000).contains(&count), "{count}");
     }

@@ -43,7 +43,11 @@ impl Generator {
     /// Starts at the clock's time. If the clock may have gone back since the last process, use
     /// [`Generator::starting_after`].
     pub fn new(worker: WorkerId, time: impl TimeSource + 'static) -> Self {
-        Self { worker, time: Box::new(time), last: AtomicU64::new(0) }
+        Self {
+            worker,
+            time: Box::new(time),
+            last: AtomicU64::new(0),
+        }
     }
 
     /// Generates only ids greater than `id`, the largest one known to be in use.
@@ -51,7 +55,11 @@ impl Generator {
         // The whole millisecond of that id counts as used: another worker may have generated the
         // id.
         let floor = (id >> TIMESTAMP_SHIFT << SEQUENCE_BITS) | SEQUENCE_MASK;
-        Self { worker, time: Box::new(time), last: AtomicU64::new(floor) }
+        Self {
+            worker,
+            time: Box::new(time),
+            last: AtomicU64::new(floor),
+        }
     }
 
     /// The next id: greater than every earlier one of this generator, on any thread.
@@ -64,7 +72,10 @@ impl Generator {
         // progress.
         loop {
             let next = successor(last);
-            match self.last.compare_exchange_weak(last, next, Ordering::Relaxed, Ordering::Relaxed) {
+            match self
+                .last
+                .compare_exchange_weak(last, next, Ordering::Relaxed, Ordering::Relaxed)
+            {
                 Ok(_) => return self.compose(next),
                 Err(current) => last = current,
             }
@@ -92,13 +103,17 @@ impl Generator {
 
     fn compose(&self, last: u64) -> u64 {
         let timestamp = last >> SEQUENCE_BITS;
-        timestamp << TIMESTAMP_SHIFT | u64::from(self.worker.get()) << SEQUENCE_BITS | (last & SEQUENCE_MASK)
+        timestamp << TIMESTAMP_SHIFT
+            | u64::from(self.worker.get()) << SEQUENCE_BITS
+            | (last & SEQUENCE_MASK)
     }
 }
 
 impl fmt::Debug for Generator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Generator").field("worker", &self.worker).finish_non_exhaustive()
+        f.debug_struct("Generator")
+            .field("worker", &self.worker)
+            .finish_non_exhaustive()
     }
 }
 
@@ -226,7 +241,10 @@ mod tests {
                     scope.spawn(move || (0..EACH).map(|_| generator.next_id()).collect())
                 })
                 .collect();
-            threads.into_iter().map(|thread| thread.join().expect("a batch")).collect()
+            threads
+                .into_iter()
+                .map(|thread| thread.join().expect("a batch"))
+                .collect()
         });
         assert!(batches.iter().all(|ids| ids.is_sorted_by(|a, b| a < b)));
         let distinct: HashSet<_> = batches.iter().flatten().collect();

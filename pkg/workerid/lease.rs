@@ -42,7 +42,10 @@ impl WorkerLease {
     /// # Errors
     /// [`ClaimError`] when all ids are held or the directory cannot be used.
     pub fn claim(dir: &Path) -> Result<Self, ClaimError> {
-        fs::create_dir_all(dir).map_err(|source| ClaimError::Io { path: dir.to_owned(), source })?;
+        fs::create_dir_all(dir).map_err(|source| ClaimError::Io {
+            path: dir.to_owned(),
+            source,
+        })?;
         for id in WorkerId::all() {
             let path = dir.join(format!("worker-{id}.lock"));
             match try_lock(&path) {
@@ -63,7 +66,11 @@ impl WorkerLease {
 
 /// The locked file; `None` if another process holds it.
 fn try_lock(path: &Path) -> io::Result<Option<File>> {
-    let file = File::options().create(true).truncate(false).write(true).open(path)?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
@@ -92,8 +99,13 @@ mod tests {
     fn concurrent_claims_get_distinct_ids() {
         let dir = tempfile::tempdir().expect("a directory");
         let leases: Vec<_> = thread::scope(|scope| {
-            let claims: Vec<_> = (0..16).map(|_| scope.spawn(|| WorkerLease::claim(dir.path()))).collect();
-            claims.into_iter().map(|claim| claim.join().expect("a thread").expect("a lease")).collect()
+            let claims: Vec<_> = (0..16)
+                .map(|_| scope.spawn(|| WorkerLease::claim(dir.path())))
+                .collect();
+            claims
+                .into_iter()
+                .map(|claim| claim.join().expect("a thread").expect("a lease"))
+                .collect()
         });
         let ids: HashSet<_> = leases.iter().map(WorkerLease::id).collect();
         assert_eq!(ids.len(), 16);

@@ -22,7 +22,11 @@ impl WorkerId {
     /// # Errors
     /// [`WorkerIdError`] for any other number: it would overflow into the timestamp.
     pub fn new(number: u16) -> Result<Self, WorkerIdError> {
-        if number <= Self::MAX.0 { Ok(Self(number)) } else { Err(WorkerIdError(number)) }
+        if number <= Self::MAX.0 {
+            Ok(Self(number))
+        } else {
+            Err(WorkerIdError(number))
+        }
     }
 
     /// The ten low bits of `bits`: the inverse of writing a worker into an id.

@@ -27,7 +27,10 @@ impl Client {
     /// Shows the same as `newcomer`: otherwise a frame was missing or wrong.
     pub(crate) fn agrees_with(&self, newcomer: &Self) {
         assert_eq!(self.seq, newcomer.seq, "the client's seq");
-        assert_eq!(self.shown, newcomer.shown, "what a client shows, and what a newcomer is told");
+        assert_eq!(
+            self.shown, newcomer.shown,
+            "what a client shows, and what a newcomer is told"
+        );
     }
 
     /// Takes the next frame of the order.
@@ -36,9 +39,14 @@ impl Client {
         self.seq = frame.seq;
         let shown = &mut self.shown;
         match frame.instruction.as_ref().expect("a frame says something") {
-            Instruction::MemberJoin(v1::MemberJoin { member: Some(member) }) => shown.members.push(member.clone()),
-            Instruction::MemberChange(v1::MemberChange { member: Some(member) }) => *self.known(member.member_id) = member.clone(),
-            Instruction::Quit(v1::Quit { member_id, .. }) | Instruction::HttpQuit(v1::HttpQuit { member_id }) => {
+            Instruction::MemberJoin(v1::MemberJoin {
+                member: Some(member),
+            }) => shown.members.push(member.clone()),
+            Instruction::MemberChange(v1::MemberChange {
+                member: Some(member),
+            }) => *self.known(member.member_id) = member.clone(),
+            Instruction::Quit(v1::Quit { member_id, .. })
+            | Instruction::HttpQuit(v1::HttpQuit { member_id }) => {
                 shown.members.retain(|m| m.member_id != *member_id);
             }
             Instruction::FollowChange(v1::FollowChange { presenting, edges }) => {
@@ -49,24 +57,38 @@ impl Client {
             }
             Instruction::SessionAutoEnd(countdown) => shown.auto_end = Some(*countdown),
             Instruction::CancelAutoEnd(_) => shown.auto_end = None,
-            Instruction::SessionChange(v1::SessionChange { face_session }) => shown.face_session.clone_from(face_session),
+            Instruction::SessionChange(v1::SessionChange { face_session }) => {
+                shown.face_session.clone_from(face_session)
+            }
             Instruction::SessEnd(v1::SessEnd { reason }) => {
                 let session = self.session();
                 session.status = v1::face_session::Status::Ended.into();
                 (session.ended_at, session.end_reason) = (frame.at, *reason);
             }
-            Instruction::FollowMe(_) | Instruction::CancelFollowMe(_) | Instruction::FollowOther(_) | Instruction::CancelFollow(_) => {}
+            Instruction::FollowMe(_)
+            | Instruction::CancelFollowMe(_)
+            | Instruction::FollowOther(_)
+            | Instruction::CancelFollow(_) => {}
             other => panic!("not a frame of the order: {other:?}"),
         }
-        self.shown.members.sort_by_key(|m| (m.joined_at.map(|t| t.as_millis()), m.member_id));
+        self.shown
+            .members
+            .sort_by_key(|m| (m.joined_at.map(|t| t.as_millis()), m.member_id));
         self.session().member_count = u32::try_from(self.shown.members.len()).expect("few");
     }
 
     fn known(&mut self, id: u64) -> &mut v1::Member {
-        self.shown.members.iter_mut().find(|m| m.member_id == id).expect("a frame speaks of members only")
+        self.shown
+            .members
+            .iter_mut()
+            .find(|m| m.member_id == id)
+            .expect("a frame speaks of members only")
     }
 
     fn session(&mut self) -> &mut v1::FaceSession {
-        self.shown.face_session.as_mut().expect("a snapshot has its session")
+        self.shown
+            .face_session
+            .as_mut()
+            .expect("a snapshot has its session")
     }
 }

@@ -4,7 +4,9 @@
 //! text of bytes is a story, and one that is cut, spliced or changed in a byte is mostly the same one: what a fuzzer needs.
 
 use faceshare_biz::domain::facesession::{Admission, HostLeft};
-use faceshare_biz::domain::instruction::{Command, Device, Epoch, Invite, Lock, Origin, Profile, Suspend};
+use faceshare_biz::domain::instruction::{
+    Command, Device, Epoch, Invite, Lock, Origin, Profile, Suspend,
+};
 use faceshare_biz::domain::{KnockId, MemberId, Nickname, PointId, SessionId, Timestamp, Title};
 use faceshare_exec::{Genesis, KnockAnswer, Patch, Rules, Via};
 use std::time::Duration;
@@ -146,13 +148,18 @@ pub(crate) struct Setting {
 pub(crate) const BEGINNING: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// Spans that the rules speak of, and others.
-const SPANS: [u64; 16] =
-    [0, 1, 500, 1_000, 2_000, 5_000, 10_000, 28_000, 30_000, 60_000, 120_000, 300_000, 600_000, 3_600_000, 86_400_000, 9];
+const SPANS: [u64; 16] = [
+    0, 1, 500, 1_000, 2_000, 5_000, 10_000, 28_000, 30_000, 60_000, 120_000, 300_000, 600_000,
+    3_600_000, 86_400_000, 9,
+];
 
 pub(crate) fn read(story: &[u8]) -> (Setting, impl Iterator<Item = Happening>) {
     let (setting, happenings) = story.split_at_checked(RECORD).unwrap_or_default();
     let records = happenings.chunks_exact(RECORD).take(LONGEST);
-    (self::setting(setting), records.map(|r| happening(r[0], r[1], r[2], r[3])))
+    (
+        self::setting(setting),
+        records.map(|r| happening(r[0], r[1], r[2], r[3])),
+    )
 }
 
 fn setting(bytes: &[u8]) -> Setting {
@@ -163,14 +170,22 @@ fn setting(bytes: &[u8]) -> Setting {
         title: Title::new("Talk", 100).expect("a title"),
         host: profile(0, at(0) & 8 != 0),
         admission: Admission::Open,
-        host_left: if at(0) & 1 == 0 { HostLeft::Countdown } else { HostLeft::Promote },
+        host_left: if at(0) & 1 == 0 {
+            HostLeft::Countdown
+        } else {
+            HostLeft::Promote
+        },
         max_members: pick(&[500, 2, 3, 4, 1], at(0) >> 4),
         auto_end_after: minutes.map(|m: u64| Duration::from_secs(m * 60)),
         epoch: Epoch::new("first").expect("an epoch"),
         point: point(0, 0),
         device: device(0, 0),
     };
-    Setting { genesis, rules: rules(at(2)), crowd: at(3) % (PEOPLE + 1) }
+    Setting {
+        genesis,
+        rules: rules(at(2)),
+        crowd: at(3) % (PEOPLE + 1),
+    }
 }
 
 fn happening(what: u8, who: u8, a: u8, b: u8) -> Happening {
@@ -178,15 +193,24 @@ fn happening(what: u8, who: u8, a: u8, b: u8) -> Happening {
     match pick(&KINDS, what) {
         Kind::FollowOther => says(Command::FollowOther { target: named(a) }),
         Kind::FollowMe => says(follow_me(a, b)),
-        Kind::CancelFollow => says(Command::CancelFollow { suspend: pick(&[Some(Suspend::Scroll), None, Some(Suspend::File)], a) }),
+        Kind::CancelFollow => says(Command::CancelFollow {
+            suspend: pick(&[Some(Suspend::Scroll), None, Some(Suspend::File)], a),
+        }),
         Kind::Quit => says(Command::Quit),
         Kind::CancelFollowMe => says(Command::CancelFollowMe),
         Kind::CancelAutoEnd => says(Command::CancelAutoEnd),
-        Kind::PointState => says(Command::PointState { background: a & 1 == 0 }),
+        Kind::PointState => says(Command::PointState {
+            background: a & 1 == 0,
+        }),
         Kind::Beyond => says(beyond(a)),
         Kind::Position => Happening::Position(member(who), u32::from(a % 3), b),
         Kind::Comes => Happening::Comes(profile(who, false), point(who, a)),
-        Kind::Seat => Happening::Seat(profile(who, false), point(who, a), (b & 1 == 0).then(|| device(who, b)), via(b >> 1)),
+        Kind::Seat => Happening::Seat(
+            profile(who, false),
+            point(who, a),
+            (b & 1 == 0).then(|| device(who, b)),
+            via(b >> 1),
+        ),
         Kind::Renames => Happening::Seat(profile(who, true), point(who, a), None, Via::Token),
         Kind::Connects => Happening::Connects(member(who), point(who, a)),
         Kind::Loses => Happening::Loses(point(who, a)),
@@ -204,7 +228,13 @@ fn happening(what: u8, who: u8, a: u8, b: u8) -> Happening {
         Kind::ClockGoesBack => Happening::ClockGoesBack(span(a % 8, b)),
         Kind::Knocks => {
             let origin = pick(&[None, Some(Origin(1)), Some(Origin(2))], a);
-            Happening::Knocks(profile(who, false), point(who, a), b & 1 == 0, pick(&[Via::Code, Via::Invite], b >> 1), origin)
+            Happening::Knocks(
+                profile(who, false),
+                point(who, a),
+                b & 1 == 0,
+                pick(&[Via::Code, Via::Invite], b >> 1),
+                origin,
+            )
         }
         Kind::Answers => Happening::Answers {
             by: (b & 7 == 7).then(|| member(who)),
@@ -222,7 +252,15 @@ fn pick<T: Clone>(choices: &[T], n: u8) -> T {
 /// One of [`SPANS`], or a little less or more.
 fn span(a: u8, b: u8) -> Duration {
     let millis = pick(&SPANS, a);
-    Duration::from_millis(pick(&[millis, millis + 1, millis.saturating_sub(1), millis + u64::from(b)], b))
+    Duration::from_millis(pick(
+        &[
+            millis,
+            millis + 1,
+            millis.saturating_sub(1),
+            millis + u64::from(b),
+        ],
+        b,
+    ))
 }
 
 pub(crate) fn member(n: u8) -> MemberId {
@@ -240,21 +278,35 @@ fn named(n: u8) -> Option<MemberId> {
 
 /// The points of a person; more than may be connected at once, and than are remembered.
 pub(crate) fn point(who: u8, n: u8) -> PointId {
-    PointId::new(member(who).get() * 100 + u64::from(n & 0b1111) % 13 + u64::from(n & 0b1000_0000) / 8).expect("an id")
+    PointId::new(
+        member(who).get() * 100 + u64::from(n & 0b1111) % 13 + u64::from(n & 0b1000_0000) / 8,
+    )
+    .expect("an id")
 }
 
 pub(crate) fn device(who: u8, n: u8) -> Device {
-    Device { name: pick(&["", "phone", "Änne's ☎", "a \"quoted\" \\ name"], n).into(), kind: pick(&["phone", "laptop"], who).into() }
+    Device {
+        name: pick(&["", "phone", "Änne's ☎", "a \"quoted\" \\ name"], n).into(),
+        kind: pick(&["phone", "laptop"], who).into(),
+    }
 }
 
 /// Somebody's account; every third is a guest, or one who was becomes a member, and the other way round.
 pub(crate) fn profile(n: u8, other: bool) -> Profile {
     let id = member(n);
-    let nickname = pick(&["ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal"], n % PEOPLE);
+    let nickname = pick(
+        &["ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal"],
+        n % PEOPLE,
+    );
     Profile {
         id,
-        nickname: Nickname::new(if other { "somebody else" } else { nickname }, 32).expect("a nickname"),
-        avatar_url: if other { "/a/b?c=\"d\"".into() } else { Box::default() },
+        nickname: Nickname::new(if other { "somebody else" } else { nickname }, 32)
+            .expect("a nickname"),
+        avatar_url: if other {
+            "/a/b?c=\"d\"".into()
+        } else {
+            Box::default()
+        },
         guest: id.get().is_multiple_of(3) != other,
     }
 }
@@ -274,15 +326,34 @@ fn follow_me(a: u8, b: u8) -> Command {
 
 /// Commands that are not for the kernel, or not yet.
 fn beyond(n: u8) -> Command {
-    pick(&[Command::AckHeart { sent_at: None, last_seq: 7 }, Command::Admit { knock: KnockId::new(5) }, Command::Deny { knock: None }], n)
+    pick(
+        &[
+            Command::AckHeart {
+                sent_at: None,
+                last_seq: 7,
+            },
+            Command::Admit {
+                knock: KnockId::new(5),
+            },
+            Command::Deny { knock: None },
+        ],
+        n,
+    )
 }
 
 fn patch(a: u8, b: u8) -> Patch {
     Patch {
-        title: (a & 1 == 0).then(|| Title::new(pick(&["Talk", "Other", ""], b), 100).expect("a title")),
-        admission: pick(&[None, None, Some(Admission::Approval), Some(Admission::Open)], a >> 1),
+        title: (a & 1 == 0)
+            .then(|| Title::new(pick(&["Talk", "Other", ""], b), 100).expect("a title")),
+        admission: pick(
+            &[None, None, Some(Admission::Approval), Some(Admission::Open)],
+            a >> 1,
+        ),
         max_members: pick(&[None, Some(1), Some(2), Some(4), Some(500)], b >> 3),
-        host_left: pick(&[None, Some(HostLeft::Countdown), Some(HostLeft::Promote)], a >> 3),
+        host_left: pick(
+            &[None, Some(HostLeft::Countdown), Some(HostLeft::Promote)],
+            a >> 3,
+        ),
         locked: pick(&[None, Some(true), Some(false), None], a >> 5),
     }
 }
@@ -292,11 +363,36 @@ fn rules(n: u8) -> Rules {
     let seconds = Duration::from_secs;
     let documented = Rules::default();
     match n % 6 {
-        1 => Rules { points_per_member: 2, people_remembered: 3, ..documented },
-        2 => Rules { debounce: seconds(60), grace: seconds(5), background_grace: seconds(1), ..documented },
-        3 => Rules { grace: seconds(86_400), empty: seconds(1), host_left: seconds(1), ..documented },
-        4 => Rules { empty: seconds(86_400), host_left: seconds(86_400), people_remembered: 2, seat: seconds(1), ..documented },
-        5 => Rules { points_per_member: 1, debounce: Duration::from_millis(1), grace: Duration::from_millis(1), ..documented },
+        1 => Rules {
+            points_per_member: 2,
+            people_remembered: 3,
+            ..documented
+        },
+        2 => Rules {
+            debounce: seconds(60),
+            grace: seconds(5),
+            background_grace: seconds(1),
+            ..documented
+        },
+        3 => Rules {
+            grace: seconds(86_400),
+            empty: seconds(1),
+            host_left: seconds(1),
+            ..documented
+        },
+        4 => Rules {
+            empty: seconds(86_400),
+            host_left: seconds(86_400),
+            people_remembered: 2,
+            seat: seconds(1),
+            ..documented
+        },
+        5 => Rules {
+            points_per_member: 1,
+            debounce: Duration::from_millis(1),
+            grace: Duration::from_millis(1),
+            ..documented
+        },
         _ => documented,
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::frames::CODEC;
 use faceshare_api::v1;
-use faceshare_biz::domain::instruction::{Event, FrameCodec, Notice, PointInfo, Role, Seq, ServerFrame, Statement, Welcome, WireFormat};
+use faceshare_biz::domain::instruction::{
+    Event, FrameCodec, Notice, PointInfo, Role, Seq, ServerFrame, Statement, Welcome, WireFormat,
+};
 use faceshare_biz::domain::{MemberId, PointId};
 use faceshare_exec::{Entry, State};
 use prost::Message;
@@ -11,22 +13,34 @@ use std::time::Duration;
 /// A frame on its way through both formats.
 pub(crate) fn told(frame: &ServerFrame) -> v1::ServerFrame {
     let proto = proto(frame);
-    let json: v1::ServerFrame = serde_json::from_slice(&CODEC.encode(WireFormat::Json, frame)).expect("JSON that was written can be read");
+    let json: v1::ServerFrame = serde_json::from_slice(&CODEC.encode(WireFormat::Json, frame))
+        .expect("JSON that was written can be read");
     assert_eq!(proto, json, "the formats differ on {frame:?}");
     proto
 }
 
 fn proto(frame: &ServerFrame) -> v1::ServerFrame {
-    v1::ServerFrame::decode(CODEC.encode(WireFormat::Proto, frame)).expect("protobuf that was written can be read")
+    v1::ServerFrame::decode(CODEC.encode(WireFormat::Proto, frame))
+        .expect("protobuf that was written can be read")
 }
 
 /// The frames of an entry, the first of them at `first`.
-pub(crate) fn frames<'a>(entry: &'a Entry, first: Seq) -> impl Iterator<Item = v1::ServerFrame> + 'a {
-    (0..).zip(&entry.events).map(move |(n, event)| told(&ordered(entry, first.plus(n), event)))
+pub(crate) fn frames<'a>(
+    entry: &'a Entry,
+    first: Seq,
+) -> impl Iterator<Item = v1::ServerFrame> + 'a {
+    (0..)
+        .zip(&entry.events)
+        .map(move |(n, event)| told(&ordered(entry, first.plus(n), event)))
 }
 
 fn ordered(entry: &Entry, seq: Seq, event: &Event) -> ServerFrame {
-    ServerFrame { seq, at: entry.at, from: entry.from, statement: Statement::Event(event.clone()) }
+    ServerFrame {
+        seq,
+        at: entry.at,
+        from: entry.from,
+        statement: Statement::Event(event.clone()),
+    }
 }
 
 /// The state as a newcomer is told it, with the seq that it is at.
@@ -42,7 +56,10 @@ pub(crate) fn snapshot_in_both_formats(state: &State) -> (u32, v1::Snapshot) {
 fn welcome(state: &State) -> ServerFrame {
     let welcome = Welcome {
         member: MemberId::new(1).expect("an id"),
-        point: PointInfo { id: PointId::new(1).expect("an id"), device: Default::default() },
+        point: PointInfo {
+            id: PointId::new(1).expect("an id"),
+            device: Default::default(),
+        },
         role: Role::Member,
         epoch: state.epoch().clone(),
         seq: state.seq(),
@@ -54,7 +71,11 @@ fn welcome(state: &State) -> ServerFrame {
 
 fn unpacked(frame: v1::ServerFrame) -> (u32, v1::Snapshot) {
     match frame.instruction {
-        Some(v1::server_frame::Instruction::Welcome(v1::Welcome { seq, snapshot: Some(snapshot), .. })) => (seq, snapshot),
+        Some(v1::server_frame::Instruction::Welcome(v1::Welcome {
+            seq,
+            snapshot: Some(snapshot),
+            ..
+        })) => (seq, snapshot),
         other => panic!("a welcome came out as {other:?}"),
     }
 }

@@ -5,7 +5,8 @@ use crate::knock_outcomes::KnockOutcomes;
 use bytes::Bytes;
 use faceshare_api::v1;
 use faceshare_biz::domain::instruction::{
-    Device, Event, FrameCodec, LogRecord, Notice, PointInfo, Role, ServerFrame, SnapshotRecord, Statement, Welcome, WireFormat,
+    Device, Event, FrameCodec, LogRecord, Notice, PointInfo, Role, ServerFrame, SnapshotRecord,
+    Statement, Welcome, WireFormat,
 };
 use faceshare_biz::domain::{MemberId, PointId, Timestamp};
 use faceshare_codec::WireCodec;
@@ -15,7 +16,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The server's codec, with its default limit.
-pub(crate) const CODEC: WireCodec = WireCodec { action_key_bytes: 32 };
+pub(crate) const CODEC: WireCodec = WireCodec {
+    action_key_bytes: 32,
+};
 
 /// One ordered frame, as clients must receive it.
 #[derive(Debug, Clone)]
@@ -42,26 +45,41 @@ impl Archive {
     pub(crate) fn commit(&mut self, record: &LogRecord, snapshot: Option<&SnapshotRecord>) {
         let Some(state) = &mut self.state else {
             let snapshot = snapshot.expect("invariant: a log begins with a snapshot");
-            self.state = Some(rmp_serde::from_slice(&snapshot.payload[1..]).expect("invariant: the server wrote it"));
+            self.state = Some(
+                rmp_serde::from_slice(&snapshot.payload[1..])
+                    .expect("invariant: the server wrote it"),
+            );
             return;
         };
-        let entry: Entry = rmp_serde::from_slice(&record.payload[1..]).expect("invariant: the server wrote it");
+        let entry: Entry =
+            rmp_serde::from_slice(&record.payload[1..]).expect("invariant: the server wrote it");
         let mut seq = state.seq();
         let title = state.face_session().title;
         apply(state, &entry);
         self.knock_outcomes.commit(&entry, state.host().get());
-        let frames = self.frames.entry(state.epoch().as_str().to_owned()).or_default();
+        let frames = self
+            .frames
+            .entry(state.epoch().as_str().to_owned())
+            .or_default();
         for event in &entry.events {
             seq = seq.plus(1);
             self.frames_after_end += self.ends;
             match event {
                 Event::SessEnd { .. } => self.ends += 1,
                 Event::SessionChange(session) if session.title != title => {
-                    *self.titles.entry(session.title.as_str().to_owned()).or_default() += 1
+                    *self
+                        .titles
+                        .entry(session.title.as_str().to_owned())
+                        .or_default() += 1
                 }
                 _ => {}
             }
-            let frame = ServerFrame { seq, at: entry.at, from: entry.from, statement: Statement::Event(event.clone()) };
+            let frame = ServerFrame {
+                seq,
+                at: entry.at,
+                from: entry.from,
+                statement: Statement::Event(event.clone()),
+            };
             let proto = CODEC.encode(WireFormat::Proto, &frame);
             let frame = v1::ServerFrame::decode(&proto[..]).expect("invariant: the codec wrote it");
             frames.push(OrderedFrame { frame, proto });
@@ -75,12 +93,16 @@ impl Archive {
 
     /// The state at the end of the log.
     pub(crate) fn state(&self) -> &State {
-        self.state.as_ref().expect("invariant: a history begins with a session")
+        self.state
+            .as_ref()
+            .expect("invariant: a history begins with a session")
     }
 
     /// The ordered frame with this seq.
     pub(crate) fn frame(&self, epoch: &str, seq: u32) -> Option<&OrderedFrame> {
-        self.frames.get(epoch)?.get(usize::try_from(seq).ok()?.checked_sub(1)?)
+        self.frames
+            .get(epoch)?
+            .get(usize::try_from(seq).ok()?.checked_sub(1)?)
     }
 
     /// The outcomes of join requests.
@@ -105,7 +127,10 @@ impl Archive {
 
     /// The snapshot that a new member would get at the end of the log.
     pub(crate) fn snapshot(&mut self) -> &v1::Snapshot {
-        let state = self.state.as_ref().expect("invariant: a history begins with a session");
+        let state = self
+            .state
+            .as_ref()
+            .expect("invariant: a history begins with a session");
         let index = state.index();
         if self.snapshot.as_ref().is_none_or(|(at, _)| *at != index) {
             self.snapshot = Some((index, wire_snapshot(state)));
@@ -118,17 +143,26 @@ impl Archive {
 pub(crate) fn wire_snapshot(state: &State) -> v1::Snapshot {
     let welcome = Welcome {
         member: MemberId::new(1).expect("invariant: positive"),
-        point: PointInfo { id: PointId::new(1).expect("invariant: positive"), device: Device::default() },
+        point: PointInfo {
+            id: PointId::new(1).expect("invariant: positive"),
+            device: Device::default(),
+        },
         role: Role::Member,
         epoch: state.epoch().clone(),
         seq: state.seq(),
         heartbeat_interval: Duration::ZERO,
         snapshot: Some(state.snapshot()),
     };
-    let frame = ServerFrame::notice(Timestamp::from_millis(0), Notice::Welcome(Box::new(welcome)));
-    let frame = v1::ServerFrame::decode(CODEC.encode(WireFormat::Proto, &frame)).expect("invariant: the codec wrote it");
+    let frame = ServerFrame::notice(
+        Timestamp::from_millis(0),
+        Notice::Welcome(Box::new(welcome)),
+    );
+    let frame = v1::ServerFrame::decode(CODEC.encode(WireFormat::Proto, &frame))
+        .expect("invariant: the codec wrote it");
     match frame.instruction {
-        Some(v1::server_frame::Instruction::Welcome(welcome)) => welcome.snapshot.expect("invariant: put in above"),
+        Some(v1::server_frame::Instruction::Welcome(welcome)) => {
+            welcome.snapshot.expect("invariant: put in above")
+        }
         _ => unreachable!("a welcome is a welcome"),
     }
 }

@@ -14,7 +14,10 @@ pub(crate) fn limit_memory() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let Rlimit { current, maximum } = getrlimit(Resource::As);
-        let limit = Rlimit { current: Some(current.map_or(MEMORY, |current| current.min(MEMORY))), maximum };
+        let limit = Rlimit {
+            current: Some(current.map_or(MEMORY, |current| current.min(MEMORY))),
+            maximum,
+        };
         setrlimit(Resource::As, limit).expect("invariant: a process may lower its own limit");
     });
 }

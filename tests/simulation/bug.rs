@@ -1,7 +1,9 @@
 //! Planted bugs, which show that the invariants find them.
 
 use bytes::Bytes;
-use faceshare_biz::domain::instruction::{Decoded, Event, FrameCodec, ServerFrame, Statement, WireFormat};
+use faceshare_biz::domain::instruction::{
+    Decoded, Event, FrameCodec, ServerFrame, Statement, WireFormat,
+};
 use faceshare_codec::WireCodec;
 use faceshare_exec::PlantedFault;
 
@@ -40,14 +42,25 @@ pub(crate) struct PlantedCodec {
 impl FrameCodec for PlantedCodec {
     fn encode(&self, format: WireFormat, frame: &ServerFrame) -> Bytes {
         match &frame.statement {
-            Statement::Event(Event::FollowChange { presenting, edges }) if self.bug == Bug::WrongRoot => {
+            Statement::Event(Event::FollowChange { presenting, edges })
+                if self.bug == Bug::WrongRoot =>
+            {
                 let edges = edges.iter().map(|edge| {
                     let mut edge = *edge;
                     edge.root = edge.root.map(|_| edge.member);
                     edge
                 });
-                let event = Event::FollowChange { presenting: *presenting, edges: edges.collect() };
-                self.codec.encode(format, &ServerFrame { statement: Statement::Event(event), ..frame.clone() })
+                let event = Event::FollowChange {
+                    presenting: *presenting,
+                    edges: edges.collect(),
+                };
+                self.codec.encode(
+                    format,
+                    &ServerFrame {
+                        statement: Statement::Event(event),
+                        ..frame.clone()
+                    },
+                )
             }
             _ => self.codec.encode(format, frame),
         }

@@ -38,7 +38,10 @@ pub(crate) struct SentInstruction {
 impl SentInstruction {
     pub(crate) const fn is_ordered(&self) -> bool {
         use client_frame::Instruction as I;
-        !matches!(self.instruction, I::ActionSync(_) | I::PointState(_) | I::AckHeart(_))
+        !matches!(
+            self.instruction,
+            I::ActionSync(_) | I::PointState(_) | I::AckHeart(_)
+        )
     }
 
     /// The join request that it decides; such a decision is not sent as an ordered frame.
@@ -157,24 +160,42 @@ impl Client {
     /// Replaces the connection, if there is one, by a new one.
     pub(crate) fn replace_link(&mut self, link: Arc<Link>, resume_position: Option<(String, u32)>) {
         self.disconnect();
-        (self.link, self.resume_position, self.last_received) = (Some(link), resume_position, Instant::now());
+        (self.link, self.resume_position, self.last_received) =
+            (Some(link), resume_position, Instant::now());
     }
 
     /// Drops the connection; unanswered instructions will be sent again.
     pub(crate) fn disconnect(&mut self) {
         self.link = None;
         self.welcomed = false;
-        self.to_resend.extend(std::mem::take(&mut self.unanswered).into_values());
+        self.to_resend
+            .extend(std::mem::take(&mut self.unanswered).into_values());
     }
 
-    pub(crate) fn send_new_instruction(&mut self, instruction: client_frame::Instruction, nonce: u64) {
-        self.send_instruction(SentInstruction { nonce, instruction, epochs: Vec::new(), again: false });
+    pub(crate) fn send_new_instruction(
+        &mut self,
+        instruction: client_frame::Instruction,
+        nonce: u64,
+    ) {
+        self.send_instruction(SentInstruction {
+            nonce,
+            instruction,
+            epochs: Vec::new(),
+            again: false,
+        });
     }
 
     /// Sends the last acknowledged instructions once more, under the same nonces: they must have no effect.
     pub(crate) fn send_answered_again(&mut self) {
         if self.welcomed {
-            std::mem::take(&mut self.answered).into_iter().for_each(|sent| self.send_instruction(SentInstruction { again: true, ..sent }));
+            std::mem::take(&mut self.answered)
+                .into_iter()
+                .for_each(|sent| {
+                    self.send_instruction(SentInstruction {
+                        again: true,
+                        ..sent
+                    })
+                });
         }
     }
 
@@ -188,10 +209,16 @@ impl Client {
 
     fn send(&self, id: u32, nonce: u64, instruction: client_frame::Instruction) {
         let Some(link) = &self.link else { return };
-        let frame = v1::ClientFrame { id, nonce, instruction: Some(instruction) };
+        let frame = v1::ClientFrame {
+            id,
+            nonce,
+            instruction: Some(instruction),
+        };
         link.send(match self.format {
             WireFormat::Proto => frame.encode_to_vec().into(),
-            WireFormat::Json => serde_json::to_vec(&frame).expect("invariant: frames serialise").into(),
+            WireFormat::Json => serde_json::to_vec(&frame)
+                .expect("invariant: frames serialise")
+                .into(),
         });
     }
 
@@ -203,19 +230,42 @@ impl Client {
 
     fn send_position(&self, key: &'static str, value: u64) {
         let presenting = self.mirror.as_ref().and_then(Mirror::presenting);
-        let term = presenting.filter(|(member, _)| key == "pen" && *member == self.member).map_or(0, |(_, term)| term);
+        let term = presenting
+            .filter(|(member, _)| key == "pen" && *member == self.member)
+            .map_or(0, |(_, term)| term);
         let custom = Bytes::copy_from_slice(&value.to_be_bytes());
         let value = Some(action_sync::Value::Custom(custom));
-        self.send(0, 0, client_frame::Instruction::ActionSync(v1::ActionSync { file_id: 0, key: key.to_owned(), term, value }));
+        self.send(
+            0,
+            0,
+            client_frame::Instruction::ActionSync(v1::ActionSync {
+                file_id: 0,
+                key: key.to_owned(),
+                term,
+                value,
+            }),
+        );
     }
 
     /// Sends a heartbeat without being asked.
     pub(crate) fn beat(&self) {
-        self.send(0, 0, client_frame::Instruction::AckHeart(v1::AckHeart { sent_at: None, last_seq: self.seq }));
+        self.send(
+            0,
+            0,
+            client_frame::Instruction::AckHeart(v1::AckHeart {
+                sent_at: None,
+                last_seq: self.seq,
+            }),
+        );
     }
 
     /// Processes everything that has arrived.
-    pub(crate) fn process_received(&mut self, store: &Store, most: usize, trace: &mut Trace) -> Verdict {
+    pub(crate) fn process_received(
+        &mut self,
+        store: &Store,
+        most: usize,
+        trace: &mut Trace,
+    ) -> Verdict {
         while let Some(received) = self.link.as_ref().and_then(|link| link.receive()) {
             self.last_received = Instant::now();
             match received {
@@ -227,11 +277,15 @@ impl Client {
                 }
             }
         }
-        if self.welcomed && self.link.as_ref().is_some_and(|link| link.is_stalled()) && self.point.is_multiple_of(2) {
+        if self.welcomed
+            && self.link.as_ref().is_some_and(|link| link.is_stalled())
+            && self.point.is_multiple_of(2)
+        {
             // It does not read, but still sends heartbeats.
             self.beat();
         }
-        let silent = self.link.as_ref().is_some_and(|link| !link.is_stalled()) && self.last_received.elapsed() > SILENCE;
+        let silent = self.link.as_ref().is_some_and(|link| !link.is_stalled())
+            && self.last_received.elapsed() > SILENCE;
         if silent && let Some(link) = self.link.clone() {
             trace.log(|| format!("{self}: received nothing for long, disconnects"));
             link.disconnect(Duration::ZERO);
@@ -249,19 +303,30 @@ impl Client {
         let mistake = matches!(reason, CloseReason::BadFrames | CloseReason::FrameTooLarge);
         must::invariant_no_internal_errors("a good client is closed for what it sent", mistake)?;
         match reason {
-            CloseReason::Left | CloseReason::TooMany | CloseReason::Unauthenticated => self.seat = SeatState::Out,
+            CloseReason::Left | CloseReason::TooMany | CloseReason::Unauthenticated => {
+                self.seat = SeatState::Out
+            }
             CloseReason::Removed | CloseReason::SessionEnded => self.seat = SeatState::Done,
             _ => {}
         }
         Ok(())
     }
 
-    fn process_batch(&mut self, frames: &[Bytes], store: &Store, most: usize, trace: &mut Trace) -> Verdict {
+    fn process_batch(
+        &mut self,
+        frames: &[Bytes],
+        store: &Store,
+        most: usize,
+        trace: &mut Trace,
+    ) -> Verdict {
         let mut live = 0;
         for message in frames {
             let frame = match self.format {
-                WireFormat::Proto => v1::ServerFrame::decode(&message[..]).expect("invariant: the server writes frames"),
-                WireFormat::Json => serde_json::from_slice(message).expect("invariant: the server writes frames"),
+                WireFormat::Proto => v1::ServerFrame::decode(&message[..])
+                    .expect("invariant: the server writes frames"),
+                WireFormat::Json => {
+                    serde_json::from_slice(message).expect("invariant: the server writes frames")
+                }
             };
             live += usize::from(frame.seq == 0 || frame.seq > self.head_at_welcome);
             self.process_frame(&frame, message, store, trace)?;
@@ -269,19 +334,31 @@ impl Client {
         must::invariant_queue_is_bounded(self, live, most)
     }
 
-    fn process_frame(&mut self, frame: &v1::ServerFrame, message: &Bytes, store: &Store, trace: &mut Trace) -> Verdict {
+    fn process_frame(
+        &mut self,
+        frame: &v1::ServerFrame,
+        message: &Bytes,
+        store: &Store,
+        trace: &mut Trace,
+    ) -> Verdict {
         trace.log(|| format!("{self} <- {} {}", frame.seq, short(&frame.instruction)));
-        must::invariant_welcome_comes_first(self, matches!(frame.instruction, Some(Instruction::Welcome(_))))?;
+        must::invariant_welcome_comes_first(
+            self,
+            matches!(frame.instruction, Some(Instruction::Welcome(_))),
+        )?;
         match &frame.instruction {
             Some(Instruction::Welcome(welcome)) => self.welcome(welcome),
             Some(Instruction::Ack(ack)) => {
                 let ask = self.unanswered.remove(&ack.id);
                 must::invariant_one_answer_for_each_instruction(self, ack.id, ask.as_ref())?;
                 let Some(ask) = ask else { return Ok(()) };
-                store.archive(|archive| must::invariant_acknowledged_is_in_the_log_once(self, &ask, ack.seq, archive))?;
+                store.archive(|archive| {
+                    must::invariant_acknowledged_is_in_the_log_once(self, &ask, ack.seq, archive)
+                })?;
                 if ask.nonce != 0 && ask.is_ordered() && !ask.again {
                     self.answered.push_back(ask);
-                    self.answered.drain(..self.answered.len().saturating_sub(ANSWERED));
+                    self.answered
+                        .drain(..self.answered.len().saturating_sub(ANSWERED));
                 }
                 Ok(())
             }
@@ -289,20 +366,32 @@ impl Client {
                 let ask = self.unanswered.remove(&nack.id);
                 must::invariant_one_answer_for_each_instruction(self, nack.id, ask.as_ref())?;
                 must::invariant_no_internal_errors("nack INTERNAL", nack.code == "INTERNAL")?;
-                self.to_resend.extend(ask.filter(|_| nack.code == "UNAVAILABLE"));
+                self.to_resend
+                    .extend(ask.filter(|_| nack.code == "UNAVAILABLE"));
                 Ok(())
             }
             Some(Instruction::SysHeart(v1::SysHeart { sent_at })) => {
-                self.send(0, 0, client_frame::Instruction::AckHeart(v1::AckHeart { sent_at: *sent_at, last_seq: self.seq }));
+                self.send(
+                    0,
+                    0,
+                    client_frame::Instruction::AckHeart(v1::AckHeart {
+                        sent_at: *sent_at,
+                        last_seq: self.seq,
+                    }),
+                );
                 Ok(())
             }
             Some(Instruction::ActionSync(sent)) => {
-                let Some(action_sync::Value::Custom(custom)) = &sent.value else { return Ok(()) };
+                let Some(action_sync::Value::Custom(custom)) = &sent.value else {
+                    return Ok(());
+                };
                 self.receive_position(frame.from, &sent.key, sent.term, custom)
             }
             Some(Instruction::MemberKnock(knock)) => {
                 let before = self.knocks.insert(knock.knock_id, knock.state());
-                store.archive(|archive| must::invariant_the_host_receives_knocks(self, knock, before, archive))
+                store.archive(|archive| {
+                    must::invariant_the_host_receives_knocks(self, knock, before, archive)
+                })
             }
             _ if frame.seq > 0 => self.ordered(frame, message, store),
             _ => Ok(()),
@@ -321,7 +410,9 @@ impl Client {
                 self.mirror = Some(Mirror::new(snapshot.clone()));
                 self.note_term();
                 for action in &snapshot.actions {
-                    let Some(action::Value::Custom(custom)) = &action.value else { continue };
+                    let Some(action::Value::Custom(custom)) = &action.value else {
+                        continue;
+                    };
                     self.receive_position(action.from, &action.key, action.term, custom)?;
                 }
             }
@@ -340,7 +431,8 @@ impl Client {
     fn ordered(&mut self, frame: &v1::ServerFrame, message: &Bytes, store: &Store) -> Verdict {
         must::invariant_ordered_frames_have_no_gap(self, frame.seq)?;
         let proto = (self.format == WireFormat::Proto).then_some(&message[..]);
-        store.archive(|archive| must::invariant_frame_equals_the_log(self, frame, proto, archive))?;
+        store
+            .archive(|archive| must::invariant_frame_equals_the_log(self, frame, proto, archive))?;
         must::invariant_no_connected_point_is_announced_lost(self, frame)?;
         self.seq = frame.seq;
         self.compared = 0;
@@ -354,7 +446,11 @@ impl Client {
     }
 
     fn note_term(&mut self) {
-        let term = self.mirror.as_ref().and_then(Mirror::presenting).map_or(0, |(_, term)| term);
+        let term = self
+            .mirror
+            .as_ref()
+            .and_then(Mirror::presenting)
+            .map_or(0, |(_, term)| term);
         self.last_term = self.last_term.max(term);
     }
 
@@ -368,12 +464,18 @@ impl Client {
 
 /// An instruction's name and the fields that help to read a trace.
 fn short(instruction: &Option<Instruction>) -> String {
-    let Some(instruction) = instruction else { return "nothing".to_owned() };
+    let Some(instruction) = instruction else {
+        return "nothing".to_owned();
+    };
     match instruction {
         Instruction::Welcome(w) => format!("welcome {}/{} resumed: {}", w.epoch, w.seq, w.resumed),
         other => {
             let mut text = format!("{other:?}");
-            text.truncate(text.char_indices().nth(160).map_or(text.len(), |(at, _)| at));
+            text.truncate(
+                text.char_indices()
+                    .nth(160)
+                    .map_or(text.len(), |(at, _)| at),
+            );
             text
         }
     }

@@ -22,13 +22,19 @@ impl KnockOutcomes {
         for change in &entry.changes {
             match change {
                 Change::Knocked(knock) => {
-                    let again = self.knocks.insert(knock.id.get(), (knock.profile.id.get(), None));
-                    self.check(again.is_some(), || format!("knock {} comes twice", knock.id));
+                    let again = self
+                        .knocks
+                        .insert(knock.id.get(), (knock.profile.id.get(), None));
+                    self.check(again.is_some(), || {
+                        format!("knock {} comes twice", knock.id)
+                    });
                 }
                 Change::KnockOver { knock, state } => self.end_knock(knock.get(), *state),
                 Change::Seated { profile, .. } => {
                     let denied = self.denied.contains(&profile.id.get());
-                    self.check(denied, || format!("{} was denied and has a seat", profile.id));
+                    self.check(denied, || {
+                        format!("{} was denied and has a seat", profile.id)
+                    });
                 }
                 Change::Joined { member } => {
                     let denied = self.denied.contains(&member.get());
@@ -46,7 +52,9 @@ impl KnockOutcomes {
         let entry = self.knocks.get_mut(&knock);
         let member = entry.as_ref().map_or(0, |(member, _)| *member);
         let before = entry.and_then(|(_, end)| end.replace(state));
-        self.check(member == 0 || before.is_some(), || format!("knock {knock} is {state:?} after {before:?}"));
+        self.check(member == 0 || before.is_some(), || {
+            format!("knock {knock} is {state:?} after {before:?}")
+        });
         match state {
             KnockState::Admitted => self.admitted.insert(member),
             KnockState::Denied => self.denied.insert(member),

@@ -61,7 +61,11 @@ pub struct History {
 pub fn run(seed: u64, bug: Bug, traced: bool) -> History {
     bounds::limit_memory();
     faceshare_exec::plant(bug.of_kernel());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
     let (violation, trace) = runtime.block_on(async {
         let mut world = World::new(seed, bug, traced);
         let violation = world.run().await.err();
@@ -69,7 +73,11 @@ pub fn run(seed: u64, bug: Bug, traced: bool) -> History {
     });
     drop(runtime);
     faceshare_exec::plant(None);
-    History { seed, violation, trace }
+    History {
+        seed,
+        violation,
+        trace,
+    }
 }
 
 /// Runs the histories of these seeds.
@@ -78,7 +86,10 @@ pub fn run(seed: u64, bug: Bug, traced: bool) -> History {
 /// A report of the first violation: its seed, the end of its trace, and the command that replays
 /// it.
 pub fn run_all(seeds: impl IntoIterator<Item = u64>) -> Result<(), String> {
-    match seeds.into_iter().find(|seed| run(*seed, Bug::None, false).violation.is_some()) {
+    match seeds
+        .into_iter()
+        .find(|seed| run(*seed, Bug::None, false).violation.is_some())
+    {
         Some(seed) => Err(report(&run(seed, Bug::None, true))),
         None => Ok(()),
     }
@@ -93,8 +104,16 @@ pub fn report(history: &History) -> String {
         let _ = writeln!(text, "{line}");
     }
     let _ = match &history.violation {
-        Some(Violation { invariant, detail }) => writeln!(text, "seed {} breaks invariant_{invariant}: {detail}", history.seed),
-        None => writeln!(text, "seed {} breaks nothing when it is traced: the simulation is not deterministic", history.seed),
+        Some(Violation { invariant, detail }) => writeln!(
+            text,
+            "seed {} breaks invariant_{invariant}: {detail}",
+            history.seed
+        ),
+        None => writeln!(
+            text,
+            "seed {} breaks nothing when it is traced: the simulation is not deterministic",
+            history.seed
+        ),
     };
     let _ = writeln!(text, "replay it: scripts/simulate --seed {}", history.seed);
     text

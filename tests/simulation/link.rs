@@ -5,7 +5,9 @@ use crate::bug::Bug;
 use crate::random::Random;
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::CloseReason;
-use faceshare_logic::instruction::connclient::{DirectWrite, FrameSink, FrameSource, Incoming, PeerGone};
+use faceshare_logic::instruction::connclient::{
+    DirectWrite, FrameSink, FrameSource, Incoming, PeerGone,
+};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -136,11 +138,17 @@ impl Link {
             disconnected_at: None,
             server_gone: false,
         };
-        Arc::new(Self { wire: Mutex::new(wire), server_wake: Notify::new(), capacity_wake: Notify::new() })
+        Arc::new(Self {
+            wire: Mutex::new(wire),
+            server_wake: Notify::new(),
+            capacity_wake: Notify::new(),
+        })
     }
 
     fn wire(&self) -> MutexGuard<'_, Wire> {
-        self.wire.lock().expect("invariant: nothing panics while it holds the wire")
+        self.wire
+            .lock()
+            .expect("invariant: nothing panics while it holds the wire")
     }
 
     fn wake_both(&self) {
@@ -153,9 +161,14 @@ impl Link {
         {
             let mut wire = self.wire();
             let (to_server, to_client) = (wire.to_server.len() as u64, wire.to_client.len() as u64);
-            let (to_server, to_client) = (wire.random.below(to_server + 1), wire.random.below(to_client + 1));
-            wire.to_server.truncate(usize::try_from(to_server).unwrap_or(0));
-            wire.to_client.truncate(usize::try_from(to_client).unwrap_or(0));
+            let (to_server, to_client) = (
+                wire.random.below(to_server + 1),
+                wire.random.below(to_client + 1),
+            );
+            wire.to_server
+                .truncate(usize::try_from(to_server).unwrap_or(0));
+            wire.to_client
+                .truncate(usize::try_from(to_client).unwrap_or(0));
             wire.network = Network::Cut;
         }
         self.wake_both();
@@ -173,7 +186,9 @@ impl Link {
 
     /// The client disconnects; the server learns of it after this time.
     pub(crate) fn disconnect(&self, after: Duration) {
-        self.wire().disconnected_at.get_or_insert(Instant::now() + after);
+        self.wire()
+            .disconnected_at
+            .get_or_insert(Instant::now() + after);
         self.wake_both();
     }
 
@@ -223,7 +238,11 @@ impl Link {
         if wire.stalled || wire.network == Network::Silent {
             return None;
         }
-        if wire.to_client.front().is_some_and(|(at, _)| *at <= Instant::now()) {
+        if wire
+            .to_client
+            .front()
+            .is_some_and(|(at, _)| *at <= Instant::now())
+        {
             let (_, to_client) = wire.to_client.pop_front()?;
             drop(wire);
             self.capacity_wake.notify_one();
@@ -232,7 +251,8 @@ impl Link {
                 ServerMessage::Close(reason) => Received::Closed(reason),
             });
         }
-        (wire.to_client.is_empty() && (wire.server_gone || wire.network == Network::Cut)).then_some(Received::Lost)
+        (wire.to_client.is_empty() && (wire.server_gone || wire.network == Network::Cut))
+            .then_some(Received::Lost)
     }
 }
 
@@ -247,7 +267,10 @@ impl FrameSource for LinkSource {
                 let now = Instant::now();
                 match wire.to_server.front() {
                     Some((at, _)) if *at <= now => {
-                        return wire.to_server.pop_front().map_or(Incoming::Gone, |(_, message)| Incoming::Frame(message));
+                        return wire
+                            .to_server
+                            .pop_front()
+                            .map_or(Incoming::Gone, |(_, message)| Incoming::Frame(message));
                     }
                     Some((at, _)) => Some(*at),
                     None if wire.is_client_gone() => return Incoming::Gone,
@@ -266,7 +289,11 @@ impl FrameSource for LinkSource {
     }
 
     fn has_more(&self) -> bool {
-        self.0.wire().to_server.front().is_some_and(|(at, _)| *at <= Instant::now())
+        self.0
+            .wire()
+            .to_server
+            .front()
+            .is_some_and(|(at, _)| *at <= Instant::now())
     }
 
     async fn discard(&mut self) {
@@ -333,7 +360,11 @@ impl DirectWrite for Link {
             Capacity::Unlimited => Ok(all),
             Capacity::None => Ok(0),
             Capacity::Some => {
-                let bytes = if wire.random.one_in(4) { wire.random.index(all + 1) } else { all };
+                let bytes = if wire.random.one_in(4) {
+                    wire.random.index(all + 1)
+                } else {
+                    all
+                };
                 wire.accept(&frames, bytes);
                 Ok(bytes)
             }
@@ -343,7 +374,14 @@ impl DirectWrite for Link {
 
 impl FrameSink for LinkSink {
     async fn send(&mut self, frames: &mut Vec<Bytes>) -> Result<(), PeerGone> {
-        let sent = self.put(|wire| wire.accept(&frames.iter().map(|frame| &frame[..]).collect::<Vec<_>>(), usize::MAX)).await;
+        let sent = self
+            .put(|wire| {
+                wire.accept(
+                    &frames.iter().map(|frame| &frame[..]).collect::<Vec<_>>(),
+                    usize::MAX,
+                )
+            })
+            .await;
         frames.clear();
         sent
     }
@@ -352,14 +390,20 @@ impl FrameSink for LinkSink {
         // An error means that the client has disconnected and needs no close frame.
         let _ = self
             .put(|wire| {
-                assert!(wire.incomplete.is_empty(), "a close frame within another frame");
+                assert!(
+                    wire.incomplete.is_empty(),
+                    "a close frame within another frame"
+                );
                 wire.enqueue(ServerMessage::Close(reason));
             })
             .await;
     }
 
     fn direct(&self) -> Option<Arc<dyn DirectWrite>> {
-        self.0.wire().direct.then(|| self.0.clone() as Arc<dyn DirectWrite>)
+        self.0
+            .wire()
+            .direct
+            .then(|| self.0.clone() as Arc<dyn DirectWrite>)
     }
 
     async fn writable(&mut self) -> Result<(), PeerGone> {

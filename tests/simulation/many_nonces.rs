@@ -27,13 +27,16 @@ impl World {
             return Ok(());
         }
         let mut random = Random::new(seed ^ 0x6368_6174);
-        let able: Vec<usize> = (0..self.clients.len()).filter(|i| self.clients[*i].seat == SeatState::Seated).collect();
+        let able: Vec<usize> = (0..self.clients.len())
+            .filter(|i| self.clients[*i].seat == SeatState::Seated)
+            .collect();
         if able.is_empty() {
             return Ok(());
         }
         let index = able[random.index(able.len())];
         let (member, point) = (self.clients[index].member, self.clients[index].point);
-        self.trace.log(|| format!("point {point} sends many nonces"));
+        self.trace
+            .log(|| format!("point {point} sends many nonces"));
         self.ports.store.set_mode(StoreMode::Healthy);
         let (mut nonces, mut effects) = (Vec::new(), 0);
         for round in 0..ROUNDS {
@@ -42,7 +45,9 @@ impl World {
             }
             self.keep_connected(index).await?;
             for number in 0..PER_ROUND {
-                if self.clients[index].welcomed && self.clients[index].unanswered_count() < UNANSWERED {
+                if self.clients[index].welcomed
+                    && self.clients[index].unanswered_count() < UNANSWERED
+                {
                     let nonce = point * 1_000_000 + round * PER_ROUND + number;
                     nonces.push(nonce);
                     let instruction = self.next_instruction(&mut random, index, nonces.len());
@@ -59,11 +64,21 @@ impl World {
             {
                 link.cut();
             }
-            effects = self.ports.store.archive(|archive| nonces.iter().map(|nonce| archive.effects(member, *nonce)).sum());
+            effects = self.ports.store.archive(|archive| {
+                nonces
+                    .iter()
+                    .map(|nonce| archive.effects(member, *nonce))
+                    .sum()
+            });
         }
         self.pass(Duration::from_millis(300)).await?;
         self.clients[index].send_answered_again();
-        self.trace.log(|| format!("point {point} sent many nonces: {effects} of {} took effect", nonces.len()));
+        self.trace.log(|| {
+            format!(
+                "point {point} sent many nonces: {effects} of {} took effect",
+                nonces.len()
+            )
+        });
         self.pass(Duration::from_millis(300)).await
     }
 
@@ -86,8 +101,17 @@ impl World {
     /// Follows and stops in turn, so that each instruction changes the state.
     fn next_instruction(&self, random: &mut Random, index: usize, count: usize) -> Instruction {
         let member = self.clients[index].member;
-        let others: Vec<u64> = self.clients.iter().filter(|c| c.welcomed && c.member != member).map(|c| c.member).collect();
-        let target = if others.is_empty() { member } else { others[random.index(others.len())] };
+        let others: Vec<u64> = self
+            .clients
+            .iter()
+            .filter(|c| c.welcomed && c.member != member)
+            .map(|c| c.member)
+            .collect();
+        let target = if others.is_empty() {
+            member
+        } else {
+            others[random.index(others.len())]
+        };
         match count % 2 {
             1 => Instruction::FollowOther(v1::FollowOther { target }),
             _ => Instruction::CancelFollow(v1::CancelFollow { suspend: 0 }),

@@ -3,7 +3,9 @@
 
 use crate::bounds::LOOKS_AT_ONE_TIME;
 use async_trait::async_trait;
-use faceshare_biz::domain::account::{AccessClaims, IssuedToken, RefreshClaims, RevocationRegistry};
+use faceshare_biz::domain::account::{
+    AccessClaims, IssuedToken, RefreshClaims, RevocationRegistry,
+};
 use faceshare_biz::domain::facesession::{FaceSession, NumberCode, SessionClaims, WaitClaims};
 use faceshare_biz::domain::instruction::Epoch;
 use faceshare_biz::domain::port::{Clock, IdGenerator, SecretUse, Secrets, TokenRefusal, Tokens};
@@ -29,7 +31,12 @@ pub(crate) struct SimClock {
 
 impl SimClock {
     pub(crate) fn new() -> Self {
-        Self { began: Instant::now(), skew: AtomicI64::new(0), asked_at: AtomicU64::new(0), times: AtomicU64::new(0) }
+        Self {
+            began: Instant::now(),
+            skew: AtomicI64::new(0),
+            asked_at: AtomicU64::new(0),
+            times: AtomicU64::new(0),
+        }
     }
 
     fn count_look(&self, elapsed: Duration) {
@@ -38,7 +45,10 @@ impl SimClock {
             self.times.store(0, Ordering::Relaxed);
         }
         let times = self.times.fetch_add(1, Ordering::Relaxed);
-        assert!(times < LOOKS_AT_ONE_TIME, "the server goes round in circles: it has asked for one time {times} times");
+        assert!(
+            times < LOOKS_AT_ONE_TIME,
+            "the server goes round in circles: it has asked for one time {times} times"
+        );
     }
 
     /// Sets the offset of the time of day in milliseconds.
@@ -122,7 +132,10 @@ pub(crate) struct StubTokens;
 pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(30);
 
 fn issue(now: Timestamp) -> Result<IssuedToken> {
-    Ok(IssuedToken { token: "token".to_owned(), expires_at: now + TOKEN_LIFE })
+    Ok(IssuedToken {
+        token: "token".to_owned(),
+        expires_at: now + TOKEN_LIFE,
+    })
 }
 
 impl Tokens for StubTokens {
@@ -158,7 +171,11 @@ impl Tokens for StubTokens {
         Err(TokenRefusal::Invalid)
     }
 
-    fn verify_session(&self, _: &str, _: Timestamp) -> Result<(SessionClaims, Timestamp), TokenRefusal> {
+    fn verify_session(
+        &self,
+        _: &str,
+        _: Timestamp,
+    ) -> Result<(SessionClaims, Timestamp), TokenRefusal> {
         Err(TokenRefusal::Invalid)
     }
 

@@ -4,7 +4,9 @@
 use crate::archive::CODEC;
 use crate::bug::{Bug, PlantedCodec};
 use crate::link::{Link, LinkSink, LinkSource};
-use crate::ports::{CountingIds, CountingSecrets, NoObserver, NothingRevoked, SimClock, StubTokens};
+use crate::ports::{
+    CountingIds, CountingSecrets, NoObserver, NothingRevoked, SimClock, StubTokens,
+};
 use crate::store::{OpenStore, Store};
 use faceshare_biz::domain::instruction::CloseReason;
 use faceshare_exec::Rules;
@@ -52,7 +54,11 @@ pub(crate) fn settings(seq_max: u32) -> StreamSettings {
             knocks_per_address: 2,
             ..Rules::default()
         },
-        resume: ResumeBounds { age: Duration::from_secs(20), frames: 60, bytes: 64 << 10 },
+        resume: ResumeBounds {
+            age: Duration::from_secs(20),
+            frames: 60,
+            bytes: 64 << 10,
+        },
         heartbeat_interval: Duration::from_secs(2),
         heartbeat_timeout: Duration::from_secs(3),
         queue_frames: 24,
@@ -66,9 +72,15 @@ impl Process {
     pub(crate) fn start(ports: &Ports, settings: StreamSettings) -> Self {
         let dead = Arc::new(AtomicBool::new(false));
         let points: Arc<PointMemMgr> = Arc::default();
-        let codec = Arc::new(PlantedCodec { codec: CODEC, bug: ports.bug });
+        let codec = Arc::new(PlantedCodec {
+            codec: CODEC,
+            bug: ports.bug,
+        });
         let sessions = Sessions::new(SessionDeps {
-            log: Arc::new(OpenStore { store: ports.store.clone(), dead: dead.clone() }),
+            log: Arc::new(OpenStore {
+                store: ports.store.clone(),
+                dead: dead.clone(),
+            }),
             codec: codec.clone(),
             clock: ports.clock.clone(),
             secrets: ports.secrets.clone(),
@@ -83,14 +95,26 @@ impl Process {
             revocations: Arc::new(NothingRevoked),
             ids: ports.ids.clone(),
         };
-        Self { sessions, connections, points, dead, serving: Vec::new() }
+        Self {
+            sessions,
+            connections,
+            points,
+            dead,
+            serving: Vec::new(),
+        }
     }
 
     pub(crate) fn serve(&mut self, arrival: Arrival, link: Arc<Link>) {
-        let (connections, mut source, mut sink) = (self.connections.clone(), LinkSource(link.clone()), LinkSink(link.clone()));
+        let (connections, mut source, mut sink) = (
+            self.connections.clone(),
+            LinkSource(link.clone()),
+            LinkSink(link.clone()),
+        );
         let task = tokio::spawn(async move {
             if let Some(mut connection) = connections.open(arrival, &mut source, &mut sink).await {
-                connection.run(&mut source, &mut sink, pin!(pending())).await;
+                connection
+                    .run(&mut source, &mut sink, pin!(pending()))
+                    .await;
             }
         });
         self.serving.retain(|(task, _)| !task.is_finished());

@@ -38,16 +38,25 @@ impl World {
 
     /// A random client for which this holds.
     fn random_client(&mut self, holds: impl Fn(&crate::client::Client) -> bool) -> Option<usize> {
-        let all: Vec<usize> = (0..self.clients.len()).filter(|i| holds(&self.clients[*i])).collect();
+        let all: Vec<usize> = (0..self.clients.len())
+            .filter(|i| holds(&self.clients[*i]))
+            .collect();
         (!all.is_empty()).then(|| all[self.random.index(all.len())])
     }
 
     fn a_client_connects(&mut self) {
-        let Some(index) = self.random_client(|c| c.link.is_none() && c.seat != SeatState::Done) else { return };
+        let Some(index) = self.random_client(|c| c.link.is_none() && c.seat != SeatState::Done)
+        else {
+            return;
+        };
         match self.clients[index].seat {
             SeatState::Seated => self.connect(index),
             _ => {
-                let via = if self.random.one_in(2) { Via::Token } else { Via::Code };
+                let via = if self.random.one_in(2) {
+                    Via::Token
+                } else {
+                    Via::Code
+                };
                 self.seat(index, via);
             }
         }
@@ -55,11 +64,26 @@ impl World {
 
     fn a_client_sends_instructions(&mut self) {
         for _ in 0..=self.random.below(3) {
-            let Some(index) = self.random_client(|c| c.welcomed) else { return };
+            let Some(index) = self.random_client(|c| c.welcomed) else {
+                return;
+            };
             let instruction = self.instruction();
-            let nonce = if self.random.one_in(5) { 0 } else { self.clients[index].point * 1_000 + self.number() };
-            let nonce = if matches!(instruction, Instruction::PointState(_)) { 0 } else { nonce };
-            self.trace.log(|| format!("{} asks {instruction:?} with nonce {nonce}", self.clients[index]));
+            let nonce = if self.random.one_in(5) {
+                0
+            } else {
+                self.clients[index].point * 1_000 + self.number()
+            };
+            let nonce = if matches!(instruction, Instruction::PointState(_)) {
+                0
+            } else {
+                nonce
+            };
+            self.trace.log(|| {
+                format!(
+                    "{} asks {instruction:?} with nonce {nonce}",
+                    self.clients[index]
+                )
+            });
             self.clients[index].send_new_instruction(instruction, nonce);
         }
     }
@@ -68,14 +92,26 @@ impl World {
         let member_id = self.clients[self.random.index(self.clients.len())].member;
         match self.random.below(20) {
             0..6 => {
-                let invite = 1 + i32::from(self.random.one_in(2)) + i32::from(self.random.one_in(5));
-                let (lock, presenter) = (i32::from(self.random.one_in(6)) * 2, if self.random.one_in(5) { member_id } else { 0 });
-                Instruction::FollowMe(v1::FollowMe { invite, lock, presenter })
+                let invite =
+                    1 + i32::from(self.random.one_in(2)) + i32::from(self.random.one_in(5));
+                let (lock, presenter) = (
+                    i32::from(self.random.one_in(6)) * 2,
+                    if self.random.one_in(5) { member_id } else { 0 },
+                );
+                Instruction::FollowMe(v1::FollowMe {
+                    invite,
+                    lock,
+                    presenter,
+                })
             }
             6..8 => Instruction::CancelFollowMe(v1::CancelFollowMe {}),
             8..14 => Instruction::FollowOther(v1::FollowOther { target: member_id }),
-            14..17 => Instruction::CancelFollow(v1::CancelFollow { suspend: i32::from(self.random.one_in(2)) }),
-            17 => Instruction::PointState(v1::PointState { background: self.random.one_in(2) }),
+            14..17 => Instruction::CancelFollow(v1::CancelFollow {
+                suspend: i32::from(self.random.one_in(2)),
+            }),
+            17 => Instruction::PointState(v1::PointState {
+                background: self.random.one_in(2),
+            }),
             18 if self.random.one_in(3) => Instruction::Quit(v1::Quit::default()),
             _ => Instruction::CancelAutoEnd(v1::CancelAutoEnd {}),
         }
@@ -83,9 +119,12 @@ impl World {
 
     /// The first device of a member sends its position, once or in a burst.
     fn a_client_sends_positions(&mut self) {
-        let Some(index) = self.random_client(|c| c.welcomed && c.point % 100 == 1) else { return };
+        let Some(index) = self.random_client(|c| c.welcomed && c.point % 100 == 1) else {
+            return;
+        };
         let times = self.random.pick(&[1, 1, 3, 12]);
-        self.trace.log(|| format!("{} moves {times} times", self.clients[index]));
+        self.trace
+            .log(|| format!("{} moves {times} times", self.clients[index]));
         for _ in 0..times {
             let (key, value) = (self.random.pick(&["view", "pen"]), self.number());
             self.clients[index].update_position(key, value);
@@ -93,11 +132,16 @@ impl World {
     }
 
     fn a_connection_fails(&mut self) {
-        let Some(index) = self.random_client(|c| c.link.is_some()) else { return };
-        let Some(link) = self.clients[index].link.clone() else { return };
+        let Some(index) = self.random_client(|c| c.link.is_some()) else {
+            return;
+        };
+        let Some(link) = self.clients[index].link.clone() else {
+            return;
+        };
         let what = self.random.below(7);
         let client = &mut self.clients[index];
-        self.trace.log(|| format!("{client}: connection fails in way {what}"));
+        self.trace
+            .log(|| format!("{client}: connection fails in way {what}"));
         match what {
             0 => link.cut(),
             1 => link.silence(),
@@ -126,11 +170,17 @@ impl World {
         match self.random.below(24) {
             0..12 => {
                 let text = format!("title {}", self.number());
-                let patch = Patch { title: Some(title(&text)), ..Patch::default() };
+                let patch = Patch {
+                    title: Some(title(&text)),
+                    ..Patch::default()
+                };
                 self.call(Call::Title(text), Input::Patch { by: host, patch });
             }
             12..15 => {
-                let patch = Patch { locked: Some(self.random.one_in(2)), ..Patch::default() };
+                let patch = Patch {
+                    locked: Some(self.random.one_in(2)),
+                    ..Patch::default()
+                };
                 self.call(Call::Other, Input::Patch { by: host, patch });
             }
             15..18 => {
@@ -138,14 +188,25 @@ impl World {
                 self.seat(index, Via::Token);
             }
             18..21 => self.call(Call::Other, Input::HttpQuit { member: target }),
-            21..23 => self.call(Call::Other, Input::Remove { by: host, member: target }),
+            21..23 => self.call(
+                Call::Other,
+                Input::Remove {
+                    by: host,
+                    member: target,
+                },
+            ),
             _ if self.random.one_in(4) => self.call(Call::Other, Input::End { by: Some(host) }),
             _ => {}
         }
     }
 
     fn the_store_changes(&mut self) {
-        let mode = self.random.pick(&[StoreMode::Healthy, StoreMode::Healthy, StoreMode::Slow, StoreMode::Failing]);
+        let mode = self.random.pick(&[
+            StoreMode::Healthy,
+            StoreMode::Healthy,
+            StoreMode::Slow,
+            StoreMode::Failing,
+        ]);
         self.trace.log(|| format!("the store is {mode:?}"));
         self.ports.store.set_mode(mode);
     }
@@ -164,7 +225,10 @@ impl World {
             self.pass(slice).await?;
             waited += slice;
         }
-        must::invariant_nothing_hangs("closes of all sessions", usize::from(!closing.is_finished()))?;
+        must::invariant_nothing_hangs(
+            "closes of all sessions",
+            usize::from(!closing.is_finished()),
+        )?;
         self.pass(Duration::from_millis(10)).await?;
         must::invariant_nothing_hangs("calls to a server that has stopped", self.calls.len())?;
         let next = Process::start(&self.ports, self.settings.clone());

@@ -5,7 +5,9 @@ use crate::bug::Bug;
 use crate::random::Random;
 use async_trait::async_trait;
 use faceshare_biz::domain::SessionId;
-use faceshare_biz::domain::instruction::{Append, AppendError, Epoch, Loaded, LogRecord, Retained, Seq, SessionLog, SnapshotRecord};
+use faceshare_biz::domain::instruction::{
+    Append, AppendError, Epoch, Loaded, LogRecord, Retained, Seq, SessionLog, SnapshotRecord,
+};
 use faceshare_biz::{Error, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -51,7 +53,10 @@ struct AppendFaults {
 
 impl Disk {
     fn head(&self) -> u64 {
-        self.records.last().or(self.trimmed.as_ref()).map_or(0, |r| r.index)
+        self.records
+            .last()
+            .or(self.trimmed.as_ref())
+            .map_or(0, |r| r.index)
     }
 
     fn draw_faults(&mut self) -> AppendFaults {
@@ -62,9 +67,18 @@ impl Disk {
         };
         let (before, after) = (self.random.millis(0, most), self.random.millis(0, most));
         let failing = self.mode == StoreMode::Failing;
-        let (fails_before, fails_after) = (failing && self.random.one_in(3), failing && self.random.one_in(3));
+        let (fails_before, fails_after) = (
+            failing && self.random.one_in(3),
+            failing && self.random.one_in(3),
+        );
         let lost = self.bug == Bug::LostAck && self.random.one_in(20);
-        AppendFaults { before, after, fails_before, fails_after, lost }
+        AppendFaults {
+            before,
+            after,
+            fails_before,
+            fails_after,
+            lost,
+        }
     }
 
     fn write(&mut self, batch: Append) -> Result<(), AppendError> {
@@ -82,7 +96,11 @@ impl Disk {
 
     fn trim(&mut self, to: u64) {
         let to = self.snapshot.as_ref().map_or(0, |s| s.index).min(to);
-        let kept = self.records.iter().position(|r| r.index > to).unwrap_or(self.records.len());
+        let kept = self
+            .records
+            .iter()
+            .position(|r| r.index > to)
+            .unwrap_or(self.records.len());
         self.trimmed = self.records.drain(..kept).last().or(self.trimmed.take());
     }
 
@@ -101,8 +119,18 @@ impl Disk {
         let known = self.snapshot.as_ref().map_or(0, |s| s.index);
         Some(Loaded {
             snapshot: self.snapshot.clone(),
-            records: self.records.iter().filter(|r| r.index > known).cloned().collect(),
-            retained: self.records.iter().filter(|r| r.epoch == epoch).map(retained).collect(),
+            records: self
+                .records
+                .iter()
+                .filter(|r| r.index > known)
+                .cloned()
+                .collect(),
+            retained: self
+                .records
+                .iter()
+                .filter(|r| r.epoch == epoch)
+                .map(retained)
+                .collect(),
             suspect: std::mem::take(&mut self.suspect),
         })
     }
@@ -123,7 +151,9 @@ impl Store {
     }
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
-        self.0.lock().expect("invariant: nothing panics while it holds the disk")
+        self.0
+            .lock()
+            .expect("invariant: nothing panics while it holds the disk")
     }
 
     pub(crate) fn set_mode(&self, mode: StoreMode) {
@@ -177,7 +207,11 @@ impl SessionLog for OpenStore {
             self.store.disk().write(batch)?;
         }
         tokio::time::sleep(faults.after).await;
-        if faults.fails_after { Err(unavailable()) } else { Ok(()) }
+        if faults.fails_after {
+            Err(unavailable())
+        } else {
+            Ok(())
+        }
     }
 
     async fn load(&self, _: SessionId) -> Result<Option<Loaded>> {
@@ -186,10 +220,20 @@ impl SessionLog for OpenStore {
             (disk.random.millis(0, 5), disk.fails_to_read())
         };
         tokio::time::sleep(wait).await;
-        if fails || self.is_dead() { Err(store_error()) } else { Ok(self.store.disk().loaded()) }
+        if fails || self.is_dead() {
+            Err(store_error())
+        } else {
+            Ok(self.store.disk().loaded())
+        }
     }
 
-    async fn read(&self, _: SessionId, epoch: &Epoch, after: Seq, limit: u32) -> Result<Vec<LogRecord>> {
+    async fn read(
+        &self,
+        _: SessionId,
+        epoch: &Epoch,
+        after: Seq,
+        limit: u32,
+    ) -> Result<Vec<LogRecord>> {
         let (wait, fails) = {
             let mut disk = self.store.disk();
             (disk.random.millis(0, 10), disk.fails_to_read())
@@ -199,10 +243,20 @@ impl SessionLog for OpenStore {
             return Err(store_error());
         }
         let disk = self.store.disk();
-        if disk.trimmed.as_ref().is_some_and(|r| r.epoch == *epoch && r.last_seq > after) {
+        if disk
+            .trimmed
+            .as_ref()
+            .is_some_and(|r| r.epoch == *epoch && r.last_seq > after)
+        {
             return Err(Error::not_found());
         }
-        Ok(disk.records.iter().filter(|r| r.epoch == *epoch && r.last_seq > after).take(limit as usize).cloned().collect())
+        Ok(disk
+            .records
+            .iter()
+            .filter(|r| r.epoch == *epoch && r.last_seq > after)
+            .take(limit as usize)
+            .cloned()
+            .collect())
     }
 
     async fn sessions(&self) -> Result<Vec<SessionId>> {

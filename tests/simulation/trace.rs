@@ -11,12 +11,19 @@ pub(crate) struct Trace {
 
 impl Trace {
     pub(crate) fn new(kept: bool) -> Self {
-        Self { began: Instant::now(), lines: kept.then(Vec::new) }
+        Self {
+            began: Instant::now(),
+            lines: kept.then(Vec::new),
+        }
     }
 
     pub(crate) fn log(&mut self, line: impl FnOnce() -> String) {
         if let Some(lines) = &mut self.lines {
-            lines.push(format!("{:>8} ms  {}", self.began.elapsed().as_millis(), line()));
+            lines.push(format!(
+                "{:>8} ms  {}",
+                self.began.elapsed().as_millis(),
+                line()
+            ));
         }
     }
 

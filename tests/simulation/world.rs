@@ -13,7 +13,9 @@ use crate::random::Random;
 use crate::store::Store;
 use crate::trace::Trace;
 use faceshare_biz::domain::facesession::{Admission, HostLeft, SessionClaims};
-use faceshare_biz::domain::instruction::{Device, Epoch, KnockState, Position, Profile, Seq, WireFormat};
+use faceshare_biz::domain::instruction::{
+    Device, Epoch, KnockState, Position, Profile, Seq, WireFormat,
+};
 use faceshare_biz::domain::port::Clock;
 use faceshare_biz::domain::{FamilyId, KnockId, MemberId, Nickname, PointId, Title};
 use faceshare_biz::{ErrorCode, Result};
@@ -90,7 +92,12 @@ pub(crate) fn point(id: u64) -> PointId {
 
 pub(crate) fn profile(id: u64) -> Profile {
     let nickname = Nickname::new(&format!("m{id}"), 32).expect("invariant: a nickname");
-    Profile { id: member(id), nickname, avatar_url: Box::default(), guest: id.is_multiple_of(4) }
+    Profile {
+        id: member(id),
+        nickname,
+        avatar_url: Box::default(),
+        guest: id.is_multiple_of(4),
+    }
 }
 
 pub(crate) fn title(text: &str) -> Title {
@@ -159,7 +166,11 @@ impl World {
             title: title("first"),
             host: profile(1),
             admission: Admission::Open,
-            host_left: if self.random.one_in(2) { HostLeft::Promote } else { HostLeft::Countdown },
+            host_left: if self.random.one_in(2) {
+                HostLeft::Promote
+            } else {
+                HostLeft::Countdown
+            },
             max_members: if self.random.one_in(8) { 3 } else { 500 },
             auto_end_after: self.random.one_in(10).then(|| Duration::from_secs(320)),
             epoch: Epoch::new("e0").expect("invariant: short and visible"),
@@ -201,8 +212,14 @@ impl World {
             must::invariant_session_ends_once(archive)?;
             must::invariant_knocks_are_consistent(archive, most_wait)?;
             let state = archive.state();
-            let (epoch, seq, index) = (state.epoch().as_str().to_owned(), state.seq().get(), state.index());
-            let up_to_date = |c: &&mut Client| c.welcomed && c.compared != index && c.seq == seq && c.epoch() == epoch;
+            let (epoch, seq, index) = (
+                state.epoch().as_str().to_owned(),
+                state.seq().get(),
+                state.index(),
+            );
+            let up_to_date = |c: &&mut Client| {
+                c.welcomed && c.compared != index && c.seq == seq && c.epoch() == epoch
+            };
             for client in clients.iter_mut().filter(up_to_date) {
                 client.compared = index;
                 must::invariant_mirror_is_the_state(client, archive)?;
@@ -225,19 +242,32 @@ impl World {
     }
 
     fn answered(&mut self, call: Call, answer: Result<CallAnswer>) -> Verdict {
-        self.trace.log(|| format!("{call:?} answered {:?}", answer.as_ref().map_err(|e| e.code)));
-        let mistake = answer.as_ref().is_err_and(|e| e.code == ErrorCode::Internal);
+        self.trace.log(|| {
+            format!(
+                "{call:?} answered {:?}",
+                answer.as_ref().map_err(|e| e.code)
+            )
+        });
+        let mistake = answer
+            .as_ref()
+            .is_err_and(|e| e.code == ErrorCode::Internal);
         must::invariant_no_internal_errors("a call is answered INTERNAL", mistake)?;
         match (call, answer) {
-            (Call::Knock(guest) | Call::Wait(guest), answer) => self.join_call_answered(guest, answer.ok())?,
+            (Call::Knock(guest) | Call::Wait(guest), answer) => {
+                self.join_call_answered(guest, answer.ok())?
+            }
             (Call::Unauthorized(by), Ok(_)) => {
-                self.ports.store.archive(|archive| must::invariant_only_hosts_answer_knocks(by, archive))?;
+                self.ports
+                    .store
+                    .archive(|archive| must::invariant_only_hosts_answer_knocks(by, archive))?;
             }
             (Call::Seat(client), Ok(_)) if self.clients[client].seat == SeatState::Out => {
                 self.clients[client].seat = SeatState::Seated;
             }
             (Call::Title(title), Ok(_)) => {
-                self.ports.store.archive(|archive| must::invariant_done_is_in_the_log_once(archive, &title))?;
+                self.ports
+                    .store
+                    .archive(|archive| must::invariant_done_is_in_the_log_once(archive, &title))?;
                 self.titles.push(title);
             }
             _ => {}
@@ -249,30 +279,55 @@ impl World {
     pub(crate) fn call(&mut self, call: Call, input: Input) {
         self.trace.log(|| format!("call {call:?}: {input:?}"));
         let sessions = self.process.sessions.clone();
-        self.call_for(call, async move { sessions.propose(session_id(), input).await.map(|_| CallAnswer::Done) });
+        self.call_for(call, async move {
+            sessions
+                .propose(session_id(), input)
+                .await
+                .map(|_| CallAnswer::Done)
+        });
     }
 
     /// The same for a call of more than one input.
-    pub(crate) fn call_for(&mut self, call: Call, work: impl Future<Output = Result<CallAnswer>> + Send + 'static) {
+    pub(crate) fn call_for(
+        &mut self,
+        call: Call,
+        work: impl Future<Output = Result<CallAnswer>> + Send + 'static,
+    ) {
         let (reply, answer) = oneshot::channel();
         let task = tokio::spawn(async move {
             let result = work.await;
             // Fails if the history has ended.
             let _ = reply.send(result);
         });
-        self.calls.push(PendingCall { call, answer, task: task.abort_handle() });
+        self.calls.push(PendingCall {
+            call,
+            answer,
+            task: task.abort_handle(),
+        });
     }
 
     pub(crate) fn seat(&mut self, client: usize, via: Via) {
-        let Client { member, point: id, .. } = self.clients[client];
+        let Client {
+            member, point: id, ..
+        } = self.clients[client];
         let device = self.random.one_in(2).then(Device::default);
-        self.call(Call::Seat(client), Input::Seat { profile: profile(member), point: point(id), device, via });
+        self.call(
+            Call::Seat(client),
+            Input::Seat {
+                profile: profile(member),
+                point: point(id),
+                device,
+                via,
+            },
+        );
     }
 
     /// Connects as a point, usually asking to resume at its position.
     pub(crate) fn connect(&mut self, index: usize) {
         let client = &self.clients[index];
-        let resume_position = client.has_position().then(|| (client.epoch().to_owned(), client.seq));
+        let resume_position = client
+            .has_position()
+            .then(|| (client.epoch().to_owned(), client.seq));
         let resume_position = match self.random.below(12) {
             0 => None,
             1 => resume_position.map(|(epoch, seq)| (epoch, seq + 1_000)),
@@ -281,14 +336,26 @@ impl World {
         };
         let latency = self.random.pick(&[0, 5, 40, 200]);
         let link = Link::new(self.random.fork(), latency, self.ports.bug);
-        self.trace.log(|| format!("{client} connects at {resume_position:?}, latency {latency} ms"));
-        let position = resume_position
-            .as_ref()
-            .map(|(epoch, seq)| Position { epoch: Epoch::new(epoch).expect("invariant: short and visible"), seq: Seq::new(*seq) });
+        self.trace
+            .log(|| format!("{client} connects at {resume_position:?}, latency {latency} ms"));
+        let position = resume_position.as_ref().map(|(epoch, seq)| Position {
+            epoch: Epoch::new(epoch).expect("invariant: short and visible"),
+            seq: Seq::new(*seq),
+        });
         let family = FamilyId::new(1).expect("invariant: positive");
-        let claims = SessionClaims { session: session_id(), member: member(client.member), point: point(client.point), family };
+        let claims = SessionClaims {
+            session: session_id(),
+            member: member(client.member),
+            point: point(client.point),
+            family,
+        };
         let expires_at = self.ports.clock.now() + TOKEN_LIFE;
-        let arrival = Arrival { claims, format: client.format, position, expires_at };
+        let arrival = Arrival {
+            claims,
+            format: client.format,
+            position,
+            expires_at,
+        };
         self.process.serve(arrival, link.clone());
         let client = &mut self.clients[index];
         if let Some(old) = client.link.clone() {
@@ -308,7 +375,9 @@ impl World {
         if self.random.one_in(8) {
             self.ports.store.suspect();
         }
-        self.ports.clock.set_skew(i64::try_from(self.random.below(400)).unwrap_or(0) - 200);
+        self.ports
+            .clock
+            .set_skew(i64::try_from(self.random.below(400)).unwrap_or(0) - 200);
         let next = Process::start(&self.ports, self.settings.clone());
         std::mem::replace(&mut self.process, next).kill();
     }
@@ -329,7 +398,11 @@ fn members(random: &mut Random) -> Vec<Client> {
     for member in 1..=count {
         let devices = if random.one_in(4) { 2 } else { 1 };
         for device in 1..=devices {
-            let format = if random.one_in(6) { WireFormat::Json } else { WireFormat::Proto };
+            let format = if random.one_in(6) {
+                WireFormat::Json
+            } else {
+                WireFormat::Proto
+            };
             clients.push(Client::new(member, member * 100 + device, format));
         }
     }

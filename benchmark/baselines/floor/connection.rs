@@ -25,12 +25,21 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(socket: TcpStream) -> Self {
-        Self { socket, membership: None, unread: Vec::new(), unsent: Vec::new() }
+        Self {
+            socket,
+            membership: None,
+            unread: Vec::new(),
+            unsent: Vec::new(),
+        }
     }
 
     /// Writes `bytes`, and keeps what the socket does not accept.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<(), Closed> {
-        let written = if self.unsent.is_empty() { write(&mut self.socket, bytes)? } else { 0 };
+        let written = if self.unsent.is_empty() {
+            write(&mut self.socket, bytes)?
+        } else {
+            0
+        };
         if written < bytes.len() {
             if self.unsent.len() + bytes.len() > LARGEST_BACKLOG {
                 return Err(Closed);

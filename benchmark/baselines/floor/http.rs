@@ -46,9 +46,19 @@ pub(crate) fn read(bytes: &[u8]) -> Request {
         Ok(httparse::Status::Partial) => return Request::Incomplete,
         Err(_) => return Request::Refused,
     };
-    let key = request.headers.iter().find(|header| header.name.eq_ignore_ascii_case("sec-websocket-key"));
-    let (Some((room, role)), Some(key)) = (request.path.and_then(parse_path), key) else { return Request::Refused };
-    Request::Accepted(Upgrade { room, role, response: response(key.value), consumed })
+    let key = request
+        .headers
+        .iter()
+        .find(|header| header.name.eq_ignore_ascii_case("sec-websocket-key"));
+    let (Some((room, role)), Some(key)) = (request.path.and_then(parse_path), key) else {
+        return Request::Refused;
+    };
+    Request::Accepted(Upgrade {
+        room,
+        role,
+        response: response(key.value),
+        consumed,
+    })
 }
 
 /// `/room/<n>?role=sender|receiver`
@@ -63,8 +73,15 @@ fn parse_path(path: &str) -> Option<(u64, Role)> {
 }
 
 fn response(key: &[u8]) -> String {
-    let accept = STANDARD.encode(Sha1::new().chain_update(key).chain_update(ACCEPT_SUFFIX).finalize());
-    format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n")
+    let accept = STANDARD.encode(
+        Sha1::new()
+            .chain_update(key)
+            .chain_update(ACCEPT_SUFFIX)
+            .finalize(),
+    );
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+    )
 }
 
 #[cfg(test)]
@@ -75,15 +92,30 @@ mod tests {
 
     #[test]
     fn the_key_of_the_rfcs_example_gets_its_answer() {
-        let Request::Accepted(upgrade) = read(REQUEST.as_bytes()) else { panic!("refused") };
-        assert!(upgrade.response.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
-        assert_eq!((upgrade.room, upgrade.role, upgrade.consumed), (7, Role::Sender, REQUEST.len()));
+        let Request::Accepted(upgrade) = read(REQUEST.as_bytes()) else {
+            panic!("refused")
+        };
+        assert!(
+            upgrade
+                .response
+                .contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n")
+        );
+        assert_eq!(
+            (upgrade.room, upgrade.role, upgrade.consumed),
+            (7, Role::Sender, REQUEST.len())
+        );
     }
 
     #[test]
     fn an_incomplete_request_waits_and_another_path_is_refused() {
         assert_eq!(read(&REQUEST.as_bytes()[..40]), Request::Incomplete);
-        assert_eq!(read(REQUEST.replace("room", "rooms").as_bytes()), Request::Refused);
-        assert_eq!(read(REQUEST.replace("sender", "king").as_bytes()), Request::Refused);
+        assert_eq!(
+            read(REQUEST.replace("room", "rooms").as_bytes()),
+            Request::Refused
+        );
+        assert_eq!(
+            read(REQUEST.replace("sender", "king").as_bytes()),
+            Request::Refused
+        );
     }
 }

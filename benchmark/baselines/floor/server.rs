@@ -37,7 +37,8 @@ impl Server {
     pub(crate) fn bind(address: SocketAddr, batch: bool) -> std::io::Result<Self> {
         let poll = Poll::new()?;
         let mut listener = TcpListener::bind(address)?;
-        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        poll.registry()
+            .register(&mut listener, LISTENER, Interest::READABLE)?;
         writeln!(std::io::stdout(), "listening on {}", listener.local_addr()?)?;
         Ok(Self {
             poll,
@@ -76,14 +77,25 @@ impl Server {
             let mut socket = match self.listener.accept() {
                 Ok((socket, _)) => socket,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => continue,
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::ConnectionAborted | ErrorKind::Interrupted
+                    ) =>
+                {
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
             socket.set_nodelay(true)?;
             let token = self.holes.pop().unwrap_or(self.connections.len());
             // Registered for both from the start: events are edge-triggered, so the interest in
             // writing costs nothing while the socket is writable.
-            self.poll.registry().register(&mut socket, Token(token), Interest::READABLE | Interest::WRITABLE)?;
+            self.poll.registry().register(
+                &mut socket,
+                Token(token),
+                Interest::READABLE | Interest::WRITABLE,
+            )?;
             if token == self.connections.len() {
                 self.connections.push(None);
             }
@@ -103,7 +115,9 @@ impl Server {
     }
 
     fn advance(&mut self, token: usize, event: &Event, buffer: &mut [u8]) -> Result<(), Closed> {
-        let Some(connection) = &mut self.connections[token] else { return Ok(()) };
+        let Some(connection) = &mut self.connections[token] else {
+            return Ok(());
+        };
         if event.is_writable() {
             connection.send_rest()?;
         }
@@ -111,7 +125,9 @@ impl Server {
             return Ok(());
         }
         loop {
-            let Some(connection) = &mut self.connections[token] else { return Ok(()) };
+            let Some(connection) = &mut self.connections[token] else {
+                return Ok(());
+            };
             let read = connection.read(buffer)?;
             if read == 0 {
                 return Ok(());
@@ -126,7 +142,9 @@ impl Server {
 
     /// Processes the bytes of a read, after the incomplete bytes of an earlier one.
     fn take(&mut self, token: usize, bytes: &[u8]) -> Result<(), Closed> {
-        let Some(connection) = &mut self.connections[token] else { return Ok(()) };
+        let Some(connection) = &mut self.connections[token] else {
+            return Ok(());
+        };
         if connection.unread.is_empty() {
             let consumed = self.consume(token, bytes)?;
             self.keep(token, &bytes[consumed..]);
@@ -148,22 +166,26 @@ impl Server {
     /// Processes the complete requests and frames at the beginning of `bytes`; returns their
     /// length.
     fn consume(&mut self, token: usize, bytes: &[u8]) -> Result<usize, Closed> {
-        let Some(connection) = &mut self.connections[token] else { return Ok(0) };
+        let Some(connection) = &mut self.connections[token] else {
+            return Ok(0);
+        };
         let mut consumed = 0;
         let (role, room) = match connection.membership {
             Some(membership) => membership,
-            None => match http::read(bytes) {
-                Request::Incomplete => return Ok(0),
-                Request::Refused => {
-                    connection.send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
-                    return Err(Closed);
+            None => {
+                match http::read(bytes) {
+                    Request::Incomplete => return Ok(0),
+                    Request::Refused => {
+                        connection.send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+                        return Err(Closed);
+                    }
+                    Request::Accepted(upgrade) => {
+                        connection.send(upgrade.response.as_bytes())?;
+                        consumed = upgrade.consumed;
+                        self.enter(token, upgrade.role, upgrade.room)
+                    }
                 }
-                Request::Accepted(upgrade) => {
-                    connection.send(upgrade.response.as_bytes())?;
-                    consumed = upgrade.consumed;
-                    self.enter(token, upgrade.role, upgrade.room)
-                }
-            },
+            }
         };
         while let Some(header) = Header::read(&bytes[consumed..]).map_err(|_| Closed)? {
             let frame = &bytes[consumed..consumed + header.size()];
@@ -190,7 +212,9 @@ impl Server {
             return;
         }
         for &receiver in &self.rooms[room] {
-            let Some(connection) = &mut self.connections[receiver] else { continue };
+            let Some(connection) = &mut self.connections[receiver] else {
+                continue;
+            };
             if connection.send(&self.prepared).is_err() {
                 self.failed.push(receiver);
             }
@@ -201,7 +225,9 @@ impl Server {
     fn pong(&mut self, token: usize, header: &Header, frame: &[u8]) -> Result<(), Closed> {
         let mut pong = Vec::new();
         header.pong(frame, &mut pong);
-        self.connections[token].as_mut().map_or(Ok(()), |connection| connection.send(&pong))
+        self.connections[token]
+            .as_mut()
+            .map_or(Ok(()), |connection| connection.send(&pong))
     }
 
     fn enter(&mut self, token: usize, role: Role, number: u64) -> (Role, usize) {
@@ -221,7 +247,9 @@ impl Server {
 
     fn forget(&mut self, token: usize) {
         // Dropped without deregistering: closing the descriptor removes it from epoll.
-        let Some(connection) = self.connections[token].take() else { return };
+        let Some(connection) = self.connections[token].take() else {
+            return;
+        };
         if let Some((Role::Receiver, room)) = connection.membership {
             self.rooms[room].retain(|&receiver| receiver != token);
         }

@@ -37,7 +37,9 @@ pub(crate) struct Malformed;
 impl Header {
     /// Parses the header of a complete frame; `None` if more bytes are needed.
     pub(crate) fn read(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
-        let [first, second, ..] = *bytes else { return Ok(None) };
+        let [first, second, ..] = *bytes else {
+            return Ok(None);
+        };
         let kind = match first {
             BINARY => Kind::Message,
             0x88 => Kind::Close,
@@ -66,8 +68,15 @@ impl Header {
             return Err(Malformed);
         }
         let start = mask_at + 4;
-        let Some(&[a, b, c, d]) = bytes.get(mask_at..start) else { return Ok(None) };
-        Ok((bytes.len() >= start + length).then_some(Self { kind, mask: [a, b, c, d], start, length }))
+        let Some(&[a, b, c, d]) = bytes.get(mask_at..start) else {
+            return Ok(None);
+        };
+        Ok((bytes.len() >= start + length).then_some(Self {
+            kind,
+            mask: [a, b, c, d],
+            start,
+            length,
+        }))
     }
 
     /// Length of the complete frame in bytes.
@@ -100,7 +109,12 @@ impl Header {
             }
         }
         let payload = &frame[self.start..self.size()];
-        out.extend(payload.iter().zip(self.mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        out.extend(
+            payload
+                .iter()
+                .zip(self.mask.iter().cycle())
+                .map(|(byte, mask)| byte ^ mask),
+        );
     }
 }
 
@@ -119,7 +133,12 @@ mod tests {
             }
         }
         frame.extend_from_slice(&[1, 2, 3, 4]);
-        frame.extend(payload.iter().zip([1, 2, 3, 4].iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        frame.extend(
+            payload
+                .iter()
+                .zip([1, 2, 3, 4].iter().cycle())
+                .map(|(byte, mask)| byte ^ mask),
+        );
         frame
     }
 
@@ -132,7 +151,10 @@ mod tests {
             let mut out = Vec::new();
             header.relay(&frame, &mut out);
             assert_eq!((header.kind, header.size()), (Kind::Message, frame.len()));
-            assert_eq!((out[0], &out[if size < 126 { 2 } else { 4 }..]), (BINARY, &payload[..]));
+            assert_eq!(
+                (out[0], &out[if size < 126 { 2 } else { 4 }..]),
+                (BINARY, &payload[..])
+            );
         }
     }
 
@@ -143,6 +165,9 @@ mod tests {
             assert_eq!(Header::read(&frame[..end]), Ok(None));
         }
         assert_eq!(Header::read(&[BINARY, 1, 0]), Err(Malformed));
-        assert_eq!(Header::read(&[BINARY, 0xff, 0, 0, 0, 1, 0, 0, 0, 0]), Err(Malformed));
+        assert_eq!(
+            Header::read(&[BINARY, 0xff, 0, 0, 0, 1, 0, 0, 0, 0]),
+            Err(Malformed)
+        );
     }
 }

@@ -45,7 +45,10 @@ async fn main() -> std::io::Result<()> {
     let args = AxumArgs::parse();
     let app = Router::new()
         .route("/room/{room}", routing::get(enter))
-        .route("/constant", routing::get(async || Json(FaceSessionAnswer::default())))
+        .route(
+            "/constant",
+            routing::get(async || Json(FaceSessionAnswer::default())),
+        )
         .with_state(Rooms::default());
     let listener = tokio::net::TcpListener::bind(args.listen).await?;
     writeln!(std::io::stdout(), "listening on {}", listener.local_addr()?)?;
@@ -53,17 +56,29 @@ async fn main() -> std::io::Result<()> {
     axum::serve(undelayed, app).await
 }
 
-async fn enter(Path(room): Path<u64>, Query(part): Query<RoomQuery>, State(rooms): State<Rooms>, upgrade: WebSocketUpgrade) -> Response {
+async fn enter(
+    Path(room): Path<u64>,
+    Query(part): Query<RoomQuery>,
+    State(rooms): State<Rooms>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     let sender = {
-        let mut rooms = rooms.lock().expect("invariant: nothing panics while it holds the lock");
-        rooms.entry(room).or_insert_with(|| broadcast::channel(BACKLOG).0).clone()
+        let mut rooms = rooms
+            .lock()
+            .expect("invariant: nothing panics while it holds the lock");
+        rooms
+            .entry(room)
+            .or_insert_with(|| broadcast::channel(BACKLOG).0)
+            .clone()
     };
-    upgrade.read_buffer_size(2048).write_buffer_size(2048).max_write_buffer_size(256 << 10).on_upgrade(async move |socket| {
-        match part.role {
+    upgrade
+        .read_buffer_size(2048)
+        .write_buffer_size(2048)
+        .max_write_buffer_size(256 << 10)
+        .on_upgrade(async move |socket| match part.role {
             RoomRole::Sender => send(socket, sender).await,
             RoomRole::Receiver => receive(socket, sender.subscribe()).await,
-        }
-    })
+        })
 }
 
 async fn send(mut socket: WebSocket, room: broadcast::Sender<Bytes>) {

@@ -10,35 +10,54 @@ use tokio::net::TcpStream;
 
 /// An address that was free a moment ago.
 fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("an address")
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("an address")
 }
 
 fn variables(settings: &[(&str, String)]) -> Vec<(OsString, OsString)> {
-    settings.iter().map(|(key, value)| (OsString::from(format!("FACESHARE__{key}")), OsString::from(value))).collect()
+    settings
+        .iter()
+        .map(|(key, value)| {
+            (
+                OsString::from(format!("FACESHARE__{key}")),
+                OsString::from(value),
+            )
+        })
+        .collect()
 }
 
 /// A request whose body is still on its way when a job is lost is answered: the server drains before it ends.
 #[tokio::test]
 async fn the_loss_of_an_essential_job_ends_the_process_with_a_failure_after_a_drain() {
     let (dir, listen) = (tempfile::tempdir().expect("a directory"), free_address());
-    let settings = [("HTTP__LISTEN", listen.to_string()), ("DATA_DIR", dir.path().join("data").display().to_string())];
+    let settings = [
+        ("HTTP__LISTEN", listen.to_string()),
+        ("DATA_DIR", dir.path().join("data").display().to_string()),
+    ];
     let loaded = Config::load_from(None, variables(&settings)).expect("a configuration");
     let (lose, lost) = tokio::sync::oneshot::channel::<()>();
     let level = LogLevel::new("off").expect("a level");
     let served = async {
         serve_with(&loaded, &level, |jobs| {
             let failing = async move { lost.await.expect("told to fail") };
-            jobs.run_essential("a job of this test", tokio_util::sync::CancellationToken::new(), async move {
-                failing.await;
-                panic!("broken");
-            });
+            jobs.run_essential(
+                "a job of this test",
+                tokio_util::sync::CancellationToken::new(),
+                async move {
+                    failing.await;
+                    panic!("broken");
+                },
+            );
         })
         .await
     };
     let client = async {
         let body = r#"{"nickname": "Ann"}"#;
-        let head =
-            format!("POST /v1/guests HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+        let head = format!(
+            "POST /v1/guests HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
         let mut stream = loop {
             match TcpStream::connect(listen).await {
                 Ok(stream) => break stream,
@@ -48,7 +67,10 @@ async fn the_loss_of_an_essential_job_ends_the_process_with_a_failure_after_a_dr
         stream.write_all(head.as_bytes()).await.expect("sent");
         // A second connection is answered once the first one's request is in service or about to be.
         let mut other = TcpStream::connect(listen).await.expect("connected");
-        other.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.expect("sent");
+        other
+            .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .await
+            .expect("sent");
         other.read_to_end(&mut Vec::new()).await.expect("answered");
         lose.send(()).expect("the job waits");
         stream.write_all(body.as_bytes()).await.expect("sent");

@@ -42,7 +42,10 @@ impl Argon2 {
         };
         let work = u64::from(argon2.memory_kib) * u64::from(argon2.iterations);
         if work < LEAST_WORK {
-            let message = format!("is too few: with argon2.memory_kib, {}, it comes to less than OWASP recommends", argon2.memory_kib);
+            let message = format!(
+                "is too few: with argon2.memory_kib, {}, it comes to less than OWASP recommends",
+                argon2.memory_kib
+            );
             section.problem("iterations", message);
         }
         if argon2.test_parameters && !benchmark {

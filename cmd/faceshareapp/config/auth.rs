@@ -44,7 +44,10 @@ impl Auth {
             guesses: guesses(section),
         };
         if auth.refresh_ttl < auth.access_ttl {
-            section.problem("refresh_ttl", "is shorter than auth.access_ttl, so that nothing could be refreshed");
+            section.problem(
+                "refresh_ttl",
+                "is shorter than auth.access_ttl, so that nothing could be refreshed",
+            );
         }
         if let Some(Err(error)) = (!auth.keys.is_empty()).then(|| keys::parse(&auth.keys)) {
             section.problem("keys", error.to_string());
@@ -57,8 +60,16 @@ fn guesses(section: &mut Section<'_, '_>) -> PasswordGuessLimits {
     const COUNT: std::ops::RangeInclusive<u32> = 1..=1_000_000;
     let by_default = PasswordGuessLimits::default();
     PasswordGuessLimits {
-        per_name_and_network: section.number("password_guesses", by_default.per_name_and_network, COUNT),
-        per_network: section.number("password_guesses_per_network", by_default.per_network, COUNT),
+        per_name_and_network: section.number(
+            "password_guesses",
+            by_default.per_name_and_network,
+            COUNT,
+        ),
+        per_network: section.number(
+            "password_guesses_per_network",
+            by_default.per_network,
+            COUNT,
+        ),
         per_name: section.number("password_guesses_per_account", by_default.per_name, COUNT),
         ..by_default
     }

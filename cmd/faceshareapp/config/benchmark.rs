@@ -11,6 +11,8 @@ pub(crate) struct Benchmark {
 
 impl Benchmark {
     pub(super) fn read(section: &mut Section<'_, '_>) -> Self {
-        Self { enabled: section.flag("enabled", false) }
+        Self {
+            enabled: section.flag("enabled", false),
+        }
     }
 }

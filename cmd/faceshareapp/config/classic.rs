@@ -13,6 +13,9 @@ pub(crate) struct Classic {
 
 impl Classic {
     pub(super) fn read(section: &mut Section<'_, '_>) -> Self {
-        Self { enabled: section.flag("enabled", false), reveal_unknown_user: section.flag("reveal_unknown_user", false) }
+        Self {
+            enabled: section.flag("enabled", false),
+            reveal_unknown_user: section.flag("reveal_unknown_user", false),
+        }
     }
 }

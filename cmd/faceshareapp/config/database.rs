@@ -32,8 +32,14 @@ impl Database {
     pub(super) fn read(keys: &mut Section<'_, '_>) -> Self {
         let synchronous = [("normal", Synchronous::Normal), ("full", Synchronous::Full)];
         Self {
-            url: keys.text("url", None, address, |url| url.as_deref().map(mask_password).unwrap_or_default()),
-            max_connections: keys.number("max_connections", 16, faceshare_repository::MAX_CONNECTIONS),
+            url: keys.text("url", None, address, |url| {
+                url.as_deref().map(mask_password).unwrap_or_default()
+            }),
+            max_connections: keys.number(
+                "max_connections",
+                16,
+                faceshare_repository::MAX_CONNECTIONS,
+            ),
             synchronous: keys.choice("synchronous", Synchronous::Normal, &synchronous),
         }
     }
@@ -73,12 +79,18 @@ fn address(url: &str) -> Result<Option<String>, String> {
 /// Replaces the password in `scheme://user:password@host/…?password=…`, wherever there is one.
 fn mask_password(url: &str) -> String {
     const MASK: &str = "********";
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let (rest, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let (rest, query) = rest
+        .split_once('?')
+        .map_or((rest, None), |(rest, query)| (rest, Some(query)));
     let place = match rest.rsplit_once('@') {
         None => rest.to_owned(),
         Some((credentials, host)) => {
-            let user = credentials.split_once(':').map_or(credentials, |(user, _)| user);
+            let user = credentials
+                .split_once(':')
+                .map_or(credentials, |(user, _)| user);
             format!("{user}:{MASK}@{host}")
         }
     };
@@ -86,7 +98,12 @@ fn mask_password(url: &str) -> String {
         Some((name, _)) if name.eq_ignore_ascii_case("password") => format!("{name}={MASK}"),
         _ => parameter.to_owned(),
     };
-    let query = query.map(|query| format!("?{}", query.split('&').map(mask).collect::<Vec<_>>().join("&")));
+    let query = query.map(|query| {
+        format!(
+            "?{}",
+            query.split('&').map(mask).collect::<Vec<_>>().join("&")
+        )
+    });
     format!("{scheme}://{place}{}", query.unwrap_or_default())
 }
 
@@ -99,7 +116,10 @@ mod tests {
         for (url, shown) in [
             ("postgres://app:s3cr@t@db/x", "postgres://app:********@db/x"),
             ("postgres://app@db/x", "postgres://app:********@db/x"),
-            ("postgres://db/x?sslmode=require&user=app&password=s3cret", "postgres://db/x?sslmode=require&user=app&password=********"),
+            (
+                "postgres://db/x?sslmode=require&user=app&password=s3cret",
+                "postgres://db/x?sslmode=require&user=app&password=********",
+            ),
             ("sqlite://data/x.db?mode=rwc", "sqlite://data/x.db?mode=rwc"),
         ] {
             assert_eq!(mask_password(url), shown);
@@ -108,7 +128,14 @@ mod tests {
 
     #[test]
     fn without_an_address_the_database_is_a_file_in_the_data_directory() {
-        let database = Database { url: None, max_connections: 2, synchronous: Synchronous::Normal };
-        assert_eq!(database.url_in(Path::new("/data")), "sqlite:///data/faceshare.db?mode=rwc");
+        let database = Database {
+            url: None,
+            max_connections: 2,
+            synchronous: Synchronous::Normal,
+        };
+        assert_eq!(
+            database.url_in(Path::new("/data")),
+            "sqlite:///data/faceshare.db?mode=rwc"
+        );
     }
 }

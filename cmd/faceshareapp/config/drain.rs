@@ -13,6 +13,12 @@ pub(crate) struct Drain {
 
 impl Drain {
     pub(super) fn read(keys: &mut Section<'_, '_>) -> Self {
-        Self { timeout: keys.duration("timeout", Duration::from_secs(30), SHORTEST..=Duration::from_hours(1)) }
+        Self {
+            timeout: keys.duration(
+                "timeout",
+                Duration::from_secs(30),
+                SHORTEST..=Duration::from_hours(1),
+            ),
+        }
     }
 }

@@ -6,7 +6,13 @@ use std::time::Duration;
 pub(super) const EXAMPLES: &str = r#"a duration such as "200ms", "1.500s", "5m", "24h" or "30d""#;
 
 /// Units with their length in milliseconds, longest suffix of a kind first: `ms` ends in `s` too.
-const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+const UNITS: [(&str, u64); 5] = [
+    ("ms", 1),
+    ("s", 1_000),
+    ("m", 60_000),
+    ("h", 3_600_000),
+    ("d", 86_400_000),
+];
 
 /// Reads a duration of whole milliseconds. Only seconds take a fraction, of at most three digits.
 pub(super) fn parse(text: &str) -> Option<Duration> {
@@ -17,7 +23,9 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
         Some((whole, fraction)) if unit == "s" && (1..=3).contains(&fraction.len()) => {
             let missing = u32::try_from(3 - fraction.len()).ok()?;
             let thousandths = digits(fraction)? * 10_u64.pow(missing);
-            digits(whole)?.checked_mul(scale)?.checked_add(thousandths)?
+            digits(whole)?
+                .checked_mul(scale)?
+                .checked_add(thousandths)?
         }
         Some(_) => return None,
     };
@@ -89,7 +97,18 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        for millis in [0, 7, 200, 1_000, 1_500, 30_000, 90_000, 900_000, 3_600_000, 2_592_000_000] {
+        for millis in [
+            0,
+            7,
+            200,
+            1_000,
+            1_500,
+            30_000,
+            90_000,
+            900_000,
+            3_600_000,
+            2_592_000_000,
+        ] {
             let duration = Duration::from_millis(millis);
             assert_eq!(parse(&format(duration)), Some(duration));
         }

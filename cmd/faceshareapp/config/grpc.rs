@@ -13,7 +13,11 @@ pub(crate) struct Grpc {
 
 impl Grpc {
     pub(super) fn read(keys: &mut Section<'_, '_>) -> Self {
-        let show = |listen: &Option<SocketAddr>| listen.map(|listen| listen.to_string()).unwrap_or_default();
-        Self { listen: keys.text("listen", None, optional_socket_addr, show) }
+        let show = |listen: &Option<SocketAddr>| {
+            listen.map(|listen| listen.to_string()).unwrap_or_default()
+        };
+        Self {
+            listen: keys.text("listen", None, optional_socket_addr, show),
+        }
     }
 }

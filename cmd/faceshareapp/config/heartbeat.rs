@@ -16,12 +16,19 @@ pub(crate) struct Heartbeat {
 impl Heartbeat {
     pub(super) fn read(keys: &mut Section<'_, '_>) -> Self {
         let heartbeat = Self {
-            interval: keys.duration("interval", Duration::from_secs(20), SHORTEST..=Duration::from_hours(1)),
+            interval: keys.duration(
+                "interval",
+                Duration::from_secs(20),
+                SHORTEST..=Duration::from_hours(1),
+            ),
             timeout: keys.duration("timeout", Duration::from_secs(30), SHORTEST..=DAY),
         };
         if heartbeat.timeout <= heartbeat.interval {
             let [timeout, interval] = [heartbeat.timeout, heartbeat.interval].map(duration::format);
-            keys.problem("timeout", format!("{timeout} must be longer than heartbeat.interval, which is {interval}"));
+            keys.problem(
+                "timeout",
+                format!("{timeout} must be longer than heartbeat.interval, which is {interval}"),
+            );
         }
         heartbeat
     }

@@ -30,23 +30,35 @@ impl Http {
         let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
         Self {
             listen: keys.text("listen", default, socket_addr, ToString::to_string),
-            public_url: keys.text("public_url", None, public_url, |url| url.clone().unwrap_or_default()),
+            public_url: keys.text("public_url", None, public_url, |url| {
+                url.clone().unwrap_or_default()
+            }),
             cors_origins: keys.list("cors_origins", origin),
             trusted_proxies: keys.list("trusted_proxies", network),
             allowed_hosts: keys.list("allowed_hosts", host),
-            ops_listen: keys.text("ops_listen", None, optional_socket_addr, |addr| addr.map(|addr| addr.to_string()).unwrap_or_default()),
+            ops_listen: keys.text("ops_listen", None, optional_socket_addr, |addr| {
+                addr.map(|addr| addr.to_string()).unwrap_or_default()
+            }),
         }
     }
 }
 
 /// An IP address and a port.
 fn socket_addr(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!(r#"{text:?} is not an IP address with a port, such as "127.0.0.1:8080" or "[::1]:8080""#))
+    text.parse().map_err(|_| {
+        format!(
+            r#"{text:?} is not an IP address with a port, such as "127.0.0.1:8080" or "[::1]:8080""#
+        )
+    })
 }
 
 /// The same, or nothing: no listener.
 pub(super) fn optional_socket_addr(text: &str) -> Result<Option<SocketAddr>, String> {
-    if text.is_empty() { Ok(None) } else { socket_addr(text).map(Some) }
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        socket_addr(text).map(Some)
+    }
 }
 
 /// Splits `scheme://authority/path` for a web scheme and checks the authority: no user, no whitespace, a port that is one.
@@ -58,17 +70,24 @@ fn web_address(text: &str) -> Option<(&str, &str, &str)> {
         _ => (authority, None),
     };
     let port_is_one = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port != 0));
-    let bracketed = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let bracketed = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'));
     let name_is_one = match bracketed {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
         None => is_host_name(name),
     };
-    (matches!(scheme, "http" | "https") && port_is_one && name_is_one).then_some((scheme, authority, path))
+    (matches!(scheme, "http" | "https") && port_is_one && name_is_one)
+        .then_some((scheme, authority, path))
 }
 
 fn is_host_name(name: &str) -> bool {
     let label = |label: &str| {
-        !label.is_empty() && label.len() <= 63 && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        !label.is_empty()
+            && label.len() <= 63
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
     name.len() <= 253 && name.split('.').all(label)
 }
@@ -77,27 +96,39 @@ fn public_url(text: &str) -> Result<Option<String>, String> {
     if text.is_empty() {
         return Ok(None);
     }
-    let path_is_plain = |path: &str| path.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'"' | b'<' | b'>'));
+    let path_is_plain = |path: &str| {
+        path.bytes().all(|byte| {
+            byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'"' | b'<' | b'>')
+        })
+    };
     match web_address(text) {
-        Some((scheme, authority, path)) if path_is_plain(path) => {
-            Ok(Some(format!("{scheme}://{}{}", authority.to_ascii_lowercase(), path.trim_end_matches('/'))))
-        }
-        _ => {
-            Err(format!(r#"{text:?} is not an address such as "https://meet.example.com" (http or https, no query, no fragment, no user)"#))
-        }
+        Some((scheme, authority, path)) if path_is_plain(path) => Ok(Some(format!(
+            "{scheme}://{}{}",
+            authority.to_ascii_lowercase(),
+            path.trim_end_matches('/')
+        ))),
+        _ => Err(format!(
+            r#"{text:?} is not an address such as "https://meet.example.com" (http or https, no query, no fragment, no user)"#
+        )),
     }
 }
 
 fn origin(text: &str) -> Result<String, String> {
     match web_address(text) {
-        Some((scheme, authority, "")) => Ok(format!("{scheme}://{}", authority.to_ascii_lowercase())),
-        _ => Err(format!(r#"{text:?} is not an origin such as "https://app.example.com" (each is named; no "*", no path)"#)),
+        Some((scheme, authority, "")) => {
+            Ok(format!("{scheme}://{}", authority.to_ascii_lowercase()))
+        }
+        _ => Err(format!(
+            r#"{text:?} is not an origin such as "https://app.example.com" (each is named; no "*", no path)"#
+        )),
     }
 }
 
 fn network(text: &str) -> Result<IpNet, String> {
     TrustedProxies::network(text).map_err(|fault| match fault {
-        ProxyFault::NotANetwork => format!(r#"{text:?} is not an address or a network such as "10.0.0.0/8""#),
+        ProxyFault::NotANetwork => {
+            format!(r#"{text:?} is not an address or a network such as "10.0.0.0/8""#)
+        }
         ProxyFault::Everyone | ProxyFault::Nobody => format!("{text:?}: {fault}"),
     })
 }
@@ -106,5 +137,7 @@ fn host(text: &str) -> Result<String, String> {
     if is_host_name(text) {
         return Ok(text.to_ascii_lowercase());
     }
-    Err(format!(r#"{text:?} is not a host name such as "meet.example.com" (no scheme, no port, no "*")"#))
+    Err(format!(
+        r#"{text:?} is not a host name such as "meet.example.com" (no scheme, no port, no "*")"#
+    ))
 }

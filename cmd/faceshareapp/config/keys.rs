@@ -43,12 +43,20 @@ pub(crate) enum KeyFileError {
 
 /// The keys of `auth.keys`, else those of `<data_dir>/auth.keys`, which is generated when there is none.
 pub(crate) fn key_ring(config: &Config) -> Result<KeyRing, KeyFileError> {
-    if config.auth.keys.is_empty() { load_or_generate(&config.data_dir) } else { Ok(parse(&config.auth.keys)?) }
+    if config.auth.keys.is_empty() {
+        load_or_generate(&config.data_dir)
+    } else {
+        Ok(parse(&config.auth.keys)?)
+    }
 }
 
 /// The same, but nothing is generated: `None` when the key file is missing.
 pub(crate) fn existing_key_ring(config: &Config) -> Result<Option<KeyRing>, KeyFileError> {
-    if config.auth.keys.is_empty() { load(&key_file(config)) } else { Ok(Some(parse(&config.auth.keys)?)) }
+    if config.auth.keys.is_empty() {
+        load(&key_file(config))
+    } else {
+        Ok(Some(parse(&config.auth.keys)?))
+    }
 }
 
 /// Where the keys are when the configuration names none.
@@ -66,7 +74,11 @@ fn load_or_generate(data_dir: &Path) -> Result<KeyRing, KeyFileError> {
     if let Some(ring) = load(&path)? {
         return Ok(ring);
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(at(data_dir))?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data_dir)
+        .map_err(at(data_dir))?;
     let ring = KeyRing::generate()?;
     write(data_dir, &path, &ring).map_err(at(&path))?;
     tracing::info!(path = %path.display(), kid = ring.active_kid(), "generated a key for tokens");
@@ -83,8 +95,14 @@ fn load(path: &Path) -> Result<Option<KeyRing>, KeyFileError> {
     if mode & 0o077 != 0 {
         tracing::warn!(path = %path.display(), "others may read the key file; run chmod 600 on it");
     }
-    let text = io::read_to_string(file).map(SecretString::from).map_err(at(path))?;
-    let ring = KeyRing::parse(entries(text.expose_secret())).map_err(|source| KeyFileError::Keys { path: path.to_owned(), source })?;
+    let text = io::read_to_string(file)
+        .map(SecretString::from)
+        .map_err(at(path))?;
+    let ring =
+        KeyRing::parse(entries(text.expose_secret())).map_err(|source| KeyFileError::Keys {
+            path: path.to_owned(),
+            source,
+        })?;
     Ok(Some(ring))
 }
 
@@ -94,7 +112,9 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> KeyFileError {
 }
 
 fn entries(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 /// Writes beside the file and renames: a crash leaves either no key file or a whole one.
@@ -105,8 +125,15 @@ fn write(data_dir: &Path, path: &Path, ring: &KeyRing) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    writeln!(file, "# Keys that seal tokens, one kid:secret a line; the first seals, all open. Keep this file secret.")?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&draft)?;
+    writeln!(
+        file,
+        "# Keys that seal tokens, one kid:secret a line; the first seals, all open. Keep this file secret."
+    )?;
     for key in ring.to_config_strings() {
         writeln!(file, "{}", key.expose_secret())?;
     }
@@ -121,7 +148,10 @@ mod tests {
     use super::*;
 
     fn config(data_dir: &Path) -> Config {
-        Config { data_dir: data_dir.to_owned(), ..Config::default() }
+        Config {
+            data_dir: data_dir.to_owned(),
+            ..Config::default()
+        }
     }
 
     #[test]
@@ -132,10 +162,17 @@ mod tests {
         let second = key_ring(&config).expect("the same key");
         assert_eq!(first.active_kid(), second.active_kid());
 
-        let mode = |path: &Path| fs::metadata(path).expect("it exists").permissions().mode() & 0o777;
+        let mode =
+            |path: &Path| fs::metadata(path).expect("it exists").permissions().mode() & 0o777;
         assert_eq!(mode(&config.data_dir), 0o700);
         assert_eq!(mode(&config.data_dir.join(FILE_NAME)), 0o600);
-        assert_eq!(fs::read_dir(&config.data_dir).expect("the directory").count(), 1, "no draft is left");
+        assert_eq!(
+            fs::read_dir(&config.data_dir)
+                .expect("the directory")
+                .count(),
+            1,
+            "no draft is left"
+        );
     }
 
     #[test]
@@ -144,7 +181,10 @@ mod tests {
         let ring = KeyRing::generate().expect("a key");
         let mut config = config(dir.path());
         config.auth.keys = ring.to_config_strings();
-        assert_eq!(key_ring(&config).expect("the configured key").active_kid(), ring.active_kid());
+        assert_eq!(
+            key_ring(&config).expect("the configured key").active_kid(),
+            ring.active_kid()
+        );
         assert_eq!(fs::read_dir(dir.path()).expect("the directory").count(), 0);
     }
 
@@ -154,8 +194,13 @@ mod tests {
         let path = dir.path().join(FILE_NAME);
         for broken in ["", "# nothing\n", "k1:short\n"] {
             fs::write(&path, broken).expect("a file");
-            let error = key_ring(&config(dir.path())).expect_err("not a key").to_string();
-            assert!(error.contains("auth.keys") && !error.contains("short"), "{error}");
+            let error = key_ring(&config(dir.path()))
+                .expect_err("not a key")
+                .to_string();
+            assert!(
+                error.contains("auth.keys") && !error.contains("short"),
+                "{error}"
+            );
             assert_eq!(fs::read_to_string(&path).expect("the file"), broken);
         }
     }

@@ -28,7 +28,18 @@ pub(super) fn feature_of(path: &str) -> Option<&'static str> {
 /// Reads the switches whose "off" is a legal value already, and refuses any other.
 pub(super) fn read(reader: &mut Reader<'_>) {
     let mut redis = reader.section("redis");
-    redis.text("url", (), |url| if url.is_empty() { Ok(()) } else { Err(absent("redis.url", "leave it empty")) }, |()| String::new());
+    redis.text(
+        "url",
+        (),
+        |url| {
+            if url.is_empty() {
+                Ok(())
+            } else {
+                Err(absent("redis.url", "leave it empty"))
+            }
+        },
+        |()| String::new(),
+    );
 }
 
 fn absent(path: &str, remedy: &str) -> String {

@@ -145,7 +145,11 @@ impl Limits {
             action_key_bytes: keys.number("action_key_bytes", 32, 1..=256),
             action_bytes: keys.number("action_bytes", 4 * KIB, 64..=MIB),
             refusals: keys.number("refusals", 200, 1..=100_000),
-            refusal_window: keys.duration("refusal_window", Duration::from_secs(10), SHORTEST..=Duration::from_hours(1)),
+            refusal_window: keys.duration(
+                "refusal_window",
+                Duration::from_secs(10),
+                SHORTEST..=Duration::from_hours(1),
+            ),
             bad_frames: keys.number("bad_frames", 3, 1..=1000),
             knocks_per_session: keys.number("knocks_per_session", 50, 1..=1000),
             knocks_per_address: keys.number("knocks_per_address", 3, 1..=1000),
@@ -155,24 +159,52 @@ impl Limits {
             accounts_per_address: keys.number("accounts_per_address", 30, 0..=1_000_000),
             request_body: keys.number("request_body", 64 * KIB, KIB..=16 * MIB),
             discard_bytes: keys.number("discard_bytes", 8 * MIB, 0..=64 * MIB),
-            discard_timeout: keys.duration("discard_timeout", Duration::from_secs(1), SHORTEST..=Duration::from_mins(1)),
+            discard_timeout: keys.duration(
+                "discard_timeout",
+                Duration::from_secs(1),
+                SHORTEST..=Duration::from_mins(1),
+            ),
             avatar_bytes: keys.number("avatar_bytes", 5 * MIB, KIB..=64 * MIB),
             avatar_pixels: keys.number("avatar_pixels", 25_000_000, 65_536..=200_000_000),
-            avatar_idle: keys.duration("avatar_idle", Duration::from_secs(5), SHORTEST..=Duration::from_mins(10)),
+            avatar_idle: keys.duration(
+                "avatar_idle",
+                Duration::from_secs(5),
+                SHORTEST..=Duration::from_mins(10),
+            ),
             avatar_queue: keys.number("avatar_queue", 8, 0..=1000),
             avatar_queue_per_account: keys.number("avatar_queue_per_account", 2, 0..=1000),
             avatar_queue_per_address: keys.number("avatar_queue_per_address", 4, 0..=1000),
-            request_timeout: keys.duration("request_timeout", Duration::from_secs(15), SHORTEST..=Duration::from_mins(10)),
+            request_timeout: keys.duration(
+                "request_timeout",
+                Duration::from_secs(15),
+                SHORTEST..=Duration::from_mins(10),
+            ),
             header_bytes: keys.number("header_bytes", 32 * KIB, 8 * KIB..=MIB),
-            header_timeout: keys.duration("header_timeout", Duration::from_secs(30), SHORTEST..=Duration::from_mins(10)),
-            answer_timeout: keys.duration("answer_timeout", Duration::from_secs(20), SHORTEST..=Duration::from_mins(10)),
+            header_timeout: keys.duration(
+                "header_timeout",
+                Duration::from_secs(30),
+                SHORTEST..=Duration::from_mins(10),
+            ),
+            answer_timeout: keys.duration(
+                "answer_timeout",
+                Duration::from_secs(20),
+                SHORTEST..=Duration::from_mins(10),
+            ),
             connections: keys.number("connections", 16_384, 16..=1_000_000),
             connections_per_address: keys.number("connections_per_address", 2_048, 0..=1_000_000),
             connections_per_network: keys.number("connections_per_network", 4_096, 0..=1_000_000),
             streams_per_address: keys.number("streams_per_address", 16_384, 0..=1_000_000),
             unread_bytes: keys.number("unread_bytes", 512 * KIB, 64 * KIB..=64 * MIB),
-            unread_bytes_per_address: keys.number("unread_bytes_per_address", 32 * MIB, 0..=4096 * MIB),
-            unread_bytes_per_network: keys.number("unread_bytes_per_network", 128 * MIB, 0..=4096 * MIB),
+            unread_bytes_per_address: keys.number(
+                "unread_bytes_per_address",
+                32 * MIB,
+                0..=4096 * MIB,
+            ),
+            unread_bytes_per_network: keys.number(
+                "unread_bytes_per_network",
+                128 * MIB,
+                0..=4096 * MIB,
+            ),
         };
         limits.check(keys);
         limits
@@ -183,15 +215,27 @@ impl Limits {
         if self.queue_bytes < self.frame_out {
             keys.problem(
                 "queue_bytes",
-                format!("{} is less than limits.frame_out, {}: one frame must fit", self.queue_bytes, self.frame_out),
+                format!(
+                    "{} is less than limits.frame_out, {}: one frame must fit",
+                    self.queue_bytes, self.frame_out
+                ),
             );
         }
         if self.action_bytes > self.frame_in {
-            keys.problem("action_bytes", format!("{} is more than limits.frame_in, {}, lets in", self.action_bytes, self.frame_in));
+            keys.problem(
+                "action_bytes",
+                format!(
+                    "{} is more than limits.frame_in, {}, lets in",
+                    self.action_bytes, self.frame_in
+                ),
+            );
         }
         if self.actions_flood_per_second < self.actions_per_second {
             let (flood, allowed) = (self.actions_flood_per_second, self.actions_per_second);
-            keys.problem("actions_flood_per_second", format!("{flood} is less than limits.actions_per_second, {allowed}"));
+            keys.problem(
+                "actions_flood_per_second",
+                format!("{flood} is less than limits.actions_per_second, {allowed}"),
+            );
         }
     }
 }

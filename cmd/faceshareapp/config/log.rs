@@ -46,11 +46,19 @@ pub(crate) enum LogRotation {
 impl Log {
     pub(super) fn read(keys: &mut Section<'_, '_>) -> Self {
         let formats = [("pretty", LogFormat::Pretty), ("json", LogFormat::Json)];
-        let rotations = [("daily", LogRotation::Daily), ("hourly", LogRotation::Hourly), ("never", LogRotation::Never)];
+        let rotations = [
+            ("daily", LogRotation::Daily),
+            ("hourly", LogRotation::Hourly),
+            ("never", LogRotation::Never),
+        ];
         Self {
             format: keys.choice("format", LogFormat::Pretty, &formats),
             level: keys.text("level", "info".to_owned(), level, Clone::clone),
-            file: keys.text("file", None, file, |file| file.as_ref().map(|file| file.display().to_string()).unwrap_or_default()),
+            file: keys.text("file", None, file, |file| {
+                file.as_ref()
+                    .map(|file| file.display().to_string())
+                    .unwrap_or_default()
+            }),
             rotation: keys.choice("rotation", LogRotation::Daily, &rotations),
             keep_files: keys.number("keep_files", 7, 2..=1000),
         }
@@ -66,7 +74,10 @@ fn level(text: &str) -> Result<String, String> {
     if well_formed && text.parse::<Targets>().is_ok() {
         return Ok(text.to_owned());
     }
-    Err(format!("{text:?} is not a log level; allowed: {}, or directives such as \"info,faceshare_logic=debug\"", LEVELS.join(", ")))
+    Err(format!(
+        "{text:?} is not a log level; allowed: {}, or directives such as \"info,faceshare_logic=debug\"",
+        LEVELS.join(", ")
+    ))
 }
 
 fn file(text: &str) -> Result<Option<PathBuf>, String> {

@@ -22,15 +22,26 @@ impl Member {
         let member = Self {
             debounce: keys.duration("debounce", Duration::from_secs(2), SHORTEST..=DAY),
             grace: keys.duration("grace", Duration::from_secs(30), SHORTEST..=DAY),
-            background_grace: keys.duration("background_grace", Duration::from_mins(10), SHORTEST..=DAY),
+            background_grace: keys.duration(
+                "background_grace",
+                Duration::from_mins(10),
+                SHORTEST..=DAY,
+            ),
             seat: keys.duration("seat", Duration::from_secs(30), SHORTEST..=DAY),
         };
-        let [debounce, grace, background] = [member.debounce, member.grace, member.background_grace].map(duration::format);
+        let [debounce, grace, background] =
+            [member.debounce, member.grace, member.background_grace].map(duration::format);
         if member.grace < member.debounce {
-            keys.problem("grace", format!("{grace} is shorter than member.debounce, which is {debounce}"));
+            keys.problem(
+                "grace",
+                format!("{grace} is shorter than member.debounce, which is {debounce}"),
+            );
         }
         if member.background_grace < member.grace {
-            keys.problem("background_grace", format!("{background} is shorter than member.grace, which is {grace}"));
+            keys.problem(
+                "background_grace",
+                format!("{background} is shorter than member.grace, which is {grace}"),
+            );
         }
         member
     }

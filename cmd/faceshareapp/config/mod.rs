@@ -148,7 +148,10 @@ impl Config {
     }
 
     /// Loads from `file`, if any, and from `variables`, which are an environment.
-    pub(crate) fn load_from(file: Option<&Path>, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Loaded, ConfigError> {
+    pub(crate) fn load_from(
+        file: Option<&Path>,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Loaded, ConfigError> {
         let mut problems = Problems::default();
         let known = known_keys();
         let from_file = match file {
@@ -165,9 +168,17 @@ impl Config {
         let (keys, more) = reader.finish();
         problems.extend(more);
         if !problems.is_empty() {
-            return Err(ConfigError::Invalid { problems, log_format: config.log.format });
+            return Err(ConfigError::Invalid {
+                problems,
+                log_format: config.log.format,
+            });
         }
-        Ok(Loaded { config, report: Report(keys), file: file.map(Path::to_owned), warnings })
+        Ok(Loaded {
+            config,
+            report: Report(keys),
+            file: file.map(Path::to_owned),
+            warnings,
+        })
     }
 
     /// Reads every section. This order is the one in which `check-config` prints them.
@@ -202,7 +213,10 @@ impl Config {
     fn check_benchmark(&self, reader: &mut Reader<'_>) {
         let http = self.http.listen;
         if self.benchmark.enabled && !http.ip().is_loopback() {
-            reader.section("benchmark").problem("enabled", format!("is for loopback alone; http.listen is {http}"));
+            reader.section("benchmark").problem(
+                "enabled",
+                format!("is for loopback alone; http.listen is {http}"),
+            );
         }
     }
 
@@ -210,12 +224,23 @@ impl Config {
     fn check_listeners(&self, reader: &mut Reader<'_>) {
         let http = self.http.listen;
         if self.grpc.listen == Some(http) && http.port() != 0 {
-            reader.section("grpc").problem("listen", format!("{http} is http.listen already; choose another address or port"));
+            reader.section("grpc").problem(
+                "listen",
+                format!("{http} is http.listen already; choose another address or port"),
+            );
         }
-        let Some(ops) = self.http.ops_listen.filter(|ops| ops.port() != 0) else { return };
-        for (name, taken) in [("http.listen", Some(http)), ("grpc.listen", self.grpc.listen)] {
+        let Some(ops) = self.http.ops_listen.filter(|ops| ops.port() != 0) else {
+            return;
+        };
+        for (name, taken) in [
+            ("http.listen", Some(http)),
+            ("grpc.listen", self.grpc.listen),
+        ] {
             if taken == Some(ops) {
-                reader.section("http").problem("ops_listen", format!("{ops} is {name} already; choose another address or port"));
+                reader.section("http").problem(
+                    "ops_listen",
+                    format!("{ops} is {name} already; choose another address or port"),
+                );
             }
         }
     }
@@ -237,9 +262,15 @@ fn known_keys() -> KnownKeys {
 
 fn data_dir(keys: &mut Section<'_, '_>) -> PathBuf {
     let parse = |text: &str| {
-        if text.is_empty() { Err("is empty; expected a directory".to_owned()) } else { Ok(PathBuf::from(text)) }
+        if text.is_empty() {
+            Err("is empty; expected a directory".to_owned())
+        } else {
+            Ok(PathBuf::from(text))
+        }
     };
-    keys.text("data_dir", PathBuf::from("data"), parse, |path| path.display().to_string())
+    keys.text("data_dir", PathBuf::from("data"), parse, |path| {
+        path.display().to_string()
+    })
 }
 
 /// Where the origin of the keys is worth a word: `serve` logs it.

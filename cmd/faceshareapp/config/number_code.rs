@@ -32,8 +32,12 @@ impl NumberCode {
             guesses: guesses(keys),
         };
         if number_code.max_lifetime < number_code.lifetime {
-            let [max_lifetime, lifetime] = [number_code.max_lifetime, number_code.lifetime].map(duration::format);
-            keys.problem("max_lifetime", format!("{max_lifetime} is shorter than number_code.lifetime, which is {lifetime}"));
+            let [max_lifetime, lifetime] =
+                [number_code.max_lifetime, number_code.lifetime].map(duration::format);
+            keys.problem(
+                "max_lifetime",
+                format!("{max_lifetime} is shorter than number_code.lifetime, which is {lifetime}"),
+            );
         }
         number_code
     }
@@ -47,7 +51,11 @@ fn guesses(keys: &mut Section<'_, '_>) -> GuessLimits {
         wait: keys.duration("guess_wait", by_default.wait, SHORTEST..=DAY),
         wait_max: keys.duration("guess_wait_max", by_default.wait_max, SHORTEST..=DAY),
         per_address: keys.number("guesses_per_address", by_default.per_address, COUNT),
-        per_address_near: keys.number("guesses_per_address_near", by_default.per_address_near, COUNT),
+        per_address_near: keys.number(
+            "guesses_per_address_near",
+            by_default.per_address_near,
+            COUNT,
+        ),
         per_network: keys.number("guesses_per_network", by_default.per_network, COUNT),
         hits_in_window: expected_hits(keys, "expected_hits_short", 50),
         hits_in_long_window: expected_hits(keys, "expected_hits_day", 200),
@@ -57,7 +65,10 @@ fn guesses(keys: &mut Section<'_, '_>) -> GuessLimits {
         keys.problem("guess_wait_max", "is shorter than number_code.guess_wait");
     }
     if limits.per_address_near < limits.per_address {
-        keys.problem("guesses_per_address_near", "is less than number_code.guesses_per_address");
+        keys.problem(
+            "guesses_per_address_near",
+            "is less than number_code.guesses_per_address",
+        );
     }
     limits
 }

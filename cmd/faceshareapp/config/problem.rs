@@ -15,7 +15,10 @@ pub(crate) struct Problems(Vec<Problem>);
 
 impl Problems {
     pub(super) fn push(&mut self, path: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Problem { path: path.into(), message: message.into() });
+        self.0.push(Problem {
+            path: path.into(),
+            message: message.into(),
+        });
     }
 
     pub(super) fn is_empty(&self) -> bool {

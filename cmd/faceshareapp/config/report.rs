@@ -22,8 +22,17 @@ pub(crate) struct Report(pub(super) Vec<KeyReport>);
 impl Report {
     /// The keys whose values differ from those of `other`, as far as they are shown.
     pub(crate) fn changed_from(&self, other: &Self) -> Vec<&str> {
-        let differs = |key: &&KeyReport| !other.0.iter().any(|old| old.path == key.path && old.shown == key.shown);
-        self.0.iter().filter(differs).map(|key| key.path.as_str()).collect()
+        let differs = |key: &&KeyReport| {
+            !other
+                .0
+                .iter()
+                .any(|old| old.path == key.path && old.shown == key.shown)
+        };
+        self.0
+            .iter()
+            .filter(differs)
+            .map(|key| key.path.as_str())
+            .collect()
     }
 }
 
@@ -39,7 +48,9 @@ impl fmt::Display for Report {
             }
             write!(f, "{key} = {}", report.shown)?;
             match &report.origin {
-                Some(origin) if report.shown != report.by_default => writeln!(f, " # {}", origin.replace('\n', " "))?,
+                Some(origin) if report.shown != report.by_default => {
+                    writeln!(f, " # {}", origin.replace('\n', " "))?
+                }
                 _ => f.write_char('\n')?,
             }
         }

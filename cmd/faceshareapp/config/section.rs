@@ -25,7 +25,11 @@ pub(super) struct Reader<'v> {
 
 impl<'v> Reader<'v> {
     pub(super) fn new(values: &'v Map<String, Value>) -> Self {
-        Self { values, keys: Vec::new(), problems: Problems::default() }
+        Self {
+            values,
+            keys: Vec::new(),
+            problems: Problems::default(),
+        }
     }
 
     /// The section called `name`; the empty name stands for the keys above all sections.
@@ -50,10 +54,13 @@ impl Section<'_, '_> {
     pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
         let parse = |value: &Value| match &value.kind {
             ValueKind::Boolean(flag) => Ok(*flag),
-            ValueKind::String(text) if is_from_environment(value) => {
-                text.parse().map_err(|_| format!("{text:?} is neither true nor false"))
-            }
-            other => Err(format!("expected true or false, found {}", described(other))),
+            ValueKind::String(text) if is_from_environment(value) => text
+                .parse()
+                .map_err(|_| format!("{text:?} is neither true nor false")),
+            other => Err(format!(
+                "expected true or false, found {}",
+                described(other)
+            )),
         };
         self.read(key, default, parse, ToString::to_string)
     }
@@ -65,14 +72,27 @@ impl Section<'_, '_> {
     {
         let parse = |value: &Value| {
             let found = whole_number(value)?;
-            let allowed = N::try_from(found).ok().filter(|number| range.contains(number));
-            allowed.ok_or_else(|| format!("{found} is out of range; allowed: {} to {}", range.start(), range.end()))
+            let allowed = N::try_from(found)
+                .ok()
+                .filter(|number| range.contains(number));
+            allowed.ok_or_else(|| {
+                format!(
+                    "{found} is out of range; allowed: {} to {}",
+                    range.start(),
+                    range.end()
+                )
+            })
         };
         self.read(key, default, parse, ToString::to_string)
     }
 
     /// A number with at most three decimals, in thousandths, within `range`.
-    pub(super) fn thousandths(&mut self, key: &'static str, default: u32, range: RangeInclusive<u32>) -> u32 {
+    pub(super) fn thousandths(
+        &mut self,
+        key: &'static str,
+        default: u32,
+        range: RangeInclusive<u32>,
+    ) -> u32 {
         let show = |thousandths: &u32| format!("{}", f64::from(*thousandths) / 1_000.0);
         let parse = |value: &Value| {
             let found = match &value.kind {
@@ -80,37 +100,83 @@ impl Section<'_, '_> {
                 ValueKind::String(text) if is_from_environment(value) => text.parse().ok(),
                 _ => whole_number(value)?.to_string().parse().ok(),
             };
-            let rounded = found.map(|number| (number * 1_000.0).round()).filter(|n| *n >= 0.0 && *n <= f64::from(u32::MAX));
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within the range, as was just looked at")]
+            let rounded = found
+                .map(|number| (number * 1_000.0).round())
+                .filter(|n| *n >= 0.0 && *n <= f64::from(u32::MAX));
+            #[allow(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "whole and within the range, as was just looked at"
+            )]
             let allowed = rounded.map(|n| n as u32).filter(|n| range.contains(n));
-            allowed.ok_or_else(|| format!("is out of range; allowed: {} to {}", show(range.start()), show(range.end())))
+            allowed.ok_or_else(|| {
+                format!(
+                    "is out of range; allowed: {} to {}",
+                    show(range.start()),
+                    show(range.end())
+                )
+            })
         };
         self.read(key, default, parse, show)
     }
 
     /// A duration within `range`.
-    pub(super) fn duration(&mut self, key: &'static str, default: Duration, range: RangeInclusive<Duration>) -> Duration {
+    pub(super) fn duration(
+        &mut self,
+        key: &'static str,
+        default: Duration,
+        range: RangeInclusive<Duration>,
+    ) -> Duration {
         let parse = |value: &Value| {
             let text = string(value, duration::EXAMPLES)?;
-            let found = duration::parse(text).ok_or_else(|| format!("{text:?} is not a duration; expected {}", duration::EXAMPLES))?;
+            let found = duration::parse(text).ok_or_else(|| {
+                format!(
+                    "{text:?} is not a duration; expected {}",
+                    duration::EXAMPLES
+                )
+            })?;
             if range.contains(&found) {
                 return Ok(found);
             }
-            let (from, to) = (duration::format(*range.start()), duration::format(*range.end()));
+            let (from, to) = (
+                duration::format(*range.start()),
+                duration::format(*range.end()),
+            );
             Err(format!("{text:?} is out of range; allowed: {from} to {to}"))
         };
-        self.read(key, default, parse, |found| quoted(&duration::format(*found)))
+        self.read(key, default, parse, |found| {
+            quoted(&duration::format(*found))
+        })
     }
 
     /// One of a few words.
-    pub(super) fn choice<C: Copy + PartialEq>(&mut self, key: &'static str, default: C, choices: &[(&'static str, C)]) -> C {
-        let words = || choices.iter().map(|(word, _)| quoted(word)).collect::<Vec<_>>().join(", ");
+    pub(super) fn choice<C: Copy + PartialEq>(
+        &mut self,
+        key: &'static str,
+        default: C,
+        choices: &[(&'static str, C)],
+    ) -> C {
+        let words = || {
+            choices
+                .iter()
+                .map(|(word, _)| quoted(word))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         let parse = |value: &Value| {
             let text = string(value, &words())?;
-            let chosen = choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice);
+            let chosen = choices
+                .iter()
+                .find(|(word, _)| *word == text)
+                .map(|(_, choice)| *choice);
             chosen.ok_or_else(|| format!("{text:?} is not a choice; allowed: {}", words()))
         };
-        let show = |chosen: &C| choices.iter().find(|(_, choice)| choice == chosen).map_or_else(String::new, |(word, _)| quoted(word));
+        let show = |chosen: &C| {
+            choices
+                .iter()
+                .find(|(_, choice)| choice == chosen)
+                .map_or_else(String::new, |(word, _)| quoted(word))
+        };
         self.read(key, default, parse, show)
     }
 
@@ -122,11 +188,20 @@ impl Section<'_, '_> {
         parse: impl Fn(&str) -> Result<T, String>,
         show: impl Fn(&T) -> String,
     ) -> T {
-        self.read(key, default, |value| parse(string(value, "a string")?), |found| quoted(&show(found)))
+        self.read(
+            key,
+            default,
+            |value| parse(string(value, "a string")?),
+            |found| quoted(&show(found)),
+        )
     }
 
     /// A list of strings, empty by default; in an environment variable they are parted by commas.
-    pub(super) fn list<T: Display>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+    pub(super) fn list<T: Display>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
         let parse = |value: &Value| strings(value)?.into_iter().map(&parse).collect();
         let show = |items: &Vec<T>| listed(items.iter().map(ToString::to_string));
         self.read(key, Vec::new(), parse, show)
@@ -140,7 +215,10 @@ impl Section<'_, '_> {
                 .map(|items| items.into_iter().map(str::to_owned).collect::<Vec<_>>())
         };
         let show = |items: &Vec<String>| {
-            let name = |item: &String| item.split_once(':').map_or_else(String::new, |(name, _)| format!("{name}:"));
+            let name = |item: &String| {
+                item.split_once(':')
+                    .map_or_else(String::new, |(name, _)| format!("{name}:"))
+            };
             listed(items.iter().map(|item| format!("{}********", name(item))))
         };
         let items = self.read(key, Vec::new(), parse, show);
@@ -154,7 +232,11 @@ impl Section<'_, '_> {
     }
 
     fn path(&self, key: &str) -> String {
-        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
+        if self.name.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.name)
+        }
     }
 
     fn value(&self, key: &str) -> Option<&Value> {
@@ -183,13 +265,20 @@ impl Section<'_, '_> {
                 match parse(raw) {
                     Ok(value) => (value, Some(origin)),
                     Err(message) => {
-                        self.reader.problems.push(&path, format!("{message} ({origin})"));
+                        self.reader
+                            .problems
+                            .push(&path, format!("{message} ({origin})"));
                         (default, None)
                     }
                 }
             }
         };
-        self.reader.keys.push(KeyReport { path, shown: show(&value), by_default, origin });
+        self.reader.keys.push(KeyReport {
+            path,
+            shown: show(&value),
+            by_default,
+            origin,
+        });
         value
     }
 }
@@ -204,10 +293,15 @@ fn string<'v>(value: &'v Value, expected: &str) -> Result<&'v str, String> {
 fn strings(value: &Value) -> Result<Vec<&str>, String> {
     match &value.kind {
         ValueKind::Array(items) => items.iter().map(|item| string(item, "strings")).collect(),
-        ValueKind::String(text) if is_from_environment(value) => {
-            Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect())
-        }
-        other => Err(format!("expected an array of strings, found {}", described(other))),
+        ValueKind::String(text) if is_from_environment(value) => Ok(text
+            .split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .collect()),
+        other => Err(format!(
+            "expected an array of strings, found {}",
+            described(other)
+        )),
     }
 }
 
@@ -216,8 +310,14 @@ fn whole_number(value: &Value) -> Result<i128, String> {
         ValueKind::I64(number) => Ok((*number).into()),
         ValueKind::U64(number) => Ok((*number).into()),
         ValueKind::I128(number) => Ok(*number),
-        ValueKind::String(text) if is_from_environment(value) => text.trim().parse().map_err(|_| format!("{text:?} is not a whole number")),
-        other => Err(format!("expected a whole number, found {}", described(other))),
+        ValueKind::String(text) if is_from_environment(value) => text
+            .trim()
+            .parse()
+            .map_err(|_| format!("{text:?} is not a whole number")),
+        other => Err(format!(
+            "expected a whole number, found {}",
+            described(other)
+        )),
     }
 }
 

@@ -62,12 +62,18 @@ impl KnownKeys {
     }
 
     fn has_section(&self, name: &str) -> bool {
-        self.0.iter().any(|path| path.split_once('.').is_some_and(|(section, _)| section == name))
+        self.0.iter().any(|path| {
+            path.split_once('.')
+                .is_some_and(|(section, _)| section == name)
+        })
     }
 
     /// The key of these words, however they are separated.
     fn by_words(&self, wanted: &str) -> Option<&str> {
-        self.0.iter().find(|path| words(path) == wanted).map(String::as_str)
+        self.0
+            .iter()
+            .find(|path| words(path) == wanted)
+            .map(String::as_str)
     }
 
     /// Says that `path` is not a key, and which ones are: its neighbours, or the sections.
@@ -77,9 +83,19 @@ impl KnownKeys {
         }
         let section = path.split_once('.').map_or("", |(section, _)| section);
         let allowed: BTreeSet<&str> = if self.has_section(section) {
-            self.0.iter().filter_map(|known| known.strip_prefix(section)?.strip_prefix('.')).collect()
+            self.0
+                .iter()
+                .filter_map(|known| known.strip_prefix(section)?.strip_prefix('.'))
+                .collect()
         } else {
-            self.0.iter().map(|known| known.split_once('.').map_or(known.as_str(), |(section, _)| section)).collect()
+            self.0
+                .iter()
+                .map(|known| {
+                    known
+                        .split_once('.')
+                        .map_or(known.as_str(), |(section, _)| section)
+                })
+                .collect()
         };
         let allowed: Vec<_> = allowed.into_iter().collect();
         format!("unknown key; allowed here: {}", allowed.join(", "))
@@ -101,33 +117,68 @@ impl Source for Layer {
 }
 
 /// Merges `layers`, the later over the earlier, into one table.
-pub(super) fn merge(layers: impl IntoIterator<Item = Layer>) -> Result<Map<String, Value>, config::ConfigError> {
-    layers.into_iter().fold(config::Config::builder(), |builder, layer| builder.add_source(layer)).build()?.collect()
+pub(super) fn merge(
+    layers: impl IntoIterator<Item = Layer>,
+) -> Result<Map<String, Value>, config::ConfigError> {
+    layers
+        .into_iter()
+        .fold(config::Config::builder(), |builder, layer| {
+            builder.add_source(layer)
+        })
+        .build()?
+        .collect()
 }
 
 /// Reads the file at `path` in the format that its extension names.
-pub(super) fn read_file(path: &Path, known: &KnownKeys, problems: &mut Problems) -> Result<Layer, FileError> {
+pub(super) fn read_file(
+    path: &Path,
+    known: &KnownKeys,
+    problems: &mut Problems,
+) -> Result<Layer, FileError> {
     let format = match path.extension().and_then(|extension| extension.to_str()) {
         Some("toml") => FileFormat::Toml,
         Some("yaml" | "yml") => FileFormat::Yaml,
         Some("json") => FileFormat::Json,
         _ => return Err(FileError::UnknownFormat(path.to_owned())),
     };
-    let text = fs::read_to_string(path).map_err(|source| FileError::Unreadable { path: path.to_owned(), source })?;
+    let text = fs::read_to_string(path).map_err(|source| FileError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
     let table = File::from_str(&text, format)
         .collect()
-        .map_err(|error| FileError::Malformed { path: path.to_owned(), message: without_excerpt(&error.to_string()) })?;
-    Ok(file_layer(table, &path.display().to_string(), known, problems))
+        .map_err(|error| FileError::Malformed {
+            path: path.to_owned(),
+            message: without_excerpt(&error.to_string()),
+        })?;
+    Ok(file_layer(
+        table,
+        &path.display().to_string(),
+        known,
+        problems,
+    ))
 }
 
 /// Drops the lines by which a parser quotes its input (`3 | keys = …`).
 fn without_excerpt(message: &str) -> String {
-    let quotes = |line: &str| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').starts_with('|');
-    let kept: Vec<_> = message.lines().filter(|line| !quotes(line)).map(str::trim).collect();
+    let quotes = |line: &str| {
+        line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ')
+            .starts_with('|')
+    };
+    let kept: Vec<_> = message
+        .lines()
+        .filter(|line| !quotes(line))
+        .map(str::trim)
+        .collect();
     kept.join(" ")
 }
 
-fn file_layer(table: Map<String, Value>, origin: &str, known: &KnownKeys, problems: &mut Problems) -> Layer {
+fn file_layer(
+    table: Map<String, Value>,
+    origin: &str,
+    known: &KnownKeys,
+    problems: &mut Problems,
+) -> Layer {
     let mut layer = Map::new();
     for (name, value) in table {
         match value.kind {
@@ -148,7 +199,10 @@ fn file_layer(table: Map<String, Value>, origin: &str, known: &KnownKeys, proble
                 }
             }
             _ if known.has_section(&name) => {
-                problems.push(&name, format!("a section with keys of its own is expected here ({origin})"));
+                problems.push(
+                    &name,
+                    format!("a section with keys of its own is expected here ({origin})"),
+                );
             }
             _ => problems.push(&name, format!("{} ({origin})", known.refusal(&name))),
         }
@@ -156,7 +210,13 @@ fn file_layer(table: Map<String, Value>, origin: &str, known: &KnownKeys, proble
     Layer(layer)
 }
 
-fn known_part(section: &str, keys: Map<String, Value>, origin: &str, known: &KnownKeys, problems: &mut Problems) -> Map<String, Value> {
+fn known_part(
+    section: &str,
+    keys: Map<String, Value>,
+    origin: &str,
+    known: &KnownKeys,
+    problems: &mut Problems,
+) -> Map<String, Value> {
     let mut kept = Map::new();
     for (key, value) in keys {
         let path = format!("{section}.{key}");
@@ -178,12 +238,16 @@ pub(super) fn read_environment(
     let mut layer: Map<String, Value> = Map::new();
     for (variable, value) in variables {
         let variable = variable.to_string_lossy().into_owned();
-        let Some(name) = variable.strip_prefix(ENV_PREFIX) else { continue };
+        let Some(name) = variable.strip_prefix(ENV_PREFIX) else {
+            continue;
+        };
         let path = name.to_lowercase().replace("__", ".");
         let origin = format!("{ENV_ORIGIN}{variable}");
         if !known.has_key(&path) {
             let meant = known.by_words(&words(&path));
-            let hint = meant.map(|key| format!("; {key} is set by {}", variable_of(key))).unwrap_or_default();
+            let hint = meant
+                .map(|key| format!("; {key} is set by {}", variable_of(key)))
+                .unwrap_or_default();
             problems.push(&path, format!("{}{hint} ({origin})", known.refusal(&path)));
             continue;
         }
@@ -197,7 +261,9 @@ pub(super) fn read_environment(
                 layer.insert(path, value);
             }
             Some((section, key)) => {
-                let entry = layer.entry(section.to_owned()).or_insert_with(|| Value::new(None, Map::<String, Value>::new()));
+                let entry = layer
+                    .entry(section.to_owned())
+                    .or_insert_with(|| Value::new(None, Map::<String, Value>::new()));
                 if let ValueKind::Table(keys) = &mut entry.kind {
                     keys.insert(key.to_owned(), value);
                 }
@@ -208,7 +274,10 @@ pub(super) fn read_environment(
 }
 
 /// Variables that look as if they were meant to configure the server, and do not: a sentence for each.
-pub(super) fn misspelt_variables<'n>(names: impl Iterator<Item = &'n OsString>, known: &KnownKeys) -> Vec<String> {
+pub(super) fn misspelt_variables<'n>(
+    names: impl Iterator<Item = &'n OsString>,
+    known: &KnownKeys,
+) -> Vec<String> {
     let sentence = |name: &OsString| {
         let name = name.to_string_lossy();
         let upper = name.to_ascii_uppercase();
@@ -217,8 +286,13 @@ pub(super) fn misspelt_variables<'n>(names: impl Iterator<Item = &'n OsString>, 
             return None;
         }
         Some(match known.by_words(&words(rest)) {
-            Some(key) => format!("the environment variable {name} is not read; {key} is set by {}", variable_of(key)),
-            None => format!("the environment variable {name} is not read; those that are begin with {ENV_PREFIX}"),
+            Some(key) => format!(
+                "the environment variable {name} is not read; {key} is set by {}",
+                variable_of(key)
+            ),
+            None => format!(
+                "the environment variable {name} is not read; those that are begin with {ENV_PREFIX}"
+            ),
         })
     };
     names.filter_map(sentence).collect()
@@ -226,15 +300,23 @@ pub(super) fn misspelt_variables<'n>(names: impl Iterator<Item = &'n OsString>, 
 
 /// The variable that sets `key`.
 fn variable_of(key: &str) -> String {
-    format!("{ENV_PREFIX}{}", key.replace('.', "__").to_ascii_uppercase())
+    format!(
+        "{ENV_PREFIX}{}",
+        key.replace('.', "__").to_ascii_uppercase()
+    )
 }
 
 /// A name without what separates its words.
 fn words(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+    name.chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
 }
 
 /// Whether `value` was set by an environment variable, where everything is a string.
 pub(super) fn is_from_environment(value: &Value) -> bool {
-    value.origin().is_some_and(|origin| origin.starts_with(ENV_ORIGIN))
+    value
+        .origin()
+        .is_some_and(|origin| origin.starts_with(ENV_ORIGIN))
 }

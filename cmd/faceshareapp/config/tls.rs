@@ -15,7 +15,9 @@ pub(crate) struct Tls {
 
 impl Tls {
     pub(super) fn read(keys: &mut Section<'_, '_>) -> Self {
-        let file = |keys: &mut Section<'_, '_>, key| keys.text(key, String::new(), |path| Ok(path.to_owned()), Clone::clone);
+        let file = |keys: &mut Section<'_, '_>, key| {
+            keys.text(key, String::new(), |path| Ok(path.to_owned()), Clone::clone)
+        };
         let (cert, key) = (file(keys, "cert"), file(keys, "key"));
         match (cert.is_empty(), key.is_empty()) {
             (true, false) => keys.problem("cert", "is not set, and tls.key is"),
@@ -24,7 +26,11 @@ impl Tls {
         }
         Self {
             files: (!cert.is_empty() && !key.is_empty()).then(|| (cert.into(), key.into())),
-            strict_transport: keys.duration("strict_transport", DAY * 365, Duration::ZERO..=DAY * 730),
+            strict_transport: keys.duration(
+                "strict_transport",
+                DAY * 365,
+                Duration::ZERO..=DAY * 730,
+            ),
         }
     }
 }

@@ -40,7 +40,11 @@ impl LogLevel {
 /// Not an `EnvFilter`: that one asks again at every step of every span, for the sake of directives about fields.
 fn parse(directives: &str) -> Result<Targets, ParseError> {
     let level: Targets = directives.parse()?;
-    let level = if directives.contains(MIGRATIONS) { level } else { level.with_target(MIGRATIONS, Level::WARN) };
+    let level = if directives.contains(MIGRATIONS) {
+        level
+    } else {
+        level.with_target(MIGRATIONS, Level::WARN)
+    };
     Ok(level.with_targets(TELL_TALES.map(|library| (library, Level::INFO))))
 }
 

@@ -57,9 +57,16 @@ impl LineQueue {
         report: impl Fn(u64) + Send + 'static,
     ) -> io::Result<(Self, QueueGuard)> {
         let (filled, ended) = (Condvar::new(), Condvar::new());
-        let queue = Self(Arc::new(Shared { output, waiting: Mutex::default(), filled, ended }));
+        let queue = Self(Arc::new(Shared {
+            output,
+            waiting: Mutex::default(),
+            filled,
+            ended,
+        }));
         let writer = queue.clone();
-        thread::Builder::new().name(format!("log-{output}")).spawn(move || writer.write_out(out, report))?;
+        thread::Builder::new()
+            .name(format!("log-{output}"))
+            .spawn(move || writer.write_out(out, report))?;
         Ok((queue.clone(), QueueGuard(queue)))
     }
 
@@ -96,7 +103,11 @@ impl LineQueue {
     /// Waits for lines and takes all of them, with the number of those that were dropped behind them. `None`: it is over.
     fn take(&self, lines: &mut Vec<u8>) -> Option<u64> {
         let nothing = |waiting: &mut Waiting| waiting.lines.is_empty() && !waiting.closed;
-        let mut waiting = self.0.filled.wait_while(self.lock(), nothing).unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self
+            .0
+            .filled
+            .wait_while(self.lock(), nothing)
+            .unwrap_or_else(PoisonError::into_inner);
         if waiting.lines.is_empty() {
             return None;
         }
@@ -109,7 +120,10 @@ impl LineQueue {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -135,7 +149,12 @@ impl Drop for QueueGuard {
         waiting.closed = true;
         queue.0.filled.notify_all();
         let unfinished = |waiting: &mut Waiting| !waiting.ended;
-        drop(queue.0.ended.wait_timeout_while(waiting, CLOSE_TIMEOUT, unfinished));
+        drop(
+            queue
+                .0
+                .ended
+                .wait_timeout_while(waiting, CLOSE_TIMEOUT, unfinished),
+        );
     }
 }
 
@@ -210,15 +229,24 @@ mod tests {
 
     #[test]
     fn an_output_that_stands_still_holds_up_nothing_and_what_is_dropped_is_reported() {
-        let ((begun, begins), (allow, allowed), (report, reported)) = (channel(), channel(), channel());
+        let ((begun, begins), (allow, allowed), (report, reported)) =
+            (channel(), channel(), channel());
         let written: Arc<Mutex<Vec<u8>>> = Arc::default();
-        let gate = Gate { begun, allowed, written: Arc::clone(&written) };
-        let (queue, guard) =
-            LineQueue::start("test", gate, move |dropped| report.send(dropped).expect("the test waits")).expect("a thread");
+        let gate = Gate {
+            begun,
+            allowed,
+            written: Arc::clone(&written),
+        };
+        let (queue, guard) = LineQueue::start("test", gate, move |dropped| {
+            report.send(dropped).expect("the test waits")
+        })
+        .expect("a thread");
 
         let line = [&[b'x'; 1_023][..], b"\n"].concat();
         (&queue).write_all(&line).expect("queued");
-        begins.recv_timeout(DEADLINE).expect("the thread is at the output");
+        begins
+            .recv_timeout(DEADLINE)
+            .expect("the thread is at the output");
         let (queued, lost) = (QUEUE_BYTES / line.len(), 7);
         for _ in 0..queued + lost {
             (&queue).write_all(&line).expect("queued or dropped");
@@ -226,16 +254,25 @@ mod tests {
         drop(allow);
         assert_eq!(reported.recv_timeout(DEADLINE), Ok(7));
         drop(guard);
-        assert_eq!(written.lock().expect("no writer panics").len(), (queued + 1) * line.len());
+        assert_eq!(
+            written.lock().expect("no writer panics").len(),
+            (queued + 1) * line.len()
+        );
     }
 
     #[test]
     fn the_end_does_not_wait_for_an_output_that_stands_still() {
         let ((begun, begins), (_allow, allowed)) = (channel(), channel());
-        let gate = Gate { begun, allowed, written: Arc::default() };
+        let gate = Gate {
+            begun,
+            allowed,
+            written: Arc::default(),
+        };
         let (queue, guard) = LineQueue::start("test", gate, |_| {}).expect("a thread");
         (&queue).write_all(b"a line\n").expect("queued");
-        begins.recv_timeout(DEADLINE).expect("the thread is at the output");
+        begins
+            .recv_timeout(DEADLINE)
+            .expect("the thread is at the output");
         let (done, ended) = channel();
         std::thread::spawn(move || {
             drop(guard);
@@ -247,14 +284,17 @@ mod tests {
     #[test]
     fn lines_that_cannot_be_written_are_reported_once_others_can() {
         let (report, reported) = channel();
-        let (queue, _guard) =
-            LineQueue::start("test", Broken { failures: 2 }, move |dropped| report.send(dropped).expect("the test waits"))
-                .expect("a thread");
+        let (queue, _guard) = LineQueue::start("test", Broken { failures: 2 }, move |dropped| {
+            report.send(dropped).expect("the test waits")
+        })
+        .expect("a thread");
         let mut lost = 0;
         // Lines that are written together fail together: how many fail depends on the threads, that all are reported does not.
         while lost == 0 {
             (&queue).write_all(b"a line\n").expect("queued");
-            lost = reported.recv_timeout(Duration::from_millis(10)).unwrap_or_default();
+            lost = reported
+                .recv_timeout(Duration::from_millis(10))
+                .unwrap_or_default();
         }
         assert!(lost >= 2, "{lost}");
     }

@@ -191,7 +191,11 @@ fn count() -> RangedU64ValueParser<usize> {
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds = text.strip_suffix('s').unwrap_or(text).parse::<f64>().map_err(|error| error.to_string())?;
+    let seconds = text
+        .strip_suffix('s')
+        .unwrap_or(text)
+        .parse::<f64>()
+        .map_err(|error| error.to_string())?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
@@ -209,7 +213,12 @@ impl Scenario {
             ("seats_per_address", 10_000),
         ];
         match self {
-            Self::Fanout(Fanout { members, rate, burst, .. }) => {
+            Self::Fanout(Fanout {
+                members,
+                rate,
+                burst,
+                ..
+            }) => {
                 let (rate, burst) = (whole(*rate), u64::from(*burst));
                 limits.push(("members_per_session", *members as u64));
                 // Positions of an even rate arrive unevenly.
@@ -217,23 +226,48 @@ impl Scenario {
                 limits.push(("actions_flood_per_second", rate * burst * 2));
                 limits.push(("action_keys", burst));
             }
-            Self::Idle(Idle { members, .. }) | Self::Join(Join { members, .. }) | Self::Storm(Storm { members, .. }) => {
+            Self::Idle(Idle { members, .. })
+            | Self::Join(Join { members, .. })
+            | Self::Storm(Storm { members, .. }) => {
                 limits.push(("members_per_session", *members as u64));
             }
-            Self::Control(Control { members, rate, quiet_members, .. }) => {
-                let each = whole(if *quiet_members { rate * *members as f64 } else { *rate });
+            Self::Control(Control {
+                members,
+                rate,
+                quiet_members,
+                ..
+            }) => {
+                let each = whole(if *quiet_members {
+                    rate * *members as f64
+                } else {
+                    *rate
+                });
                 limits.push(("members_per_session", *members as u64 + 1));
                 // Delayed instructions arrive together.
-                limits.extend([("ordered_per_second", each * 2), ("ordered_burst", each * 2)]);
+                limits.extend([
+                    ("ordered_per_second", each * 2),
+                    ("ordered_burst", each * 2),
+                ]);
             }
             Self::Saturate(Saturate { members, .. }) => {
                 limits.push(("members_per_session", *members as u64));
-                limits.extend([("actions_per_second", ACTIONS_MAX), ("actions_flood_per_second", ACTIONS_MAX * 10)]);
+                limits.extend([
+                    ("actions_per_second", ACTIONS_MAX),
+                    ("actions_flood_per_second", ACTIONS_MAX * 10),
+                ]);
             }
-            Self::Fairness(Fairness { members, quiet_members, rate, .. }) => {
+            Self::Fairness(Fairness {
+                members,
+                quiet_members,
+                rate,
+                ..
+            }) => {
                 limits.push(("members_per_session", *members.max(quiet_members) as u64));
                 let rate = whole(*rate);
-                limits.extend([("actions_per_second", (rate * 2).min(ACTIONS_MAX)), ("actions_flood_per_second", rate * 2)]);
+                limits.extend([
+                    ("actions_per_second", (rate * 2).min(ACTIONS_MAX)),
+                    ("actions_flood_per_second", rate * 2),
+                ]);
             }
         }
         limits
@@ -246,7 +280,11 @@ pub(super) const ACTIONS_MAX: u64 = 1_000;
 /// The highest value of the limits per address.
 const UNLIMITED: u64 = 1_000_000;
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate; nonsense is refused by the server")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rate; nonsense is refused by the server"
+)]
 fn whole(rate: f64) -> u64 {
     rate.ceil() as u64
 }

@@ -144,10 +144,18 @@ pub(super) struct Clients {
 
 impl Clients {
     /// Creates the rooms; no member is connected.
-    pub(super) fn new(target: Target, server: SocketAddr, host: String, groups: &[Group]) -> Result<Self> {
+    pub(super) fn new(
+        target: Target,
+        server: SocketAddr,
+        host: String,
+        groups: &[Group],
+    ) -> Result<Self> {
         let mut clients = Self {
             net: Connections::new(server)?,
-            pool: Pool { waiting: VecDeque::new(), slots: (0..CONCURRENT_CALLS).map(|_| (None, None)).collect() },
+            pool: Pool {
+                waiting: VecDeque::new(),
+                slots: (0..CONCURRENT_CALLS).map(|_| (None, None)).collect(),
+            },
             target,
             host,
             started: Instant::now(),
@@ -172,7 +180,12 @@ impl Clients {
 
     fn add_room(&mut self, number: usize, group: Group) {
         let (room, first) = (self.rooms.len(), self.members.len());
-        self.rooms.push(Room { group: number, members: first..first + group.members, code: None, sent: vec![0; group.keys] });
+        self.rooms.push(Room {
+            group: number,
+            members: first..first + group.members,
+            code: None,
+            sent: vec![0; group.keys],
+        });
         self.members.extend((0..group.members).map(|index| Member {
             room,
             host: index == 0,
@@ -202,13 +215,20 @@ impl Clients {
     /// Sends a burst of positions from a room's presenter, one for each of its first `burst` keys.
     pub(super) fn send_positions(&mut self, room: usize, burst: usize, due: u64) {
         let presenter = self.rooms[room].members.start;
-        let Some(connection) = self.members[presenter].connection else { return };
+        let Some(connection) = self.members[presenter].connection else {
+            return;
+        };
         let number = u32::try_from(room).unwrap_or(u32::MAX);
         let (message, frames) = &mut self.scratch;
         frames.clear();
         for (key, count) in self.rooms[room].sent.iter_mut().enumerate().take(burst) {
             *count += 1;
-            let position = Position { room: number, key: u8::try_from(key).unwrap_or(u8::MAX), due, number: *count };
+            let position = Position {
+                room: number,
+                key: u8::try_from(key).unwrap_or(u8::MAX),
+                due,
+                number: *count,
+            };
             message.clear();
             match self.target {
                 Target::Faceshare => position.encode_client_frame(TERM, message),
@@ -224,7 +244,9 @@ impl Clients {
 
     /// Sends one frame from a member.
     pub(super) fn send(&mut self, member: usize, message: &[u8]) {
-        let Some(connection) = self.members[member].connection else { return };
+        let Some(connection) = self.members[member].connection else {
+            return;
+        };
         let frames = &mut self.scratch.1;
         frames.clear();
         frame::write(frames, frame::BINARY, message);
@@ -232,18 +254,32 @@ impl Clients {
     }
 
     /// Sends an instruction that must be answered once.
-    pub(super) fn send_instruction(&mut self, member: usize, instruction: ClientInstruction, due: u64) {
+    pub(super) fn send_instruction(
+        &mut self,
+        member: usize,
+        instruction: ClientInstruction,
+        due: u64,
+    ) {
         let one = &mut self.members[member];
         one.last_instruction += 1;
         one.unanswered.push_back((one.last_instruction, due));
-        let message = client_frame(one.last_instruction, u64::from(one.last_instruction), instruction);
+        let message = client_frame(
+            one.last_instruction,
+            u64::from(one.last_instruction),
+            instruction,
+        );
         self.send(member, &message);
         let now = self.now();
         self.measurements.record_lateness(due, now);
     }
 
     /// Runs the event loop until the time `until`, or until `done` holds; returns whether it did.
-    pub(super) fn run(&mut self, plan: &mut dyn Plan, until: u64, mut done: impl FnMut(&Self) -> bool) -> Result<bool> {
+    pub(super) fn run(
+        &mut self,
+        plan: &mut dyn Plan,
+        until: u64,
+        mut done: impl FnMut(&Self) -> bool,
+    ) -> Result<bool> {
         let (mut events, mut ready) = (Connections::events(), Vec::new());
         loop {
             let now = self.now();
@@ -258,8 +294,16 @@ impl Clients {
             if now >= until {
                 return Ok(false);
             }
-            let next = plan.next().unwrap_or(u64::MAX).min(until).min(now + LONGEST_WAIT);
-            self.net.wait(&mut events, &mut ready, Duration::from_nanos(next.saturating_sub(now)))?;
+            let next = plan
+                .next()
+                .unwrap_or(u64::MAX)
+                .min(until)
+                .min(now + LONGEST_WAIT);
+            self.net.wait(
+                &mut events,
+                &mut ready,
+                Duration::from_nanos(next.saturating_sub(now)),
+            )?;
             for chunk in ready.chunks(EVENTS_PER_CHECK) {
                 for one in chunk {
                     self.serve(*one)?;
@@ -273,7 +317,12 @@ impl Clients {
     }
 
     /// Runs the event loop until the time `until`, with progress.
-    pub(super) fn run_for(&mut self, plan: &mut dyn Plan, label: &'static str, until: u64) -> Result<()> {
+    pub(super) fn run_for(
+        &mut self,
+        plan: &mut dyn Plan,
+        label: &'static str,
+        until: u64,
+    ) -> Result<()> {
         let begin = self.now();
         let progress = Progress::new(label, until.saturating_sub(begin) / 1_000_000_000);
         let mut next_progress = 0;
@@ -312,8 +361,16 @@ impl Clients {
             count(clients) >= total
         })?;
         if !all {
-            let why = self.measurements.first_fault.as_deref().unwrap_or("nothing was refused");
-            bail!("{label}: {} of {total} after {} s ({why})", count(self), timeout.as_secs());
+            let why = self
+                .measurements
+                .first_fault
+                .as_deref()
+                .unwrap_or("nothing was refused");
+            bail!(
+                "{label}: {} of {total} after {} s ({why})",
+                count(self),
+                timeout.as_secs()
+            );
         }
         Ok(())
     }
@@ -347,7 +404,9 @@ impl Clients {
 
     /// Processes received bytes, after the bytes of an incomplete message before them.
     fn process(&mut self, slot: usize, bytes: &[u8]) -> Result<()> {
-        let Some(connection) = self.net.connection(slot) else { return Ok(()) };
+        let Some(connection) = self.net.connection(slot) else {
+            return Ok(());
+        };
         let role = connection.role;
         if connection.unread.is_empty() {
             let used = self.consume(slot, role, bytes)?;
@@ -377,19 +436,29 @@ impl Clients {
             Role::Http(index) => self.answered(index, bytes),
             Role::Opening(member) => {
                 let used = self.opened(slot, member, bytes)?;
-                if used == 0 { Ok(0) } else { Ok(used + self.receive(slot, member, &bytes[used..])?) }
+                if used == 0 {
+                    Ok(0)
+                } else {
+                    Ok(used + self.receive(slot, member, &bytes[used..])?)
+                }
             }
             Role::Stream(member) => self.receive(slot, member, bytes),
         }
     }
 
     fn ended(&mut self, slot: usize) -> Result<()> {
-        let Some(connection) = self.net.connection(slot) else { return Ok(()) };
+        let Some(connection) = self.net.connection(slot) else {
+            return Ok(());
+        };
         let role = connection.role;
         self.net.drop_connection(slot);
         match role {
             Role::Http(index) => {
-                let (connection, call) = self.pool.slots.get_mut(index).context("invariant: a slot of the pool")?;
+                let (connection, call) = self
+                    .pool
+                    .slots
+                    .get_mut(index)
+                    .context("invariant: a slot of the pool")?;
                 *connection = None;
                 if let Some(call) = call.take() {
                     self.pool.waiting.push_front(call);
@@ -401,7 +470,8 @@ impl Clients {
     }
 
     fn disconnected(&mut self, member: usize, role: Role) {
-        let opening = matches!(role, Role::Opening(_)) || self.members[member].state < MemberState::Connected;
+        let opening =
+            matches!(role, Role::Opening(_)) || self.members[member].state < MemberState::Connected;
         let member = &mut self.members[member];
         member.connection = None;
         if opening {
@@ -415,7 +485,8 @@ impl Clients {
             // The member does not reconnect by itself: the lost connection is the finding.
             member.goal = member.state.min(MemberState::Guest);
             self.measurements.faults.disconnected += 1;
-            self.measurements.record_fault(|| "the server closed a connection".to_owned());
+            self.measurements
+                .record_fault(|| "the server closed a connection".to_owned());
         }
     }
 

@@ -70,7 +70,15 @@ impl Connections {
     pub(super) fn new(server: SocketAddr) -> Result<Self> {
         let poll = Poll::new()?;
         let timer = WakeTimer::new(poll.registry(), TIMER)?;
-        Ok(Self { poll, timer, server, connections: Vec::new(), free: Vec::new(), opened: 0, buffer: vec![0; BUFFER] })
+        Ok(Self {
+            poll,
+            timer,
+            server,
+            connections: Vec::new(),
+            free: Vec::new(),
+            opened: 0,
+            buffer: vec![0; BUFFER],
+        })
     }
 
     pub(super) fn events() -> Events {
@@ -78,18 +86,32 @@ impl Connections {
     }
 
     /// Waits for events, at most for `wait`.
-    pub(super) fn wait(&mut self, events: &mut Events, ready: &mut Vec<Readiness>, wait: Duration) -> Result<()> {
-        let wait = if wait.is_zero() { wait } else { self.timer.set(wait)? };
+    pub(super) fn wait(
+        &mut self,
+        events: &mut Events,
+        ready: &mut Vec<Readiness>,
+        wait: Duration,
+    ) -> Result<()> {
+        let wait = if wait.is_zero() {
+            wait
+        } else {
+            self.timer.set(wait)?
+        };
         match self.poll.poll(events, Some(wait)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             other => other?,
         }
         ready.clear();
-        ready.extend(events.iter().filter(|event| event.token() != TIMER).map(|event| Readiness {
-            connection: event.token().0,
-            readable: event.is_readable() || event.is_read_closed() || event.is_error(),
-            writable: event.is_writable(),
-        }));
+        ready.extend(
+            events
+                .iter()
+                .filter(|event| event.token() != TIMER)
+                .map(|event| Readiness {
+                    connection: event.token().0,
+                    readable: event.is_readable() || event.is_read_closed() || event.is_error(),
+                    writable: event.is_writable(),
+                }),
+        );
         Ok(())
     }
 
@@ -100,8 +122,18 @@ impl Connections {
             self.connections.push(None);
             self.connections.len() - 1
         });
-        let mut connection = Connection { stream, role, connected: false, unread: Vec::new(), unsent: Vec::new() };
-        self.poll.registry().register(&mut connection.stream, Token(slot), Interest::READABLE | Interest::WRITABLE)?;
+        let mut connection = Connection {
+            stream,
+            role,
+            connected: false,
+            unread: Vec::new(),
+            unsent: Vec::new(),
+        };
+        self.poll.registry().register(
+            &mut connection.stream,
+            Token(slot),
+            Interest::READABLE | Interest::WRITABLE,
+        )?;
         self.connections[slot] = Some(connection);
         self.opened += 1;
         Ok(slot)
@@ -109,7 +141,8 @@ impl Connections {
 
     fn connect(&self) -> Result<TcpStream> {
         let domain = socket2::Domain::for_address(self.server);
-        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
+        let socket =
+            socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
         let source = self.opened / PER_SOURCE;
@@ -119,7 +152,9 @@ impl Connections {
         }
         match socket.connect(&self.server.into()) {
             Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock || error.raw_os_error() == Some(IN_PROGRESS) => {}
+            Err(error)
+                if error.kind() == ErrorKind::WouldBlock
+                    || error.raw_os_error() == Some(IN_PROGRESS) => {}
             Err(error) => return Err(error.into()),
         }
         Ok(TcpStream::from_std(socket.into()))
@@ -140,14 +175,22 @@ impl Connections {
 
     /// Sends what the kernel accepts and keeps the rest.
     pub(super) fn send(&mut self, slot: usize, bytes: &[u8]) {
-        let Some(connection) = self.connection(slot) else { return };
-        let sent_now = if connection.connected && connection.unsent.is_empty() { connection.stream.write(bytes).unwrap_or(0) } else { 0 };
+        let Some(connection) = self.connection(slot) else {
+            return;
+        };
+        let sent_now = if connection.connected && connection.unsent.is_empty() {
+            connection.stream.write(bytes).unwrap_or(0)
+        } else {
+            0
+        };
         connection.unsent.extend_from_slice(&bytes[sent_now..]);
     }
 
     /// Sends the kept bytes.
     pub(super) fn flush(&mut self, slot: usize) {
-        let Some(connection) = self.connection(slot) else { return };
+        let Some(connection) = self.connection(slot) else {
+            return;
+        };
         if !connection.connected {
             if connection.stream.peer_addr().is_err() {
                 return;
@@ -164,11 +207,18 @@ impl Connections {
 
     /// Reads once into `buffer`.
     pub(super) fn read(&mut self, slot: usize, buffer: &mut [u8]) -> ReadOutcome {
-        let Some(connection) = self.connection(slot) else { return ReadOutcome::Nothing };
+        let Some(connection) = self.connection(slot) else {
+            return ReadOutcome::Nothing;
+        };
         match connection.stream.read(buffer) {
             Ok(0) => ReadOutcome::End,
             Ok(bytes) => ReadOutcome::Bytes(bytes),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::NotConnected) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::NotConnected
+                ) =>
+            {
                 ReadOutcome::Nothing
             }
             Err(_) => ReadOutcome::End,

@@ -54,7 +54,12 @@ impl Environment {
     pub(super) fn set_up(args: &BenchArgs, server: &str) -> Result<Self> {
         raise_file_limit();
         let own = match &args.spawn {
-            Some(program) => Some(Server::start(program, args.server_core, &args.scenario.limits(), &args.set)?),
+            Some(program) => Some(Server::start(
+                program,
+                args.server_core,
+                &args.scenario.limits(),
+                &args.set,
+            )?),
             None => None,
         };
         if let Some(core) = args.load_core {
@@ -65,11 +70,23 @@ impl Environment {
             None => resolve(server)?,
         };
         let pid = args.pid.or_else(|| own.as_ref().map(Server::pid));
-        let server_process = pid.map(Process::new).or_else(|| Process::listening_on(address));
+        let server_process = pid
+            .map(Process::new)
+            .or_else(|| Process::listening_on(address));
         if server_process.is_none() {
-            writeln!(std::io::stderr(), "the server's process is unknown (use --pid): its processor time and memory are not measured")?;
+            writeln!(
+                std::io::stderr(),
+                "the server's process is unknown (use --pid): its processor time and memory are not measured"
+            )?;
         }
-        Ok(Self { _server: own, target: args.target, address, host, server_process, patience: args.patience })
+        Ok(Self {
+            _server: own,
+            target: args.target,
+            address,
+            host,
+            server_process,
+            patience: args.patience,
+        })
     }
 
     /// Creates clients; none is connected.
@@ -82,8 +99,20 @@ impl Environment {
     pub(super) fn assemble(&self, clients: &mut Clients, members: Range<usize>) -> Result<()> {
         let total = clients.connected + members.len();
         clients.advance(members, MemberState::Connected);
-        clients.run_until(&mut super::clients::NoPlan, "joining", total, self.patience, |clients| clients.connected)?;
-        clients.run_until(&mut super::clients::NoPlan, "settling", clients.rooms.len(), self.patience, settled)
+        clients.run_until(
+            &mut super::clients::NoPlan,
+            "joining",
+            total,
+            self.patience,
+            |clients| clients.connected,
+        )?;
+        clients.run_until(
+            &mut super::clients::NoPlan,
+            "settling",
+            clients.rooms.len(),
+            self.patience,
+            settled,
+        )
     }
 
     /// The server's resident memory in KiB; `None` if its process is unknown.
@@ -108,7 +137,10 @@ impl Environment {
     /// The differences since `begin`.
     pub(super) fn since(&self, begin: Snapshot, clients: &Clients) -> Result<Interval> {
         let end = self.snapshot(clients)?;
-        let server_cpu = begin.server_cpu.zip(end.server_cpu).map(|(begin, end)| end.saturating_sub(begin).as_secs_f64());
+        let server_cpu = begin
+            .server_cpu
+            .zip(end.server_cpu)
+            .map(|(begin, end)| end.saturating_sub(begin).as_secs_f64());
         Ok(Interval {
             seconds: Duration::from_nanos(end.at - begin.at).as_secs_f64(),
             server_cpu,
@@ -126,8 +158,10 @@ impl Environment {
 /// The number of rooms in which all connected members have received the same last frame.
 pub(super) fn settled(clients: &Clients) -> usize {
     let is_settled = |room: &&super::clients::Room| {
-        let mut seqs =
-            clients.members[room.members.clone()].iter().filter(|member| member.state == MemberState::Connected).map(|member| member.seq);
+        let mut seqs = clients.members[room.members.clone()]
+            .iter()
+            .filter(|member| member.state == MemberState::Connected)
+            .map(|member| member.seq);
         let first = seqs.next();
         seqs.all(|seq| Some(seq) == first)
     };
@@ -140,9 +174,19 @@ fn resolve(server: &str) -> Result<(SocketAddr, String)> {
         .strip_prefix("http://")
         .context("the generator supports only http://: run it on the server's machine or network")?
         .trim_end_matches('/');
-    let with_port =
-        if host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) { host.to_owned() } else { format!("{host}:80") };
-    let address = with_port.to_socket_addrs().with_context(|| host.to_owned())?.next().with_context(|| format!("{host} has no address"))?;
+    let with_port = if host
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+    {
+        host.to_owned()
+    } else {
+        format!("{host}:80")
+    };
+    let address = with_port
+        .to_socket_addrs()
+        .with_context(|| host.to_owned())?
+        .next()
+        .with_context(|| format!("{host} has no address"))?;
     Ok((address, host.to_owned()))
 }
 
@@ -151,14 +195,23 @@ fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     // If this is not allowed, connecting reports it soon enough.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    );
 }
 
 #[cfg(target_os = "linux")]
 fn bind_to(core: u32) -> Result<()> {
     use rustix::thread::{CpuSet, sched_setaffinity};
     let core = usize::try_from(core)?;
-    ensure!(core < CpuSet::MAX_CPU, "--load-core {core}: there is no such processor");
+    ensure!(
+        core < CpuSet::MAX_CPU,
+        "--load-core {core}: there is no such processor"
+    );
     let mut set = CpuSet::new();
     set.set(core);
     sched_setaffinity(None, &set).with_context(|| format!("cannot bind to processor {core}"))
@@ -176,8 +229,14 @@ mod tests {
 
     #[test]
     fn an_address_is_parsed_as_browsers_do() {
-        assert_eq!(resolve("http://127.0.0.1:8080/").expect("an address").1, "127.0.0.1:8080");
-        assert_eq!(resolve("http://127.0.0.1").expect("an address").0.port(), 80);
+        assert_eq!(
+            resolve("http://127.0.0.1:8080/").expect("an address").1,
+            "127.0.0.1:8080"
+        );
+        assert_eq!(
+            resolve("http://127.0.0.1").expect("an address").0.port(),
+            80
+        );
         assert!(resolve("https://127.0.0.1").is_err());
     }
 }

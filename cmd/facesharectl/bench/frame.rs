@@ -29,18 +29,29 @@ pub(super) struct Frame<'a> {
 /// When the frame is one that the measured servers never send: a fragment, a masked frame, an
 /// extension.
 pub(super) fn first(bytes: &[u8]) -> Result<Option<Frame<'_>>> {
-    let [head, length, rest @ ..] = bytes else { return Ok(None) };
+    let [head, length, rest @ ..] = bytes else {
+        return Ok(None);
+    };
     if head & 0xf0 != 0x80 || length & 0x80 != 0 {
         bail!("a frame that a server should not send (starts with {head:#04x} {length:#04x})");
     }
     let (length, header) = match (length & 0x7f, rest) {
         (126, [a, b, ..]) => (usize::from(u16::from_be_bytes([*a, *b])), 4),
-        (127, [a, b, c, d, e, f, g, h, ..]) => (usize::try_from(u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]))?, 10),
+        (127, [a, b, c, d, e, f, g, h, ..]) => (
+            usize::try_from(u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]))?,
+            10,
+        ),
         (126 | 127, _) => return Ok(None),
         (short, _) => (usize::from(short), 2),
     };
-    let Some(payload) = bytes.get(header..).and_then(|after| after.get(..length)) else { return Ok(None) };
-    Ok(Some(Frame { opcode: head & 0x0f, payload, size: header + length }))
+    let Some(payload) = bytes.get(header..).and_then(|after| after.get(..length)) else {
+        return Ok(None);
+    };
+    Ok(Some(Frame {
+        opcode: head & 0x0f,
+        payload,
+        size: header + length,
+    }))
 }
 
 /// Appends a masked frame.
@@ -60,7 +71,12 @@ pub(super) fn write(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
         },
     }
     out.extend_from_slice(&MASK);
-    out.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    out.extend(
+        payload
+            .iter()
+            .zip(MASK.iter().cycle())
+            .map(|(byte, mask)| byte ^ mask),
+    );
 }
 
 #[cfg(test)]
@@ -79,9 +95,23 @@ mod tests {
             bytes.resize(bytes.len() + length, 7);
             let size = bytes.len();
             bytes.push(0x82);
-            assert_eq!(first(&bytes).expect("reads"), Some(Frame { opcode: BINARY, payload: &vec![7; length], size }));
-            for cut in [0, 1, 2, 3, 9, size - 1].into_iter().filter(|cut| *cut < size) {
-                assert_eq!(first(&bytes[..cut]).expect("reads"), None, "{length} bytes, cut at {cut}");
+            assert_eq!(
+                first(&bytes).expect("reads"),
+                Some(Frame {
+                    opcode: BINARY,
+                    payload: &vec![7; length],
+                    size
+                })
+            );
+            for cut in [0, 1, 2, 3, 9, size - 1]
+                .into_iter()
+                .filter(|cut| *cut < size)
+            {
+                assert_eq!(
+                    first(&bytes[..cut]).expect("reads"),
+                    None,
+                    "{length} bytes, cut at {cut}"
+                );
             }
         }
     }
@@ -100,7 +130,12 @@ mod tests {
             write(&mut out, BINARY, &vec![0; length]);
             assert_eq!(out.len(), header + length);
             assert_eq!(out[1] & 0x80, 0x80);
-            assert!(out[header..].iter().zip(MASK.iter().cycle()).all(|(byte, mask)| byte == mask));
+            assert!(
+                out[header..]
+                    .iter()
+                    .zip(MASK.iter().cycle())
+                    .all(|(byte, mask)| byte == mask)
+            );
         }
     }
 }

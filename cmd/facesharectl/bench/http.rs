@@ -43,7 +43,11 @@ impl HttpAnswer {
     pub(super) fn text(&self, pointer: &str) -> Result<String> {
         match self.body.pointer(pointer).and_then(Value::as_str) {
             Some(text) if (200..300).contains(&self.status) => Ok(text.to_owned()),
-            _ => bail!("the server refused a call of the set-up ({}): {}", self.status, self.body),
+            _ => bail!(
+                "the server refused a call of the set-up ({}): {}",
+                self.status,
+                self.body
+            ),
         }
     }
 }
@@ -58,8 +62,10 @@ pub(super) struct Pool {
 
 pub(super) fn post(host: &str, path: &str, bearer: Option<&str>, body: &Value) -> Vec<u8> {
     let body = body.to_string();
-    let mut request =
-        format!("POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+    let mut request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+        body.len()
+    );
     if let Some(token) = bearer {
         let _ = write!(request, "Authorization: Bearer {token}\r\n");
     }
@@ -74,7 +80,11 @@ pub(super) fn upgrade(host: &str, path: &str, session_token: Option<&str>) -> Ve
          Sec-WebSocket-Key: {WEBSOCKET_KEY}\r\n"
     );
     if let Some(token) = session_token {
-        let _ = write!(request, "Sec-WebSocket-Protocol: {}\r\nAuthorization: Bearer {token}\r\n", faceshare_api::SUBPROTOCOL_PROTO);
+        let _ = write!(
+            request,
+            "Sec-WebSocket-Protocol: {}\r\nAuthorization: Bearer {token}\r\n",
+            faceshare_api::SUBPROTOCOL_PROTO
+        );
     }
     request.push_str("\r\n");
     request.into_bytes()
@@ -88,19 +98,36 @@ pub(super) fn upgrade(host: &str, path: &str, session_token: Option<&str>) -> Ve
 pub(super) fn answer(bytes: &[u8]) -> Result<Option<(HttpAnswer, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut parsed = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(head) = parsed.parse(bytes).context("the server does not speak HTTP")? else { return Ok(None) };
+    let httparse::Status::Complete(head) = parsed
+        .parse(bytes)
+        .context("the server does not speak HTTP")?
+    else {
+        return Ok(None);
+    };
     let status = parsed.code.unwrap_or_default();
     if status == 101 {
-        return Ok(Some((HttpAnswer { status, body: Value::Null }, head)));
+        return Ok(Some((
+            HttpAnswer {
+                status,
+                body: Value::Null,
+            },
+            head,
+        )));
     }
-    let length = parsed.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
+    let length = parsed
+        .headers
+        .iter()
+        .find(|header| header.name.eq_ignore_ascii_case("content-length"));
     let length = match length {
         Some(length) => std::str::from_utf8(length.value)?.trim().parse::<usize>()?,
         None if status == 204 => 0,
         None => bail!("an answer without a length ({status})"),
     };
-    let Some(body) = bytes.get(head..).and_then(|after| after.get(..length)) else { return Ok(None) };
-    let body = serde_json::from_slice(body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()));
+    let Some(body) = bytes.get(head..).and_then(|after| after.get(..length)) else {
+        return Ok(None);
+    };
+    let body = serde_json::from_slice(body)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()));
     Ok(Some((HttpAnswer { status, body }, head + length)))
 }
 
@@ -130,8 +157,14 @@ mod tests {
 
     #[test]
     fn a_request_has_its_content_length() {
-        let text = String::from_utf8(post("h:1", "/p", Some("t"), &json!({"a": 1}))).expect("is text");
-        assert!(text.starts_with("POST /p HTTP/1.1\r\nHost: h:1\r\n") && text.ends_with("\r\n\r\n{\"a\":1}"));
-        assert!(text.contains("Content-Length: 7\r\n") && text.contains("Authorization: Bearer t\r\n"));
+        let text =
+            String::from_utf8(post("h:1", "/p", Some("t"), &json!({"a": 1}))).expect("is text");
+        assert!(
+            text.starts_with("POST /p HTTP/1.1\r\nHost: h:1\r\n")
+                && text.ends_with("\r\n\r\n{\"a\":1}")
+        );
+        assert!(
+            text.contains("Content-Length: 7\r\n") && text.contains("Authorization: Bearer t\r\n")
+        );
     }
 }

@@ -128,7 +128,10 @@ impl ReceivedPositions {
 
     /// How many values were sent after the newest that arrived.
     pub(super) fn behind(&self, sent: &[u64]) -> u64 {
-        sent.iter().zip(&self.0).map(|(sent, newest)| sent - newest.min(sent)).sum()
+        sent.iter()
+            .zip(&self.0)
+            .map(|(sent, newest)| sent - newest.min(sent))
+            .sum()
     }
 
     /// Counts only values after these as missing, because a new member does not receive older ones.
@@ -142,7 +145,12 @@ mod tests {
     use super::{Faults, Measurements, Position, ReceivedPositions};
 
     fn position(key: u8, number: u64) -> Position {
-        Position { room: 0, key, due: 0, number }
+        Position {
+            room: 0,
+            key,
+            due: 0,
+            number,
+        }
     }
 
     #[test]
@@ -162,7 +170,10 @@ mod tests {
             received.record(position(0, number), &mut faults);
         }
         received.record(position(7, 1), &mut faults);
-        assert_eq!((faults.repeated, faults.reordered, faults.misdirected), (1, 1, 1));
+        assert_eq!(
+            (faults.repeated, faults.reordered, faults.misdirected),
+            (1, 1, 1)
+        );
         received.start_at(&[9]);
         assert_eq!(received.behind(&[9]), 0);
     }

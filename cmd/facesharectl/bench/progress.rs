@@ -12,7 +12,13 @@ impl Progress {
         // It draws on stderr and hides itself if that is not a terminal.
         let bar = ProgressBar::new(total).with_message(stage);
         let style = ProgressStyle::with_template("{msg:>10} [{bar:40}] {pos}/{len} {elapsed}");
-        Self(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")))
+        Self(
+            bar.with_style(
+                style
+                    .unwrap_or_else(|_| ProgressStyle::default_bar())
+                    .progress_chars("=> "),
+            ),
+        )
     }
 
     pub(super) fn at(&self, position: u64) {

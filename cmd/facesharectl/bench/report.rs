@@ -111,18 +111,36 @@ pub(super) struct Report {
 
 impl Report {
     /// The fields that every scenario has.
-    pub(super) fn new(scenario: &'static str, clients: &Clients, target: Target, interval: Interval) -> Self {
-        let Faults { lost, repeated, reordered, misdirected, refused, disconnected } = clients.measurements.faults;
+    pub(super) fn new(
+        scenario: &'static str,
+        clients: &Clients,
+        target: Target,
+        interval: Interval,
+    ) -> Self {
+        let Faults {
+            lost,
+            repeated,
+            reordered,
+            misdirected,
+            refused,
+            disconnected,
+        } = clients.measurements.faults;
         let late = &clients.measurements.lateness;
         Self {
             scenario,
-            target: if target == Target::Faceshare { "faceshare" } else { "floor" },
+            target: if target == Target::Faceshare {
+                "faceshare"
+            } else {
+                "floor"
+            },
             rooms: clients.rooms.len(),
             members: clients.rooms.first().map_or(0, |room| room.members.len()),
             connections: clients.connected,
             duration_s: rounded(interval.seconds),
             server_cpu_s: interval.server_cpu.map(rounded),
-            server_cores: interval.server_cpu.map(|cpu| rounded(cpu / interval.seconds)),
+            server_cores: interval
+                .server_cpu
+                .map(|cpu| rounded(cpu / interval.seconds)),
             ordered_frames: interval.ordered,
             conflated: interval.conflated,
             lost,
@@ -147,11 +165,20 @@ impl Report {
     /// Adds a count, its rate per second, and the server's processor time for each.
     #[expect(clippy::cast_precision_loss, reason = "counts of minutes")]
     pub(super) fn with_each(self, one: &str, many: &str, count: u64, interval: Interval) -> Self {
-        let report = self.with(many, count).with(&format!("{many}_per_s"), rounded(count as f64 / interval.seconds));
+        let report = self.with(many, count).with(
+            &format!("{many}_per_s"),
+            rounded(count as f64 / interval.seconds),
+        );
         match interval.server_cpu.filter(|cpu| *cpu > 0.0 && count > 0) {
             Some(cpu) => report
-                .with(&format!("server_cpu_ms_per_{one}"), rounded(cpu * 1e3 / count as f64))
-                .with(&format!("{many}_per_server_cpu_s"), rounded(count as f64 / cpu)),
+                .with(
+                    &format!("server_cpu_ms_per_{one}"),
+                    rounded(cpu * 1e3 / count as f64),
+                )
+                .with(
+                    &format!("{many}_per_server_cpu_s"),
+                    rounded(count as f64 / cpu),
+                ),
             None => report,
         }
     }
@@ -161,7 +188,10 @@ impl Report {
     pub(super) fn with_deliveries(mut self, interval: Interval, deliveries: u64) -> Self {
         self.deliveries = Some(deliveries);
         self.deliveries_per_s = Some(rounded(deliveries as f64 / interval.seconds));
-        if let Some(cpu) = interval.server_cpu.filter(|cpu| *cpu > 0.0 && deliveries > 0) {
+        if let Some(cpu) = interval
+            .server_cpu
+            .filter(|cpu| *cpu > 0.0 && deliveries > 0)
+        {
             self.server_cpu_us_per_delivery = Some(rounded(cpu * 1e6 / deliveries as f64));
             self.deliveries_per_server_cpu_s = Some(rounded(deliveries as f64 / cpu));
         }
@@ -170,7 +200,13 @@ impl Report {
 
     /// Whether every frame arrived once and in order.
     pub(super) const fn is_clean(&self) -> bool {
-        self.lost + self.repeated + self.reordered + self.misdirected + self.refused + self.disconnected == 0
+        self.lost
+            + self.repeated
+            + self.reordered
+            + self.misdirected
+            + self.refused
+            + self.disconnected
+            == 0
     }
 
     /// Prints the table; with `json` the JSON line on stdout and the table on stderr.
@@ -178,7 +214,9 @@ impl Report {
         let line = serde_json::to_value(self)?;
         let mut table = String::new();
         for (name, value) in line.as_object().into_iter().flatten() {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let value = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
             table.push_str(&format!("  {name:<32}{value:>16}\n"));
         }
         if json {
@@ -200,8 +238,13 @@ mod tests {
     fn the_names_in_the_json_line_are_stable() {
         let mut times = histogram().expect("a histogram");
         times.record(2_000_000).expect("in range");
-        let report =
-            Report { scenario: "fanout", target: "floor", latency: Some(Latency::of(&times)), deliveries: Some(7), ..Report::default() };
+        let report = Report {
+            scenario: "fanout",
+            target: "floor",
+            latency: Some(Latency::of(&times)),
+            deliveries: Some(7),
+            ..Report::default()
+        };
         let line = serde_json::to_value(&report).expect("is JSON");
         for name in [
             "scenario",
@@ -226,17 +269,36 @@ mod tests {
         ] {
             assert!(line.get(name).is_some(), "{name} in {line}");
         }
-        assert_eq!(line.get("kib_per_connection"), None, "not measured, so not there");
+        assert_eq!(
+            line.get("kib_per_connection"),
+            None,
+            "not measured, so not there"
+        );
         assert!((line["latency_p99_ms"].as_f64().expect("a number") - 2.0).abs() < 0.01);
     }
 
     #[test]
     fn a_run_with_any_fault_is_not_clean() {
-        assert!(Report { conflated: 9, ..Report::default() }.is_clean());
+        assert!(
+            Report {
+                conflated: 9,
+                ..Report::default()
+            }
+            .is_clean()
+        );
         for fault in [
-            Report { lost: 1, ..Report::default() },
-            Report { repeated: 1, ..Report::default() },
-            Report { refused: 1, ..Report::default() },
+            Report {
+                lost: 1,
+                ..Report::default()
+            },
+            Report {
+                repeated: 1,
+                ..Report::default()
+            },
+            Report {
+                refused: 1,
+                ..Report::default()
+            },
         ] {
             assert!(!fault.is_clean());
         }

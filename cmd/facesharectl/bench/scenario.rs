@@ -21,8 +21,12 @@ pub(super) fn run(args: &BenchArgs, environment: &Environment) -> Result<Report>
         Scenario::Idle(idle) => idle::run(environment, *idle, args.warmup, duration(40)),
         Scenario::Join(join) => join::run(environment, *join),
         Scenario::Storm(storm) => storm::run(environment, *storm, args.warmup),
-        Scenario::Control(control) => control::run(environment, *control, args.warmup, duration(10)),
+        Scenario::Control(control) => {
+            control::run(environment, *control, args.warmup, duration(10))
+        }
         Scenario::Saturate(saturate) => saturate::run(environment, *saturate, duration(3)),
-        Scenario::Fairness(fairness) => fairness::run(environment, *fairness, args.warmup, duration(10)),
+        Scenario::Fairness(fairness) => {
+            fairness::run(environment, *fairness, args.warmup, duration(10))
+        }
     }
 }

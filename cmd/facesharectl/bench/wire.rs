@@ -32,11 +32,19 @@ pub(super) enum FieldValue<'a> {
 
 impl<'a> FieldValue<'a> {
     pub(super) const fn number(self) -> u64 {
-        if let FieldValue::Number(number) = self { number } else { 0 }
+        if let FieldValue::Number(number) = self {
+            number
+        } else {
+            0
+        }
     }
 
     pub(super) const fn bytes(self) -> &'a [u8] {
-        if let FieldValue::Bytes(bytes) = self { bytes } else { &[] }
+        if let FieldValue::Bytes(bytes) = self {
+            bytes
+        } else {
+            &[]
+        }
     }
 
     pub(super) fn text(self) -> String {
@@ -79,7 +87,9 @@ impl<'a> Iterator for Fields<'a> {
                 let length = usize::try_from(self.varint()?).ok()?;
                 FieldValue::Bytes(self.take(length)?)
             }
-            5 => FieldValue::Number(u64::from(u32::from_le_bytes(self.take(4)?.try_into().ok()?))),
+            5 => FieldValue::Number(u64::from(u32::from_le_bytes(
+                self.take(4)?.try_into().ok()?,
+            ))),
             _ => return None,
         };
         Some((u32::try_from(tag >> 3).ok()?, value))
@@ -124,20 +134,38 @@ fn fraction(whole: u64) -> f64 {
     whole as f64 / SCALE
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "what `fraction` made, or nonsense that the checks find")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "what `fraction` made, or nonsense that the checks find"
+)]
 fn whole(fraction: f64) -> u64 {
     (fraction * SCALE) as u64
 }
 
 impl Position {
     fn instruction(self, term: u32) -> ActionSync {
-        let view = View { page: self.room + 1, x: fraction(self.due), y: fraction(self.number), zoom: 1.5, rotation: 0 };
-        ActionSync { file_id: 0, key: format!("view{:02}", self.key), term, value: Some(ActionValue::View(view)) }
+        let view = View {
+            page: self.room + 1,
+            x: fraction(self.due),
+            y: fraction(self.number),
+            zoom: 1.5,
+            rotation: 0,
+        };
+        ActionSync {
+            file_id: 0,
+            key: format!("view{:02}", self.key),
+            term,
+            value: Some(ActionValue::View(view)),
+        }
     }
 
     /// Encodes it as a client's frame.
     pub(super) fn encode_client_frame(self, term: u32, out: &mut Vec<u8>) {
-        let frame = ClientFrame { instruction: Some(ClientInstruction::ActionSync(self.instruction(term))), ..ClientFrame::default() };
+        let frame = ClientFrame {
+            instruction: Some(ClientInstruction::ActionSync(self.instruction(term))),
+            ..ClientFrame::default()
+        };
         frame.encode(out).expect("invariant: a Vec grows as needed");
     }
 
@@ -145,7 +173,12 @@ impl Position {
     /// move the same bytes.
     pub(super) fn encode_server_frame(self, term: u32, now_millis: i64, out: &mut Vec<u8>) {
         let instruction = Some(ServerInstruction::ActionSync(self.instruction(term)));
-        let frame = ServerFrame { seq: 0, at: Some(Timestamp::from_millis(now_millis)), from: SENDER_ID, instruction };
+        let frame = ServerFrame {
+            seq: 0,
+            at: Some(Timestamp::from_millis(now_millis)),
+            from: SENDER_ID,
+            instruction,
+        };
         frame.encode(out).expect("invariant: a Vec grows as needed");
     }
 
@@ -159,7 +192,9 @@ impl Position {
                 _ => {}
             }
         }
-        let [.., tens @ b'0'..=b'9', ones @ b'0'..=b'9'] = key? else { return None };
+        let [.., tens @ b'0'..=b'9', ones @ b'0'..=b'9'] = key? else {
+            return None;
+        };
         let (mut room, mut due, mut number) = (0, 0, 0);
         for field in Fields(view?) {
             match field {
@@ -169,7 +204,12 @@ impl Position {
                 _ => {}
             }
         }
-        Some(Self { room, key: (tens - b'0') * 10 + (ones - b'0'), due, number })
+        Some(Self {
+            room,
+            key: (tens - b'0') * 10 + (ones - b'0'),
+            due,
+            number,
+        })
     }
 }
 
@@ -178,13 +218,24 @@ const SENDER_ID: u64 = 7_301_000_000_000_000_000;
 
 /// The answer to a heartbeat.
 pub(super) fn heartbeat_answer(sys_heart: &[u8], last_seq: u32) -> Vec<u8> {
-    let sent_at = Fields(sys_heart).find(|(field, _)| *field == 1).and_then(|(_, value)| Timestamp::decode(value.bytes()).ok());
-    client_frame(0, 0, ClientInstruction::AckHeart(AckHeart { sent_at, last_seq }))
+    let sent_at = Fields(sys_heart)
+        .find(|(field, _)| *field == 1)
+        .and_then(|(_, value)| Timestamp::decode(value.bytes()).ok());
+    client_frame(
+        0,
+        0,
+        ClientInstruction::AckHeart(AckHeart { sent_at, last_seq }),
+    )
 }
 
 /// A frame with any other instruction.
 pub(super) fn client_frame(id: u32, nonce: u64, instruction: ClientInstruction) -> Vec<u8> {
-    ClientFrame { id, nonce, instruction: Some(instruction) }.encode_to_vec()
+    ClientFrame {
+        id,
+        nonce,
+        instruction: Some(instruction),
+    }
+    .encode_to_vec()
 }
 
 #[cfg(test)]
@@ -196,7 +247,12 @@ mod tests {
 
     #[test]
     fn a_position_arrives_as_it_was_sent() {
-        let position = Position { room: 199, key: 15, due: 86_400_000_000_001, number: 1_080_003 };
+        let position = Position {
+            room: 199,
+            key: 15,
+            due: 86_400_000_000_001,
+            number: 1_080_003,
+        };
         let mut bytes = Vec::new();
         position.encode_server_frame(1, 1_760_000_000_123, &mut bytes);
         let head = frame_head(&bytes);
@@ -209,12 +265,20 @@ mod tests {
     fn the_parser_agrees_with_prost() {
         let at = Timestamp::from_millis(5);
         let heart = SysHeart { sent_at: Some(at) };
-        let frame = ServerFrame { seq: 300, at: Some(at), from: 9, instruction: Some(server_frame::Instruction::SysHeart(heart)) };
+        let frame = ServerFrame {
+            seq: 300,
+            at: Some(at),
+            from: 9,
+            instruction: Some(server_frame::Instruction::SysHeart(heart)),
+        };
         let bytes = frame.encode_to_vec();
         let head = frame_head(&bytes);
         assert_eq!((head.seq, head.kind), (300, kind::SYS_HEART));
-        let answer = ClientFrame::decode(heartbeat_answer(head.body, 7).as_slice()).expect("a frame");
-        let Some(client_frame::Instruction::AckHeart(answer)) = answer.instruction else { panic!("an answer") };
+        let answer =
+            ClientFrame::decode(heartbeat_answer(head.body, 7).as_slice()).expect("a frame");
+        let Some(client_frame::Instruction::AckHeart(answer)) = answer.instruction else {
+            panic!("an answer")
+        };
         assert_eq!((answer.sent_at, answer.last_seq), (Some(at), 7));
     }
 

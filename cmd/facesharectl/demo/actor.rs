@@ -42,12 +42,28 @@ pub(super) struct Actor {
 
 impl Actor {
     /// Connects, and waits to be welcome.
-    pub(super) async fn connect(name: &'static str, lane: Lane, entered: Entered, stage: Stage) -> Result<Self> {
-        let Entered { api, session, settings, .. } = entered;
+    pub(super) async fn connect(
+        name: &'static str,
+        lane: Lane,
+        entered: Entered,
+        stage: Stage,
+    ) -> Result<Self> {
+        let Entered {
+            api,
+            session,
+            settings,
+            ..
+        } = entered;
         let (handle, events) = stream::open(settings);
         let (sender, seen) = watch::channel(Seen::default());
         tokio::spawn(listen(events, sender, lane, stage));
-        let mut actor = Self { name, api, session, handle, seen };
+        let mut actor = Self {
+            name,
+            api,
+            session,
+            handle,
+            seen,
+        };
         actor.until("its welcome", |seen| seen.connected).await?;
         Ok(actor)
     }
@@ -59,38 +75,76 @@ impl Actor {
     /// Waits until it has seen that.
     pub(super) async fn until(&mut self, what: &str, holds: impl Fn(&Seen) -> bool) -> Result<()> {
         let closed = |seen: &Seen| seen.closed.is_some();
-        let waited = timeout(PATIENCE, self.seen.wait_for(|seen| holds(seen) || closed(seen))).await;
+        let waited = timeout(
+            PATIENCE,
+            self.seen.wait_for(|seen| holds(seen) || closed(seen)),
+        )
+        .await;
         let name = self.name;
-        let seen = waited.map_err(|_| anyhow!("{name} waited in vain for {what}"))?.map_err(|_| anyhow!("{name} stopped before {what}"))?;
+        let seen = waited
+            .map_err(|_| anyhow!("{name} waited in vain for {what}"))?
+            .map_err(|_| anyhow!("{name} stopped before {what}"))?;
         match &seen.closed {
-            Some(closed) if !holds(&seen) => bail!("{name} waited for {what}, but: {}", text::closed(closed)),
+            Some(closed) if !holds(&seen) => {
+                bail!("{name} waited for {what}, but: {}", text::closed(closed))
+            }
             _ => Ok(()),
         }
     }
 
     /// Waits until this page of `of` is what it is shown.
     pub(super) async fn until_page(&mut self, of: u64, page: u32) -> Result<()> {
-        self.until(&format!("page {page}"), |seen| seen.pages.last() == Some(&(of, page))).await
+        self.until(&format!("page {page}"), |seen| {
+            seen.pages.last() == Some(&(of, page))
+        })
+        .await
     }
 
     pub(super) async fn say(&self, instruction: Say) -> Result<()> {
         let name = self.name;
-        self.handle.send(instruction).await.map(drop).map_err(|rejected| anyhow!("{name} was refused: {rejected}"))
+        self.handle
+            .send(instruction)
+            .await
+            .map(drop)
+            .map_err(|rejected| anyhow!("{name} was refused: {rejected}"))
     }
 
     /// Shows a page, and points at something on it.
     pub(super) async fn turn_to(&self, page: u32) -> Result<()> {
-        let place = View { page, x: 0.0, y: 0.0, zoom: 1.0, rotation: 0 };
+        let place = View {
+            page,
+            x: 0.0,
+            y: 0.0,
+            zoom: 1.0,
+            rotation: 0,
+        };
         self.act(VIEW, action_sync::Value::View(place)).await?;
-        self.act(crate::app::POINTER, action_sync::Value::Pointer(Pointer { x: 0.5, y: f64::from(page % 8) / 8.0 })).await
+        self.act(
+            crate::app::POINTER,
+            action_sync::Value::Pointer(Pointer {
+                x: 0.5,
+                y: f64::from(page % 8) / 8.0,
+            }),
+        )
+        .await
     }
 
     async fn act(&self, key: &str, value: action_sync::Value) -> Result<()> {
         let term = {
             let view = &self.seen.borrow().view;
-            view.presenting.filter(|presenting| presenting.member_id == view.me).map_or(0, |presenting| presenting.term)
+            view.presenting
+                .filter(|presenting| presenting.member_id == view.me)
+                .map_or(0, |presenting| presenting.term)
         };
-        Ok(self.handle.act(ActionSync { file_id: 0, key: key.into(), term, value: Some(value) }).await?)
+        Ok(self
+            .handle
+            .act(ActionSync {
+                file_id: 0,
+                key: key.into(),
+                term,
+                value: Some(value),
+            })
+            .await?)
     }
 }
 
@@ -115,7 +169,11 @@ impl Seen {
                 self.resumes += u32::from(welcome.resumed);
                 self.view.welcome(welcome);
                 self.shown_from_snapshot();
-                Some(if welcome.resumed { "connected again, resumed where it was".into() } else { "connected".into() })
+                Some(if welcome.resumed {
+                    "connected again, resumed where it was".into()
+                } else {
+                    "connected".into()
+                })
             }
             Event::Frame(frame) => self.frame(frame),
             Event::Fault(fault) => {
@@ -130,7 +188,9 @@ impl Seen {
                 self.closed = Some(closed.clone());
                 Some(text::closed(closed))
             }
-            Event::Retrying { code, detail, .. } => Some(format!("{detail} ({code}); asking again")),
+            Event::Retrying { code, detail, .. } => {
+                Some(format!("{detail} ({code}); asking again"))
+            }
             Event::RoundTrip(_) => None,
         }
     }
@@ -142,7 +202,10 @@ impl Seen {
         }
         self.view.apply(frame);
         match &frame.instruction {
-            Some(Instruction::ActionSync(ActionSync { value: Some(action_sync::Value::View(view)), .. })) => {
+            Some(Instruction::ActionSync(ActionSync {
+                value: Some(action_sync::Value::View(view)),
+                ..
+            })) => {
                 self.shown(frame.from, *view);
                 line
             }
@@ -160,7 +223,11 @@ impl Seen {
 
     fn shown_from_snapshot(&mut self) {
         let root = self.view.root(self.view.me).unwrap_or_default();
-        if let Some(faceshare_api::v1::action::Value::View(view)) = self.view.action(root, VIEW).and_then(|action| action.value.clone()) {
+        if let Some(faceshare_api::v1::action::Value::View(view)) = self
+            .view
+            .action(root, VIEW)
+            .and_then(|action| action.value.clone())
+        {
             self.shown(root, view);
         }
     }

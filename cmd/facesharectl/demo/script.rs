@@ -39,15 +39,31 @@ pub(super) async fn play(server: &str, stage: &Stage) -> Result<Played> {
     let bens_pages_while_paused = pause(&ann, &mut ben, &mut eve, *stage).await?;
     lose_connection(&mut ann, &mut ben, &mut eve, *stage).await?;
     part(&mut ann, &mut ben, &mut eve, *stage).await?;
-    Ok(Played { ann, ben, eve, bens_pages_while_paused })
+    Ok(Played {
+        ann,
+        ben,
+        eve,
+        bens_pages_while_paused,
+    })
 }
 
 async fn meet(server: &str, stage: Stage) -> Result<(Actor, Actor, Actor)> {
     stage.tell("Ann makes a session and reads its number code aloud.")?;
     let api = Api::new(server)?;
     api.sign_up_guest("Ann").await?;
-    let entered = enter::create(api, &NewFaceSession { title: Some("Quarterly review".into()), ..NewFaceSession::default() }).await?;
-    let code = entered.number_code.as_ref().map(|code| code.code.clone()).context("a session without a number code")?;
+    let entered = enter::create(
+        api,
+        &NewFaceSession {
+            title: Some("Quarterly review".into()),
+            ..NewFaceSession::default()
+        },
+    )
+    .await?;
+    let code = entered
+        .number_code
+        .as_ref()
+        .map(|code| code.code.clone())
+        .context("a session without a number code")?;
     stage.say(Lane::Ann, &format!("“The code is {}.”", grouped(&code)))?;
     let mut ann = Actor::connect("Ann", Lane::Ann, entered, stage).await?;
     sleep(BREATH).await;
@@ -56,12 +72,20 @@ async fn meet(server: &str, stage: Stage) -> Result<(Actor, Actor, Actor)> {
     sleep(LOOK).await;
     let mut eve = arrive(server, "Eve", Lane::Eve, &code, stage).await?;
     for actor in [&mut ann, &mut ben, &mut eve] {
-        actor.until("all three to be there", |seen| seen.view.members.len() == 3).await?;
+        actor
+            .until("all three to be there", |seen| seen.view.members.len() == 3)
+            .await?;
     }
     Ok((ann, ben, eve))
 }
 
-async fn arrive(server: &str, name: &'static str, lane: Lane, code: &str, stage: Stage) -> Result<Actor> {
+async fn arrive(
+    server: &str,
+    name: &'static str,
+    lane: Lane,
+    code: &str,
+    stage: Stage,
+) -> Result<Actor> {
     let api = Api::new(server)?;
     api.sign_up_guest(name).await?;
     let entered = enter::join(api, &Key::NumberCode(grouped(code)), false).await?;
@@ -72,14 +96,22 @@ async fn arrive(server: &str, name: &'static str, lane: Lane, code: &str, stage:
 async fn follow(ann: &mut Actor, ben: &mut Actor, eve: &mut Actor, stage: Stage) -> Result<()> {
     let (ann_id, ben_id, eve_id) = (ann.id(), ben.id(), eve.id());
     sleep(BREATH).await;
-    stage.tell("Eve follows Ben. Ann presents, and Ben follows her: so Eve sees Ann's pages too.")?;
-    eve.say(Say::FollowOther(FollowOther { target: ben_id })).await?;
+    stage
+        .tell("Eve follows Ben. Ann presents, and Ben follows her: so Eve sees Ann's pages too.")?;
+    eve.say(Say::FollowOther(FollowOther { target: ben_id }))
+        .await?;
     ann.say(Say::FollowMe(FollowMe::default())).await?;
-    ann.until("presenting", |seen| seen.view.is_presenter(ann_id)).await?;
+    ann.until("presenting", |seen| seen.view.is_presenter(ann_id))
+        .await?;
     ann.turn_to(1).await?;
-    ben.until("Ann to present", |seen| seen.view.is_presenter(ann_id)).await?;
-    ben.say(Say::FollowOther(FollowOther { target: ann_id })).await?;
-    eve.until("the chain to reach Ann", |seen| seen.view.root(eve_id) == Some(ann_id)).await?;
+    ben.until("Ann to present", |seen| seen.view.is_presenter(ann_id))
+        .await?;
+    ben.say(Say::FollowOther(FollowOther { target: ann_id }))
+        .await?;
+    eve.until("the chain to reach Ann", |seen| {
+        seen.view.root(eve_id) == Some(ann_id)
+    })
+    .await?;
     for page in 1..PAGE_WHILE_PAUSED {
         if page > 1 {
             ann.turn_to(page).await?;
@@ -94,17 +126,27 @@ async fn follow(ann: &mut Actor, ben: &mut Actor, eve: &mut Actor, stage: Stage)
 /// Ben turns back a page: he is on his own, and Eve, who follows him, comes along.
 async fn pause(ann: &Actor, ben: &mut Actor, eve: &mut Actor, stage: Stage) -> Result<Vec<u32>> {
     let (ann_id, ben_id, eve_id) = (ann.id(), ben.id(), eve.id());
-    stage.tell("Ben leafs back on his own: he pauses following. Eve follows Ben, so she sees his page.")?;
-    ben.say(Say::CancelFollow(CancelFollow { suspend: cancel_follow::Suspend::Page.into() })).await?;
-    ben.until("his pause", |seen| seen.view.root(ben_id).is_none()).await?;
-    eve.until("Ben to be what she sees", |seen| seen.view.root(eve_id) == Some(ben_id)).await?;
+    stage.tell(
+        "Ben leafs back on his own: he pauses following. Eve follows Ben, so she sees his page.",
+    )?;
+    ben.say(Say::CancelFollow(CancelFollow {
+        suspend: cancel_follow::Suspend::Page.into(),
+    }))
+    .await?;
+    ben.until("his pause", |seen| seen.view.root(ben_id).is_none())
+        .await?;
+    eve.until("Ben to be what she sees", |seen| {
+        seen.view.root(eve_id) == Some(ben_id)
+    })
+    .await?;
     ben.turn_to(BENS_OWN_PAGE).await?;
     eve.until_page(ben_id, BENS_OWN_PAGE).await?;
     ann.turn_to(PAGE_WHILE_PAUSED).await?;
     sleep(LOOK + LOOK).await;
     let shown = pages_of(&ben.seen.borrow(), ann_id);
     stage.tell("Ben goes on following: he and Eve are at Ann's page at once.")?;
-    ben.say(Say::FollowOther(FollowOther { target: ann_id })).await?;
+    ben.say(Say::FollowOther(FollowOther { target: ann_id }))
+        .await?;
     for actor in [ben, eve] {
         actor.until_page(ann_id, PAGE_WHILE_PAUSED).await?;
     }
@@ -114,25 +156,53 @@ async fn pause(ann: &Actor, ben: &mut Actor, eve: &mut Actor, stage: Stage) -> R
     Ok(shown)
 }
 
-async fn lose_connection(ann: &mut Actor, ben: &mut Actor, eve: &mut Actor, stage: Stage) -> Result<()> {
+async fn lose_connection(
+    ann: &mut Actor,
+    ben: &mut Actor,
+    eve: &mut Actor,
+    stage: Stage,
+) -> Result<()> {
     let (ann_id, ben_id) = (ann.id(), ben.id());
     for actor in [&mut *ben, &mut *eve] {
         actor.until_page(ann_id, PAGE_WHILE_PAUSED + 1).await?;
     }
-    stage.tell("Ben's train goes into a tunnel. Meanwhile Ann renames the session and turns a page.")?;
+    stage.tell(
+        "Ben's train goes into a tunnel. Meanwhile Ann renames the session and turns a page.",
+    )?;
     ben.handle.set_online(false);
     ben.until("the loss", |seen| !seen.connected).await?;
-    ann.until("Ben to be away", |seen| seen.view.members.get(&ben_id).is_some_and(|member| !member.online)).await?;
-    let patch = FaceSessionPatch { title: Some("Quarterly review, part 2".into()), ..FaceSessionPatch::default() };
+    ann.until("Ben to be away", |seen| {
+        seen.view
+            .members
+            .get(&ben_id)
+            .is_some_and(|member| !member.online)
+    })
+    .await?;
+    let patch = FaceSessionPatch {
+        title: Some("Quarterly review, part 2".into()),
+        ..FaceSessionPatch::default()
+    };
     ann.api.update_face_session(ann.session, &patch).await?;
     ann.turn_to(PAGE_WHILE_AWAY).await?;
     eve.until_page(ann_id, PAGE_WHILE_AWAY).await?;
     let missed_from = ben.seen.borrow().view.seq;
     stage.tell("Out of the tunnel: Ben resumes and gets exactly what he missed.")?;
     ben.handle.set_online(true);
-    ben.until("the resume", |seen| seen.resumes == 1 && seen.view.face_session.title == "Quarterly review, part 2").await?;
-    ensure!(ben.seen.borrow().view.seq > missed_from, "Ben missed nothing, so that nothing was shown");
-    ann.until("Ben to be back", |seen| seen.view.members.get(&ben_id).is_some_and(|member| member.online)).await?;
+    ben.until("the resume", |seen| {
+        seen.resumes == 1 && seen.view.face_session.title == "Quarterly review, part 2"
+    })
+    .await?;
+    ensure!(
+        ben.seen.borrow().view.seq > missed_from,
+        "Ben missed nothing, so that nothing was shown"
+    );
+    ann.until("Ben to be back", |seen| {
+        seen.view
+            .members
+            .get(&ben_id)
+            .is_some_and(|member| member.online)
+    })
+    .await?;
     ann.turn_to(LAST_PAGE).await?;
     for actor in [ben, eve] {
         actor.until_page(ann_id, LAST_PAGE).await?;
@@ -144,10 +214,15 @@ async fn lose_connection(ann: &mut Actor, ben: &mut Actor, eve: &mut Actor, stag
 async fn part(ann: &mut Actor, ben: &mut Actor, eve: &mut Actor, stage: Stage) -> Result<()> {
     let eve_id = eve.id();
     stage.tell("Eve leaves.")?;
-    eve.say(Say::Quit(faceshare_api::v1::Quit::default())).await?;
+    eve.say(Say::Quit(faceshare_api::v1::Quit::default()))
+        .await?;
     eve.until("the close", |seen| seen.closed.is_some()).await?;
     for actor in [&mut *ann, &mut *ben] {
-        actor.until("Eve to be gone", |seen| !seen.view.members.contains_key(&eve_id)).await?;
+        actor
+            .until("Eve to be gone", |seen| {
+                !seen.view.members.contains_key(&eve_id)
+            })
+            .await?;
     }
     sleep(BREATH).await;
     stage.tell("Ann ends the session.")?;
@@ -160,5 +235,9 @@ async fn part(ann: &mut Actor, ben: &mut Actor, eve: &mut Actor, stage: Stage) -
 
 /// The pages of `of` that were shown to this one, in order.
 pub(super) fn pages_of(seen: &Seen, of: u64) -> Vec<u32> {
-    seen.pages.iter().filter(|(from, _)| *from == of).map(|(_, page)| *page).collect()
+    seen.pages
+        .iter()
+        .filter(|(from, _)| *from == of)
+        .map(|(_, page)| *page)
+        .collect()
 }

@@ -20,7 +20,9 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn new() -> Self {
-        Self { coloured: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() }
+        Self {
+            coloured: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        }
     }
 
     pub(super) fn tell(self, text: &str) -> Result<()> {
@@ -34,7 +36,11 @@ impl Stage {
             Lane::Ben => ("Ben", "36"),
             Lane::Eve => ("Eve", "32"),
         };
-        let line = if lane == Lane::Narrator { format!("\n▸ {text}") } else { format!("  {name:<4}│ {text}") };
+        let line = if lane == Lane::Narrator {
+            format!("\n▸ {text}")
+        } else {
+            format!("  {name:<4}│ {text}")
+        };
         self.print(&line, colour)
     }
 

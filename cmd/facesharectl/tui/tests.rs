@@ -18,12 +18,26 @@ async fn a_panic_gives_the_terminal_back_and_its_message_is_seen() {
     let before = pty.modes();
     let name = "tui::tests::a_panic_gives_the_terminal_back_and_its_message_is_seen";
     let mut program = Command::new(std::env::current_exe().expect("a path"));
-    program.args(["--exact", name, "--nocapture"]).env(IN_TERMINAL, "1");
-    program.stdin(pty.stdio()).stdout(pty.stdio()).stderr(pty.stdio());
-    let ended = tokio::task::spawn_blocking(move || program.status()).await.expect("it is waited for").expect("it ran");
+    program
+        .args(["--exact", name, "--nocapture"])
+        .env(IN_TERMINAL, "1");
+    program
+        .stdin(pty.stdio())
+        .stdout(pty.stdio())
+        .stderr(pty.stdio());
+    let ended = tokio::task::spawn_blocking(move || program.status())
+        .await
+        .expect("it is waited for")
+        .expect("it ran");
     assert!(!ended.success());
-    pty.until("the full screen", |output| output.contains("\x1b[?1049h")).await;
+    pty.until("the full screen", |output| output.contains("\x1b[?1049h"))
+        .await;
     pty.is_as_before(before).await;
-    let after = |output: &str| output.rsplit("\x1b[?1049l").next().is_some_and(|rest| rest.contains("a planted panic"));
+    let after = |output: &str| {
+        output
+            .rsplit("\x1b[?1049l")
+            .next()
+            .is_some_and(|rest| rest.contains("a planted panic"))
+    };
     pty.until("the message, on the normal screen", after).await;
 }

@@ -26,18 +26,51 @@ fn shows_all(screen: &str, wanted: &[&str]) {
 
 #[test]
 fn before_the_welcome_it_says_that_it_connects() {
-    let code = NumberCode { code: "482913".into(), expires_at: Timestamp::from_millis(599_000) };
-    shows_all(&screen(&App::new(Some(code), false), 100, 30), &["482 913", "9:59 left", "connecting", "nobody presents", "members 0"]);
+    let code = NumberCode {
+        code: "482913".into(),
+        expires_at: Timestamp::from_millis(599_000),
+    };
+    shows_all(
+        &screen(&App::new(Some(code), false), 100, 30),
+        &[
+            "482 913",
+            "9:59 left",
+            "connecting",
+            "nobody presents",
+            "members 0",
+        ],
+    );
 }
 
 #[test]
 fn a_running_session_shows_who_follows_whom_and_where_the_presenter_is() {
     let mut ben = session(2, false);
     presents(&mut ben, 1, &[2]);
-    let chain = Edge { member_id: 3, target: 2, root: 1, suspended: false, reason: 3 };
+    let chain = Edge {
+        member_id: 3,
+        target: 2,
+        root: 1,
+        suspended: false,
+        reason: 3,
+    };
     let presenting = ben.view.presenting;
-    crate::app::tests::frame(&mut ben, 3, Instruction::FollowChange(FollowChange { presenting, edges: vec![chain] }));
-    shows(&mut ben, 1, View { page: 6, y: 0.5, ..View::default() });
+    crate::app::tests::frame(
+        &mut ben,
+        3,
+        Instruction::FollowChange(FollowChange {
+            presenting,
+            edges: vec![chain],
+        }),
+    );
+    shows(
+        &mut ben,
+        1,
+        View {
+            page: 6,
+            y: 0.5,
+            ..View::default()
+        },
+    );
     ben.round_trip = Some(Duration::from_millis(12));
     let screen = screen(&ben, 110, 30);
     shows_all(
@@ -60,11 +93,32 @@ fn a_running_session_shows_who_follows_whom_and_where_the_presenter_is() {
 #[test]
 fn each_sees_the_keys_that_work_for_it() {
     let keys = |app: &App| screen(app, 110, 30);
-    let (host, guest, watcher, joining) = (session(1, false), session(2, false), session(2, true), App::new(None, false));
-    shows_all(&keys(&host), &["lock followers", "L lock door", "r new code", "x remove", "E end", "p present"]);
+    let (host, guest, watcher, joining) = (
+        session(1, false),
+        session(2, false),
+        session(2, true),
+        App::new(None, false),
+    );
+    shows_all(
+        &keys(&host),
+        &[
+            "lock followers",
+            "L lock door",
+            "r new code",
+            "x remove",
+            "E end",
+            "p present",
+        ],
+    );
     for app in [&guest, &watcher, &joining] {
         let screen = keys(app);
-        for not_theirs in ["lock followers", "L lock door", "r new code", "x remove", "E end"] {
+        for not_theirs in [
+            "lock followers",
+            "L lock door",
+            "r new code",
+            "x remove",
+            "E end",
+        ] {
             assert!(!screen.contains(not_theirs), "{not_theirs:?} in\n{screen}");
         }
     }
@@ -74,9 +128,25 @@ fn each_sees_the_keys_that_work_for_it() {
 #[test]
 fn a_pause_a_lost_connection_and_a_question_show() {
     let mut ben = session(2, false);
-    let paused = Edge { member_id: 2, target: 1, root: 0, suspended: true, reason: 2 };
-    crate::app::tests::frame(&mut ben, 2, Instruction::FollowChange(FollowChange { presenting: None, edges: vec![paused] }));
-    ben.link = Link::Reconnecting { attempt: 3, delay: Duration::ZERO };
+    let paused = Edge {
+        member_id: 2,
+        target: 1,
+        root: 0,
+        suspended: true,
+        reason: 2,
+    };
+    crate::app::tests::frame(
+        &mut ben,
+        2,
+        Instruction::FollowChange(FollowChange {
+            presenting: None,
+            edges: vec![paused],
+        }),
+    );
+    ben.link = Link::Reconnecting {
+        attempt: 3,
+        delay: Duration::ZERO,
+    };
     shows_all(&screen(&ben, 100, 30), &["‖ paused", "reconnecting, try 3"]);
     let mut ann = session(1, false);
     ann.want(Intent::End);

@@ -83,8 +83,20 @@ mod tests {
 
     #[test]
     fn an_id_reads_only_what_it_writes() {
-        assert_eq!("42".parse::<AccountId>().map(|i| i.to_string()), Ok("42".to_owned()));
-        for bad in ["", "0", "042", "+42", "-1", "4 2", "18446744073709551615", "99999999999999999999"] {
+        assert_eq!(
+            "42".parse::<AccountId>().map(|i| i.to_string()),
+            Ok("42".to_owned())
+        );
+        for bad in [
+            "",
+            "0",
+            "042",
+            "+42",
+            "-1",
+            "4 2",
+            "18446744073709551615",
+            "99999999999999999999",
+        ] {
             assert!(bad.parse::<AccountId>().is_err(), "{bad}");
         }
     }

@@ -38,7 +38,12 @@ pub trait Tokens: Send + Sync + 'static {
     /// For the instruction stream of one session, as one point.
     fn issue_session(&self, claims: &SessionClaims, now: Timestamp) -> Result<IssuedToken>;
     /// For asking how one's knock ended, until `expires_at`.
-    fn issue_wait(&self, claims: &WaitClaims, now: Timestamp, expires_at: Timestamp) -> Result<IssuedToken>;
+    fn issue_wait(
+        &self,
+        claims: &WaitClaims,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<IssuedToken>;
     /// The claims of a good access token.
     fn verify_access(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenRefusal>;
     /// The claims of a good cookie.
@@ -46,7 +51,11 @@ pub trait Tokens: Send + Sync + 'static {
     /// The claims of a good refresh token.
     fn verify_refresh(&self, token: &str, now: Timestamp) -> Result<RefreshClaims, TokenRefusal>;
     /// The claims of a good session token, and when it ends.
-    fn verify_session(&self, token: &str, now: Timestamp) -> Result<(SessionClaims, Timestamp), TokenRefusal>;
+    fn verify_session(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(SessionClaims, Timestamp), TokenRefusal>;
     /// The claims of a good wait token.
     fn verify_wait(&self, token: &str, now: Timestamp) -> Result<WaitClaims, TokenRefusal>;
 }

@@ -20,7 +20,9 @@ pub enum TextError {
         max: usize,
     },
     /// A control or bidirectional-override character.
-    #[error("holds the character U+{0:04X}; control and bidirectional override characters are not allowed")]
+    #[error(
+        "holds the character U+{0:04X}; control and bidirectional override characters are not allowed"
+    )]
     Forbidden(u32),
     /// Characters, none of which is visible.
     #[error("has no visible character")]
@@ -41,7 +43,15 @@ pub fn clean_text(text: &str, min: usize, max: usize) -> Result<&str, TextError>
         return Err(TextError::Invisible);
     }
     let found = text.chars().take(max.saturating_add(1)).count();
-    if (min..=max).contains(&found) { Ok(text) } else { Err(TextError::Length { found: text.chars().count(), min, max }) }
+    if (min..=max).contains(&found) {
+        Ok(text)
+    } else {
+        Err(TextError::Length {
+            found: text.chars().count(),
+            min,
+            max,
+        })
+    }
 }
 
 /// Control characters, and those that turn the direction of what follows them.
@@ -54,10 +64,18 @@ fn is_forbidden(c: char) -> bool {
 /// and for a few characters that are neither.
 fn is_visible(c: char) -> bool {
     /// The blank pattern of Braille, interlinear annotation, a note without a head, a filler and two blanks of old scripts.
-    const BLANKS: [std::ops::RangeInclusive<char>; 5] =
-        ['\u{2800}'..='\u{2800}', '\u{fff9}'..='\u{fffb}', '\u{1d159}'..='\u{1d159}', '\u{16fe4}'..='\u{16fe4}', '\u{13441}'..='\u{13442}'];
+    const BLANKS: [std::ops::RangeInclusive<char>; 5] = [
+        '\u{2800}'..='\u{2800}',
+        '\u{fff9}'..='\u{fffb}',
+        '\u{1d159}'..='\u{1d159}',
+        '\u{16fe4}'..='\u{16fe4}',
+        '\u{13441}'..='\u{13442}',
+    ];
     let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>();
-    !c.is_whitespace() && !c.is_control() && !ignorable.contains(c) && !BLANKS.iter().any(|blanks| blanks.contains(&c))
+    !c.is_whitespace()
+        && !c.is_control()
+        && !ignorable.contains(c)
+        && !BLANKS.iter().any(|blanks| blanks.contains(&c))
 }
 
 macro_rules! texts {
@@ -136,21 +154,42 @@ mod tests {
     ];
 
     fn unseen() -> impl Strategy<Value = String> {
-        proptest::collection::vec(proptest::sample::select(&UNSEEN[..]), 0..8).prop_map(String::from_iter)
+        proptest::collection::vec(proptest::sample::select(&UNSEEN[..]), 0..8)
+            .prop_map(String::from_iter)
     }
 
     #[test]
     fn text_is_trimmed_and_counted_in_characters() {
-        assert_eq!(Nickname::new("  Änne ☎ ", 6).map(|n| n.to_string()), Ok("Änne ☎".to_owned()));
-        assert_eq!(Nickname::new("1234567", 6), Err(TextError::Length { found: 7, min: 1, max: 6 }));
-        assert_eq!(Nickname::new("   ", 6), Err(TextError::Length { found: 0, min: 1, max: 6 }));
+        assert_eq!(
+            Nickname::new("  Änne ☎ ", 6).map(|n| n.to_string()),
+            Ok("Änne ☎".to_owned())
+        );
+        assert_eq!(
+            Nickname::new("1234567", 6),
+            Err(TextError::Length {
+                found: 7,
+                min: 1,
+                max: 6
+            })
+        );
+        assert_eq!(
+            Nickname::new("   ", 6),
+            Err(TextError::Length {
+                found: 0,
+                min: 1,
+                max: 6
+            })
+        );
         assert!(Title::new("", 6).is_ok());
     }
 
     #[test]
     fn characters_that_deceive_are_refused() {
         for bad in ["a\u{202e}b", "a\nb", "a\u{0}b", "\u{2066}x\u{2069}x"] {
-            assert!(matches!(Nickname::new(bad, 32), Err(TextError::Forbidden(_))), "{bad:?}");
+            assert!(
+                matches!(Nickname::new(bad, 32), Err(TextError::Forbidden(_))),
+                "{bad:?}"
+            );
         }
     }
 
@@ -158,19 +197,38 @@ mod tests {
     fn a_text_without_a_visible_character_is_refused() {
         for unseen in UNSEEN.iter().filter(|c| !c.is_whitespace()) {
             for text in [unseen.to_string(), format!(" {unseen}{unseen} ")] {
-                assert_eq!(Nickname::new(&text, 32), Err(TextError::Invisible), "{text:?}");
+                assert_eq!(
+                    Nickname::new(&text, 32),
+                    Err(TextError::Invisible),
+                    "{text:?}"
+                );
                 assert_eq!(Title::new(&text, 32), Err(TextError::Invisible), "{text:?}");
             }
         }
-        assert_eq!(Title::new(" ", 32).map(|title| title.to_string()), Ok(String::new()), "left empty");
+        assert_eq!(
+            Title::new(" ", 32).map(|title| title.to_string()),
+            Ok(String::new()),
+            "left empty"
+        );
     }
 
     #[test]
     fn joiners_and_selectors_beside_visible_characters_stay() {
         // A family and a heart as emoji, a Persian verb, a Hindi and a Mongolian word.
-        for text in ["👩\u{200d}👩\u{200d}👧", "❤\u{fe0f}", "می\u{200c}خواهم", "क\u{94d}\u{200d}ष", "ᠨᠢ\u{180e}ᠡ", "a", "한", "⠁"]
-        {
-            assert_eq!(Nickname::new(text, 32).map(|name| name.to_string()), Ok(text.to_owned()));
+        for text in [
+            "👩\u{200d}👩\u{200d}👧",
+            "❤\u{fe0f}",
+            "می\u{200c}خواهم",
+            "क\u{94d}\u{200d}ष",
+            "ᠨᠢ\u{180e}ᠡ",
+            "a",
+            "한",
+            "⠁",
+        ] {
+            assert_eq!(
+                Nickname::new(text, 32).map(|name| name.to_string()),
+                Ok(text.to_owned())
+            );
         }
     }
 

@@ -23,19 +23,36 @@ impl Accounts {
     ///
     /// # Errors
     /// `RATE_LIMITED` after too many wrong passwords; `UNAVAILABLE` when too many are signing in.
-    pub async fn sign_in_for_cookie(&self, username: &str, password: &Password, site: Site) -> Result<Result<IssuedToken, ClassicRefusal>> {
-        let known = match self.prove(&PasswordGuess { username, site }, password).await? {
+    pub async fn sign_in_for_cookie(
+        &self,
+        username: &str,
+        password: &Password,
+        site: Site,
+    ) -> Result<Result<IssuedToken, ClassicRefusal>> {
+        let known = match self
+            .prove(&PasswordGuess { username, site }, password)
+            .await?
+        {
             Ok(known) => known,
             Err(Mismatch::Name) => return Ok(Err(ClassicRefusal::UnknownName)),
             Err(Mismatch::Password) => return Ok(Err(ClassicRefusal::WrongPassword)),
         };
-        let network = self.deps.secrets.fingerprint(SecretUse::Address, &network_of(site));
+        let network = self
+            .deps
+            .secrets
+            .fingerprint(SecretUse::Address, &network_of(site));
         let accounts = self.clone();
         carry_through(async move {
             let (family, now) = (accounts.new_family_id()?, accounts.deps.clock.now());
-            let claims = AccessClaims { account: known.account.id, family, guest: false };
+            let claims = AccessClaims {
+                account: known.account.id,
+                family,
+                guest: false,
+            };
             let cookie = accounts.deps.tokens.issue_cookie(&claims, now)?;
-            accounts.open_family(&known, family, network, cookie.expires_at, now).await?;
+            accounts
+                .open_family(&known, family, network, cookie.expires_at, now)
+                .await?;
             Ok(Ok(cookie))
         })
         .await
@@ -46,7 +63,10 @@ impl Accounts {
     /// # Errors
     /// `UNAUTHENTICATED`.
     pub fn authenticate_cookie(&self, cookie: &str) -> Result<Caller> {
-        let caller = self.deps.tokens.verify_cookie(cookie, self.deps.clock.now());
+        let caller = self
+            .deps
+            .tokens
+            .verify_cookie(cookie, self.deps.clock.now());
         self.still_signed_in(caller.map_err(|_| sign_in_again("the session is over"))?)
     }
 }
@@ -65,15 +85,29 @@ mod tests {
         let house = House::new();
         house.member("ann_1", "password").await;
         let accounts = house.accounts();
-        let sign_in =
-            async || accounts.sign_in_for_cookie("ann_1", &Password::new("password"), HERE).await.expect("asked").expect("a cookie");
+        let sign_in = async || {
+            accounts
+                .sign_in_for_cookie("ann_1", &Password::new("password"), HERE)
+                .await
+                .expect("asked")
+                .expect("a cookie")
+        };
         let first = sign_in().await.token;
-        house.clock.pass(PlainTokens::COOKIE_TTL - Duration::from_millis(1));
-        accounts.authenticate_cookie(&first).expect("to the last moment");
+        house
+            .clock
+            .pass(PlainTokens::COOKIE_TTL - Duration::from_millis(1));
+        accounts
+            .authenticate_cookie(&first)
+            .expect("to the last moment");
         let second = sign_in().await.token;
         house.clock.pass(Duration::from_millis(1));
-        assert_eq!(accounts.authenticate_cookie(&first).expect_err("over").code, ErrorCode::Unauthenticated);
-        accounts.authenticate_cookie(&second).expect("its own thirty minutes");
+        assert_eq!(
+            accounts.authenticate_cookie(&first).expect_err("over").code,
+            ErrorCode::Unauthenticated
+        );
+        accounts
+            .authenticate_cookie(&second)
+            .expect("its own thirty minutes");
     }
 
     #[tokio::test]
@@ -81,10 +115,20 @@ mod tests {
         let house = House::new();
         house.member("ann_1", "password").await;
         let accounts = house.accounts();
-        let sign_in =
-            async |name: &str, password: &str| accounts.sign_in_for_cookie(name, &Password::new(password), HERE).await.expect("asked");
-        assert_eq!(sign_in("nobody", "password").await, Err(ClassicRefusal::UnknownName));
-        assert_eq!(sign_in("ann_1", "passw0rd").await, Err(ClassicRefusal::WrongPassword));
+        let sign_in = async |name: &str, password: &str| {
+            accounts
+                .sign_in_for_cookie(name, &Password::new(password), HERE)
+                .await
+                .expect("asked")
+        };
+        assert_eq!(
+            sign_in("nobody", "password").await,
+            Err(ClassicRefusal::UnknownName)
+        );
+        assert_eq!(
+            sign_in("ann_1", "passw0rd").await,
+            Err(ClassicRefusal::WrongPassword)
+        );
         let cookie = sign_in("ann_1", "password").await.expect("a cookie").token;
         assert!(accounts.authenticate(&cookie).is_err());
         let caller = accounts.authenticate_cookie(&cookie).expect("a caller");

@@ -13,7 +13,8 @@ use crate::fakes::{CountingIds, FakeClock, MemoryRevocations, PlainSecrets, Plai
 use async_trait::async_trait;
 use bytes::Bytes;
 use faceshare_biz::domain::account::{
-    Account, Caller, Password, Picture, PortraitPermit, Portraitist, RevocationRegistry, Rotation, TokenFamily, TokenFamilyRepository,
+    Account, Caller, Password, Picture, PortraitPermit, Portraitist, RevocationRegistry, Rotation,
+    TokenFamily, TokenFamilyRepository,
 };
 use faceshare_biz::domain::{AccountId, FamilyId, Site, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
@@ -24,7 +25,10 @@ use tokio::sync::Barrier;
 
 /// The usual policy.
 pub(crate) const fn policy() -> AccountPolicy {
-    AccountPolicy { guests: true, nickname_max: 32 }
+    AccountPolicy {
+        guests: true,
+        nickname_max: 32,
+    }
 }
 
 /// Everything that [`Accounts`] needs, in memory.
@@ -49,7 +53,10 @@ impl House {
             families,
             passwords: Arc::default(),
             guesses: Arc::default(),
-            observer: Arc::new(Witness { revocations: revocations.clone(), ..Witness::default() }),
+            observer: Arc::new(Witness {
+                revocations: revocations.clone(),
+                ..Witness::default()
+            }),
             revocations,
             ids: Arc::default(),
         }
@@ -79,8 +86,16 @@ impl House {
 
     /// Somebody with an account.
     pub(crate) async fn member(&self, username: &str, password: &str) -> Account {
-        let new = NewAccount { username: username.into(), password: Password::new(password), nickname: None, site: HERE };
-        self.accounts().sign_up(new, &SignUpRules::default(), None).await.expect("an account")
+        let new = NewAccount {
+            username: username.into(),
+            password: Password::new(password),
+            nickname: None,
+            site: HERE,
+        };
+        self.accounts()
+            .sign_up(new, &SignUpRules::default(), None)
+            .await
+            .expect("an account")
     }
 
     pub(crate) fn is_revoked(&self, caller: Caller) -> bool {
@@ -100,7 +115,10 @@ impl Portraitist for Copyist {
 #[async_trait]
 impl PortraitPermit for Copyist {
     async fn portrait(self: Box<Self>, upload: Bytes) -> Result<Picture> {
-        Ok(Picture { media_type: "image/png".to_owned(), bytes: upload })
+        Ok(Picture {
+            media_type: "image/png".to_owned(),
+            bytes: upload,
+        })
     }
 }
 
@@ -131,11 +149,17 @@ impl Witness {
 #[async_trait]
 impl AccountObserver for Witness {
     async fn changed(&self, account: &Account) {
-        self.changed.lock().expect("not poisoned").push(account.clone());
+        self.changed
+            .lock()
+            .expect("not poisoned")
+            .push(account.clone());
     }
 
     async fn deleted(&self, account: AccountId) {
-        self.revoked_before.lock().expect("not poisoned").push(self.revocations.len());
+        self.revoked_before
+            .lock()
+            .expect("not poisoned")
+            .push(self.revocations.len());
         self.deleted.lock().expect("not poisoned").push(account);
     }
 }
@@ -167,13 +191,22 @@ impl Families {
     /// Forgets where the families of an account were opened.
     pub(crate) fn forget_networks(&self, account: AccountId) {
         let mut kept = self.kept.lock().expect("not poisoned");
-        kept.values_mut().filter(|f| f.account == account).for_each(|f| f.network = None);
+        kept.values_mut()
+            .filter(|f| f.account == account)
+            .for_each(|f| f.network = None);
     }
 
     /// Revokes all families of an account but one.
-    pub(crate) fn revoke_all(&self, account: AccountId, keep: Option<FamilyId>, at: Timestamp) -> Vec<FamilyId> {
+    pub(crate) fn revoke_all(
+        &self,
+        account: AccountId,
+        keep: Option<FamilyId>,
+        at: Timestamp,
+    ) -> Vec<FamilyId> {
         let mut kept = self.kept.lock().expect("not poisoned");
-        let theirs = kept.values_mut().filter(|f| f.account == account && Some(f.id) != keep && f.revoked_at.is_none());
+        let theirs = kept
+            .values_mut()
+            .filter(|f| f.account == account && Some(f.id) != keep && f.revoked_at.is_none());
         theirs
             .map(|f| {
                 f.revoked_at = Some(at);
@@ -192,7 +225,12 @@ impl TokenFamilyRepository for Families {
     async fn find(&self, id: FamilyId) -> Result<Option<TokenFamily>> {
         let found = self.kept.lock().expect("not poisoned").get(&id).cloned();
         let barrier = self.barrier.lock().expect("not poisoned").clone();
-        let holds = self.held.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        let holds = self
+            .held
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            })
+            .is_ok();
         if let Some(barrier) = barrier.filter(|_| holds) {
             barrier.wait().await;
         }
@@ -201,8 +239,12 @@ impl TokenFamilyRepository for Families {
 
     async fn rotate(&self, rotation: &Rotation) -> Result<bool> {
         let mut kept = self.kept.lock().expect("not poisoned");
-        let current = kept.get_mut(&rotation.family).filter(|f| f.revoked_at.is_none() && f.generation == rotation.from_generation);
-        let Some(family) = current else { return Ok(false) };
+        let current = kept
+            .get_mut(&rotation.family)
+            .filter(|f| f.revoked_at.is_none() && f.generation == rotation.from_generation);
+        let Some(family) = current else {
+            return Ok(false);
+        };
         family.generation += 1;
         family.rotated_at = rotation.at;
         family.sealed_pair = Some(rotation.sealed_pair.clone());
@@ -219,18 +261,27 @@ impl TokenFamilyRepository for Families {
 
     async fn opened_from(&self, account: AccountId, networks: &[[u8; 32]]) -> Result<bool> {
         let kept = self.kept.lock().expect("not poisoned");
-        Ok(kept.values().any(|f| f.account == account && f.network.is_some_and(|network| networks.contains(&network))))
+        Ok(kept.values().any(|f| {
+            f.account == account && f.network.is_some_and(|network| networks.contains(&network))
+        }))
     }
 
     async fn revoked_since(&self, since: Timestamp) -> Result<Vec<(FamilyId, Timestamp)>> {
         let kept = self.kept.lock().expect("not poisoned");
-        Ok(kept.values().filter_map(|f| f.revoked_at.filter(|at| *at >= since).map(|at| (f.id, at))).collect())
+        Ok(kept
+            .values()
+            .filter_map(|f| f.revoked_at.filter(|at| *at >= since).map(|at| (f.id, at)))
+            .collect())
     }
 
     async fn forget_ended(&self, before: Timestamp) -> Result<u64> {
         let mut kept = self.kept.lock().expect("not poisoned");
         let all = kept.len();
-        kept.retain(|_, f| f.expires_at >= before || f.rotated_at >= before || f.revoked_at.is_some_and(|at| at >= before));
+        kept.retain(|_, f| {
+            f.expires_at >= before
+                || f.rotated_at >= before
+                || f.revoked_at.is_some_and(|at| at >= before)
+        });
         Ok((all - kept.len()) as u64)
     }
 }
@@ -244,7 +295,11 @@ mod contract {
     fn store() -> Store<People, People, Families> {
         let families = Arc::<Families>::default();
         let people = Arc::new(People::over(families.clone()));
-        Store { credentials: people.clone(), accounts: people, families }
+        Store {
+            credentials: people.clone(),
+            accounts: people,
+            families,
+        }
     }
 
     mod families {

@@ -12,7 +12,10 @@ impl Accounts {
     /// `FORBIDDEN` where guests are off; `INVALID_ARGUMENT` with path `nickname`.
     pub async fn sign_up_guest(&self, nickname: &str) -> Result<SignedIn> {
         if !self.policy.guests {
-            return Err(Error::new(ErrorCode::Forbidden, "guests are not admitted here: sign in with an account"));
+            return Err(Error::new(
+                ErrorCode::Forbidden,
+                "guests are not admitted here: sign in with an account",
+            ));
         }
         let mut checks = FieldChecks::default();
         let nickname = checks.nickname("nickname", nickname, self.policy.nickname_max);
@@ -56,36 +59,73 @@ mod tests {
     #[tokio::test]
     async fn a_guest_is_known_by_the_token_it_gets() {
         let house = House::new();
-        let signed_in = house.accounts().sign_up_guest(" A\u{308}nne ").await.expect("a guest");
+        let signed_in = house
+            .accounts()
+            .sign_up_guest(" A\u{308}nne ")
+            .await
+            .expect("a guest");
         assert_eq!(signed_in.account.nickname.as_str(), "Änne");
         assert!(signed_in.account.is_guest());
 
-        let caller = house.accounts().authenticate(&signed_in.tokens.access.token).expect("a caller");
+        let caller = house
+            .accounts()
+            .authenticate(&signed_in.tokens.access.token)
+            .expect("a caller");
         assert!(caller.guest);
-        assert_eq!(house.accounts().account(caller).await.expect("an account"), signed_in.account);
+        assert_eq!(
+            house.accounts().account(caller).await.expect("an account"),
+            signed_in.account
+        );
     }
 
     #[tokio::test]
     async fn a_bad_nickname_is_refused_by_its_path() {
         for bad in ["", "   ", &"x".repeat(33), "a\u{202e}b"] {
-            let error = House::new().accounts().sign_up_guest(bad).await.expect_err("not a nickname");
-            assert_eq!((error.code, error.violations[0].path.as_str()), (ErrorCode::InvalidArgument, "nickname"));
+            let error = House::new()
+                .accounts()
+                .sign_up_guest(bad)
+                .await
+                .expect_err("not a nickname");
+            assert_eq!(
+                (error.code, error.violations[0].path.as_str()),
+                (ErrorCode::InvalidArgument, "nickname")
+            );
         }
     }
 
     #[tokio::test]
     async fn guests_stay_out_where_they_are_off() {
         let house = House::new();
-        let closed = Accounts::new(house.deps(), AccountPolicy { guests: false, ..policy() });
-        let error = closed.sign_up_guest("Ann").await.expect_err("guests are off");
+        let closed = Accounts::new(
+            house.deps(),
+            AccountPolicy {
+                guests: false,
+                ..policy()
+            },
+        );
+        let error = closed
+            .sign_up_guest("Ann")
+            .await
+            .expect_err("guests are off");
         assert_eq!(error.code, ErrorCode::Forbidden);
     }
 
     #[tokio::test]
     async fn an_expired_access_token_says_refresh_and_a_bad_one_says_sign_in() {
         let house = House::new();
-        let tokens = house.accounts().sign_up_guest("Ann").await.expect("a guest").tokens;
-        let code = |token: &str| house.accounts().authenticate(token).expect_err("refused").code;
+        let tokens = house
+            .accounts()
+            .sign_up_guest("Ann")
+            .await
+            .expect("a guest")
+            .tokens;
+        let code = |token: &str| {
+            house
+                .accounts()
+                .authenticate(token)
+                .expect_err("refused")
+                .code
+        };
         assert_eq!(code("rubbish"), ErrorCode::Unauthenticated);
         assert_eq!(code(&tokens.refresh.token), ErrorCode::Unauthenticated);
         house.clock.set(tokens.access.expires_at);

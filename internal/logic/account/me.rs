@@ -4,7 +4,9 @@ use super::{Accounts, sign_in_again};
 use crate::facesession::carry_through;
 use crate::text::{FieldChecks, checked};
 use faceshare_biz::domain::Site;
-use faceshare_biz::domain::account::{Account, Caller, HashLine, Password, PasswordChange, PasswordGuess, Verdict};
+use faceshare_biz::domain::account::{
+    Account, Caller, HashLine, Password, PasswordChange, PasswordGuess, Verdict,
+};
 use faceshare_biz::{Error, ErrorCode, Result, constants};
 
 impl Accounts {
@@ -13,21 +15,34 @@ impl Accounts {
     /// # Errors
     /// `INVALID_ARGUMENT` with path `nickname`; `UNAUTHENTICATED` when the account is gone.
     pub async fn patch(&self, caller: Caller, nickname: Option<&str>) -> Result<Account> {
-        self.patch_within(caller, nickname, self.policy.nickname_max).await
+        self.patch_within(caller, nickname, self.policy.nickname_max)
+            .await
     }
 
     /// As [`patch`](Self::patch), with nicknames of at most `max` characters.
     ///
     /// # Errors
     /// As there.
-    pub async fn patch_within(&self, caller: Caller, nickname: Option<&str>, max: usize) -> Result<Account> {
-        let Some(nickname) = nickname else { return self.account(caller).await };
+    pub async fn patch_within(
+        &self,
+        caller: Caller,
+        nickname: Option<&str>,
+        max: usize,
+    ) -> Result<Account> {
+        let Some(nickname) = nickname else {
+            return self.account(caller).await;
+        };
         let mut checks = FieldChecks::default();
         let nickname = checks.nickname("nickname", nickname, max.min(self.policy.nickname_max));
         checks.finish()?;
         let (accounts, nickname) = (self.clone(), checked(nickname)?);
         carry_through(async move {
-            if !accounts.deps.accounts.rename(caller.account, &nickname).await? {
+            if !accounts
+                .deps
+                .accounts
+                .rename(caller.account, &nickname)
+                .await?
+            {
                 return Err(gone());
             }
             let account = accounts.account(caller).await?;
@@ -42,26 +57,57 @@ impl Accounts {
     /// # Errors
     /// `PASSWORD_INCORRECT` for a wrong old one, `RATE_LIMITED` after too many of those; `INVALID_ARGUMENT` with path `newPassword`; `FORBIDDEN` for guests, who have none;
     /// `UNAVAILABLE` when too many passwords wait to be hashed, `RATE_LIMITED` when too many of them are from this site.
-    pub async fn change_password(&self, caller: Caller, old: &Password, new: &Password, site: Site) -> Result<()> {
+    pub async fn change_password(
+        &self,
+        caller: Caller,
+        old: &Password,
+        new: &Password,
+        site: Site,
+    ) -> Result<()> {
         let mut checks = FieldChecks::default();
         let new = checks.new_password("newPassword", new.expose(), &constants::PASSWORD_LENGTH);
         checks.finish()?;
         let Some(known) = self.deps.credentials.by_id(caller.account).await? else {
             self.account(caller).await?;
-            return Err(Error::new(ErrorCode::Forbidden, "a guest has no password; sign up first"));
+            return Err(Error::new(
+                ErrorCode::Forbidden,
+                "a guest has no password; sign up first",
+            ));
         };
         let incorrect = || Error::new(ErrorCode::PasswordIncorrect, "the old password is wrong");
-        let guess = PasswordGuess { username: known.account.username.as_deref().unwrap_or_default(), site };
+        let guess = PasswordGuess {
+            username: known.account.username.as_deref().unwrap_or_default(),
+            site,
+        };
         self.may_guess(&guess).await?;
-        if self.compare(&guess, old, Some(known.password.clone())).await? == Verdict::Wrong {
+        if self
+            .compare(&guess, old, Some(known.password.clone()))
+            .await?
+            == Verdict::Wrong
+        {
             return Err(incorrect());
         }
-        let new = self.deps.passwords.hash(new, HashLine::SignIn, site).await?;
+        let new = self
+            .deps
+            .passwords
+            .hash(new, HashLine::SignIn, site)
+            .await?;
         let at = self.deps.clock.now();
-        let change = PasswordChange { account: caller.account, old: known.password, new, keep: caller.family, at };
+        let change = PasswordChange {
+            account: caller.account,
+            old: known.password,
+            new,
+            keep: caller.family,
+            at,
+        };
         let accounts = self.clone();
         carry_through(async move {
-            let revoked = accounts.deps.credentials.change(&change).await?.ok_or_else(incorrect)?;
+            let revoked = accounts
+                .deps
+                .credentials
+                .change(&change)
+                .await?
+                .ok_or_else(incorrect)?;
             accounts.deps.revocations.announce(&revoked, at).await;
             Ok(())
         })
@@ -76,7 +122,12 @@ impl Accounts {
         let accounts = self.clone();
         carry_through(async move {
             let at = accounts.deps.clock.now();
-            let revoked = accounts.deps.accounts.delete(caller.account, at).await?.ok_or_else(gone)?;
+            let revoked = accounts
+                .deps
+                .accounts
+                .delete(caller.account, at)
+                .await?
+                .ok_or_else(gone)?;
             // Where the person is connected is found before the word goes out, which closes those connections.
             tokio::join!(
                 biased;
@@ -100,8 +151,16 @@ mod tests {
     use faceshare_biz::domain::account::{Caller, Password};
 
     async fn signed_in(house: &House) -> Caller {
-        let tokens = house.accounts().sign_in("ann_1", &Password::new("password"), HERE).await.expect("signed in").tokens;
-        house.accounts().authenticate(&tokens.access.token).expect("a caller")
+        let tokens = house
+            .accounts()
+            .sign_in("ann_1", &Password::new("password"), HERE)
+            .await
+            .expect("signed in")
+            .tokens;
+        house
+            .accounts()
+            .authenticate(&tokens.access.token)
+            .expect("a caller")
     }
 
     #[tokio::test]
@@ -109,12 +168,30 @@ mod tests {
         let house = House::new();
         house.member("ann_1", "password").await;
         let caller = signed_in(&house).await;
-        let account = house.accounts().patch(caller, Some(" Änne ")).await.expect("changed");
+        let account = house
+            .accounts()
+            .patch(caller, Some(" Änne "))
+            .await
+            .expect("changed");
         assert_eq!(account.nickname.as_str(), "Änne");
         assert_eq!(house.observer.changed(), std::slice::from_ref(&account));
-        assert_eq!(house.accounts().patch(caller, None).await.expect("as it is"), account);
-        let refused = house.accounts().patch(caller, Some("")).await.expect_err("empty");
-        assert_eq!((refused.code, refused.violations[0].path.as_str()), (ErrorCode::InvalidArgument, "nickname"));
+        assert_eq!(
+            house
+                .accounts()
+                .patch(caller, None)
+                .await
+                .expect("as it is"),
+            account
+        );
+        let refused = house
+            .accounts()
+            .patch(caller, Some(""))
+            .await
+            .expect_err("empty");
+        assert_eq!(
+            (refused.code, refused.violations[0].path.as_str()),
+            (ErrorCode::InvalidArgument, "nickname")
+        );
     }
 
     #[tokio::test]
@@ -124,13 +201,29 @@ mod tests {
         let (here, there) = (signed_in(&house).await, signed_in(&house).await);
         let accounts = house.accounts();
         let (old, new) = (Password::new("password"), Password::new("passw0rd"));
-        let wrong = accounts.change_password(here, &new, &new, HERE).await.expect_err("wrong");
+        let wrong = accounts
+            .change_password(here, &new, &new, HERE)
+            .await
+            .expect_err("wrong");
         assert_eq!(wrong.code, ErrorCode::PasswordIncorrect);
-        let short = accounts.change_password(here, &old, &Password::new("short"), HERE).await.expect_err("short");
+        let short = accounts
+            .change_password(here, &old, &Password::new("short"), HERE)
+            .await
+            .expect_err("short");
         assert_eq!(short.violations[0].path, "newPassword");
-        accounts.change_password(here, &old, &new, HERE).await.expect("changed");
+        accounts
+            .change_password(here, &old, &new, HERE)
+            .await
+            .expect("changed");
         assert!(house.is_revoked(there) && !house.is_revoked(here));
-        assert_eq!(accounts.sign_in("ann_1", &old, HERE).await.expect_err("old").code, ErrorCode::PasswordIncorrect);
+        assert_eq!(
+            accounts
+                .sign_in("ann_1", &old, HERE)
+                .await
+                .expect_err("old")
+                .code,
+            ErrorCode::PasswordIncorrect
+        );
         accounts.sign_in("ann_1", &new, HERE).await.expect("new");
     }
 
@@ -141,20 +234,53 @@ mod tests {
         let (caller, accounts) = (signed_in(&house).await, house.accounts());
         let (old, wrong) = (Password::new("password"), Password::new("passwort"));
         for _ in 0..TRIES {
-            let refused = accounts.change_password(caller, &wrong, &wrong, HERE).await.expect_err("wrong");
+            let refused = accounts
+                .change_password(caller, &wrong, &wrong, HERE)
+                .await
+                .expect_err("wrong");
             assert_eq!(refused.code, ErrorCode::PasswordIncorrect);
         }
-        assert_eq!(accounts.change_password(caller, &old, &wrong, HERE).await.expect_err("spent").code, ErrorCode::RateLimited);
-        assert_eq!(accounts.sign_in("ann_1", &old, HERE).await.expect_err("one budget for both").code, ErrorCode::RateLimited);
+        assert_eq!(
+            accounts
+                .change_password(caller, &old, &wrong, HERE)
+                .await
+                .expect_err("spent")
+                .code,
+            ErrorCode::RateLimited
+        );
+        assert_eq!(
+            accounts
+                .sign_in("ann_1", &old, HERE)
+                .await
+                .expect_err("one budget for both")
+                .code,
+            ErrorCode::RateLimited
+        );
     }
 
     #[tokio::test]
     async fn a_guest_has_no_password_to_change() {
         let house = House::new();
-        let tokens = house.accounts().sign_up_guest("Ann").await.expect("a guest").tokens;
-        let guest = house.accounts().authenticate(&tokens.access.token).expect("a caller");
+        let tokens = house
+            .accounts()
+            .sign_up_guest("Ann")
+            .await
+            .expect("a guest")
+            .tokens;
+        let guest = house
+            .accounts()
+            .authenticate(&tokens.access.token)
+            .expect("a caller");
         let any = Password::new("password");
-        assert_eq!(house.accounts().change_password(guest, &any, &any, HERE).await.expect_err("none").code, ErrorCode::Forbidden);
+        assert_eq!(
+            house
+                .accounts()
+                .change_password(guest, &any, &any, HERE)
+                .await
+                .expect_err("none")
+                .code,
+            ErrorCode::Forbidden
+        );
     }
 
     #[tokio::test]
@@ -165,9 +291,20 @@ mod tests {
         house.accounts().delete(here).await.expect("deleted");
         assert!(house.is_revoked(here) && house.is_revoked(there));
         assert_eq!(house.observer.deleted(), [ann.id]);
-        assert_eq!(house.observer.revoked_before(), [0], "where it is connected is looked for before its connections are closed");
-        assert_eq!(house.accounts().delete(here).await.expect_err("gone").code, ErrorCode::Unauthenticated);
-        let again = house.accounts().sign_in("ann_1", &Password::new("password"), HERE).await.expect_err("gone");
+        assert_eq!(
+            house.observer.revoked_before(),
+            [0],
+            "where it is connected is looked for before its connections are closed"
+        );
+        assert_eq!(
+            house.accounts().delete(here).await.expect_err("gone").code,
+            ErrorCode::Unauthenticated
+        );
+        let again = house
+            .accounts()
+            .sign_in("ann_1", &Password::new("password"), HERE)
+            .await
+            .expect_err("gone");
         assert_eq!(again.code, ErrorCode::PasswordIncorrect);
         assert_ne!(house.member("ann_1", "passw0rd").await.id, ann.id);
     }

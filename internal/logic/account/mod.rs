@@ -20,8 +20,9 @@ pub use sign_up::{NewAccount, SignUpRules};
 
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{
-    AccessClaims, Account, AccountRepository, Caller, CredentialRepository, PasswordBudgets, PasswordHasher, PictureRepository,
-    Portraitist, RefreshClaims, RevocationRegistry, TokenFamilyRepository, TokenPair,
+    AccessClaims, Account, AccountRepository, Caller, CredentialRepository, PasswordBudgets,
+    PasswordHasher, PictureRepository, Portraitist, RefreshClaims, RevocationRegistry,
+    TokenFamilyRepository, TokenPair,
 };
 use faceshare_biz::domain::port::{Clock, IdGenerator, Secrets, TokenRefusal, Tokens};
 use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
@@ -108,15 +109,26 @@ impl Accounts {
     /// # Errors
     /// `TOKEN_EXPIRED` (refresh) or `UNAUTHENTICATED` (sign in).
     pub fn authenticate(&self, access_token: &str) -> Result<Caller> {
-        let caller = self.deps.tokens.verify_access(access_token, self.deps.clock.now()).map_err(|refusal| match refusal {
-            TokenRefusal::Expired => Error::new(ErrorCode::TokenExpired, "the access token has expired: refresh it"),
-            TokenRefusal::Invalid => sign_in_again("the access token is not valid"),
-        })?;
+        let caller = self
+            .deps
+            .tokens
+            .verify_access(access_token, self.deps.clock.now())
+            .map_err(|refusal| match refusal {
+                TokenRefusal::Expired => Error::new(
+                    ErrorCode::TokenExpired,
+                    "the access token has expired: refresh it",
+                ),
+                TokenRefusal::Invalid => sign_in_again("the access token is not valid"),
+            })?;
         self.still_signed_in(caller)
     }
 
     fn still_signed_in(&self, caller: Caller) -> Result<Caller> {
-        if self.deps.revocations.is_revoked(caller.family) { Err(sign_in_again("you have signed out")) } else { Ok(caller) }
+        if self.deps.revocations.is_revoked(caller.family) {
+            Err(sign_in_again("you have signed out"))
+        } else {
+            Ok(caller)
+        }
     }
 
     /// The caller's account.
@@ -124,14 +136,35 @@ impl Accounts {
     /// # Errors
     /// `UNAUTHENTICATED` when it is gone.
     pub async fn account(&self, caller: Caller) -> Result<Account> {
-        self.deps.accounts.find(caller.account).await?.ok_or_else(|| sign_in_again("the account is gone"))
+        self.deps
+            .accounts
+            .find(caller.account)
+            .await?
+            .ok_or_else(|| sign_in_again("the account is gone"))
     }
 
     /// The pair of one generation of a family.
-    fn issue_pair(&self, account: &Account, family: FamilyId, generation: u32, now: Timestamp) -> Result<TokenPair> {
-        let access = AccessClaims { account: account.id, family, guest: account.is_guest() };
-        let refresh = RefreshClaims { account: account.id, family, generation };
-        Ok(TokenPair { access: self.deps.tokens.issue_access(&access, now)?, refresh: self.deps.tokens.issue_refresh(&refresh, now)? })
+    fn issue_pair(
+        &self,
+        account: &Account,
+        family: FamilyId,
+        generation: u32,
+        now: Timestamp,
+    ) -> Result<TokenPair> {
+        let access = AccessClaims {
+            account: account.id,
+            family,
+            guest: account.is_guest(),
+        };
+        let refresh = RefreshClaims {
+            account: account.id,
+            family,
+            generation,
+        };
+        Ok(TokenPair {
+            access: self.deps.tokens.issue_access(&access, now)?,
+            refresh: self.deps.tokens.issue_refresh(&refresh, now)?,
+        })
     }
 
     fn new_account_id(&self) -> Result<AccountId> {

@@ -25,12 +25,21 @@ impl PictureUpload {
     /// # Errors
     /// `UNSUPPORTED_MEDIA_TYPE`, `INVALID_ARGUMENT` as [`PortraitPermit`] says; `UNAUTHENTICATED` when the account is gone.
     pub async fn finish(self, upload: Bytes) -> Result<Account> {
-        let Self { accounts, caller, permit } = self;
+        let Self {
+            accounts,
+            caller,
+            permit,
+        } = self;
         let picture = permit.portrait(upload).await?;
         carry_through(async move {
             let key = accounts.deps.secrets.picture_key();
             let url = format!("{PICTURE_PATH}{key}");
-            if !accounts.deps.accounts.set_picture(caller.account, &key, &url, &picture).await? {
+            if !accounts
+                .deps
+                .accounts
+                .set_picture(caller.account, &key, &url, &picture)
+                .await?
+            {
                 return Err(sign_in_again("the account is gone"));
             }
             let account = accounts.account(caller).await?;
@@ -48,7 +57,11 @@ impl Accounts {
     /// `UNAVAILABLE`, `RATE_LIMITED` as [`Portraitist`](faceshare_biz::domain::account::Portraitist) says.
     pub fn begin_picture(&self, caller: Caller, site: Site) -> Result<PictureUpload> {
         let permit = self.deps.portraits.admit(caller.account, site)?;
-        Ok(PictureUpload { accounts: self.clone(), caller, permit })
+        Ok(PictureUpload {
+            accounts: self.clone(),
+            caller,
+            permit,
+        })
     }
 
     /// The picture of a key: for everybody who has it.
@@ -59,7 +72,11 @@ impl Accounts {
         if key.len() > KEY_MAX {
             return Err(Error::not_found());
         }
-        self.deps.pictures.find(key).await?.ok_or_else(Error::not_found)
+        self.deps
+            .pictures
+            .find(key)
+            .await?
+            .ok_or_else(Error::not_found)
     }
 }
 
@@ -74,15 +91,29 @@ mod tests {
         let house = House::new();
         let accounts = house.accounts();
         let tokens = accounts.sign_up_guest("Ann").await.expect("a guest").tokens;
-        let ann = accounts.authenticate(&tokens.access.token).expect("a caller");
+        let ann = accounts
+            .authenticate(&tokens.access.token)
+            .expect("a caller");
         let mut keys = Vec::new();
         for upload in ["one", "two"] {
-            let account = accounts.begin_picture(ann, HERE).expect("a place").finish(upload.into()).await.expect("a picture");
-            let key = account.avatar_url.strip_prefix(PICTURE_PATH).expect("its address").to_owned();
+            let account = accounts
+                .begin_picture(ann, HERE)
+                .expect("a place")
+                .finish(upload.into())
+                .await
+                .expect("a picture");
+            let key = account
+                .avatar_url
+                .strip_prefix(PICTURE_PATH)
+                .expect("its address")
+                .to_owned();
             assert_eq!(accounts.picture(&key).await.expect("found").bytes, upload);
             keys.push(key);
         }
-        assert_eq!(accounts.picture(&keys[0]).await.expect_err("gone").code, ErrorCode::NotFound);
+        assert_eq!(
+            accounts.picture(&keys[0]).await.expect_err("gone").code,
+            ErrorCode::NotFound
+        );
         assert_eq!(house.observer.changed().len(), 2);
     }
 }

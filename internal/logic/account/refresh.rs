@@ -6,7 +6,9 @@
 use super::{Accounts, SignedIn, sign_in_again};
 use faceshare_biz::constants::REFRESH_OVERLAP;
 use faceshare_biz::domain::Timestamp;
-use faceshare_biz::domain::account::{Account, IssuedToken, RefreshClaims, Rotation, TokenFamily, TokenPair};
+use faceshare_biz::domain::account::{
+    Account, IssuedToken, RefreshClaims, Rotation, TokenFamily, TokenPair,
+};
 use faceshare_biz::domain::port::SecretUse;
 use faceshare_biz::{Error, Result};
 
@@ -34,7 +36,10 @@ fn judge(family: &TokenFamily, generation: u32, now: Timestamp) -> Verdict<'_> {
     }
     match family.generation.checked_sub(generation) {
         Some(0) => Verdict::Rotate,
-        Some(1) if now.since(family.rotated_at) < REFRESH_OVERLAP => family.sealed_pair.as_deref().map_or(Verdict::Reuse, Verdict::Repeat),
+        Some(1) if now.since(family.rotated_at) < REFRESH_OVERLAP => family
+            .sealed_pair
+            .as_deref()
+            .map_or(Verdict::Reuse, Verdict::Repeat),
         Some(_) => Verdict::Reuse,
         // Newer than the newest: the store lost a rotation. Nobody did wrong, but the chain is broken.
         None => Verdict::Refuse,
@@ -55,21 +60,37 @@ impl Accounts {
             .deps
             .tokens
             .verify_refresh(refresh_token, now)
-            .map_err(|_| sign_in_again("the refresh token is not valid, or no longer: sign in again"))?;
-        let account = self.deps.accounts.find(claims.account).await?.ok_or_else(|| sign_in_again("the account is gone: sign in again"))?;
+            .map_err(|_| {
+                sign_in_again("the refresh token is not valid, or no longer: sign in again")
+            })?;
+        let account = self
+            .deps
+            .accounts
+            .find(claims.account)
+            .await?
+            .ok_or_else(|| sign_in_again("the account is gone: sign in again"))?;
         for _ in 0..ROUNDS {
             if let Some(tokens) = self.try_refresh(&account, claims, now).await? {
                 return Ok(SignedIn { account, tokens });
             }
         }
-        Err(Error::unavailable("a token family was refreshed from elsewhere in every round"))
+        Err(Error::unavailable(
+            "a token family was refreshed from elsewhere in every round",
+        ))
     }
 
     /// `None`: another refresh was faster, look again.
-    async fn try_refresh(&self, account: &Account, claims: RefreshClaims, now: Timestamp) -> Result<Option<TokenPair>> {
+    async fn try_refresh(
+        &self,
+        account: &Account,
+        claims: RefreshClaims,
+        now: Timestamp,
+    ) -> Result<Option<TokenPair>> {
         let refused = || sign_in_again("the refresh token works no longer: sign in again");
         let family = self.deps.families.find(claims.family).await?;
-        let family = family.filter(|f| f.account == claims.account).ok_or_else(refused)?;
+        let family = family
+            .filter(|f| f.account == claims.account)
+            .ok_or_else(refused)?;
         match judge(&family, claims.generation, now) {
             Verdict::Rotate => self.rotate(account, &family, now).await,
             Verdict::Repeat(sealed) => self.open_pair(sealed).map(Some).ok_or_else(refused),
@@ -82,8 +103,16 @@ impl Accounts {
         }
     }
 
-    async fn rotate(&self, account: &Account, family: &TokenFamily, now: Timestamp) -> Result<Option<TokenPair>> {
-        let next = family.generation.checked_add(1).ok_or_else(|| sign_in_again("the sign-in is too old: sign in again"))?;
+    async fn rotate(
+        &self,
+        account: &Account,
+        family: &TokenFamily,
+        now: Timestamp,
+    ) -> Result<Option<TokenPair>> {
+        let next = family
+            .generation
+            .checked_add(1)
+            .ok_or_else(|| sign_in_again("the sign-in is too old: sign in again"))?;
         let pair = self.issue_pair(account, family.id, next, now)?;
         let rotation = Rotation {
             family: family.id,
@@ -109,9 +138,16 @@ impl Accounts {
     /// `None` when the key it was sealed with is gone.
     fn open_pair(&self, sealed: &str) -> Option<TokenPair> {
         let plain = self.deps.secrets.open(SecretUse::TokenPair, sealed)?;
-        let (access, access_end, refresh, refresh_end): (String, i64, String, i64) = rmp_serde::from_slice(&plain).ok()?;
-        let issued = |token, end| IssuedToken { token, expires_at: Timestamp::from_millis(end) };
-        Some(TokenPair { access: issued(access, access_end), refresh: issued(refresh, refresh_end) })
+        let (access, access_end, refresh, refresh_end): (String, i64, String, i64) =
+            rmp_serde::from_slice(&plain).ok()?;
+        let issued = |token, end| IssuedToken {
+            token,
+            expires_at: Timestamp::from_millis(end),
+        };
+        Some(TokenPair {
+            access: issued(access, access_end),
+            refresh: issued(refresh, refresh_end),
+        })
     }
 }
 
@@ -143,7 +179,10 @@ mod tests {
 
     #[test]
     fn the_verdicts_on_a_refresh_token() {
-        let revoked = TokenFamily { revoked_at: Some(at(100)), ..family(3) };
+        let revoked = TokenFamily {
+            revoked_at: Some(at(100)),
+            ..family(3)
+        };
         let table = [
             (family(1), 1, 100, Verdict::Rotate),
             (family(3), 3, 9_999, Verdict::Rotate),
@@ -158,64 +197,168 @@ mod tests {
             (revoked, 2, 101, Verdict::Refuse),
         ];
         for (family, generation, now, expected) in table {
-            assert_eq!(judge(&family, generation, at(now)), expected, "{generation} of {} at {now}", family.generation);
+            assert_eq!(
+                judge(&family, generation, at(now)),
+                expected,
+                "{generation} of {} at {now}",
+                family.generation
+            );
         }
     }
 
     #[tokio::test]
     async fn a_refresh_gives_a_pair_that_works_and_refreshes_on() {
         let house = House::new();
-        let first = house.accounts().sign_up_guest("Ann").await.expect("a guest");
-        let second = house.accounts().refresh(&first.tokens.refresh.token).await.expect("a pair");
+        let first = house
+            .accounts()
+            .sign_up_guest("Ann")
+            .await
+            .expect("a guest");
+        let second = house
+            .accounts()
+            .refresh(&first.tokens.refresh.token)
+            .await
+            .expect("a pair");
         assert_eq!(second.account, first.account);
         assert_ne!(second.tokens, first.tokens);
-        assert!(house.accounts().authenticate(&second.tokens.access.token).is_ok());
-        assert!(house.accounts().refresh(&second.tokens.refresh.token).await.is_ok());
+        assert!(
+            house
+                .accounts()
+                .authenticate(&second.tokens.access.token)
+                .is_ok()
+        );
+        assert!(
+            house
+                .accounts()
+                .refresh(&second.tokens.refresh.token)
+                .await
+                .is_ok()
+        );
     }
 
     #[tokio::test]
     async fn the_token_just_used_gives_the_same_pair_again_for_a_minute() {
         let house = House::new();
-        let first = house.accounts().sign_up_guest("Ann").await.expect("a guest").tokens;
-        let second = house.accounts().refresh(&first.refresh.token).await.expect("a pair");
+        let first = house
+            .accounts()
+            .sign_up_guest("Ann")
+            .await
+            .expect("a guest")
+            .tokens;
+        let second = house
+            .accounts()
+            .refresh(&first.refresh.token)
+            .await
+            .expect("a pair");
         house.clock.pass(Duration::from_secs(59));
-        assert_eq!(house.accounts().refresh(&first.refresh.token).await.expect("the pair again"), second);
+        assert_eq!(
+            house
+                .accounts()
+                .refresh(&first.refresh.token)
+                .await
+                .expect("the pair again"),
+            second
+        );
         house.clock.pass(Duration::from_secs(1));
-        let error = house.accounts().refresh(&first.refresh.token).await.expect_err("too late");
+        let error = house
+            .accounts()
+            .refresh(&first.refresh.token)
+            .await
+            .expect_err("too late");
         assert_eq!(error.code, ErrorCode::Unauthenticated);
-        let error = house.accounts().refresh(&second.tokens.refresh.token).await.expect_err("the family is revoked");
+        let error = house
+            .accounts()
+            .refresh(&second.tokens.refresh.token)
+            .await
+            .expect_err("the family is revoked");
         assert_eq!(error.code, ErrorCode::Unauthenticated);
     }
 
     #[tokio::test]
     async fn once_the_new_token_was_used_the_old_one_revokes_the_family() {
         let house = House::new();
-        let first = house.accounts().sign_up_guest("Ann").await.expect("a guest").tokens;
-        let second = house.accounts().refresh(&first.refresh.token).await.expect("a pair").tokens;
-        let third = house.accounts().refresh(&second.refresh.token).await.expect("a pair").tokens;
-        assert!(house.accounts().refresh(&first.refresh.token).await.is_err());
-        assert!(house.accounts().refresh(&third.refresh.token).await.is_err());
+        let first = house
+            .accounts()
+            .sign_up_guest("Ann")
+            .await
+            .expect("a guest")
+            .tokens;
+        let second = house
+            .accounts()
+            .refresh(&first.refresh.token)
+            .await
+            .expect("a pair")
+            .tokens;
+        let third = house
+            .accounts()
+            .refresh(&second.refresh.token)
+            .await
+            .expect("a pair")
+            .tokens;
+        assert!(
+            house
+                .accounts()
+                .refresh(&first.refresh.token)
+                .await
+                .is_err()
+        );
+        assert!(
+            house
+                .accounts()
+                .refresh(&third.refresh.token)
+                .await
+                .is_err()
+        );
     }
 
     #[tokio::test]
     async fn the_slower_of_two_refreshes_gets_the_pair_of_the_faster() {
         let house = House::new();
-        let first = house.accounts().sign_up_guest("Ann").await.expect("a guest").tokens;
+        let first = house
+            .accounts()
+            .sign_up_guest("Ann")
+            .await
+            .expect("a guest")
+            .tokens;
         // Both have read the family before either rotates it.
         house.families.hold_finds_until(2);
         let accounts = house.accounts();
-        let (one, other) = tokio::join!(accounts.refresh(&first.refresh.token), accounts.refresh(&first.refresh.token));
+        let (one, other) = tokio::join!(
+            accounts.refresh(&first.refresh.token),
+            accounts.refresh(&first.refresh.token)
+        );
         assert_eq!(one.expect("a pair"), other.expect("the same pair"));
     }
 
     #[tokio::test]
     async fn an_expired_or_forged_refresh_token_asks_to_sign_in() {
         let house = House::new();
-        let tokens = house.accounts().sign_up_guest("Ann").await.expect("a guest").tokens;
+        let tokens = house
+            .accounts()
+            .sign_up_guest("Ann")
+            .await
+            .expect("a guest")
+            .tokens;
         for bad in ["rubbish", tokens.access.token.as_str()] {
-            assert_eq!(house.accounts().refresh(bad).await.expect_err("refused").code, ErrorCode::Unauthenticated);
+            assert_eq!(
+                house
+                    .accounts()
+                    .refresh(bad)
+                    .await
+                    .expect_err("refused")
+                    .code,
+                ErrorCode::Unauthenticated
+            );
         }
         house.clock.set(tokens.refresh.expires_at);
-        assert_eq!(house.accounts().refresh(&tokens.refresh.token).await.expect_err("expired").code, ErrorCode::Unauthenticated);
+        assert_eq!(
+            house
+                .accounts()
+                .refresh(&tokens.refresh.token)
+                .await
+                .expect_err("expired")
+                .code,
+            ErrorCode::Unauthenticated
+        );
     }
 }

@@ -3,7 +3,9 @@
 use super::{Accounts, FIRST_GENERATION, SignedIn};
 use crate::facesession::carry_through;
 use crate::text;
-use faceshare_biz::domain::account::{Account, Credentials, Password, PasswordGuess, PasswordHash, TokenFamily, Verdict};
+use faceshare_biz::domain::account::{
+    Account, Credentials, Password, PasswordGuess, PasswordHash, TokenFamily, Verdict,
+};
 use faceshare_biz::domain::port::SecretUse;
 use faceshare_biz::domain::{AccountId, FamilyId, Site, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
@@ -24,31 +26,58 @@ impl Accounts {
     /// # Errors
     /// `PASSWORD_INCORRECT`, alike in text and time for a wrong name and a wrong password; `RATE_LIMITED` after too many of those;
     /// `UNAVAILABLE` when too many are signing in, `RATE_LIMITED` when too many of them from this site.
-    pub async fn sign_in(&self, username: &str, password: &Password, site: Site) -> Result<SignedIn> {
-        let known = self.prove(&PasswordGuess { username, site }, password).await?.map_err(|_| incorrect())?;
-        let network = self.deps.secrets.fingerprint(SecretUse::Address, &network_of(site));
+    pub async fn sign_in(
+        &self,
+        username: &str,
+        password: &Password,
+        site: Site,
+    ) -> Result<SignedIn> {
+        let known = self
+            .prove(&PasswordGuess { username, site }, password)
+            .await?
+            .map_err(|_| incorrect())?;
+        let network = self
+            .deps
+            .secrets
+            .fingerprint(SecretUse::Address, &network_of(site));
         let accounts = self.clone();
         carry_through(async move {
             let (family, now) = (accounts.new_family_id()?, accounts.deps.clock.now());
             let tokens = accounts.issue_pair(&known.account, family, FIRST_GENERATION, now)?;
-            accounts.open_family(&known, family, network, tokens.refresh.expires_at, now).await?;
-            Ok(SignedIn { account: known.account, tokens })
+            accounts
+                .open_family(&known, family, network, tokens.refresh.expires_at, now)
+                .await?;
+            Ok(SignedIn {
+                account: known.account,
+                tokens,
+            })
         })
         .await
     }
 
     /// Looks whether this is the password of this name, and freshens its hash when that is outdated.
-    pub(super) async fn prove(&self, guess: &PasswordGuess<'_>, password: &Password) -> Result<Result<Credentials, Mismatch>> {
+    pub(super) async fn prove(
+        &self,
+        guess: &PasswordGuess<'_>,
+        password: &Password,
+    ) -> Result<Result<Credentials, Mismatch>> {
         self.may_guess(guess).await?;
         let found = self.deps.credentials.by_username(guess.username).await?;
         let hash = found.as_ref().map(|known| known.password.clone());
         let verdict = self.compare(guess, password, hash).await?;
-        let Some(mut known) = found else { return Ok(Err(Mismatch::Name)) };
+        let Some(mut known) = found else {
+            return Ok(Err(Mismatch::Name));
+        };
         match verdict {
             Verdict::Wrong => return Ok(Err(Mismatch::Password)),
             Verdict::Right => {}
             Verdict::Outdated(fresh) => {
-                if self.deps.credentials.rehash(known.account.id, &known.password, &fresh).await? {
+                if self
+                    .deps
+                    .credentials
+                    .rehash(known.account.id, &known.password, &fresh)
+                    .await?
+                {
                     known.password = fresh;
                 }
             }
@@ -62,20 +91,31 @@ impl Accounts {
     /// `RATE_LIMITED`.
     pub(super) async fn may_guess(&self, guess: &PasswordGuess<'_>) -> Result<()> {
         let (guesses, now) = (&self.deps.guesses, self.deps.clock.now());
-        let Some(wait) = guesses.wait(guess, now).await? else { return Ok(()) };
+        let Some(wait) = guesses.wait(guess, now).await? else {
+            return Ok(());
+        };
         if !self.is_usual_place(guess).await? {
             return Err(too_many(wait));
         }
         guesses.remember(guess).await?;
-        guesses.wait(guess, now).await?.map_or(Ok(()), |wait| Err(too_many(wait)))
+        guesses
+            .wait(guess, now)
+            .await?
+            .map_or(Ok(()), |wait| Err(too_many(wait)))
     }
 
     /// Whether somebody of this name signed in from this network, as the database knows it: the budgets in memory have forgotten after a
     /// restart. A name that nobody has is looked for as long.
     async fn is_usual_place(&self, guess: &PasswordGuess<'_>) -> Result<bool> {
         let known = self.deps.credentials.by_username(guess.username).await?;
-        let account = known.map_or(AccountId::new(u64::MAX >> 1).expect("invariant: not zero"), |known| known.account.id);
-        let networks = self.deps.secrets.fingerprints(SecretUse::Address, &network_of(guess.site));
+        let account = known.map_or(
+            AccountId::new(u64::MAX >> 1).expect("invariant: not zero"),
+            |known| known.account.id,
+        );
+        let networks = self
+            .deps
+            .secrets
+            .fingerprints(SecretUse::Address, &network_of(guess.site));
         self.deps.families.opened_from(account, &networks).await
     }
 
@@ -83,10 +123,24 @@ impl Accounts {
     ///
     /// # Errors
     /// `RATE_LIMITED`, be it right or wrong, when others at the same time have spent the budget.
-    pub(super) async fn compare(&self, guess: &PasswordGuess<'_>, password: &Password, hash: Option<PasswordHash>) -> Result<Verdict> {
-        let verdict = self.deps.passwords.verify(text::password(password.expose()), hash, guess.site).await?;
+    pub(super) async fn compare(
+        &self,
+        guess: &PasswordGuess<'_>,
+        password: &Password,
+        hash: Option<PasswordHash>,
+    ) -> Result<Verdict> {
+        let verdict = self
+            .deps
+            .passwords
+            .verify(text::password(password.expose()), hash, guess.site)
+            .await?;
         let right = verdict != Verdict::Wrong;
-        if let Some(wait) = self.deps.guesses.judge(guess, right, self.deps.clock.now()).await? {
+        if let Some(wait) = self
+            .deps
+            .guesses
+            .judge(guess, right, self.deps.clock.now())
+            .await?
+        {
             return Err(too_many(wait));
         }
         metrics::counter!("password_guesses_total", "outcome" => if right { "right" } else { "wrong" }).increment(1);
@@ -113,7 +167,16 @@ impl Accounts {
             revoked_at: None,
             network: Some(network),
         };
-        if self.deps.credentials.open_family(&family, &known.password).await? { Ok(()) } else { Err(incorrect()) }
+        if self
+            .deps
+            .credentials
+            .open_family(&family, &known.password)
+            .await?
+        {
+            Ok(())
+        } else {
+            Err(incorrect())
+        }
     }
 }
 
@@ -125,12 +188,18 @@ pub(super) fn network_of(site: Site) -> String {
 /// A budget is spent. Said of names that nobody has as well.
 fn too_many(wait: Duration) -> Error {
     metrics::counter!("password_guesses_total", "outcome" => "wait").increment(1);
-    Error::new(ErrorCode::RateLimited, "too many wrong passwords were tried for this name, or from here; wait before the next")
-        .retry_after(wait)
+    Error::new(
+        ErrorCode::RateLimited,
+        "too many wrong passwords were tried for this name, or from here; wait before the next",
+    )
+    .retry_after(wait)
 }
 
 fn incorrect() -> Error {
-    Error::new(ErrorCode::PasswordIncorrect, "the username or the password is wrong")
+    Error::new(
+        ErrorCode::PasswordIncorrect,
+        "the username or the password is wrong",
+    )
 }
 
 #[cfg(test)]
@@ -144,16 +213,40 @@ mod tests {
         let house = House::new();
         let ann = house.member("ann_1", "pa\u{308}ssword").await;
         let accounts = house.accounts();
-        let signed_in = accounts.sign_in("ANN_1", &Password::new("p\u{e4}ssword"), HERE).await.expect("signed in");
+        let signed_in = accounts
+            .sign_in("ANN_1", &Password::new("p\u{e4}ssword"), HERE)
+            .await
+            .expect("signed in");
         assert_eq!(signed_in.account, ann);
-        assert!(!accounts.authenticate(&signed_in.tokens.access.token).expect("a caller").guest);
-        accounts.refresh(&signed_in.tokens.refresh.token).await.expect("refreshed");
+        assert!(
+            !accounts
+                .authenticate(&signed_in.tokens.access.token)
+                .expect("a caller")
+                .guest
+        );
+        accounts
+            .refresh(&signed_in.tokens.refresh.token)
+            .await
+            .expect("refreshed");
 
-        let wrong = accounts.sign_in("ann_1", &Password::new("password"), HERE).await.expect_err("wrong");
-        let unknown = accounts.sign_in("nobody", &Password::new("password"), HERE).await.expect_err("unknown");
-        assert_eq!((wrong.code, unknown.code), (ErrorCode::PasswordIncorrect, ErrorCode::PasswordIncorrect));
+        let wrong = accounts
+            .sign_in("ann_1", &Password::new("password"), HERE)
+            .await
+            .expect_err("wrong");
+        let unknown = accounts
+            .sign_in("nobody", &Password::new("password"), HERE)
+            .await
+            .expect_err("unknown");
+        assert_eq!(
+            (wrong.code, unknown.code),
+            (ErrorCode::PasswordIncorrect, ErrorCode::PasswordIncorrect)
+        );
         assert_eq!(wrong.detail, unknown.detail);
-        assert_eq!(house.passwords.compared(), 3, "an unknown name is compared as well");
+        assert_eq!(
+            house.passwords.compared(),
+            3,
+            "an unknown name is compared as well"
+        );
     }
 
     /// Time tells nothing: what a name that nobody has costs is what a wrong password costs, whichever way one asks.
@@ -165,11 +258,25 @@ mod tests {
         house.passwords.work();
         let guess = Password::new("passwo\u{308}rt");
         for name in ["ann_1", "nobody", "not a name at all", ""] {
-            accounts.sign_in(name, &guess, HERE).await.expect_err("wrong");
-            assert_eq!(house.passwords.work(), [Work::Verify("passw\u{f6}rt".to_owned())], "{name:?}");
-            let refused = accounts.sign_in_for_cookie(name, &guess, HERE).await.expect("answered");
+            accounts
+                .sign_in(name, &guess, HERE)
+                .await
+                .expect_err("wrong");
+            assert_eq!(
+                house.passwords.work(),
+                [Work::Verify("passw\u{f6}rt".to_owned())],
+                "{name:?}"
+            );
+            let refused = accounts
+                .sign_in_for_cookie(name, &guess, HERE)
+                .await
+                .expect("answered");
             assert!(refused.is_err());
-            assert_eq!(house.passwords.work(), [Work::Verify("passw\u{f6}rt".to_owned())], "{name:?} in the classic API");
+            assert_eq!(
+                house.passwords.work(),
+                [Work::Verify("passw\u{f6}rt".to_owned())],
+                "{name:?} in the classic API"
+            );
         }
     }
 
@@ -180,13 +287,19 @@ mod tests {
         let accounts = house.accounts();
         for name in ["ann_1", "nobody"] {
             for _ in 0..TRIES {
-                let wrong = accounts.sign_in(name, &Password::new("passwort"), HERE).await.expect_err("wrong");
+                let wrong = accounts
+                    .sign_in(name, &Password::new("passwort"), HERE)
+                    .await
+                    .expect_err("wrong");
                 assert_eq!(wrong.code, ErrorCode::PasswordIncorrect);
             }
         }
         let compared = house.passwords.compared();
         for name in ["ann_1", "nobody"] {
-            let told = accounts.sign_in(name, &Password::new("password"), HERE).await.expect_err("spent");
+            let told = accounts
+                .sign_in(name, &Password::new("password"), HERE)
+                .await
+                .expect_err("spent");
             assert_eq!(told.code, ErrorCode::RateLimited, "{name}");
             assert!(told.retry_after.is_some());
         }
@@ -199,13 +312,25 @@ mod tests {
         let house = House::new();
         house.member("ann_1", "password").await;
         let accounts = house.accounts();
-        accounts.sign_in("ann_1", &Password::new("password"), HERE).await.expect("signed in");
+        accounts
+            .sign_in("ann_1", &Password::new("password"), HERE)
+            .await
+            .expect("signed in");
         for _ in 0..TRIES {
-            accounts.sign_in("ann_1", &Password::new("passwort"), THERE).await.expect_err("wrong");
+            accounts
+                .sign_in("ann_1", &Password::new("passwort"), THERE)
+                .await
+                .expect_err("wrong");
         }
-        let told = accounts.sign_in("ann_1", &Password::new("password"), THERE).await.expect_err("spent");
+        let told = accounts
+            .sign_in("ann_1", &Password::new("password"), THERE)
+            .await
+            .expect_err("spent");
         assert_eq!(told.code, ErrorCode::RateLimited);
-        accounts.sign_in("ann_1", &Password::new("password"), HERE).await.expect("a usual place");
+        accounts
+            .sign_in("ann_1", &Password::new("password"), HERE)
+            .await
+            .expect("a usual place");
     }
 
     #[tokio::test]
@@ -214,11 +339,33 @@ mod tests {
         house.member("ann_1", "password").await;
         let accounts = house.accounts();
         house.passwords.meet(10);
-        let guesses = (0..10).map(|_| async { accounts.sign_in("ann_1", &Password::new("passwort"), HERE).await.expect_err("wrong").code });
+        let guesses = (0..10).map(|_| async {
+            accounts
+                .sign_in("ann_1", &Password::new("passwort"), HERE)
+                .await
+                .expect_err("wrong")
+                .code
+        });
         let codes = futures_util::future::join_all(guesses).await;
-        assert_eq!(house.passwords.compared(), 10, "all were let through before the first was judged");
-        assert_eq!(codes.iter().filter(|code| **code == ErrorCode::PasswordIncorrect).count(), TRIES);
-        assert_eq!(codes.iter().filter(|code| **code == ErrorCode::RateLimited).count(), 10 - TRIES);
+        assert_eq!(
+            house.passwords.compared(),
+            10,
+            "all were let through before the first was judged"
+        );
+        assert_eq!(
+            codes
+                .iter()
+                .filter(|code| **code == ErrorCode::PasswordIncorrect)
+                .count(),
+            TRIES
+        );
+        assert_eq!(
+            codes
+                .iter()
+                .filter(|code| **code == ErrorCode::RateLimited)
+                .count(),
+            10 - TRIES
+        );
     }
 
     #[tokio::test]
@@ -227,7 +374,11 @@ mod tests {
         house.member("ann_1", "password").await;
         house.passwords.raise_parameters();
         for _ in 0..2 {
-            house.accounts().sign_in("ann_1", &Password::new("password"), HERE).await.expect("signed in");
+            house
+                .accounts()
+                .sign_in("ann_1", &Password::new("password"), HERE)
+                .await
+                .expect("signed in");
         }
         assert_eq!(house.passwords.rehashed(), 1);
     }
@@ -236,8 +387,14 @@ mod tests {
     async fn a_password_that_changes_meanwhile_opens_nothing() {
         let house = House::new();
         house.member("ann_1", "password").await;
-        house.passwords.when_compared(house.credentials.clone(), "ann_1");
-        let error = house.accounts().sign_in("ann_1", &Password::new("password"), HERE).await.expect_err("changed meanwhile");
+        house
+            .passwords
+            .when_compared(house.credentials.clone(), "ann_1");
+        let error = house
+            .accounts()
+            .sign_in("ann_1", &Password::new("password"), HERE)
+            .await
+            .expect_err("changed meanwhile");
         assert_eq!(error.code, ErrorCode::PasswordIncorrect);
     }
 }

@@ -16,7 +16,12 @@ impl Accounts {
     /// `UNAVAILABLE` when it could not be written down; then nothing has changed.
     pub async fn sign_out(&self, caller: Caller) -> Result<()> {
         let accounts = self.clone();
-        carry_through(async move { accounts.revoke(caller.family, accounts.deps.clock.now()).await }).await
+        carry_through(async move {
+            accounts
+                .revoke(caller.family, accounts.deps.clock.now())
+                .await
+        })
+        .await
     }
 
     pub(super) async fn revoke(&self, family: FamilyId, at: Timestamp) -> Result<()> {
@@ -37,24 +42,69 @@ mod tests {
         let house = House::new();
         house.member("ann_1", "password").await;
         let accounts = house.accounts();
-        let sign_in = async || accounts.sign_in("ann_1", &Password::new("password"), HERE).await.expect("signed in").tokens;
+        let sign_in = async || {
+            accounts
+                .sign_in("ann_1", &Password::new("password"), HERE)
+                .await
+                .expect("signed in")
+                .tokens
+        };
         let (here, there) = (sign_in().await, sign_in().await);
         let caller = accounts.authenticate(&here.access.token).expect("a caller");
         accounts.sign_out(caller).await.expect("signed out");
-        assert_eq!(accounts.authenticate(&here.access.token).expect_err("over").code, ErrorCode::Unauthenticated);
-        assert_eq!(accounts.refresh(&here.refresh.token).await.expect_err("over").code, ErrorCode::Unauthenticated);
-        accounts.authenticate(&there.access.token).expect("the other goes on");
-        accounts.refresh(&there.refresh.token).await.expect("the other goes on");
+        assert_eq!(
+            accounts
+                .authenticate(&here.access.token)
+                .expect_err("over")
+                .code,
+            ErrorCode::Unauthenticated
+        );
+        assert_eq!(
+            accounts
+                .refresh(&here.refresh.token)
+                .await
+                .expect_err("over")
+                .code,
+            ErrorCode::Unauthenticated
+        );
+        accounts
+            .authenticate(&there.access.token)
+            .expect("the other goes on");
+        accounts
+            .refresh(&there.refresh.token)
+            .await
+            .expect("the other goes on");
     }
 
     #[tokio::test]
     async fn reuse_of_a_refresh_token_is_spread_like_a_sign_out() {
         let house = House::new();
-        let first = house.accounts().sign_up_guest("Ann").await.expect("a guest").tokens;
-        let second = house.accounts().refresh(&first.refresh.token).await.expect("refreshed").tokens;
-        house.accounts().refresh(&second.refresh.token).await.expect("refreshed");
-        let caller = house.accounts().authenticate(&second.access.token).expect("a caller");
-        house.accounts().refresh(&first.refresh.token).await.expect_err("reuse");
+        let first = house
+            .accounts()
+            .sign_up_guest("Ann")
+            .await
+            .expect("a guest")
+            .tokens;
+        let second = house
+            .accounts()
+            .refresh(&first.refresh.token)
+            .await
+            .expect("refreshed")
+            .tokens;
+        house
+            .accounts()
+            .refresh(&second.refresh.token)
+            .await
+            .expect("refreshed");
+        let caller = house
+            .accounts()
+            .authenticate(&second.access.token)
+            .expect("a caller");
+        house
+            .accounts()
+            .refresh(&first.refresh.token)
+            .await
+            .expect_err("reuse");
         assert!(house.revocations.is_revoked(caller.family));
     }
 }

@@ -32,7 +32,10 @@ pub struct SignUpRules {
 
 impl Default for SignUpRules {
     fn default() -> Self {
-        Self { username: constants::USERNAME_LENGTH, password: constants::PASSWORD_LENGTH }
+        Self {
+            username: constants::USERNAME_LENGTH,
+            password: constants::PASSWORD_LENGTH,
+        }
     }
 }
 
@@ -51,14 +54,31 @@ impl Accounts {
     /// `INVALID_ARGUMENT` with paths `username`, `password`, `nickname`; `ALREADY_EXISTS` when the name is taken, whatever its case, or the
     /// caller has an account already; `UNAUTHENTICATED` when the guest is gone; `UNAVAILABLE` when too many passwords wait to be hashed,
     /// `RATE_LIMITED` when too many of them are from this site.
-    pub async fn sign_up(&self, new: NewAccount, rules: &SignUpRules, caller: Option<Caller>) -> Result<Account> {
+    pub async fn sign_up(
+        &self,
+        new: NewAccount,
+        rules: &SignUpRules,
+        caller: Option<Caller>,
+    ) -> Result<Account> {
         let new = self.check(new, rules)?;
         if caller.is_some_and(|caller| !caller.guest) {
-            return Err(Error::new(ErrorCode::AlreadyExists, "you have an account already; sign out to make another"));
+            return Err(Error::new(
+                ErrorCode::AlreadyExists,
+                "you have an account already; sign out to make another",
+            ));
         }
         // The store has the last word; this spares the hash.
-        if self.deps.credentials.by_username(&new.username).await?.is_some() {
-            return Err(Error::new(ErrorCode::AlreadyExists, "the username is taken"));
+        if self
+            .deps
+            .credentials
+            .by_username(&new.username)
+            .await?
+            .is_some()
+        {
+            return Err(Error::new(
+                ErrorCode::AlreadyExists,
+                "the username is taken",
+            ));
         }
         let accounts = self.clone();
         carry_through(async move {
@@ -74,9 +94,16 @@ impl Accounts {
         let mut checks = FieldChecks::default();
         checks.username("username", &new.username, &rules.username);
         let password = checks.new_password("password", new.password.expose(), &rules.password);
-        let nickname = new.nickname.map(|nickname| checks.nickname("nickname", &nickname, self.policy.nickname_max));
+        let nickname = new
+            .nickname
+            .map(|nickname| checks.nickname("nickname", &nickname, self.policy.nickname_max));
         checks.finish()?;
-        Ok(Checked { username: new.username, password, nickname: nickname.map(checked).transpose()?, site: new.site })
+        Ok(Checked {
+            username: new.username,
+            password,
+            nickname: nickname.map(checked).transpose()?,
+            site: new.site,
+        })
     }
 
     async fn make(&self, new: Checked) -> Result<Account> {
@@ -84,7 +111,11 @@ impl Accounts {
             Some(nickname) => nickname,
             None => named_after(&new.username)?,
         };
-        let hash = self.deps.passwords.hash(new.password, HashLine::SignUp, new.site).await?;
+        let hash = self
+            .deps
+            .passwords
+            .hash(new.password, HashLine::SignUp, new.site)
+            .await?;
         let account = Account {
             id: self.new_account_id()?,
             username: Some(new.username),
@@ -100,10 +131,28 @@ impl Accounts {
         let gone = || super::sign_in_again("the guest is gone: sign up without its token");
         let before = self.deps.accounts.find(guest).await?.ok_or_else(gone)?;
         let nickname = new.nickname.unwrap_or(before.nickname);
-        let hash = self.deps.passwords.hash(new.password, HashLine::SignUp, new.site).await?;
-        if !self.deps.accounts.promote(guest, &new.username, &nickname, &hash, self.deps.clock.now()).await? {
+        let hash = self
+            .deps
+            .passwords
+            .hash(new.password, HashLine::SignUp, new.site)
+            .await?;
+        if !self
+            .deps
+            .accounts
+            .promote(
+                guest,
+                &new.username,
+                &nickname,
+                &hash,
+                self.deps.clock.now(),
+            )
+            .await?
+        {
             return match self.deps.accounts.find(guest).await? {
-                Some(_) => Err(Error::new(ErrorCode::AlreadyExists, "you have an account already; refresh your tokens")),
+                Some(_) => Err(Error::new(
+                    ErrorCode::AlreadyExists,
+                    "you have an account already; refresh your tokens",
+                )),
                 None => Err(gone()),
             };
         }
@@ -126,32 +175,75 @@ mod tests {
     use faceshare_biz::domain::account::Password;
 
     fn new(username: &str, password: &str) -> NewAccount {
-        NewAccount { username: username.into(), password: Password::new(password), nickname: None, site: HERE }
+        NewAccount {
+            username: username.into(),
+            password: Password::new(password),
+            nickname: None,
+            site: HERE,
+        }
     }
 
     #[tokio::test]
     async fn an_account_goes_by_its_username_unless_it_says_otherwise() {
         let house = House::new();
         let rules = SignUpRules::default();
-        let ann = house.accounts().sign_up(new("Ann_1", "password"), &rules, None).await.expect("an account");
-        assert_eq!((ann.username.as_deref(), ann.nickname.as_str(), ann.is_guest()), (Some("Ann_1"), "Ann_1", false));
-        let ben = NewAccount { nickname: Some(" Ben ".into()), ..new("ben_1", "password") };
-        assert_eq!(house.accounts().sign_up(ben, &rules, None).await.expect("an account").nickname.as_str(), "Ben");
+        let ann = house
+            .accounts()
+            .sign_up(new("Ann_1", "password"), &rules, None)
+            .await
+            .expect("an account");
+        assert_eq!(
+            (
+                ann.username.as_deref(),
+                ann.nickname.as_str(),
+                ann.is_guest()
+            ),
+            (Some("Ann_1"), "Ann_1", false)
+        );
+        let ben = NewAccount {
+            nickname: Some(" Ben ".into()),
+            ..new("ben_1", "password")
+        };
+        assert_eq!(
+            house
+                .accounts()
+                .sign_up(ben, &rules, None)
+                .await
+                .expect("an account")
+                .nickname
+                .as_str(),
+            "Ben"
+        );
     }
 
     #[tokio::test]
     async fn a_name_is_given_once_whatever_its_case() {
         let house = House::new();
         let rules = SignUpRules::default();
-        house.accounts().sign_up(new("ann_1", "password"), &rules, None).await.expect("an account");
-        let refused = house.accounts().sign_up(new("ANN_1", "password"), &rules, None).await.expect_err("taken");
+        house
+            .accounts()
+            .sign_up(new("ann_1", "password"), &rules, None)
+            .await
+            .expect("an account");
+        let refused = house
+            .accounts()
+            .sign_up(new("ANN_1", "password"), &rules, None)
+            .await
+            .expect_err("taken");
         assert_eq!(refused.code, ErrorCode::AlreadyExists);
     }
 
     #[tokio::test]
     async fn everything_that_is_wrong_is_named() {
-        let bad = NewAccount { nickname: Some(String::new()), ..new("a b", "short") };
-        let error = House::new().accounts().sign_up(bad, &SignUpRules::default(), None).await.expect_err("wrong");
+        let bad = NewAccount {
+            nickname: Some(String::new()),
+            ..new("a b", "short")
+        };
+        let error = House::new()
+            .accounts()
+            .sign_up(bad, &SignUpRules::default(), None)
+            .await
+            .expect_err("wrong");
         let paths: Vec<_> = error.violations.iter().map(|v| v.path.as_str()).collect();
         assert_eq!(paths, ["username", "username", "password", "nickname"]);
     }
@@ -161,17 +253,46 @@ mod tests {
         let house = House::new();
         let accounts = house.accounts();
         let guest = accounts.sign_up_guest("Ann").await.expect("a guest");
-        let caller = accounts.authenticate(&guest.tokens.access.token).expect("a caller");
+        let caller = accounts
+            .authenticate(&guest.tokens.access.token)
+            .expect("a caller");
         let rules = SignUpRules::default();
-        let account = accounts.sign_up(new("ann_1", "password"), &rules, Some(caller)).await.expect("an account");
-        assert_eq!((account.id, account.nickname.as_str(), account.is_guest()), (guest.account.id, "Ann", false));
-        assert_eq!(house.observer.changed(), std::slice::from_ref(&account), "its sessions hear of it");
-        let refreshed = accounts.refresh(&guest.tokens.refresh.token).await.expect("its tokens go on");
+        let account = accounts
+            .sign_up(new("ann_1", "password"), &rules, Some(caller))
+            .await
+            .expect("an account");
+        assert_eq!(
+            (account.id, account.nickname.as_str(), account.is_guest()),
+            (guest.account.id, "Ann", false)
+        );
+        assert_eq!(
+            house.observer.changed(),
+            std::slice::from_ref(&account),
+            "its sessions hear of it"
+        );
+        let refreshed = accounts
+            .refresh(&guest.tokens.refresh.token)
+            .await
+            .expect("its tokens go on");
         assert_eq!(refreshed.account, account);
-        assert!(!accounts.authenticate(&refreshed.tokens.access.token).expect("a caller").guest);
+        assert!(
+            !accounts
+                .authenticate(&refreshed.tokens.access.token)
+                .expect("a caller")
+                .guest
+        );
 
-        for again in [Some(caller), Some(faceshare_biz::domain::account::Caller { guest: false, ..caller })] {
-            let refused = accounts.sign_up(new("ann_2", "password"), &rules, again).await.expect_err("it has one");
+        for again in [
+            Some(caller),
+            Some(faceshare_biz::domain::account::Caller {
+                guest: false,
+                ..caller
+            }),
+        ] {
+            let refused = accounts
+                .sign_up(new("ann_2", "password"), &rules, again)
+                .await
+                .expect_err("it has one");
             assert_eq!(refused.code, ErrorCode::AlreadyExists);
         }
     }

@@ -42,7 +42,10 @@ impl Seen {
     pub(super) fn by_its_host(self) -> Result<Self> {
         match self.access {
             Access::Host => Ok(self),
-            _ => Err(Error::new(ErrorCode::Forbidden, "only the host may do this")),
+            _ => Err(Error::new(
+                ErrorCode::Forbidden,
+                "only the host may do this",
+            )),
         }
     }
 }
@@ -51,7 +54,10 @@ impl FaceSessions {
     /// What the caller is in a session, whatever that is.
     pub(super) async fn look(&self, caller: Caller, id: SessionId) -> Result<Seen> {
         let Glance { session, standing } = self.deps.sessions.glance(id, caller.account).await?;
-        Ok(Seen { access: access(standing, self.now()), session })
+        Ok(Seen {
+            access: access(standing, self.now()),
+            session,
+        })
     }
 
     /// A session that the caller may see.
@@ -61,14 +67,21 @@ impl FaceSessions {
 
     /// A session that the caller may change.
     pub(super) async fn hosted(&self, caller: Caller, id: SessionId) -> Result<Arc<Shown>> {
-        Ok(self.seen(caller, id).await?.while_it_goes_on()?.by_its_host()?.session)
+        Ok(self
+            .seen(caller, id)
+            .await?
+            .while_it_goes_on()?
+            .by_its_host()?
+            .session)
     }
 }
 
 /// Somebody who left and was let in again counts as let in from then on, not only once it connects.
 pub(super) fn access(standing: Standing, now: Timestamp) -> Access {
     match standing.access {
-        Access::Left if standing.seat_expires_at.is_some_and(|until| until > now) => Access::Admitted,
+        Access::Left if standing.seat_expires_at.is_some_and(|until| until > now) => {
+            Access::Admitted
+        }
         access => access,
     }
 }

@@ -25,7 +25,12 @@ pub struct CodePolicy {
 impl Default for CodePolicy {
     fn default() -> Self {
         const MINUTE: Duration = Duration::from_secs(60);
-        Self { lifetime: 10 * MINUTE, max_lifetime: 120 * MINUTE, quarantine: 30 * MINUTE, refusal_time: Duration::from_millis(50) }
+        Self {
+            lifetime: 10 * MINUTE,
+            max_lifetime: 120 * MINUTE,
+            quarantine: 30 * MINUTE,
+            refusal_time: Duration::from_millis(50),
+        }
     }
 }
 
@@ -54,7 +59,8 @@ impl CodePolicy {
             return Duration::ZERO;
         }
         let steps = taken.as_nanos().div_ceil(step).max(1);
-        self.refusal_time.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
+        self.refusal_time
+            .saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
     }
 }
 
@@ -84,7 +90,10 @@ mod tests {
         let policy = CodePolicy::default();
         assert_eq!(policy.first_end(minute(0)), minute(10));
         assert_eq!(policy.later_end(&code(0, 10), minute(4)), Some(minute(14)));
-        assert_eq!(policy.later_end(&code(0, 118), minute(115)), Some(minute(120)));
+        assert_eq!(
+            policy.later_end(&code(0, 118), minute(115)),
+            Some(minute(120))
+        );
         assert_eq!(policy.later_end(&code(0, 120), minute(119)), None);
     }
 
@@ -92,25 +101,41 @@ mod tests {
     fn a_use_soon_after_another_writes_nothing() {
         let (policy, code) = (CodePolicy::default(), code(0, 10));
         assert_eq!(policy.later_end(&code, Timestamp::from_millis(9_999)), None);
-        assert_eq!(policy.later_end(&code, Timestamp::from_millis(10_000)), Some(Timestamp::from_millis(610_000)));
+        assert_eq!(
+            policy.later_end(&code, Timestamp::from_millis(10_000)),
+            Some(Timestamp::from_millis(610_000))
+        );
     }
 
     #[test]
     fn a_use_never_shortens_a_life() {
-        assert_eq!(CodePolicy::default().later_end(&code(0, 14), minute(3)), None);
+        assert_eq!(
+            CodePolicy::default().later_end(&code(0, 14), minute(3)),
+            None
+        );
     }
 
     #[test]
     fn refusals_fall_on_whole_steps_after_the_arrival() {
-        let policy = CodePolicy { refusal_time: Duration::from_millis(100), ..CodePolicy::default() };
+        let policy = CodePolicy {
+            refusal_time: Duration::from_millis(100),
+            ..CodePolicy::default()
+        };
         for (taken, answered) in [(0, 100), (1, 100), (100, 100), (101, 200), (350, 400)] {
-            assert_eq!(policy.refused_after(Duration::from_millis(taken)), Duration::from_millis(answered), "{taken}");
+            assert_eq!(
+                policy.refused_after(Duration::from_millis(taken)),
+                Duration::from_millis(answered),
+                "{taken}"
+            );
         }
     }
 
     #[test]
     fn no_refusal_time_means_no_wait() {
-        let policy = CodePolicy { refusal_time: Duration::ZERO, ..CodePolicy::default() };
+        let policy = CodePolicy {
+            refusal_time: Duration::ZERO,
+            ..CodePolicy::default()
+        };
         assert_eq!(policy.refused_after(Duration::from_secs(3)), Duration::ZERO);
     }
 }

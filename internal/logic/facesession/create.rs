@@ -14,7 +14,8 @@ use std::time::Duration;
 
 /// What may be asked for as the longest life of a session. One shorter than the five minutes of notice is announced as soon as somebody
 /// is there to hear it.
-const AUTO_END_AFTER: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
+const AUTO_END_AFTER: RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
 
 /// A new session's settings, checked.
 #[derive(Debug)]
@@ -42,7 +43,11 @@ impl FaceSessions {
 
     fn check_new(&self, new: &NewFaceSession) -> Result<Settings> {
         let mut checks = FieldChecks::default();
-        let title = checks.title("title", new.title.as_deref().unwrap_or_default(), self.policy.title_max);
+        let title = checks.title(
+            "title",
+            new.title.as_deref().unwrap_or_default(),
+            self.policy.title_max,
+        );
         let max_members = new.max_members.unwrap_or(self.policy.members_max);
         checks.number("maxMembers", max_members, &(1..=self.policy.members_max));
         if let Some(after) = new.auto_end_after {
@@ -65,8 +70,11 @@ impl FaceSessions {
     /// Lists the session first, which is where the host's limit is kept; then opens its log, which is what makes it a session; then gives
     /// it a code. What fails on the way takes back what went before.
     async fn open(self, caller: Caller, host: Profile, settings: Settings) -> Result<Created> {
-        let id = settings.effect.map_or_else(|| self.deps.ids.next_id(), |EffectId(id)| id);
-        let id = SessionId::new(id).ok_or_else(|| Error::internal("the id generator gave a number that is no id"))?;
+        let id = settings
+            .effect
+            .map_or_else(|| self.deps.ids.next_id(), |EffectId(id)| id);
+        let id = SessionId::new(id)
+            .ok_or_else(|| Error::internal("the id generator gave a number that is no id"))?;
         if settings.effect.is_some()
             && let Some(created) = self.made_before(caller, &host, id).await?
         {
@@ -86,7 +94,10 @@ impl FaceSessions {
             created_at: self.now(),
             ended: None,
         };
-        self.deps.directory.insert(&listed, self.policy.live_per_host).await?;
+        self.deps
+            .directory
+            .insert(&listed, self.policy.live_per_host)
+            .await?;
         let genesis = Genesis {
             id,
             title: settings.title,
@@ -116,7 +127,12 @@ impl FaceSessions {
     }
 
     /// What an earlier attempt at the same call has made, with a new point for the host. `None`: nothing, or a row in the directory alone.
-    async fn made_before(&self, caller: Caller, host: &Profile, id: SessionId) -> Result<Option<Created>> {
+    async fn made_before(
+        &self,
+        caller: Caller,
+        host: &Profile,
+        id: SessionId,
+    ) -> Result<Option<Created>> {
         let session = match self.deps.sessions.read(id, State::face_session).await {
             Ok(session) => session,
             Err(error) if error.code == ErrorCode::NotFound => {
@@ -126,23 +142,51 @@ impl FaceSessions {
             Err(error) => return Err(error),
         };
         if session.ended.is_some() {
-            return Err(Error::new(ErrorCode::SessionEnded, "the session that this call made has ended"));
+            return Err(Error::new(
+                ErrorCode::SessionEnded,
+                "the session that this call made has ended",
+            ));
         }
         let point = self.new_point()?;
-        self.deps.sessions.propose(id, Input::Seat { profile: host.clone(), point, device: None, via: Via::Token }).await?;
+        self.deps
+            .sessions
+            .propose(
+                id,
+                Input::Seat {
+                    profile: host.clone(),
+                    point,
+                    device: None,
+                    via: Via::Token,
+                },
+            )
+            .await?;
         let token = self.session_token(caller, id, point)?;
-        let code = match self.deps.codes.current(id, self.now()).await?.and_then(|record| self.show_code(&record)) {
+        let code = match self
+            .deps
+            .codes
+            .current(id, self.now())
+            .await?
+            .and_then(|record| self.show_code(&record))
+        {
             Some(code) => code,
             None => self.assign_code(id).await?,
         };
-        Ok(Some(Created { session, code, token }))
+        Ok(Some(Created {
+            session,
+            code,
+            token,
+        }))
     }
 
     /// The code and the host's token.
     async fn equip(&self, caller: Caller, session: FaceSession, point: PointId) -> Result<Created> {
         let token = self.session_token(caller, session.id, point)?;
         let code = self.assign_code(session.id).await?;
-        Ok(Created { session, code, token })
+        Ok(Created {
+            session,
+            code,
+            token,
+        })
     }
 
     /// Takes a session off the list whose log could not be opened. If this fails too, the next start finds it.
@@ -154,7 +198,12 @@ impl FaceSessions {
 
     /// Ends a session that its host never heard of. If this fails too, it ends by itself, being empty.
     async fn abandon(&self, id: SessionId) {
-        if let Err(error) = self.deps.sessions.propose(id, Input::End { by: None }).await {
+        if let Err(error) = self
+            .deps
+            .sessions
+            .propose(id, Input::End { by: None })
+            .await
+        {
             tracing::warn!(session = %id, %error, cause = ?error.cause(), "a session that could not be opened whole goes on until it ends as empty");
         }
         self.deps.projector.flush(id).await;

@@ -24,8 +24,19 @@ pub struct DoorWatch {
 impl DoorWatch {
     /// Watches `budgets`, tells `sessions`, and forgets what is too old of `addresses`.
     #[must_use]
-    pub fn new(budgets: Arc<dyn GuessBudgets>, addresses: Arc<PointAddresses>, sessions: Sessions, clock: Arc<dyn Clock>) -> Self {
-        Self { budgets, addresses, sessions, clock, forced: AtomicBool::new(false) }
+    pub fn new(
+        budgets: Arc<dyn GuessBudgets>,
+        addresses: Arc<PointAddresses>,
+        sessions: Sessions,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            budgets,
+            addresses,
+            sessions,
+            clock,
+            forced: AtomicBool::new(false),
+        }
     }
 
     /// Looks once at how much is being guessed. Sessions are told of a change; those that were not when a tick is cut short, at the next.
@@ -63,7 +74,11 @@ fn announce(pressure: &Pressure) {
             for_at_least = wait.as_secs(),
             "number codes are being guessed: newcomers without an older account need the host's approval, new codes are longer"
         ),
-        None => tracing::info!(expected_hits_short = short, expected_hits_day = day, "the guessing has ceased: codes admit again"),
+        None => tracing::info!(
+            expected_hits_short = short,
+            expected_hits_day = day,
+            "the guessing has ceased: codes admit again"
+        ),
     }
 }
 
@@ -77,7 +92,12 @@ mod tests {
     use std::time::Duration;
 
     async fn is_forced(house: &House, host: Caller, id: SessionId) -> bool {
-        house.cases.get(host, id).await.expect("seen").admission_forced
+        house
+            .cases
+            .get(host, id)
+            .await
+            .expect("seen")
+            .admission_forced
     }
 
     /// A look, and with the time paused whatever the sessions have to do after it.
@@ -91,14 +111,22 @@ mod tests {
         let house = House::new();
         let host = house.person(1).await;
         let id = house.open(host).await.session.id;
-        let watch = DoorWatch::new(house.budgets.clone(), house.addresses.clone(), house.sessions.clone(), house.clock.clone());
+        let watch = DoorWatch::new(
+            house.budgets.clone(),
+            house.addresses.clone(),
+            house.sessions.clone(),
+            house.clock.clone(),
+        );
         look(&watch).await;
         assert!(!is_forced(&house, host, id).await);
         house.budgets.under_attack.store(true, Ordering::SeqCst);
         look(&watch).await;
         assert!(is_forced(&house, host, id).await);
         let later = house.open(host).await.session;
-        assert!(later.admission_forced && is_forced(&house, host, later.id).await, "of a new one too");
+        assert!(
+            later.admission_forced && is_forced(&house, host, later.id).await,
+            "of a new one too"
+        );
         house.budgets.under_attack.store(false, Ordering::SeqCst);
         look(&watch).await;
         assert!(!is_forced(&house, host, id).await && !is_forced(&house, host, later.id).await);
@@ -115,6 +143,9 @@ mod tests {
         assert!(is_forced(&house, host, id).await, "it says so still");
         house.sessions.let_go().await;
         house.sessions.force_admission(false).await;
-        assert!(!is_forced(&house, host, id).await, "its log says that it was, the house that it is not");
+        assert!(
+            !is_forced(&house, host, id).await,
+            "its log says that it was, the house that it is not"
+        );
     }
 }

@@ -13,7 +13,15 @@ impl FaceSessions {
     /// `NOT_FOUND`, `SESSION_ENDED`, `FORBIDDEN`.
     pub async fn end(&self, caller: Caller, id: SessionId) -> Result<()> {
         self.hosted(caller, id).await?;
-        self.deps.sessions.propose(id, Input::End { by: Some(caller.account) }).await?;
+        self.deps
+            .sessions
+            .propose(
+                id,
+                Input::End {
+                    by: Some(caller.account),
+                },
+            )
+            .await?;
         self.deps.projector.flush(id).await;
         Ok(())
     }

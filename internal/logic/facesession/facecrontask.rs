@@ -46,12 +46,20 @@ impl FaceCronTask {
 
     /// One session that cannot be brought back must not keep the others from it.
     async fn wake(&self, id: SessionId) {
-        match self.sessions.read(id, |state| (state.face_session(), state.index())).await {
-            Ok((session, log_index)) if session.ended.is_some() => self.projector.changed(&session, log_index),
+        match self
+            .sessions
+            .read(id, |state| (state.face_session(), state.index()))
+            .await
+        {
+            Ok((session, log_index)) if session.ended.is_some() => {
+                self.projector.changed(&session, log_index)
+            }
             Ok(_) => tracing::info!(session = %id, "a session that nobody asked for is back"),
             // It is listed before its log is opened: one that is just being made has none yet.
             Err(error) if error.code == ErrorCode::NotFound => {}
-            Err(error) => tracing::error!(session = %id, %error, cause = ?error.cause(), "a session could not be brought back"),
+            Err(error) => {
+                tracing::error!(session = %id, %error, cause = ?error.cause(), "a session could not be brought back")
+            }
         }
     }
 }
@@ -74,14 +82,21 @@ mod tests {
     async fn lose_actor(house: &House, id: SessionId) {
         house.log.away.store(true, Ordering::SeqCst);
         let refused = house.sessions.propose(id, Input::End { by: None }).await;
-        assert_eq!(refused.expect_err("the log is away").code, ErrorCode::Unavailable);
+        assert_eq!(
+            refused.expect_err("the log is away").code,
+            ErrorCode::Unavailable
+        );
         tokio::task::yield_now().await;
         assert!(!house.sessions.is_loaded(id));
         house.log.away.store(false, Ordering::SeqCst);
     }
 
     fn ended(directory: &Directory, id: SessionId) -> Option<EndReason> {
-        directory.get(id).expect("listed").ended.map(|ended| ended.reason)
+        directory
+            .get(id)
+            .expect("listed")
+            .ended
+            .map(|ended| ended.reason)
     }
 
     #[tokio::test(start_paused = true)]
@@ -90,12 +105,19 @@ mod tests {
         let id = house.open(house.person(1).await).await.session.id;
         lose_actor(&house, id).await;
         house.clock.pass(LONG);
-        let task =
-            FaceCronTask { sessions: house.sessions.clone(), directory: house.directory.clone(), projector: house.projector.clone() };
+        let task = FaceCronTask {
+            sessions: house.sessions.clone(),
+            directory: house.directory.clone(),
+            projector: house.projector.clone(),
+        };
         task.tick().await;
         tokio::time::sleep(CRON_INTERVAL / 2).await;
         house.projector.flush(id).await;
-        assert_eq!(ended(&house.directory, id), Some(EndReason::AutoEnd), "overdue at the first look: it ends at once");
+        assert_eq!(
+            ended(&house.directory, id),
+            Some(EndReason::AutoEnd),
+            "overdue at the first look: it ends at once"
+        );
         let entries = house.log.entries(id);
 
         for _ in 0..20 {

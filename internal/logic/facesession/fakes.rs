@@ -5,7 +5,8 @@ mod door;
 pub(crate) use door::{Budgets, Contacts, HERE, THERE};
 
 use super::{
-    CodePolicy, Created, DoorKeeper, FaceSessionDeps, FaceSessionPolicy, FaceSessions, Key, NewFaceSession, Projector, ProjectorDeps,
+    CodePolicy, Created, DoorKeeper, FaceSessionDeps, FaceSessionPolicy, FaceSessions, Key,
+    NewFaceSession, Projector, ProjectorDeps,
 };
 use crate::account::fakes::People;
 use crate::fakes::{CountingIds, FakeClock, MemoryLog, PlainSecrets, PlainTokens, away, sessions};
@@ -14,10 +15,13 @@ use crate::instruction::mgr::pointaddresses::PointAddresses;
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{Account, AccountRepository, Caller, PasswordHash};
 use faceshare_biz::domain::facesession::{
-    CodeRecord, FaceSession, FaceSessionRepository, GuessBudgets, Invite, InviteRepository, InviteUse, NumberCodeRepository, SessionClaims,
+    CodeRecord, FaceSession, FaceSessionRepository, GuessBudgets, Invite, InviteRepository,
+    InviteUse, NumberCodeRepository, SessionClaims,
 };
 use faceshare_biz::domain::port::{Clock, Tokens};
-use faceshare_biz::domain::{AccountId, FamilyId, MemberId, Nickname, Page, PageRequest, SessionId, Timestamp};
+use faceshare_biz::domain::{
+    AccountId, FamilyId, MemberId, Nickname, Page, PageRequest, SessionId, Timestamp,
+};
 use faceshare_biz::{Error, ErrorCode, Result};
 use faceshare_exec::Input;
 use std::collections::{BTreeMap, HashMap};
@@ -45,22 +49,47 @@ pub(crate) struct House {
 impl House {
     pub(crate) fn new() -> Self {
         let budgets = Arc::<Budgets>::default();
-        Self { budgets: budgets.clone(), ..Self::guarded_by(budgets, CodePolicy::default()) }
+        Self {
+            budgets: budgets.clone(),
+            ..Self::guarded_by(budgets, CodePolicy::default())
+        }
     }
 
     /// With other budgets at the door, those of the fakes being idle, and other lives of codes.
     pub(crate) fn guarded_by(guard: Arc<dyn GuessBudgets>, codes_live: CodePolicy) -> Self {
         let clock = Arc::<FakeClock>::default();
         clock.set(Timestamp::from_millis(1_000_000));
-        let (directory, codes, invites) = (Arc::<Directory>::default(), Arc::<Codes>::default(), Arc::<Invites>::default());
-        let (people, ids, secrets) = (Arc::<People>::default(), Arc::<CountingIds>::default(), Arc::<PlainSecrets>::default());
-        let deps = ProjectorDeps { directory: directory.clone(), codes: codes.clone(), invites: invites.clone(), clock: clock.clone() };
+        let (directory, codes, invites) = (
+            Arc::<Directory>::default(),
+            Arc::<Codes>::default(),
+            Arc::<Invites>::default(),
+        );
+        let (people, ids, secrets) = (
+            Arc::<People>::default(),
+            Arc::<CountingIds>::default(),
+            Arc::<PlainSecrets>::default(),
+        );
+        let deps = ProjectorDeps {
+            directory: directory.clone(),
+            codes: codes.clone(),
+            invites: invites.clone(),
+            clock: clock.clone(),
+        };
         let projector = Projector::new(deps, codes_live);
         let log = Arc::<MemoryLog>::default();
         let (addresses, contacts) = (Arc::<PointAddresses>::default(), Arc::<Contacts>::default());
-        let keeper =
-            DoorKeeper { projector: projector.clone(), budgets: guard.clone(), addresses: addresses.clone(), clock: clock.clone() };
-        let sessions = sessions(log.clone(), clock.clone(), secrets.clone(), Arc::new(keeper));
+        let keeper = DoorKeeper {
+            projector: projector.clone(),
+            budgets: guard.clone(),
+            addresses: addresses.clone(),
+            clock: clock.clone(),
+        };
+        let sessions = sessions(
+            log.clone(),
+            clock.clone(),
+            secrets.clone(),
+            Arc::new(keeper),
+        );
         let deps = FaceSessionDeps {
             sessions: sessions.clone(),
             directory: directory.clone(),
@@ -117,43 +146,93 @@ impl House {
         let id = AccountId::new(number).expect("an id");
         let nickname = Nickname::new(&format!("person {number}"), 32).expect("a nickname");
         let guest = username.is_none();
-        let account = Account { id, username, nickname, avatar_url: String::new(), created_at: self.clock.now() };
+        let account = Account {
+            id,
+            username,
+            nickname,
+            avatar_url: String::new(),
+            created_at: self.clock.now(),
+        };
         self.people.insert(&account).await.expect("a new person");
-        Caller { account: id, family: FamilyId::new(number).expect("an id"), guest }
+        Caller {
+            account: id,
+            family: FamilyId::new(number).expect("an id"),
+            guest,
+        }
     }
 
     /// A guest becomes an account.
     pub(crate) async fn upgrade(&self, guest: Caller) {
-        let (name, nickname) = (format!("name{}", guest.account), Nickname::new("upgraded", 32).expect("a nickname"));
-        let promoted = self.people.promote(guest.account, &name, &nickname, &PasswordHash::new("hash"), self.now()).await;
+        let (name, nickname) = (
+            format!("name{}", guest.account),
+            Nickname::new("upgraded", 32).expect("a nickname"),
+        );
+        let promoted = self
+            .people
+            .promote(
+                guest.account,
+                &name,
+                &nickname,
+                &PasswordHash::new("hash"),
+                self.now(),
+            )
+            .await;
         assert!(promoted.expect("asked"), "no such guest");
     }
 
     /// A session with default settings.
     pub(crate) async fn open(&self, host: Caller) -> Created {
-        self.cases.create(host, NewFaceSession::default()).await.expect("a session")
+        self.cases
+            .create(host, NewFaceSession::default())
+            .await
+            .expect("a session")
     }
 
     /// Somebody comes in by code and connects.
     pub(crate) async fn join(&self, who: Caller, created: &Created) -> SessionClaims {
         let key = Key::NumberCode(created.code.code.digits().to_owned());
-        let token = self.cases.prejoin(who, HERE, key, None).await.expect("let in").admitted().token;
-        let (claims, _) = PlainTokens.verify_session(&token.token, self.clock.now()).expect("a session token");
+        let token = self
+            .cases
+            .prejoin(who, HERE, key, None)
+            .await
+            .expect("let in")
+            .admitted()
+            .token;
+        let (claims, _) = PlainTokens
+            .verify_session(&token.token, self.clock.now())
+            .expect("a session token");
         self.connect(claims).await;
         claims
     }
 
     /// The host connects with the token it was given.
     pub(crate) async fn connect_host(&self, host: Caller, created: &Created) {
-        let (claims, _) = PlainTokens.verify_session(&created.token.token, self.clock.now()).expect("a session token");
+        let (claims, _) = PlainTokens
+            .verify_session(&created.token.token, self.clock.now())
+            .expect("a session token");
         assert_eq!(claims.member, host.account);
         self.connect(claims).await;
     }
 
     /// A point connects.
     pub(crate) async fn connect(&self, claims: SessionClaims) {
-        let SessionClaims { session, member, point, .. } = claims;
-        self.sessions.propose(session, Input::Connect { member, point, incarnation: 1 }).await.expect("connected");
+        let SessionClaims {
+            session,
+            member,
+            point,
+            ..
+        } = claims;
+        self.sessions
+            .propose(
+                session,
+                Input::Connect {
+                    member,
+                    point,
+                    incarnation: 1,
+                },
+            )
+            .await
+            .expect("connected");
     }
 }
 
@@ -174,11 +253,19 @@ struct Listed {
 
 impl Directory {
     pub(crate) fn get(&self, id: SessionId) -> Option<FaceSession> {
-        self.listed.lock().expect("not poisoned").get(&id).map(|listed| listed.session.clone())
+        self.listed
+            .lock()
+            .expect("not poisoned")
+            .get(&id)
+            .map(|listed| listed.session.clone())
     }
 
     fn open(&self) -> Result<std::sync::MutexGuard<'_, BTreeMap<SessionId, Listed>>> {
-        if self.away.load(Ordering::SeqCst) { Err(away()) } else { Ok(self.listed.lock().expect("not poisoned")) }
+        if self.away.load(Ordering::SeqCst) {
+            Err(away())
+        } else {
+            Ok(self.listed.lock().expect("not poisoned"))
+        }
     }
 }
 
@@ -186,20 +273,34 @@ impl Directory {
 impl FaceSessionRepository for Directory {
     async fn insert(&self, session: &FaceSession, limit: u32) -> Result<()> {
         let mut listed = self.open()?;
-        let hosted = listed.values().filter(|l| l.session.host == session.host && l.session.ended.is_none()).count();
+        let hosted = listed
+            .values()
+            .filter(|l| l.session.host == session.host && l.session.ended.is_none())
+            .count();
         if hosted >= limit as usize {
             return Err(Error::new(ErrorCode::LimitExceeded, "too many"));
         }
         if listed.contains_key(&session.id) {
             return Err(Error::new(ErrorCode::AlreadyExists, "there already"));
         }
-        listed.insert(session.id, Listed { session: session.clone(), log_index: 0, hosts: vec![session.host] });
+        listed.insert(
+            session.id,
+            Listed {
+                session: session.clone(),
+                log_index: 0,
+                hosts: vec![session.host],
+            },
+        );
         Ok(())
     }
 
     async fn save(&self, session: &FaceSession, log_index: u64) -> Result<()> {
         let mut listed = self.open()?;
-        let row = listed.entry(session.id).or_insert_with(|| Listed { session: session.clone(), log_index, hosts: Vec::new() });
+        let row = listed.entry(session.id).or_insert_with(|| Listed {
+            session: session.clone(),
+            log_index,
+            hosts: Vec::new(),
+        });
         if row.log_index <= log_index {
             (row.session, row.log_index) = (session.clone(), log_index);
         }
@@ -218,10 +319,19 @@ impl FaceSessionRepository for Directory {
         Ok(self.open()?.get(&id).map(|listed| listed.session.clone()))
     }
 
-    async fn list_by_host(&self, host: MemberId, page: PageRequest<SessionId>) -> Result<Page<FaceSession, SessionId>> {
+    async fn list_by_host(
+        &self,
+        host: MemberId,
+        page: PageRequest<SessionId>,
+    ) -> Result<Page<FaceSession, SessionId>> {
         let listed = self.open()?;
-        let own = listed.values().rev().filter(|l| l.hosts.contains(&host) && page.after.is_none_or(|after| l.session.id < after));
-        let mut items: Vec<_> = own.take(page.size as usize + 1).map(|l| l.session.clone()).collect();
+        let own = listed.values().rev().filter(|l| {
+            l.hosts.contains(&host) && page.after.is_none_or(|after| l.session.id < after)
+        });
+        let mut items: Vec<_> = own
+            .take(page.size as usize + 1)
+            .map(|l| l.session.clone())
+            .collect();
         let more = items.len() > page.size as usize;
         items.truncate(page.size as usize);
         let next = items.last().map(|s| s.id).filter(|_| more);
@@ -229,16 +339,27 @@ impl FaceSessionRepository for Directory {
     }
 
     async fn count_live(&self) -> Result<u64> {
-        Ok(self.open()?.values().filter(|l| l.session.ended.is_none()).count() as u64)
+        Ok(self
+            .open()?
+            .values()
+            .filter(|l| l.session.ended.is_none())
+            .count() as u64)
     }
 
     async fn live(&self) -> Result<Vec<SessionId>> {
-        Ok(self.open()?.values().filter(|l| l.session.ended.is_none()).map(|l| l.session.id).collect())
+        Ok(self
+            .open()?
+            .values()
+            .filter(|l| l.session.ended.is_none())
+            .map(|l| l.session.id)
+            .collect())
     }
 
     async fn ended_before(&self, before: Timestamp, limit: u32) -> Result<Vec<SessionId>> {
         let listed = self.open()?;
-        let over = listed.values().filter(|l| l.session.ended.is_some_and(|ended| ended.at < before));
+        let over = listed
+            .values()
+            .filter(|l| l.session.ended.is_some_and(|ended| ended.at < before));
         Ok(over.take(limit as usize).map(|l| l.session.id).collect())
     }
 }
@@ -256,24 +377,39 @@ pub(crate) struct Codes {
 impl Codes {
     /// Whether the code is kept, be it live or in quarantine.
     pub(crate) fn is_kept(&self, code: &CodeRecord) -> bool {
-        self.kept.lock().expect("not poisoned").iter().any(|(kept, _)| kept.fingerprint == code.fingerprint)
+        self.kept
+            .lock()
+            .expect("not poisoned")
+            .iter()
+            .any(|(kept, _)| kept.fingerprint == code.fingerprint)
     }
 
     fn live(&self, now: Timestamp, is: impl Fn(&CodeRecord) -> bool) -> Option<CodeRecord> {
         let kept = self.kept.lock().expect("not poisoned");
-        kept.iter().find(|(c, retired)| retired.is_none() && now < c.expires_at && is(c)).map(|(c, _)| c.clone())
+        kept.iter()
+            .find(|(c, retired)| retired.is_none() && now < c.expires_at && is(c))
+            .map(|(c, _)| c.clone())
     }
 }
 
 #[async_trait]
 impl NumberCodeRepository for Codes {
-    async fn assign(&self, code: &CodeRecord, now: Timestamp, quarantine_until: Timestamp) -> Result<()> {
+    async fn assign(
+        &self,
+        code: &CodeRecord,
+        now: Timestamp,
+        quarantine_until: Timestamp,
+    ) -> Result<()> {
         if self.away.load(Ordering::SeqCst) {
             return Err(away());
         }
         let mut kept = self.kept.lock().expect("not poisoned");
-        let until = |(c, retired): &KeptCode| retired.unwrap_or(c.expires_at + quarantine_until.since(now));
-        if kept.iter().any(|held| held.0.fingerprint == code.fingerprint && now < until(held)) {
+        let until =
+            |(c, retired): &KeptCode| retired.unwrap_or(c.expires_at + quarantine_until.since(now));
+        if kept
+            .iter()
+            .any(|held| held.0.fingerprint == code.fingerprint && now < until(held))
+        {
             return Err(Error::new(ErrorCode::AlreadyExists, "taken"));
         }
         kept.retain(|(c, _)| c.fingerprint != code.fingerprint);
@@ -285,21 +421,41 @@ impl NumberCodeRepository for Codes {
     }
 
     async fn find(&self, fingerprints: &[[u8; 32]], now: Timestamp) -> Result<Option<CodeRecord>> {
-        Ok(fingerprints.iter().find_map(|wanted| self.live(now, |c| c.fingerprint == *wanted)))
+        Ok(fingerprints
+            .iter()
+            .find_map(|wanted| self.live(now, |c| c.fingerprint == *wanted)))
     }
 
     async fn current(&self, session: SessionId, now: Timestamp) -> Result<Option<CodeRecord>> {
         Ok(self.live(now, |c| c.session == session))
     }
 
-    async fn extend(&self, fingerprint: [u8; 32], now: Timestamp, expires_at: Timestamp) -> Result<bool> {
+    async fn extend(
+        &self,
+        fingerprint: [u8; 32],
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<bool> {
         let mut kept = self.kept.lock().expect("not poisoned");
-        let found = kept.iter_mut().find(|(c, retired)| c.fingerprint == fingerprint && retired.is_none() && now < c.expires_at);
+        let found = kept.iter_mut().find(|(c, retired)| {
+            c.fingerprint == fingerprint && retired.is_none() && now < c.expires_at
+        });
         Ok(found.map(|(c, _)| c.expires_at = expires_at).is_some())
     }
 
-    async fn retire(&self, session: SessionId, _now: Timestamp, quarantine_until: Timestamp) -> Result<()> {
-        for (_, retired) in self.kept.lock().expect("not poisoned").iter_mut().filter(|(c, _)| c.session == session) {
+    async fn retire(
+        &self,
+        session: SessionId,
+        _now: Timestamp,
+        quarantine_until: Timestamp,
+    ) -> Result<()> {
+        for (_, retired) in self
+            .kept
+            .lock()
+            .expect("not poisoned")
+            .iter_mut()
+            .filter(|(c, _)| c.session == session)
+        {
             retired.get_or_insert(quarantine_until);
         }
         Ok(())
@@ -308,7 +464,9 @@ impl NumberCodeRepository for Codes {
     async fn purge(&self, now: Timestamp, expired_before: Timestamp) -> Result<u64> {
         let mut kept = self.kept.lock().expect("not poisoned");
         let before = kept.len();
-        kept.retain(|(c, retired)| retired.map_or(c.expires_at >= expired_before, |until| until >= now));
+        kept.retain(|(c, retired)| {
+            retired.map_or(c.expires_at >= expired_before, |until| until >= now)
+        });
         Ok((before - kept.len()) as u64)
     }
 }
@@ -319,20 +477,31 @@ pub(crate) struct Invites(Mutex<HashMap<SessionId, Invite>>);
 
 impl Invites {
     fn change(&self, fingerprint: [u8; 32], change: impl FnOnce(&mut Invite) -> bool) -> bool {
-        self.0.lock().expect("not poisoned").values_mut().find(|i| i.fingerprint == fingerprint).is_some_and(change)
+        self.0
+            .lock()
+            .expect("not poisoned")
+            .values_mut()
+            .find(|i| i.fingerprint == fingerprint)
+            .is_some_and(change)
     }
 }
 
 #[async_trait]
 impl InviteRepository for Invites {
     async fn put(&self, invite: &Invite) -> Result<()> {
-        self.0.lock().expect("not poisoned").insert(invite.session, invite.clone());
+        self.0
+            .lock()
+            .expect("not poisoned")
+            .insert(invite.session, invite.clone());
         Ok(())
     }
 
     async fn find(&self, fingerprints: &[[u8; 32]]) -> Result<Option<Invite>> {
         let kept = self.0.lock().expect("not poisoned");
-        Ok(fingerprints.iter().find_map(|wanted| kept.values().find(|i| i.fingerprint == *wanted)).cloned())
+        Ok(fingerprints
+            .iter()
+            .find_map(|wanted| kept.values().find(|i| i.fingerprint == *wanted))
+            .cloned())
     }
 
     async fn current(&self, session: SessionId) -> Result<Option<Invite>> {
@@ -345,7 +514,11 @@ impl InviteRepository for Invites {
             invite.uses += u32::from(usable);
             usable
         });
-        Ok(if spent { InviteUse::Spent } else { InviteUse::Refused })
+        Ok(if spent {
+            InviteUse::Spent
+        } else {
+            InviteUse::Refused
+        })
     }
 
     async fn refund(&self, fingerprint: [u8; 32]) -> Result<()> {
@@ -357,7 +530,12 @@ impl InviteRepository for Invites {
     }
 
     async fn revoke(&self, session: SessionId) -> Result<bool> {
-        Ok(self.0.lock().expect("not poisoned").remove(&session).is_some())
+        Ok(self
+            .0
+            .lock()
+            .expect("not poisoned")
+            .remove(&session)
+            .is_some())
     }
 }
 

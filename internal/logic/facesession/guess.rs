@@ -10,7 +10,9 @@ use super::door::Admittance;
 use super::{FaceSessions, Key};
 use crate::text::FieldChecks;
 use faceshare_biz::domain::account::Caller;
-use faceshare_biz::domain::facesession::{CodeRecord, ExpectedHits, Found, Guesser, Invite, Judgement, NumberCode};
+use faceshare_biz::domain::facesession::{
+    CodeRecord, ExpectedHits, Found, Guesser, Invite, Judgement, NumberCode,
+};
 use faceshare_biz::domain::port::SecretUse;
 use faceshare_biz::domain::{MemberId, SessionId, Site};
 use faceshare_biz::{Error, ErrorCode, Result};
@@ -31,7 +33,10 @@ pub(super) struct Visitor {
 
 impl Visitor {
     fn guesser(&self) -> Guesser {
-        Guesser { account: (!self.caller.guest).then_some(self.caller.account), site: self.site }
+        Guesser {
+            account: (!self.caller.guest).then_some(self.caller.account),
+            site: self.site,
+        }
     }
 }
 
@@ -74,7 +79,10 @@ pub(super) fn not_joinable() -> Error {
 /// What tells something about a session becomes the one answer; failures of our own stay what they are.
 fn hide_the_reason(error: Error) -> Error {
     match error.code {
-        ErrorCode::NumberCodeNotJoinable | ErrorCode::NotFound | ErrorCode::SessionEnded | ErrorCode::Forbidden => not_joinable(),
+        ErrorCode::NumberCodeNotJoinable
+        | ErrorCode::NotFound
+        | ErrorCode::SessionEnded
+        | ErrorCode::Forbidden => not_joinable(),
         _ => error,
     }
 }
@@ -92,7 +100,11 @@ pub(super) fn welcomes(state: &State, who: MemberId) -> bool {
 
 /// A budget is spent. Said of right and wrong guesses alike.
 pub(super) fn too_many(wait: Duration) -> Error {
-    Error::new(ErrorCode::RateLimited, "too many wrong codes were tried from here, or by you; wait before the next").retry_after(wait)
+    Error::new(
+        ErrorCode::RateLimited,
+        "too many wrong codes were tried from here, or by you; wait before the next",
+    )
+    .retry_after(wait)
 }
 
 impl FaceSessions {
@@ -103,7 +115,10 @@ impl FaceSessions {
             Key::NumberCode(typed) => {
                 let code = self.deps.secrets.read_number_code(&typed);
                 if code.is_none() {
-                    checks.refuse("numberCode", "is not a number code: 6 to 12 digits, with spaces and dashes anywhere");
+                    checks.refuse(
+                        "numberCode",
+                        "is not a number code: 6 to 12 digits, with spaces and dashes anywhere",
+                    );
                 }
                 code.map(ParsedKey::NumberCode)
             }
@@ -111,7 +126,12 @@ impl FaceSessions {
     }
 
     /// Makes one guess and answers for it: `attempt` is made where the key leads.
-    pub(super) async fn guess<T, A>(&self, who: Visitor, key: &ParsedKey, attempt: impl FnOnce(Lead, Admittance) -> A + Send) -> Result<T>
+    pub(super) async fn guess<T, A>(
+        &self,
+        who: Visitor,
+        key: &ParsedKey,
+        attempt: impl FnOnce(Lead, Admittance) -> A + Send,
+    ) -> Result<T>
     where
         A: Future<Output = Result<T>> + Send,
     {
@@ -127,14 +147,20 @@ impl FaceSessions {
         };
         if label != "other" {
             tracing::debug!(account = %who.caller.account, guest = who.caller.guest, label, "a guess was refused");
-            tokio::time::sleep_until(arrival + self.policy.codes.refused_after(arrival.elapsed())).await;
+            tokio::time::sleep_until(arrival + self.policy.codes.refused_after(arrival.elapsed()))
+                .await;
         }
         metrics::counter!("guesses_total", "outcome" => label).increment(1);
         outcome
     }
 
     /// What the code leads to is looked up first and judged then, before it has any effect. What the session itself refuses was a miss, too.
-    async fn guess_code<T, A>(&self, who: Visitor, code: &NumberCode, attempt: impl FnOnce(Lead, Admittance) -> A + Send) -> Result<T>
+    async fn guess_code<T, A>(
+        &self,
+        who: Visitor,
+        code: &NumberCode,
+        attempt: impl FnOnce(Lead, Admittance) -> A + Send,
+    ) -> Result<T>
     where
         A: Future<Output = Result<T>> + Send,
     {
@@ -142,12 +168,22 @@ impl FaceSessions {
         if let Some(wait) = self.deps.budgets.wait(&guesser, self.now()).await? {
             return Err(too_many(wait));
         }
-        let prints = self.deps.secrets.fingerprints(SecretUse::NumberCode, code.digits());
+        let prints = self
+            .deps
+            .secrets
+            .fingerprints(SecretUse::NumberCode, code.digits());
         let Some(record) = self.deps.codes.find(&prints, self.now()).await? else {
             return Err(self.missed(&guesser, Found::Nothing, code).await?);
         };
-        let found = Found::Session { near: self.is_near(record.session, who.site) };
-        let under_attack = match self.deps.budgets.judge(&guesser, found, ExpectedHits::NONE, self.now()).await? {
+        let found = Found::Session {
+            near: self.is_near(record.session, who.site),
+        };
+        let under_attack = match self
+            .deps
+            .budgets
+            .judge(&guesser, found, ExpectedHits::NONE, self.now())
+            .await?
+        {
             Judgement::Stands { under_attack } => under_attack,
             Judgement::Refused => return Err(not_joinable()),
             Judgement::Wait(wait) => return Err(too_many(wait)),
@@ -155,12 +191,18 @@ impl FaceSessions {
         let session = record.session;
         let lead = Lead::Code(record);
         let enter = async {
-            let admittance = self.admittance(who.caller, who.site, &lead, under_attack).await?;
+            let admittance = self
+                .admittance(who.caller, who.site, &lead, under_attack)
+                .await?;
             attempt(lead, admittance).await
         };
         match enter.await.map_err(hide_the_reason) {
             Err(error) if error.code == ErrorCode::NumberCodeNotJoinable => {
-                let found = if self.lacks_only_room(who.caller, session).await? { Found::Full } else { Found::Nothing };
+                let found = if self.lacks_only_room(who.caller, session).await? {
+                    Found::Full
+                } else {
+                    Found::Nothing
+                };
                 Err(self.missed(&guesser, found, code).await?)
             }
             outcome => outcome,
@@ -170,7 +212,13 @@ impl FaceSessions {
     /// Whether the caller could enter the session if it had room.
     async fn lacks_only_room(&self, caller: Caller, id: SessionId) -> Result<bool> {
         let (who, now) = (caller.account, self.now());
-        let found = self.deps.sessions.read(id, move |state| welcomes(state, who) && !state.has_room_for(who, now)).await;
+        let found = self
+            .deps
+            .sessions
+            .read(id, move |state| {
+                welcomes(state, who) && !state.has_room_for(who, now)
+            })
+            .await;
         match found.map_err(hide_the_reason) {
             Err(error) if error.code == ErrorCode::NumberCodeNotJoinable => Ok(false),
             found => found,
@@ -180,20 +228,37 @@ impl FaceSessions {
     /// Counts a guess that led nowhere; what it is answered with.
     async fn missed(&self, guesser: &Guesser, found: Found, code: &NumberCode) -> Result<Error> {
         let worth = ExpectedHits::of_guess(self.live_sessions().await?, code.digits().len());
-        Ok(match self.deps.budgets.judge(guesser, found, worth, self.now()).await? {
-            Judgement::Stands { .. } | Judgement::Refused => not_joinable(),
-            Judgement::Wait(wait) => too_many(wait),
-        })
+        Ok(
+            match self
+                .deps
+                .budgets
+                .judge(guesser, found, worth, self.now())
+                .await?
+            {
+                Judgement::Stands { .. } | Judgement::Refused => not_joinable(),
+                Judgement::Wait(wait) => too_many(wait),
+            },
+        )
     }
 
     /// An invite is too long to be guessed, so it costs no budget.
-    async fn use_invite<T, A>(&self, who: Visitor, secret: &str, attempt: impl FnOnce(Lead, Admittance) -> A + Send) -> Result<T>
+    async fn use_invite<T, A>(
+        &self,
+        who: Visitor,
+        secret: &str,
+        attempt: impl FnOnce(Lead, Admittance) -> A + Send,
+    ) -> Result<T>
     where
         A: Future<Output = Result<T>> + Send,
     {
         let enter = async {
             let prints = self.deps.secrets.fingerprints(SecretUse::Invite, secret);
-            let invite = self.deps.invites.find(&prints).await?.filter(|invite| self.now() < invite.expires_at);
+            let invite = self
+                .deps
+                .invites
+                .find(&prints)
+                .await?
+                .filter(|invite| self.now() < invite.expires_at);
             let lead = Lead::Invite(invite.ok_or_else(not_joinable)?);
             let admittance = self.admittance(who.caller, who.site, &lead, false).await?;
             attempt(lead, admittance).await

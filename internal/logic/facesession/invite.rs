@@ -11,7 +11,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// What may be asked for as an invite's life. A session that lives on makes a new one after a week; less than a minute cannot be read.
-const EXPIRES_IN: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(7 * 86_400);
+const EXPIRES_IN: RangeInclusive<Duration> =
+    Duration::from_secs(60)..=Duration::from_secs(7 * 86_400);
 /// What may be asked for as the number of uses; more is the same as none given.
 const MAX_USES: RangeInclusive<u32> = 1..=10_000;
 
@@ -23,23 +24,38 @@ impl FaceSessions {
     pub async fn invite(&self, caller: Caller, id: SessionId) -> Result<ShownInvite> {
         let session = self.seen(caller, id).await?.session;
         let invite = match session.status() {
-            Status::Active => self.deps.invites.current(id).await?.filter(|invite| invite.is_usable(self.now())),
+            Status::Active => self
+                .deps
+                .invites
+                .current(id)
+                .await?
+                .filter(|invite| invite.is_usable(self.now())),
             Status::Ended => None,
         };
-        invite.and_then(|i| self.show_invite(&i)).ok_or_else(Error::not_found)
+        invite
+            .and_then(|i| self.show_invite(&i))
+            .ok_or_else(Error::not_found)
     }
 
     /// A new invite instead of the old, which leads nowhere from then on.
     ///
     /// # Errors
     /// `NOT_FOUND`, `SESSION_ENDED`, `FORBIDDEN`, then `INVALID_ARGUMENT` with path `expiresIn` or `maxUses`.
-    pub async fn make_invite(&self, caller: Caller, id: SessionId, new: NewInvite) -> Result<ShownInvite> {
+    pub async fn make_invite(
+        &self,
+        caller: Caller,
+        id: SessionId,
+        new: NewInvite,
+    ) -> Result<ShownInvite> {
         self.hosted(caller, id).await?;
         check_new(&new)?;
         let secret = self.deps.secrets.invite_secret();
         let invite = Invite {
             fingerprint: self.deps.secrets.fingerprint(SecretUse::Invite, &secret),
-            sealed: self.deps.secrets.seal(SecretUse::Invite, secret.as_bytes())?,
+            sealed: self
+                .deps
+                .secrets
+                .seal(SecretUse::Invite, secret.as_bytes())?,
             session: id,
             expires_at: self.now() + new.expires_in.unwrap_or(self.policy.invite_ttl),
             max_uses: new.max_uses,
@@ -47,7 +63,12 @@ impl FaceSessions {
             approval: new.approval.unwrap_or(false),
         };
         self.deps.invites.put(&invite).await?;
-        Ok(ShownInvite { secret, expires_at: invite.expires_at, max_uses: invite.max_uses, uses: invite.uses })
+        Ok(ShownInvite {
+            secret,
+            expires_at: invite.expires_at,
+            max_uses: invite.max_uses,
+            uses: invite.uses,
+        })
     }
 
     /// Takes the invite away; it leads nowhere from then on.
@@ -56,14 +77,23 @@ impl FaceSessions {
     /// `NOT_FOUND` (also when there is no invite), `SESSION_ENDED`, `FORBIDDEN`.
     pub async fn revoke_invite(&self, caller: Caller, id: SessionId) -> Result<()> {
         self.hosted(caller, id).await?;
-        if self.deps.invites.revoke(id).await? { Ok(()) } else { Err(Error::not_found()) }
+        if self.deps.invites.revoke(id).await? {
+            Ok(())
+        } else {
+            Err(Error::not_found())
+        }
     }
 
     /// `None` when the key it was sealed with is gone.
     fn show_invite(&self, invite: &Invite) -> Option<ShownInvite> {
         let secret = self.deps.secrets.open(SecretUse::Invite, &invite.sealed)?;
         let secret = String::from_utf8(secret).ok()?;
-        Some(ShownInvite { secret, expires_at: invite.expires_at, max_uses: invite.max_uses, uses: invite.uses })
+        Some(ShownInvite {
+            secret,
+            expires_at: invite.expires_at,
+            max_uses: invite.max_uses,
+            uses: invite.uses,
+        })
     }
 }
 
@@ -85,7 +115,11 @@ mod tests {
 
     #[test]
     fn an_invite_out_of_range_is_refused_in_all_its_fields_at_once() {
-        let new = NewInvite { expires_in: Some(Duration::from_secs(59)), max_uses: Some(0), approval: Some(true) };
+        let new = NewInvite {
+            expires_in: Some(Duration::from_secs(59)),
+            max_uses: Some(0),
+            approval: Some(true),
+        };
         let error = check_new(&new).expect_err("all wrong");
         let paths: Vec<_> = error.violations.iter().map(|v| v.path.as_str()).collect();
         assert_eq!(paths, ["expiresIn", "maxUses"]);
@@ -94,7 +128,11 @@ mod tests {
     #[test]
     fn an_invite_at_the_ends_of_the_ranges_is_fine() {
         for (seconds, uses) in [(60, 1), (7 * 86_400, 10_000)] {
-            let new = NewInvite { expires_in: Some(Duration::from_secs(seconds)), max_uses: Some(uses), approval: Some(false) };
+            let new = NewInvite {
+                expires_in: Some(Duration::from_secs(seconds)),
+                max_uses: Some(uses),
+                approval: Some(false),
+            };
             assert!(check_new(&new).is_ok());
         }
         assert!(check_new(&NewInvite::default()).is_ok());

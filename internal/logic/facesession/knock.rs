@@ -14,7 +14,10 @@ impl FaceSessions {
     /// `NOT_FOUND`, `SESSION_ENDED`, `FORBIDDEN`.
     pub async fn knocks(&self, caller: Caller, id: SessionId) -> Result<Vec<MemberKnock>> {
         self.hosted(caller, id).await?;
-        self.deps.sessions.read(id, |state| state.waiting().map(Knock::told).collect()).await
+        self.deps
+            .sessions
+            .read(id, |state| state.waiting().map(Knock::told).collect())
+            .await
     }
 
     /// Answers a knock; the one who knocked learns it at once.
@@ -22,9 +25,25 @@ impl FaceSessions {
     /// # Errors
     /// `NOT_FOUND` (the session or the knock), `SESSION_ENDED`, `FORBIDDEN`; `CONFLICT` when the knock is over; `LIMIT_EXCEEDED` when
     /// somebody is to be let in and the session is full: the knock goes on waiting.
-    pub async fn answer_knock(&self, caller: Caller, id: SessionId, knock: KnockId, answer: KnockAnswer) -> Result<()> {
+    pub async fn answer_knock(
+        &self,
+        caller: Caller,
+        id: SessionId,
+        knock: KnockId,
+        answer: KnockAnswer,
+    ) -> Result<()> {
         self.hosted(caller, id).await?;
-        self.deps.sessions.propose(id, Input::AnswerKnock { by: caller.account, knock, answer }).await?;
+        self.deps
+            .sessions
+            .propose(
+                id,
+                Input::AnswerKnock {
+                    by: caller.account,
+                    knock,
+                    answer,
+                },
+            )
+            .await?;
         Ok(())
     }
 }

@@ -9,11 +9,28 @@ use faceshare_exec::State;
 
 impl FaceSessions {
     /// The sessions that the caller hosts or hosted, newest first. Those that go on are shown as they are now.
-    pub async fn list(&self, caller: Caller, page: PageRequest<SessionId>) -> Result<Page<FaceSession, SessionId>> {
-        let mut page = self.deps.directory.list_by_host(caller.account, page).await?;
-        for listed in page.items.iter_mut().filter(|s| s.status() == Status::Active) {
+    pub async fn list(
+        &self,
+        caller: Caller,
+        page: PageRequest<SessionId>,
+    ) -> Result<Page<FaceSession, SessionId>> {
+        let mut page = self
+            .deps
+            .directory
+            .list_by_host(caller.account, page)
+            .await?;
+        for listed in page
+            .items
+            .iter_mut()
+            .filter(|s| s.status() == Status::Active)
+        {
             // The list may lag behind, and it stands in while the log cannot be read.
-            if let Ok(current) = self.deps.sessions.read(listed.id, State::face_session).await {
+            if let Ok(current) = self
+                .deps
+                .sessions
+                .read(listed.id, State::face_session)
+                .await
+            {
                 *listed = current;
             }
         }

@@ -25,7 +25,9 @@ impl FaceSessions {
                     continue;
                 }
             }
-            let Some(listed) = self.deps.directory.find(id).await? else { continue };
+            let Some(listed) = self.deps.directory.find(id).await? else {
+                continue;
+            };
             self.end_without_log(listed).await?;
             lost += 1;
         }
@@ -37,15 +39,26 @@ impl FaceSessions {
         match self.deps.accounts.find(listed.host).await? {
             Some(host) => {
                 let guest = host.is_guest();
-                let host = Profile { id: host.id, nickname: host.nickname, avatar_url: host.avatar_url.into(), guest };
+                let host = Profile {
+                    id: host.id,
+                    nickname: host.nickname,
+                    avatar_url: host.avatar_url.into(),
+                    guest,
+                };
                 self.log_anew(id, &listed, host).await?;
                 let session = self.deps.sessions.read(id, State::face_session).await?;
                 self.deps.projector.write_lost(session).await?;
             }
             // Nobody is left who could ask for it.
             None => {
-                let ended = Some(Ended { at: self.now(), reason: EndReason::Platform });
-                self.deps.projector.write_lost(FaceSession { ended, ..listed }).await?;
+                let ended = Some(Ended {
+                    at: self.now(),
+                    reason: EndReason::Platform,
+                });
+                self.deps
+                    .projector
+                    .write_lost(FaceSession { ended, ..listed })
+                    .await?;
             }
         }
         Ok(())
@@ -66,6 +79,10 @@ impl FaceSessions {
             device: Device::default(),
         };
         self.deps.sessions.create(genesis).await?;
-        self.deps.sessions.propose(id, Input::End { by: None }).await.map(drop)
+        self.deps
+            .sessions
+            .propose(id, Input::End { by: None })
+            .await
+            .map(drop)
     }
 }

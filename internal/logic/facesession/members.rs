@@ -23,7 +23,16 @@ impl FaceSessions {
     /// `NOT_FOUND` (the session or the member), `SESSION_ENDED`, `FORBIDDEN`; `INVALID_ARGUMENT` with path `memberId` for the host itself.
     pub async fn remove(&self, caller: Caller, id: SessionId, member: MemberId) -> Result<()> {
         self.hosted(caller, id).await?;
-        self.deps.sessions.propose(id, Input::Remove { by: caller.account, member }).await?;
+        self.deps
+            .sessions
+            .propose(
+                id,
+                Input::Remove {
+                    by: caller.account,
+                    member,
+                },
+            )
+            .await?;
         self.bar_address_of(id, member).await
     }
 }

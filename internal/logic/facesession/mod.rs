@@ -56,7 +56,8 @@ pub use projector::{Projector, ProjectorDeps};
 pub use purge::{CODE_PURGE_INTERVAL, CodePurge};
 pub use retention::{RETENTION_INTERVAL, Retention};
 pub use types::{
-    Created, DeviceInput, Entered, Key, NewFaceSession, NewInvite, PatchInput, Prejoined, Preview, ShownCode, ShownInvite, Waited, Waiting,
+    Created, DeviceInput, Entered, Key, NewFaceSession, NewInvite, PatchInput, Prejoined, Preview,
+    ShownCode, ShownInvite, Waited, Waiting,
 };
 pub use wait::WAIT_POLL;
 
@@ -65,7 +66,8 @@ use crate::instruction::Sessions;
 use crate::instruction::mgr::pointaddresses::PointAddresses;
 use faceshare_biz::domain::account::{AccountRepository, Caller, IssuedToken};
 use faceshare_biz::domain::facesession::{
-    FaceSessionRepository, GuessBudgets, HostContacts, InviteRepository, NumberCodeRepository, SessionClaims,
+    FaceSessionRepository, GuessBudgets, HostContacts, InviteRepository, NumberCodeRepository,
+    SessionClaims,
 };
 use faceshare_biz::domain::instruction::Profile;
 use faceshare_biz::domain::port::{Clock, IdGenerator, Secrets, Tokens};
@@ -139,7 +141,12 @@ impl FaceSessions {
     /// Over these adapters, under this policy.
     #[must_use]
     pub fn new(deps: FaceSessionDeps, policy: FaceSessionPolicy) -> Self {
-        Self { deps, policy, live: Arc::default(), by_invite: Arc::default() }
+        Self {
+            deps,
+            policy,
+            live: Arc::default(),
+            by_invite: Arc::default(),
+        }
     }
 
     fn now(&self) -> Timestamp {
@@ -149,24 +156,49 @@ impl FaceSessions {
     /// Who the caller is, as its account is now.
     async fn profile(&self, caller: Caller) -> Result<Profile> {
         let account = self.deps.accounts.find(caller.account).await?;
-        let account = account.ok_or_else(|| Error::new(ErrorCode::Unauthenticated, "the account is gone: sign in again"))?;
+        let account = account.ok_or_else(|| {
+            Error::new(
+                ErrorCode::Unauthenticated,
+                "the account is gone: sign in again",
+            )
+        })?;
         let guest = account.is_guest();
-        Ok(Profile { id: account.id, nickname: account.nickname, avatar_url: account.avatar_url.into(), guest })
+        Ok(Profile {
+            id: account.id,
+            nickname: account.nickname,
+            avatar_url: account.avatar_url.into(),
+            guest,
+        })
     }
 
     fn new_point(&self) -> Result<PointId> {
-        PointId::new(self.deps.ids.next_id()).ok_or_else(|| Error::internal("the id generator gave a number that is no id"))
+        PointId::new(self.deps.ids.next_id())
+            .ok_or_else(|| Error::internal("the id generator gave a number that is no id"))
     }
 
     /// Opens the stream of a session to the caller, as one point.
-    fn session_token(&self, caller: Caller, session: SessionId, point: PointId) -> Result<IssuedToken> {
-        let claims = SessionClaims { session, member: caller.account, point, family: caller.family };
+    fn session_token(
+        &self,
+        caller: Caller,
+        session: SessionId,
+        point: PointId,
+    ) -> Result<IssuedToken> {
+        let claims = SessionClaims {
+            session,
+            member: caller.account,
+            point,
+            family: caller.family,
+        };
         self.deps.tokens.issue_session(&claims, self.now())
     }
 }
 
 /// Does the work to its end even when the one who asked hangs up meanwhile: between its steps lie things that must be undone or followed.
-pub(crate) async fn carry_through<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+pub(crate) async fn carry_through<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
     // On the heap at once, as a task is copied several times on its way to where it stays.
-    tokio::spawn(Box::pin(work).in_current_span()).await.unwrap_or_else(|panic| Err(Error::internal(panic)))
+    tokio::spawn(Box::pin(work).in_current_span())
+        .await
+        .unwrap_or_else(|panic| Err(Error::internal(panic)))
 }

@@ -23,7 +23,9 @@ impl FaceSessions {
             Status::Active => self.deps.codes.current(id, self.now()).await?,
             Status::Ended => None,
         };
-        record.and_then(|r| self.show_code(&r)).ok_or_else(Error::not_found)
+        record
+            .and_then(|r| self.show_code(&r))
+            .ok_or_else(Error::not_found)
     }
 
     /// A new code instead of the old, which dies at once. The host's points are told, without the code.
@@ -33,7 +35,9 @@ impl FaceSessions {
     pub async fn rotate_number_code(&self, caller: Caller, id: SessionId) -> Result<ShownCode> {
         self.hosted(caller, id).await?;
         let shown = self.assign_code(id).await?;
-        let notice = Notice::NumberCodeChange { expires_at: Some(shown.expires_at) };
+        let notice = Notice::NumberCodeChange {
+            expires_at: Some(shown.expires_at),
+        };
         if let Err(error) = self.deps.sessions.tell_host(id, notice).await {
             tracing::warn!(session = %id, %error, cause = ?error.cause(), "the host's points do not know of the new number code");
         }
@@ -51,25 +55,49 @@ impl FaceSessions {
                 return Ok(shown);
             }
         }
-        Err(Error::unavailable("every number code that was drawn was taken"))
+        Err(Error::unavailable(
+            "every number code that was drawn was taken",
+        ))
     }
 
     /// `None`: the code is taken.
-    async fn try_assign(&self, session: SessionId, code: NumberCode, now: Timestamp) -> Result<Option<ShownCode>> {
-        let prints = self.deps.secrets.fingerprints(SecretUse::NumberCode, code.digits());
+    async fn try_assign(
+        &self,
+        session: SessionId,
+        code: NumberCode,
+        now: Timestamp,
+    ) -> Result<Option<ShownCode>> {
+        let prints = self
+            .deps
+            .secrets
+            .fingerprints(SecretUse::NumberCode, code.digits());
         // The store keeps fingerprints apart, of which these digits have one for each key: while keys rotate it must be asked for the others.
         if prints.len() > 1 && self.deps.codes.find(&prints, now).await?.is_some() {
             return Ok(None);
         }
         let record = CodeRecord {
-            fingerprint: self.deps.secrets.fingerprint(SecretUse::NumberCode, code.digits()),
-            sealed: self.deps.secrets.seal(SecretUse::NumberCode, code.digits().as_bytes())?,
+            fingerprint: self
+                .deps
+                .secrets
+                .fingerprint(SecretUse::NumberCode, code.digits()),
+            sealed: self
+                .deps
+                .secrets
+                .seal(SecretUse::NumberCode, code.digits().as_bytes())?,
             session,
             created_at: now,
             expires_at: self.policy.codes.first_end(now),
         };
-        match self.deps.codes.assign(&record, now, self.policy.codes.quarantine_until(now)).await {
-            Ok(()) => Ok(Some(ShownCode { code, expires_at: record.expires_at })),
+        match self
+            .deps
+            .codes
+            .assign(&record, now, self.policy.codes.quarantine_until(now))
+            .await
+        {
+            Ok(()) => Ok(Some(ShownCode {
+                code,
+                expires_at: record.expires_at,
+            })),
             Err(error) if error.code == ErrorCode::AlreadyExists => Ok(None),
             Err(error) => Err(error),
         }
@@ -77,8 +105,14 @@ impl FaceSessions {
 
     /// `None` when the key it was sealed with is gone: it can be rotated, not shown.
     pub(super) fn show_code(&self, record: &CodeRecord) -> Option<ShownCode> {
-        let digits = self.deps.secrets.open(SecretUse::NumberCode, &record.sealed)?;
+        let digits = self
+            .deps
+            .secrets
+            .open(SecretUse::NumberCode, &record.sealed)?;
         let code = NumberCode::new(std::str::from_utf8(&digits).ok()?)?;
-        Some(ShownCode { code, expires_at: record.expires_at })
+        Some(ShownCode {
+            code,
+            expires_at: record.expires_at,
+        })
     }
 }

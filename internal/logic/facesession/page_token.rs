@@ -31,7 +31,9 @@ fn decode(secrets: &dyn Secrets, owner: AccountId, token: &str) -> Option<Sessio
     let plain = secrets.open(SecretUse::PageToken, token)?;
     let (head, tail) = plain.split_first_chunk::<8>()?;
     let after = u64::from_be_bytes(tail.try_into().ok()?);
-    (u64::from_be_bytes(*head) == owner.get()).then(|| SessionId::new(after)).flatten()
+    (u64::from_be_bytes(*head) == owner.get())
+        .then(|| SessionId::new(after))
+        .flatten()
 }
 
 #[cfg(test)]
@@ -43,7 +45,11 @@ mod tests {
 
     #[test]
     fn a_page_token_is_good_for_its_owner_alone() {
-        let (secrets, ann, bob) = (PlainSecrets::default(), AccountId::new(1).expect("an id"), AccountId::new(2).expect("an id"));
+        let (secrets, ann, bob) = (
+            PlainSecrets::default(),
+            AccountId::new(1).expect("an id"),
+            AccountId::new(2).expect("an id"),
+        );
         let after = SessionId::new(77).expect("an id");
         let token = encode(&secrets, ann, after).expect("a token");
         assert_eq!(decode(&secrets, ann, &token), Some(after));
@@ -53,7 +59,9 @@ mod tests {
     #[test]
     fn what_is_no_page_token_is_refused() {
         let (secrets, ann) = (PlainSecrets::default(), AccountId::new(1).expect("an id"));
-        let short = secrets.seal(SecretUse::PageToken, &[0; 15]).expect("a seal");
+        let short = secrets
+            .seal(SecretUse::PageToken, &[0; 15])
+            .expect("a seal");
         let other_use = secrets.seal(SecretUse::Invite, &[0; 16]).expect("a seal");
         for bad in ["", "x", short.as_str(), other_use.as_str()] {
             assert_eq!(decode(&secrets, ann, bad), None, "{bad}");

@@ -13,25 +13,55 @@ impl FaceSessions {
     ///
     /// # Errors
     /// `NOT_FOUND`, `SESSION_ENDED`, `FORBIDDEN`, then `INVALID_ARGUMENT` with the fields' paths.
-    pub async fn patch(&self, caller: Caller, id: SessionId, input: PatchInput) -> Result<FaceSession> {
+    pub async fn patch(
+        &self,
+        caller: Caller,
+        id: SessionId,
+        input: PatchInput,
+    ) -> Result<FaceSession> {
         let session = self.hosted(caller, id).await?;
         let patch = self.check_patch(&input)?;
         if patch == Patch::default() {
             return Ok(FaceSession::clone(&session));
         }
-        let session = self.deps.sessions.propose(id, Input::Patch { by: caller.account, patch }).await?;
+        let session = self
+            .deps
+            .sessions
+            .propose(
+                id,
+                Input::Patch {
+                    by: caller.account,
+                    patch,
+                },
+            )
+            .await?;
         self.deps.projector.flush(id).await;
         Ok(session)
     }
 
     fn check_patch(&self, input: &PatchInput) -> Result<Patch> {
         let mut checks = FieldChecks::default();
-        let title = input.title.as_deref().and_then(|title| checks.title("title", title, self.policy.title_max));
+        let title = input
+            .title
+            .as_deref()
+            .and_then(|title| checks.title("title", title, self.policy.title_max));
         if let Some(max_members) = input.max_members {
             checks.number("maxMembers", max_members, &(1..=self.policy.members_max));
         }
         checks.finish()?;
-        let &PatchInput { admission, max_members, host_left, locked, .. } = input;
-        Ok(Patch { title, admission, max_members, host_left, locked })
+        let &PatchInput {
+            admission,
+            max_members,
+            host_left,
+            locked,
+            ..
+        } = input;
+        Ok(Patch {
+            title,
+            admission,
+            max_members,
+            host_left,
+            locked,
+        })
     }
 }

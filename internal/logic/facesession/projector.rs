@@ -7,7 +7,9 @@
 use super::CodePolicy;
 use crate::instruction::{SessionObserver, Sessions};
 use faceshare_biz::domain::SessionId;
-use faceshare_biz::domain::facesession::{FaceSession, FaceSessionRepository, InviteRepository, NumberCodeRepository};
+use faceshare_biz::domain::facesession::{
+    FaceSession, FaceSessionRepository, InviteRepository, NumberCodeRepository,
+};
 use faceshare_biz::domain::port::Clock;
 use faceshare_biz::{ErrorCode, Result};
 use std::collections::HashMap;
@@ -60,7 +62,13 @@ impl Projector {
     /// Over these adapters, with the life of codes.
     #[must_use]
     pub fn new(deps: ProjectorDeps, policy: CodePolicy) -> Self {
-        Self(Arc::new(Shared { deps, policy, noted: Mutex::default(), wake: Notify::new(), writing: tokio::sync::Mutex::default() }))
+        Self(Arc::new(Shared {
+            deps,
+            policy,
+            noted: Mutex::default(),
+            wake: Notify::new(),
+            writing: tokio::sync::Mutex::default(),
+        }))
     }
 
     /// Writes down what changes, for ever. May be dropped at any point: what is not written stays noted.
@@ -97,9 +105,14 @@ impl Projector {
     /// `UNAVAILABLE` when either cannot be read or written.
     pub async fn reconcile(&self, sessions: &Sessions) -> Result<()> {
         for id in self.0.deps.directory.live().await? {
-            match sessions.read(id, |state| (state.face_session(), state.index())).await {
+            match sessions
+                .read(id, |state| (state.face_session(), state.index()))
+                .await
+            {
                 Ok(noted) => self.apply(&noted).await?,
-                Err(error) if error.code == ErrorCode::NotFound => self.0.deps.directory.remove(id).await?,
+                Err(error) if error.code == ErrorCode::NotFound => {
+                    self.0.deps.directory.remove(id).await?
+                }
                 // One log that cannot be read must not keep all other sessions from coming back.
                 Err(error) if error.code == ErrorCode::Internal => {
                     tracing::error!(session = %id, %error, cause = ?error.cause(), "a session could not be read from its log");
@@ -136,10 +149,18 @@ impl Projector {
 
     async fn write(&self, id: SessionId) -> Result<()> {
         let _alone = self.0.writing.lock().await;
-        let Some(written) = self.note(|noted| noted.get(&id).cloned()) else { return Ok(()) };
+        let Some(written) = self.note(|noted| noted.get(&id).cloned()) else {
+            return Ok(());
+        };
         self.apply(&written).await?;
         // Only what was written is done with: a newer note may have come meanwhile.
-        self.note(|noted| if noted.get(&id) == Some(&written) { noted.remove(&id) } else { None });
+        self.note(|noted| {
+            if noted.get(&id) == Some(&written) {
+                noted.remove(&id)
+            } else {
+                None
+            }
+        });
         Ok(())
     }
 
@@ -149,7 +170,9 @@ impl Projector {
         deps.directory.save(session, *log_index).await?;
         if session.ended.is_some() {
             let now = deps.clock.now();
-            deps.codes.retire(session.id, now, policy.quarantine_until(now)).await?;
+            deps.codes
+                .retire(session.id, now, policy.quarantine_until(now))
+                .await?;
             deps.invites.revoke(session.id).await?;
         }
         Ok(())

@@ -26,8 +26,13 @@ impl CodePurge {
         let now = self.clock.now();
         match self.codes.purge(now, now - self.policy.quarantine).await {
             Ok(0) => {}
-            Ok(forgotten) => tracing::debug!(forgotten, "number codes whose quarantine is over were forgotten"),
-            Err(error) => tracing::warn!(%error, cause = ?error.cause(), "number codes could not be forgotten"),
+            Ok(forgotten) => tracing::debug!(
+                forgotten,
+                "number codes whose quarantine is over were forgotten"
+            ),
+            Err(error) => {
+                tracing::warn!(%error, cause = ?error.cause(), "number codes could not be forgotten")
+            }
         }
     }
 }

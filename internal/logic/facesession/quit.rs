@@ -15,9 +15,19 @@ impl FaceSessions {
         let seen = self.look(caller, id).await?;
         match seen.access {
             Access::Removed | Access::Stranger => return Err(Error::not_found()),
-            Access::Host | Access::Present | Access::Admitted | Access::Left => seen.while_it_goes_on()?,
+            Access::Host | Access::Present | Access::Admitted | Access::Left => {
+                seen.while_it_goes_on()?
+            }
         };
-        self.deps.sessions.propose(id, Input::HttpQuit { member: caller.account }).await?;
+        self.deps
+            .sessions
+            .propose(
+                id,
+                Input::HttpQuit {
+                    member: caller.account,
+                },
+            )
+            .await?;
         Ok(())
     }
 }

@@ -42,7 +42,12 @@ impl Retention {
     pub async fn tick(&self) {
         report("ended sessions", self.forget_sessions().await);
         report("unused guests", self.forget_guests().await);
-        report("token families", self.families.forget_ended(self.clock.now() - FAMILY_KEPT).await);
+        report(
+            "token families",
+            self.families
+                .forget_ended(self.clock.now() - FAMILY_KEPT)
+                .await,
+        );
     }
 
     /// The log goes first: what is still listed is found again when the process dies in between.
@@ -69,7 +74,9 @@ impl Retention {
         let (mut forgotten, mut after) = (0, None);
         loop {
             let unused = self.accounts.unused_guests(before, after, BATCH).await?;
-            let Some(last) = unused.last() else { return Ok(forgotten) };
+            let Some(last) = unused.last() else {
+                return Ok(forgotten);
+            };
             after = Some(*last);
             for id in unused.into_iter().filter(|id| !here.contains(id)) {
                 forgotten += u64::from(self.accounts.forget_guest(id, before).await?);
@@ -99,8 +106,13 @@ impl Retention {
 fn report(what: &str, outcome: Result<u64>) {
     match outcome {
         Ok(0) => {}
-        Ok(forgotten) => tracing::info!(forgotten, "{what} have been kept for long enough and are forgotten"),
-        Err(error) => tracing::warn!(%error, cause = ?error.cause(), "{what} could not all be looked through"),
+        Ok(forgotten) => tracing::info!(
+            forgotten,
+            "{what} have been kept for long enough and are forgotten"
+        ),
+        Err(error) => {
+            tracing::warn!(%error, cause = ?error.cause(), "{what} could not all be looked through")
+        }
     }
 }
 
@@ -129,12 +141,27 @@ mod tests {
     async fn an_ended_session_is_kept_its_time_and_then_nowhere() {
         let house = House::new();
         let host = house.person(1).await;
-        let (over, live) = (house.open(host).await.session.id, house.open(host).await.session.id);
+        let (over, live) = (
+            house.open(host).await.session.id,
+            house.open(host).await.session.id,
+        );
         house.cases.end(host, over).await.expect("ended");
         house.clock.pass(ENDED_KEPT);
-        assert_eq!(retention(&house).forget_sessions().await.expect("looked through"), 0);
+        assert_eq!(
+            retention(&house)
+                .forget_sessions()
+                .await
+                .expect("looked through"),
+            0
+        );
         house.clock.pass(Duration::from_secs(1));
-        assert_eq!(retention(&house).forget_sessions().await.expect("looked through"), 1);
+        assert_eq!(
+            retention(&house)
+                .forget_sessions()
+                .await
+                .expect("looked through"),
+            1
+        );
         assert!(house.directory.get(over).is_none() && house.log.entries(over) == 0);
         assert!(house.directory.get(live).is_some() && house.log.entries(live) > 0);
     }
@@ -142,16 +169,43 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_guest_who_never_came_back_is_forgotten_unless_it_is_in_a_session() {
         let house = House::new();
-        let (host, member, stranger) = (house.person(1).await, house.person(2).await, house.person(3).await);
+        let (host, member, stranger) = (
+            house.person(1).await,
+            house.person(2).await,
+            house.person(3).await,
+        );
         let created = house.open(host).await;
         house.join(member, &created).await;
         house.clock.pass(GUEST_KEPT + Duration::from_secs(1));
-        assert_eq!(retention(&house).forget_guests().await.expect("looked through"), 1);
+        assert_eq!(
+            retention(&house)
+                .forget_guests()
+                .await
+                .expect("looked through"),
+            1
+        );
         let kept = async |id| house.people.find(id).await.expect("looked up").is_some();
-        assert_eq!([kept(host.account).await, kept(member.account).await, kept(stranger.account).await], [true, true, false]);
+        assert_eq!(
+            [
+                kept(host.account).await,
+                kept(member.account).await,
+                kept(stranger.account).await
+            ],
+            [true, true, false]
+        );
 
-        house.sessions.propose(created.session.id, Input::End { by: None }).await.expect("ended");
+        house
+            .sessions
+            .propose(created.session.id, Input::End { by: None })
+            .await
+            .expect("ended");
         house.projector.flush(created.session.id).await;
-        assert_eq!(retention(&house).forget_guests().await.expect("looked through"), 2);
+        assert_eq!(
+            retention(&house)
+                .forget_guests()
+                .await
+                .expect("looked through"),
+            2
+        );
     }
 }

@@ -26,15 +26,26 @@ impl FaceSessions {
         {
             return Err(too_many(wait));
         }
-        self.guess(Visitor { caller, site }, &key, |lead, admittance| async move {
-            let (who, now) = (caller.account, self.now());
-            let seen = self.deps.sessions.read(lead.session(), move |state| preview(state, who, now)).await?;
-            let preview = seen.ok_or_else(not_joinable)?;
-            Ok(match admittance {
-                Admittance::Free => preview,
-                Admittance::Approval => Preview { admission: Admission::Approval, ..preview },
-            })
-        })
+        self.guess(
+            Visitor { caller, site },
+            &key,
+            |lead, admittance| async move {
+                let (who, now) = (caller.account, self.now());
+                let seen = self
+                    .deps
+                    .sessions
+                    .read(lead.session(), move |state| preview(state, who, now))
+                    .await?;
+                let preview = seen.ok_or_else(not_joinable)?;
+                Ok(match admittance {
+                    Admittance::Free => preview,
+                    Admittance::Approval => Preview {
+                        admission: Admission::Approval,
+                        ..preview
+                    },
+                })
+            },
+        )
         .await
     }
 }

@@ -38,7 +38,10 @@ const SHELF: u32 = 2_000;
 fn site(number: u32) -> Site {
     let (network, host) = (number / 10, number % 10);
     let at = |last: u32| IpAddr::from(Ipv4Addr::from(0x0a00_0000 + (network << 8) + last));
-    Site { address: at(host + 1), network: at(0) }
+    Site {
+        address: at(host + 1),
+        network: at(0),
+    }
 }
 
 /// Where an honest person is, far from any attacker.
@@ -70,16 +73,36 @@ struct Siege {
 impl Siege {
     async fn laid() -> Self {
         let budgets = Arc::new(EmbeddedGuessBudgets::new(GuessLimits::default()));
-        let longest = CodePolicy { lifetime: CodePolicy::default().max_lifetime, ..CodePolicy::default() };
+        let longest = CodePolicy {
+            lifetime: CodePolicy::default().max_lifetime,
+            ..CodePolicy::default()
+        };
         let house = House::guarded_by(budgets.clone(), longest);
-        let mut siege =
-            Self { house, budgets, targets: Vec::new(), people: 0, guesses: 0, entered: 0, found: Vec::new(), shelved: Vec::new() };
+        let mut siege = Self {
+            house,
+            budgets,
+            targets: Vec::new(),
+            people: 0,
+            guesses: 0,
+            entered: 0,
+            found: Vec::new(),
+            shelved: Vec::new(),
+        };
         while siege.targets.len() <= LIVE {
             let host = siege.guest().await;
-            let created = siege.house.cases.create(host, NewFaceSession::default()).await.expect("a session");
+            let created = siege
+                .house
+                .cases
+                .create(host, NewFaceSession::default())
+                .await
+                .expect("a session");
             siege.house.connect_host(host, &created).await;
             let code = created.code.code.clone();
-            siege.targets.push(Target { host, created, code });
+            siege.targets.push(Target {
+                host,
+                created,
+                code,
+            });
         }
         siege
     }
@@ -90,20 +113,36 @@ impl Siege {
     }
 
     async fn is_forced(&self) -> bool {
-        self.budgets.pressure(self.house.now()).await.expect("known").spent.is_some()
+        self.budgets
+            .pressure(self.house.now())
+            .await
+            .expect("known")
+            .spent
+            .is_some()
     }
 
     async fn come(&self, who: Caller, from: Site, code: &NumberCode) -> Result<Prejoined> {
-        self.house.cases.prejoin(who, from, Key::NumberCode(code.digits().to_owned()), None).await
+        self.house
+            .cases
+            .prejoin(who, from, Key::NumberCode(code.digits().to_owned()), None)
+            .await
     }
 
     /// One guess, which hits when it is its turn.
     async fn guess(&mut self, guest: Caller, from: Site) {
         self.guesses += 1;
         if !self.guesses.is_multiple_of(HITS) {
-            let wrong = NumberCode::new(&(900_000 + self.guesses % 90_000).to_string()).expect("a code");
-            let error = self.come(guest, from, &wrong).await.expect_err("nobody has this code");
-            assert_eq!(error.code, ErrorCode::NumberCodeNotJoinable, "it stays below its budgets");
+            let wrong =
+                NumberCode::new(&(900_000 + self.guesses % 90_000).to_string()).expect("a code");
+            let error = self
+                .come(guest, from, &wrong)
+                .await
+                .expect_err("nobody has this code");
+            assert_eq!(
+                error.code,
+                ErrorCode::NumberCodeNotJoinable,
+                "it stays below its budgets"
+            );
             return;
         }
         let target = (self.guesses / HITS) as usize % LIVE;
@@ -114,7 +153,11 @@ impl Siege {
             // Told that it is right, and not let in: the host answers nobody whom it does not know.
             Ok(Prejoined::Waiting(_)) => self.found.push((self.house.now(), code)),
             Err(error) => {
-                assert_eq!(error.code, ErrorCode::LimitExceeded, "too many wait there: {error:?}");
+                assert_eq!(
+                    error.code,
+                    ErrorCode::LimitExceeded,
+                    "too many wait there: {error:?}"
+                );
                 self.found.push((self.house.now(), code));
             }
         }
@@ -124,7 +167,10 @@ impl Siege {
     async fn use_what_was_found(&mut self) {
         for (_, code) in std::mem::take(&mut self.found) {
             let guest = self.guest().await;
-            self.entered += u32::from(matches!(self.come(guest, site(8_000_000), &code).await, Ok(Prejoined::Admitted(_))));
+            self.entered += u32::from(matches!(
+                self.come(guest, site(8_000_000), &code).await,
+                Ok(Prejoined::Admitted(_))
+            ));
         }
     }
 
@@ -139,13 +185,19 @@ impl Siege {
         }
         for next in 0..addresses {
             let forced = self.is_forced().await;
-            let (from, guest) = (site((number * 1_000 + next) % addresses), self.guest().await);
+            let (from, guest) = (
+                site((number * 1_000 + next) % addresses),
+                self.guest().await,
+            );
             let own = self.targets[LIVE].code.clone();
             // It clears nothing.
             match self.come(guest, from, &own).await {
                 Ok(Prejoined::Admitted(_)) => {}
                 Ok(Prejoined::Waiting(_)) => assert!(forced),
-                Err(error) => assert!(forced && error.code == ErrorCode::LimitExceeded, "{error:?}"),
+                Err(error) => assert!(
+                    forced && error.code == ErrorCode::LimitExceeded,
+                    "{error:?}"
+                ),
             }
             for _ in 0..GUESSES {
                 self.guess(guest, from).await;
@@ -163,7 +215,12 @@ impl Siege {
     /// All sessions have new codes.
     async fn rotate(&mut self) {
         for target in &mut self.targets {
-            let fresh = self.house.cases.rotate_number_code(target.host, target.created.session.id).await.expect("rotated");
+            let fresh = self
+                .house
+                .cases
+                .rotate_number_code(target.host, target.created.session.id)
+                .await
+                .expect("rotated");
             target.code = fresh.code;
         }
     }
@@ -184,37 +241,93 @@ impl Siege {
 
     /// Whoever is no suspect comes in at once, mistyping now and then; a new guest does too, or once the host has said so.
     async fn honest_people_get_in(&mut self, round: u32) {
-        let Target { host, created, code } = &self.targets[round as usize % LIVE];
+        let Target {
+            host,
+            created,
+            code,
+        } = &self.targets[round as usize % LIVE];
         let (host, id, code) = (*host, created.session.id, code.clone());
         let (near, wrong) = (home(round), NumberCode::new("989898").expect("a code"));
-        let invite = self.house.cases.make_invite(host, id, NewInvite::default()).await.expect("an invite");
+        let invite = self
+            .house
+            .cases
+            .make_invite(host, id, NewInvite::default())
+            .await
+            .expect("an invite");
         let by_invite = self.guest().await;
-        let entered = self.house.cases.prejoin(by_invite, site(7_000_000 + 10 * round), Key::Invite(invite.secret), None).await;
-        assert!(matches!(entered, Ok(Prejoined::Admitted(_))), "by invite: {entered:?}");
-        let again = self.come(by_invite, site(6_000_000 + 10 * round), &code).await;
-        assert!(matches!(again, Ok(Prejoined::Admitted(_))), "somebody who was in: {again:?}");
+        let entered = self
+            .house
+            .cases
+            .prejoin(
+                by_invite,
+                site(7_000_000 + 10 * round),
+                Key::Invite(invite.secret),
+                None,
+            )
+            .await;
+        assert!(
+            matches!(entered, Ok(Prejoined::Admitted(_))),
+            "by invite: {entered:?}"
+        );
+        let again = self
+            .come(by_invite, site(6_000_000 + 10 * round), &code)
+            .await;
+        assert!(
+            matches!(again, Ok(Prejoined::Admitted(_))),
+            "somebody who was in: {again:?}"
+        );
 
         let newcomer = self.guest().await;
-        let knocked = self.come(newcomer, site(5_000_000 + 10 * round), &code).await.expect("let in, or asked to wait");
-        assert_eq!(matches!(knocked, Prejoined::Waiting(_)), self.is_forced().await, "{knocked:?}");
+        let knocked = self
+            .come(newcomer, site(5_000_000 + 10 * round), &code)
+            .await
+            .expect("let in, or asked to wait");
+        assert_eq!(
+            matches!(knocked, Prejoined::Waiting(_)),
+            self.is_forced().await,
+            "{knocked:?}"
+        );
         if matches!(knocked, Prejoined::Waiting(_)) {
-            let waiting = self.house.cases.knocks(host, id).await.expect("shown to the host");
+            let waiting = self
+                .house
+                .cases
+                .knocks(host, id)
+                .await
+                .expect("shown to the host");
             let name = format!("person {}", newcomer.account);
-            let knock = waiting.iter().find(|knock| knock.nickname.as_str() == name).expect("the newcomer's");
-            self.house.cases.answer_knock(host, id, knock.id, KnockAnswer::Admit).await.expect("let in");
-            let entered = self.come(newcomer, site(5_000_000 + 10 * round), &code).await;
-            assert!(matches!(entered, Ok(Prejoined::Admitted(_))), "the host said so: {entered:?}");
+            let knock = waiting
+                .iter()
+                .find(|knock| knock.nickname.as_str() == name)
+                .expect("the newcomer's");
+            self.house
+                .cases
+                .answer_knock(host, id, knock.id, KnockAnswer::Admit)
+                .await
+                .expect("let in");
+            let entered = self
+                .come(newcomer, site(5_000_000 + 10 * round), &code)
+                .await;
+            assert!(
+                matches!(entered, Ok(Prejoined::Admitted(_))),
+                "the host said so: {entered:?}"
+            );
         }
 
         // A class behind the teacher's address, whose typing has spent it.
-        let _teacher = self.house.addresses.connect(id, host.account, near.address, self.house.now());
+        let _teacher =
+            self.house
+                .addresses
+                .connect(id, host.account, near.address, self.house.now());
         for pupil in 0..3 {
             let who = self.guest().await;
             for _ in 0..4 {
                 self.come(who, near, &wrong).await.expect_err("mistyped");
             }
             let entered = self.come(who, near, &code).await;
-            assert!(matches!(entered, Ok(Prejoined::Admitted(_))), "pupil {pupil}: {entered:?}");
+            assert!(
+                matches!(entered, Ok(Prejoined::Admitted(_))),
+                "pupil {pupil}: {entered:?}"
+            );
         }
     }
 
@@ -226,15 +339,21 @@ impl Siege {
 
 /// One address, and a thousand that stop when it is of no use, and a thousand that go on.
 #[tokio::test(start_paused = true)]
-async fn a_day_of_guessing_at_the_door_enters_no_more_than_is_documented_and_honest_people_get_in() {
+async fn a_day_of_guessing_at_the_door_enters_no_more_than_is_documented_and_honest_people_get_in()
+{
     for (addresses, greedy, at_least) in [(1, true, 14), (1_000, false, 15), (1_000, true, 4)] {
         let mut siege = Siege::laid().await;
         let old = siege.house.account(1_000_000).await;
         siege.day(addresses, greedy).await;
-        let Siege { entered, guesses, .. } = siege;
+        let Siege {
+            entered, guesses, ..
+        } = siege;
         let told = format!("{addresses} addresses: entered {entered} by {guesses} guesses");
         assert!(f64::from(entered) <= Siege::bound(), "{told}");
-        assert!(entered >= at_least, "it did not do what it could, so nothing is shown; {told}");
+        assert!(
+            entered >= at_least,
+            "it did not do what it could, so nothing is shown; {told}"
+        );
         assert_eq!(siege.is_forced().await, addresses > 1, "{told}");
 
         // An account that is a day old mistypes four times and comes in at once.
@@ -243,9 +362,15 @@ async fn a_day_of_guessing_at_the_door_enters_no_more_than_is_documented_and_hon
         let code = siege.targets[0].code.clone();
         let wrong = NumberCode::new("989898").expect("a code");
         for _ in 0..4 {
-            siege.come(old, home(500_000), &wrong).await.expect_err("mistyped");
+            siege
+                .come(old, home(500_000), &wrong)
+                .await
+                .expect_err("mistyped");
         }
         let came = siege.come(old, home(500_000), &code).await;
-        assert!(matches!(came, Ok(Prejoined::Admitted(_))), "{told}, {came:?}");
+        assert!(
+            matches!(came, Ok(Prejoined::Admitted(_))),
+            "{told}, {came:?}"
+        );
     }
 }

@@ -6,7 +6,9 @@ use crate::fakes::PlainTokens;
 use crate::idempotency::EffectId;
 use crate::instruction::SessionObserver;
 use faceshare_biz::domain::account::Caller;
-use faceshare_biz::domain::facesession::{EndReason, FaceSession, FaceSessionRepository, NumberCodeRepository, SessionClaims, Status};
+use faceshare_biz::domain::facesession::{
+    EndReason, FaceSession, FaceSessionRepository, NumberCodeRepository, SessionClaims, Status,
+};
 use faceshare_biz::domain::instruction::SessionLog;
 use faceshare_biz::domain::port::{Clock, Tokens};
 use faceshare_biz::domain::{PageRequest, PointId, SessionId, Title};
@@ -35,22 +37,61 @@ fn code_of<T>(outcome: Result<T, Error>) -> ErrorCode {
 async fn two_people_meet_by_a_number_code() {
     let house = House::new();
     let (host, guest) = (house.person(1).await, house.person(2).await);
-    let new = NewFaceSession { title: Some(" Sprint  review ".to_owned()), max_members: Some(2), ..NewFaceSession::default() };
+    let new = NewFaceSession {
+        title: Some(" Sprint  review ".to_owned()),
+        max_members: Some(2),
+        ..NewFaceSession::default()
+    };
     let created = house.cases.create(host, new).await.expect("a session");
-    assert_eq!((created.session.title.as_str(), created.session.max_members), ("Sprint  review", 2));
+    assert_eq!(
+        (created.session.title.as_str(), created.session.max_members),
+        ("Sprint  review", 2)
+    );
 
-    let preview = house.cases.search(guest, HERE, created.code.code.digits()).await.expect("found");
-    assert_eq!((preview.title, preview.host_nickname.as_str()), (created.session.title.clone(), "person 1"));
+    let preview = house
+        .cases
+        .search(guest, HERE, created.code.code.digits())
+        .await
+        .expect("found");
+    assert_eq!(
+        (preview.title, preview.host_nickname.as_str()),
+        (created.session.title.clone(), "person 1")
+    );
 
-    let device = DeviceInput { name: Some("Bob's phone".to_owned()), kind: Some("phone".to_owned()) };
-    let entered = house.cases.prejoin(guest, HERE, by_code(created.code.code.digits()), Some(device)).await.expect("let in").admitted();
+    let device = DeviceInput {
+        name: Some("Bob's phone".to_owned()),
+        kind: Some("phone".to_owned()),
+    };
+    let entered = house
+        .cases
+        .prejoin(
+            guest,
+            HERE,
+            by_code(created.code.code.digits()),
+            Some(device),
+        )
+        .await
+        .expect("let in")
+        .admitted();
     assert!(entered.seat_expires_at > house.clock.now());
-    let (claims, _) = PlainTokens.verify_session(&entered.token.token, house.clock.now()).expect("a session token");
-    assert_eq!((claims.session, claims.member, claims.family), (created.session.id, guest.account, guest.family));
+    let (claims, _) = PlainTokens
+        .verify_session(&entered.token.token, house.clock.now())
+        .expect("a session token");
+    assert_eq!(
+        (claims.session, claims.member, claims.family),
+        (created.session.id, guest.account, guest.family)
+    );
 
     house.connect(claims).await;
-    let members = house.cases.members(host, created.session.id).await.expect("members");
-    assert_eq!(members.iter().map(|m| m.id).collect::<Vec<_>>(), [guest.account]);
+    let members = house
+        .cases
+        .members(host, created.session.id)
+        .await
+        .expect("members");
+    assert_eq!(
+        members.iter().map(|m| m.id).collect::<Vec<_>>(),
+        [guest.account]
+    );
     assert_eq!(&*members[0].points[0].device.name, "Bob's phone");
 }
 
@@ -63,13 +104,22 @@ async fn a_new_session_is_checked_in_all_its_fields_at_once() {
         admission: None,
         max_members: Some(501),
         auto_end_after: Some(Duration::from_millis(999)),
-        device: Some(DeviceInput { name: Some("a\u{0}".to_owned()), kind: None }),
+        device: Some(DeviceInput {
+            name: Some("a\u{0}".to_owned()),
+            kind: None,
+        }),
         host_left: None,
         effect: None,
     };
     let error = house.cases.create(host, new).await.expect_err("all wrong");
-    assert_eq!(paths(&error), ["title", "maxMembers", "autoEndAfter", "device.name"]);
-    assert_eq!(house.directory.get(SessionId::new(1_001).expect("an id")), None);
+    assert_eq!(
+        paths(&error),
+        ["title", "maxMembers", "autoEndAfter", "device.name"]
+    );
+    assert_eq!(
+        house.directory.get(SessionId::new(1_001).expect("an id")),
+        None
+    );
 }
 
 #[tokio::test]
@@ -80,8 +130,15 @@ async fn a_host_has_so_many_live_sessions_and_no_more() {
     for _ in 1..LIVE_PER_HOST {
         house.open(host).await;
     }
-    assert_eq!(code_of(house.cases.create(host, NewFaceSession::default()).await), ErrorCode::LimitExceeded);
-    house.cases.end(host, first.session.id).await.expect("ended");
+    assert_eq!(
+        code_of(house.cases.create(host, NewFaceSession::default()).await),
+        ErrorCode::LimitExceeded
+    );
+    house
+        .cases
+        .end(host, first.session.id)
+        .await
+        .expect("ended");
     house.open(host).await;
 }
 
@@ -90,21 +147,47 @@ async fn a_session_that_gets_no_code_does_not_go_on() {
     let house = House::new();
     let host = house.person(1).await;
     house.codes.away.store(true, Ordering::SeqCst);
-    assert_eq!(code_of(house.cases.create(host, NewFaceSession::default()).await), ErrorCode::Unavailable);
-    let own = house.cases.list(host, PageRequest { size: 50, after: None }).await.expect("a list");
-    assert!(own.items.iter().all(|s| s.ended.is_some_and(|e| e.reason == EndReason::Platform)));
+    assert_eq!(
+        code_of(house.cases.create(host, NewFaceSession::default()).await),
+        ErrorCode::Unavailable
+    );
+    let own = house
+        .cases
+        .list(
+            host,
+            PageRequest {
+                size: 50,
+                after: None,
+            },
+        )
+        .await
+        .expect("a list");
+    assert!(
+        own.items
+            .iter()
+            .all(|s| s.ended.is_some_and(|e| e.reason == EndReason::Platform))
+    );
 }
 
 #[tokio::test]
 async fn to_strangers_leavers_and_the_removed_a_session_does_not_exist() {
     let house = House::new();
-    let (host, leaver, removed, stranger) = (house.person(1).await, house.person(2).await, house.person(3).await, house.person(4).await);
+    let (host, leaver, removed, stranger) = (
+        house.person(1).await,
+        house.person(2).await,
+        house.person(3).await,
+        house.person(4).await,
+    );
     let created = house.open(host).await;
     let id = created.session.id;
     house.join(leaver, &created).await;
     house.join(removed, &created).await;
     house.cases.quit(leaver, id).await.expect("left");
-    house.cases.remove(host, id, removed.account).await.expect("removed");
+    house
+        .cases
+        .remove(host, id, removed.account)
+        .await
+        .expect("removed");
     for who in [stranger, leaver, removed] {
         let answers = [
             code_of(house.cases.get(who, id).await),
@@ -118,12 +201,27 @@ async fn to_strangers_leavers_and_the_removed_a_session_does_not_exist() {
             code_of(house.cases.end(who, id).await),
             code_of(house.cases.remove(who, id, host.account).await),
         ];
-        assert!(answers.iter().all(|code| *code == ErrorCode::NotFound), "{who:?}: {answers:?}");
+        assert!(
+            answers.iter().all(|code| *code == ErrorCode::NotFound),
+            "{who:?}: {answers:?}"
+        );
     }
-    assert_eq!(code_of(house.cases.quit(stranger, id).await), ErrorCode::NotFound);
-    assert_eq!(code_of(house.cases.quit(removed, id).await), ErrorCode::NotFound);
-    assert_eq!(code_of(house.cases.token(stranger, id, None).await), ErrorCode::NotFound);
-    assert_eq!(code_of(house.cases.token(removed, id, None).await), ErrorCode::Forbidden);
+    assert_eq!(
+        code_of(house.cases.quit(stranger, id).await),
+        ErrorCode::NotFound
+    );
+    assert_eq!(
+        code_of(house.cases.quit(removed, id).await),
+        ErrorCode::NotFound
+    );
+    assert_eq!(
+        code_of(house.cases.token(stranger, id, None).await),
+        ErrorCode::NotFound
+    );
+    assert_eq!(
+        code_of(house.cases.token(removed, id, None).await),
+        ErrorCode::Forbidden
+    );
     assert!(house.cases.token(leaver, id, None).await.is_ok());
 }
 
@@ -135,15 +233,39 @@ async fn what_only_the_host_may_do_is_forbidden_to_members() {
     let id = created.session.id;
     house.join(member, &created).await;
     let answers = [
-        code_of(house.cases.patch(member, id, PatchInput { locked: Some(true), ..PatchInput::default() }).await),
+        code_of(
+            house
+                .cases
+                .patch(
+                    member,
+                    id,
+                    PatchInput {
+                        locked: Some(true),
+                        ..PatchInput::default()
+                    },
+                )
+                .await,
+        ),
         code_of(house.cases.end(member, id).await),
         code_of(house.cases.remove(member, id, host.account).await),
         code_of(house.cases.rotate_number_code(member, id).await),
-        code_of(house.cases.make_invite(member, id, NewInvite::default()).await),
+        code_of(
+            house
+                .cases
+                .make_invite(member, id, NewInvite::default())
+                .await,
+        ),
         code_of(house.cases.revoke_invite(member, id).await),
     ];
     assert_eq!(answers, [ErrorCode::Forbidden; 6]);
-    assert_eq!(house.cases.number_code(member, id).await.expect("shown to members"), created.code);
+    assert_eq!(
+        house
+            .cases
+            .number_code(member, id)
+            .await
+            .expect("shown to members"),
+        created.code
+    );
 }
 
 #[tokio::test]
@@ -153,14 +275,27 @@ async fn an_ended_session_can_be_read_by_its_people_and_changed_by_nobody() {
     let created = house.open(host).await;
     let id = created.session.id;
     house.join(member, &created).await;
-    house.cases.make_invite(host, id, NewInvite::default()).await.expect("an invite");
+    house
+        .cases
+        .make_invite(host, id, NewInvite::default())
+        .await
+        .expect("an invite");
     house.cases.end(host, id).await.expect("ended");
 
     for who in [host, member] {
-        assert_eq!(house.cases.get(who, id).await.expect("readable").status(), Status::Ended);
+        assert_eq!(
+            house.cases.get(who, id).await.expect("readable").status(),
+            Status::Ended
+        );
         assert!(house.cases.members(who, id).await.is_ok());
-        assert_eq!(code_of(house.cases.number_code(who, id).await), ErrorCode::NotFound);
-        assert_eq!(code_of(house.cases.invite(who, id).await), ErrorCode::NotFound);
+        assert_eq!(
+            code_of(house.cases.number_code(who, id).await),
+            ErrorCode::NotFound
+        );
+        assert_eq!(
+            code_of(house.cases.invite(who, id).await),
+            ErrorCode::NotFound
+        );
         let answers = [
             code_of(house.cases.patch(who, id, PatchInput::default()).await),
             code_of(house.cases.end(who, id).await),
@@ -172,31 +307,65 @@ async fn an_ended_session_can_be_read_by_its_people_and_changed_by_nobody() {
         assert_eq!(answers, [ErrorCode::SessionEnded; 6]);
     }
     assert!(house.directory.get(id).expect("listed").ended.is_some());
-    assert_eq!(house.codes.current(id, house.clock.now()).await.expect("codes"), None);
+    assert_eq!(
+        house
+            .codes
+            .current(id, house.clock.now())
+            .await
+            .expect("codes"),
+        None
+    );
 }
 
 /// How a code may not work.
-const REASONS: [&str; 7] = ["unknown", "expired", "rotated", "full", "ended", "locked", "banned"];
+const REASONS: [&str; 7] = [
+    "unknown", "expired", "rotated", "full", "ended", "locked", "banned",
+];
 
 /// A session whose code does not work for the caller, for this reason, and that code.
 async fn unworkable(house: &House, reason: &str) -> (Caller, String) {
-    let (host, other, caller) = (house.person(1).await, house.person(2).await, house.person(3).await);
+    let (host, other, caller) = (
+        house.person(1).await,
+        house.person(2).await,
+        house.person(3).await,
+    );
     let created = house.open(host).await;
     let (id, digits) = (created.session.id, created.code.code.digits().to_owned());
-    let patch = |patch: PatchInput| async { house.cases.patch(host, id, patch).await.expect("patched") };
+    let patch =
+        |patch: PatchInput| async { house.cases.patch(host, id, patch).await.expect("patched") };
     match reason {
         "unknown" => return (caller, "999888".to_owned()),
         "expired" => house.clock.set(created.code.expires_at),
-        "rotated" => drop(house.cases.rotate_number_code(host, id).await.expect("rotated")),
+        "rotated" => drop(
+            house
+                .cases
+                .rotate_number_code(host, id)
+                .await
+                .expect("rotated"),
+        ),
         "full" => {
             house.join(other, &created).await;
-            patch(PatchInput { max_members: Some(1), ..PatchInput::default() }).await;
+            patch(PatchInput {
+                max_members: Some(1),
+                ..PatchInput::default()
+            })
+            .await;
         }
         "ended" => house.cases.end(host, id).await.expect("ended"),
-        "locked" => drop(patch(PatchInput { locked: Some(true), ..PatchInput::default() }).await),
+        "locked" => drop(
+            patch(PatchInput {
+                locked: Some(true),
+                ..PatchInput::default()
+            })
+            .await,
+        ),
         "banned" => {
             house.join(caller, &created).await;
-            house.cases.remove(host, id, caller.account).await.expect("removed");
+            house
+                .cases
+                .remove(host, id, caller.account)
+                .await
+                .expect("removed");
         }
         other => panic!("no such reason: {other}"),
     }
@@ -214,7 +383,11 @@ async fn every_reason_that_a_code_does_not_work_looks_the_same_and_takes_as_long
             let asked = Instant::now();
             let error = match way {
                 "search" => house.cases.search(caller, HERE, &digits).await.err(),
-                _ => house.cases.prejoin(caller, HERE, by_code(&digits), None).await.err(),
+                _ => house
+                    .cases
+                    .prejoin(caller, HERE, by_code(&digits), None)
+                    .await
+                    .err(),
             };
             let error = error.expect("a refusal");
             assert_eq!(asked.elapsed(), refusal_time, "{way}, {reason}");
@@ -235,15 +408,37 @@ async fn a_bad_invite_answers_as_a_bad_code_does() {
     let house = House::new();
     let (host, caller) = (house.person(1).await, house.person(2).await);
     let id = house.open(host).await.session.id;
-    let old = house.cases.make_invite(host, id, NewInvite::default()).await.expect("an invite");
-    let new = NewInvite { expires_in: Some(Duration::from_secs(60)), ..NewInvite::default() };
-    let expired = house.cases.make_invite(host, id, new).await.expect("an invite");
+    let old = house
+        .cases
+        .make_invite(host, id, NewInvite::default())
+        .await
+        .expect("an invite");
+    let new = NewInvite {
+        expires_in: Some(Duration::from_secs(60)),
+        ..NewInvite::default()
+    };
+    let expired = house
+        .cases
+        .make_invite(host, id, new)
+        .await
+        .expect("an invite");
     house.clock.pass(Duration::from_secs(60));
-    let unknown_code = house.cases.search(caller, HERE, "999888").await.expect_err("unknown");
+    let unknown_code = house
+        .cases
+        .search(caller, HERE, "999888")
+        .await
+        .expect_err("unknown");
     for secret in [old.secret.as_str(), expired.secret.as_str(), "", "x"] {
         let asked = Instant::now();
-        let error = house.cases.prejoin(caller, HERE, by_invite(secret), None).await.expect_err("refused");
-        assert_eq!((error.code, &error.detail), (unknown_code.code, &unknown_code.detail));
+        let error = house
+            .cases
+            .prejoin(caller, HERE, by_invite(secret), None)
+            .await
+            .expect_err("refused");
+        assert_eq!(
+            (error.code, &error.detail),
+            (unknown_code.code, &unknown_code.detail)
+        );
         assert_eq!(asked.elapsed(), CodePolicy::default().refusal_time);
     }
 }
@@ -253,10 +448,24 @@ async fn a_malformed_code_is_refused_at_once_by_its_path() {
     let house = House::new();
     let caller = house.person(1).await;
     let asked = Instant::now();
-    let error = house.cases.search(caller, HERE, "27415x").await.expect_err("malformed");
-    assert_eq!((error.code, paths(&error)), (ErrorCode::InvalidArgument, vec!["numberCode"]));
-    let device = DeviceInput { name: None, kind: Some("\u{202e}".to_owned()) };
-    let error = house.cases.prejoin(caller, HERE, by_code("1"), Some(device)).await.expect_err("malformed");
+    let error = house
+        .cases
+        .search(caller, HERE, "27415x")
+        .await
+        .expect_err("malformed");
+    assert_eq!(
+        (error.code, paths(&error)),
+        (ErrorCode::InvalidArgument, vec!["numberCode"])
+    );
+    let device = DeviceInput {
+        name: None,
+        kind: Some("\u{202e}".to_owned()),
+    };
+    let error = house
+        .cases
+        .prejoin(caller, HERE, by_code("1"), Some(device))
+        .await
+        .expect_err("malformed");
     assert_eq!(paths(&error), ["numberCode", "device.kind"]);
     assert_eq!(asked.elapsed(), Duration::ZERO);
 }
@@ -270,14 +479,22 @@ async fn a_code_lives_on_with_its_use_and_two_hours_at_most() {
     house.join(guest, &created).await;
     for _ in 0..14 {
         house.clock.pass(Duration::from_secs(9 * 60));
-        if house.cases.prejoin(guest, HERE, by_code(created.code.code.digits()), None).await.is_err() {
+        if house
+            .cases
+            .prejoin(guest, HERE, by_code(created.code.code.digits()), None)
+            .await
+            .is_err()
+        {
             break;
         }
         let shown = house.cases.number_code(host, id).await.expect("shown");
         assert!(shown.expires_at <= made + Duration::from_secs(2 * 3_600));
     }
     house.clock.set(made + Duration::from_secs(2 * 3_600));
-    assert_eq!(code_of(house.cases.number_code(host, id).await), ErrorCode::NotFound);
+    assert_eq!(
+        code_of(house.cases.number_code(host, id).await),
+        ErrorCode::NotFound
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -285,10 +502,28 @@ async fn rotating_kills_the_old_code_at_once() {
     let house = House::new();
     let (host, guest) = (house.person(1).await, house.person(2).await);
     let created = house.open(host).await;
-    let rotated = house.cases.rotate_number_code(host, created.session.id).await.expect("rotated");
+    let rotated = house
+        .cases
+        .rotate_number_code(host, created.session.id)
+        .await
+        .expect("rotated");
     assert_ne!(rotated.code, created.code.code);
-    assert_eq!(code_of(house.cases.search(guest, HERE, created.code.code.digits()).await), ErrorCode::NumberCodeNotJoinable);
-    assert!(house.cases.search(guest, HERE, rotated.code.digits()).await.is_ok());
+    assert_eq!(
+        code_of(
+            house
+                .cases
+                .search(guest, HERE, created.code.code.digits())
+                .await
+        ),
+        ErrorCode::NumberCodeNotJoinable
+    );
+    assert!(
+        house
+            .cases
+            .search(guest, HERE, rotated.code.digits())
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]
@@ -297,39 +532,94 @@ async fn a_code_that_is_taken_is_drawn_again() {
     let host = house.person(1).await;
     // The first code that either house draws is the same: here another session has it already.
     let taken = twin.open(twin.person(1).await).await;
-    let mut record = twin.codes.current(taken.session.id, twin.clock.now()).await.expect("codes").expect("a code");
+    let mut record = twin
+        .codes
+        .current(taken.session.id, twin.clock.now())
+        .await
+        .expect("codes")
+        .expect("a code");
     record.session = SessionId::new(9).expect("an id");
-    house.codes.assign(&record, house.clock.now(), house.clock.now()).await.expect("assigned");
+    house
+        .codes
+        .assign(&record, house.clock.now(), house.clock.now())
+        .await
+        .expect("assigned");
     assert_ne!(house.open(host).await.code.code, taken.code.code);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_invite_is_spent_by_newcomers_alone() {
     let house = House::new();
-    let (host, first, second) = (house.person(1).await, house.person(2).await, house.person(3).await);
+    let (host, first, second) = (
+        house.person(1).await,
+        house.person(2).await,
+        house.person(3).await,
+    );
     let id = house.open(host).await.session.id;
-    let new = NewInvite { max_uses: Some(1), ..NewInvite::default() };
-    let invite = house.cases.make_invite(host, id, new).await.expect("an invite");
-    let enter = |who| house.cases.prejoin(who, HERE, by_invite(&invite.secret), None);
+    let new = NewInvite {
+        max_uses: Some(1),
+        ..NewInvite::default()
+    };
+    let invite = house
+        .cases
+        .make_invite(host, id, new)
+        .await
+        .expect("an invite");
+    let enter = |who| {
+        house
+            .cases
+            .prejoin(who, HERE, by_invite(&invite.secret), None)
+    };
     assert!(enter(host).await.is_ok());
     assert_eq!(house.cases.invite(host, id).await.expect("unspent").uses, 0);
     assert!(enter(first).await.is_ok());
-    assert_eq!(code_of(enter(second).await), ErrorCode::NumberCodeNotJoinable);
-    assert!(enter(first).await.is_ok(), "a repeat by one who is in costs nothing");
-    assert_eq!(code_of(house.cases.invite(host, id).await), ErrorCode::NotFound);
+    assert_eq!(
+        code_of(enter(second).await),
+        ErrorCode::NumberCodeNotJoinable
+    );
+    assert!(
+        enter(first).await.is_ok(),
+        "a repeat by one who is in costs nothing"
+    );
+    assert_eq!(
+        code_of(house.cases.invite(host, id).await),
+        ErrorCode::NotFound
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_comes_by_one_invite_many_times_at_once_gets_in_every_time_for_one_use() {
     let house = House::new();
-    let (host, guest, other) = (house.person(1).await, house.person(2).await, house.person(3).await);
+    let (host, guest, other) = (
+        house.person(1).await,
+        house.person(2).await,
+        house.person(3).await,
+    );
     let id = house.open(host).await.session.id;
-    let new = NewInvite { max_uses: Some(2), ..NewInvite::default() };
-    let invite = house.cases.make_invite(host, id, new).await.expect("an invite");
-    let enter = |who| house.cases.prejoin(who, HERE, by_invite(&invite.secret), None);
+    let new = NewInvite {
+        max_uses: Some(2),
+        ..NewInvite::default()
+    };
+    let invite = house
+        .cases
+        .make_invite(host, id, new)
+        .await
+        .expect("an invite");
+    let enter = |who| {
+        house
+            .cases
+            .prejoin(who, HERE, by_invite(&invite.secret), None)
+    };
     let entered: Vec<_> = futures_util::future::join_all((0..8).map(|_| enter(guest))).await;
-    let seats: Vec<_> = entered.into_iter().map(|entered| entered.expect("let in").admitted().seat_expires_at).collect();
-    assert_eq!(seats, [house.now() + Duration::from_secs(30); 8], "one seat, for all of them");
+    let seats: Vec<_> = entered
+        .into_iter()
+        .map(|entered| entered.expect("let in").admitted().seat_expires_at)
+        .collect();
+    assert_eq!(
+        seats,
+        [house.now() + Duration::from_secs(30); 8],
+        "one seat, for all of them"
+    );
     assert_eq!(house.cases.invite(host, id).await.expect("usable").uses, 1);
     assert!(enter(other).await.is_ok(), "the other use is left");
 }
@@ -337,15 +627,33 @@ async fn who_comes_by_one_invite_many_times_at_once_gets_in_every_time_for_one_u
 #[tokio::test(start_paused = true)]
 async fn who_comes_by_an_invite_for_one_many_times_at_once_gets_in_every_time() {
     let house = House::new();
-    let (host, guest, other) = (house.person(1).await, house.person(2).await, house.person(3).await);
+    let (host, guest, other) = (
+        house.person(1).await,
+        house.person(2).await,
+        house.person(3).await,
+    );
     let id = house.open(host).await.session.id;
-    let new = NewInvite { max_uses: Some(1), ..NewInvite::default() };
-    let invite = house.cases.make_invite(host, id, new).await.expect("an invite");
-    let enter = |who| house.cases.prejoin(who, HERE, by_invite(&invite.secret), None);
+    let new = NewInvite {
+        max_uses: Some(1),
+        ..NewInvite::default()
+    };
+    let invite = house
+        .cases
+        .make_invite(host, id, new)
+        .await
+        .expect("an invite");
+    let enter = |who| {
+        house
+            .cases
+            .prejoin(who, HERE, by_invite(&invite.secret), None)
+    };
     for entered in futures_util::future::join_all((0..8).map(|_| enter(guest))).await {
         assert_eq!(entered.expect("let in").admitted().session.id, id);
     }
-    assert_eq!(code_of(enter(other).await), ErrorCode::NumberCodeNotJoinable);
+    assert_eq!(
+        code_of(enter(other).await),
+        ErrorCode::NumberCodeNotJoinable
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -353,14 +661,46 @@ async fn a_use_of_an_invite_that_came_to_nothing_is_given_back() {
     let house = House::new();
     let (host, guest) = (house.person(1).await, house.person(2).await);
     let id = house.open(host).await.session.id;
-    let new = NewInvite { max_uses: Some(1), ..NewInvite::default() };
-    let invite = house.cases.make_invite(host, id, new).await.expect("an invite");
-    let lock = |locked| PatchInput { locked: Some(locked), ..PatchInput::default() };
-    house.cases.patch(host, id, lock(true)).await.expect("locked");
-    assert_eq!(code_of(house.cases.prejoin(guest, HERE, by_invite(&invite.secret), None).await), ErrorCode::NumberCodeNotJoinable);
+    let new = NewInvite {
+        max_uses: Some(1),
+        ..NewInvite::default()
+    };
+    let invite = house
+        .cases
+        .make_invite(host, id, new)
+        .await
+        .expect("an invite");
+    let lock = |locked| PatchInput {
+        locked: Some(locked),
+        ..PatchInput::default()
+    };
+    house
+        .cases
+        .patch(host, id, lock(true))
+        .await
+        .expect("locked");
+    assert_eq!(
+        code_of(
+            house
+                .cases
+                .prejoin(guest, HERE, by_invite(&invite.secret), None)
+                .await
+        ),
+        ErrorCode::NumberCodeNotJoinable
+    );
     assert_eq!(house.cases.invite(host, id).await.expect("unspent").uses, 0);
-    house.cases.patch(host, id, lock(false)).await.expect("unlocked");
-    assert!(house.cases.prejoin(guest, HERE, by_invite(&invite.secret), None).await.is_ok());
+    house
+        .cases
+        .patch(host, id, lock(false))
+        .await
+        .expect("unlocked");
+    assert!(
+        house
+            .cases
+            .prejoin(guest, HERE, by_invite(&invite.secret), None)
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]
@@ -371,12 +711,39 @@ async fn a_token_renews_a_point_of_ones_own_and_of_nobody_else() {
     let id = created.session.id;
     let SessionClaims { point, .. } = house.join(guest, &created).await;
 
-    let renewed = house.cases.token(guest, id, Some(point)).await.expect("renewed");
-    assert_eq!(PlainTokens.verify_session(&renewed.token, house.clock.now()).expect("claims").0.point, point);
+    let renewed = house
+        .cases
+        .token(guest, id, Some(point))
+        .await
+        .expect("renewed");
+    assert_eq!(
+        PlainTokens
+            .verify_session(&renewed.token, house.clock.now())
+            .expect("claims")
+            .0
+            .point,
+        point
+    );
     let minted = house.cases.token(guest, id, None).await.expect("minted");
-    assert_ne!(PlainTokens.verify_session(&minted.token, house.clock.now()).expect("claims").0.point, point);
+    assert_ne!(
+        PlainTokens
+            .verify_session(&minted.token, house.clock.now())
+            .expect("claims")
+            .0
+            .point,
+        point
+    );
     for bad in [point, PointId::new(5).expect("an id")] {
-        assert_eq!(paths(&house.cases.token(host, id, Some(bad)).await.expect_err("not the host's")), ["pointId"]);
+        assert_eq!(
+            paths(
+                &house
+                    .cases
+                    .token(host, id, Some(bad))
+                    .await
+                    .expect_err("not the host's")
+            ),
+            ["pointId"]
+        );
     }
 }
 
@@ -388,8 +755,23 @@ async fn somebody_who_left_comes_back_without_a_code_even_when_it_is_locked() {
     let id = created.session.id;
     let SessionClaims { point, .. } = house.join(guest, &created).await;
     house.cases.quit(guest, id).await.expect("left");
-    house.cases.quit(guest, id).await.expect("leaving twice is leaving");
-    house.cases.patch(host, id, PatchInput { locked: Some(true), ..PatchInput::default() }).await.expect("locked");
+    house
+        .cases
+        .quit(guest, id)
+        .await
+        .expect("leaving twice is leaving");
+    house
+        .cases
+        .patch(
+            host,
+            id,
+            PatchInput {
+                locked: Some(true),
+                ..PatchInput::default()
+            },
+        )
+        .await
+        .expect("locked");
     assert!(house.cases.token(guest, id, Some(point)).await.is_ok());
     assert!(house.cases.get(guest, id).await.is_ok());
 }
@@ -399,11 +781,27 @@ async fn a_change_is_in_the_list_when_it_is_answered() {
     let house = House::new();
     let host = house.person(1).await;
     let id = house.open(host).await.session.id;
-    let patch = PatchInput { title: Some("A\u{308}rger".to_owned()), ..PatchInput::default() };
+    let patch = PatchInput {
+        title: Some("A\u{308}rger".to_owned()),
+        ..PatchInput::default()
+    };
     let patched = house.cases.patch(host, id, patch).await.expect("patched");
     assert_eq!(patched.title.as_str(), "Ärger");
-    assert_eq!(house.directory.get(id).expect("listed").title, patched.title);
-    let page = house.cases.list(host, PageRequest { size: 50, after: None }).await.expect("a list");
+    assert_eq!(
+        house.directory.get(id).expect("listed").title,
+        patched.title
+    );
+    let page = house
+        .cases
+        .list(
+            host,
+            PageRequest {
+                size: 50,
+                after: None,
+            },
+        )
+        .await
+        .expect("a list");
     assert_eq!(page.items, [patched]);
 }
 
@@ -417,7 +815,11 @@ async fn a_directory_that_was_away_catches_up() {
     let following = tokio::spawn(async move { projector.follow().await });
 
     house.directory.away.store(true, Ordering::SeqCst);
-    house.cases.end(host, id).await.expect("the log alone decides");
+    house
+        .cases
+        .end(host, id)
+        .await
+        .expect("the log alone decides");
     assert_eq!(house.directory.get(id).expect("listed").ended, None);
     house.directory.away.store(false, Ordering::SeqCst);
 
@@ -427,9 +829,18 @@ async fn a_directory_that_was_away_catches_up() {
             tokio::time::advance(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), caught_up).await.expect("within its backoff");
+    tokio::time::timeout(Duration::from_secs(60), caught_up)
+        .await
+        .expect("within its backoff");
     following.abort();
-    assert_eq!(house.codes.current(id, house.clock.now()).await.expect("codes"), None);
+    assert_eq!(
+        house
+            .codes
+            .current(id, house.clock.now())
+            .await
+            .expect("codes"),
+        None
+    );
 }
 
 #[tokio::test]
@@ -454,8 +865,15 @@ async fn reconciling_follows_the_logs_and_drops_what_never_began() {
     never_began.id = SessionId::new(7).expect("an id");
     house.directory.save(&never_began, 0).await.expect("saved");
 
-    house.projector.reconcile(&house.sessions).await.expect("reconciled");
-    assert_eq!(house.directory.get(session.id).expect("listed").title, session.title);
+    house
+        .projector
+        .reconcile(&house.sessions)
+        .await
+        .expect("reconciled");
+    assert_eq!(
+        house.directory.get(session.id).expect("listed").title,
+        session.title
+    );
     assert_eq!(house.directory.get(never_began.id), None);
 }
 
@@ -463,17 +881,44 @@ async fn reconciling_follows_the_logs_and_drops_what_never_began() {
 async fn a_live_session_whose_log_was_lost_is_ended_by_the_platform_with_its_code() {
     let house = House::new();
     let host = house.person(1).await;
-    let (lost, kept) = (house.open(host).await.session.id, house.open(host).await.session.id);
+    let (lost, kept) = (
+        house.open(host).await.session.id,
+        house.open(host).await.session.id,
+    );
     house.sessions.let_go().await;
     house.log.delete(lost).await.expect("forgotten");
 
     assert_eq!(house.cases.end_lost().await.expect("ended"), 1);
     let ended = |session: &FaceSession| session.ended.map(|ended| ended.reason);
-    assert_eq!(ended(&house.cases.get(host, lost).await.expect("its host sees it")), Some(EndReason::Platform));
-    assert_eq!(ended(&house.directory.get(lost).expect("listed")), Some(EndReason::Platform));
-    assert_eq!(house.codes.current(lost, house.clock.now()).await.expect("codes"), None);
-    assert_eq!(house.cases.get(host, kept).await.expect("its host sees it").status(), Status::Active);
-    assert_eq!(house.cases.end_lost().await.expect("nothing is left to do"), 0);
+    assert_eq!(
+        ended(&house.cases.get(host, lost).await.expect("its host sees it")),
+        Some(EndReason::Platform)
+    );
+    assert_eq!(
+        ended(&house.directory.get(lost).expect("listed")),
+        Some(EndReason::Platform)
+    );
+    assert_eq!(
+        house
+            .codes
+            .current(lost, house.clock.now())
+            .await
+            .expect("codes"),
+        None
+    );
+    assert_eq!(
+        house
+            .cases
+            .get(host, kept)
+            .await
+            .expect("its host sees it")
+            .status(),
+        Status::Active
+    );
+    assert_eq!(
+        house.cases.end_lost().await.expect("nothing is left to do"),
+        0
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -481,9 +926,22 @@ async fn a_code_is_forgotten_once_its_quarantine_is_over_and_not_before() {
     let house = House::new();
     let host = house.person(1).await;
     let created = house.open(host).await;
-    let record = house.codes.current(created.session.id, house.clock.now()).await.expect("codes").expect("a code");
-    house.cases.end(host, created.session.id).await.expect("ended");
-    let purge = CodePurge { codes: house.codes.clone(), clock: house.clock.clone(), policy: CodePolicy::default() };
+    let record = house
+        .codes
+        .current(created.session.id, house.clock.now())
+        .await
+        .expect("codes")
+        .expect("a code");
+    house
+        .cases
+        .end(host, created.session.id)
+        .await
+        .expect("ended");
+    let purge = CodePurge {
+        codes: house.codes.clone(),
+        clock: house.clock.clone(),
+        policy: CodePolicy::default(),
+    };
 
     house.clock.pass(Duration::from_secs(30 * 60));
     purge.tick().await;
@@ -497,15 +955,36 @@ async fn a_code_is_forgotten_once_its_quarantine_is_over_and_not_before() {
 async fn a_call_that_is_repeated_under_its_id_opens_one_session() {
     let house = House::new();
     let host = house.person(1).await;
-    let new = |id| NewFaceSession { effect: Some(EffectId(id)), ..NewFaceSession::default() };
+    let new = |id| NewFaceSession {
+        effect: Some(EffectId(id)),
+        ..NewFaceSession::default()
+    };
     let first = house.cases.create(host, new(7)).await.expect("a session");
-    let again = house.cases.create(host, new(7)).await.expect("the same session");
-    assert_eq!((again.session.id, again.code.code), (first.session.id, first.code.code));
+    let again = house
+        .cases
+        .create(host, new(7))
+        .await
+        .expect("the same session");
+    assert_eq!(
+        (again.session.id, again.code.code),
+        (first.session.id, first.code.code)
+    );
     assert_eq!(house.directory.count_live().await.expect("counted"), 1);
-    let other = house.cases.create(host, new(8)).await.expect("another call");
+    let other = house
+        .cases
+        .create(host, new(8))
+        .await
+        .expect("another call");
     assert_ne!(other.session.id, first.session.id);
-    house.cases.end(host, first.session.id).await.expect("ended");
-    assert_eq!(code_of(house.cases.create(host, new(7)).await), ErrorCode::SessionEnded);
+    house
+        .cases
+        .end(host, first.session.id)
+        .await
+        .expect("ended");
+    assert_eq!(
+        code_of(house.cases.create(host, new(7)).await),
+        ErrorCode::SessionEnded
+    );
 }
 
 /// Killed before its log began, and before it got a code.
@@ -513,15 +992,30 @@ async fn a_call_that_is_repeated_under_its_id_opens_one_session() {
 async fn a_repeated_call_goes_on_where_the_first_attempt_died() {
     let house = House::new();
     let host = house.person(1).await;
-    let new = || NewFaceSession { effect: Some(EffectId(7)), ..NewFaceSession::default() };
+    let new = || NewFaceSession {
+        effect: Some(EffectId(7)),
+        ..NewFaceSession::default()
+    };
     let mut listed = house.open(host).await.session;
     house.cases.end(host, listed.id).await.expect("ended");
     listed.id = SessionId::new(7).expect("an id");
-    house.directory.save(&listed, 0).await.expect("listed alone");
+    house
+        .directory
+        .save(&listed, 0)
+        .await
+        .expect("listed alone");
     let created = house.cases.create(host, new()).await.expect("a session");
     assert_eq!(created.session.id, listed.id);
-    house.codes.retire(listed.id, house.now(), house.now()).await.expect("retired");
-    let again = house.cases.create(host, new()).await.expect("the same session");
+    house
+        .codes
+        .retire(listed.id, house.now(), house.now())
+        .await
+        .expect("retired");
+    let again = house
+        .cases
+        .create(host, new())
+        .await
+        .expect("the same session");
     assert_eq!(again.session.id, listed.id);
     assert_ne!(again.code.code, created.code.code, "it had none");
 }

@@ -12,28 +12,58 @@ impl FaceSessions {
     /// # Errors
     /// `NOT_FOUND` to strangers; `FORBIDDEN` to one whom the host removed; `SESSION_ENDED`; `LIMIT_EXCEEDED` when full;
     /// `INVALID_ARGUMENT` with path `pointId` when that is not a point of the caller.
-    pub async fn token(&self, caller: Caller, id: SessionId, point: Option<PointId>) -> Result<IssuedToken> {
+    pub async fn token(
+        &self,
+        caller: Caller,
+        id: SessionId,
+        point: Option<PointId>,
+    ) -> Result<IssuedToken> {
         let seen = self.look(caller, id).await?;
         match seen.access {
             Access::Stranger => return Err(Error::not_found()),
-            Access::Removed => return Err(Error::new(ErrorCode::Forbidden, "the host removed you from this session")),
-            Access::Host | Access::Present | Access::Admitted | Access::Left => seen.while_it_goes_on()?,
+            Access::Removed => {
+                return Err(Error::new(
+                    ErrorCode::Forbidden,
+                    "the host removed you from this session",
+                ));
+            }
+            Access::Host | Access::Present | Access::Admitted | Access::Left => {
+                seen.while_it_goes_on()?
+            }
         };
         let point = match point {
             None => self.new_point()?,
             Some(point) => self.own_point(caller, id, point).await?,
         };
         let profile = self.profile(caller).await?;
-        self.deps.sessions.propose(id, Input::Seat { profile, point, device: None, via: Via::Token }).await?;
+        self.deps
+            .sessions
+            .propose(
+                id,
+                Input::Seat {
+                    profile,
+                    point,
+                    device: None,
+                    via: Via::Token,
+                },
+            )
+            .await?;
         self.session_token(caller, id, point)
     }
 
     async fn own_point(&self, caller: Caller, id: SessionId, point: PointId) -> Result<PointId> {
-        let owner = self.deps.sessions.read(id, move |state| state.owner_of_point(point)).await?;
+        let owner = self
+            .deps
+            .sessions
+            .read(id, move |state| state.owner_of_point(point))
+            .await?;
         if owner == Some(caller.account) {
             Ok(point)
         } else {
-            Err(Error::invalid("pointId", "is not a point of yours in this session; leave it out to get a new one"))
+            Err(Error::invalid(
+                "pointId",
+                "is not a point of yours in this session; leave it out to get a new one",
+            ))
         }
     }
 }

@@ -34,12 +34,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_second_turn_waits_for_the_first_and_nobody_elses_does() {
-        let (turns, who) = (Turns::default(), |number| AccountId::new(number).expect("an id"));
+        let (turns, who) = (Turns::default(), |number| {
+            AccountId::new(number).expect("an id")
+        });
         let first = turns.of(who(1)).await;
         assert!(turns.of(who(1)).now_or_never().is_none());
         assert!(turns.of(who(2)).now_or_never().is_some());
         drop(first);
         assert!(turns.of(who(1)).now_or_never().is_some());
-        assert_eq!(turns.0.lock().expect("not poisoned").len(), 1, "nothing is kept but of the last who asked");
+        assert_eq!(
+            turns.0.lock().expect("not poisoned").len(),
+            1,
+            "nothing is kept but of the last who asked"
+        );
     }
 }

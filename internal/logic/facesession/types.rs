@@ -70,7 +70,10 @@ pub struct ShownInvite {
 
 impl std::fmt::Debug for ShownInvite {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ShownInvite").field("secret", &"***").field("expires_at", &self.expires_at).finish_non_exhaustive()
+        f.debug_struct("ShownInvite")
+            .field("secret", &"***")
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
     }
 }
 
@@ -122,7 +125,10 @@ pub struct Waiting {
 
 impl std::fmt::Debug for Waiting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Waiting").field("token", &"***").field("expires_at", &self.expires_at).finish()
+        f.debug_struct("Waiting")
+            .field("token", &"***")
+            .field("expires_at", &self.expires_at)
+            .finish()
     }
 }
 

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::instruction::{
-    Append, AppendError, Decoded, Epoch, FrameCodec, Loaded, LogRecord, Retained, Seq, ServerFrame, SessionLog, SnapshotRecord, WireFormat,
+    Append, AppendError, Decoded, Epoch, FrameCodec, Loaded, LogRecord, Retained, Seq, ServerFrame,
+    SessionLog, SnapshotRecord, WireFormat,
 };
 use faceshare_biz::{Error, Result};
 use std::collections::HashMap;
@@ -48,18 +49,27 @@ struct MemorySession {
 
 impl MemorySession {
     fn head(&self) -> u64 {
-        self.records.last().or(self.forgotten.as_ref()).map_or(0, |r| r.index)
+        self.records
+            .last()
+            .or(self.forgotten.as_ref())
+            .map_or(0, |r| r.index)
     }
 
     /// Never past the kept snapshot.
     fn trim(&mut self, to: u64) {
         let to = self.snapshot.as_ref().map_or(0, |s| s.index).min(to);
-        let kept = self.records.iter().position(|r| r.index > to).unwrap_or(self.records.len());
+        let kept = self
+            .records
+            .iter()
+            .position(|r| r.index > to)
+            .unwrap_or(self.records.len());
         self.forgotten = self.records.drain(..kept).last().or(self.forgotten.take());
     }
 
     fn reaches_back_to(&self, epoch: &Epoch, after: Seq) -> bool {
-        self.forgotten.as_ref().is_none_or(|r| r.epoch != *epoch || r.last_seq <= after)
+        self.forgotten
+            .as_ref()
+            .is_none_or(|r| r.epoch != *epoch || r.last_seq <= after)
     }
 }
 
@@ -69,7 +79,11 @@ impl MemoryLog {
     }
 
     fn reach(&self) -> Result<()> {
-        if self.away.load(Ordering::SeqCst) { Err(away()) } else { Ok(()) }
+        if self.away.load(Ordering::SeqCst) {
+            Err(away())
+        } else {
+            Ok(())
+        }
     }
 
     /// How many entries a session has.
@@ -81,7 +95,8 @@ impl MemoryLog {
 #[async_trait]
 impl SessionLog for MemoryLog {
     async fn append(&self, batch: Append) -> Result<(), AppendError> {
-        self.reach().map_err(|error| AppendError::Unavailable(error.into()))?;
+        self.reach()
+            .map_err(|error| AppendError::Unavailable(error.into()))?;
         let mut logs = self.open();
         let log = logs.entry(batch.session).or_default();
         if log.head() != batch.expected_index {
@@ -96,30 +111,55 @@ impl SessionLog for MemoryLog {
     async fn load(&self, session: SessionId) -> Result<Option<Loaded>> {
         self.reach()?;
         let logs = self.open();
-        let Some(log) = logs.get(&session) else { return Ok(None) };
+        let Some(log) = logs.get(&session) else {
+            return Ok(None);
+        };
         let epoch = log.records.last().map(|r| &r.epoch);
-        let retained = log.records.iter().filter(|r| Some(&r.epoch) == epoch).map(|r| Retained {
-            index: r.index,
-            last_seq: r.last_seq,
-            at: r.at,
-            size: u32::try_from(r.payload.len()).expect("small"),
-        });
+        let retained = log
+            .records
+            .iter()
+            .filter(|r| Some(&r.epoch) == epoch)
+            .map(|r| Retained {
+                index: r.index,
+                last_seq: r.last_seq,
+                at: r.at,
+                size: u32::try_from(r.payload.len()).expect("small"),
+            });
         let known = log.snapshot.as_ref().map_or(0, |s| s.index);
         Ok(Some(Loaded {
             snapshot: log.snapshot.clone(),
-            records: log.records.iter().filter(|r| r.index > known).cloned().collect(),
+            records: log
+                .records
+                .iter()
+                .filter(|r| r.index > known)
+                .cloned()
+                .collect(),
             retained: retained.collect(),
             suspect: false,
         }))
     }
 
-    async fn read(&self, session: SessionId, epoch: &Epoch, after: Seq, limit: u32) -> Result<Vec<LogRecord>> {
+    async fn read(
+        &self,
+        session: SessionId,
+        epoch: &Epoch,
+        after: Seq,
+        limit: u32,
+    ) -> Result<Vec<LogRecord>> {
         let logs = self.open();
-        let Some(log) = logs.get(&session) else { return Ok(Vec::new()) };
+        let Some(log) = logs.get(&session) else {
+            return Ok(Vec::new());
+        };
         if !log.reaches_back_to(epoch, after) {
             return Err(Error::not_found());
         }
-        Ok(log.records.iter().filter(|r| r.epoch == *epoch && r.last_seq > after).take(limit as usize).cloned().collect())
+        Ok(log
+            .records
+            .iter()
+            .filter(|r| r.epoch == *epoch && r.last_seq > after)
+            .take(limit as usize)
+            .cloned()
+            .collect())
     }
 
     async fn sessions(&self) -> Result<Vec<SessionId>> {

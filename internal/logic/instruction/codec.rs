@@ -34,7 +34,9 @@ fn encode<T: Serialize>(value: &T) -> Bytes {
     let mut out = Vec::with_capacity(512);
     out.push(VERSION);
     let mut writer = rmp_serde::Serializer::new(&mut out).with_struct_map();
-    value.serialize(&mut writer).expect("invariant: the kernel's types always serialise, and memory takes every write");
+    value
+        .serialize(&mut writer)
+        .expect("invariant: the kernel's types always serialise, and memory takes every write");
     // Entries are kept in memory for those who come back.
     out.shrink_to_fit();
     out.into()
@@ -43,8 +45,12 @@ fn encode<T: Serialize>(value: &T) -> Bytes {
 fn decode<T: DeserializeOwned>(payload: &[u8]) -> Result<T> {
     let unreadable = |why: String| Error::internal(UnreadableRecord(why));
     match payload.split_first() {
-        Some((&VERSION, body)) => rmp_serde::from_slice(body).map_err(|e| unreadable(e.to_string())),
-        Some((version, _)) => Err(unreadable(format!("it is of format {version}, and this version reads up to {VERSION}"))),
+        Some((&VERSION, body)) => {
+            rmp_serde::from_slice(body).map_err(|e| unreadable(e.to_string()))
+        }
+        Some((version, _)) => Err(unreadable(format!(
+            "it is of format {version}, and this version reads up to {VERSION}"
+        ))),
         None => Err(unreadable("it is empty".to_owned())),
     }
 }
@@ -62,7 +68,10 @@ mod tests {
             at: Timestamp::from_millis(5),
             from: Some(member),
             changes: vec![Change::Left { member }],
-            events: vec![Event::Quit { member, reason: QuitReason::Left }],
+            events: vec![Event::Quit {
+                member,
+                reason: QuitReason::Left,
+            }],
         }
     }
 
@@ -77,7 +86,11 @@ mod tests {
         let mut payload = encode_entry(&entry()).to_vec();
         payload[0] = 2;
         let error = decode_entry(&payload).expect_err("newer");
-        assert!(error.cause().is_some_and(|c| c.to_string().contains("format 2")));
+        assert!(
+            error
+                .cause()
+                .is_some_and(|c| c.to_string().contains("format 2"))
+        );
         assert!(decode_entry(&[]).is_err());
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::instruction::connclient::{Outbound, Shown};
 use bytes::Bytes;
-use faceshare_biz::domain::instruction::{CloseReason, FrameCodec, Notice, SentAction, ServerFrame, WireFormat};
+use faceshare_biz::domain::instruction::{
+    CloseReason, FrameCodec, Notice, SentAction, ServerFrame, WireFormat,
+};
 use faceshare_biz::domain::{MemberId, PointId, Timestamp};
 use foldhash::fast::RandomState;
 use std::collections::{BTreeMap, HashMap};
@@ -27,12 +29,17 @@ pub(crate) struct Encoding<'a> {
 
 impl<'a> Encoding<'a> {
     pub(crate) const fn new(frame: &'a ServerFrame, codec: &'a dyn FrameCodec) -> Self {
-        Self { frame, codec, encoded: [None, None] }
+        Self {
+            frame,
+            codec,
+            encoded: [None, None],
+        }
     }
 
     pub(crate) fn bytes(&mut self, format: WireFormat) -> Bytes {
         let slot = &mut self.encoded[format as usize];
-        slot.get_or_insert_with(|| self.codec.encode(format, self.frame)).clone()
+        slot.get_or_insert_with(|| self.codec.encode(format, self.frame))
+            .clone()
     }
 }
 
@@ -45,8 +52,12 @@ struct Audience {
 
 impl<'a> FromIterator<&'a Attached> for Audience {
     fn from_iter<T: IntoIterator<Item = &'a Attached>>(points: T) -> Self {
-        let points: Vec<_> = points.into_iter().map(|a| (a.outbound.clone(), a.format)).collect();
-        let formats = WireFormat::ALL.map(|format| points.iter().any(|(_, reads)| *reads == format));
+        let points: Vec<_> = points
+            .into_iter()
+            .map(|a| (a.outbound.clone(), a.format))
+            .collect();
+        let formats =
+            WireFormat::ALL.map(|format| points.iter().any(|(_, reads)| *reads == format));
         Self { points, formats }
     }
 }
@@ -55,8 +66,18 @@ impl Audience {
     /// A position in the formats of those who are here.
     fn encode(&self, at: Timestamp, sent: SentAction, codec: &dyn FrameCodec) -> Encoded {
         let (from, term, key) = (sent.from, sent.action.term, sent.action.key.clone());
-        let frame = ServerFrame { from: Some(from), ..ServerFrame::notice(at, Notice::ActionSync(sent)) };
-        let shown = |format| Arc::new(Shown { from, key: key.clone(), term, frame: codec.encode(format, &frame) });
+        let frame = ServerFrame {
+            from: Some(from),
+            ..ServerFrame::notice(at, Notice::ActionSync(sent))
+        };
+        let shown = |format| {
+            Arc::new(Shown {
+                from,
+                key: key.clone(),
+                term,
+                frame: codec.encode(format, &frame),
+            })
+        };
         WireFormat::ALL.map(|format| self.formats[format as usize].then(|| shown(format)))
     }
 }
@@ -83,7 +104,10 @@ impl Showing {
     fn receivers(&self) -> impl ExactSizeIterator<Item = (&Arc<Outbound>, &Arc<Shown>)> {
         self.audience.points.iter().map(|(outbound, format)| {
             let shown = self.shown[*format as usize].as_ref();
-            (outbound, shown.expect("invariant: it is encoded in the formats of its audience"))
+            (
+                outbound,
+                shown.expect("invariant: it is encoded in the formats of its audience"),
+            )
         })
     }
 
@@ -91,12 +115,17 @@ impl Showing {
     fn in_a_row(&self) -> impl Iterator<Item = (&Arc<Outbound>, &Arc<Shown>)> {
         let points = &self.audience.points;
         prefetch_all(points.iter().take(NEXT));
-        self.receivers().enumerate().inspect(|(at, _)| prefetch_all(points.get(at + NEXT))).map(|(_, receiver)| receiver)
+        self.receivers()
+            .enumerate()
+            .inspect(|(at, _)| prefetch_all(points.get(at + NEXT)))
+            .map(|(_, receiver)| receiver)
     }
 }
 
 fn prefetch_all<'a>(points: impl IntoIterator<Item = &'a (Arc<Outbound>, WireFormat)>) {
-    points.into_iter().for_each(|(outbound, _)| outbound.prefetch());
+    points
+        .into_iter()
+        .for_each(|(outbound, _)| outbound.prefetch());
 }
 
 /// What was said and is not written yet.
@@ -145,7 +174,9 @@ impl Told {
     /// Writes what lies in queues, in one turn.
     pub(crate) fn flush(self) {
         debug_assert!(self.sole.is_none(), "invariant: it was queued or written");
-        self.outbounds.into_iter().for_each(|outbound| outbound.flush());
+        self.outbounds
+            .into_iter()
+            .for_each(|outbound| outbound.flush());
     }
 }
 
@@ -172,16 +203,31 @@ pub(crate) struct Fanout {
 }
 
 impl Fanout {
-    pub(crate) fn new(codec: Arc<dyn FrameCodec>, roots: impl IntoIterator<Item = (MemberId, MemberId)>) -> Self {
+    pub(crate) fn new(
+        codec: Arc<dyn FrameCodec>,
+        roots: impl IntoIterator<Item = (MemberId, MemberId)>,
+    ) -> Self {
         let roots = roots.into_iter().collect();
-        Self { points: BTreeMap::new(), roots, audiences: HashMap::default(), codec, told: Told::default(), writing: None }
+        Self {
+            points: BTreeMap::new(),
+            roots,
+            audiences: HashMap::default(),
+            codec,
+            told: Told::default(),
+            writing: None,
+        }
     }
 
     /// Writes a sole position if it goes to few, while nothing can be said that it must not come after. What the caller still has to flush
     /// once it has let the actor go.
     pub(crate) fn write_to_few(&mut self) -> Told {
-        if let Some(sole) = self.told.sole.take_if(|sole| sole.audience.points.len() <= FEW) {
-            sole.in_a_row().for_each(|(outbound, shown)| outbound.deliver(shown));
+        if let Some(sole) = self
+            .told
+            .sole
+            .take_if(|sole| sole.audience.points.len() <= FEW)
+        {
+            sole.in_a_row()
+                .for_each(|(outbound, shown)| outbound.deliver(shown));
         }
         self.told.settle();
         std::mem::take(&mut self.told)
@@ -189,7 +235,10 @@ impl Fanout {
 
     /// For the session's task, which has written what it was handed over before: what was said since then.
     pub(crate) fn hand_over_told(&mut self, told: &mut Told) {
-        debug_assert!(told.is_empty(), "invariant: what was handed over before is written");
+        debug_assert!(
+            told.is_empty(),
+            "invariant: what was handed over before is written"
+        );
         // Its memory is used again.
         std::mem::swap(&mut self.told, told);
         self.writing = told.sole.as_ref().map(|sole| sole.from);
@@ -203,7 +252,9 @@ impl Fanout {
     /// Whether a position of this connection may go out past the session's task: to so few that nobody need have a turn in between, and
     /// not ahead of an older one. If so, what they need is on its way.
     pub(crate) fn may_go_past_the_task(&mut self, point: PointId, incarnation: u64) -> bool {
-        let Some(from) = self.get(point, incarnation).map(|attached| attached.member) else { return false };
+        let Some(from) = self.get(point, incarnation).map(|attached| attached.member) else {
+            return false;
+        };
         if self.writing == Some(from) {
             return false;
         }
@@ -218,9 +269,16 @@ impl Fanout {
 
     /// The points that are shown this member's position.
     fn audience(&mut self, from: MemberId) -> &Arc<Audience> {
-        let Self { points, roots, audiences, .. } = self;
+        let Self {
+            points,
+            roots,
+            audiences,
+            ..
+        } = self;
         let is_shown = |a: &&Attached| roots.get(&a.member) == Some(&from);
-        audiences.entry(from).or_insert_with(|| Arc::new(points.values().filter(is_shown).collect()))
+        audiences
+            .entry(from)
+            .or_insert_with(|| Arc::new(points.values().filter(is_shown).collect()))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -233,7 +291,9 @@ impl Fanout {
 
     /// The connection that holds this point, if it is this one.
     pub(crate) fn get(&self, point: PointId, incarnation: u64) -> Option<&Attached> {
-        self.points.get(&point).filter(|a| a.incarnation == incarnation)
+        self.points
+            .get(&point)
+            .filter(|a| a.incarnation == incarnation)
     }
 
     /// Takes a connection in; the one that held the point before is told that it is replaced.
@@ -278,7 +338,9 @@ impl Fanout {
     pub(crate) fn tell(&mut self, point: PointId, incarnation: u64, frame: &ServerFrame) {
         self.told.settle();
         if let Some(attached) = self.get(point, incarnation)
-            && attached.outbound.queue(self.codec.encode(attached.format, frame))
+            && attached
+                .outbound
+                .queue(self.codec.encode(attached.format, frame))
         {
             let outbound = attached.outbound.clone();
             self.told.outbounds.push(outbound);
@@ -298,7 +360,11 @@ impl Fanout {
         if count == 0 {
             return 0;
         }
-        let position = Showing { from, shown: audience.encode(at, sent, self.codec.as_ref()), audience };
+        let position = Showing {
+            from,
+            shown: audience.encode(at, sent, self.codec.as_ref()),
+            audience,
+        };
         if self.told.is_empty() {
             self.told.sole = Some(position);
         } else {
@@ -314,8 +380,18 @@ impl Fanout {
     }
 
     /// Positions for one connection, as it has just come back.
-    pub(crate) fn show_point(&mut self, point: PointId, incarnation: u64, at: Timestamp, sent: &[SentAction]) {
-        self.show_those(|a| a.point == point && a.incarnation == incarnation, at, sent);
+    pub(crate) fn show_point(
+        &mut self,
+        point: PointId,
+        incarnation: u64,
+        at: Timestamp,
+        sent: &[SentAction],
+    ) {
+        self.show_those(
+            |a| a.point == point && a.incarnation == incarnation,
+            at,
+            sent,
+        );
     }
 
     fn show_those(&mut self, whom: impl Fn(&Attached) -> bool, at: Timestamp, sent: &[SentAction]) {
@@ -326,7 +402,11 @@ impl Fanout {
         let audience: Arc<Audience> = Arc::new(self.points.values().filter(|a| whom(a)).collect());
         for sent in sent {
             let shown = audience.encode(at, sent.clone(), self.codec.as_ref());
-            self.told.queue(&Showing { from: sent.from, audience: audience.clone(), shown });
+            self.told.queue(&Showing {
+                from: sent.from,
+                audience: audience.clone(),
+                shown,
+            });
         }
     }
 

@@ -4,7 +4,8 @@ use super::{Attached, FEW, Fanout, TURN, Told};
 use crate::instruction::connclient::{DirectWrite, Next, Outbound, PeerGone};
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::{
-    Action, ActionKey, ActionValue, CloseReason, Decoded, FrameCodec, Notice, SentAction, ServerFrame, WireFormat,
+    Action, ActionKey, ActionValue, CloseReason, Decoded, FrameCodec, Notice, SentAction,
+    ServerFrame, WireFormat,
 };
 use faceshare_biz::domain::{MemberId, PointId, Timestamp};
 use std::io::IoSlice;
@@ -61,7 +62,13 @@ fn fanout(receivers: usize) -> (Fanout, Sockets) {
         outbound.open(Some(socket.clone()));
         assert_eq!(outbound.next(&mut Vec::new()), Ok(Next::Rest));
         let format = WireFormat::ALL[usize::from(id % 2 == 0)];
-        fanout.attach(Attached { member: member(id), point: point(id), incarnation: 1, format, outbound });
+        fanout.attach(Attached {
+            member: member(id),
+            point: point(id),
+            incarnation: 1,
+            format,
+            outbound,
+        });
         sockets.push(socket);
     }
     (fanout, sockets.split_off(1))
@@ -69,13 +76,28 @@ fn fanout(receivers: usize) -> (Fanout, Sockets) {
 
 fn show(fanout: &mut Fanout, term: u32) -> usize {
     let key = ActionKey::new("view", 32).expect("short");
-    let action = Action { file: None, key, term, value: ActionValue::Pointer { x: 0.0, y: 0.0 }, size: 1 };
-    fanout.show(Timestamp::from_millis(0), SentAction { from: member(SENDER), action })
+    let action = Action {
+        file: None,
+        key,
+        term,
+        value: ActionValue::Pointer { x: 0.0, y: 0.0 },
+        size: 1,
+    };
+    fanout.show(
+        Timestamp::from_millis(0),
+        SentAction {
+            from: member(SENDER),
+            action,
+        },
+    )
 }
 
 /// What each receiver has got since the last time.
 fn taken(sockets: &Sockets) -> Vec<usize> {
-    sockets.iter().map(|socket| socket.0.swap(0, Ordering::SeqCst)).collect()
+    sockets
+        .iter()
+        .map(|socket| socket.0.swap(0, Ordering::SeqCst))
+        .collect()
 }
 
 #[tokio::test]
@@ -84,13 +106,22 @@ async fn a_position_does_not_go_past_an_older_one_that_the_task_is_writing() {
     assert!(fanout.may_go_past_the_task(point(SENDER), 1));
     assert_eq!(show(&mut fanout, 0), 3);
     fanout.hand_over_told(&mut told);
-    assert!(!fanout.may_go_past_the_task(point(SENDER), 1), "an older one is on its way");
-    assert!(fanout.may_go_past_the_task(point(SENDER + 1), 1), "that is another's");
+    assert!(
+        !fanout.may_go_past_the_task(point(SENDER), 1),
+        "an older one is on its way"
+    );
+    assert!(
+        fanout.may_go_past_the_task(point(SENDER + 1), 1),
+        "that is another's"
+    );
     told.write_out().await;
     fanout.written();
     assert_eq!(taken(&sockets), [1, 1, 1]);
     assert!(fanout.may_go_past_the_task(point(SENDER), 1));
-    assert!(!fanout.may_go_past_the_task(point(SENDER), 2), "another connection");
+    assert!(
+        !fanout.may_go_past_the_task(point(SENDER), 2),
+        "another connection"
+    );
 }
 
 #[test]
@@ -106,16 +137,28 @@ fn a_position_alone_is_held_until_something_else_is_said() {
     show(&mut fanout, 0);
     assert_eq!(taken(&sockets), [0, 0, 0]);
     fanout.write_to_few().flush();
-    assert_eq!(taken(&sockets), [1, 1, 1], "both lay in queues, where the newer took the place of the older");
+    assert_eq!(
+        taken(&sockets),
+        [1, 1, 1],
+        "both lay in queues, where the newer took the place of the older"
+    );
 
     show(&mut fanout, 0);
-    let heart = Notice::SysHeart { sent_at: Timestamp::from_millis(0) };
-    fanout.tell_member(member(SENDER + 2), &ServerFrame::notice(Timestamp::from_millis(0), heart));
+    let heart = Notice::SysHeart {
+        sent_at: Timestamp::from_millis(0),
+    };
+    fanout.tell_member(
+        member(SENDER + 2),
+        &ServerFrame::notice(Timestamp::from_millis(0), heart),
+    );
     fanout.write_to_few().flush();
     assert_eq!(taken(&sockets), [1, 2, 1]);
 
     show(&mut fanout, 0);
-    assert!(fanout.write_to_few().is_empty(), "few are written to at once");
+    assert!(
+        fanout.write_to_few().is_empty(),
+        "few are written to at once"
+    );
     assert_eq!(taken(&sockets), [1, 1, 1]);
 }
 

@@ -28,7 +28,8 @@ impl AccountObserver for Sessions {
         let mut sessions = self.points().sessions_of(account);
         sessions.extend(self.deps().waiters.sessions_of(account));
         // Before it leaves: its apps are to hear that they are signed out, not that they left.
-        self.points().close_member(account, CloseReason::Unauthenticated);
+        self.points()
+            .close_member(account, CloseReason::Unauthenticated);
         for session in sessions {
             self.tell(session, Input::Gone { member: account }).await;
         }
@@ -41,7 +42,9 @@ impl Sessions {
         match self.propose(session, input).await {
             Ok(_) => {}
             Err(error) if matches!(error.code, ErrorCode::NotFound | ErrorCode::SessionEnded) => {}
-            Err(error) => tracing::warn!(%session, %error, cause = ?error.cause(), "a session was not told of a changed account"),
+            Err(error) => {
+                tracing::warn!(%session, %error, cause = ?error.cause(), "a session was not told of a changed account")
+            }
         }
     }
 }

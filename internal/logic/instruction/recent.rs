@@ -31,7 +31,13 @@ pub(crate) struct RecentEntries {
 impl RecentEntries {
     /// Nothing yet, of a session that has come to `head` in this epoch; at most so many bytes.
     pub(crate) const fn new(epoch: Epoch, head: Seq, bytes_max: usize) -> Self {
-        Self { entries: VecDeque::new(), bytes: 0, bytes_max, epoch, floor: head }
+        Self {
+            entries: VecDeque::new(),
+            bytes: 0,
+            bytes_max,
+            epoch,
+            floor: head,
+        }
     }
 
     /// Takes in the next entry that was committed.
@@ -40,13 +46,20 @@ impl RecentEntries {
             // What was before it is nobody's any more.
             *self = Self::new(epoch.clone(), Seq::NONE, self.bytes_max);
         }
-        if last_seq == self.entries.back().map_or(self.floor, |entry| entry.last_seq) {
+        if last_seq
+            == self
+                .entries
+                .back()
+                .map_or(self.floor, |entry| entry.last_seq)
+        {
             return;
         }
         self.bytes += payload.len();
         self.entries.push_back(RecentEntry { last_seq, payload });
         while self.entries.len() > ENTRIES || self.bytes > self.bytes_max {
-            let Some(oldest) = self.entries.pop_front() else { break };
+            let Some(oldest) = self.entries.pop_front() else {
+                break;
+            };
             self.bytes -= oldest.payload.len();
             self.floor = oldest.last_seq;
         }
@@ -73,11 +86,17 @@ mod tests {
     }
 
     fn seqs(recent: &RecentEntries, seen: u32) -> Option<Vec<u32>> {
-        recent.after(&epoch("e"), Seq::new(seen)).map(|entries| entries.iter().map(|entry| entry.last_seq.get()).collect())
+        recent
+            .after(&epoch("e"), Seq::new(seen))
+            .map(|entries| entries.iter().map(|entry| entry.last_seq.get()).collect())
     }
 
     fn push(recent: &mut RecentEntries, last_seq: u32) {
-        recent.push(&epoch("e"), Seq::new(last_seq), Bytes::from_static(&[0; 10]));
+        recent.push(
+            &epoch("e"),
+            Seq::new(last_seq),
+            Bytes::from_static(&[0; 10]),
+        );
     }
 
     #[test]
@@ -88,7 +107,11 @@ mod tests {
         }
         assert_eq!(seqs(&recent, 3), None);
         assert_eq!(seqs(&recent, 4), Some(vec![6, 7, 9]));
-        assert_eq!(seqs(&recent, 5), Some(vec![6, 7, 9]), "an entry of two frames, of which one was seen");
+        assert_eq!(
+            seqs(&recent, 5),
+            Some(vec![6, 7, 9]),
+            "an entry of two frames, of which one was seen"
+        );
         assert_eq!(seqs(&recent, 9), Some(vec![]));
     }
 
@@ -96,10 +119,18 @@ mod tests {
     fn entries_and_bytes_bound_it() {
         let mut by_bytes = RecentEntries::new(epoch("e"), Seq::NONE, 25);
         (1..=5).for_each(|seq| push(&mut by_bytes, seq));
-        assert_eq!((seqs(&by_bytes, 2), seqs(&by_bytes, 3)), (None, Some(vec![4, 5])));
+        assert_eq!(
+            (seqs(&by_bytes, 2), seqs(&by_bytes, 3)),
+            (None, Some(vec![4, 5]))
+        );
         let mut by_entries = RecentEntries::new(epoch("e"), Seq::NONE, 1 << 20);
         (1..=500).for_each(|seq| push(&mut by_entries, seq));
-        assert_eq!(by_entries.after(&epoch("e"), Seq::new(500 - 64)).map(|entries| entries.len()), Some(ENTRIES));
+        assert_eq!(
+            by_entries
+                .after(&epoch("e"), Seq::new(500 - 64))
+                .map(|entries| entries.len()),
+            Some(ENTRIES)
+        );
         assert_eq!(seqs(&by_entries, 500 - 65), None);
     }
 
@@ -111,7 +142,14 @@ mod tests {
         recent.push(&next, Seq::NONE, Bytes::new());
         assert_eq!(recent.after(&next, Seq::NONE), Some(vec![]));
         recent.push(&next, Seq::new(6), Bytes::new());
-        assert_eq!(recent.after(&next, Seq::NONE).map(|entries| entries.len()), Some(1));
-        assert_eq!([seqs(&recent, 0), seqs(&recent, 5)], [None, None], "not even though the seq would fit");
+        assert_eq!(
+            recent.after(&next, Seq::NONE).map(|entries| entries.len()),
+            Some(1)
+        );
+        assert_eq!(
+            [seqs(&recent, 0), seqs(&recent, 5)],
+            [None, None],
+            "not even though the seq would fit"
+        );
     }
 }

@@ -27,8 +27,18 @@ pub(crate) struct Replay<'a> {
 }
 
 impl<'a> Replay<'a> {
-    pub(crate) const fn new(deps: &'a ActorDeps, session: SessionId, format: WireFormat, missed: Missed) -> Self {
-        Self { deps, session, format, missed }
+    pub(crate) const fn new(
+        deps: &'a ActorDeps,
+        session: SessionId,
+        format: WireFormat,
+        missed: Missed,
+    ) -> Self {
+        Self {
+            deps,
+            session,
+            format,
+            missed,
+        }
     }
 
     /// Puts the next page into `batch`; `false`: there is no more. Fails when the log cannot be read or no longer goes back that far.
@@ -38,14 +48,21 @@ impl<'a> Replay<'a> {
         }
         if let Some(recent) = self.missed.recent.take() {
             for entry in recent {
-                self.put(entry.last_seq, &entry.payload, batch).map_err(|error| self.give_up(&error))?;
+                self.put(entry.last_seq, &entry.payload, batch)
+                    .map_err(|error| self.give_up(&error))?;
             }
             return if batch.is_empty() { Err(()) } else { Ok(true) };
         }
         let Missed { epoch, after, .. } = &self.missed;
-        let page = self.deps.log.read(self.session, epoch, *after, PAGE).await.map_err(|error| self.give_up(&error))?;
+        let page = self
+            .deps
+            .log
+            .read(self.session, epoch, *after, PAGE)
+            .await
+            .map_err(|error| self.give_up(&error))?;
         for record in &page {
-            self.put(record.last_seq, &record.payload, batch).map_err(|error| self.give_up(&error))?;
+            self.put(record.last_seq, &record.payload, batch)
+                .map_err(|error| self.give_up(&error))?;
         }
         if batch.is_empty() { Err(()) } else { Ok(true) }
     }
@@ -62,10 +79,18 @@ impl<'a> Replay<'a> {
             seq = seq.plus(1);
             if seq > self.missed.after && seq <= self.missed.upto {
                 if seq != self.missed.after.plus(1) {
-                    return Err(Error::internal(Gap { after: self.missed.after, found: seq }));
+                    return Err(Error::internal(Gap {
+                        after: self.missed.after,
+                        found: seq,
+                    }));
                 }
                 self.missed.after = seq;
-                let frame = ServerFrame { seq, at: entry.at, from: entry.from, statement: Statement::Event(event) };
+                let frame = ServerFrame {
+                    seq,
+                    at: entry.at,
+                    from: entry.from,
+                    statement: Statement::Event(event),
+                };
                 batch.push(self.deps.codec.encode(self.format, &frame));
             }
         }

@@ -3,11 +3,15 @@
 use super::codec::{encode_entry, encode_state};
 use super::mgr::pointmemmgr::PointMemMgr;
 use super::mgr::shrink;
-use super::session::{self, Actor, ActorDeps, Connected, Glance, Opening, Request, Runner, SessionHandle, Turns};
+use super::session::{
+    self, Actor, ActorDeps, Connected, Glance, Opening, Request, Runner, SessionHandle, Turns,
+};
 use super::settings::StreamSettings;
 use super::window::ResumeWindow;
 use faceshare_biz::domain::facesession::FaceSession;
-use faceshare_biz::domain::instruction::{Append, FrameCodec, LogRecord, Notice, Profile, Retained, SessionLog, SnapshotRecord};
+use faceshare_biz::domain::instruction::{
+    Append, FrameCodec, LogRecord, Notice, Profile, Retained, SessionLog, SnapshotRecord,
+};
 use faceshare_biz::domain::port::{Clock, Secrets};
 use faceshare_biz::domain::{KnockId, MemberId, SessionId, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
@@ -66,7 +70,15 @@ impl Sessions {
     /// No session is loaded yet.
     #[must_use]
     pub fn new(deps: SessionDeps) -> Self {
-        let SessionDeps { log, codec, clock, secrets, observer, points, settings } = deps;
+        let SessionDeps {
+            log,
+            codec,
+            clock,
+            secrets,
+            observer,
+            points,
+            settings,
+        } = deps;
         let deps = Arc::new(ActorDeps {
             log,
             codec,
@@ -78,7 +90,11 @@ impl Sessions {
             settings,
             admission_forced: AtomicBool::new(false),
         });
-        Self { deps, slots: Arc::default(), tasks: TaskTracker::new() }
+        Self {
+            deps,
+            slots: Arc::default(),
+            tasks: TaskTracker::new(),
+        }
     }
 
     /// Opens a session: it is in the log when this returns.
@@ -97,9 +113,23 @@ impl Sessions {
         let state = State::open(genesis, now + self.deps.settings.rules.seat, now);
         let record = first_record(&state, now);
         let retained = retained(&record);
-        let snapshot = SnapshotRecord { index: state.index(), epoch: state.epoch().clone(), payload: encode_state(&state) };
-        let append = Append { session: state.id(), expected_index: 0, records: vec![record], snapshot: Some(snapshot), trim_to: None };
-        self.deps.log.append(append).await.map_err(Error::unavailable)?;
+        let snapshot = SnapshotRecord {
+            index: state.index(),
+            epoch: state.epoch().clone(),
+            payload: encode_state(&state),
+        };
+        let append = Append {
+            session: state.id(),
+            expected_index: 0,
+            records: vec![record],
+            snapshot: Some(snapshot),
+            trim_to: None,
+        };
+        self.deps
+            .log
+            .append(append)
+            .await
+            .map_err(Error::unavailable)?;
         let session = state.face_session();
         tracing::info!(session = %session.id, host = %session.host, "session opened");
         let window = ResumeWindow::new(vec![retained], self.deps.settings.resume);
@@ -109,7 +139,10 @@ impl Sessions {
         if !self.tasks.is_closed() {
             slots.insert(session.id, Arc::new(OnceCell::new_with(Some(handle))));
         }
-        Ok(FaceSession { admission_forced: self.deps.admission_forced.load(Ordering::SeqCst), ..session })
+        Ok(FaceSession {
+            admission_forced: self.deps.admission_forced.load(Ordering::SeqCst),
+            ..session
+        })
     }
 
     /// Carries out an input; the session as it is after.
@@ -139,7 +172,11 @@ impl Sessions {
     ///
     /// # Errors
     /// `NOT_FOUND` when there is no such session; `UNAVAILABLE` when the state is not known to be in the log.
-    pub async fn read<T: Send + 'static>(&self, id: SessionId, look: impl FnOnce(&State) -> T + Send + 'static) -> Result<T> {
+    pub async fn read<T: Send + 'static>(
+        &self,
+        id: SessionId,
+        look: impl FnOnce(&State) -> T + Send + 'static,
+    ) -> Result<T> {
         // Whoever reads many sessions one after the other lets others have a turn.
         consume_budget().await;
         let look = match self.handle_if_loaded(id) {
@@ -159,7 +196,10 @@ impl Sessions {
     /// # Errors
     /// As [`Sessions::read`].
     pub async fn glance(&self, id: SessionId, who: MemberId) -> Result<Glance> {
-        if let Some(glance) = self.handle_if_loaded(id).and_then(|handle| handle.glance(who)) {
+        if let Some(glance) = self
+            .handle_if_loaded(id)
+            .and_then(|handle| handle.glance(who))
+        {
             return Ok(glance);
         }
         let (request, answer) = session::ask::glance(who).split();
@@ -175,7 +215,9 @@ impl Sessions {
         let id = opening.claims.session;
         let (request, answer) = session::ask::connect(opening).split();
         let handle = self.send(id, request).await.map_err(|e| match e.code {
-            ErrorCode::NotFound => Error::new(ErrorCode::Unauthenticated, "there is no such session"),
+            ErrorCode::NotFound => {
+                Error::new(ErrorCode::Unauthenticated, "there is no such session")
+            }
             _ => e,
         })?;
         Ok((handle, session::ask::answered(answer).await?))
@@ -186,7 +228,9 @@ impl Sessions {
     /// # Errors
     /// `NOT_FOUND` when there is no such session.
     pub async fn tell_host(&self, id: SessionId, notice: Notice) -> Result<()> {
-        self.send(id, Request::TellHost(Box::new(notice))).await.map(drop)
+        self.send(id, Request::TellHost(Box::new(notice)))
+            .await
+            .map(drop)
     }
 
     /// From now on unproven people who come by code must be let in, in every session, or need not. The people of sessions are told.
@@ -209,7 +253,8 @@ impl Sessions {
     /// `NOT_FOUND` when there is no such session.
     pub async fn await_knock(&self, id: SessionId, knock: KnockId) -> Result<()> {
         let (listener, over) = oneshot::channel();
-        self.send(id, Request::AwaitKnock { knock, listener }).await?;
+        self.send(id, Request::AwaitKnock { knock, listener })
+            .await?;
         // Nothing is ever sent: the channel closes.
         let _ = over.await;
         Ok(())
@@ -234,7 +279,9 @@ impl Sessions {
     /// Whether this session has an actor here, or is getting one. Looks a slot up and no more.
     #[must_use]
     pub fn is_loaded(&self, id: SessionId) -> bool {
-        self.lock().get(&id).is_some_and(|slot| slot.get().is_none_or(|handle| !handle.is_gone()))
+        self.lock()
+            .get(&id)
+            .is_some_and(|slot| slot.get().is_none_or(|handle| !handle.is_gone()))
     }
 
     /// How many sessions have an actor here, or are getting one.
@@ -282,7 +329,9 @@ impl Sessions {
 
     async fn handle(&self, id: SessionId) -> Result<SessionHandle> {
         // What is being loaded counts as an actor already: a close waits for it.
-        let (slot, _loading) = self.slot(id).ok_or_else(|| Error::unavailable("this node is going down"))?;
+        let (slot, _loading) = self
+            .slot(id)
+            .ok_or_else(|| Error::unavailable("this node is going down"))?;
         let handle = slot.get_or_try_init(|| self.load(id)).await;
         if handle.is_err() {
             self.release(id, &slot);
@@ -309,13 +358,21 @@ impl Sessions {
         /// The map's and the caller's own.
         const MINE: usize = 2;
         let mut slots = self.lock();
-        if slots.get(&id).is_some_and(|s| Arc::ptr_eq(s, slot) && s.get().is_none() && Arc::strong_count(s) <= MINE) {
+        if slots.get(&id).is_some_and(|s| {
+            Arc::ptr_eq(s, slot) && s.get().is_none() && Arc::strong_count(s) <= MINE
+        }) {
             slots.remove(&id);
         }
     }
 
     async fn load(&self, id: SessionId) -> Result<SessionHandle> {
-        let session::Recovered { state, window, suspect } = session::load(&self.deps, id).await?.ok_or_else(Error::not_found)?;
+        let session::Recovered {
+            state,
+            window,
+            suspect,
+        } = session::load(&self.deps, id)
+            .await?
+            .ok_or_else(Error::not_found)?;
         Ok(self.spawn(state, window, suspect))
     }
 
@@ -330,16 +387,24 @@ impl Sessions {
         }
         let glances = actor.glances.clone();
         let turns = Arc::new(Turns::new(actor));
-        self.tasks.spawn(run(id, turns.clone(), mailbox, Arc::downgrade(&self.slots)));
+        self.tasks
+            .spawn(run(id, turns.clone(), mailbox, Arc::downgrade(&self.slots)));
         SessionHandle::new(id, sender, glances, turns)
     }
 }
 
 /// Runs an actor. When it panics or loses its log, its connections are closed and come back to an actor that is read anew from the log.
-async fn run(id: SessionId, turns: Arc<Turns>, mut mailbox: mpsc::Receiver<Request>, slots: Weak<Slots>) {
+async fn run(
+    id: SessionId,
+    turns: Arc<Turns>,
+    mut mailbox: mpsc::Receiver<Request>,
+    slots: Weak<Slots>,
+) {
     metrics::gauge!("sessions_loaded").increment(1);
     let mut runner = Runner::new(&turns);
-    let end = AssertUnwindSafe(runner.run(&mut mailbox)).catch_unwind().await;
+    let end = AssertUnwindSafe(runner.run(&mut mailbox))
+        .catch_unwind()
+        .await;
     match end {
         Ok(Ok(())) => tracing::debug!(session = %id, "session let go"),
         Ok(Err(error)) if !session::is_spoilt(&error) => {
@@ -363,7 +428,11 @@ async fn run(id: SessionId, turns: Arc<Turns>, mut mailbox: mpsc::Receiver<Reque
 /// Removes the slot of a session whose actor has stopped, unless another has taken its place.
 fn sweep(slots: &Slots, id: SessionId) {
     let mut slots = slots.lock().unwrap_or_else(PoisonError::into_inner);
-    if slots.get(&id).and_then(|slot| slot.get()).is_some_and(SessionHandle::is_gone) {
+    if slots
+        .get(&id)
+        .and_then(|slot| slot.get())
+        .is_some_and(SessionHandle::is_gone)
+    {
         slots.remove(&id);
         shrink(&mut slots);
     }
@@ -371,11 +440,27 @@ fn sweep(slots: &Slots, id: SessionId) {
 
 /// A session's first entry changes nothing; the snapshot beside it says how the session begins.
 fn first_record(state: &State, now: Timestamp) -> LogRecord {
-    let entry = Entry { at: now, from: Some(state.host()), changes: Vec::new(), events: Vec::new() };
-    LogRecord { index: state.index(), epoch: state.epoch().clone(), last_seq: state.seq(), at: now, payload: encode_entry(&entry) }
+    let entry = Entry {
+        at: now,
+        from: Some(state.host()),
+        changes: Vec::new(),
+        events: Vec::new(),
+    };
+    LogRecord {
+        index: state.index(),
+        epoch: state.epoch().clone(),
+        last_seq: state.seq(),
+        at: now,
+        payload: encode_entry(&entry),
+    }
 }
 
 fn retained(record: &LogRecord) -> Retained {
     let size = u32::try_from(record.payload.len()).unwrap_or(u32::MAX);
-    Retained { index: record.index, last_seq: record.last_seq, at: record.at, size }
+    Retained {
+        index: record.index,
+        last_seq: record.last_seq,
+        at: record.at,
+        size,
+    }
 }

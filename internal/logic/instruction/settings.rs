@@ -67,7 +67,11 @@ impl Default for StreamSettings {
     fn default() -> Self {
         Self {
             rules: Rules::default(),
-            resume: ResumeBounds { age: Duration::from_secs(600), frames: 10_000, bytes: 8 << 20 },
+            resume: ResumeBounds {
+                age: Duration::from_secs(600),
+                frames: 10_000,
+                bytes: 8 << 20,
+            },
             heartbeat_interval: Duration::from_secs(20),
             heartbeat_timeout: Duration::from_secs(30),
             queue_frames: 1024,

@@ -28,7 +28,14 @@ impl ResumeWindow {
         let floor = retained.first().map_or(Seq::NONE, |r| r.last_seq);
         let bytes = retained.iter().map(|r| u64::from(r.size)).sum();
         let trimmed_to = retained.first().map_or(0, |r| r.index.saturating_sub(1));
-        Self { entries: retained.into(), bytes, floor, expired_to: trimmed_to, trimmed_to, bounds }
+        Self {
+            entries: retained.into(),
+            bytes,
+            floor,
+            expired_to: trimmed_to,
+            trimmed_to,
+            bounds,
+        }
     }
 
     /// A new epoch: nothing before it can be resumed.
@@ -71,7 +78,9 @@ impl ResumeWindow {
     fn is_out_of_bounds(&self, oldest: Retained, now: Timestamp) -> bool {
         let head = self.entries.back().map_or(self.floor, |e| e.last_seq);
         let frames = head.get() - self.floor.get();
-        now.since(oldest.at) > self.bounds.age || frames > self.bounds.frames || self.bytes > self.bounds.bytes
+        now.since(oldest.at) > self.bounds.age
+            || frames > self.bounds.frames
+            || self.bytes > self.bounds.bytes
     }
 }
 
@@ -83,11 +92,23 @@ mod tests {
     use std::time::Duration;
 
     fn entry(index: u64, last_seq: u32, at: i64) -> Retained {
-        Retained { index, last_seq: Seq::new(last_seq), at: Timestamp::from_millis(at), size: 10 }
+        Retained {
+            index,
+            last_seq: Seq::new(last_seq),
+            at: Timestamp::from_millis(at),
+            size: 10,
+        }
     }
 
     fn window(age: u64, frames: u32, bytes: u64) -> ResumeWindow {
-        ResumeWindow::new(vec![entry(1, 0, 0)], ResumeBounds { age: Duration::from_millis(age), frames, bytes })
+        ResumeWindow::new(
+            vec![entry(1, 0, 0)],
+            ResumeBounds {
+                age: Duration::from_millis(age),
+                frames,
+                bytes,
+            },
+        )
     }
 
     #[test]
@@ -96,7 +117,10 @@ mod tests {
         window.push(entry(2, 2, 1));
         assert!(window.covers(Seq::NONE, Seq::new(2)));
         assert!(window.covers(Seq::new(2), Seq::new(2)));
-        assert!(!window.covers(Seq::new(3), Seq::new(2)), "the future is not here");
+        assert!(
+            !window.covers(Seq::new(3), Seq::new(2)),
+            "the future is not here"
+        );
     }
 
     #[test]
@@ -104,11 +128,21 @@ mod tests {
         for (age, frames, bytes) in [(5, 100, 1000), (1000, 2, 1000), (1000, 100, 25)] {
             let mut window = window(age, frames, bytes);
             for i in 2..=5 {
-                window.push(entry(i, u32::try_from(i).expect("small") - 1, 2 * i64::try_from(i).expect("small")));
+                window.push(entry(
+                    i,
+                    u32::try_from(i).expect("small") - 1,
+                    2 * i64::try_from(i).expect("small"),
+                ));
             }
             window.expire(Timestamp::from_millis(10));
-            assert!(!window.covers(Seq::NONE, Seq::new(4)), "{age} {frames} {bytes}");
-            assert!(window.covers(Seq::new(3), Seq::new(4)), "{age} {frames} {bytes}");
+            assert!(
+                !window.covers(Seq::NONE, Seq::new(4)),
+                "{age} {frames} {bytes}"
+            );
+            assert!(
+                window.covers(Seq::new(3), Seq::new(4)),
+                "{age} {frames} {bytes}"
+            );
         }
     }
 
@@ -121,12 +155,19 @@ mod tests {
             window.expire(Timestamp::from_millis(0));
             told.extend(window.trim());
         }
-        assert_eq!(told, (1..=7).map(|n| n * super::TRIM_STEP).collect::<Vec<_>>());
+        assert_eq!(
+            told,
+            (1..=7).map(|n| n * super::TRIM_STEP).collect::<Vec<_>>()
+        );
     }
 
     #[test]
     fn a_trimmed_log_does_not_promise_its_oldest_entry() {
-        let bounds = ResumeBounds { age: Duration::from_secs(1), frames: 10, bytes: 100 };
+        let bounds = ResumeBounds {
+            age: Duration::from_secs(1),
+            frames: 10,
+            bytes: 100,
+        };
         let window = ResumeWindow::new(vec![entry(8, 20, 0), entry(9, 21, 0)], bounds);
         assert!(!window.covers(Seq::new(19), Seq::new(21)));
         assert!(window.covers(Seq::new(20), Seq::new(21)));

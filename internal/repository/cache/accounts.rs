@@ -35,11 +35,18 @@ impl<R: AccountRepository> Accounts<R> {
     /// Over this one, all of whose writes come through here.
     #[must_use]
     pub fn new(inner: R) -> Self {
-        Self { inner: Arc::new(inner), recent: Arc::new(Recent::new(LruCache::new(ACCOUNTS))) }
+        Self {
+            inner: Arc::new(inner),
+            recent: Arc::new(Recent::new(LruCache::new(ACCOUNTS))),
+        }
     }
 
     /// Writes what concerns this account, and lets go of it.
-    async fn change<T: Send + 'static, F>(&self, id: AccountId, write: impl FnOnce(Arc<R>) -> F) -> Result<T>
+    async fn change<T: Send + 'static, F>(
+        &self,
+        id: AccountId,
+        write: impl FnOnce(Arc<R>) -> F,
+    ) -> Result<T>
     where
         F: Future<Output = Result<T>> + Send + 'static,
     {
@@ -59,51 +66,92 @@ impl<R: AccountRepository> AccountRepository for Accounts<R> {
     async fn insert(&self, account: &Account) -> Result<()> {
         let since = Instant::now();
         self.inner.insert(account).await?;
-        self.recent.change(|recent| drop(recent.put(account.id, (account.clone(), since))));
+        self.recent
+            .change(|recent| drop(recent.put(account.id, (account.clone(), since))));
         Ok(())
     }
 
     async fn find(&self, id: AccountId) -> Result<Option<Account>> {
-        let moment = match self
-            .recent
-            .look(|recent| recent.get(&id).filter(|(_, since)| since.elapsed() < FRESH_FOR).map(|(account, _)| account.clone()))
-        {
+        let moment = match self.recent.look(|recent| {
+            recent
+                .get(&id)
+                .filter(|(_, since)| since.elapsed() < FRESH_FOR)
+                .map(|(account, _)| account.clone())
+        }) {
             Ok(account) => return Ok(Some(account)),
             Err(moment) => moment,
         };
         let since = Instant::now();
         let found = self.inner.find(id).await?;
         if let Some(account) = &found {
-            self.recent.keep(moment, |recent| drop(recent.put(id, (account.clone(), since))));
+            self.recent.keep(moment, |recent| {
+                drop(recent.put(id, (account.clone(), since)))
+            });
         }
         Ok(found)
     }
 
-    async fn promote(&self, guest: AccountId, username: &str, nickname: &Nickname, password: &PasswordHash, at: Timestamp) -> Result<bool> {
-        let (username, nickname, password) = (username.to_owned(), nickname.clone(), password.clone());
-        self.change(guest, move |inner: Arc<R>| async move { inner.promote(guest, &username, &nickname, &password, at).await }).await
+    async fn promote(
+        &self,
+        guest: AccountId,
+        username: &str,
+        nickname: &Nickname,
+        password: &PasswordHash,
+        at: Timestamp,
+    ) -> Result<bool> {
+        let (username, nickname, password) =
+            (username.to_owned(), nickname.clone(), password.clone());
+        self.change(guest, move |inner: Arc<R>| async move {
+            inner
+                .promote(guest, &username, &nickname, &password, at)
+                .await
+        })
+        .await
     }
 
     async fn rename(&self, id: AccountId, nickname: &Nickname) -> Result<bool> {
         let nickname = nickname.clone();
-        self.change(id, move |inner: Arc<R>| async move { inner.rename(id, &nickname).await }).await
+        self.change(id, move |inner: Arc<R>| async move {
+            inner.rename(id, &nickname).await
+        })
+        .await
     }
 
-    async fn set_picture(&self, id: AccountId, key: &str, url: &str, picture: &Picture) -> Result<bool> {
+    async fn set_picture(
+        &self,
+        id: AccountId,
+        key: &str,
+        url: &str,
+        picture: &Picture,
+    ) -> Result<bool> {
         let (key, url, picture) = (key.to_owned(), url.to_owned(), picture.clone());
-        self.change(id, move |inner: Arc<R>| async move { inner.set_picture(id, &key, &url, &picture).await }).await
+        self.change(id, move |inner: Arc<R>| async move {
+            inner.set_picture(id, &key, &url, &picture).await
+        })
+        .await
     }
 
     async fn delete(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<FamilyId>>> {
-        self.change(id, move |inner: Arc<R>| async move { inner.delete(id, at).await }).await
+        self.change(id, move |inner: Arc<R>| async move {
+            inner.delete(id, at).await
+        })
+        .await
     }
 
-    async fn unused_guests(&self, before: Timestamp, after: Option<AccountId>, limit: u32) -> Result<Vec<AccountId>> {
+    async fn unused_guests(
+        &self,
+        before: Timestamp,
+        after: Option<AccountId>,
+        limit: u32,
+    ) -> Result<Vec<AccountId>> {
         self.inner.unused_guests(before, after, limit).await
     }
 
     async fn forget_guest(&self, id: AccountId, before: Timestamp) -> Result<bool> {
-        self.change(id, move |inner: Arc<R>| async move { inner.forget_guest(id, before).await }).await
+        self.change(id, move |inner: Arc<R>| async move {
+            inner.forget_guest(id, before).await
+        })
+        .await
     }
 }
 

@@ -16,6 +16,10 @@ use std::future::Future;
 
 /// Does a write and what follows it to the end even when the caller goes away: a write whose end nobody sees would leave what was kept
 /// before it.
-async fn carry_through<T: Send + 'static>(write: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-    tokio::spawn(write).await.unwrap_or_else(|panic| Err(Error::internal(panic)))
+async fn carry_through<T: Send + 'static>(
+    write: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    tokio::spawn(write)
+        .await
+        .unwrap_or_else(|panic| Err(Error::internal(panic)))
 }

@@ -24,7 +24,10 @@ impl<R: NumberCodeRepository> NumberCodes<R> {
     /// Over this one, all of whose writes come through here.
     #[must_use]
     pub fn new(inner: R) -> Self {
-        Self { inner: Arc::new(inner), recent: Arc::new(Recent::new(Codes::new())) }
+        Self {
+            inner: Arc::new(inner),
+            recent: Arc::new(Recent::new(Codes::new())),
+        }
     }
 }
 
@@ -36,21 +39,28 @@ struct Codes {
 
 impl Codes {
     fn new() -> Self {
-        Self { records: LruCache::new(CODES), sessions: HashMap::new() }
+        Self {
+            records: LruCache::new(CODES),
+            sessions: HashMap::new(),
+        }
     }
 
     fn find(&mut self, fingerprint: &[u8; 32], now: Timestamp) -> Option<CodeRecord> {
         let session = self.sessions.get(fingerprint)?;
-        self.records.get(session).filter(|code| now < code.expires_at).cloned()
+        self.records
+            .get(session)
+            .filter(|code| now < code.expires_at)
+            .cloned()
     }
 
     fn put(&mut self, code: CodeRecord) {
         self.sessions.insert(code.fingerprint, code.session);
         if let Some((_, gone)) = self.records.push(code.session, code)
-            && self
-                .sessions
-                .get(&gone.fingerprint)
-                .is_some_and(|of| self.records.peek(of).is_none_or(|c| c.fingerprint != gone.fingerprint))
+            && self.sessions.get(&gone.fingerprint).is_some_and(|of| {
+                self.records
+                    .peek(of)
+                    .is_none_or(|c| c.fingerprint != gone.fingerprint)
+            })
         {
             self.sessions.remove(&gone.fingerprint);
         }
@@ -63,7 +73,11 @@ impl Codes {
     }
 
     fn extend(&mut self, fingerprint: &[u8; 32], expires_at: Timestamp) {
-        if let Some(code) = self.sessions.get(fingerprint).and_then(|session| self.records.get_mut(session)) {
+        if let Some(code) = self
+            .sessions
+            .get(fingerprint)
+            .and_then(|session| self.records.get_mut(session))
+        {
             code.expires_at = expires_at;
         }
     }
@@ -71,7 +85,12 @@ impl Codes {
 
 #[async_trait]
 impl<R: NumberCodeRepository> NumberCodeRepository for NumberCodes<R> {
-    async fn assign(&self, code: &CodeRecord, now: Timestamp, quarantine_until: Timestamp) -> Result<()> {
+    async fn assign(
+        &self,
+        code: &CodeRecord,
+        now: Timestamp,
+        quarantine_until: Timestamp,
+    ) -> Result<()> {
         let (inner, recent, code) = (self.inner.clone(), self.recent.clone(), code.clone());
         carry_through(async move {
             let assigned = inner.assign(&code, now, quarantine_until).await;
@@ -83,7 +102,11 @@ impl<R: NumberCodeRepository> NumberCodeRepository for NumberCodes<R> {
 
     /// Only the fingerprint under the present key is looked for in memory: a code under an older one is rare, and soon gone.
     async fn find(&self, fingerprints: &[[u8; 32]], now: Timestamp) -> Result<Option<CodeRecord>> {
-        let moment = match self.recent.look(|recent| fingerprints.first().and_then(|first| recent.find(first, now))) {
+        let moment = match self.recent.look(|recent| {
+            fingerprints
+                .first()
+                .and_then(|first| recent.find(first, now))
+        }) {
             Ok(code) => return Ok(Some(code)),
             Err(moment) => moment,
         };
@@ -99,15 +122,26 @@ impl<R: NumberCodeRepository> NumberCodeRepository for NumberCodes<R> {
     }
 
     /// A code that was retired meanwhile is not in memory, and does not get there by this.
-    async fn extend(&self, fingerprint: [u8; 32], now: Timestamp, expires_at: Timestamp) -> Result<bool> {
+    async fn extend(
+        &self,
+        fingerprint: [u8; 32],
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<bool> {
         let extended = self.inner.extend(fingerprint, now, expires_at).await?;
         if extended {
-            self.recent.change(|recent| recent.extend(&fingerprint, expires_at));
+            self.recent
+                .change(|recent| recent.extend(&fingerprint, expires_at));
         }
         Ok(extended)
     }
 
-    async fn retire(&self, session: SessionId, now: Timestamp, quarantine_until: Timestamp) -> Result<()> {
+    async fn retire(
+        &self,
+        session: SessionId,
+        now: Timestamp,
+        quarantine_until: Timestamp,
+    ) -> Result<()> {
         let (inner, recent) = (self.inner.clone(), self.recent.clone());
         carry_through(async move {
             let retired = inner.retire(session, now, quarantine_until).await;

@@ -18,7 +18,9 @@ pub(super) struct Moment(u64);
 
 impl<S> Recent<S> {
     pub(super) const fn new(store: S) -> Self {
-        Self { inner: Mutex::new(Inner { store, changes: 0 }) }
+        Self {
+            inner: Mutex::new(Inner { store, changes: 0 }),
+        }
     }
 
     /// Looks something up; if it is not there, it may be read from this moment on.
@@ -55,7 +57,9 @@ mod tests {
     #[test]
     fn what_was_read_before_a_write_is_not_kept_after_it() {
         let recent = Recent::new(None);
-        let before = recent.look(|kept: &mut Option<u32>| *kept).expect_err("nothing is kept");
+        let before = recent
+            .look(|kept: &mut Option<u32>| *kept)
+            .expect_err("nothing is kept");
         recent.change(|kept| *kept = None);
         recent.keep(before, |kept| *kept = Some(1));
         let after = recent.look(|kept| *kept).expect_err("it was too old");

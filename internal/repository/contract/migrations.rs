@@ -41,10 +41,19 @@ pub(super) async fn migrating_twice_changes_nothing(db: &Database) {
 }
 
 pub(super) async fn a_schema_of_an_earlier_step_is_brought_up(db: &Database, step: u32) {
-    db.migrate_by(Some(step)).await.expect("migrated by some steps");
+    db.migrate_by(Some(step))
+        .await
+        .expect("migrated by some steps");
     db.migrate().await.expect("migrated");
     let codes = NumberCodes::new(db.clone());
-    codes.assign(&code(1), Timestamp::from_millis(5), Timestamp::from_millis(6)).await.expect("the schema is of this version");
+    codes
+        .assign(
+            &code(1),
+            Timestamp::from_millis(5),
+            Timestamp::from_millis(6),
+        )
+        .await
+        .expect("the schema is of this version");
 }
 
 fn code(digit: u8) -> CodeRecord {
@@ -59,13 +68,28 @@ fn code(digit: u8) -> CodeRecord {
 
 pub(super) async fn a_code_of_an_earlier_version_is_still_the_one_of_its_session(db: &Database) {
     let now = Timestamp::from_millis(10);
-    db.migrate_by(Some(STEPS_BEFORE_LIVE_SESSION)).await.expect("migrated by some steps");
+    db.migrate_by(Some(STEPS_BEFORE_LIVE_SESSION))
+        .await
+        .expect("migrated by some steps");
     write_code_of_0007(db, &code(1)).await;
     db.migrate().await.expect("migrated");
     let codes = NumberCodes::new(db.clone());
-    assert_eq!(codes.current(code(1).session, now).await.expect("looked up"), Some(code(1)));
-    codes.assign(&code(2), now, Timestamp::from_millis(20)).await.expect("rotated");
-    assert_eq!(codes.find(&[[1; 32]], now).await.expect("looked up"), None, "retired");
+    assert_eq!(
+        codes
+            .current(code(1).session, now)
+            .await
+            .expect("looked up"),
+        Some(code(1))
+    );
+    codes
+        .assign(&code(2), now, Timestamp::from_millis(20))
+        .await
+        .expect("rotated");
+    assert_eq!(
+        codes.find(&[[1; 32]], now).await.expect("looked up"),
+        None,
+        "retired"
+    );
 }
 
 /// The steps of the schema up to the answers.

@@ -11,7 +11,10 @@ use faceshare_contract::credential::Store;
 use std::sync::Arc;
 
 /// As many connections as the suites use at once; a server on the same machine has a hundred for all tests.
-const SETTINGS: DatabaseSettings = DatabaseSettings { synchronous: Synchronous::Normal, max_connections: 4 };
+const SETTINGS: DatabaseSettings = DatabaseSettings {
+    synchronous: Synchronous::Normal,
+    max_connections: 4,
+};
 
 /// The repositories of the credential suite.
 pub(crate) fn credentials(db: Database) -> Store<AccountCredentials, Accounts, TokenFamilies> {

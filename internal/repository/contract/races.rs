@@ -2,16 +2,22 @@
 //!
 //! On SQLite one process owns the file; there the four are users of one opening.
 
-use crate::db::{AccountCredentials, Accounts, Answers, Database, FaceSessions, Invites, NumberCodes, TokenFamilies};
+use crate::db::{
+    AccountCredentials, Accounts, Answers, Database, FaceSessions, Invites, NumberCodes,
+    TokenFamilies,
+};
 use faceshare_biz::domain::account::{
-    Account, AccountRepository as _, CredentialRepository as _, PasswordChange, PasswordHash, Rotation, TokenFamily,
-    TokenFamilyRepository as _,
+    Account, AccountRepository as _, CredentialRepository as _, PasswordChange, PasswordHash,
+    Rotation, TokenFamily, TokenFamilyRepository as _,
 };
 use faceshare_biz::domain::facesession::{
-    Admission, CodeRecord, FaceSession, FaceSessionRepository as _, HostLeft, Invite, InviteRepository as _, NumberCodeRepository as _,
+    Admission, CodeRecord, FaceSession, FaceSessionRepository as _, HostLeft, Invite,
+    InviteRepository as _, NumberCodeRepository as _,
 };
 use faceshare_biz::domain::idempotency::{AnswerRepository as _, Reservation, Reserved};
-use faceshare_biz::domain::{AccountId, FamilyId, MemberId, Nickname, PageRequest, SessionId, Timestamp, Title};
+use faceshare_biz::domain::{
+    AccountId, FamilyId, MemberId, Nickname, PageRequest, SessionId, Timestamp, Title,
+};
 use faceshare_biz::{ErrorCode, Result};
 use futures_util::future::join_all;
 
@@ -67,12 +73,20 @@ async fn over<R>(openings: &Openings, adapter: impl Fn(Database) -> R) -> [R; 4]
 }
 
 /// Does this `count` times at once, spread over the openings.
-async fn at_once<'a, R, F: Future>(openings: &'a [R; 4], count: usize, act: impl Fn(&'a R, usize) -> F) -> Vec<F::Output> {
+async fn at_once<'a, R, F: Future>(
+    openings: &'a [R; 4],
+    count: usize,
+    act: impl Fn(&'a R, usize) -> F,
+) -> Vec<F::Output> {
     join_all((0..count).map(|number| act(&openings[number % 4], number))).await
 }
 
 fn codes_of(outcomes: &[Result<()>]) -> Vec<ErrorCode> {
-    outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).map(|error| error.code).collect()
+    outcomes
+        .iter()
+        .filter_map(|outcome| outcome.as_ref().err())
+        .map(|error| error.code)
+        .collect()
 }
 
 fn at(millis: i64) -> Timestamp {
@@ -138,7 +152,9 @@ pub(super) async fn migrations_at_once_all_succeed(openings: &Openings) {
     for outcome in at_once(openings, 4, |db, _| db.migrate()).await {
         outcome.expect("migrated");
     }
-    let outcome = Accounts::new(openings[3].clone()).insert(&account(1, None)).await;
+    let outcome = Accounts::new(openings[3].clone())
+        .insert(&account(1, None))
+        .await;
     outcome.expect("the schema is there");
 }
 
@@ -149,24 +165,53 @@ pub(super) async fn a_host_has_no_more_live_sessions_than_the_limit(openings: &O
     for host in 1..=ROUNDS {
         accounts.insert(&account(host, None)).await.expect("kept");
         let listed: Vec<_> = (0..40).map(|n| session(host * 100 + n, host)).collect();
-        let outcomes = at_once(&sessions, 40, |sessions, n| sessions.insert(&listed[n], LIMIT)).await;
+        let outcomes = at_once(&sessions, 40, |sessions, n| {
+            sessions.insert(&listed[n], LIMIT)
+        })
+        .await;
         assert_eq!(codes_of(&outcomes), [ErrorCode::LimitExceeded; 20]);
-        assert_eq!(sessions[0].count_live().await.expect("counted"), host * u64::from(LIMIT));
+        assert_eq!(
+            sessions[0].count_live().await.expect("counted"),
+            host * u64::from(LIMIT)
+        );
     }
 }
 
 fn attempt(call: u8, attempt: u64, expires_at: i64) -> Reservation {
-    Reservation { call: [call; 32], account: account_id(7), request: [9; 32], attempt, process: 1, expires_at: at(expires_at) }
+    Reservation {
+        call: [call; 32],
+        account: account_id(7),
+        request: [9; 32],
+        attempt,
+        process: 1,
+        expires_at: at(expires_at),
+    }
 }
 
 async fn reserve_at_once(answers: &[Answers; 4], call: u8, now: i64) {
     let attempts: Vec<_> = (0..16).map(|n| attempt(call, 100 + n, now + 100)).collect();
-    let outcomes = at_once(answers, 16, |answers, n| answers.reserve(&attempts[n], at(now), 1_000)).await;
-    let outcomes: Vec<_> = outcomes.into_iter().map(|outcome| outcome.expect("asked")).collect();
-    let fresh: Vec<_> =
-        outcomes.iter().zip(&attempts).filter(|(outcome, _)| matches!(outcome, Reserved::Fresh { .. })).map(|(_, a)| a.attempt).collect();
+    let outcomes = at_once(answers, 16, |answers, n| {
+        answers.reserve(&attempts[n], at(now), 1_000)
+    })
+    .await;
+    let outcomes: Vec<_> = outcomes
+        .into_iter()
+        .map(|outcome| outcome.expect("asked"))
+        .collect();
+    let fresh: Vec<_> = outcomes
+        .iter()
+        .zip(&attempts)
+        .filter(|(outcome, _)| matches!(outcome, Reserved::Fresh { .. }))
+        .map(|(_, a)| a.attempt)
+        .collect();
     assert_eq!(fresh.len(), 1, "{outcomes:?}");
-    assert!(answers[0].keep([call; 32], fresh[0], "sealed", at(now + 100)).await.expect("asked"), "the place is that attempt's");
+    assert!(
+        answers[0]
+            .keep([call; 32], fresh[0], "sealed", at(now + 100))
+            .await
+            .expect("asked"),
+        "the place is that attempt's"
+    );
 }
 
 pub(super) async fn a_free_place_is_given_to_one_call(openings: &Openings) {
@@ -180,7 +225,13 @@ pub(super) async fn an_expired_place_is_given_to_one_call(openings: &Openings) {
     let answers = over(openings, Answers::new).await;
     for call in 1..=ROUNDS {
         let call = u8::try_from(call).expect("small");
-        assert_eq!(answers[0].reserve(&attempt(call, 1, 100), at(1), 1_000).await.expect("asked"), Reserved::Fresh { effect: 1 });
+        assert_eq!(
+            answers[0]
+                .reserve(&attempt(call, 1, 100), at(1), 1_000)
+                .await
+                .expect("asked"),
+            Reserved::Fresh { effect: 1 }
+        );
         reserve_at_once(&answers, call, 100).await;
     }
 }
@@ -198,24 +249,48 @@ fn code(digit: usize, of: u64) -> CodeRecord {
 pub(super) async fn a_session_whose_code_is_rotated_at_once_has_one_live_code(openings: &Openings) {
     let codes = over(openings, NumberCodes::new).await;
     for round in 1..=ROUNDS {
-        FaceSessions::new(openings[0].clone()).insert(&session(round, 1), 1_000).await.expect("listed");
-        let drawn: Vec<_> = (0..8).map(|n| code(usize::try_from(round).expect("small") * 8 + n, round)).collect();
-        let outcomes = at_once(&codes, 8, |codes, n| codes.assign(&drawn[n], at(100), at(200))).await;
+        FaceSessions::new(openings[0].clone())
+            .insert(&session(round, 1), 1_000)
+            .await
+            .expect("listed");
+        let drawn: Vec<_> = (0..8)
+            .map(|n| code(usize::try_from(round).expect("small") * 8 + n, round))
+            .collect();
+        let outcomes = at_once(&codes, 8, |codes, n| {
+            codes.assign(&drawn[n], at(100), at(200))
+        })
+        .await;
         assert_eq!(codes_of(&outcomes), []);
         let mut live = Vec::new();
         for code in &drawn {
-            live.extend(codes[0].find(&[code.fingerprint], at(100)).await.expect("looked up"));
+            live.extend(
+                codes[0]
+                    .find(&[code.fingerprint], at(100))
+                    .await
+                    .expect("looked up"),
+            );
         }
         assert_eq!(live.len(), 1, "{live:?}");
-        assert_eq!(codes[1].current(session_id(round), at(100)).await.expect("looked up"), live.pop());
+        assert_eq!(
+            codes[1]
+                .current(session_id(round), at(100))
+                .await
+                .expect("looked up"),
+            live.pop()
+        );
     }
 }
 
 pub(super) async fn a_code_that_several_sessions_draw_goes_to_one(openings: &Openings) {
     let codes = over(openings, NumberCodes::new).await;
     for round in 1..=ROUNDS {
-        let drawn: Vec<_> = (0..8).map(|n| code(usize::try_from(round).expect("small"), round * 8 + n)).collect();
-        let outcomes = at_once(&codes, 8, |codes, n| codes.assign(&drawn[n], at(100), at(200))).await;
+        let drawn: Vec<_> = (0..8)
+            .map(|n| code(usize::try_from(round).expect("small"), round * 8 + n))
+            .collect();
+        let outcomes = at_once(&codes, 8, |codes, n| {
+            codes.assign(&drawn[n], at(100), at(200))
+        })
+        .await;
         assert_eq!(codes_of(&outcomes), [ErrorCode::AlreadyExists; 7]);
     }
 }
@@ -239,14 +314,23 @@ pub(super) async fn invites_put_at_once_leave_one(openings: &Openings) {
         let fingerprints: Vec<_> = put.iter().map(|invite| invite.fingerprint).collect();
         let found = invites[0].find(&fingerprints).await.expect("looked up");
         assert!(found.is_some());
-        assert_eq!(invites[1].current(session_id(round)).await.expect("looked up"), found);
+        assert_eq!(
+            invites[1]
+                .current(session_id(round))
+                .await
+                .expect("looked up"),
+            found
+        );
     }
 }
 
 pub(super) async fn a_session_saved_out_of_order_is_listed_as_it_was_last(openings: &Openings) {
     let sessions = over(openings, FaceSessions::new).await;
     for id in 1..=ROUNDS {
-        let after = |n: usize| FaceSession { member_count: u32::try_from(n).expect("small"), ..session(id, id) };
+        let after = |n: usize| FaceSession {
+            member_count: u32::try_from(n).expect("small"),
+            ..session(id, id)
+        };
         let states: Vec<_> = (0..40).map(after).collect();
         // Some of them later ones first.
         let outcomes = at_once(&sessions, 40, |sessions, n| {
@@ -255,7 +339,16 @@ pub(super) async fn a_session_saved_out_of_order_is_listed_as_it_was_last(openin
         });
         assert_eq!(codes_of(&outcomes.await), []);
         let host = MemberId::new(id).expect("an id");
-        let listed = sessions[0].list_by_host(host, PageRequest { size: 10, after: None }).await.expect("listed");
+        let listed = sessions[0]
+            .list_by_host(
+                host,
+                PageRequest {
+                    size: 10,
+                    after: None,
+                },
+            )
+            .await
+            .expect("listed");
         assert_eq!(listed.items, [after(39)]);
     }
 }
@@ -264,8 +357,14 @@ pub(super) async fn an_account_deleted_at_once_is_deleted_once(openings: &Openin
     let accounts = over(openings, Accounts::new).await;
     for id in 1..=ROUNDS {
         accounts[0].insert(&account(id, None)).await.expect("kept");
-        let outcomes = at_once(&accounts, 4, |accounts, _| accounts.delete(account_id(id), at(9))).await;
-        let deleted: Vec<_> = outcomes.into_iter().filter_map(|outcome| outcome.expect("asked")).collect();
+        let outcomes = at_once(&accounts, 4, |accounts, _| {
+            accounts.delete(account_id(id), at(9))
+        })
+        .await;
+        let deleted: Vec<_> = outcomes
+            .into_iter()
+            .filter_map(|outcome| outcome.expect("asked"))
+            .collect();
         assert_eq!(deleted, [vec![]]);
     }
 }
@@ -274,8 +373,13 @@ pub(super) async fn a_username_goes_to_one_account(openings: &Openings) {
     let credentials = over(openings, AccountCredentials::new).await;
     for round in 1..=ROUNDS {
         let (name, password) = (format!("ann{round}"), hash("h"));
-        let all: Vec<_> = (0..8).map(|n| account(round * 8 + n, Some(&name))).collect();
-        let outcomes = at_once(&credentials, 8, |credentials, n| credentials.insert(&all[n], &password)).await;
+        let all: Vec<_> = (0..8)
+            .map(|n| account(round * 8 + n, Some(&name)))
+            .collect();
+        let outcomes = at_once(&credentials, 8, |credentials, n| {
+            credentials.insert(&all[n], &password)
+        })
+        .await;
         assert_eq!(codes_of(&outcomes), [ErrorCode::AlreadyExists; 7]);
     }
 }
@@ -285,36 +389,80 @@ pub(super) async fn no_family_of_an_old_password_outlives_its_change(openings: &
     let families = TokenFamilies::new(openings[0].clone());
     for owner in 1..=ROUNDS {
         let (old, keep) = (hash("old"), family(owner * 100, owner));
-        credentials[0].insert(&account(owner, Some(&format!("ann{owner}"))), &old).await.expect("kept");
+        credentials[0]
+            .insert(&account(owner, Some(&format!("ann{owner}"))), &old)
+            .await
+            .expect("kept");
         families.insert(&keep).await.expect("kept");
         let opened: Vec<_> = (1..8).map(|n| family(owner * 100 + n, owner)).collect();
-        let change = PasswordChange { account: account_id(owner), old: old.clone(), new: hash("new"), keep: keep.id, at: at(9) };
-        let opening = at_once(&credentials, 7, |credentials, n| credentials.open_family(&opened[n], &old));
+        let change = PasswordChange {
+            account: account_id(owner),
+            old: old.clone(),
+            new: hash("new"),
+            keep: keep.id,
+            at: at(9),
+        };
+        let opening = at_once(&credentials, 7, |credentials, n| {
+            credentials.open_family(&opened[n], &old)
+        });
         let (revoked, opening) = tokio::join!(credentials[3].change(&change), opening);
         let revoked = revoked.expect("asked").expect("changed");
         for (family, outcome) in opened.iter().zip(opening) {
             let was_opened = outcome.expect("asked");
             let found = families.find(family.id).await.expect("looked up");
             assert_eq!(found.is_some(), was_opened);
-            assert!(found.is_none_or(|f| f.revoked_at.is_some()), "opened under the old password and not revoked");
+            assert!(
+                found.is_none_or(|f| f.revoked_at.is_some()),
+                "opened under the old password and not revoked"
+            );
             assert_eq!(revoked.contains(&family.id), was_opened);
         }
     }
 }
 
-pub(super) async fn a_guest_who_refreshes_while_it_is_forgotten_is_kept_whole_or_gone_whole(openings: &Openings) {
+pub(super) async fn a_guest_who_refreshes_while_it_is_forgotten_is_kept_whole_or_gone_whole(
+    openings: &Openings,
+) {
     let accounts = over(openings, Accounts::new).await;
     let families = openings.clone().map(TokenFamilies::new);
     for guest in 1..=4 * ROUNDS {
-        accounts[0].insert(&account(guest, None)).await.expect("kept");
+        accounts[0]
+            .insert(&account(guest, None))
+            .await
+            .expect("kept");
         let theirs = family(guest, guest);
         families[0].insert(&theirs).await.expect("kept");
-        let rotation =
-            Rotation { family: theirs.id, from_generation: 0, at: at(5_000), sealed_pair: "x".to_owned(), expires_at: at(1_000_000) };
-        let (forgotten, rotated) = tokio::join!(accounts[1].forget_guest(account_id(guest), at(5_000)), families[2].rotate(&rotation));
+        let rotation = Rotation {
+            family: theirs.id,
+            from_generation: 0,
+            at: at(5_000),
+            sealed_pair: "x".to_owned(),
+            expires_at: at(1_000_000),
+        };
+        let (forgotten, rotated) = tokio::join!(
+            accounts[1].forget_guest(account_id(guest), at(5_000)),
+            families[2].rotate(&rotation)
+        );
         let (forgotten, rotated) = (forgotten.expect("asked"), rotated.expect("asked"));
-        assert!(forgotten != rotated, "forgotten {forgotten}, rotated {rotated}");
-        assert_eq!(accounts[3].find(account_id(guest)).await.expect("looked up").is_some(), rotated);
-        assert_eq!(families[3].find(theirs.id).await.expect("looked up").is_some(), rotated);
+        assert!(
+            forgotten != rotated,
+            "forgotten {forgotten}, rotated {rotated}"
+        );
+        assert_eq!(
+            accounts[3]
+                .find(account_id(guest))
+                .await
+                .expect("looked up")
+                .is_some(),
+            rotated
+        );
+        assert_eq!(
+            families[3]
+                .find(theirs.id)
+                .await
+                .expect("looked up")
+                .is_some(),
+            rotated
+        );
     }
 }

@@ -34,8 +34,14 @@ static POSTGRES: Server = Server {
     drop: ["SET lock_timeout = '10s'; DROP SCHEMA", "CASCADE"],
     failures: [
         ("SELECT 1 / 0", ErrorCode::Internal),
-        ("DO $$ BEGIN RAISE SQLSTATE '40001'; END $$", ErrorCode::Unavailable),
-        ("SELECT pg_terminate_backend(pg_backend_pid())", ErrorCode::Unavailable),
+        (
+            "DO $$ BEGIN RAISE SQLSTATE '40001'; END $$",
+            ErrorCode::Unavailable,
+        ),
+        (
+            "SELECT pg_terminate_backend(pg_backend_pid())",
+            ErrorCode::Unavailable,
+        ),
     ],
 };
 
@@ -44,7 +50,10 @@ static MYSQL: Server = Server {
     variable: "FACESHARE_TEST_MYSQL",
     default: "mysql://root@127.0.0.1:3306",
     // The least that a server may have by default; the tables are to be none the worse.
-    create: ["CREATE SCHEMA", "CHARACTER SET latin1 COLLATE latin1_swedish_ci"],
+    create: [
+        "CREATE SCHEMA",
+        "CHARACTER SET latin1 COLLATE latin1_swedish_ci",
+    ],
     drop: ["SET lock_wait_timeout = 10; DROP SCHEMA", ""],
     failures: [
         ("SELECT missing", ErrorCode::Internal),
@@ -62,18 +71,29 @@ impl Server {
     fn url_of(&self, schema: &str) -> String {
         let url = self.url();
         let separator = if url.contains('?') { '&' } else { '?' };
-        if url.starts_with("postgres") { format!("{url}{separator}options[search_path]={schema}") } else { format!("{url}/{schema}") }
+        if url.starts_with("postgres") {
+            format!("{url}{separator}options[search_path]={schema}")
+        } else {
+            format!("{url}/{schema}")
+        }
     }
 
     /// Runs a statement outside of any schema.
     async fn run(&self, statement: String) {
         let Self { name, variable, .. } = self;
         let mut options = ConnectOptions::new(self.url());
-        options.max_connections(1).connect_timeout(PATIENCE).acquire_timeout(PATIENCE).sqlx_logging(false);
+        options
+            .max_connections(1)
+            .connect_timeout(PATIENCE)
+            .acquire_timeout(PATIENCE)
+            .sqlx_logging(false);
         let server = sea_orm::Database::connect(options).await.unwrap_or_else(|error| {
             panic!("no {name} at {}: start one with scripts/services, or name one in {variable} ({error})", self.url())
         });
-        server.execute_unprepared(&statement).await.unwrap_or_else(|error| panic!("{name}: {statement}: {error}"));
+        server
+            .execute_unprepared(&statement)
+            .await
+            .unwrap_or_else(|error| panic!("{name}: {statement}: {error}"));
         server.close().await.expect("closed");
     }
 
@@ -86,7 +106,12 @@ impl Server {
     /// Four openings of one schema without tables, as four processes have it open.
     async fn openings(&'static self) -> ([Database; 4], Schema) {
         let schema = Schema::create(self).await;
-        let openings = [schema.open().await, schema.open().await, schema.open().await, schema.open().await];
+        let openings = [
+            schema.open().await,
+            schema.open().await,
+            schema.open().await,
+            schema.open().await,
+        ];
         (openings, schema)
     }
 
@@ -114,7 +139,9 @@ impl Schema {
     }
 
     async fn open(&self) -> Database {
-        Database::open(&self.server.url_of(&self.name), SETTINGS).await.expect("opened")
+        Database::open(&self.server.url_of(&self.name), SETTINGS)
+            .await
+            .expect("opened")
     }
 }
 
@@ -124,11 +151,18 @@ impl Drop for Schema {
         let statement = format!("{before} {} {after}", self.name);
         // A runtime of its own: that of the test may be going down.
         let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
             runtime.block_on(server.run(statement));
         });
         // A second panic would hide the first.
-        assert!(dropped.join().is_ok() || std::thread::panicking(), "the schema {} stays", self.name);
+        assert!(
+            dropped.join().is_ok() || std::thread::panicking(),
+            "the schema {} stays",
+            self.name
+        );
     }
 }
 
@@ -165,8 +199,15 @@ on! {
 async fn what_may_succeed_later_is_unavailable(server: &'static Server) {
     let (db, _schema) = server.fresh(|db| db).await;
     for (statement, code) in server.failures {
-        let error = db.writer().execute_unprepared(statement).await.expect_err(statement);
+        let error = db
+            .writer()
+            .execute_unprepared(statement)
+            .await
+            .expect_err(statement);
         assert_eq!(from_db(error).code, code, "{statement}");
     }
-    db.writer().execute_unprepared("SELECT 1").await.expect("on a new connection");
+    db.writer()
+        .execute_unprepared("SELECT 1")
+        .await
+        .expect("on a new connection");
 }

@@ -10,7 +10,12 @@ use tempfile::TempDir;
 async fn empty() -> (Database, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("faceshare.db");
-    (Database::open(&path.display().to_string(), SETTINGS).await.expect("opened"), folder)
+    (
+        Database::open(&path.display().to_string(), SETTINGS)
+            .await
+            .expect("opened"),
+        folder,
+    )
 }
 
 /// An adapter over a database in a folder of its own.

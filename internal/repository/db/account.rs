@@ -29,9 +29,15 @@ impl Accounts {
 
     /// The account first: its row is locked for whoever opens a family of it. The families stay, as numbers that belong to nobody, so that
     /// a restart still knows them as revoked.
-    async fn try_delete(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<FamilyId>>, Failure> {
+    async fn try_delete(
+        &self,
+        id: AccountId,
+        at: Timestamp,
+    ) -> Result<Option<Vec<FamilyId>>, Failure> {
         let transaction = self.db.begin().await?;
-        let deleted = Entity::delete_by_id(id.get().cast_signed()).exec(&transaction).await?;
+        let deleted = Entity::delete_by_id(id.get().cast_signed())
+            .exec(&transaction)
+            .await?;
         if deleted.rows_affected == 0 {
             transaction.rollback().await?;
             return Ok(None);
@@ -49,10 +55,15 @@ impl Accounts {
         use token_family::Column as Family;
         let id = id.get().cast_signed();
         let transaction = self.db.begin().await?;
-        let families =
-            token_family::Entity::delete_many().filter(Family::AccountId.eq(id)).filter(Family::RotatedAt.lt(before.as_millis()));
+        let families = token_family::Entity::delete_many()
+            .filter(Family::AccountId.eq(id))
+            .filter(Family::RotatedAt.lt(before.as_millis()));
         families.exec(&transaction).await?;
-        let forgotten = Entity::delete_many().filter(Column::Id.eq(id)).filter(unused(before)).exec(&transaction).await?;
+        let forgotten = Entity::delete_many()
+            .filter(Column::Id.eq(id))
+            .filter(unused(before))
+            .exec(&transaction)
+            .await?;
         if forgotten.rows_affected == 0 {
             transaction.rollback().await?;
             return Ok(false);
@@ -70,11 +81,21 @@ impl AccountRepository for Accounts {
     }
 
     async fn find(&self, id: AccountId) -> Result<Option<Account>> {
-        let found = Entity::find_by_id(id.get().cast_signed()).one(self.db.reader()).await.map_err(from_db)?;
+        let found = Entity::find_by_id(id.get().cast_signed())
+            .one(self.db.reader())
+            .await
+            .map_err(from_db)?;
         found.map(Account::try_from).transpose()
     }
 
-    async fn promote(&self, guest: AccountId, username: &str, nickname: &Nickname, password: &PasswordHash, at: Timestamp) -> Result<bool> {
+    async fn promote(
+        &self,
+        guest: AccountId,
+        username: &str,
+        nickname: &Nickname,
+        password: &PasswordHash,
+        at: Timestamp,
+    ) -> Result<bool> {
         let promotion = Entity::update_many()
             .col_expr(Column::Username, Expr::value(username))
             .col_expr(Column::UsernameKey, Expr::value(key_of(username)))
@@ -83,16 +104,29 @@ impl AccountRepository for Accounts {
             .col_expr(Column::CreatedAt, Expr::value(at.as_millis()))
             .filter(Column::Id.eq(guest.get().cast_signed()))
             .filter(Column::Username.is_null());
-        self.db.insert(promotion.as_query(), TAKEN).await.map(|promoted| promoted == 1)
+        self.db
+            .insert(promotion.as_query(), TAKEN)
+            .await
+            .map(|promoted| promoted == 1)
     }
 
     async fn rename(&self, id: AccountId, nickname: &Nickname) -> Result<bool> {
-        let renaming =
-            Entity::update_many().col_expr(Column::Nickname, Expr::value(nickname.as_str())).filter(Column::Id.eq(id.get().cast_signed()));
-        self.db.write(renaming.as_query()).await.map(|renamed| renamed == 1)
+        let renaming = Entity::update_many()
+            .col_expr(Column::Nickname, Expr::value(nickname.as_str()))
+            .filter(Column::Id.eq(id.get().cast_signed()));
+        self.db
+            .write(renaming.as_query())
+            .await
+            .map(|renamed| renamed == 1)
     }
 
-    async fn set_picture(&self, id: AccountId, key: &str, url: &str, picture: &Picture) -> Result<bool> {
+    async fn set_picture(
+        &self,
+        id: AccountId,
+        key: &str,
+        url: &str,
+        picture: &Picture,
+    ) -> Result<bool> {
         avatar::set(&self.db, id, key, url, picture).await
     }
 
@@ -100,13 +134,29 @@ impl AccountRepository for Accounts {
         retrying(|| self.try_delete(id, at)).await
     }
 
-    async fn unused_guests(&self, before: Timestamp, after: Option<AccountId>, limit: u32) -> Result<Vec<AccountId>> {
-        let mut query = Entity::find().select_only().column(Column::Id).filter(unused(before)).order_by_asc(Column::Id);
+    async fn unused_guests(
+        &self,
+        before: Timestamp,
+        after: Option<AccountId>,
+        limit: u32,
+    ) -> Result<Vec<AccountId>> {
+        let mut query = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(unused(before))
+            .order_by_asc(Column::Id);
         if let Some(after) = after {
             query = query.filter(Column::Id.gt(after.get().cast_signed()));
         }
-        let ids: Vec<i64> = query.limit(u64::from(limit)).into_tuple().all(self.db.reader()).await.map_err(from_db)?;
-        ids.into_iter().map(|id| AccountId::new(id.cast_unsigned()).ok_or_else(|| unreadable("accounts.id"))).collect()
+        let ids: Vec<i64> = query
+            .limit(u64::from(limit))
+            .into_tuple()
+            .all(self.db.reader())
+            .await
+            .map_err(from_db)?;
+        ids.into_iter()
+            .map(|id| AccountId::new(id.cast_unsigned()).ok_or_else(|| unreadable("accounts.id")))
+            .collect()
     }
 
     async fn forget_guest(&self, id: AccountId, before: Timestamp) -> Result<bool> {
@@ -122,7 +172,11 @@ pub(super) fn key_of(username: &str) -> String {
     username.to_lowercase()
 }
 
-pub(super) async fn insert(db: &Database, account: &Account, password: Option<&PasswordHash>) -> Result<()> {
+pub(super) async fn insert(
+    db: &Database,
+    account: &Account,
+    password: Option<&PasswordHash>,
+) -> Result<()> {
     let row = ActiveModel {
         id: Set(account.id.get().cast_signed()),
         username: Set(account.username.clone()),
@@ -132,7 +186,9 @@ pub(super) async fn insert(db: &Database, account: &Account, password: Option<&P
         created_at: Set(account.created_at.as_millis()),
         password_hash: Set(password.map(|hash| hash.as_str().to_owned())),
     };
-    db.insert(Entity::insert(row).as_query(), TAKEN).await.map(drop)
+    db.insert(Entity::insert(row).as_query(), TAKEN)
+        .await
+        .map(drop)
 }
 
 /// A guest who neither came nor refreshed a token since then.
@@ -143,7 +199,10 @@ fn unused(before: Timestamp) -> Condition {
         .from(token_family::Entity)
         .and_where(token_family::Column::RotatedAt.gte(before))
         .to_owned();
-    Condition::all().add(Column::Username.is_null()).add(Column::CreatedAt.lt(before)).add(Column::Id.not_in_subquery(refreshed))
+    Condition::all()
+        .add(Column::Username.is_null())
+        .add(Column::CreatedAt.lt(before))
+        .add(Column::Id.not_in_subquery(refreshed))
 }
 
 impl TryFrom<Model> for Account {

@@ -42,14 +42,26 @@ impl Address {
         match self {
             Self::Sqlite(path) => path.display().to_string(),
             Self::Postgres(options) => {
-                let place = options.get_socket().map(|socket| socket.display().to_string());
-                let place = place.unwrap_or_else(|| format!("{}:{}", options.get_host(), options.get_port()));
-                format!("PostgreSQL at {place}, database {:?}", options.get_database().unwrap_or_default())
+                let place = options
+                    .get_socket()
+                    .map(|socket| socket.display().to_string());
+                let place = place
+                    .unwrap_or_else(|| format!("{}:{}", options.get_host(), options.get_port()));
+                format!(
+                    "PostgreSQL at {place}, database {:?}",
+                    options.get_database().unwrap_or_default()
+                )
             }
             Self::MySql(options) => {
-                let place = options.get_socket().map(|socket| socket.display().to_string());
-                let place = place.unwrap_or_else(|| format!("{}:{}", options.get_host(), options.get_port()));
-                format!("MySQL at {place}, database {:?}", options.get_database().unwrap_or_default())
+                let place = options
+                    .get_socket()
+                    .map(|socket| socket.display().to_string());
+                let place = place
+                    .unwrap_or_else(|| format!("{}:{}", options.get_host(), options.get_port()));
+                format!(
+                    "MySQL at {place}, database {:?}",
+                    options.get_database().unwrap_or_default()
+                )
             }
         }
     }
@@ -63,12 +75,20 @@ fn malformed(error: &sqlx::Error) -> String {
 }
 
 fn named(database: Option<&str>) -> Result<(), String> {
-    if database.is_some_and(|name| !name.is_empty()) { Ok(()) } else { Err("names no database; it ends in /DATABASE".to_owned()) }
+    if database.is_some_and(|name| !name.is_empty()) {
+        Ok(())
+    } else {
+        Err("names no database; it ends in /DATABASE".to_owned())
+    }
 }
 
 fn file(url: &str) -> Result<PathBuf, String> {
-    let rest = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
-    let path = rest.map_or(url, |rest| rest.split_once('?').map_or(rest, |(path, _)| path));
+    let rest = url
+        .strip_prefix("sqlite://")
+        .or_else(|| url.strip_prefix("sqlite:"));
+    let path = rest.map_or(url, |rest| {
+        rest.split_once('?').map_or(rest, |(path, _)| path)
+    });
     if path.is_empty() || url.contains(":memory:") || url.contains("mode=memory") {
         return Err("keeps nothing, which sessions rely on; name a file".to_owned());
     }
@@ -82,14 +102,27 @@ mod tests {
 
     #[test]
     fn a_url_names_a_file_or_a_database_on_a_server() {
-        for url in ["sqlite:///var/x.db?mode=rwc", "sqlite:/var/x.db", "/var/x.db"] {
-            assert!(matches!(Address::parse(url).expect(url), Address::Sqlite(path) if path == Path::new("/var/x.db")), "{url}");
+        for url in [
+            "sqlite:///var/x.db?mode=rwc",
+            "sqlite:/var/x.db",
+            "/var/x.db",
+        ] {
+            assert!(
+                matches!(Address::parse(url).expect(url), Address::Sqlite(path) if path == Path::new("/var/x.db")),
+                "{url}"
+            );
         }
         for url in ["postgres://u:p@h/d", "postgresql://u@h:1/d?sslmode=disable"] {
-            assert!(matches!(Address::parse(url).expect(url), Address::Postgres(_)), "{url}");
+            assert!(
+                matches!(Address::parse(url).expect(url), Address::Postgres(_)),
+                "{url}"
+            );
         }
         for url in ["mysql://u:p@h/d", "mariadb://u:p@h:1/d"] {
-            assert!(matches!(Address::parse(url).expect(url), Address::MySql(_)), "{url}");
+            assert!(
+                matches!(Address::parse(url).expect(url), Address::MySql(_)),
+                "{url}"
+            );
         }
     }
 
@@ -110,8 +143,14 @@ mod tests {
             assert!(!why.contains("s3cret"), "{why}");
         }
         for (url, described) in [
-            ("postgres://app:s3cret@db.example/meet", r#"PostgreSQL at db.example:5432, database "meet""#),
-            ("mariadb://app:s3cret@db.example:3307/meet", r#"MySQL at db.example:3307, database "meet""#),
+            (
+                "postgres://app:s3cret@db.example/meet",
+                r#"PostgreSQL at db.example:5432, database "meet""#,
+            ),
+            (
+                "mariadb://app:s3cret@db.example:3307/meet",
+                r#"MySQL at db.example:3307, database "meet""#,
+            ),
         ] {
             assert_eq!(Address::parse(url).expect(url).describe(), described);
         }

@@ -9,7 +9,10 @@ use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::idempotency::{AnswerRepository, Reservation, Reserved};
 use faceshare_biz::{Error, Result};
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Set,
+};
 
 /// Keeps answers in the main database.
 #[derive(Debug, Clone)]
@@ -26,21 +29,47 @@ impl Answers {
 
     /// Each statement is atomic by itself: the primary key decides who takes a free place, and the count of changed rows who takes one that
     /// has expired.
-    async fn try_reserve(&self, reservation: &Reservation, now: Timestamp, limit: u32) -> Result<Reserved, Failure> {
+    async fn try_reserve(
+        &self,
+        reservation: &Reservation,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Reserved, Failure> {
         if self.insert(reservation).await? {
             self.forget_oldest(reservation, limit).await?;
-            return Ok(Reserved::Fresh { effect: reservation.attempt });
+            return Ok(Reserved::Fresh {
+                effect: reservation.attempt,
+            });
         }
         if self.take_over(reservation, now).await? {
-            let own = Entity::find_by_id(reservation.call.to_vec()).filter(Column::Attempt.eq(reservation.attempt.cast_signed()));
+            let own = Entity::find_by_id(reservation.call.to_vec())
+                .filter(Column::Attempt.eq(reservation.attempt.cast_signed()));
             let own = own.one(self.db.writer()).await?;
-            let own = own.ok_or_else(|| Failure::Refused(Error::unavailable("the place was forgotten at the same time")))?;
-            return Ok(Reserved::Fresh { effect: own.effect.cast_unsigned() });
+            let own = own.ok_or_else(|| {
+                Failure::Refused(Error::unavailable(
+                    "the place was forgotten at the same time",
+                ))
+            })?;
+            return Ok(Reserved::Fresh {
+                effect: own.effect.cast_unsigned(),
+            });
         }
-        let taken = Entity::find_by_id(reservation.call.to_vec()).one(self.db.writer()).await?;
-        let taken = taken.ok_or_else(|| Failure::Conflict(Error::unavailable("the place was given up at the same time")))?;
-        let request = taken.request.try_into().map_err(|_| unreadable("answers.request"))?;
-        Ok(Reserved::Taken { request, sealed: taken.sealed })
+        let taken = Entity::find_by_id(reservation.call.to_vec())
+            .one(self.db.writer())
+            .await?;
+        let taken = taken.ok_or_else(|| {
+            Failure::Conflict(Error::unavailable(
+                "the place was given up at the same time",
+            ))
+        })?;
+        let request = taken
+            .request
+            .try_into()
+            .map_err(|_| unreadable("answers.request"))?;
+        Ok(Reserved::Taken {
+            request,
+            sealed: taken.sealed,
+        })
     }
 
     /// Takes a place that nobody has. `false`: an attempt has it.
@@ -55,7 +84,10 @@ impl Answers {
             sealed: Set(None),
             expires_at: Set(reservation.expires_at.as_millis()),
         };
-        match Entity::insert(row).exec_without_returning(self.db.writer()).await {
+        match Entity::insert(row)
+            .exec_without_returning(self.db.writer())
+            .await
+        {
             Ok(_) => Ok(true),
             Err(error) if violates_unique(&error).is_some() => Ok(false),
             Err(error) => Err(error.into()),
@@ -65,32 +97,62 @@ impl Answers {
     /// Takes the place of an attempt that has expired, or that died with an earlier process. `false`: it has not, or another one was faster.
     async fn take_over(&self, reservation: &Reservation, now: Timestamp) -> Result<bool, Failure> {
         let attempt = reservation.attempt.cast_signed();
-        let same = || Condition::all().add(Column::Sealed.is_null()).add(Column::Request.eq(reservation.request.to_vec()));
+        let same = || {
+            Condition::all()
+                .add(Column::Sealed.is_null())
+                .add(Column::Request.eq(reservation.request.to_vec()))
+        };
         let died = same().add(Column::Process.lt(reservation.process.cast_signed()));
         let taking = Entity::update_many()
             // First: MySQL shows to each assignment what those before it have changed.
-            .col_expr(Column::Effect, Expr::case(same(), Expr::col(Column::Effect)).finally(attempt).into())
-            .col_expr(Column::Process, Expr::value(reservation.process.cast_signed()))
-            .col_expr(Column::AccountId, Expr::value(reservation.account.get().cast_signed()))
+            .col_expr(
+                Column::Effect,
+                Expr::case(same(), Expr::col(Column::Effect))
+                    .finally(attempt)
+                    .into(),
+            )
+            .col_expr(
+                Column::Process,
+                Expr::value(reservation.process.cast_signed()),
+            )
+            .col_expr(
+                Column::AccountId,
+                Expr::value(reservation.account.get().cast_signed()),
+            )
             .col_expr(Column::Request, Expr::value(reservation.request.to_vec()))
             .col_expr(Column::Attempt, Expr::value(attempt))
             .col_expr(Column::Sealed, Expr::value(None::<String>))
-            .col_expr(Column::ExpiresAt, Expr::value(reservation.expires_at.as_millis()))
+            .col_expr(
+                Column::ExpiresAt,
+                Expr::value(reservation.expires_at.as_millis()),
+            )
             .filter(Column::Call.eq(reservation.call.to_vec()))
-            .filter(Condition::any().add(Column::ExpiresAt.lte(now.as_millis())).add(died));
+            .filter(
+                Condition::any()
+                    .add(Column::ExpiresAt.lte(now.as_millis()))
+                    .add(died),
+            );
         Ok(taking.exec(self.db.writer()).await?.rows_affected == 1)
     }
 
     /// Of an account with more than `limit` places the oldest ones go, not the one just taken.
     async fn forget_oldest(&self, reservation: &Reservation, limit: u32) -> Result<(), Failure> {
-        let of_account = || Entity::find().filter(Column::AccountId.eq(reservation.account.get().cast_signed()));
+        let of_account =
+            || Entity::find().filter(Column::AccountId.eq(reservation.account.get().cast_signed()));
         let held = of_account().count(self.db.writer()).await?;
         let over = held.saturating_sub(u64::from(limit));
         if over > 0 {
             let others = of_account().filter(Column::Call.ne(reservation.call.to_vec()));
-            let oldest = others.select_only().column(Column::Call).order_by_asc(Column::Attempt).limit(over);
+            let oldest = others
+                .select_only()
+                .column(Column::Call)
+                .order_by_asc(Column::Attempt)
+                .limit(over);
             let oldest: Vec<Vec<u8>> = oldest.into_tuple().all(self.db.writer()).await?;
-            Entity::delete_many().filter(Column::Call.is_in(oldest)).exec(self.db.writer()).await?;
+            Entity::delete_many()
+                .filter(Column::Call.is_in(oldest))
+                .exec(self.db.writer())
+                .await?;
         }
         Ok(())
     }
@@ -98,17 +160,31 @@ impl Answers {
 
 #[async_trait]
 impl AnswerRepository for Answers {
-    async fn reserve(&self, reservation: &Reservation, now: Timestamp, limit: u32) -> Result<Reserved> {
+    async fn reserve(
+        &self,
+        reservation: &Reservation,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Reserved> {
         retrying(|| self.try_reserve(reservation, now, limit)).await
     }
 
-    async fn keep(&self, call: [u8; 32], attempt: u64, sealed: &str, expires_at: Timestamp) -> Result<bool> {
+    async fn keep(
+        &self,
+        call: [u8; 32],
+        attempt: u64,
+        sealed: &str,
+        expires_at: Timestamp,
+    ) -> Result<bool> {
         let keeping = Entity::update_many()
             .col_expr(Column::Sealed, Expr::value(sealed))
             .col_expr(Column::ExpiresAt, Expr::value(expires_at.as_millis()))
             .filter(Column::Call.eq(call.to_vec()))
             .filter(Column::Attempt.eq(attempt.cast_signed()));
-        self.db.write(keeping.as_query()).await.map(|kept| kept == 1)
+        self.db
+            .write(keeping.as_query())
+            .await
+            .map(|kept| kept == 1)
     }
 
     async fn release(&self, call: [u8; 32], attempt: u64, now: Timestamp) -> Result<()> {
@@ -121,8 +197,18 @@ impl AnswerRepository for Answers {
     }
 
     async fn purge(&self, now: Timestamp, unanswered_before: Timestamp) -> Result<u64> {
-        let answered = Column::Sealed.is_not_null().and(Column::ExpiresAt.lte(now.as_millis()));
-        let unanswered = Column::Sealed.is_null().and(Column::ExpiresAt.lte(unanswered_before.as_millis()));
-        self.db.write(Entity::delete_many().filter(Condition::any().add(answered).add(unanswered)).as_query()).await
+        let answered = Column::Sealed
+            .is_not_null()
+            .and(Column::ExpiresAt.lte(now.as_millis()));
+        let unanswered = Column::Sealed
+            .is_null()
+            .and(Column::ExpiresAt.lte(unanswered_before.as_millis()));
+        self.db
+            .write(
+                Entity::delete_many()
+                    .filter(Condition::any().add(answered).add(unanswered))
+                    .as_query(),
+            )
+            .await
     }
 }

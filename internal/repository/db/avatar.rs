@@ -29,21 +29,41 @@ impl Avatars {
 #[async_trait]
 impl PictureRepository for Avatars {
     async fn find(&self, key: &str) -> Result<Option<Picture>> {
-        let row = Entity::find_by_id(key.to_owned()).one(self.db.reader()).await.map_err(from_db)?;
-        Ok(row.map(|row| Picture { media_type: row.media_type, bytes: row.bytes.into() }))
+        let row = Entity::find_by_id(key.to_owned())
+            .one(self.db.reader())
+            .await
+            .map_err(from_db)?;
+        Ok(row.map(|row| Picture {
+            media_type: row.media_type,
+            bytes: row.bytes.into(),
+        }))
     }
 }
 
 /// See [`AccountRepository::set_picture`](faceshare_biz::domain::account::AccountRepository::set_picture).
-pub(super) async fn set(db: &Database, account: AccountId, key: &str, url: &str, picture: &Picture) -> Result<bool> {
+pub(super) async fn set(
+    db: &Database,
+    account: AccountId,
+    key: &str,
+    url: &str,
+    picture: &Picture,
+) -> Result<bool> {
     retrying(|| try_set(db, account, key, url, picture)).await
 }
 
 /// The account first: its row is locked for another picture at the same time.
-async fn try_set(db: &Database, account: AccountId, key: &str, url: &str, picture: &Picture) -> Result<bool, Failure> {
+async fn try_set(
+    db: &Database,
+    account: AccountId,
+    key: &str,
+    url: &str,
+    picture: &Picture,
+) -> Result<bool, Failure> {
     let id = account.get().cast_signed();
     let transaction = db.begin().await?;
-    let account = AccountEntity::update_many().col_expr(AccountColumn::AvatarUrl, Expr::value(url)).filter(AccountColumn::Id.eq(id));
+    let account = AccountEntity::update_many()
+        .col_expr(AccountColumn::AvatarUrl, Expr::value(url))
+        .filter(AccountColumn::Id.eq(id));
     if account.exec(&transaction).await?.rows_affected == 0 {
         transaction.rollback().await?;
         return Ok(false);
@@ -55,7 +75,9 @@ async fn try_set(db: &Database, account: AccountId, key: &str, url: &str, pictur
         media_type: Set(picture.media_type.clone()),
         bytes: Set(picture.bytes.to_vec()),
     };
-    Entity::insert(row).exec_without_returning(&transaction).await?;
+    Entity::insert(row)
+        .exec_without_returning(&transaction)
+        .await?;
     transaction.commit().await?;
     Ok(true)
 }

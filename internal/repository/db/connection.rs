@@ -12,8 +12,9 @@ use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sea_orm::sqlx::{self, ConnectOptions, Connection, Executor, SqliteConnection};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, SqlxMySqlConnector, SqlxPostgresConnector,
-    SqlxSqliteConnector, StatementBuilder, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode,
+    SqlxMySqlConnector, SqlxPostgresConnector, SqlxSqliteConnector, StatementBuilder,
+    TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 use std::ops::RangeInclusive;
@@ -31,7 +32,10 @@ const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// A lock that another session holds is waited for no longer than 5 s.
 const POSTGRES_SESSION: &str = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED; SET lock_timeout = '5s'";
 /// The same for MySQL and MariaDB.
-const MYSQL_SESSION: [&str; 2] = ["SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED", "SET SESSION innodb_lock_wait_timeout = 5"];
+const MYSQL_SESSION: [&str; 2] = [
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    "SET SESSION innodb_lock_wait_timeout = 5",
+];
 
 /// How to open the main database.
 #[derive(Debug, Clone, Copy)]
@@ -65,14 +69,23 @@ impl Database {
     /// `INVALID_ARGUMENT` at `database.url`; `UNAVAILABLE`, with a cause that names the host and the database, when it cannot be reached.
     pub async fn open(url: &str, settings: DatabaseSettings) -> Result<Self> {
         let address = Address::parse(url).map_err(|why| Error::invalid("database.url", why))?;
-        let connections = settings.max_connections.clamp(*MAX_CONNECTIONS.start(), *MAX_CONNECTIONS.end());
+        let connections = settings
+            .max_connections
+            .clamp(*MAX_CONNECTIONS.start(), *MAX_CONNECTIONS.end());
         let (writer, reader) = match &address {
             Address::Sqlite(file) => {
                 if let Some(folder) = file.parent() {
-                    tokio::fs::create_dir_all(folder).await.map_err(Error::unavailable)?;
+                    tokio::fs::create_dir_all(folder)
+                        .await
+                        .map_err(Error::unavailable)?;
                 }
                 let opened = open_sqlite(file, settings.synchronous).await;
-                opened.map_err(|cause| Error::unavailable(format!("cannot open the database {}: {cause}", address.describe())))?
+                opened.map_err(|cause| {
+                    Error::unavailable(format!(
+                        "cannot open the database {}: {cause}",
+                        address.describe()
+                    ))
+                })?
             }
             Address::Postgres(options) => {
                 reach(options, &address).await?;
@@ -83,7 +96,11 @@ impl Database {
                 both(open_mysql(options, connections))
             }
         };
-        Ok(Self { writer, reader, address })
+        Ok(Self {
+            writer,
+            reader,
+            address,
+        })
     }
 
     /// Checks a `database.url` without opening it.
@@ -137,7 +154,10 @@ impl Database {
     /// # Errors
     /// `UNAVAILABLE`: a connection did not close well.
     pub async fn close(&self) -> Result<()> {
-        self.reader.close_by_ref().await.map_err(Error::unavailable)?;
+        self.reader
+            .close_by_ref()
+            .await
+            .map_err(Error::unavailable)?;
         self.writer.close_by_ref().await.map_err(Error::unavailable)
     }
 
@@ -157,9 +177,17 @@ impl Database {
     }
 
     /// The same, where a unique value that is there already is the caller's affair: it is told `taken`.
-    pub(super) async fn insert(&self, statement: &(impl StatementBuilder + Sync), taken: &'static str) -> Result<u64> {
+    pub(super) async fn insert(
+        &self,
+        statement: &(impl StatementBuilder + Sync),
+        taken: &'static str,
+    ) -> Result<u64> {
         let attempt = || async {
-            let done = self.writer.execute(statement).await.map_err(|error| or_taken(error, taken))?;
+            let done = self
+                .writer
+                .execute(statement)
+                .await
+                .map_err(|error| or_taken(error, taken))?;
             Ok(done.rows_affected())
         };
         retrying(attempt).await
@@ -167,7 +195,10 @@ impl Database {
 
     /// For several statements. On SQLite it takes the write lock at once. Dropped, it leaves nothing. To be called within [`retrying`].
     pub(super) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        let immediate = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
+        let immediate = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
         self.writer.begin_with_options(immediate).await
     }
 }
@@ -179,10 +210,17 @@ fn both(connections: DatabaseConnection) -> (DatabaseConnection, DatabaseConnect
 /// Connects once, so that the start fails with the cause: a pool tries again and again and tells only that it took too long.
 async fn reach<O: ConnectOptions<Connection: Sized>>(options: &O, address: &Address) -> Result<()> {
     let attempt = async {
-        let connection = timeout(ACQUIRE_TIMEOUT, options.connect()).await.map_err(|_| format!("no answer within {ACQUIRE_TIMEOUT:?}"))?;
-        connection.map_err(|cause| cause.to_string())?.close().await.map_err(|cause| cause.to_string())
+        let connection = timeout(ACQUIRE_TIMEOUT, options.connect())
+            .await
+            .map_err(|_| format!("no answer within {ACQUIRE_TIMEOUT:?}"))?;
+        connection
+            .map_err(|cause| cause.to_string())?
+            .close()
+            .await
+            .map_err(|cause| cause.to_string())
     };
-    let cannot = |cause| Error::unavailable(format!("cannot reach {}: {cause}", address.describe()));
+    let cannot =
+        |cause| Error::unavailable(format!("cannot reach {}: {cause}", address.describe()));
     attempt.await.map_err(cannot)
 }
 
@@ -207,7 +245,9 @@ fn open_mysql(options: &MySqlConnectOptions, connections: u32) -> DatabaseConnec
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
-        .before_acquire(|connection: &mut MySqlConnection, meta| Box::pin(is_alive(connection, meta)))
+        .before_acquire(|connection: &mut MySqlConnection, meta| {
+            Box::pin(is_alive(connection, meta))
+        })
         .after_connect(|connection, _| {
             Box::pin(async move {
                 for statement in MYSQL_SESSION {
@@ -221,18 +261,45 @@ fn open_mysql(options: &MySqlConnectOptions, connections: u32) -> DatabaseConnec
 }
 
 /// Whether a pooled connection can be used. One that the server or a firewall has closed is thrown away, and another is opened.
-async fn is_alive<C: Connection>(connection: &mut C, meta: PoolConnectionMetadata) -> Result<bool, sqlx::Error> {
+async fn is_alive<C: Connection>(
+    connection: &mut C,
+    meta: PoolConnectionMetadata,
+) -> Result<bool, sqlx::Error> {
     Ok(meta.idle_for < TRUSTED_FOR || connection.ping().await.is_ok())
 }
 
 /// The connection that writes, and those that read.
-async fn open_sqlite(file: &Path, synchronous: Synchronous) -> Result<(DatabaseConnection, DatabaseConnection), sqlx::Error> {
-    let options = sqlite::connection(SqliteConnectOptions::new().filename(file).create_if_missing(true), synchronous);
-    let pool = || SqlitePoolOptions::new().min_connections(1).acquire_timeout(ACQUIRE_TIMEOUT).idle_timeout(None).max_lifetime(None);
-    let writer = pool().max_connections(1).test_before_acquire(false).after_release(|connection, _| Box::pin(is_reusable(connection)));
+async fn open_sqlite(
+    file: &Path,
+    synchronous: Synchronous,
+) -> Result<(DatabaseConnection, DatabaseConnection), sqlx::Error> {
+    let options = sqlite::connection(
+        SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true),
+        synchronous,
+    );
+    let pool = || {
+        SqlitePoolOptions::new()
+            .min_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .idle_timeout(None)
+            .max_lifetime(None)
+    };
+    let writer = pool()
+        .max_connections(1)
+        .test_before_acquire(false)
+        .after_release(|connection, _| Box::pin(is_reusable(connection)));
     let writer = writer.connect_with(options.clone()).await?;
-    let reader = pool().max_connections(READERS).test_before_acquire(false).connect_with(sqlite::reading(options)).await?;
-    Ok((SqlxSqliteConnector::from_sqlx_sqlite_pool(writer), SqlxSqliteConnector::from_sqlx_sqlite_pool(reader)))
+    let reader = pool()
+        .max_connections(READERS)
+        .test_before_acquire(false)
+        .connect_with(sqlite::reading(options))
+        .await?;
+    Ok((
+        SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
+        SqlxSqliteConnector::from_sqlx_sqlite_pool(reader),
+    ))
 }
 
 /// Whether a connection is out of its transaction. When the disk is full SQLite rolls back by itself, the driver does not notice, and takes
@@ -258,82 +325,151 @@ mod tests {
     use tempfile::TempDir;
 
     async fn opened(file: &Path, synchronous: Synchronous) -> Database {
-        let settings = DatabaseSettings { synchronous, max_connections: 2 };
-        Database::open(&file.display().to_string(), settings).await.expect("opened")
+        let settings = DatabaseSettings {
+            synchronous,
+            max_connections: 2,
+        };
+        Database::open(&file.display().to_string(), settings)
+            .await
+            .expect("opened")
     }
 
     async fn fresh() -> (Database, TempDir) {
         let folder = tempfile::tempdir().expect("a folder");
-        (opened(&folder.path().join("x.db"), Synchronous::Normal).await, folder)
+        (
+            opened(&folder.path().join("x.db"), Synchronous::Normal).await,
+            folder,
+        )
     }
 
     #[tokio::test]
     async fn migrating_twice_changes_nothing_and_a_closed_database_is_unavailable() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("a folder that is missing/odd % name?.db");
+        let path = folder
+            .path()
+            .join("a folder that is missing/odd % name?.db");
         let db = opened(&path, Synchronous::Full).await;
         db.migrate().await.expect("migrated");
         db.migrate().await.expect("migrated again");
         db.ping().await.expect("answers");
         assert!(path.exists());
         db.close().await.expect("closed");
-        assert_eq!(db.ping().await.expect_err("closed").code, ErrorCode::Unavailable);
+        assert_eq!(
+            db.ping().await.expect_err("closed").code,
+            ErrorCode::Unavailable
+        );
     }
 
     /// Ports below 1024 on this address are nobody's.
     #[tokio::test]
     async fn a_server_that_cannot_be_reached_is_named_without_the_password() {
-        for (url, host) in
-            [("postgres://app:s3cret@127.0.0.77:9/meet", "127.0.0.77:9"), ("mysql://app:s3cret@127.0.0.77:9/meet", "127.0.0.77:9")]
-        {
-            let settings = DatabaseSettings { synchronous: Synchronous::Normal, max_connections: 2 };
-            let error = Database::open(url, settings).await.expect_err("nobody listens");
+        for (url, host) in [
+            ("postgres://app:s3cret@127.0.0.77:9/meet", "127.0.0.77:9"),
+            ("mysql://app:s3cret@127.0.0.77:9/meet", "127.0.0.77:9"),
+        ] {
+            let settings = DatabaseSettings {
+                synchronous: Synchronous::Normal,
+                max_connections: 2,
+            };
+            let error = Database::open(url, settings)
+                .await
+                .expect_err("nobody listens");
             assert_eq!(error.code, ErrorCode::Unavailable);
             let cause = error.cause().expect("a cause").to_string();
-            assert!(cause.contains(host) && cause.contains("meet") && !cause.contains("s3cret"), "{cause}");
+            assert!(
+                cause.contains(host) && cause.contains("meet") && !cause.contains("s3cret"),
+                "{cause}"
+            );
         }
     }
 
     #[tokio::test]
     async fn after_a_full_disk_has_room_again_transactions_go_on() {
         let (db, _folder) = fresh().await;
-        db.writer().execute_unprepared("CREATE TABLE t (a BLOB)").await.expect("created");
-        db.writer().execute_unprepared("PRAGMA max_page_count = 10").await.expect("bounded");
+        db.writer()
+            .execute_unprepared("CREATE TABLE t (a BLOB)")
+            .await
+            .expect("created");
+        db.writer()
+            .execute_unprepared("PRAGMA max_page_count = 10")
+            .await
+            .expect("bounded");
         let fill = async || -> Result<()> {
             let transaction = db.begin().await.map_err(from_db)?;
-            transaction.execute_unprepared("INSERT INTO t VALUES (zeroblob(100000))").await.map_err(from_db)?;
+            transaction
+                .execute_unprepared("INSERT INTO t VALUES (zeroblob(100000))")
+                .await
+                .map_err(from_db)?;
             transaction.commit().await.map_err(from_db)
         };
         assert_eq!(fill().await.expect_err("full").code, ErrorCode::Unavailable);
-        db.writer().execute_unprepared("PRAGMA max_page_count = 1000").await.expect("room");
+        db.writer()
+            .execute_unprepared("PRAGMA max_page_count = 1000")
+            .await
+            .expect("room");
         fill().await.expect("goes on");
-        let next = db.writer().get_sqlite_connection_pool().acquire().await.expect("a connection");
-        assert!(!next.is_in_transaction(), "the next transaction begins as one");
+        let next = db
+            .writer()
+            .get_sqlite_connection_pool()
+            .acquire()
+            .await
+            .expect("a connection");
+        assert!(
+            !next.is_in_transaction(),
+            "the next transaction begins as one"
+        );
     }
 
     /// A transaction that its caller has left is rolled back before the next write begins.
     #[tokio::test]
     async fn a_write_waits_for_a_transaction_that_is_dropped() {
         let (db, _folder) = fresh().await;
-        db.writer().execute_unprepared("CREATE TABLE t (a INTEGER)").await.expect("created");
+        db.writer()
+            .execute_unprepared("CREATE TABLE t (a INTEGER)")
+            .await
+            .expect("created");
         for round in 0..20 {
             let transaction = db.begin().await.expect("begun");
-            transaction.execute_unprepared("INSERT INTO t VALUES (1)").await.expect("inserted");
+            transaction
+                .execute_unprepared("INSERT INTO t VALUES (1)")
+                .await
+                .expect("inserted");
             drop(transaction);
-            let written =
-                db.writer().execute_unprepared("DELETE FROM t").await.map_err(|error| Error::from(crate::error::Failure::from(error)));
-            assert_eq!(written.expect("written").rows_affected(), 0, "round {round}");
+            let written = db
+                .writer()
+                .execute_unprepared("DELETE FROM t")
+                .await
+                .map_err(|error| Error::from(crate::error::Failure::from(error)));
+            assert_eq!(
+                written.expect("written").rows_affected(),
+                0,
+                "round {round}"
+            );
         }
     }
 
     #[tokio::test]
     async fn the_readers_cannot_write_and_the_pragmas_hold() {
         let (db, _folder) = fresh().await;
-        assert!(db.reader().execute_unprepared("CREATE TABLE t (a INTEGER)").await.is_err());
+        assert!(
+            db.reader()
+                .execute_unprepared("CREATE TABLE t (a INTEGER)")
+                .await
+                .is_err()
+        );
         let pool = db.writer().get_sqlite_connection_pool();
-        let mode: String = sea_orm::sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await.expect("a mode");
-        let keys: i64 = sea_orm::sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(pool).await.expect("a flag");
-        let sync: i64 = sea_orm::sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await.expect("a level");
+        let mode: String = sea_orm::sqlx::query_scalar("PRAGMA journal_mode")
+            .fetch_one(pool)
+            .await
+            .expect("a mode");
+        let keys: i64 = sea_orm::sqlx::query_scalar("PRAGMA foreign_keys")
+            .fetch_one(pool)
+            .await
+            .expect("a flag");
+        let sync: i64 = sea_orm::sqlx::query_scalar("PRAGMA synchronous")
+            .fetch_one(pool)
+            .await
+            .expect("a level");
         assert_eq!((mode.as_str(), keys, sync), ("wal", 1, 1));
     }
 }

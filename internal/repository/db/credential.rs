@@ -8,7 +8,9 @@ use super::retry::retrying;
 use super::token_family::revoke_all;
 use crate::error::{Failure, from_db};
 use async_trait::async_trait;
-use faceshare_biz::domain::account::{Account, CredentialRepository, Credentials, PasswordChange, PasswordHash, TokenFamily};
+use faceshare_biz::domain::account::{
+    Account, CredentialRepository, Credentials, PasswordChange, PasswordHash, TokenFamily,
+};
 use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
 use faceshare_biz::{Error, Result};
 use sea_orm::sea_query::{Expr, Query, SelectStatement, SimpleExpr};
@@ -35,12 +37,15 @@ impl AccountCredentials {
     /// The account first: its row is locked for whoever opens a family under the old password.
     async fn try_change(&self, change: &PasswordChange) -> Result<Option<Vec<FamilyId>>, Failure> {
         let transaction = self.db.begin().await?;
-        let replaced = replace(change.account, &change.old, &change.new).exec(&transaction).await?;
+        let replaced = replace(change.account, &change.old, &change.new)
+            .exec(&transaction)
+            .await?;
         if replaced.rows_affected == 0 {
             transaction.rollback().await?;
             return Ok(None);
         }
-        let revoked = revoke_all(&transaction, change.account, Some(change.keep), change.at).await?;
+        let revoked =
+            revoke_all(&transaction, change.account, Some(change.keep), change.at).await?;
         transaction.commit().await?;
         Ok(Some(revoked))
     }
@@ -53,7 +58,8 @@ impl CredentialRepository for AccountCredentials {
     }
 
     async fn by_username(&self, username: &str) -> Result<Option<Credentials>> {
-        self.one(Entity::find().filter(Column::UsernameKey.eq(key_of(username)))).await
+        self.one(Entity::find().filter(Column::UsernameKey.eq(key_of(username))))
+            .await
     }
 
     async fn by_id(&self, id: AccountId) -> Result<Option<Credentials>> {
@@ -66,13 +72,31 @@ impl CredentialRepository for AccountCredentials {
         use token_family::Column as Family;
         let columns: [(Family, SimpleExpr); 8] = [
             (Family::Id, Expr::value(family.id.get().cast_signed())),
-            (Family::AccountId, Expr::value(family.account.get().cast_signed())),
-            (Family::Generation, Expr::value(i64::from(family.generation))),
-            (Family::RotatedAt, Expr::value(family.rotated_at.as_millis())),
+            (
+                Family::AccountId,
+                Expr::value(family.account.get().cast_signed()),
+            ),
+            (
+                Family::Generation,
+                Expr::value(i64::from(family.generation)),
+            ),
+            (
+                Family::RotatedAt,
+                Expr::value(family.rotated_at.as_millis()),
+            ),
             (Family::SealedPair, Expr::value(family.sealed_pair.clone())),
-            (Family::ExpiresAt, Expr::value(family.expires_at.as_millis())),
-            (Family::RevokedAt, Expr::value(family.revoked_at.map(Timestamp::as_millis))),
-            (Family::Network, Expr::value(family.network.map(|network| network.to_vec()))),
+            (
+                Family::ExpiresAt,
+                Expr::value(family.expires_at.as_millis()),
+            ),
+            (
+                Family::RevokedAt,
+                Expr::value(family.revoked_at.map(Timestamp::as_millis)),
+            ),
+            (
+                Family::Network,
+                Expr::value(family.network.map(|network| network.to_vec())),
+            ),
         ];
         let (columns, values): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
         let rows: SelectStatement = Query::select()
@@ -83,12 +107,22 @@ impl CredentialRepository for AccountCredentials {
             .lock_exclusive()
             .to_owned();
         let mut insert = Query::insert();
-        insert.into_table(token_family::Entity).columns(columns).select_from(rows).map_err(Error::internal)?;
-        self.db.insert(&insert, "there is such a family already").await.map(|inserted| inserted == 1)
+        insert
+            .into_table(token_family::Entity)
+            .columns(columns)
+            .select_from(rows)
+            .map_err(Error::internal)?;
+        self.db
+            .insert(&insert, "there is such a family already")
+            .await
+            .map(|inserted| inserted == 1)
     }
 
     async fn rehash(&self, id: AccountId, old: &PasswordHash, new: &PasswordHash) -> Result<bool> {
-        self.db.write(replace(id, old, new).as_query()).await.map(|replaced| replaced == 1)
+        self.db
+            .write(replace(id, old, new).as_query())
+            .await
+            .map(|replaced| replaced == 1)
     }
 
     async fn change(&self, change: &PasswordChange) -> Result<Option<Vec<FamilyId>>> {
@@ -106,6 +140,11 @@ fn replace(id: AccountId, old: &PasswordHash, new: &PasswordHash) -> UpdateMany<
 
 /// `None`: a guest, who has no password.
 fn credentials(row: Model) -> Result<Option<Credentials>> {
-    let Some(password) = row.password_hash.as_deref().map(PasswordHash::new) else { return Ok(None) };
-    Ok(Some(Credentials { account: Account::try_from(row)?, password }))
+    let Some(password) = row.password_hash.as_deref().map(PasswordHash::new) else {
+        return Ok(None);
+    };
+    Ok(Some(Credentials {
+        account: Account::try_from(row)?,
+        password,
+    }))
 }

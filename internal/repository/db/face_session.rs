@@ -7,12 +7,17 @@ use super::entity::session_host;
 use super::retry::retrying;
 use crate::error::{Failure, from_db, or_taken, unreadable, violates_unique};
 use async_trait::async_trait;
-use faceshare_biz::domain::facesession::{Admission, EndReason, Ended, FaceSession, FaceSessionRepository, HostLeft};
+use faceshare_biz::domain::facesession::{
+    Admission, EndReason, Ended, FaceSession, FaceSessionRepository, HostLeft,
+};
 use faceshare_biz::domain::{MemberId, Page, PageRequest, SessionId, Timestamp, Title};
 use faceshare_biz::{Error, ErrorCode, Result};
 use sea_orm::ActiveValue::NotSet;
 use sea_orm::sea_query::{OnConflict, Query};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, Set,
+};
 
 /// Keeps the directory of sessions in the main database.
 #[derive(Debug, Clone)]
@@ -38,12 +43,22 @@ impl FaceSessions {
             .into_tuple::<i64>()
             .one(&transaction)
             .await?;
-        let live = Entity::find().filter(Column::HostId.eq(host)).filter(Column::EndedAt.is_null()).count(&transaction).await?;
+        let live = Entity::find()
+            .filter(Column::HostId.eq(host))
+            .filter(Column::EndedAt.is_null())
+            .count(&transaction)
+            .await?;
         if live >= u64::from(limit) {
             transaction.rollback().await?;
-            return Err(Error::new(ErrorCode::LimitExceeded, format!("{limit} sessions of this host go on already")).into());
+            return Err(Error::new(
+                ErrorCode::LimitExceeded,
+                format!("{limit} sessions of this host go on already"),
+            )
+            .into());
         }
-        let inserted = Entity::insert(row(session, 0)).exec_without_returning(&transaction).await;
+        let inserted = Entity::insert(row(session, 0))
+            .exec_without_returning(&transaction)
+            .await;
         inserted.map_err(|error| or_taken(error, "there is such a session already"))?;
         note_host(session, &transaction).await?;
         transaction.commit().await?;
@@ -54,8 +69,12 @@ impl FaceSessions {
     async fn try_save(&self, session: &FaceSession, log_index: u64) -> Result<(), Failure> {
         let log_index = i64::try_from(log_index).map_err(Error::internal)?;
         let transaction = self.db.begin().await?;
-        if !update(session, log_index, &transaction).await? && !is_listed(session.id, &transaction).await? {
-            let inserted = Entity::insert(row(session, log_index)).exec_without_returning(&transaction).await;
+        if !update(session, log_index, &transaction).await?
+            && !is_listed(session.id, &transaction).await?
+        {
+            let inserted = Entity::insert(row(session, log_index))
+                .exec_without_returning(&transaction)
+                .await;
             inserted.map_err(listed_meanwhile)?;
         }
         note_host(session, &transaction).await?;
@@ -67,7 +86,10 @@ impl FaceSessions {
         let id = id.get().cast_signed();
         let transaction = self.db.begin().await?;
         Entity::delete_by_id(id).exec(&transaction).await?;
-        session_host::Entity::delete_many().filter(session_host::Column::SessionId.eq(id)).exec(&transaction).await?;
+        session_host::Entity::delete_many()
+            .filter(session_host::Column::SessionId.eq(id))
+            .exec(&transaction)
+            .await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -88,31 +110,56 @@ impl FaceSessionRepository for FaceSessions {
     }
 
     async fn find(&self, id: SessionId) -> Result<Option<FaceSession>> {
-        let row = Entity::find_by_id(id.get().cast_signed()).one(self.db.reader()).await.map_err(from_db)?;
+        let row = Entity::find_by_id(id.get().cast_signed())
+            .one(self.db.reader())
+            .await
+            .map_err(from_db)?;
         row.map(FaceSession::try_from).transpose()
     }
 
-    async fn list_by_host(&self, host: MemberId, page: PageRequest<SessionId>) -> Result<Page<FaceSession, SessionId>> {
+    async fn list_by_host(
+        &self,
+        host: MemberId,
+        page: PageRequest<SessionId>,
+    ) -> Result<Page<FaceSession, SessionId>> {
         let hosted = Query::select()
             .column(session_host::Column::SessionId)
             .from(session_host::Entity)
             .and_where(session_host::Column::HostId.eq(host.get().cast_signed()))
             .to_owned();
-        let mut query = Entity::find().filter(Column::Id.in_subquery(hosted)).order_by_desc(Column::Id);
+        let mut query = Entity::find()
+            .filter(Column::Id.in_subquery(hosted))
+            .order_by_desc(Column::Id);
         if let Some(after) = page.after {
             query = query.filter(Column::Id.lt(after.get().cast_signed()));
         }
         // One more than asked tells whether there is another page.
-        let rows = query.limit(u64::from(page.size) + 1).all(self.db.reader()).await.map_err(from_db)?;
+        let rows = query
+            .limit(u64::from(page.size) + 1)
+            .all(self.db.reader())
+            .await
+            .map_err(from_db)?;
         let size = usize::try_from(page.size).unwrap_or(usize::MAX);
         let more = rows.len() > size;
-        let items = rows.into_iter().take(size).map(FaceSession::try_from).collect::<Result<Vec<_>>>()?;
-        let next = if more { items.last().map(|last| last.id) } else { None };
+        let items = rows
+            .into_iter()
+            .take(size)
+            .map(FaceSession::try_from)
+            .collect::<Result<Vec<_>>>()?;
+        let next = if more {
+            items.last().map(|last| last.id)
+        } else {
+            None
+        };
         Ok(Page { items, next })
     }
 
     async fn count_live(&self) -> Result<u64> {
-        Entity::find().filter(Column::EndedAt.is_null()).count(self.db.reader()).await.map_err(from_db)
+        Entity::find()
+            .filter(Column::EndedAt.is_null())
+            .count(self.db.reader())
+            .await
+            .map_err(from_db)
     }
 
     async fn live(&self) -> Result<Vec<SessionId>> {
@@ -144,30 +191,56 @@ impl FaceSessionRepository for FaceSessions {
 }
 
 /// Writes a session's row, unless it was written after a later entry. `false`: it was, or there is none.
-async fn update(session: &FaceSession, log_index: i64, connection: &impl ConnectionTrait) -> Result<bool, DbErr> {
-    let all_but_id = ActiveModel { id: NotSet, ..row(session, log_index) };
+async fn update(
+    session: &FaceSession,
+    log_index: i64,
+    connection: &impl ConnectionTrait,
+) -> Result<bool, DbErr> {
+    let all_but_id = ActiveModel {
+        id: NotSet,
+        ..row(session, log_index)
+    };
     let update = Entity::update_many().set(all_but_id);
-    let update = update.filter(Column::Id.eq(session.id.get().cast_signed())).filter(Column::LogIndex.lte(log_index));
+    let update = update
+        .filter(Column::Id.eq(session.id.get().cast_signed()))
+        .filter(Column::LogIndex.lte(log_index));
     Ok(update.exec(connection).await?.rows_affected == 1)
 }
 
 async fn is_listed(id: SessionId, connection: &impl ConnectionTrait) -> Result<bool, DbErr> {
-    let row = Entity::find_by_id(id.get().cast_signed()).select_only().column(Column::Id).into_tuple::<i64>();
+    let row = Entity::find_by_id(id.get().cast_signed())
+        .select_only()
+        .column(Column::Id)
+        .into_tuple::<i64>();
     Ok(row.one(connection).await?.is_some())
 }
 
 /// Another opener listed the same session between a look and the insertion: repeated, the row is found.
 fn listed_meanwhile(error: DbErr) -> Failure {
-    if violates_unique(&error).is_some() { Failure::Conflict(Error::unavailable(error)) } else { Failure::Driver(error) }
+    if violates_unique(&error).is_some() {
+        Failure::Conflict(Error::unavailable(error))
+    } else {
+        Failure::Driver(error)
+    }
 }
 
 /// Remembers that the session's host hosts it: it stays in that person's list when somebody else becomes host.
 async fn note_host(session: &FaceSession, connection: &impl ConnectionTrait) -> Result<(), DbErr> {
-    let key = [session_host::Column::HostId, session_host::Column::SessionId];
-    let row = session_host::ActiveModel { host_id: Set(session.host.get().cast_signed()), session_id: Set(session.id.get().cast_signed()) };
+    let key = [
+        session_host::Column::HostId,
+        session_host::Column::SessionId,
+    ];
+    let row = session_host::ActiveModel {
+        host_id: Set(session.host.get().cast_signed()),
+        session_id: Set(session.id.get().cast_signed()),
+    };
     session_host::Entity::insert(row)
         // Writing the same value again is "do nothing" in the dialect of every database.
-        .on_conflict(OnConflict::columns(key).update_column(session_host::Column::HostId).to_owned())
+        .on_conflict(
+            OnConflict::columns(key)
+                .update_column(session_host::Column::HostId)
+                .to_owned(),
+        )
         .exec_without_returning(connection)
         .await
         .map(drop)
@@ -186,7 +259,9 @@ fn row(session: &FaceSession, log_index: i64) -> ActiveModel {
         member_count: Set(i64::from(session.member_count)),
         created_at: Set(session.created_at.as_millis()),
         ended_at: Set(session.ended.map(|ended| ended.at.as_millis())),
-        end_reason: Set(session.ended.map(|ended| end_reason_name(ended.reason).to_owned())),
+        end_reason: Set(session
+            .ended
+            .map(|ended| end_reason_name(ended.reason).to_owned())),
         log_index: Set(log_index),
     }
 }
@@ -197,19 +272,25 @@ impl TryFrom<Model> for FaceSession {
     fn try_from(row: Model) -> Result<Self> {
         let ended = match (row.ended_at, row.end_reason.as_deref()) {
             (None, _) => None,
-            (Some(at), Some(reason)) => Some(Ended { at: Timestamp::from_millis(at), reason: end_reason(reason)? }),
+            (Some(at), Some(reason)) => Some(Ended {
+                at: Timestamp::from_millis(at),
+                reason: end_reason(reason)?,
+            }),
             (Some(_), None) => return Err(unreadable("face_sessions.end_reason")),
         };
         Ok(Self {
             id: session_id(row.id)?,
             title: Title::from_stored(&row.title),
-            host: MemberId::new(row.host_id.cast_unsigned()).ok_or_else(|| unreadable("face_sessions.host_id"))?,
+            host: MemberId::new(row.host_id.cast_unsigned())
+                .ok_or_else(|| unreadable("face_sessions.host_id"))?,
             admission: admission(&row.admission)?,
             admission_forced: row.admission_forced,
             locked: row.locked,
             host_left: host_left(&row.host_left)?,
-            max_members: u32::try_from(row.max_members).map_err(|_| unreadable("face_sessions.max_members"))?,
-            member_count: u32::try_from(row.member_count).map_err(|_| unreadable("face_sessions.member_count"))?,
+            max_members: u32::try_from(row.max_members)
+                .map_err(|_| unreadable("face_sessions.max_members"))?,
+            member_count: u32::try_from(row.member_count)
+                .map_err(|_| unreadable("face_sessions.member_count"))?,
             created_at: Timestamp::from_millis(row.created_at),
             ended,
         })
@@ -229,7 +310,9 @@ const fn admission_name(admission: Admission) -> &'static str {
 
 fn admission(name: &str) -> Result<Admission> {
     let all = [Admission::Open, Admission::Approval];
-    all.into_iter().find(|a| admission_name(*a) == name).ok_or_else(|| unreadable("face_sessions.admission"))
+    all.into_iter()
+        .find(|a| admission_name(*a) == name)
+        .ok_or_else(|| unreadable("face_sessions.admission"))
 }
 
 const fn host_left_name(host_left: HostLeft) -> &'static str {
@@ -241,7 +324,9 @@ const fn host_left_name(host_left: HostLeft) -> &'static str {
 
 fn host_left(name: &str) -> Result<HostLeft> {
     let all = [HostLeft::Countdown, HostLeft::Promote];
-    all.into_iter().find(|h| host_left_name(*h) == name).ok_or_else(|| unreadable("face_sessions.host_left"))
+    all.into_iter()
+        .find(|h| host_left_name(*h) == name)
+        .ok_or_else(|| unreadable("face_sessions.host_left"))
 }
 
 const fn end_reason_name(reason: EndReason) -> &'static str {
@@ -253,6 +338,12 @@ const fn end_reason_name(reason: EndReason) -> &'static str {
 }
 
 fn end_reason(name: &str) -> Result<EndReason> {
-    let all = [EndReason::HostEnded, EndReason::AutoEnd, EndReason::Platform];
-    all.into_iter().find(|r| end_reason_name(*r) == name).ok_or_else(|| unreadable("face_sessions.end_reason"))
+    let all = [
+        EndReason::HostEnded,
+        EndReason::AutoEnd,
+        EndReason::Platform,
+    ];
+    all.into_iter()
+        .find(|r| end_reason_name(*r) == name)
+        .ok_or_else(|| unreadable("face_sessions.end_reason"))
 }

@@ -37,34 +37,63 @@ impl InviteRepository for Invites {
             uses: Set(i64::from(invite.uses)),
             approval: Set(invite.approval),
         };
-        let all_but_session = [Column::Fingerprint, Column::Sealed, Column::ExpiresAt, Column::MaxUses, Column::Uses, Column::Approval];
-        let instead = OnConflict::column(Column::SessionId).update_columns(all_but_session).to_owned();
-        self.db.write(&Entity::insert(row).on_conflict(instead).into_query()).await.map(drop)
+        let all_but_session = [
+            Column::Fingerprint,
+            Column::Sealed,
+            Column::ExpiresAt,
+            Column::MaxUses,
+            Column::Uses,
+            Column::Approval,
+        ];
+        let instead = OnConflict::column(Column::SessionId)
+            .update_columns(all_but_session)
+            .to_owned();
+        self.db
+            .write(&Entity::insert(row).on_conflict(instead).into_query())
+            .await
+            .map(drop)
     }
 
     async fn find(&self, fingerprints: &[[u8; 32]]) -> Result<Option<Invite>> {
         let wanted = fingerprints.iter().map(|f| f.to_vec());
-        let rows = Entity::find().filter(Column::Fingerprint.is_in(wanted)).all(self.db.reader()).await.map_err(from_db)?;
+        let rows = Entity::find()
+            .filter(Column::Fingerprint.is_in(wanted))
+            .all(self.db.reader())
+            .await
+            .map_err(from_db)?;
         // Of several, the one under the key that is named first.
-        let best = rows.into_iter().min_by_key(|row| fingerprints.iter().position(|f| f.as_slice() == row.fingerprint));
+        let best = rows.into_iter().min_by_key(|row| {
+            fingerprints
+                .iter()
+                .position(|f| f.as_slice() == row.fingerprint)
+        });
         best.map(Invite::try_from).transpose()
     }
 
     async fn current(&self, session: SessionId) -> Result<Option<Invite>> {
-        let row = Entity::find_by_id(session.get().cast_signed()).one(self.db.reader()).await.map_err(from_db)?;
+        let row = Entity::find_by_id(session.get().cast_signed())
+            .one(self.db.reader())
+            .await
+            .map_err(from_db)?;
         row.map(Invite::try_from).transpose()
     }
 
     /// One statement that finds the row only while a use is left: of two at once, one finds nothing.
     async fn spend(&self, fingerprint: [u8; 32], now: Timestamp) -> Result<InviteUse> {
-        let uses_left = Condition::any().add(Column::MaxUses.is_null()).add(Expr::col(Column::Uses).lt(Expr::col(Column::MaxUses)));
+        let uses_left = Condition::any()
+            .add(Column::MaxUses.is_null())
+            .add(Expr::col(Column::Uses).lt(Expr::col(Column::MaxUses)));
         let spending = Entity::update_many()
             .col_expr(Column::Uses, Expr::col(Column::Uses).add(1))
             .filter(Column::Fingerprint.eq(fingerprint.to_vec()))
             .filter(Column::ExpiresAt.gt(now.as_millis()))
             .filter(uses_left);
         let spent = self.db.write(spending.as_query()).await?;
-        Ok(if spent == 1 { InviteUse::Spent } else { InviteUse::Refused })
+        Ok(if spent == 1 {
+            InviteUse::Spent
+        } else {
+            InviteUse::Refused
+        })
     }
 
     async fn refund(&self, fingerprint: [u8; 32]) -> Result<()> {
@@ -76,7 +105,10 @@ impl InviteRepository for Invites {
     }
 
     async fn revoke(&self, session: SessionId) -> Result<bool> {
-        let revoked = self.db.write(Entity::delete_by_id(session.get().cast_signed()).as_query()).await?;
+        let revoked = self
+            .db
+            .write(Entity::delete_by_id(session.get().cast_signed()).as_query())
+            .await?;
         Ok(revoked == 1)
     }
 }
@@ -86,11 +118,19 @@ impl TryFrom<Model> for Invite {
 
     fn try_from(row: Model) -> Result<Self> {
         Ok(Self {
-            fingerprint: row.fingerprint.try_into().map_err(|_| unreadable("invites.fingerprint"))?,
+            fingerprint: row
+                .fingerprint
+                .try_into()
+                .map_err(|_| unreadable("invites.fingerprint"))?,
             sealed: row.sealed,
-            session: SessionId::new(row.session_id.cast_unsigned()).ok_or_else(|| unreadable("invites.session_id"))?,
+            session: SessionId::new(row.session_id.cast_unsigned())
+                .ok_or_else(|| unreadable("invites.session_id"))?,
             expires_at: Timestamp::from_millis(row.expires_at),
-            max_uses: row.max_uses.map(u32::try_from).transpose().map_err(|_| unreadable("invites.max_uses"))?,
+            max_uses: row
+                .max_uses
+                .map(u32::try_from)
+                .transpose()
+                .map_err(|_| unreadable("invites.max_uses"))?,
             uses: u32::try_from(row.uses).map_err(|_| unreadable("invites.uses"))?,
             approval: row.approval,
         })

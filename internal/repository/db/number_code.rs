@@ -13,7 +13,10 @@ use faceshare_biz::domain::facesession::{CodeRecord, NumberCodeRepository};
 use faceshare_biz::domain::{SessionId, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set, UpdateMany};
+use sea_orm::{
+    ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    Set, UpdateMany,
+};
 
 /// What the caller hears when a code cannot be given: it draws another.
 const TAKEN: &str = "the number code is taken";
@@ -33,7 +36,12 @@ impl NumberCodes {
 
     /// The session's row is locked for another code of it at the same time. Where there is none, the unique `live_session` decides, and what
     /// loses is repeated.
-    async fn try_assign(&self, code: &CodeRecord, now: Timestamp, quarantine_until: Timestamp) -> Result<(), Failure> {
+    async fn try_assign(
+        &self,
+        code: &CodeRecord,
+        now: Timestamp,
+        quarantine_until: Timestamp,
+    ) -> Result<(), Failure> {
         let session = code.session.get().cast_signed();
         let transaction = self.db.begin().await?;
         face_session::Entity::find_by_id(session)
@@ -43,15 +51,22 @@ impl NumberCodes {
             .into_tuple::<i64>()
             .one(&transaction)
             .await?;
-        let held = Entity::find_by_id(code.fingerprint.to_vec()).lock_exclusive().one(&transaction).await?;
+        let held = Entity::find_by_id(code.fingerprint.to_vec())
+            .lock_exclusive()
+            .one(&transaction)
+            .await?;
         if let Some(row) = held {
             if is_taken(&row, now, quarantine_until) {
                 transaction.rollback().await?;
                 return Err(Error::new(ErrorCode::AlreadyExists, TAKEN).into());
             }
-            Entity::delete_by_id(row.fingerprint).exec(&transaction).await?;
+            Entity::delete_by_id(row.fingerprint)
+                .exec(&transaction)
+                .await?;
         }
-        retire_all_of(code.session, quarantine_until).exec(&transaction).await?;
+        retire_all_of(code.session, quarantine_until)
+            .exec(&transaction)
+            .await?;
         let row = ActiveModel {
             fingerprint: Set(code.fingerprint.to_vec()),
             sealed: Set(code.sealed.clone()),
@@ -61,7 +76,10 @@ impl NumberCodes {
             retired_until: Set(None),
             live_session: Set(Some(session)),
         };
-        Entity::insert(row).exec_without_returning(&transaction).await.map_err(not_assigned)?;
+        Entity::insert(row)
+            .exec_without_returning(&transaction)
+            .await
+            .map_err(not_assigned)?;
         transaction.commit().await?;
         Ok(())
     }
@@ -70,7 +88,9 @@ impl NumberCodes {
 /// Another code of the same session was assigned at the same time, or the same code to another session.
 fn not_assigned(error: DbErr) -> Failure {
     match violates_unique(&error) {
-        Some(message) if message.contains("live_session") => Failure::Conflict(Error::unavailable(error)),
+        Some(message) if message.contains("live_session") => {
+            Failure::Conflict(Error::unavailable(error))
+        }
         Some(_) => Failure::Refused(Error::new(ErrorCode::AlreadyExists, TAKEN)),
         None => Failure::Driver(error),
     }
@@ -78,16 +98,27 @@ fn not_assigned(error: DbErr) -> Failure {
 
 #[async_trait]
 impl NumberCodeRepository for NumberCodes {
-    async fn assign(&self, code: &CodeRecord, now: Timestamp, quarantine_until: Timestamp) -> Result<()> {
+    async fn assign(
+        &self,
+        code: &CodeRecord,
+        now: Timestamp,
+        quarantine_until: Timestamp,
+    ) -> Result<()> {
         retrying(|| self.try_assign(code, now, quarantine_until)).await
     }
 
     async fn find(&self, fingerprints: &[[u8; 32]], now: Timestamp) -> Result<Option<CodeRecord>> {
         let wanted = fingerprints.iter().map(|f| f.to_vec());
-        let live = Entity::find().filter(Column::Fingerprint.is_in(wanted)).filter(is_live(now));
+        let live = Entity::find()
+            .filter(Column::Fingerprint.is_in(wanted))
+            .filter(is_live(now));
         let rows = live.all(self.db.reader()).await.map_err(from_db)?;
         // Of several, the one under the key that is named first.
-        let best = rows.into_iter().min_by_key(|row| fingerprints.iter().position(|f| f.as_slice() == row.fingerprint));
+        let best = rows.into_iter().min_by_key(|row| {
+            fingerprints
+                .iter()
+                .position(|f| f.as_slice() == row.fingerprint)
+        });
         best.map(CodeRecord::try_from).transpose()
     }
 
@@ -97,25 +128,55 @@ impl NumberCodeRepository for NumberCodes {
             .filter(is_live(now))
             .order_by_desc(Column::CreatedAt)
             .one(self.db.reader());
-        newest.await.map_err(from_db)?.map(CodeRecord::try_from).transpose()
+        newest
+            .await
+            .map_err(from_db)?
+            .map(CodeRecord::try_from)
+            .transpose()
     }
 
-    async fn extend(&self, fingerprint: [u8; 32], now: Timestamp, expires_at: Timestamp) -> Result<bool> {
+    async fn extend(
+        &self,
+        fingerprint: [u8; 32],
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<bool> {
         let extension = Entity::update_many()
             .col_expr(Column::ExpiresAt, Expr::value(expires_at.as_millis()))
             .filter(Column::Fingerprint.eq(fingerprint.to_vec()))
             .filter(is_live(now));
-        self.db.write(extension.as_query()).await.map(|extended| extended == 1)
+        self.db
+            .write(extension.as_query())
+            .await
+            .map(|extended| extended == 1)
     }
 
-    async fn retire(&self, session: SessionId, _now: Timestamp, quarantine_until: Timestamp) -> Result<()> {
-        self.db.write(retire_all_of(session, quarantine_until).as_query()).await.map(drop)
+    async fn retire(
+        &self,
+        session: SessionId,
+        _now: Timestamp,
+        quarantine_until: Timestamp,
+    ) -> Result<()> {
+        self.db
+            .write(retire_all_of(session, quarantine_until).as_query())
+            .await
+            .map(drop)
     }
 
     async fn purge(&self, now: Timestamp, expired_before: Timestamp) -> Result<u64> {
-        let retired = Column::RetiredUntil.is_not_null().and(Column::RetiredUntil.lt(now.as_millis()));
-        let expired = Column::RetiredUntil.is_null().and(Column::ExpiresAt.lt(expired_before.as_millis()));
-        self.db.write(Entity::delete_many().filter(Condition::any().add(retired).add(expired)).as_query()).await
+        let retired = Column::RetiredUntil
+            .is_not_null()
+            .and(Column::RetiredUntil.lt(now.as_millis()));
+        let expired = Column::RetiredUntil
+            .is_null()
+            .and(Column::ExpiresAt.lt(expired_before.as_millis()));
+        self.db
+            .write(
+                Entity::delete_many()
+                    .filter(Condition::any().add(retired).add(expired))
+                    .as_query(),
+            )
+            .await
     }
 }
 
@@ -131,7 +192,9 @@ fn is_taken(row: &Model, now: Timestamp, quarantine_until: Timestamp) -> bool {
 
 /// The condition that a row is a live code.
 fn is_live(now: Timestamp) -> Condition {
-    Condition::all().add(Column::RetiredUntil.is_null()).add(Column::ExpiresAt.gt(now.as_millis()))
+    Condition::all()
+        .add(Column::RetiredUntil.is_null())
+        .add(Column::ExpiresAt.gt(now.as_millis()))
 }
 
 /// Retires expired codes too: should the clock go back, a session still has but one live code.
@@ -148,9 +211,13 @@ impl TryFrom<Model> for CodeRecord {
 
     fn try_from(row: Model) -> Result<Self> {
         Ok(Self {
-            fingerprint: row.fingerprint.try_into().map_err(|_| unreadable("number_codes.fingerprint"))?,
+            fingerprint: row
+                .fingerprint
+                .try_into()
+                .map_err(|_| unreadable("number_codes.fingerprint"))?,
             sealed: row.sealed,
-            session: SessionId::new(row.session_id.cast_unsigned()).ok_or_else(|| unreadable("number_codes.session_id"))?,
+            session: SessionId::new(row.session_id.cast_unsigned())
+                .ok_or_else(|| unreadable("number_codes.session_id"))?,
             created_at: Timestamp::from_millis(row.created_at),
             expires_at: Timestamp::from_millis(row.expires_at),
         })
@@ -163,12 +230,18 @@ pub(crate) async fn write_code_of_0007(db: &Database, code: &CodeRecord) {
     let values = [
         (Column::Fingerprint, Expr::value(code.fingerprint.to_vec())),
         (Column::Sealed, Expr::value(code.sealed.clone())),
-        (Column::SessionId, Expr::value(code.session.get().cast_signed())),
+        (
+            Column::SessionId,
+            Expr::value(code.session.get().cast_signed()),
+        ),
         (Column::CreatedAt, Expr::value(code.created_at.as_millis())),
         (Column::ExpiresAt, Expr::value(code.expires_at.as_millis())),
     ];
     let (columns, values): (Vec<_>, Vec<_>) = values.into_iter().unzip();
     let mut insert = sea_orm::sea_query::Query::insert();
-    insert.into_table(Entity).columns(columns).values_panic(values);
+    insert
+        .into_table(Entity)
+        .columns(columns)
+        .values_panic(values);
     db.write(&insert).await.expect("inserted");
 }

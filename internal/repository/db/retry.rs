@@ -6,7 +6,11 @@ use std::future::Future;
 use std::time::Duration;
 
 /// The longest pause before each repetition. The pause is random up to this, so that two transactions that met once do not meet again.
-const PAUSES: [Duration; 3] = [Duration::from_millis(10), Duration::from_millis(40), Duration::from_millis(160)];
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(10),
+    Duration::from_millis(40),
+    Duration::from_millis(160),
+];
 
 /// Runs a whole transaction, or one statement, again when it failed because of another one at the same time: 3 times at most.
 pub(super) async fn retrying<T, F>(mut attempt: impl FnMut() -> F) -> Result<T>
@@ -15,7 +19,9 @@ where
 {
     for longest in PAUSES {
         match attempt().await {
-            Err(failure) if failure.is_conflict() => tokio::time::sleep(longest.mul_f64(rand::random())).await,
+            Err(failure) if failure.is_conflict() => {
+                tokio::time::sleep(longest.mul_f64(rand::random())).await
+            }
             outcome => return outcome.map_err(Into::into),
         }
     }
@@ -33,7 +39,11 @@ mod tests {
         let made = Cell::new(0);
         let outcome = retrying(|| async {
             made.set(made.get() + 1);
-            if made.get() == succeeds_at { Ok(()) } else { Err(failure()) }
+            if made.get() == succeeds_at {
+                Ok(())
+            } else {
+                Err(failure())
+            }
         });
         let outcome = outcome.await;
         (made.get(), outcome)
@@ -44,8 +54,14 @@ mod tests {
         let conflict = || Failure::Conflict(Error::unavailable("met another"));
         assert!(matches!(attempts(4, conflict).await, (4, Ok(()))));
         let (made, outcome) = attempts(9, conflict).await;
-        assert_eq!((made, outcome.expect_err("gives up").code), (4, ErrorCode::Unavailable));
+        assert_eq!(
+            (made, outcome.expect_err("gives up").code),
+            (4, ErrorCode::Unavailable)
+        );
         let (made, outcome) = attempts(9, || Failure::Refused(Error::not_found())).await;
-        assert_eq!((made, outcome.expect_err("refused").code), (1, ErrorCode::NotFound));
+        assert_eq!(
+            (made, outcome.expect_err("refused").code),
+            (1, ErrorCode::NotFound)
+        );
     }
 }

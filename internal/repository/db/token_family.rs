@@ -9,7 +9,9 @@ use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
 use faceshare_biz::{Error, Result};
 use sea_orm::sea_query::Condition;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Set};
+use sea_orm::{
+    ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Set,
+};
 
 /// Keeps token families in the main database.
 #[derive(Debug, Clone)]
@@ -38,11 +40,20 @@ impl TokenFamilyRepository for TokenFamilies {
             revoked_at: Set(family.revoked_at.map(Timestamp::as_millis)),
             network: Set(family.network.map(|network| network.to_vec())),
         };
-        self.db.insert(Entity::insert(row).as_query(), "there is such a family already").await.map(drop)
+        self.db
+            .insert(
+                Entity::insert(row).as_query(),
+                "there is such a family already",
+            )
+            .await
+            .map(drop)
     }
 
     async fn find(&self, id: FamilyId) -> Result<Option<TokenFamily>> {
-        let found = Entity::find_by_id(id.get().cast_signed()).one(self.db.reader()).await.map_err(from_db)?;
+        let found = Entity::find_by_id(id.get().cast_signed())
+            .one(self.db.reader())
+            .await
+            .map_err(from_db)?;
         found.map(TokenFamily::try_from).transpose()
     }
 
@@ -52,12 +63,21 @@ impl TokenFamilyRepository for TokenFamilies {
         let rotate = Entity::update_many()
             .col_expr(Column::Generation, Expr::value(from + 1))
             .col_expr(Column::RotatedAt, Expr::value(rotation.at.as_millis()))
-            .col_expr(Column::SealedPair, Expr::value(rotation.sealed_pair.clone()))
-            .col_expr(Column::ExpiresAt, Expr::value(rotation.expires_at.as_millis()))
+            .col_expr(
+                Column::SealedPair,
+                Expr::value(rotation.sealed_pair.clone()),
+            )
+            .col_expr(
+                Column::ExpiresAt,
+                Expr::value(rotation.expires_at.as_millis()),
+            )
             .filter(Column::Id.eq(rotation.family.get().cast_signed()))
             .filter(Column::Generation.eq(from))
             .filter(Column::RevokedAt.is_null());
-        self.db.write(rotate.as_query()).await.map(|rotated| rotated == 1)
+        self.db
+            .write(rotate.as_query())
+            .await
+            .map(|rotated| rotated == 1)
     }
 
     /// The secrets of the newest pair go with it.
@@ -77,21 +97,38 @@ impl TokenFamilyRepository for TokenFamilies {
             .column(Column::Id)
             .filter(Column::AccountId.eq(account.get().cast_signed()))
             .filter(Column::Network.is_in(wanted));
-        let found: Option<i64> = from.into_tuple().one(self.db.reader()).await.map_err(from_db)?;
+        let found: Option<i64> = from
+            .into_tuple()
+            .one(self.db.reader())
+            .await
+            .map_err(from_db)?;
         Ok(found.is_some())
     }
 
     async fn revoked_since(&self, since: Timestamp) -> Result<Vec<(FamilyId, Timestamp)>> {
-        let query = Entity::find().select_only().columns([Column::Id, Column::RevokedAt]);
+        let query = Entity::find()
+            .select_only()
+            .columns([Column::Id, Column::RevokedAt]);
         let query = query.filter(Column::RevokedAt.gte(since.as_millis()));
-        let rows: Vec<(i64, i64)> = query.into_tuple().all(self.db.reader()).await.map_err(from_db)?;
-        rows.into_iter().map(|(id, at)| Ok((family_id(id)?, Timestamp::from_millis(at)))).collect()
+        let rows: Vec<(i64, i64)> = query
+            .into_tuple()
+            .all(self.db.reader())
+            .await
+            .map_err(from_db)?;
+        rows.into_iter()
+            .map(|(id, at)| Ok((family_id(id)?, Timestamp::from_millis(at))))
+            .collect()
     }
 
     async fn forget_ended(&self, before: Timestamp) -> Result<u64> {
         let before = before.as_millis();
-        let unrevoked = Condition::any().add(Column::RevokedAt.is_null()).add(Column::RevokedAt.lt(before));
-        let ended = Entity::delete_many().filter(Column::ExpiresAt.lt(before)).filter(Column::RotatedAt.lt(before)).filter(unrevoked);
+        let unrevoked = Condition::any()
+            .add(Column::RevokedAt.is_null())
+            .add(Column::RevokedAt.lt(before));
+        let ended = Entity::delete_many()
+            .filter(Column::ExpiresAt.lt(before))
+            .filter(Column::RotatedAt.lt(before))
+            .filter(unrevoked);
         self.db.write(ended.as_query()).await
     }
 }
@@ -103,11 +140,16 @@ pub(super) async fn revoke_all(
     keep: Option<FamilyId>,
     at: Timestamp,
 ) -> Result<Vec<FamilyId>, Failure> {
-    let mut theirs = Condition::all().add(Column::AccountId.eq(account.get().cast_signed())).add(Column::RevokedAt.is_null());
+    let mut theirs = Condition::all()
+        .add(Column::AccountId.eq(account.get().cast_signed()))
+        .add(Column::RevokedAt.is_null());
     if let Some(keep) = keep {
         theirs = theirs.add(Column::Id.ne(keep.get().cast_signed()));
     }
-    let ids = Entity::find().select_only().column(Column::Id).filter(theirs.clone());
+    let ids = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(theirs.clone());
     let ids: Vec<i64> = ids.into_tuple().all(transaction).await?;
     let revoked = Entity::update_many()
         .col_expr(Column::RevokedAt, Expr::value(at.as_millis()))
@@ -118,7 +160,10 @@ pub(super) async fn revoke_all(
 }
 
 /// Forgets where the families of an account were opened, within a transaction.
-pub(super) async fn forget_networks(transaction: &DatabaseTransaction, account: AccountId) -> Result<(), Failure> {
+pub(super) async fn forget_networks(
+    transaction: &DatabaseTransaction,
+    account: AccountId,
+) -> Result<(), Failure> {
     let theirs = Entity::update_many()
         .col_expr(Column::Network, Expr::value(None::<Vec<u8>>))
         .filter(Column::AccountId.eq(account.get().cast_signed()));
@@ -136,13 +181,19 @@ impl TryFrom<Model> for TokenFamily {
     fn try_from(row: Model) -> Result<Self> {
         Ok(Self {
             id: family_id(row.id)?,
-            account: AccountId::new(row.account_id.cast_unsigned()).ok_or_else(|| unreadable("token_families.account_id"))?,
-            generation: u32::try_from(row.generation).map_err(|_| unreadable("token_families.generation"))?,
+            account: AccountId::new(row.account_id.cast_unsigned())
+                .ok_or_else(|| unreadable("token_families.account_id"))?,
+            generation: u32::try_from(row.generation)
+                .map_err(|_| unreadable("token_families.generation"))?,
             rotated_at: Timestamp::from_millis(row.rotated_at),
             sealed_pair: row.sealed_pair,
             expires_at: Timestamp::from_millis(row.expires_at),
             revoked_at: row.revoked_at.map(Timestamp::from_millis),
-            network: row.network.map(TryInto::try_into).transpose().map_err(|_| unreadable("token_families.network"))?,
+            network: row
+                .network
+                .map(TryInto::try_into)
+                .transpose()
+                .map_err(|_| unreadable("token_families.network"))?,
         })
     }
 }

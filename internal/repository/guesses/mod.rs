@@ -15,7 +15,9 @@ pub use passwords::EmbeddedPasswordBudgets;
 
 use async_trait::async_trait;
 use faceshare_biz::Result;
-use faceshare_biz::domain::facesession::{ExpectedHits, Found, GuessBudgets, GuessLimits, Guesser, Judgement, Pressure};
+use faceshare_biz::domain::facesession::{
+    ExpectedHits, Found, GuessBudgets, GuessLimits, Guesser, Judgement, Pressure,
+};
 use faceshare_biz::domain::{AccountId, SessionId, Timestamp};
 use recent::RecentMap;
 use std::net::IpAddr;
@@ -65,7 +67,10 @@ struct Tally<T> {
 
 impl<T: Clone> Tally<T> {
     const fn new(shown: T) -> Self {
-        Self { shown, actual: None }
+        Self {
+            shown,
+            actual: None,
+        }
     }
 
     fn of(&self, budget: Budget) -> &T {
@@ -99,8 +104,14 @@ struct Counted {
 }
 
 impl Counted {
-    const BOTH: Self = Self { shown: true, actual: true };
-    const NEITHER: Self = Self { shown: false, actual: false };
+    const BOTH: Self = Self {
+        shown: true,
+        actual: true,
+    };
+    const NEITHER: Self = Self {
+        shown: false,
+        actual: false,
+    };
 }
 
 /// What becomes of a guess by one of the two budgets.
@@ -131,7 +142,10 @@ impl EmbeddedGuessBudgets {
             short: Window::new(limits.window),
             long: Box::new(Window::new(limits.long_window)),
         };
-        Self { limits, tables: Mutex::new(tables) }
+        Self {
+            limits,
+            tables: Mutex::new(tables),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, GuessTables> {
@@ -141,12 +155,26 @@ impl EmbeddedGuessBudgets {
 
 impl GuessTables {
     /// How much of a budget the guesser has spent.
-    fn spent(&mut self, budget: Budget, limits: &GuessLimits, guesser: &Guesser, now: Timestamp) -> Spent {
-        let account = guesser.account.and_then(|id| self.accounts.get(&id)?.of(budget).wait(limits, now));
-        let address = self.addresses.get(&guesser.site.address).map(|tally| tally.of(budget));
+    fn spent(
+        &mut self,
+        budget: Budget,
+        limits: &GuessLimits,
+        guesser: &Guesser,
+        now: Timestamp,
+    ) -> Spent {
+        let account = guesser
+            .account
+            .and_then(|id| self.accounts.get(&id)?.of(budget).wait(limits, now));
+        let address = self
+            .addresses
+            .get(&guesser.site.address)
+            .map(|tally| tally.of(budget));
         let near = address.and_then(|window| window.wait(limits.per_address.into(), now));
         let address = address.and_then(|window| window.wait(limits.per_address_near.into(), now));
-        let network = self.networks.get(&guesser.site.network).and_then(|tally| tally.of(budget).wait(limits.per_network.into(), now));
+        let network = self
+            .networks
+            .get(&guesser.site.network)
+            .and_then(|tally| tally.of(budget).wait(limits.per_network.into(), now));
         match (account.max(address).max(network), near) {
             (Some(wait), _) => Spent::All(wait),
             (None, Some(wait)) => Spent::ButNear(wait),
@@ -157,26 +185,52 @@ impl GuessTables {
     /// Counts a guess of a caller that can find only near sessions. Such a caller learns nothing by guessing, so its guess costs no other
     /// caller anything. Otherwise one address could spend the budget of its whole network, and a right code from there would count against
     /// the person who typed it.
-    fn count_near(&mut self, counted: Counted, limits: &GuessLimits, guesser: &Guesser, now: Timestamp) {
+    fn count_near(
+        &mut self,
+        counted: Counted,
+        limits: &GuessLimits,
+        guesser: &Guesser,
+        now: Timestamp,
+    ) {
         let window = || Tally::new(Window::new(limits.window));
-        self.addresses.entry(guesser.site.address, window).count(counted, |window| window.add(1, now));
+        self.addresses
+            .entry(guesser.site.address, window)
+            .count(counted, |window| window.add(1, now));
     }
 
     fn count(&mut self, counted: Counted, limits: &GuessLimits, guesser: &Guesser, now: Timestamp) {
         if let Some(account) = guesser.account {
-            self.accounts.entry(account, Tally::default).count(counted, |strikes| strikes.add(limits, now));
+            self.accounts
+                .entry(account, Tally::default)
+                .count(counted, |strikes| strikes.add(limits, now));
         }
         let window = || Tally::new(Window::new(limits.window));
-        self.addresses.entry(guesser.site.address, window).count(counted, |window| window.add(1, now));
-        self.networks.entry(guesser.site.network, window).count(counted, |window| window.add(1, now));
+        self.addresses
+            .entry(guesser.site.address, window)
+            .count(counted, |window| window.add(1, now));
+        self.networks
+            .entry(guesser.site.network, window)
+            .count(counted, |window| window.add(1, now));
     }
 
     /// Counts a guess that is answered as one that led nowhere, in each budget as far as that is not spent.
-    fn count_refused(&mut self, found: Found, (shown, actual): (Spent, Spent), limits: &GuessLimits, guesser: &Guesser, now: Timestamp) {
+    fn count_refused(
+        &mut self,
+        found: Found,
+        (shown, actual): (Spent, Spent),
+        limits: &GuessLimits,
+        guesser: &Guesser,
+        now: Timestamp,
+    ) {
         let wrong = found == Found::Nothing;
-        let near =
-            Counted { shown: matches!(shown, Spent::ButNear(_)), actual: matches!(actual, Spent::ButNear(_)) && found != Found::Full };
-        let all = Counted { shown: shown == Spent::No, actual: actual == Spent::No && wrong };
+        let near = Counted {
+            shown: matches!(shown, Spent::ButNear(_)),
+            actual: matches!(actual, Spent::ButNear(_)) && found != Found::Full,
+        };
+        let all = Counted {
+            shown: shown == Spent::No,
+            actual: actual == Spent::No && wrong,
+        };
         if near != Counted::NEITHER {
             self.count_near(near, limits, guesser, now);
         }
@@ -187,9 +241,15 @@ impl GuessTables {
 
     fn pressure(&self, limits: &GuessLimits, now: Timestamp) -> Pressure {
         let short = self.short.wait(limits.hits_in_window.trillionths(), now);
-        let long = self.long.wait(limits.hits_in_long_window.trillionths(), now);
+        let long = self
+            .long
+            .wait(limits.hits_in_long_window.trillionths(), now);
         let hits = ExpectedHits::from_trillionths;
-        Pressure { short: hits(self.short.sum(now)), long: hits(self.long.sum(now)), spent: short.max(long) }
+        Pressure {
+            short: hits(self.short.sum(now)),
+            long: hits(self.long.sum(now)),
+            spent: short.max(long),
+        }
     }
 }
 
@@ -205,14 +265,24 @@ impl GuessBudgets for EmbeddedGuessBudgets {
         })
     }
 
-    async fn judge(&self, guesser: &Guesser, found: Found, worth: ExpectedHits, now: Timestamp) -> Result<Judgement> {
+    async fn judge(
+        &self,
+        guesser: &Guesser,
+        found: Found,
+        worth: ExpectedHits,
+        now: Timestamp,
+    ) -> Result<Judgement> {
         let (limits, mut tables) = (&self.limits, self.lock());
         let shown = tables.spent(Budget::Shown, limits, guesser, now);
         let actual = tables.spent(Budget::True, limits, guesser, now);
-        let let_through =
-            matches!((found, actual), (Found::Session { .. }, Spent::No) | (Found::Session { near: true }, Spent::ButNear(_)));
+        let let_through = matches!(
+            (found, actual),
+            (Found::Session { .. }, Spent::No) | (Found::Session { near: true }, Spent::ButNear(_))
+        );
         if let_through {
-            return Ok(Judgement::Stands { under_attack: tables.pressure(limits, now).spent.is_some() });
+            return Ok(Judgement::Stands {
+                under_attack: tables.pressure(limits, now).spent.is_some(),
+            });
         }
         tables.count_refused(found, (shown, actual), limits, guesser, now);
         // A guess that could have been let through is worth something, also when it is told to wait.
@@ -223,7 +293,9 @@ impl GuessBudgets for EmbeddedGuessBudgets {
         Ok(match (shown, found) {
             (Spent::All(wait) | Spent::ButNear(wait), _) => Judgement::Wait(wait),
             (Spent::No, Found::Session { .. }) => Judgement::Refused,
-            (Spent::No, _) => Judgement::Stands { under_attack: tables.pressure(limits, now).spent.is_some() },
+            (Spent::No, _) => Judgement::Stands {
+                under_attack: tables.pressure(limits, now).spent.is_some(),
+            },
         })
     }
 
@@ -239,14 +311,20 @@ impl GuessBudgets for EmbeddedGuessBudgets {
     }
 
     async fn is_barred(&self, session: SessionId, address: IpAddr, now: Timestamp) -> Result<bool> {
-        Ok(self.lock().bars.get(&(session, address)).is_some_and(|until| now < *until))
+        Ok(self
+            .lock()
+            .bars
+            .get(&(session, address))
+            .is_some_and(|until| now < *until))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::EmbeddedGuessBudgets;
-    use faceshare_biz::domain::facesession::{ExpectedHits, Found, GuessBudgets as _, GuessLimits, Guesser};
+    use faceshare_biz::domain::facesession::{
+        ExpectedHits, Found, GuessBudgets as _, GuessLimits, Guesser,
+    };
     use faceshare_biz::domain::{Site, Timestamp};
     use faceshare_contract::guess_budgets_contract;
     use std::net::{IpAddr, Ipv4Addr};
@@ -264,8 +342,17 @@ mod tests {
         let (worth, now) = (ExpectedHits::from_trillionths(1), Timestamp::from_millis(0));
         for number in 0..100_000_u32 {
             let address = IpAddr::from(Ipv4Addr::from(number << 8));
-            let guesser = Guesser { account: None, site: Site { address, network: address } };
-            budgets.judge(&guesser, Found::Nothing, worth, now).await.expect("judged");
+            let guesser = Guesser {
+                account: None,
+                site: Site {
+                    address,
+                    network: address,
+                },
+            };
+            budgets
+                .judge(&guesser, Found::Nothing, worth, now)
+                .await
+                .expect("judged");
         }
         let tables = budgets.lock();
         assert!(tables.addresses.len() <= REMEMBERED && tables.networks.len() <= REMEMBERED);

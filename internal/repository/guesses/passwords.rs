@@ -47,7 +47,11 @@ impl EmbeddedPasswordBudgets {
             names: RecentMap::new(remembered),
             trusted: RecentMap::new(remembered),
         };
-        Self { limits, names: RandomState::new(), tables: Mutex::new(tables) }
+        Self {
+            limits,
+            names: RandomState::new(),
+            tables: Mutex::new(tables),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, PasswordTables> {
@@ -55,25 +59,48 @@ impl EmbeddedPasswordBudgets {
     }
 
     fn key(&self, guess: &PasswordGuess<'_>) -> (NameKey, IpAddr) {
-        (self.names.hash_one(guess.username.to_lowercase()), guess.site.network)
+        (
+            self.names.hash_one(guess.username.to_lowercase()),
+            guess.site.network,
+        )
     }
 }
 
 impl PasswordTables {
-    fn wait(&mut self, limits: &PasswordGuessLimits, key: (NameKey, IpAddr), now: Timestamp) -> Option<Duration> {
-        let pair = self.pairs.get(&key).and_then(|window| window.wait(limits.per_name_and_network.into(), now));
+    fn wait(
+        &mut self,
+        limits: &PasswordGuessLimits,
+        key: (NameKey, IpAddr),
+        now: Timestamp,
+    ) -> Option<Duration> {
+        let pair = self
+            .pairs
+            .get(&key)
+            .and_then(|window| window.wait(limits.per_name_and_network.into(), now));
         if self.trusted.get(&key).is_some() {
             return pair;
         }
-        let name = self.names.get(&key.0).and_then(|window| window.wait(limits.per_name.into(), now));
-        let network = self.networks.get(&key.1).and_then(|window| window.wait(limits.per_network.into(), now));
+        let name = self
+            .names
+            .get(&key.0)
+            .and_then(|window| window.wait(limits.per_name.into(), now));
+        let network = self
+            .networks
+            .get(&key.1)
+            .and_then(|window| window.wait(limits.per_network.into(), now));
         pair.max(name).max(network)
     }
 
     fn count(&mut self, limits: &PasswordGuessLimits, key: (NameKey, IpAddr), now: Timestamp) {
-        self.pairs.entry(key, || Window::new(limits.window)).add(1, now);
-        self.networks.entry(key.1, || Window::new(limits.window)).add(1, now);
-        self.names.entry(key.0, || Window::new(limits.wide_window)).add(1, now);
+        self.pairs
+            .entry(key, || Window::new(limits.window))
+            .add(1, now);
+        self.networks
+            .entry(key.1, || Window::new(limits.window))
+            .add(1, now);
+        self.names
+            .entry(key.0, || Window::new(limits.wide_window))
+            .add(1, now);
     }
 }
 
@@ -88,7 +115,12 @@ impl PasswordBudgets for EmbeddedPasswordBudgets {
         Ok(())
     }
 
-    async fn judge(&self, guess: &PasswordGuess<'_>, right: bool, now: Timestamp) -> Result<Option<Duration>> {
+    async fn judge(
+        &self,
+        guess: &PasswordGuess<'_>,
+        right: bool,
+        now: Timestamp,
+    ) -> Result<Option<Duration>> {
         let (key, mut tables) = (self.key(guess), self.lock());
         let wait = tables.wait(&self.limits, key, now);
         match (wait, right) {
@@ -103,13 +135,18 @@ impl PasswordBudgets for EmbeddedPasswordBudgets {
 #[cfg(test)]
 mod tests {
     use super::EmbeddedPasswordBudgets;
-    use faceshare_biz::domain::account::{PasswordBudgets as _, PasswordGuess, PasswordGuessLimits};
+    use faceshare_biz::domain::account::{
+        PasswordBudgets as _, PasswordGuess, PasswordGuessLimits,
+    };
     use faceshare_biz::domain::{Site, Timestamp};
     use faceshare_contract::password_budgets_contract;
     use std::net::{IpAddr, Ipv4Addr};
 
     async fn fresh() -> (EmbeddedPasswordBudgets, ()) {
-        (EmbeddedPasswordBudgets::new(PasswordGuessLimits::default()), ())
+        (
+            EmbeddedPasswordBudgets::new(PasswordGuessLimits::default()),
+            (),
+        )
     }
 
     password_budgets_contract!(fresh());
@@ -117,15 +154,34 @@ mod tests {
     #[tokio::test]
     async fn a_flood_of_names_is_not_all_remembered() {
         const REMEMBERED: usize = 100;
-        let limits = PasswordGuessLimits { per_network: u32::MAX, ..PasswordGuessLimits::default() };
+        let limits = PasswordGuessLimits {
+            per_network: u32::MAX,
+            ..PasswordGuessLimits::default()
+        };
         let budgets = EmbeddedPasswordBudgets::remembering(limits, REMEMBERED);
         let address = IpAddr::from(Ipv4Addr::LOCALHOST);
         for number in 0..10_000 {
-            let (username, site) = (number.to_string(), Site { address, network: address });
-            let guess = PasswordGuess { username: &username, site };
-            budgets.judge(&guess, number % 2 == 0, Timestamp::from_millis(0)).await.expect("judged");
+            let (username, site) = (
+                number.to_string(),
+                Site {
+                    address,
+                    network: address,
+                },
+            );
+            let guess = PasswordGuess {
+                username: &username,
+                site,
+            };
+            budgets
+                .judge(&guess, number % 2 == 0, Timestamp::from_millis(0))
+                .await
+                .expect("judged");
         }
         let tables = budgets.lock();
-        assert!([tables.pairs.len(), tables.names.len(), tables.trusted.len()].into_iter().all(|held| held <= REMEMBERED));
+        assert!(
+            [tables.pairs.len(), tables.names.len(), tables.trusted.len()]
+                .into_iter()
+                .all(|held| held <= REMEMBERED)
+        );
     }
 }

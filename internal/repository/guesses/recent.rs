@@ -18,7 +18,11 @@ pub(super) struct RecentMap<K, V> {
 impl<K: Eq + Hash + Copy, V> RecentMap<K, V> {
     /// Holds at most `bound` entries.
     pub(super) fn new(bound: usize) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), half: (bound / 2).max(1) }
+        Self {
+            young: HashMap::new(),
+            old: HashMap::new(),
+            half: (bound / 2).max(1),
+        }
     }
 
     pub(super) fn get(&mut self, key: &K) -> Option<&V> {
@@ -34,7 +38,9 @@ impl<K: Eq + Hash + Copy, V> RecentMap<K, V> {
             let value = self.old.remove(&key).unwrap_or_else(new);
             self.put(key, value);
         }
-        self.young.get_mut(&key).expect("invariant: it was put there")
+        self.young
+            .get_mut(&key)
+            .expect("invariant: it was put there")
     }
 
     fn put(&mut self, key: K, value: V) {

@@ -8,7 +8,9 @@
 //! guesses to no effect.
 
 use super::EmbeddedGuessBudgets;
-use faceshare_biz::domain::facesession::{ExpectedHits, Found, GuessBudgets as _, GuessLimits, Guesser, Judgement};
+use faceshare_biz::domain::facesession::{
+    ExpectedHits, Found, GuessBudgets as _, GuessLimits, Guesser, Judgement,
+};
 use faceshare_biz::domain::{AccountId, Site, Timestamp};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -45,11 +47,17 @@ fn site(number: u32) -> Site {
     // Ten addresses in a network: more would spend the network's budget first.
     let (network, host) = (number / 10, number % 10);
     let at = |last: u32| IpAddr::from(Ipv4Addr::from(0x0a00_0000 + (network << 8) + last));
-    Site { address: at(host + 1), network: at(0) }
+    Site {
+        address: at(host + 1),
+        network: at(0),
+    }
 }
 
 fn guest(number: u32) -> Guesser {
-    Guesser { account: None, site: site(number) }
+    Guesser {
+        account: None,
+        site: site(number),
+    }
 }
 
 /// The result of one day of guessing.
@@ -72,8 +80,16 @@ enum AttackStrategy {
 }
 
 /// Simulates one day of guessing from this many addresses.
-async fn attack(addresses: u32, strategy: AttackStrategy, seed: u64) -> (EmbeddedGuessBudgets, AttackDay) {
-    let (budgets, mut random, mut day) = (EmbeddedGuessBudgets::new(GuessLimits::default()), SplitMix64(seed), AttackDay::default());
+async fn attack(
+    addresses: u32,
+    strategy: AttackStrategy,
+    seed: u64,
+) -> (EmbeddedGuessBudgets, AttackDay) {
+    let (budgets, mut random, mut day) = (
+        EmbeddedGuessBudgets::new(GuessLimits::default()),
+        SplitMix64(seed),
+        AttackDay::default(),
+    );
     let worth = ExpectedHits::of_guess(LIVE_CODES, 6);
     // What was found while guests needed approval: when it was guessed, the number of hits, and the
     // expected number.
@@ -81,7 +97,10 @@ async fn attack(addresses: u32, strategy: AttackStrategy, seed: u64) -> (Embedde
     for round in 0..ROUNDS {
         let now = START + ROUND * round;
         if budgets.pressure(now).await.expect("known").spent.is_none() {
-            for (_, hits, expected) in stored.drain(..).filter(|(at, ..)| now.since(*at) < CODE_LIFE) {
+            for (_, hits, expected) in stored
+                .drain(..)
+                .filter(|(at, ..)| now.since(*at) < CODE_LIFE)
+            {
                 day.entered += hits;
                 day.expected += expected;
             }
@@ -89,12 +108,29 @@ async fn attack(addresses: u32, strategy: AttackStrategy, seed: u64) -> (Embedde
         for next in 0..addresses {
             let address = (round * 1_000 + next) % addresses;
             // The attacker's own session, which resets no budget.
-            budgets.judge(&guest(address), Found::Session { near: false }, ExpectedHits::NONE, now).await.expect("judged");
+            budgets
+                .judge(
+                    &guest(address),
+                    Found::Session { near: false },
+                    ExpectedHits::NONE,
+                    now,
+                )
+                .await
+                .expect("judged");
             for _ in 0..9 {
                 let hit = random.below(CODE_SHAPED) < LIVE_CODES;
-                let found = if hit { Found::Session { near: false } } else { Found::Nothing };
-                let judged = budgets.judge(&guest(address), found, worth, now).await.expect("judged");
-                let Judgement::Stands { under_attack } = judged else { panic!("it stays below its budgets") };
+                let found = if hit {
+                    Found::Session { near: false }
+                } else {
+                    Found::Nothing
+                };
+                let judged = budgets
+                    .judge(&guest(address), found, worth, now)
+                    .await
+                    .expect("judged");
+                let Judgement::Stands { under_attack } = judged else {
+                    panic!("it stays below its budgets")
+                };
                 day.guesses += 1;
                 if under_attack {
                     stored.push((now, u32::from(hit), worth.as_f64()));
@@ -104,7 +140,11 @@ async fn attack(addresses: u32, strategy: AttackStrategy, seed: u64) -> (Embedde
                 }
             }
             // With three times the day's budget stored, more guessing only makes the wait longer.
-            let enough = if strategy == AttackStrategy::Patient { 0 } else { STORED_GUESSES };
+            let enough = if strategy == AttackStrategy::Patient {
+                0
+            } else {
+                STORED_GUESSES
+            };
             if stored.len() > enough {
                 break;
             }
@@ -117,7 +157,13 @@ async fn attack(addresses: u32, strategy: AttackStrategy, seed: u64) -> (Embedde
 #[tokio::test]
 async fn a_day_of_distributed_guessing_stays_below_the_documented_bound() {
     let (greedy, patient) = (AttackStrategy::Greedy, AttackStrategy::Patient);
-    let attackers = [(1, greedy, 20_u32), (1_000, greedy, 1), (1_000, patient, 20), (100_000, greedy, 1), (100_000, patient, 20)];
+    let attackers = [
+        (1, greedy, 20_u32),
+        (1_000, greedy, 1),
+        (1_000, patient, 20),
+        (100_000, greedy, 1),
+        (100_000, patient, 20),
+    ];
     for (addresses, strategy, days) in attackers {
         let (mut entered, mut expected) = (0, 0.0);
         for seed in 0..days {
@@ -126,10 +172,16 @@ async fn a_day_of_distributed_guessing_stays_below_the_documented_bound() {
             entered += day.entered;
             expected += day.expected / f64::from(days);
         }
-        assert!(expected > 0.0, "{addresses} addresses: nothing was guessed, so the test proves nothing");
+        assert!(
+            expected > 0.0,
+            "{addresses} addresses: nothing was guessed, so the test proves nothing"
+        );
         // The drawn number must fit the expected one: four times the bound over all these days has
         // a chance below one in millions.
-        assert!(f64::from(entered) <= (BOUND * f64::from(days)).mul_add(4.0, 4.0), "{addresses} addresses: {entered}");
+        assert!(
+            f64::from(entered) <= (BOUND * f64::from(days)).mul_add(4.0, 4.0),
+            "{addresses} addresses: {entered}"
+        );
     }
 }
 
@@ -138,25 +190,66 @@ async fn honest_people_get_in_during_an_attack() {
     let (budgets, _) = attack(1_000, AttackStrategy::Greedy, 7).await;
     let now = START + ROUND * (ROUNDS - 1);
     let pressure = budgets.pressure(now).await.expect("known");
-    assert!(pressure.spent.is_some(), "guests need approval by now: {pressure:?}");
+    assert!(
+        pressure.spent.is_some(),
+        "guests need approval by now: {pressure:?}"
+    );
 
     // A person with an account mistypes four times. That the account is old enough for admission at
     // once is checked elsewhere.
-    let typist = Guesser { account: AccountId::new(1), site: site(900_000) };
+    let typist = Guesser {
+        account: AccountId::new(1),
+        site: site(900_000),
+    };
     for _ in 0..4 {
-        budgets.judge(&typist, Found::Nothing, ExpectedHits::of_guess(LIVE_CODES, 6), now).await.expect("judged");
+        budgets
+            .judge(
+                &typist,
+                Found::Nothing,
+                ExpectedHits::of_guess(LIVE_CODES, 6),
+                now,
+            )
+            .await
+            .expect("judged");
     }
     assert_eq!(budgets.wait(&typist, now).await.expect("known"), None);
-    let right = budgets.judge(&typist, Found::Session { near: false }, ExpectedHits::NONE, now).await.expect("judged");
+    let right = budgets
+        .judge(
+            &typist,
+            Found::Session { near: false },
+            ExpectedHits::NONE,
+            now,
+        )
+        .await
+        .expect("judged");
     assert!(matches!(right, Judgement::Stands { .. }), "{right:?}");
 
     // Thirty pupils behind one address, the teacher's: each mistypes twice, and all get in within
     // the hour.
     for pupil in 0..30 {
         for _ in 0..2 {
-            budgets.judge(&guest(950_000), Found::Nothing, ExpectedHits::of_guess(LIVE_CODES, 6), now).await.expect("judged");
+            budgets
+                .judge(
+                    &guest(950_000),
+                    Found::Nothing,
+                    ExpectedHits::of_guess(LIVE_CODES, 6),
+                    now,
+                )
+                .await
+                .expect("judged");
         }
-        let right = budgets.judge(&guest(950_000), Found::Session { near: true }, ExpectedHits::NONE, now).await.expect("judged");
-        assert!(matches!(right, Judgement::Stands { .. }), "pupil {pupil}: {right:?}");
+        let right = budgets
+            .judge(
+                &guest(950_000),
+                Found::Session { near: true },
+                ExpectedHits::NONE,
+                now,
+            )
+            .await
+            .expect("judged");
+        assert!(
+            matches!(right, Judgement::Stands { .. }),
+            "pupil {pupil}: {right:?}"
+        );
     }
 }

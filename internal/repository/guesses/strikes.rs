@@ -15,17 +15,24 @@ impl Strikes {
     /// The guesses that still count: for each longest wait since the last guess one is dropped.
     fn remembered(self, limits: &GuessLimits, now: Timestamp) -> u32 {
         let forgotten = now.since(self.last).as_millis() / limits.wait_max.as_millis().max(1);
-        self.count.saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX))
+        self.count
+            .saturating_sub(u32::try_from(forgotten).unwrap_or(u32::MAX))
     }
 
     pub(super) fn add(&mut self, limits: &GuessLimits, now: Timestamp) {
-        *self = Self { count: self.remembered(limits, now).saturating_add(1), last: now };
+        *self = Self {
+            count: self.remembered(limits, now).saturating_add(1),
+            last: now,
+        };
     }
 
     /// How long the account must wait; `None` if it need not.
     pub(super) fn wait(self, limits: &GuessLimits, now: Timestamp) -> Option<Duration> {
         let doublings = self.count.checked_sub(limits.per_account)?;
-        let wait = limits.wait.saturating_mul(2_u32.saturating_pow(doublings)).min(limits.wait_max);
+        let wait = limits
+            .wait
+            .saturating_mul(2_u32.saturating_pow(doublings))
+            .min(limits.wait_max);
         let passed = now.since(self.last);
         (passed < wait).then(|| wait - passed)
     }
@@ -40,7 +47,11 @@ mod tests {
 
     #[test]
     fn after_five_the_waits_double_from_a_minute_to_an_hour() {
-        let (limits, mut strikes, mut now) = (GuessLimits::default(), Strikes::default(), Timestamp::from_millis(0));
+        let (limits, mut strikes, mut now) = (
+            GuessLimits::default(),
+            Strikes::default(),
+            Timestamp::from_millis(0),
+        );
         let mut waits = Vec::new();
         for _ in 0..13 {
             strikes.add(&limits, now);
@@ -55,11 +66,21 @@ mod tests {
 
     #[test]
     fn one_is_forgotten_for_each_hour_without_another() {
-        let (limits, mut strikes, now) = (GuessLimits::default(), Strikes::default(), Timestamp::from_millis(0));
+        let (limits, mut strikes, now) = (
+            GuessLimits::default(),
+            Strikes::default(),
+            Timestamp::from_millis(0),
+        );
         (0..4).for_each(|_| strikes.add(&limits, now));
         let later = now + Duration::from_secs(2 * 3_600);
         assert_eq!(strikes.remembered(&limits, later), 2);
         strikes.add(&limits, later);
-        assert_eq!((strikes.remembered(&limits, later), strikes.wait(&limits, later)), (3, None));
+        assert_eq!(
+            (
+                strikes.remembered(&limits, later),
+                strikes.wait(&limits, later)
+            ),
+            (3, None)
+        );
     }
 }

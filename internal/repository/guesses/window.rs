@@ -25,11 +25,16 @@ impl<const N: usize> Window<N> {
 
     pub(super) fn new(length: Duration) -> Self {
         let part = i64::try_from(length.as_millis()).unwrap_or(i64::MAX) / (Self::PARTS - 1);
-        Self { part: part.max(1), newest: 0, sums: [0; N] }
+        Self {
+            part: part.max(1),
+            newest: 0,
+            sums: [0; N],
+        }
     }
 
     fn slot(number: i64) -> usize {
-        usize::try_from(number.rem_euclid(Self::PARTS)).expect("invariant: a remainder is not negative")
+        usize::try_from(number.rem_euclid(Self::PARTS))
+            .expect("invariant: a remainder is not negative")
     }
 
     /// The number of the part at this time. A clock that goes back keeps the newest part.
@@ -40,7 +45,11 @@ impl<const N: usize> Window<N> {
     /// The sum of a part; 0 if it has left the window.
     fn part_sum(&self, number: i64) -> u64 {
         let kept = (self.newest - Self::PARTS + 1..=self.newest).contains(&number);
-        if kept { self.sums[Self::slot(number)] } else { 0 }
+        if kept {
+            self.sums[Self::slot(number)]
+        } else {
+            0
+        }
     }
 
     pub(super) fn add(&mut self, amount: u64, now: Timestamp) {
@@ -56,7 +65,9 @@ impl<const N: usize> Window<N> {
     /// The sum of the whole window.
     pub(super) fn sum(&self, now: Timestamp) -> u64 {
         let number = self.number(now);
-        (number - Self::PARTS + 1..=number).map(|part| self.part_sum(part)).fold(0, u64::saturating_add)
+        (number - Self::PARTS + 1..=number)
+            .map(|part| self.part_sum(part))
+            .fold(0, u64::saturating_add)
     }
 
     /// How long until the sum is less than `limit`; `None` if it is less now.
@@ -97,7 +108,15 @@ mod tests {
         let mut window = window();
         window.add(3, at(100) + Duration::from_secs(59));
         window.add(2, at(105));
-        for (minute, sum) in [(105, 5), (109, 5), (110, 5), (111, 2), (115, 2), (116, 0), (1_000, 0)] {
+        for (minute, sum) in [
+            (105, 5),
+            (109, 5),
+            (110, 5),
+            (111, 2),
+            (115, 2),
+            (116, 0),
+            (1_000, 0),
+        ] {
             assert_eq!(window.sum(at(minute)), sum, "{minute}");
         }
     }
@@ -115,7 +134,10 @@ mod tests {
         }
         assert!(added.len() > 1_000, "it goes on");
         for from in &added {
-            let within = added.iter().filter(|at| **at >= *from && **at < *from + Duration::from_secs(600)).count();
+            let within = added
+                .iter()
+                .filter(|at| **at >= *from && **at < *from + Duration::from_secs(600))
+                .count();
             assert!(within as u64 <= LIMIT, "{within} from {from:?}");
         }
     }
@@ -130,7 +152,12 @@ mod tests {
         for limit in [1, 4, 5, 8] {
             let wait = window.wait(limit, now).expect("spent");
             assert_eq!(window.wait(limit, now + wait), None, "{limit}");
-            assert!(window.wait(limit, now + (wait - Duration::from_millis(1))).is_some(), "{limit}");
+            assert!(
+                window
+                    .wait(limit, now + (wait - Duration::from_millis(1)))
+                    .is_some(),
+                "{limit}"
+            );
         }
     }
 

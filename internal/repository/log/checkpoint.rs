@@ -60,7 +60,11 @@ impl Checkpointer {
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub(super) fn start(writer: &Connection, connection: Connection, step: i32) -> io::Result<Self> {
+    pub(super) fn start(
+        writer: &Connection,
+        connection: Connection,
+        step: i32,
+    ) -> io::Result<Self> {
         // Replaces the hook that makes SQLite's own checkpoints.
         writer.wal_hook(Some(|_, pages| {
             PAGES.set(pages);
@@ -76,8 +80,17 @@ impl Checkpointer {
         // it begins.
         let (wake, woken) = sync_channel(1);
         let state = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("log-checkpoint".into()).spawn(move || state.run(&woken))?;
-        Ok(Self { shared, wake: Some(wake), thread: Some(thread), step, woken_at: 0, last_step: false })
+        let thread = std::thread::Builder::new()
+            .name("log-checkpoint".into())
+            .spawn(move || state.run(&woken))?;
+        Ok(Self {
+            shared,
+            wake: Some(wake),
+            thread: Some(thread),
+            step,
+            woken_at: 0,
+            last_step: false,
+        })
     }
 
     /// Called after each commit of the writer, by the thread that made it.
@@ -92,7 +105,9 @@ impl Checkpointer {
             self.woken_at = pages;
             self.shared.ended.store(false, Ordering::Relaxed);
             self.wake();
-        } else if pages >= LAST_STEP_AFTER * self.step && self.shared.ended.swap(false, Ordering::Relaxed) {
+        } else if pages >= LAST_STEP_AFTER * self.step
+            && self.shared.ended.swap(false, Ordering::Relaxed)
+        {
             self.last_step = true;
         }
     }
@@ -149,7 +164,10 @@ impl Shared {
             // Without this thread the write-ahead log would only ever be moved by the writer, while everybody waits.
             if catch_unwind(AssertUnwindSafe(|| self.checkpoint())).is_err() {
                 metrics::counter!("jobs_failed_total", "job" => "log checkpoint").increment(1);
-                tracing::error!(job = "log checkpoint", "a background job panicked; the next checkpoint is tried as ever");
+                tracing::error!(
+                    job = "log checkpoint",
+                    "a background job panicked; the next checkpoint is tried as ever"
+                );
             }
             self.ended.store(true, Ordering::Relaxed);
             self.due.fetch_sub(1, Ordering::SeqCst);
@@ -159,8 +177,12 @@ impl Shared {
     /// Moves as much as is possible without waiting for readers. If it fails, what is committed
     /// stays committed, and the next checkpoint tries again.
     fn checkpoint(&self) {
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let passive: Result<()> = connection.query_one("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        let connection = self
+            .connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let passive: Result<()> =
+            connection.query_one("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         if let Err(error) = passive {
             tracing::warn!(%error, "the session log could not be checkpointed");
         }
@@ -192,17 +214,26 @@ mod tests {
     impl CheckpointFixture {
         fn new() -> Self {
             let folder = tempfile::tempdir().expect("a folder");
-            let open = || connect(&folder.path().join("file"), Synchronous::Normal).expect("opened");
+            let open =
+                || connect(&folder.path().join("file"), Synchronous::Normal).expect("opened");
             let writer = open();
-            writer.execute_batch("CREATE TABLE kept (bytes BLOB)").expect("a table");
+            writer
+                .execute_batch("CREATE TABLE kept (bytes BLOB)")
+                .expect("a table");
             let checkpointer = Checkpointer::start(&writer, open(), STEP).expect("started");
-            Self { writer, checkpointer, folder }
+            Self {
+                writer,
+                checkpointer,
+                folder,
+            }
         }
 
         fn commit(&mut self) {
             let bytes = vec![1; usize::try_from(COMMIT).expect("a size") * 4_096];
             self.checkpointer.begin();
-            self.writer.execute("INSERT INTO kept VALUES (?1)", [bytes]).expect("committed");
+            self.writer
+                .execute("INSERT INTO kept VALUES (?1)", [bytes])
+                .expect("committed");
             self.checkpointer.committed();
             if self.checkpointer.wants_last_step() {
                 self.checkpointer.take_last_step();
@@ -211,7 +242,9 @@ mod tests {
 
         /// Writes the same pages again and again.
         fn replace(&mut self) {
-            self.writer.execute("DELETE FROM kept", []).expect("deleted");
+            self.writer
+                .execute("DELETE FROM kept", [])
+                .expect("deleted");
             self.commit();
         }
 
@@ -246,7 +279,10 @@ mod tests {
         fixture.commit();
         assert!(!fixture.checkpointer.may_catch_up());
         fixture.checkpointer.wake();
-        assert!(fixture.checkpointer.may_catch_up(), "until it is up_to_date, and then until the next commit");
+        assert!(
+            fixture.checkpointer.may_catch_up(),
+            "until it is up_to_date, and then until the next commit"
+        );
         fixture.checkpointer.begin();
         fixture.checkpointer.failed();
         assert!(fixture.checkpointer.may_catch_up());
@@ -266,7 +302,9 @@ mod tests {
         let mut fixture = CheckpointFixture::new();
         fixture.commit();
         let reader = Connection::open(fixture.folder.path().join("file")).expect("a reader");
-        reader.execute_batch("BEGIN; SELECT * FROM kept").expect("reads");
+        reader
+            .execute_batch("BEGIN; SELECT * FROM kept")
+            .expect("reads");
         while fixture.pages("file-wal") < LAST_STEP_AT_ONCE_AFTER + STEP {
             fixture.replace();
         }

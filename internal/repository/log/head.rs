@@ -29,7 +29,12 @@ pub(super) struct Head {
 
 impl Default for Head {
     fn default() -> Self {
-        Self { epoch: Arc::from(""), epoch_start: 1, index: 0, boot: 0 }
+        Self {
+            epoch: Arc::from(""),
+            epoch_start: 1,
+            index: 0,
+            boot: 0,
+        }
     }
 }
 
@@ -57,7 +62,12 @@ pub(super) struct Heads {
 
 impl Heads {
     pub(super) fn new(boot: Boot) -> Self {
-        Self { cached: HashMap::new(), changed: Vec::new(), rewritten: Vec::new(), boot }
+        Self {
+            cached: HashMap::new(),
+            changed: Vec::new(),
+            rewritten: Vec::new(),
+            boot,
+        }
     }
 
     /// Those of `sessions` that must be read before [`Heads::check`].
@@ -65,7 +75,9 @@ impl Heads {
         if self.cached.len() > HEADS_MAX {
             self.cached.clear();
         }
-        let mut missing: Vec<_> = sessions.filter(|session| !self.cached.contains_key(session)).collect();
+        let mut missing: Vec<_> = sessions
+            .filter(|session| !self.cached.contains_key(session))
+            .collect();
         missing.sort_unstable();
         missing.dedup();
         missing
@@ -86,11 +98,23 @@ impl Heads {
             return Verdict::Conflict;
         }
         let indices = (append.expected_index + 1)..;
-        if !append.records.iter().zip(indices).all(|(record, index)| record.index == index) {
+        if !append
+            .records
+            .iter()
+            .zip(indices)
+            .all(|(record, index)| record.index == index)
+        {
             return Verdict::Malformed("the entries' indices are not consecutive");
         }
-        let last = append.records.last().map_or(head.index, |record| record.index);
-        if append.snapshot.as_ref().is_some_and(|snapshot| !(1..=last).contains(&snapshot.index)) {
+        let last = append
+            .records
+            .last()
+            .map_or(head.index, |record| record.index);
+        if append
+            .snapshot
+            .as_ref()
+            .is_some_and(|snapshot| !(1..=last).contains(&snapshot.index))
+        {
             return Verdict::Malformed("the snapshot is of no entry of this log");
         }
         if append.records.is_empty() {
@@ -177,7 +201,12 @@ mod tests {
         assert_eq!(heads.check(&append(1, "a", 0, 2)), Verdict::Accepted);
         assert_eq!(heads.check(&append(1, "a", 0, 1)), Verdict::Conflict);
         assert_eq!(heads.check(&append(1, "b", 2, 1)), Verdict::Accepted);
-        let expected = Head { epoch: Arc::from("b"), epoch_start: 3, index: 3, boot: 1 };
+        let expected = Head {
+            epoch: Arc::from("b"),
+            epoch_start: 3,
+            index: 3,
+            boot: 1,
+        };
         assert_eq!(heads.get(session(1)), Some(&expected));
     }
 
@@ -189,16 +218,31 @@ mod tests {
         assert!(matches!(heads.check(&gap), Verdict::Malformed(_)));
         let epoch = Epoch::new("a").expect("an epoch");
         for index in [0, 2] {
-            let snapshot = SnapshotRecord { index, epoch: epoch.clone(), payload: bytes::Bytes::new() };
-            let beyond = Append { snapshot: Some(snapshot), ..append(1, "a", 0, 1) };
-            assert!(matches!(heads.check(&beyond), Verdict::Malformed(_)), "{index}");
+            let snapshot = SnapshotRecord {
+                index,
+                epoch: epoch.clone(),
+                payload: bytes::Bytes::new(),
+            };
+            let beyond = Append {
+                snapshot: Some(snapshot),
+                ..append(1, "a", 0, 1)
+            };
+            assert!(
+                matches!(heads.check(&beyond), Verdict::Malformed(_)),
+                "{index}"
+            );
         }
         assert_eq!(heads.get(session(1)), Some(&Head::default()));
     }
 
     #[test]
     fn another_boots_mark_stays_until_a_new_epoch() {
-        let old = Head { epoch: Arc::from("a"), epoch_start: 1, index: 4, boot: 1 };
+        let old = Head {
+            epoch: Arc::from("a"),
+            epoch_start: 1,
+            index: 4,
+            boot: 1,
+        };
         let mut heads = heads(2, Some(old));
         assert_eq!(heads.check(&append(1, "a", 4, 1)), Verdict::Accepted);
         assert_eq!(boot(&heads), 1);
@@ -208,7 +252,12 @@ mod tests {
 
     #[test]
     fn an_epoch_written_in_full_is_marked_when_it_continues_in_normal_mode() {
-        let safe = Head { epoch: Arc::from("a"), epoch_start: 1, index: 4, boot: 0 };
+        let safe = Head {
+            epoch: Arc::from("a"),
+            epoch_start: 1,
+            index: 4,
+            boot: 0,
+        };
         let mut normal = heads(2, Some(safe.clone()));
         assert_eq!(normal.check(&append(1, "a", 4, 1)), Verdict::Accepted);
         assert_eq!(boot(&normal), 2);
@@ -221,13 +270,25 @@ mod tests {
     #[test]
     fn a_head_is_rewritten_with_the_first_entry_a_new_epoch_or_a_new_mark_only() {
         let mut heads = heads(1, None);
-        for (more, expected) in [(append(1, "a", 0, 2), true), (append(1, "a", 2, 2), false), (append(1, "b", 4, 1), true)] {
+        for (more, expected) in [
+            (append(1, "a", 0, 2), true),
+            (append(1, "a", 2, 2), false),
+            (append(1, "b", 4, 1), true),
+        ] {
             assert_eq!(heads.check(&more), Verdict::Accepted);
             assert_eq!(rewritten(&heads), expected, "{}", more.expected_index);
             heads.commit();
         }
         let mut marked = Heads::new(Boot::for_test(2, Normal));
-        marked.insert(session(1), Some(Head { epoch: Arc::from("a"), epoch_start: 1, index: 4, boot: 0 }));
+        marked.insert(
+            session(1),
+            Some(Head {
+                epoch: Arc::from("a"),
+                epoch_start: 1,
+                index: 4,
+                boot: 0,
+            }),
+        );
         assert_eq!(marked.check(&append(1, "a", 4, 1)), Verdict::Accepted);
         assert!(rewritten(&marked));
     }
@@ -237,6 +298,9 @@ mod tests {
         let mut heads = heads(1, None);
         assert_eq!(heads.check(&append(1, "a", 0, 1)), Verdict::Accepted);
         heads.remove_changed();
-        assert_eq!(heads.missing([session(1), session(1)].into_iter()), [session(1)]);
+        assert_eq!(
+            heads.missing([session(1), session(1)].into_iter()),
+            [session(1)]
+        );
     }
 }

@@ -39,7 +39,9 @@ impl JournalRow {
         to.put_u64_le(session.get());
         to.put_u32_le(length(records.len()));
         let epoch = first.epoch.as_str().as_bytes();
-        to.put_u8(u8::try_from(epoch.len()).expect("invariant: an epoch has at most 32 characters"));
+        to.put_u8(
+            u8::try_from(epoch.len()).expect("invariant: an epoch has at most 32 characters"),
+        );
         to.put_slice(epoch);
         to.put_u64_le(first.index);
         for record in records {
@@ -69,7 +71,10 @@ pub(super) fn delete_before(db: &Connection, before: i64) -> rusqlite::Result<()
 pub(super) fn merge(db: &Connection) -> Result<()> {
     let mut logs = BTreeMap::new();
     let mut all = db.prepare_cached(ALL).map_err(from_rusqlite)?;
-    for row in all.query_map([], |row| row.get::<_, Vec<u8>>(0)).map_err(from_rusqlite)? {
+    for row in all
+        .query_map([], |row| row.get::<_, Vec<u8>>(0))
+        .map_err(from_rusqlite)?
+    {
         read(&row.map_err(from_rusqlite)?, &mut logs)?;
     }
     sqlite::together(db, |db| {
@@ -83,10 +88,18 @@ pub(super) fn merge(db: &Connection) -> Result<()> {
 
 /// Entries that were merged before are skipped. So are those of a log that was deleted or has begun
 /// a new epoch since.
-fn merge_rest(db: &Connection, session: SessionId, mut records: Vec<LogRecord>) -> rusqlite::Result<()> {
-    let Some(mut head) = rows::find_head(db, session)? else { return Ok(()) };
+fn merge_rest(
+    db: &Connection,
+    session: SessionId,
+    mut records: Vec<LogRecord>,
+) -> rusqlite::Result<()> {
+    let Some(mut head) = rows::find_head(db, session)? else {
+        return Ok(());
+    };
     records.retain(|record| record.index > head.index && record.epoch.as_str() == &*head.epoch);
-    let Some(last) = records.last() else { return Ok(()) };
+    let Some(last) = records.last() else {
+        return Ok(());
+    };
     head.index = last.index;
     rows::insert_entries(db, session, &records)?;
     rows::put_head(db, session, &head)
@@ -111,9 +124,18 @@ fn read_part(from: &mut &[u8]) -> Option<(SessionId, Vec<LogRecord>)> {
         let last_seq = Seq::new(from.try_get_u32_le().ok()?);
         let at = Timestamp::from_millis(from.try_get_i64_le().ok()?);
         let length = usize::try_from(from.try_get_u32_le().ok()?).ok()?;
-        Some(LogRecord { index, epoch: epoch.clone(), last_seq, at, payload: Bytes::copy_from_slice(take(from, length)?) })
+        Some(LogRecord {
+            index,
+            epoch: epoch.clone(),
+            last_seq,
+            at,
+            payload: Bytes::copy_from_slice(take(from, length)?),
+        })
     };
-    let records: Option<Vec<_>> = (first..).take(usize::try_from(count).ok()?).map(record).collect();
+    let records: Option<Vec<_>> = (first..)
+        .take(usize::try_from(count).ok()?)
+        .map(record)
+        .collect();
     Some((session, records?))
 }
 

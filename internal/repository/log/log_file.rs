@@ -29,8 +29,19 @@ pub(super) struct LogFile {
 }
 
 impl LogFile {
-    pub(super) fn new(connection: Connection, checkpointer: Checkpointer, boot: Boot, pending: Pending) -> Self {
-        Self { connection, checkpointer, heads: Heads::new(boot), pending, journal_start: 0 }
+    pub(super) fn new(
+        connection: Connection,
+        checkpointer: Checkpointer,
+        boot: Boot,
+        pending: Pending,
+    ) -> Self {
+        Self {
+            connection,
+            checkpointer,
+            heads: Heads::new(boot),
+            pending,
+            journal_start: 0,
+        }
     }
 
     /// Checks each append and writes the accepted ones in one transaction. After an error none of
@@ -46,12 +57,29 @@ impl LogFile {
 
     fn try_commit(&mut self, appends: Vec<Append>) -> Result<Vec<Verdict>> {
         self.read_missing_heads(&appends)?;
-        let verdicts: Vec<Verdict> = appends.iter().map(|append| self.heads.check(append)).collect();
+        let verdicts: Vec<Verdict> = appends
+            .iter()
+            .map(|append| self.heads.check(append))
+            .collect();
         let started = Instant::now();
         let mut new_entries = NewEntries::new();
-        for (append, _) in appends.into_iter().zip(&verdicts).filter(|(_, verdict)| **verdict == Verdict::Accepted) {
-            let Append { session, records, snapshot, trim_to, .. } = append;
-            new_entries.entry(session).or_default().extend(PendingPart { records, snapshot, trim_to });
+        for (append, _) in appends
+            .into_iter()
+            .zip(&verdicts)
+            .filter(|(_, verdict)| **verdict == Verdict::Accepted)
+        {
+            let Append {
+                session,
+                records,
+                snapshot,
+                trim_to,
+                ..
+            } = append;
+            new_entries.entry(session).or_default().extend(PendingPart {
+                records,
+                snapshot,
+                trim_to,
+            });
         }
         if !new_entries.is_empty() {
             let entries = new_entries.values().map(|part| part.records.len()).sum();
@@ -63,7 +91,10 @@ impl LogFile {
 
     /// Reads the heads that are not cached.
     fn read_missing_heads(&mut self, appends: &[Append]) -> Result<()> {
-        for session in self.heads.missing(appends.iter().map(|append| append.session)) {
+        for session in self
+            .heads
+            .missing(appends.iter().map(|append| append.session))
+        {
             let head = self.read_head(session)?;
             self.heads.insert(session, head);
         }
@@ -73,25 +104,42 @@ impl LogFile {
     /// The file has the head as of the last merge. Since then only the index has moved.
     fn read_head(&self, session: SessionId) -> Result<Option<Head>> {
         let merged = rows::find_head(&self.connection, session)?;
-        Ok(merged.map(|head| Head { index: self.pending.last_index(session).unwrap_or(head.index), ..head }))
+        Ok(merged.map(|head| Head {
+            index: self.pending.last_index(session).unwrap_or(head.index),
+            ..head
+        }))
     }
 
     /// An append goes into the journal only if it prolongs its log and nothing else, so that the
     /// stored head is right except for the index.
     fn add(&mut self, new_entries: NewEntries) -> Result<()> {
         let at_once = |session, part: &PendingPart| {
-            part.records.is_empty() || part.bytes() >= LARGE_PART_BYTES || self.pending.exceeds_log_limit(session, part)
+            part.records.is_empty()
+                || part.bytes() >= LARGE_PART_BYTES
+                || self.pending.exceeds_log_limit(session, part)
         };
-        let at_once = new_entries.iter().filter(|(session, part)| at_once(**session, part));
-        let mut merged: BTreeSet<_> = at_once.map(|(session, _)| *session).chain(self.heads.rewritten()).collect();
+        let at_once = new_entries
+            .iter()
+            .filter(|(session, part)| at_once(**session, part));
+        let mut merged: BTreeSet<_> = at_once
+            .map(|(session, _)| *session)
+            .chain(self.heads.rewritten())
+            .collect();
         self.pending.add_oldest(&new_entries, &mut merged);
         self.commit_merging(merged, new_entries)
     }
 
     /// Merges these logs, and adds the new entries of all others to the journal.
-    fn commit_merging(&mut self, merged: BTreeSet<SessionId>, new_entries: NewEntries) -> Result<()> {
+    fn commit_merging(
+        &mut self,
+        merged: BTreeSet<SessionId>,
+        new_entries: NewEntries,
+    ) -> Result<()> {
         let mut journal_row = journal::JournalRow::default();
-        for (session, part) in new_entries.iter().filter(|(session, _)| !merged.contains(session)) {
+        for (session, part) in new_entries
+            .iter()
+            .filter(|(session, _)| !merged.contains(session))
+        {
             journal_row.add(*session, &part.records);
         }
         let logs = self.to_merge(&merged, &new_entries)?;
@@ -99,8 +147,13 @@ impl LogFile {
         // Unknown until the transaction is committed.
         let start = std::mem::take(&mut self.journal_start);
         let (row, start) = self.in_transaction(|db| {
-            logs.iter().try_for_each(|(session, head, part)| merge(db, *session, head, part))?;
-            let row = if journal_row.is_empty() { None } else { Some(journal_row.write(db)?) };
+            logs.iter()
+                .try_for_each(|(session, head, part)| merge(db, *session, head, part))?;
+            let row = if journal_row.is_empty() {
+                None
+            } else {
+                Some(journal_row.write(db)?)
+            };
             let needed = first_row.or(row).unwrap_or(journal::EMPTY);
             if needed != start {
                 journal::delete_before(db, needed)?;
@@ -113,7 +166,11 @@ impl LogFile {
     }
 
     /// For each of these logs, what is to be merged and its head after that.
-    fn to_merge(&self, merged: &BTreeSet<SessionId>, new_entries: &NewEntries) -> Result<Vec<(SessionId, Head, PendingPart)>> {
+    fn to_merge(
+        &self,
+        merged: &BTreeSet<SessionId>,
+        new_entries: &NewEntries,
+    ) -> Result<Vec<(SessionId, Head, PendingPart)>> {
         let mut logs = Vec::new();
         for session in merged {
             let mut part = self.pending.of(*session);
@@ -121,7 +178,11 @@ impl LogFile {
                 Some(head) => Some(head.clone()),
                 None => self.read_head(*session)?,
             };
-            new_entries.get(session).cloned().into_iter().for_each(|more| part.extend(more));
+            new_entries
+                .get(session)
+                .cloned()
+                .into_iter()
+                .for_each(|more| part.extend(more));
             logs.extend(head.map(|head| (*session, head, part)));
         }
         Ok(logs)
@@ -135,7 +196,8 @@ impl LogFile {
         let logs = self.to_merge(&merged, &NewEntries::new())?;
         self.journal_start = 0;
         self.in_transaction(|db| {
-            logs.iter().try_for_each(|(session, head, part)| merge(db, *session, head, part))?;
+            logs.iter()
+                .try_for_each(|(session, head, part)| merge(db, *session, head, part))?;
             rows::delete(db, session)?;
             journal::delete_before(db, journal::EMPTY)
         })?;
@@ -190,19 +252,35 @@ fn merge(db: &Connection, session: SessionId, head: &Head, part: &PendingPart) -
     if let Some(snapshot) = &part.snapshot {
         rows::put_snapshot(db, session, snapshot)?;
     }
-    part.trim_to.map_or(Ok(()), |to| rows::trim(db, session, to))
+    part.trim_to
+        .map_or(Ok(()), |to| rows::trim(db, session, to))
 }
 
 fn observe(entries: usize, started: Instant) {
     counter!("session_log_commits_total").increment(1);
-    #[allow(clippy::cast_precision_loss, reason = "a histogram takes floats, and a group is small")]
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "a histogram takes floats, and a group is small"
+    )]
     histogram!("session_log_entries_per_commit").record(entries as f64);
     histogram!("session_log_commit_seconds").record(started.elapsed());
 }
 
 /// Registers the metrics' descriptions.
 pub(super) fn describe_metrics() {
-    describe_counter!("session_log_commits_total", Unit::Count, "Commits of the session log.");
-    describe_histogram!("session_log_entries_per_commit", Unit::Count, "Entries that one commit of the session log made durable.");
-    describe_histogram!("session_log_commit_seconds", Unit::Seconds, "How long a commit of the session log took.");
+    describe_counter!(
+        "session_log_commits_total",
+        Unit::Count,
+        "Commits of the session log."
+    );
+    describe_histogram!(
+        "session_log_entries_per_commit",
+        Unit::Count,
+        "Entries that one commit of the session log made durable."
+    );
+    describe_histogram!(
+        "session_log_commit_seconds",
+        Unit::Seconds,
+        "How long a commit of the session log took."
+    );
 }

@@ -26,7 +26,9 @@ mod writer;
 use crate::sqlite::Synchronous;
 use async_trait::async_trait;
 use faceshare_biz::domain::SessionId;
-use faceshare_biz::domain::instruction::{Append, AppendError, Epoch, Loaded, LogRecord, Seq, SessionLog};
+use faceshare_biz::domain::instruction::{
+    Append, AppendError, Epoch, Loaded, LogRecord, Seq, SessionLog,
+};
 use faceshare_biz::{Error, Result};
 use log_file::LogFile;
 use pending::Pending;
@@ -75,8 +77,14 @@ impl EmbeddedLog {
     }
 
     /// As [`EmbeddedLog::open`], on a machine whose boot has this id; `None` if the id is unknown.
-    async fn open_under_boot(data_dir: &Path, synchronous: Synchronous, boot_id: Option<String>) -> Result<Self> {
-        Ok(Self::over(store::open(data_dir, synchronous, boot_id).await?))
+    async fn open_under_boot(
+        data_dir: &Path,
+        synchronous: Synchronous,
+        boot_id: Option<String>,
+    ) -> Result<Self> {
+        Ok(Self::over(
+            store::open(data_dir, synchronous, boot_id).await?,
+        ))
     }
 
     fn over(store: store::OpenLog) -> Self {
@@ -87,8 +95,20 @@ impl EmbeddedLog {
         let placement = CommitPlacement::new(store.boot.synchronous());
         let writer = Writer::new(store.lock, requests, Arc::clone(&healthy), placement);
         let pending = Pending::default();
-        tokio::spawn(writer.run(LogFile::new(store.connection, store.checkpointer, store.boot, pending.clone())));
-        Self { queue, readers: store.readers, pending, healthy, boot: store.boot, new: store.new }
+        tokio::spawn(writer.run(LogFile::new(
+            store.connection,
+            store.checkpointer,
+            store.boot,
+            pending.clone(),
+        )));
+        Self {
+            queue,
+            readers: store.readers,
+            pending,
+            healthy,
+            boot: store.boot,
+            new: store.new,
+        }
     }
 
     /// Whether the file was missing or empty when it was opened, so that no log was in it.
@@ -138,7 +158,10 @@ impl SessionLog for EmbeddedLog {
     async fn append(&self, batch: Append) -> Result<(), AppendError> {
         let ended = |_| AppendError::Unavailable(WriterEnded.into());
         let (answer, answered) = oneshot::channel();
-        self.queue.send(WriteRequest::Append(batch, answer)).await.map_err(|_| AppendError::Unavailable(WriterEnded.into()))?;
+        self.queue
+            .send(WriteRequest::Append(batch, answer))
+            .await
+            .map_err(|_| AppendError::Unavailable(WriterEnded.into()))?;
         answered.await.map_err(ended)?
     }
 
@@ -146,7 +169,13 @@ impl SessionLog for EmbeddedLog {
         read::load(&self.readers, &self.pending, session, self.boot).await
     }
 
-    async fn read(&self, session: SessionId, epoch: &Epoch, after: Seq, limit: u32) -> Result<Vec<LogRecord>> {
+    async fn read(
+        &self,
+        session: SessionId,
+        epoch: &Epoch,
+        after: Seq,
+        limit: u32,
+    ) -> Result<Vec<LogRecord>> {
         read::read(&self.readers, &self.pending, session, epoch, after, limit).await
     }
 
@@ -156,8 +185,13 @@ impl SessionLog for EmbeddedLog {
 
     async fn delete(&self, session: SessionId) -> Result<()> {
         let (answer, answered) = oneshot::channel();
-        self.queue.send(WriteRequest::Delete(session, answer)).await.map_err(|_| Error::unavailable(WriterEnded))?;
-        answered.await.map_err(|_| Error::unavailable(WriterEnded))?
+        self.queue
+            .send(WriteRequest::Delete(session, answer))
+            .await
+            .map_err(|_| Error::unavailable(WriterEnded))?;
+        answered
+            .await
+            .map_err(|_| Error::unavailable(WriterEnded))?
     }
 }
 

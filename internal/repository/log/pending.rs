@@ -41,15 +41,25 @@ impl PendingPart {
     pub(super) fn extend(&mut self, later: Self) {
         self.records.extend(later.records);
         self.trim_to = self.trim_to.max(later.trim_to);
-        if later.snapshot.as_ref().map(|later| later.index) > self.snapshot.as_ref().map(|kept| kept.index) {
+        if later.snapshot.as_ref().map(|later| later.index)
+            > self.snapshot.as_ref().map(|kept| kept.index)
+        {
             self.snapshot = later.snapshot;
         }
     }
 
     /// The size in memory and, roughly, in the file.
     pub(super) fn bytes(&self) -> u64 {
-        let snapshot = self.snapshot.as_ref().map_or(0, |snapshot| snapshot.payload.len() as u64);
-        snapshot + self.records.iter().map(|record| record.payload.len() as u64 + ENTRY_OVERHEAD).sum::<u64>()
+        let snapshot = self
+            .snapshot
+            .as_ref()
+            .map_or(0, |snapshot| snapshot.payload.len() as u64);
+        snapshot
+            + self
+                .records
+                .iter()
+                .map(|record| record.payload.len() as u64 + ENTRY_OVERHEAD)
+                .sum::<u64>()
     }
 }
 
@@ -90,12 +100,22 @@ impl Pending {
     /// The pending entries of one log. A reader asks for them before it reads the file. If they are
     /// merged in between, the reader finds them twice, but misses none.
     pub(super) fn of(&self, session: SessionId) -> PendingPart {
-        self.inner().logs.get(&session).map(|log| log.part.clone()).unwrap_or_default()
+        self.inner()
+            .logs
+            .get(&session)
+            .map(|log| log.part.clone())
+            .unwrap_or_default()
     }
 
     /// The index of the last pending entry of this log.
     pub(super) fn last_index(&self, session: SessionId) -> Option<u64> {
-        self.inner().logs.get(&session)?.part.records.last().map(|record| record.index)
+        self.inner()
+            .logs
+            .get(&session)?
+            .part
+            .records
+            .last()
+            .map(|record| record.index)
     }
 
     /// Whether the log gets so long by `part` that it is to be merged at once.
@@ -108,7 +128,11 @@ impl Pending {
     pub(super) fn add_oldest(&self, new_entries: &NewEntries, merged: &mut BTreeSet<SessionId>) {
         let inner = self.inner();
         let mut budget = MERGE_RATIO * new_entries.values().map(PendingPart::bytes).sum::<u64>();
-        for (_, session) in inner.oldest.iter().take_while(|(position, _)| inner.written - position.before > JOURNAL_BYTES) {
+        for (_, session) in inner
+            .oldest
+            .iter()
+            .take_while(|(position, _)| inner.written - position.before > JOURNAL_BYTES)
+        {
             if budget == 0 {
                 break;
             }
@@ -124,17 +148,32 @@ impl Pending {
 
     /// The first row of the journal that is still needed once these logs are merged.
     pub(super) fn first_row(&self, merged: &BTreeSet<SessionId>) -> Option<i64> {
-        self.inner().oldest.iter().find(|(_, session)| !merged.contains(session)).map(|(position, _)| position.row)
+        self.inner()
+            .oldest
+            .iter()
+            .find(|(_, session)| !merged.contains(session))
+            .map(|(position, _)| position.row)
     }
 
     /// Records a commit that merged some logs and added entries of others in this row of the
     /// journal.
-    pub(super) fn committed(&self, merged: &BTreeSet<SessionId>, new_entries: NewEntries, row: Option<i64>) {
+    pub(super) fn committed(
+        &self,
+        merged: &BTreeSet<SessionId>,
+        new_entries: NewEntries,
+        row: Option<i64>,
+    ) {
         let mut inner = self.inner();
         merged.iter().for_each(|session| inner.remove(*session));
         let Some(row) = row else { return };
-        let position = JournalPosition { before: inner.written, row };
-        for (session, part) in new_entries.into_iter().filter(|(session, _)| !merged.contains(session)) {
+        let position = JournalPosition {
+            before: inner.written,
+            row,
+        };
+        for (session, part) in new_entries
+            .into_iter()
+            .filter(|(session, _)| !merged.contains(session))
+        {
             let bytes = part.bytes();
             inner.written += bytes;
             inner.add(session, position, part, bytes);
@@ -143,13 +182,26 @@ impl Pending {
 }
 
 impl PendingLogs {
-    fn add(&mut self, session: SessionId, position: JournalPosition, part: PendingPart, bytes: u64) {
+    fn add(
+        &mut self,
+        session: SessionId,
+        position: JournalPosition,
+        part: PendingPart,
+        bytes: u64,
+    ) {
         if let Some(log) = self.logs.get_mut(&session) {
             log.part.extend(part);
             log.bytes += bytes;
         } else {
             self.oldest.insert((position, session));
-            self.logs.insert(session, PendingLog { position, part, bytes });
+            self.logs.insert(
+                session,
+                PendingLog {
+                    position,
+                    part,
+                    bytes,
+                },
+            );
         }
     }
 
@@ -170,8 +222,18 @@ mod tests {
     /// One entry of log `of` with this size.
     fn sized(of: u64, index: u64, bytes: u64) -> NewEntries {
         let mut records = append(of, "a", index - 1, 1).records;
-        records[0].payload = Bytes::from(vec![0; usize::try_from(bytes - ENTRY_OVERHEAD).expect("a size")]);
-        NewEntries::from([(session(of), PendingPart { records, ..PendingPart::default() })])
+        records[0].payload = Bytes::from(vec![
+            0;
+            usize::try_from(bytes - ENTRY_OVERHEAD)
+                .expect("a size")
+        ]);
+        NewEntries::from([(
+            session(of),
+            PendingPart {
+                records,
+                ..PendingPart::default()
+            },
+        )])
     }
 
     /// An entry of a quarter of the journal's limit.
@@ -193,30 +255,55 @@ mod tests {
             pending.committed(&none, quarter(of, index), Some(row));
             assert_eq!(oldest_of(&pending, &quarter(50, 1)), BTreeSet::new());
         }
-        assert_eq!((pending.first_row(&none), pending.last_index(session(30))), (Some(1), Some(2)));
+        assert_eq!(
+            (pending.first_row(&none), pending.last_index(session(30))),
+            (Some(1), Some(2))
+        );
         pending.committed(&none, quarter(40, 1), Some(5));
-        assert_eq!(oldest_of(&pending, &quarter(50, 1)), BTreeSet::from([30]), "the one of the first row");
+        assert_eq!(
+            oldest_of(&pending, &quarter(50, 1)),
+            BTreeSet::from([30]),
+            "the one of the first row"
+        );
         assert_eq!(pending.first_row(&thirty), Some(2));
         pending.committed(&thirty, quarter(30, 3), None);
-        assert_eq!(pending.last_index(session(30)), None, "a log is merged whole");
+        assert_eq!(
+            pending.last_index(session(30)),
+            None,
+            "a log is merged whole"
+        );
         assert_eq!(oldest_of(&pending, &quarter(50, 1)), BTreeSet::new());
         for (row, index) in [(6, 4), (7, 5), (8, 6)] {
             pending.committed(&none, quarter(30, index), Some(row));
         }
-        assert_eq!(oldest_of(&pending, &quarter(50, 1)), BTreeSet::from([10, 20]), "two for one");
-        assert_eq!(oldest_of(&pending, &sized(50, 1, ENTRY_OVERHEAD)), BTreeSet::from([20]), "a small commit, one");
-        assert_eq!(pending.first_row(&BTreeSet::from([session(10), session(20)])), Some(5));
+        assert_eq!(
+            oldest_of(&pending, &quarter(50, 1)),
+            BTreeSet::from([10, 20]),
+            "two for one"
+        );
+        assert_eq!(
+            oldest_of(&pending, &sized(50, 1, ENTRY_OVERHEAD)),
+            BTreeSet::from([20]),
+            "a small commit, one"
+        );
+        assert_eq!(
+            pending.first_row(&BTreeSet::from([session(10), session(20)])),
+            Some(5)
+        );
     }
 
     #[test]
     fn a_log_that_gets_long_is_merged_however_short_the_journal_is() {
         let (pending, none) = (Pending::default(), BTreeSet::new());
         let half = sized(1, 1, LOG_BYTES / 2);
-        let exceeds_log_limit = |of, bytes| pending.exceeds_log_limit(session(of), &sized(of, 2, bytes)[&session(of)]);
+        let exceeds_log_limit =
+            |of, bytes| pending.exceeds_log_limit(session(of), &sized(of, 2, bytes)[&session(of)]);
         assert!(!exceeds_log_limit(1, LOG_BYTES));
         pending.committed(&none, half, Some(1));
         assert!(
-            !exceeds_log_limit(1, LOG_BYTES / 2) && exceeds_log_limit(1, LOG_BYTES / 2 + 1) && !exceeds_log_limit(2, LOG_BYTES / 2 + 1)
+            !exceeds_log_limit(1, LOG_BYTES / 2)
+                && exceeds_log_limit(1, LOG_BYTES / 2 + 1)
+                && !exceeds_log_limit(2, LOG_BYTES / 2 + 1)
         );
         pending.committed(&BTreeSet::from([session(1)]), NewEntries::new(), None);
         assert!(!exceeds_log_limit(1, LOG_BYTES));
@@ -228,14 +315,20 @@ mod tests {
         let (mut most, mut longest) = (0, 0);
         for row in 1..=500 {
             // A hundred logs add to it, together a tenth of the journal's limit.
-            let new_entries: NewEntries = (1..=100).flat_map(|of| sized(of, row, JOURNAL_BYTES / 1_000)).collect();
+            let new_entries: NewEntries = (1..=100)
+                .flat_map(|of| sized(of, row, JOURNAL_BYTES / 1_000))
+                .collect();
             let mut merged = BTreeSet::new();
             pending.add_oldest(&new_entries, &mut merged);
             most = most.max(merged.len());
             pending.committed(&merged, new_entries, Some(row.cast_signed()));
-            longest = longest.max(row.cast_signed() - pending.first_row(&BTreeSet::new()).expect("some wait"));
+            longest = longest
+                .max(row.cast_signed() - pending.first_row(&BTreeSet::new()).expect("some wait"));
         }
         assert!((2..=40).contains(&most), "{most} of a hundred at once");
-        assert!((10..=20).contains(&longest), "{longest} commits of a tenth each");
+        assert!(
+            (10..=20).contains(&longest),
+            "{longest} commits of a tenth each"
+        );
     }
 }

@@ -38,7 +38,11 @@ pub(super) struct CommitPlacement {
 
 impl CommitPlacement {
     pub(super) const fn new(synchronous: Synchronous) -> Self {
-        Self { flushes: matches!(synchronous, Synchronous::Full), average: Duration::ZERO, until: None }
+        Self {
+            flushes: matches!(synchronous, Synchronous::Full),
+            average: Duration::ZERO,
+            until: None,
+        }
     }
 
     /// Whether a commit of this size may run without leaving the thread.
@@ -51,7 +55,8 @@ impl CommitPlacement {
         if !is_small(entries, bytes) {
             return;
         }
-        self.average = self.average * (AVERAGE_COMMITS - 1) / AVERAGE_COMMITS + took / AVERAGE_COMMITS;
+        self.average =
+            self.average * (AVERAGE_COMMITS - 1) / AVERAGE_COMMITS + took / AVERAGE_COMMITS;
         if self.average >= WAITING_AVERAGE {
             (self.average, self.until) = (Duration::ZERO, Some(now + HANDOVER_FOR));
         }
@@ -64,7 +69,9 @@ const fn is_small(entries: usize, bytes: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{AVERAGE_COMMITS, BYTES_MAX, CommitPlacement, ENTRIES_MAX, HANDOVER_FOR, WAITING_AVERAGE};
+    use super::{
+        AVERAGE_COMMITS, BYTES_MAX, CommitPlacement, ENTRIES_MAX, HANDOVER_FOR, WAITING_AVERAGE,
+    };
     use crate::sqlite::Synchronous::{Full, Normal};
     use std::time::{Duration, Instant};
 
@@ -75,7 +82,10 @@ mod tests {
         let now = Instant::now();
         let normal = CommitPlacement::new(Normal);
         assert!(normal.may_run_inline(ENTRIES_MAX, BYTES_MAX, now));
-        assert!(!normal.may_run_inline(ENTRIES_MAX + 1, BYTES_MAX, now) && !normal.may_run_inline(ENTRIES_MAX, BYTES_MAX + 1, now));
+        assert!(
+            !normal.may_run_inline(ENTRIES_MAX + 1, BYTES_MAX, now)
+                && !normal.may_run_inline(ENTRIES_MAX, BYTES_MAX + 1, now)
+        );
         assert!(!CommitPlacement::new(Full).may_run_inline(1, 1, now));
     }
 
@@ -84,10 +94,18 @@ mod tests {
         let now = Instant::now();
         let mut placement = CommitPlacement::new(Normal);
         placement.record(1, 1, WAITING_AVERAGE * AVERAGE_COMMITS, now);
-        assert!(!placement.may_run_inline(1, 1, now) && !placement.may_run_inline(1, 1, now + HANDOVER_FOR - INSTANT));
+        assert!(
+            !placement.may_run_inline(1, 1, now)
+                && !placement.may_run_inline(1, 1, now + HANDOVER_FOR - INSTANT)
+        );
         assert!(placement.may_run_inline(1, 1, now + HANDOVER_FOR));
         // No runtime thread has to wait to find out that the disk is still slow.
-        placement.record(1, 1, WAITING_AVERAGE * AVERAGE_COMMITS, now + HANDOVER_FOR / 2);
+        placement.record(
+            1,
+            1,
+            WAITING_AVERAGE * AVERAGE_COMMITS,
+            now + HANDOVER_FOR / 2,
+        );
         assert!(!placement.may_run_inline(1, 1, now + HANDOVER_FOR));
     }
 
@@ -97,7 +115,10 @@ mod tests {
         let mut placement = CommitPlacement::new(Normal);
         placement.record(1, 1, WAITING_AVERAGE * AVERAGE_COMMITS / 2, now);
         placement.record(ENTRIES_MAX + 1, 1, WAITING_AVERAGE * AVERAGE_COMMITS, now);
-        assert!(placement.may_run_inline(1, 1, now), "nor a large one, which takes its time");
+        assert!(
+            placement.may_run_inline(1, 1, now),
+            "nor a large one, which takes its time"
+        );
         (0..AVERAGE_COMMITS).for_each(|_| placement.record(1, 1, WAITING_AVERAGE * 3 / 2, now));
         assert!(!placement.may_run_inline(1, 1, now));
     }

@@ -72,7 +72,10 @@ impl Boot {
 
     #[cfg(test)]
     pub(super) const fn for_test(number: i64, synchronous: Synchronous) -> Self {
-        Self { number, synchronous }
+        Self {
+            number,
+            synchronous,
+        }
     }
 }
 
@@ -96,17 +99,28 @@ pub(super) struct FolderLock {
 
 /// The kernel's id of the present boot; `None` if the kernel does not say.
 pub(super) fn boot_id() -> Option<String> {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty())
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .ok()
+        .map(|id| id.trim().to_owned())
+        .filter(|id| !id.is_empty())
 }
 
 /// Locks the folder, prepares the tables and counts the boot, in this order.
-pub(super) async fn open(data_dir: &Path, synchronous: Synchronous, boot_id: Option<String>) -> Result<OpenLog> {
-    tokio::fs::create_dir_all(data_dir).await.map_err(Error::unavailable)?;
+pub(super) async fn open(
+    data_dir: &Path,
+    synchronous: Synchronous,
+    boot_id: Option<String>,
+) -> Result<OpenLog> {
+    tokio::fs::create_dir_all(data_dir)
+        .await
+        .map_err(Error::unavailable)?;
     let lock = lock_folder(data_dir)?;
     let path = data_dir.join("sessions.db");
     let file = SqliteConnectOptions::new().filename(&path);
-    let opening = tokio::task::spawn_blocking(move || open_for_writing(&path, synchronous, boot_id));
-    let (connection, checkpointer, Prepared { boot, new }) = opening.await.map_err(Error::internal)??;
+    let opening =
+        tokio::task::spawn_blocking(move || open_for_writing(&path, synchronous, boot_id));
+    let (connection, checkpointer, Prepared { boot, new }) =
+        opening.await.map_err(Error::internal)??;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .idle_timeout(None)
@@ -115,15 +129,28 @@ pub(super) async fn open(data_dir: &Path, synchronous: Synchronous, boot_id: Opt
         .connect_with(sqlite::reading(sqlite::connection(file, synchronous)))
         .await
         .map_err(Error::unavailable)?;
-    Ok(OpenLog { connection, checkpointer, readers, lock, boot, new })
+    Ok(OpenLog {
+        connection,
+        checkpointer,
+        readers,
+        lock,
+        boot,
+        new,
+    })
 }
 
 fn lock_folder(data_dir: &Path) -> Result<FolderLock> {
-    let file = File::options().create(true).truncate(false).write(true).open(data_dir.join("sessions.lock"));
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(data_dir.join("sessions.lock"));
     let file = file.map_err(|error| Error::unavailable(format!("sessions.lock: {error}")))?;
     match file.try_lock() {
         Ok(()) => Ok(FolderLock { _file: file }),
-        Err(TryLockError::WouldBlock) => Err(Error::unavailable("another process has the directory open")),
+        Err(TryLockError::WouldBlock) => {
+            Err(Error::unavailable("another process has the directory open"))
+        }
         Err(TryLockError::Error(error)) => Err(Error::unavailable(error)),
     }
 }
@@ -134,19 +161,32 @@ struct Prepared {
     new: bool,
 }
 
-fn open_for_writing(path: &Path, synchronous: Synchronous, boot_id: Option<String>) -> Result<(Connection, Checkpointer, Prepared)> {
+fn open_for_writing(
+    path: &Path,
+    synchronous: Synchronous,
+    boot_id: Option<String>,
+) -> Result<(Connection, Checkpointer, Prepared)> {
     let mut connection = connect(path, synchronous).map_err(Error::unavailable)?;
     connection.set_prepared_statement_cache_capacity(rows::STATEMENT_CACHE);
-    for (name, value) in [("journal_size_limit", i64::from(WAL_BYTES)), ("cache_size", -i64::from(CACHE_KIB))] {
-        connection.pragma_update(None, name, value).map_err(Error::unavailable)?;
+    for (name, value) in [
+        ("journal_size_limit", i64::from(WAL_BYTES)),
+        ("cache_size", -i64::from(CACHE_KIB)),
+    ] {
+        connection
+            .pragma_update(None, name, value)
+            .map_err(Error::unavailable)?;
     }
     let (number, new) = prepare(&mut connection, boot_id)?;
-    let boot = Boot { number, synchronous };
+    let boot = Boot {
+        number,
+        synchronous,
+    };
     if synchronous == Synchronous::Normal {
         mark_safe_epochs(&connection, boot).map_err(from_rusqlite)?;
     }
     let second = connect(path, synchronous).map_err(Error::unavailable)?;
-    let checkpointer = Checkpointer::start(&connection, second, CHECKPOINT_PAGES).map_err(Error::unavailable)?;
+    let checkpointer =
+        Checkpointer::start(&connection, second, CHECKPOINT_PAGES).map_err(Error::unavailable)?;
     Ok((connection, checkpointer, Prepared { boot, new }))
 }
 
@@ -164,7 +204,9 @@ fn prepare(connection: &mut Connection, boot_id: Option<String>) -> Result<(i64,
     let new = format.is_none();
     let format = format.unwrap_or(FORMAT);
     if format > FORMAT {
-        return Err(Error::internal(format!("sessions.db has format {format}; this version reads up to {FORMAT}")));
+        return Err(Error::internal(format!(
+            "sessions.db has format {format}; this version reads up to {FORMAT}"
+        )));
     }
     let known = get(connection, "boot_id")?;
     let last = number(get(connection, "boot")?).unwrap_or(0);
@@ -188,12 +230,16 @@ fn prepare(connection: &mut Connection, boot_id: Option<String>) -> Result<(i64,
 /// otherwise take the mark too.
 fn mark_safe_epochs(connection: &Connection, boot: Boot) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
-    sqlite::together(connection, |db| db.execute("UPDATE heads SET boot = ?1 WHERE boot = 0", [boot.mark()]))?;
+    sqlite::together(connection, |db| {
+        db.execute("UPDATE heads SET boot = ?1 WHERE boot = 0", [boot.mark()])
+    })?;
     connection.pragma_update(None, "synchronous", "NORMAL")
 }
 
 fn get(connection: &Connection, key: &str) -> Result<Option<String>> {
-    let value = connection.query_one("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0));
+    let value = connection.query_one("SELECT value FROM meta WHERE key = ?1", [key], |row| {
+        row.get(0)
+    });
     value.optional().map_err(from_rusqlite)
 }
 
@@ -208,7 +254,9 @@ mod tests {
     use faceshare_biz::ErrorCode;
 
     async fn boot_of(folder: &std::path::Path, id: Option<&str>) -> i64 {
-        let store = open(folder, Normal, id.map(str::to_owned)).await.expect("opened");
+        let store = open(folder, Normal, id.map(str::to_owned))
+            .await
+            .expect("opened");
         store.boot.number
     }
 
@@ -236,8 +284,14 @@ mod tests {
 
     #[test]
     fn only_what_another_boot_wrote_without_full_synchronisation_is_suspect() {
-        let normal = Boot { number: 3, synchronous: Normal };
-        let full = Boot { number: 3, synchronous: Full };
+        let normal = Boot {
+            number: 3,
+            synchronous: Normal,
+        };
+        let full = Boot {
+            number: 3,
+            synchronous: Full,
+        };
         assert_eq!((normal.mark(), full.mark()), (3, 0));
         for boot in [normal, full] {
             assert!(!boot.suspects(0) && !boot.suspects(3) && boot.suspects(2));
@@ -248,10 +302,23 @@ mod tests {
     async fn a_second_process_is_kept_out_and_a_later_format_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = open(folder.path(), Normal, None).await.expect("opened");
-        let second = open(folder.path(), Normal, None).await.err().expect("kept out");
+        let second = open(folder.path(), Normal, None)
+            .await
+            .err()
+            .expect("kept out");
         assert_eq!(second.code, ErrorCode::Unavailable);
-        store.connection.execute_batch("UPDATE meta SET value = '99' WHERE key = 'format'").expect("forged");
+        store
+            .connection
+            .execute_batch("UPDATE meta SET value = '99' WHERE key = 'format'")
+            .expect("forged");
         drop((store.checkpointer, store.connection, store.lock));
-        assert_eq!(open(folder.path(), Normal, None).await.err().expect("refused").code, ErrorCode::Internal);
+        assert_eq!(
+            open(folder.path(), Normal, None)
+                .await
+                .err()
+                .expect("refused")
+                .code,
+            ErrorCode::Internal
+        );
     }
 }

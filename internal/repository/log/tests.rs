@@ -3,7 +3,9 @@
 use super::{EmbeddedLog, store};
 use crate::sqlite::Synchronous;
 use bytes::Bytes;
-use faceshare_biz::domain::instruction::{Append, AppendError, LogRecord, Seq, SessionLog, SnapshotRecord};
+use faceshare_biz::domain::instruction::{
+    Append, AppendError, LogRecord, Seq, SessionLog, SnapshotRecord,
+};
 use faceshare_contract::session_log::{LogBed, append, entry, epoch, session};
 use faceshare_contract::session_log_contract;
 use rusqlite::Connection;
@@ -21,20 +23,30 @@ struct EmbeddedLogFixture {
 
 impl EmbeddedLogFixture {
     fn new(synchronous: Synchronous) -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder"), boot: 1, synchronous }
+        Self {
+            folder: tempfile::tempdir().expect("a folder"),
+            boot: 1,
+            synchronous,
+        }
     }
 
     async fn log(&self) -> EmbeddedLog {
         let boot = Some(format!("boot {}", self.boot));
-        EmbeddedLog::open_under_boot(self.folder.path(), self.synchronous, boot).await.expect("opened")
+        EmbeddedLog::open_under_boot(self.folder.path(), self.synchronous, boot)
+            .await
+            .expect("opened")
     }
 
     /// A copy of the files as they are now, even while they are open: what the next process would
     /// find after a kill.
     fn copied(&self, boot: u32) -> Self {
-        let copy = Self { boot, ..Self::new(self.synchronous) };
+        let copy = Self {
+            boot,
+            ..Self::new(self.synchronous)
+        };
         for file in ["sessions.db", "sessions.db-wal"] {
-            std::fs::copy(self.folder.path().join(file), copy.folder.path().join(file)).expect("copied");
+            std::fs::copy(self.folder.path().join(file), copy.folder.path().join(file))
+                .expect("copied");
         }
         copy
     }
@@ -64,7 +76,9 @@ fn alter(folder: &Path, statement: &str) {
 
 fn count(folder: &Path, of: &str) -> i64 {
     let connection = Connection::open(folder.join("sessions.db")).expect("opened beside");
-    connection.query_one(&format!("SELECT count(*) FROM {of}"), [], |row| row.get(0)).expect("counted")
+    connection
+        .query_one(&format!("SELECT count(*) FROM {of}"), [], |row| row.get(0))
+        .expect("counted")
 }
 
 #[tokio::test]
@@ -73,18 +87,39 @@ async fn a_log_written_with_full_synchronisation_is_never_suspect() {
     let log = fixture.log().await;
     log.append(append(1, "a", 0, 2)).await.expect("appended");
     let after = fixture.copied(2).log().await;
-    assert!(!after.load(session(1)).await.expect("loaded").expect("a log").suspect);
+    assert!(
+        !after
+            .load(session(1))
+            .await
+            .expect("loaded")
+            .expect("a log")
+            .suspect
+    );
 }
 
 /// A power cut takes what is added from here on; the mark is flushed before that.
 #[tokio::test]
 async fn a_log_written_with_full_synchronisation_is_suspect_once_it_may_have_continued_without() {
     let full = EmbeddedLogFixture::new(Synchronous::Full);
-    full.log().await.append(append(1, "a", 0, 2)).await.expect("appended");
-    let fixture = EmbeddedLogFixture { synchronous: Synchronous::Normal, ..full.copied(1) };
+    full.log()
+        .await
+        .append(append(1, "a", 0, 2))
+        .await
+        .expect("appended");
+    let fixture = EmbeddedLogFixture {
+        synchronous: Synchronous::Normal,
+        ..full.copied(1)
+    };
     let _open = fixture.log().await;
     let after = fixture.copied(2).log().await;
-    assert!(after.load(session(1)).await.expect("loaded").expect("a log").suspect);
+    assert!(
+        after
+            .load(session(1))
+            .await
+            .expect("loaded")
+            .expect("a log")
+            .suspect
+    );
 }
 
 #[tokio::test]
@@ -93,7 +128,9 @@ async fn a_deletion_leaves_nothing_of_a_log_that_was_not_merged() {
     let log = fixture.log().await;
     for of in [1, 2] {
         for index in 0..3 {
-            log.append(append(of, "a", index, 1)).await.expect("appended");
+            log.append(append(of, "a", index, 1))
+                .await
+                .expect("appended");
         }
     }
     assert!(count(fixture.folder.path(), "journal") > 0);
@@ -103,7 +140,15 @@ async fn a_deletion_leaves_nothing_of_a_log_that_was_not_merged() {
     let kept = log.load(session(2)).await.expect("loaded").expect("a log");
     assert_eq!(kept.records, append(2, "a", 0, 3).records);
     let again = fixture.copied(1).log().await;
-    assert_eq!(again.load(session(2)).await.expect("loaded").expect("a log").records, kept.records);
+    assert_eq!(
+        again
+            .load(session(2))
+            .await
+            .expect("loaded")
+            .expect("a log")
+            .records,
+        kept.records
+    );
 }
 
 #[tokio::test]
@@ -124,9 +169,15 @@ async fn closing_commits_what_waits_and_lets_the_next_process_in() {
         appended.await.expect("joined").expect("appended");
     }
     assert!(!log.is_healthy());
-    assert!(matches!(log.append(append(1, "a", 1, 1)).await, Err(AppendError::Unavailable(_))));
+    assert!(matches!(
+        log.append(append(1, "a", 1, 1)).await,
+        Err(AppendError::Unavailable(_))
+    ));
     assert!(log.load(session(1)).await.is_err());
-    assert_eq!(fixture.log().await.sessions().await.expect("listed").len(), 100);
+    assert_eq!(
+        fixture.log().await.sessions().await.expect("listed").len(),
+        100
+    );
 }
 
 #[tokio::test]
@@ -134,21 +185,45 @@ async fn a_failed_commit_is_unavailable_to_all_in_it_and_the_log_recovers() {
     let fixture = EmbeddedLogFixture::new(Synchronous::Normal);
     let log = fixture.log().await;
     log.append(append(1, "a", 0, 1)).await.expect("appended");
-    alter(fixture.folder.path(), "ALTER TABLE entries RENAME TO elsewhere");
-    let (of_one, of_two) = tokio::join!(log.append(append(1, "a", 1, 1)), log.append(append(2, "a", 0, 1)));
-    assert!(matches!((of_one, of_two), (Err(AppendError::Unavailable(_)), Err(AppendError::Unavailable(_)))));
+    alter(
+        fixture.folder.path(),
+        "ALTER TABLE entries RENAME TO elsewhere",
+    );
+    let (of_one, of_two) = tokio::join!(
+        log.append(append(1, "a", 1, 1)),
+        log.append(append(2, "a", 0, 1))
+    );
+    assert!(matches!(
+        (of_one, of_two),
+        (
+            Err(AppendError::Unavailable(_)),
+            Err(AppendError::Unavailable(_))
+        )
+    ));
     assert!(!log.is_healthy());
-    alter(fixture.folder.path(), "ALTER TABLE elsewhere RENAME TO entries");
-    log.append(append(1, "a", 1, 1)).await.expect("the end is where it was");
-    log.append(append(2, "a", 0, 1)).await.expect("nothing was left of it");
+    alter(
+        fixture.folder.path(),
+        "ALTER TABLE elsewhere RENAME TO entries",
+    );
+    log.append(append(1, "a", 1, 1))
+        .await
+        .expect("the end is where it was");
+    log.append(append(2, "a", 0, 1))
+        .await
+        .expect("nothing was left of it");
     assert!(log.is_healthy());
 }
 
 #[tokio::test]
 async fn after_a_full_disk_has_room_again_the_log_continues() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = store::open(folder.path(), Synchronous::Normal, None).await.expect("opened");
-    store.connection.pragma_update(None, "max_page_count", 50).expect("bounded");
+    let store = store::open(folder.path(), Synchronous::Normal, None)
+        .await
+        .expect("opened");
+    store
+        .connection
+        .pragma_update(None, "max_page_count", 50)
+        .expect("bounded");
     let log = EmbeddedLog::over(store);
     let large = |of, expected| {
         let mut large = append(of, "a", expected, 1);
@@ -162,9 +237,20 @@ async fn after_a_full_disk_has_room_again_the_log_continues() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(full, AppendError::Unavailable(_)) && kept > 0, "{full}");
+    assert!(
+        matches!(full, AppendError::Unavailable(_)) && kept > 0,
+        "{full}"
+    );
     assert!(log.append(large(2, 0)).await.is_err() && !log.is_healthy());
-    assert_eq!(log.load(session(1)).await.expect("loaded").expect("a log").records.len(), usize::try_from(kept).expect("a count"));
+    assert_eq!(
+        log.load(session(1))
+            .await
+            .expect("loaded")
+            .expect("a log")
+            .records
+            .len(),
+        usize::try_from(kept).expect("a count")
+    );
     log.delete(session(1)).await.expect("room is made");
     log.append(large(2, 0)).await.expect("continued");
     assert!(log.is_healthy());
@@ -186,10 +272,21 @@ fn when_the_writer_dies_appends_are_unavailable_and_the_log_is_unhealthy() {
     let callers = tokio::runtime::Runtime::new().expect("a runtime");
     callers.block_on(async {
         log.ended().await;
-        assert!(matches!(log.append(append(1, "a", 1, 1)).await, Err(AppendError::Unavailable(_))));
+        assert!(matches!(
+            log.append(append(1, "a", 1, 1)).await,
+            Err(AppendError::Unavailable(_))
+        ));
         assert!(log.delete(session(1)).await.is_err());
         let next = fixture.log().await;
-        assert_eq!(next.load(session(1)).await.expect("loaded").expect("a log").records.len(), 1);
+        assert_eq!(
+            next.load(session(1))
+                .await
+                .expect("loaded")
+                .expect("a log")
+                .records
+                .len(),
+            1
+        );
     });
 }
 
@@ -198,7 +295,10 @@ async fn a_log_with_a_hole_is_an_error_and_not_a_shorter_log() {
     let fixture = EmbeddedLogFixture::new(Synchronous::Normal);
     let log = fixture.log().await;
     log.append(append(1, "a", 0, 4)).await.expect("appended");
-    for damage in ["DELETE FROM entries WHERE idx = 4", "DELETE FROM entries WHERE idx = 2"] {
+    for damage in [
+        "DELETE FROM entries WHERE idx = 4",
+        "DELETE FROM entries WHERE idx = 2",
+    ] {
         alter(fixture.folder.path(), damage);
         assert!(log.load(session(1)).await.is_err(), "{damage}");
     }
@@ -212,7 +312,11 @@ async fn entries_are_merged_many_at_a_time_and_all_of_them_at_close() {
     for of in 1..=LOGS {
         log.append(append(of, "a", 0, 1)).await.expect("appended");
     }
-    assert_eq!(count(fixture.folder.path(), "journal"), 0, "a log begins in the file");
+    assert_eq!(
+        count(fixture.folder.path(), "journal"),
+        0,
+        "a log begins in the file"
+    );
     // Five times the journal's limit.
     for expected in 1..=260 {
         for of in 1..=LOGS {
@@ -226,7 +330,13 @@ async fn entries_are_merged_many_at_a_time_and_all_of_them_at_close() {
     let merged = count(fixture.folder.path(), "entries");
     assert!(merged > 0 && merged < 261 * 20, "{merged}");
     log.close().await;
-    assert_eq!((count(fixture.folder.path(), "journal"), count(fixture.folder.path(), "entries")), (0, 261 * 20));
+    assert_eq!(
+        (
+            count(fixture.folder.path(), "journal"),
+            count(fixture.folder.path(), "entries")
+        ),
+        (0, 261 * 20)
+    );
 }
 
 #[tokio::test]
@@ -235,14 +345,44 @@ async fn a_commit_that_fails_leaves_what_was_pending_as_it_was() {
     let log = fixture.log().await;
     log.append(append(1, "a", 0, 2)).await.expect("merged");
     log.append(append(1, "a", 2, 2)).await.expect("pending");
-    for (table, lost) in [("journal", append(1, "a", 4, 1)), ("entries", append(1, "b", 4, 1))] {
-        alter(fixture.folder.path(), &format!("ALTER TABLE {table} RENAME TO elsewhere"));
-        assert!(matches!(log.append(lost).await, Err(AppendError::Unavailable(_))), "{table}");
-        alter(fixture.folder.path(), &format!("ALTER TABLE elsewhere RENAME TO {table}"));
-        assert_eq!(log.load(session(1)).await.expect("loaded").expect("a log").records, append(1, "a", 0, 4).records);
+    for (table, lost) in [
+        ("journal", append(1, "a", 4, 1)),
+        ("entries", append(1, "b", 4, 1)),
+    ] {
+        alter(
+            fixture.folder.path(),
+            &format!("ALTER TABLE {table} RENAME TO elsewhere"),
+        );
+        assert!(
+            matches!(log.append(lost).await, Err(AppendError::Unavailable(_))),
+            "{table}"
+        );
+        alter(
+            fixture.folder.path(),
+            &format!("ALTER TABLE elsewhere RENAME TO {table}"),
+        );
+        assert_eq!(
+            log.load(session(1))
+                .await
+                .expect("loaded")
+                .expect("a log")
+                .records,
+            append(1, "a", 0, 4).records
+        );
     }
     log.append(append(1, "a", 4, 1)).await.expect("continued");
-    assert_eq!(fixture.copied(1).log().await.load(session(1)).await.expect("loaded").expect("a log").records, append(1, "a", 0, 5).records);
+    assert_eq!(
+        fixture
+            .copied(1)
+            .log()
+            .await
+            .load(session(1))
+            .await
+            .expect("loaded")
+            .expect("a log")
+            .records,
+        append(1, "a", 0, 5).records
+    );
 }
 
 #[tokio::test]
@@ -269,12 +409,19 @@ async fn a_file_of_format_1_can_be_continued() {
     let log = fixture.log().await;
     log.append(append(1, "a", 2, 2)).await.expect("continued");
     let loaded = log.load(session(1)).await.expect("loaded").expect("a log");
-    assert_eq!((loaded.records, loaded.suspect), (append(1, "a", 0, 4).records, false));
+    assert_eq!(
+        (loaded.records, loaded.suspect),
+        (append(1, "a", 0, 4).records, false)
+    );
     log.close().await;
     assert_eq!(count(fixture.folder.path(), "entries"), 4);
     // The previous version would not read the journal.
     let file = Connection::open(fixture.folder.path().join("sessions.db")).expect("opened");
-    let format: String = file.query_one("SELECT value FROM meta WHERE key = 'format'", [], |row| row.get(0)).expect("a format");
+    let format: String = file
+        .query_one("SELECT value FROM meta WHERE key = 'format'", [], |row| {
+            row.get(0)
+        })
+        .expect("a format");
     assert_eq!(format, "2");
 }
 
@@ -294,48 +441,110 @@ impl Model {
         let new_epoch = expected == 0 || random.is_multiple_of(11);
         self.epoch += u64::from(new_epoch);
         let name = format!("e{}", self.epoch);
-        let seq = if new_epoch { 0 } else { self.records[self.records.len() - 1].last_seq.get() };
-        let mut more: Vec<_> =
-            (1..=1 + random % 3).map(|n| entry(of, &name, expected + n, seq + u32::try_from(n).expect("a seq"))).collect();
+        let seq = if new_epoch {
+            0
+        } else {
+            self.records[self.records.len() - 1].last_seq.get()
+        };
+        let mut more: Vec<_> = (1..=1 + random % 3)
+            .map(|n| {
+                entry(
+                    of,
+                    &name,
+                    expected + n,
+                    seq + u32::try_from(n).expect("a seq"),
+                )
+            })
+            .collect();
         if random.is_multiple_of(5) {
             // Some are large, so that there is always something to merge.
-            more[0].payload = Bytes::from(vec![u8::try_from(random % 251).expect("a byte"); 15 << 10]);
+            more[0].payload =
+                Bytes::from(vec![u8::try_from(random % 251).expect("a byte"); 15 << 10]);
         }
         self.records.extend(more.iter().cloned());
         let last = self.records.len() as u64;
-        let snapshot =
-            random.is_multiple_of(7).then(|| SnapshotRecord { index: last, epoch: epoch(&name), payload: Bytes::from_static(b"state") });
+        let snapshot = random.is_multiple_of(7).then(|| SnapshotRecord {
+            index: last,
+            epoch: epoch(&name),
+            payload: Bytes::from_static(b"state"),
+        });
         let trim_to = random.is_multiple_of(14).then_some(last / 2);
-        self.snapshot = snapshot.as_ref().map_or(self.snapshot, |snapshot| snapshot.index);
+        self.snapshot = snapshot
+            .as_ref()
+            .map_or(self.snapshot, |snapshot| snapshot.index);
         self.trimmed = trim_to.map_or(self.trimmed, |to| self.trimmed.max(to));
-        Append { session: session(of), expected_index: expected, records: more, snapshot, trim_to }
+        Append {
+            session: session(of),
+            expected_index: expected,
+            records: more,
+            snapshot,
+            trim_to,
+        }
     }
 
     /// Adopts what the log has after a kill: it may have an older snapshot, and more entries than
     /// it needs.
     async fn adopt(&mut self, log: &EmbeddedLog, of: u64) {
         let loaded = log.load(session(of)).await.expect("loaded").expect("a log");
-        let (snapshot, trimmed) = (loaded.snapshot.map_or(0, |s| s.index), loaded.retained.first().map_or(0, |r| r.index - 1));
+        let (snapshot, trimmed) = (
+            loaded.snapshot.map_or(0, |s| s.index),
+            loaded.retained.first().map_or(0, |r| r.index - 1),
+        );
         assert!(snapshot <= self.snapshot);
         (self.snapshot, self.trimmed) = (snapshot, self.trimmed.min(trimmed));
     }
 
     async fn check(&self, log: &EmbeddedLog, of: u64) {
         let loaded = log.load(session(of)).await.expect("loaded").expect("a log");
-        let behind = |index: u64| self.records.iter().filter(move |record| record.index > index);
-        assert_eq!(loaded.snapshot.map_or(0, |snapshot| snapshot.index), self.snapshot);
-        assert!(loaded.records.iter().eq(behind(self.snapshot)), "log {of} behind {}", self.snapshot);
+        let behind = |index: u64| {
+            self.records
+                .iter()
+                .filter(move |record| record.index > index)
+        };
+        assert_eq!(
+            loaded.snapshot.map_or(0, |snapshot| snapshot.index),
+            self.snapshot
+        );
+        assert!(
+            loaded.records.iter().eq(behind(self.snapshot)),
+            "log {of} behind {}",
+            self.snapshot
+        );
         let name = epoch(&format!("e{}", self.epoch));
-        let held: Vec<_> = behind(self.trimmed).filter(|record| record.epoch == name).collect();
-        let retained = loaded.retained.iter().map(|r| (r.index, r.last_seq, r.at, r.size as usize));
-        assert!(retained.eq(held.iter().map(|r| (r.index, r.last_seq, r.at, r.payload.len()))), "log {of}");
+        let held: Vec<_> = behind(self.trimmed)
+            .filter(|record| record.epoch == name)
+            .collect();
+        let retained = loaded
+            .retained
+            .iter()
+            .map(|r| (r.index, r.last_seq, r.at, r.size as usize));
+        assert!(
+            retained.eq(held
+                .iter()
+                .map(|r| (r.index, r.last_seq, r.at, r.payload.len()))),
+            "log {of}"
+        );
         if let Some(first) = held.first() {
-            let read = log.read(session(of), &name, first.last_seq, 1_000).await.expect("read");
+            let read = log
+                .read(session(of), &name, first.last_seq, 1_000)
+                .await
+                .expect("read");
             assert!(read.iter().eq(held[1..].iter().copied()), "log {of}");
-            let page = log.read(session(of), &name, first.last_seq, 2).await.expect("read");
-            assert!(page.iter().eq(held[1..].iter().copied().take(2)), "log {of}");
+            let page = log
+                .read(session(of), &name, first.last_seq, 2)
+                .await
+                .expect("read");
+            assert!(
+                page.iter().eq(held[1..].iter().copied().take(2)),
+                "log {of}"
+            );
         }
-        assert!(log.read(session(of), &name, Seq::new(u32::MAX), 9).await.expect("read").is_empty());
+        assert!(
+            log.read(session(of), &name, Seq::new(u32::MAX), 9)
+                .await
+                .expect("read")
+                .is_empty()
+        );
     }
 }
 
@@ -370,11 +579,17 @@ async fn a_log_holds_what_was_acknowledged_through_merges_kills_and_deletions() 
                 log.close().await;
                 log = fixture.log().await;
             }
-            _ => log.append(models.entry(of).or_default().next(of, random >> 40)).await.expect("appended"),
+            _ => log
+                .append(models.entry(of).or_default().next(of, random >> 40))
+                .await
+                .expect("appended"),
         }
         match models.get(&of) {
             Some(model) => model.check(&log, of).await,
-            None => assert!(log.load(session(of)).await.expect("loaded").is_none(), "step {step}"),
+            None => assert!(
+                log.load(session(of)).await.expect("loaded").is_none(),
+                "step {step}"
+            ),
         }
         let mut listed: Vec<_> = models.keys().copied().map(session).collect();
         listed.sort_unstable();
@@ -384,7 +599,11 @@ async fn a_log_holds_what_was_acknowledged_through_merges_kills_and_deletions() 
 
 /// A runtime with one worker thread and one blocking thread.
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().expect("a runtime")
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .build()
+        .expect("a runtime")
 }
 
 /// Whether an append of this many entries is answered while the blocking thread is busy; `first`:
@@ -420,5 +639,8 @@ fn a_small_append_runs_inline_and_a_large_one_and_one_that_may_flush_do_not() {
     assert!(is_answered_at_once(Synchronous::Normal, false, 64));
     assert!(!is_answered_at_once(Synchronous::Normal, false, 65));
     assert!(!is_answered_at_once(Synchronous::Full, false, 1));
-    assert!(!is_answered_at_once(Synchronous::Normal, true, 1), "the write-ahead log begins with it");
+    assert!(
+        !is_answered_at_once(Synchronous::Normal, true, 1),
+        "the write-ahead log begins with it"
+    );
 }

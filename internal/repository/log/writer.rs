@@ -64,8 +64,15 @@ struct AppendGroup {
 impl AppendGroup {
     fn add(&mut self, append: Append, answer: oneshot::Sender<Result<(), AppendError>>) {
         self.entries += append.records.len().max(1);
-        self.bytes += append.records.iter().map(|record| record.payload.len()).sum::<usize>();
-        self.bytes += append.snapshot.as_ref().map_or(0, |snapshot| snapshot.payload.len());
+        self.bytes += append
+            .records
+            .iter()
+            .map(|record| record.payload.len())
+            .sum::<usize>();
+        self.bytes += append
+            .snapshot
+            .as_ref()
+            .map_or(0, |snapshot| snapshot.payload.len());
         self.appends.push(append);
         self.answers.push(answer);
     }
@@ -91,21 +98,32 @@ impl Writer {
         healthy: Arc<AtomicBool>,
         placement: CommitPlacement,
     ) -> Self {
-        Self { requests, healthy, lock, placement }
+        Self {
+            requests,
+            healthy,
+            lock,
+            placement,
+        }
     }
 
     /// Runs until it is closed or the last sender is dropped. A panic while working on the file
     /// ends it too, because the state of the file is unknown then.
     pub(super) async fn run(mut self, log_file: LogFile) {
         let mut closing = Vec::new();
-        match AssertUnwindSafe(self.serve(log_file, &mut closing)).catch_unwind().await.unwrap_or(Err(WriterEnd::Panic)) {
+        match AssertUnwindSafe(self.serve(log_file, &mut closing))
+            .catch_unwind()
+            .await
+            .unwrap_or(Err(WriterEnd::Panic))
+        {
             Ok(log_file) => {
                 if let Ok(Err(error)) = spawn_blocking(move || log_file.close()).await {
                     tracing::warn!(%error, "the session log did not close cleanly; it will recover when it is opened");
                 }
             }
             Err(WriterEnd::Panic) => tracing::error!("the session log's writer has panicked"),
-            Err(WriterEnd::BlockingTask(error)) => tracing::error!(%error, "the session log's writer has ended"),
+            Err(WriterEnd::BlockingTask(error)) => {
+                tracing::error!(%error, "the session log's writer has ended")
+            }
         }
         // Released before the answer, so that a caller that waits for the end may open the file
         // again.
@@ -115,7 +133,11 @@ impl Writer {
         }
     }
 
-    async fn serve(&mut self, mut log_file: LogFile, closing: &mut Vec<oneshot::Sender<()>>) -> Result<LogFile, WriterEnd> {
+    async fn serve(
+        &mut self,
+        mut log_file: LogFile,
+        closing: &mut Vec<oneshot::Sender<()>>,
+    ) -> Result<LogFile, WriterEnd> {
         let mut left_over = None;
         loop {
             let next = match left_over.take() {
@@ -135,7 +157,9 @@ impl Writer {
                     log_file = self.commit(log_file, group).await?;
                 }
                 Some(WriteRequest::Delete(session, answer)) => {
-                    let (returned, deleted) = on_blocking_thread(log_file, move |log_file| log_file.delete(session)).await?;
+                    let (returned, deleted) =
+                        on_blocking_thread(log_file, move |log_file| log_file.delete(session))
+                            .await?;
                     log_file = returned;
                     let _ = answer.send(deleted.map_err(from_rusqlite));
                 }
@@ -146,14 +170,22 @@ impl Writer {
     }
 
     /// Accepts no more requests; those in the queue are still served.
-    fn stop_accepting(&mut self, done: oneshot::Sender<()>, closing: &mut Vec<oneshot::Sender<()>>) {
+    fn stop_accepting(
+        &mut self,
+        done: oneshot::Sender<()>,
+        closing: &mut Vec<oneshot::Sender<()>>,
+    ) {
         self.requests.close();
         closing.push(done);
     }
 
     /// Collects the first append and all that wait behind it, up to the first request of another
     /// kind.
-    async fn gather(&mut self, append: Append, answer: oneshot::Sender<Result<(), AppendError>>) -> (AppendGroup, Option<WriteRequest>) {
+    async fn gather(
+        &mut self,
+        append: Append,
+        answer: oneshot::Sender<Result<(), AppendError>>,
+    ) -> (AppendGroup, Option<WriteRequest>) {
         // Tasks that are about to send a request (woken by the last commit or by a socket) get to
         // do so before this group is closed, as long as there are any.
         let mut waiting = 0;
@@ -164,7 +196,10 @@ impl Writer {
             }
             waiting = self.requests.len();
         }
-        #[allow(clippy::cast_precision_loss, reason = "a gauge is a float, and the queue is short")]
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "a gauge is a float, and the queue is short"
+        )]
         gauge!("session_log_queue_depth").set(self.requests.len() as f64);
         let mut group = AppendGroup::default();
         group.add(append, answer);
@@ -179,14 +214,27 @@ impl Writer {
     }
 
     /// Commits a group and answers every append in it. What may take longer follows the answers.
-    async fn commit(&mut self, mut log_file: LogFile, group: AppendGroup) -> Result<LogFile, WriterEnd> {
-        let AppendGroup { appends, answers, entries, bytes } = group;
+    async fn commit(
+        &mut self,
+        mut log_file: LogFile,
+        group: AppendGroup,
+    ) -> Result<LogFile, WriterEnd> {
+        let AppendGroup {
+            appends,
+            answers,
+            entries,
+            bytes,
+        } = group;
         let flushes = log_file.may_flush();
         let commit = move |log_file: &mut LogFile| {
             let started = Instant::now();
             (log_file.commit(appends), started.elapsed())
         };
-        let (outcome, took) = if !flushes && self.placement.may_run_inline(entries, bytes, Instant::now()) {
+        let (outcome, took) = if !flushes
+            && self
+                .placement
+                .may_run_inline(entries, bytes, Instant::now())
+        {
             commit(&mut log_file)
         } else {
             let (returned, done) = on_blocking_thread(log_file, commit).await?;
@@ -213,7 +261,8 @@ impl Writer {
                 tracing::error!(%error, appends = answers.len(), "the session log could not commit");
                 let error = Arc::new(error);
                 for answer in answers {
-                    let _ = answer.send(Err(AppendError::Unavailable(Box::new(Arc::clone(&error)))));
+                    let _ =
+                        answer.send(Err(AppendError::Unavailable(Box::new(Arc::clone(&error)))));
                 }
             }
         }
@@ -246,5 +295,9 @@ pub(super) fn describe_metrics() {
         Unit::Count,
         "Commits of the session log that failed; their appends were refused."
     );
-    describe_gauge!("session_log_queue_depth", Unit::Count, "Requests that waited behind the first of the last group.");
+    describe_gauge!(
+        "session_log_queue_depth",
+        Unit::Count,
+        "Requests that waited behind the first of the last group."
+    );
 }

@@ -31,8 +31,16 @@ mod tests {
 
     #[test]
     fn every_reason_has_the_code_that_clients_know() {
-        let codes: Vec<_> = CloseReason::ALL.iter().map(|why| code_and_reason(*why).0).collect();
-        assert_eq!(codes, [1000, 4000, 4001, 4003, 4008, 4009, 4010, 4013, 4029, 1013, 1012, 1011]);
+        let codes: Vec<_> = CloseReason::ALL
+            .iter()
+            .map(|why| code_and_reason(*why).0)
+            .collect();
+        assert_eq!(
+            codes,
+            [
+                1000, 4000, 4001, 4003, 4008, 4009, 4010, 4013, 4029, 1013, 1012, 1011
+            ]
+        );
     }
 
     #[test]

@@ -7,10 +7,16 @@ use tonic::Code;
 #[must_use]
 pub const fn status_code(code: ErrorCode) -> Code {
     match code {
-        ErrorCode::InvalidArgument | ErrorCode::UnsupportedMediaType | ErrorCode::FollowSelf => Code::InvalidArgument,
-        ErrorCode::Unauthenticated | ErrorCode::TokenExpired | ErrorCode::PasswordIncorrect => Code::Unauthenticated,
+        ErrorCode::InvalidArgument | ErrorCode::UnsupportedMediaType | ErrorCode::FollowSelf => {
+            Code::InvalidArgument
+        }
+        ErrorCode::Unauthenticated | ErrorCode::TokenExpired | ErrorCode::PasswordIncorrect => {
+            Code::Unauthenticated
+        }
         ErrorCode::Forbidden | ErrorCode::FollowLocked => Code::PermissionDenied,
-        ErrorCode::NotFound | ErrorCode::NumberCodeNotJoinable | ErrorCode::MemberNotFound => Code::NotFound,
+        ErrorCode::NotFound | ErrorCode::NumberCodeNotJoinable | ErrorCode::MemberNotFound => {
+            Code::NotFound
+        }
         ErrorCode::MethodNotAllowed => Code::Unimplemented,
         ErrorCode::RequestTimeout => Code::DeadlineExceeded,
         ErrorCode::AlreadyExists => Code::AlreadyExists,
@@ -21,9 +27,10 @@ pub const fn status_code(code: ErrorCode) -> Code {
         | ErrorCode::NotPresenting
         | ErrorCode::FollowCycle
         | ErrorCode::NothingToCancel => Code::FailedPrecondition,
-        ErrorCode::PayloadTooLarge | ErrorCode::LimitExceeded | ErrorCode::RateLimited | ErrorCode::HeadersTooLarge => {
-            Code::ResourceExhausted
-        }
+        ErrorCode::PayloadTooLarge
+        | ErrorCode::LimitExceeded
+        | ErrorCode::RateLimited
+        | ErrorCode::HeadersTooLarge => Code::ResourceExhausted,
         ErrorCode::RangeNotSatisfiable => Code::OutOfRange,
         ErrorCode::Internal => Code::Internal,
         ErrorCode::Unavailable => Code::Unavailable,
@@ -48,14 +55,20 @@ mod tests {
     #[test]
     fn every_code_is_an_error_with_its_own_reason() {
         for code in ErrorCode::ALL {
-            assert!(!matches!(status_code(*code), Code::Ok | Code::Unknown), "{code}");
+            assert!(
+                !matches!(status_code(*code), Code::Ok | Code::Unknown),
+                "{code}"
+            );
             assert_eq!(reason(*code), code.as_str());
         }
     }
 
     #[test]
     fn only_what_may_be_repeated_is_unavailable() {
-        let unavailable: Vec<_> = ErrorCode::ALL.iter().filter(|c| status_code(**c) == Code::Unavailable).collect();
+        let unavailable: Vec<_> = ErrorCode::ALL
+            .iter()
+            .filter(|c| status_code(**c) == Code::Unavailable)
+            .collect();
         assert_eq!(unavailable, [&ErrorCode::Unavailable]);
     }
 }

@@ -30,19 +30,33 @@ pub const fn status_and_title(code: ErrorCode) -> (StatusCode, &'static str) {
         ErrorCode::Forbidden => (StatusCode::FORBIDDEN, "Not allowed"),
         ErrorCode::NotFound => (StatusCode::NOT_FOUND, "Not found"),
         ErrorCode::NumberCodeNotJoinable => (StatusCode::NOT_FOUND, "The code does not work"),
-        ErrorCode::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "The path knows other methods"),
+        ErrorCode::MethodNotAllowed => (
+            StatusCode::METHOD_NOT_ALLOWED,
+            "The path knows other methods",
+        ),
         ErrorCode::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "The request took too long"),
         ErrorCode::AlreadyExists => (StatusCode::CONFLICT, "It exists already"),
         ErrorCode::Conflict => (StatusCode::CONFLICT, "Somebody else was first"),
         ErrorCode::SessionEnded => (StatusCode::GONE, "The session is over"),
-        ErrorCode::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, "A condition does not hold"),
+        ErrorCode::PreconditionFailed => {
+            (StatusCode::PRECONDITION_FAILED, "A condition does not hold")
+        }
         ErrorCode::PayloadTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
-        ErrorCode::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The kind of body is not understood"),
+        ErrorCode::UnsupportedMediaType => (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "The kind of body is not understood",
+        ),
         ErrorCode::RangeNotSatisfiable => (StatusCode::RANGE_NOT_SATISFIABLE, "No such part"),
         ErrorCode::LimitExceeded => (StatusCode::UNPROCESSABLE_ENTITY, "A limit is reached"),
         ErrorCode::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "Too often"),
-        ErrorCode::HeadersTooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large"),
-        ErrorCode::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side"),
+        ErrorCode::HeadersTooLarge => (
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "The headers are too large",
+        ),
+        ErrorCode::Internal => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Something went wrong on our side",
+        ),
         ErrorCode::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Not available right now"),
         ErrorCode::PresenterActive => (StatusCode::CONFLICT, "Somebody else presents"),
         ErrorCode::NotPresenting => (StatusCode::CONFLICT, "Nobody presents"),
@@ -63,9 +77,17 @@ pub fn error_for_status(status: StatusCode) -> Option<Error> {
     let code = match status {
         StatusCode::UNAUTHORIZED => ErrorCode::Unauthenticated,
         StatusCode::FORBIDDEN => ErrorCode::Forbidden,
-        StatusCode::NOT_FOUND => return Some(Error::new(ErrorCode::NotFound, "there is nothing at this path")),
+        StatusCode::NOT_FOUND => {
+            return Some(Error::new(
+                ErrorCode::NotFound,
+                "there is nothing at this path",
+            ));
+        }
         StatusCode::METHOD_NOT_ALLOWED => {
-            return Some(Error::new(ErrorCode::MethodNotAllowed, "the Allow header names the methods of this path"));
+            return Some(Error::new(
+                ErrorCode::MethodNotAllowed,
+                "the Allow header names the methods of this path",
+            ));
         }
         StatusCode::REQUEST_TIMEOUT => ErrorCode::RequestTimeout,
         StatusCode::CONFLICT => ErrorCode::Conflict,
@@ -146,7 +168,10 @@ pub struct Problem {
 
 impl Problem {
     fn new(error: &Error, status: StatusCode, request_id: &str) -> Self {
-        let field = |v: &Violation| FieldProblem { path: v.path.clone(), message: v.message.clone() };
+        let field = |v: &Violation| FieldProblem {
+            path: v.path.clone(),
+            message: v.message.clone(),
+        };
         Self {
             kind: format!("urn:faceshare:error:{}", error.code),
             title: status_and_title(error.code).1,
@@ -162,28 +187,42 @@ impl Problem {
 /// Gives an error response its document and headers. Other headers of the response (such as `Allow`) stay.
 pub fn write_problem(response: Response, error: &Error, request_id: &str) -> Response {
     let (mut parts, _) = response.into_parts();
-    let body =
-        serde_json::to_vec(&Problem::new(error, parts.status, request_id)).expect("invariant: a problem has string keys and plain values");
+    let body = serde_json::to_vec(&Problem::new(error, parts.status, request_id))
+        .expect("invariant: a problem has string keys and plain values");
     parts.headers.remove(http::header::CONTENT_LENGTH);
-    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+    parts
+        .headers
+        .insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     if let Some(after) = wait_before_retry(error) {
-        parts.headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
+        parts
+            .headers
+            .insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
     }
     if parts.status == StatusCode::UNAUTHORIZED {
-        let challenge = if error.code == ErrorCode::TokenExpired { "Bearer error=\"invalid_token\"" } else { "Bearer" };
-        parts.headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        let challenge = if error.code == ErrorCode::TokenExpired {
+            "Bearer error=\"invalid_token\""
+        } else {
+            "Bearer"
+        };
+        parts
+            .headers
+            .insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     Response::from_parts(parts, Body::from(body))
 }
 
 fn wait_before_retry(error: &Error) -> Option<Duration> {
     let always = matches!(error.code, ErrorCode::RateLimited | ErrorCode::Unavailable);
-    error.retry_after.or_else(|| always.then_some(RETRY_DEFAULT))
+    error
+        .retry_after
+        .or_else(|| always.then_some(RETRY_DEFAULT))
 }
 
 /// Rounded up, at least 1: a client that waits this long has waited long enough.
 pub(crate) fn whole_seconds(span: Duration) -> u64 {
-    span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0)).max(1)
+    span.as_secs()
+        .saturating_add(u64::from(span.subsec_nanos() > 0))
+        .max(1)
 }
 
 #[cfg(test)]
@@ -226,13 +265,20 @@ mod tests {
             ("MEMBER_NOT_FOUND", 404),
             ("NOTHING_TO_CANCEL", 409),
         ];
-        let mapped: Vec<_> = ErrorCode::ALL.iter().map(|c| (c.as_str(), status_and_title(*c).0.as_u16())).collect();
+        let mapped: Vec<_> = ErrorCode::ALL
+            .iter()
+            .map(|c| (c.as_str(), status_and_title(*c).0.as_u16()))
+            .collect();
         assert_eq!(mapped, expected);
     }
 
     #[test]
     fn an_error_status_from_elsewhere_gets_a_code_of_the_same_status() {
-        for status in [401, 403, 404, 405, 408, 409, 410, 412, 413, 415, 416, 429, 431, 500, 503].map(StatusCode::from_u16) {
+        for status in [
+            401, 403, 404, 405, 408, 409, 410, 412, 413, 415, 416, 429, 431, 500, 503,
+        ]
+        .map(StatusCode::from_u16)
+        {
             let status = status.expect("a status");
             let error = error_for_status(status).expect("an error");
             assert_eq!(status_and_title(error.code).0, status);
@@ -248,17 +294,33 @@ mod tests {
 
     #[test]
     fn who_must_wait_is_told_how_long() {
-        let wait = |e: Error| written(e).get("retry-after").map(|v| v.to_str().expect("text").to_owned());
-        assert_eq!(wait(Error::new(ErrorCode::RateLimited, "")), Some("1".to_owned()));
-        assert_eq!(wait(Error::new(ErrorCode::RateLimited, "").retry_after(Duration::from_millis(1_200))), Some("2".to_owned()));
-        assert_eq!(wait(Error::new(ErrorCode::Conflict, "").retry_after(Duration::from_millis(1))), Some("1".to_owned()));
+        let wait = |e: Error| {
+            written(e)
+                .get("retry-after")
+                .map(|v| v.to_str().expect("text").to_owned())
+        };
+        assert_eq!(
+            wait(Error::new(ErrorCode::RateLimited, "")),
+            Some("1".to_owned())
+        );
+        assert_eq!(
+            wait(Error::new(ErrorCode::RateLimited, "").retry_after(Duration::from_millis(1_200))),
+            Some("2".to_owned())
+        );
+        assert_eq!(
+            wait(Error::new(ErrorCode::Conflict, "").retry_after(Duration::from_millis(1))),
+            Some("1".to_owned())
+        );
         assert_eq!(wait(Error::unavailable("x")), Some("1".to_owned()));
         assert_eq!(wait(Error::not_found()), None);
     }
 
     #[test]
     fn a_401_names_the_scheme() {
-        assert_eq!(written(Error::new(ErrorCode::Unauthenticated, ""))["www-authenticate"], "Bearer");
+        assert_eq!(
+            written(Error::new(ErrorCode::Unauthenticated, ""))["www-authenticate"],
+            "Bearer"
+        );
         assert!(written(Error::new(ErrorCode::TokenExpired, "")).contains_key("www-authenticate"));
     }
 }

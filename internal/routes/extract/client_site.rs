@@ -15,8 +15,12 @@ pub struct ClientSite(pub Site);
 impl ClientSite {
     /// From what the outermost layer found out.
     pub fn of(extensions: &http::Extensions) -> Self {
-        let address = ClientAddress::of(extensions).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.0);
-        Self(Site { address: address_key(address), network: network_key(address).first() })
+        let address = ClientAddress::of(extensions)
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.0);
+        Self(Site {
+            address: address_key(address),
+            network: network_key(address).first(),
+        })
     }
 }
 

@@ -33,9 +33,12 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJ
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
         // A body of another kind is not asked for. Whether one of no kind is empty is seen only when it is read, unless it says its length.
-        let must_be_json = request.headers().contains_key(CONTENT_TYPE) || request.body().size_hint().lower() > 0;
+        let must_be_json =
+            request.headers().contains_key(CONTENT_TYPE) || request.body().size_hint().lower() > 0;
         let is_json = match require_json(request.headers()) {
-            Err(error) if must_be_json && !request.body().is_end_stream() => return Err(error.into()),
+            Err(error) if must_be_json && !request.body().is_end_stream() => {
+                return Err(error.into());
+            }
             is_json => is_json,
         };
         let body = body(request, state).await?;
@@ -48,7 +51,12 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJ
 }
 
 fn require_json(headers: &HeaderMap) -> Result<(), Error> {
-    let essence = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).and_then(|v| v.split(';').next()).unwrap_or_default().trim();
+    let essence = headers
+        .get(CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.split(';').next())
+        .unwrap_or_default()
+        .trim();
     let is_json = essence.split_once('/').is_some_and(|(kind, sub)| {
         let sub = sub.to_ascii_lowercase();
         kind.eq_ignore_ascii_case("application") && (sub == "json" || sub.ends_with("+json"))
@@ -56,7 +64,10 @@ fn require_json(headers: &HeaderMap) -> Result<(), Error> {
     if is_json {
         Ok(())
     } else {
-        Err(Error::new(ErrorCode::UnsupportedMediaType, "the body must be JSON, with Content-Type: application/json"))
+        Err(Error::new(
+            ErrorCode::UnsupportedMediaType,
+            "the body must be JSON, with Content-Type: application/json",
+        ))
     }
 }
 
@@ -69,18 +80,23 @@ pub(crate) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<
     if request.body().size_hint().lower() < declared {
         return Err(too_large());
     }
-    Bytes::from_request(request, state).await.map_err(|rejection| {
-        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            too_large()
-        } else {
-            Error::invalid("", "the body could not be read to its end")
-        }
-    })
+    Bytes::from_request(request, state)
+        .await
+        .map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                too_large()
+            } else {
+                Error::invalid("", "the body could not be read to its end")
+            }
+        })
 }
 
 /// For a body beyond its limit.
 pub(crate) fn too_large() -> Error {
-    Error::new(ErrorCode::PayloadTooLarge, "the body is larger than allowed")
+    Error::new(
+        ErrorCode::PayloadTooLarge,
+        "the body is larger than allowed",
+    )
 }
 
 /// The value that a body holds, which must be an object. Whole numbers may be written with a fraction or an exponent.
@@ -89,7 +105,9 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     if body.trim_ascii_start().starts_with(b"[") {
         return Err(Error::invalid("", "must be a JSON object"));
     }
-    parse_as_written(body).or_else(|error| with_plain_integers(body).map_or(Err(error), |plain| parse_as_written(&plain)))
+    parse_as_written(body).or_else(|error| {
+        with_plain_integers(body).map_or(Err(error), |plain| parse_as_written(&plain))
+    })
 }
 
 fn parse_as_written<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
@@ -113,10 +131,22 @@ fn parse_as_written<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
 fn field_error(path: &str, error: &serde_json::Error) -> Error {
     let text = error.to_string();
     if !error.is_data() {
-        return Error::invalid(if error.is_syntax() || error.is_eof() { "" } else { path }, format!("is not JSON: {text}"));
+        return Error::invalid(
+            if error.is_syntax() || error.is_eof() {
+                ""
+            } else {
+                path
+            },
+            format!("is not JSON: {text}"),
+        );
     }
-    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
-    match message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+    let message = text
+        .rsplit_once(" at line ")
+        .map_or(text.as_str(), |(message, _)| message);
+    match message
+        .strip_prefix("missing field `")
+        .and_then(|rest| rest.strip_suffix('`'))
+    {
         Some(field) if path.is_empty() => Error::invalid(field, "is required"),
         Some(field) => Error::invalid(format!("{path}.{field}"), "is required"),
         None => Error::invalid(path, message),
@@ -156,7 +186,11 @@ mod tests {
         name: String,
     }
 
-    async fn send(path: &str, content_type: Option<&str>, body: impl Into<Body>) -> Result<StatusCode, Arc<Error>> {
+    async fn send(
+        path: &str,
+        content_type: Option<&str>,
+        body: impl Into<Body>,
+    ) -> Result<StatusCode, Arc<Error>> {
         let app = Router::new()
             .route("/required", post(|_: ValidJson<Outer>| async {}))
             .route("/optional", post(|_: OptionalJson<Outer>| async {}))
@@ -165,7 +199,10 @@ mod tests {
         if let Some(kind) = content_type {
             request = request.header("content-type", kind);
         }
-        let response = app.oneshot(request.body(body.into()).expect("a request")).await.expect("infallible");
+        let response = app
+            .oneshot(request.body(body.into()).expect("a request"))
+            .await
+            .expect("infallible");
         match response.extensions().get::<crate::e::http::Failure>() {
             Some(failure) => Err(failure.0.clone()),
             None => Ok(response.status()),
@@ -173,7 +210,9 @@ mod tests {
     }
 
     async fn path_of_refusal(body: &'static str) -> String {
-        let error = send("/required", Some("application/json"), body).await.expect_err("refused");
+        let error = send("/required", Some("application/json"), body)
+            .await
+            .expect_err("refused");
         assert_eq!(error.code, ErrorCode::InvalidArgument);
         error.violations[0].path.clone()
     }
@@ -183,10 +222,19 @@ mod tests {
         assert_eq!(path_of_refusal(r#"{"nickname": 1}"#).await, "nickname");
         assert_eq!(path_of_refusal("{}").await, "nickname");
         assert_eq!(path_of_refusal(r#"{"nickname": null}"#).await, "nickname");
-        assert_eq!(path_of_refusal(r#"{"nickname": "a", "device": {}}"#).await, "device.name");
-        assert_eq!(path_of_refusal(r#"{"nickname": "a", "ids": [1, -1]}"#).await, "ids[1]");
+        assert_eq!(
+            path_of_refusal(r#"{"nickname": "a", "device": {}}"#).await,
+            "device.name"
+        );
+        assert_eq!(
+            path_of_refusal(r#"{"nickname": "a", "ids": [1, -1]}"#).await,
+            "ids[1]"
+        );
         assert_eq!(path_of_refusal(r#"["a", null, null]"#).await, "");
-        assert_eq!(path_of_refusal(r#"{"nickname": "a", "color": 1}"#).await, "color");
+        assert_eq!(
+            path_of_refusal(r#"{"nickname": "a", "color": 1}"#).await,
+            "color"
+        );
         assert_eq!(path_of_refusal("{").await, "");
         assert_eq!(path_of_refusal(r#"{"nickname": "a"} x"#).await, "");
     }
@@ -195,7 +243,13 @@ mod tests {
     async fn whole_numbers_may_be_written_with_a_fraction_or_an_exponent() {
         for ids in ["3.0", "1e1", "30e-1, 4294967295.0"] {
             let body = format!(r#"{{"nickname": "a", "ids": [{ids}]}}"#);
-            assert_eq!(send("/required", Some("application/json"), body).await.expect("read"), StatusCode::OK, "{ids}");
+            assert_eq!(
+                send("/required", Some("application/json"), body)
+                    .await
+                    .expect("read"),
+                StatusCode::OK,
+                "{ids}"
+            );
         }
         for body in [
             r#"{"nickname": "a", "ids": [1, 1.5]}"#,
@@ -210,12 +264,22 @@ mod tests {
     #[tokio::test]
     async fn unknown_fields_and_nulls_for_optional_ones_are_fine() {
         let body = r#"{"nickname": "a", "device": null, "later": true}"#;
-        assert_eq!(send("/required", Some("application/json; charset=utf-8"), body).await.expect("read"), StatusCode::OK);
+        assert_eq!(
+            send("/required", Some("application/json; charset=utf-8"), body)
+                .await
+                .expect("read"),
+            StatusCode::OK
+        );
     }
 
     #[tokio::test]
     async fn a_body_of_another_kind_is_not_read() {
-        for kind in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("json")] {
+        for kind in [
+            None,
+            Some("text/plain"),
+            Some("application/x-www-form-urlencoded"),
+            Some("json"),
+        ] {
             let error = send("/required", kind, "{}").await.expect_err("refused");
             assert_eq!(error.code, ErrorCode::UnsupportedMediaType, "{kind:?}");
         }
@@ -223,14 +287,31 @@ mod tests {
 
     #[tokio::test]
     async fn an_oversized_body_is_not_read() {
-        let error = send("/required", Some("application/json"), "x".repeat(257)).await.expect_err("refused");
+        let error = send("/required", Some("application/json"), "x".repeat(257))
+            .await
+            .expect_err("refused");
         assert_eq!(error.code, ErrorCode::PayloadTooLarge);
     }
 
     #[tokio::test]
     async fn an_optional_body_may_be_left_out_but_not_be_wrong() {
-        assert_eq!(send("/optional", None, "").await.expect("read"), StatusCode::OK);
-        assert_eq!(send("/optional", Some("text/plain"), "{}").await.expect_err("refused").code, ErrorCode::UnsupportedMediaType);
-        assert_eq!(send("/optional", Some("application/json"), "{").await.expect_err("refused").code, ErrorCode::InvalidArgument);
+        assert_eq!(
+            send("/optional", None, "").await.expect("read"),
+            StatusCode::OK
+        );
+        assert_eq!(
+            send("/optional", Some("text/plain"), "{}")
+                .await
+                .expect_err("refused")
+                .code,
+            ErrorCode::UnsupportedMediaType
+        );
+        assert_eq!(
+            send("/optional", Some("application/json"), "{")
+                .await
+                .expect_err("refused")
+                .code,
+            ErrorCode::InvalidArgument
+        );
     }
 }

@@ -51,7 +51,10 @@ impl<S: Send + Sync> FromRequestParts<S> for MemberPath {
             member_id: IdText<MemberId>,
         }
         let Params { id, member_id } = params(parts, state).await?;
-        Ok(Self { session: id.0, member: member_id.0 })
+        Ok(Self {
+            session: id.0,
+            member: member_id.0,
+        })
     }
 }
 
@@ -66,11 +69,19 @@ impl<S: Send + Sync> FromRequestParts<S> for KnockPath {
             knock_id: IdText<KnockId>,
         }
         let Params { id, knock_id } = params(parts, state).await?;
-        Ok(Self { session: id.0, knock: knock_id.0 })
+        Ok(Self {
+            session: id.0,
+            knock: knock_id.0,
+        })
     }
 }
 
-async fn params<S: Send + Sync, T: DeserializeOwned + Send>(parts: &mut Parts, state: &S) -> Result<T, Error> {
-    let Path(params) = Path::from_request_parts(parts, state).await.map_err(|_| Error::not_found())?;
+async fn params<S: Send + Sync, T: DeserializeOwned + Send>(
+    parts: &mut Parts,
+    state: &S,
+) -> Result<T, Error> {
+    let Path(params) = Path::from_request_parts(parts, state)
+        .await
+        .map_err(|_| Error::not_found())?;
     Ok(params)
 }

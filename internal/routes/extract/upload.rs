@@ -20,8 +20,14 @@ impl UploadLimits {
     /// # Errors
     /// `PAYLOAD_TOO_LARGE` when the request announces more than allowed.
     pub(crate) fn check_announced(&self, headers: &HeaderMap) -> Result<(), Error> {
-        let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        if announced.is_some_and(|bytes| bytes > self.bytes as u64) { Err(too_large()) } else { Ok(()) }
+        let announced = headers
+            .get(CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        if announced.is_some_and(|bytes| bytes > self.bytes as u64) {
+            Err(too_large())
+        } else {
+            Ok(())
+        }
     }
 
     /// The next piece of an upload.
@@ -29,7 +35,12 @@ impl UploadLimits {
     /// # Errors
     /// `REQUEST_TIMEOUT` when nothing arrives.
     pub(crate) async fn in_time<T>(&self, piece: impl Future<Output = T>) -> Result<T, Error> {
-        let late = |_| Error::new(ErrorCode::RequestTimeout, "the upload stopped before it was complete");
+        let late = |_| {
+            Error::new(
+                ErrorCode::RequestTimeout,
+                "the upload stopped before it was complete",
+            )
+        };
         tokio::time::timeout(self.idle, piece).await.map_err(late)
     }
 
@@ -37,11 +48,21 @@ impl UploadLimits {
     ///
     /// # Errors
     /// `PAYLOAD_TOO_LARGE`, `REQUEST_TIMEOUT`, or `INVALID_ARGUMENT` when the body ends early.
-    pub(crate) async fn read(&self, body: Body, mut each: impl FnMut(&[u8])) -> Result<Bytes, Error> {
+    pub(crate) async fn read(
+        &self,
+        body: Body,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<Bytes, Error> {
         let mut body = Limited::new(body, self.bytes);
         let mut file = BytesMut::new();
         while let Some(frame) = self.in_time(body.frame()).await? {
-            let frame = frame.map_err(|error| if error.is::<LengthLimitError>() { too_large() } else { cut_off() })?;
+            let frame = frame.map_err(|error| {
+                if error.is::<LengthLimitError>() {
+                    too_large()
+                } else {
+                    cut_off()
+                }
+            })?;
             if let Ok(piece) = frame.into_data() {
                 each(&piece);
                 file.extend_from_slice(&piece);
@@ -52,7 +73,10 @@ impl UploadLimits {
 }
 
 fn too_large() -> Error {
-    Error::new(ErrorCode::PayloadTooLarge, "the file is larger than allowed")
+    Error::new(
+        ErrorCode::PayloadTooLarge,
+        "the file is larger than allowed",
+    )
 }
 
 fn cut_off() -> Error {
@@ -69,33 +93,55 @@ mod tests {
     use std::convert::Infallible;
     use std::time::Duration;
 
-    const LIMITS: UploadLimits = UploadLimits { bytes: 8, idle: Duration::from_secs(5) };
+    const LIMITS: UploadLimits = UploadLimits {
+        bytes: 8,
+        idle: Duration::from_secs(5),
+    };
 
-    fn pieces(pieces: &'static [&'static str]) -> impl futures_util::Stream<Item = Result<Bytes, Infallible>> + Send {
+    fn pieces(
+        pieces: &'static [&'static str],
+    ) -> impl futures_util::Stream<Item = Result<Bytes, Infallible>> + Send {
         stream::iter(pieces).map(|piece| Ok(Bytes::from_static(piece.as_bytes())))
     }
 
     async fn read(body: Body) -> Result<(Bytes, Vec<u8>), ErrorCode> {
         let mut seen = Vec::new();
-        let whole = LIMITS.read(body, |piece| seen.extend_from_slice(piece)).await.map_err(|error| error.code)?;
+        let whole = LIMITS
+            .read(body, |piece| seen.extend_from_slice(piece))
+            .await
+            .map_err(|error| error.code)?;
         Ok((whole, seen))
     }
 
     #[tokio::test]
     async fn a_body_is_read_up_to_its_limit_and_every_piece_is_shown() {
-        let (whole, seen) = read(Body::from_stream(pieces(&["1234", "56", "78"]))).await.expect("it fits");
-        assert_eq!((&whole[..], &seen[..]), (&b"12345678"[..], &b"12345678"[..]));
-        assert_eq!(read(Body::from_stream(pieces(&["1234", "56789"]))).await, Err(ErrorCode::PayloadTooLarge));
+        let (whole, seen) = read(Body::from_stream(pieces(&["1234", "56", "78"])))
+            .await
+            .expect("it fits");
+        assert_eq!(
+            (&whole[..], &seen[..]),
+            (&b"12345678"[..], &b"12345678"[..])
+        );
+        assert_eq!(
+            read(Body::from_stream(pieces(&["1234", "56789"]))).await,
+            Err(ErrorCode::PayloadTooLarge)
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_upload_that_stops_is_given_up_and_a_slow_one_is_not() {
         let stops = pieces(&["1234"]).chain(stream::pending());
-        assert_eq!(read(Body::from_stream(stops)).await, Err(ErrorCode::RequestTimeout));
+        assert_eq!(
+            read(Body::from_stream(stops)).await,
+            Err(ErrorCode::RequestTimeout)
+        );
         let slow = pieces(&["1", "2", "3", "4"]).then(async |piece| {
             tokio::time::sleep(Duration::from_secs(4)).await;
             piece
         });
-        assert_eq!(read(Body::from_stream(slow)).await.expect("it goes on").0, "1234");
+        assert_eq!(
+            read(Body::from_stream(slow)).await.expect("it goes on").0,
+            "1234"
+        );
     }
 }

@@ -11,8 +11,9 @@ use time::format_description::StaticFormatDescription;
 use time::macros::format_description;
 
 /// RFC 9110, section 5.6.7.
-const FORMAT: StaticFormatDescription =
-    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+const FORMAT: StaticFormatDescription = format_description!(
+    "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+);
 
 /// Writes dates; the text of a second is made once.
 #[derive(Debug, Default)]
@@ -35,13 +36,19 @@ impl DateHeader {
             return written.value.clone();
         }
         let value = write(second);
-        self.0.store(Arc::new(Written { second, value: value.clone() }));
+        self.0.store(Arc::new(Written {
+            second,
+            value: value.clone(),
+        }));
         value
     }
 }
 
 fn write(second: i64) -> Option<HeaderValue> {
-    let text = OffsetDateTime::from_unix_timestamp(second).ok()?.format(FORMAT).ok()?;
+    let text = OffsetDateTime::from_unix_timestamp(second)
+        .ok()?
+        .format(FORMAT)
+        .ok()?;
     HeaderValue::try_from(text).ok()
 }
 
@@ -67,6 +74,9 @@ mod tests {
 
     #[test]
     fn a_time_beyond_the_calendar_has_no_date() {
-        assert_eq!(DateHeader::default().at(Timestamp::from_millis(i64::MAX)), None);
+        assert_eq!(
+            DateHeader::default().at(Timestamp::from_millis(i64::MAX)),
+            None
+        );
     }
 }

@@ -17,7 +17,11 @@ pub(crate) const WAIT_PATH: &str = "/v1/face-sessions/wait";
 
 /// How long a request to `path` may take: whoever waits to be let in is kept waiting beside the limit.
 pub fn of(limit: Duration, path: &str) -> Duration {
-    if path == WAIT_PATH { limit + WAIT_POLL } else { limit }
+    if path == WAIT_PATH {
+        limit + WAIT_POLL
+    } else {
+        limit
+    }
 }
 
 pin_project! {
@@ -35,7 +39,11 @@ pin_project! {
 impl<F> Bounded<F> {
     /// `limit` counts from the first look.
     pub const fn new(limit: Duration, answer: F) -> Self {
-        Self { answer, limit, over: None }
+        Self {
+            answer,
+            limit,
+            over: None,
+        }
     }
 }
 
@@ -53,6 +61,12 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Bounded<F> {
         // Time runs, too, for whoever uses up the task's turn each time.
         let over = this.over.as_pin_mut().map(unconstrained);
         over.map_or(Poll::Pending, |mut over| Pin::new(&mut over).poll(context))
-            .map(|()| Ok(HttpError(Error::new(ErrorCode::RequestTimeout, "the request was not complete in time")).into_response()))
+            .map(|()| {
+                Ok(HttpError(Error::new(
+                    ErrorCode::RequestTimeout,
+                    "the request was not complete in time",
+                ))
+                .into_response())
+            })
     }
 }

@@ -60,7 +60,10 @@ impl<S> Layer<S> for Guard {
     type Service = Guarded<S>;
 
     fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded { limits: self.0.clone(), inner }
+        Guarded {
+            limits: self.0.clone(),
+            inner,
+        }
     }
 }
 
@@ -100,8 +103,15 @@ where
             DefaultBodyLimit::max(self.limits.body).apply(&mut request);
         }
         let timeout = deadline::of(self.limits.timeout, request.uri().path());
-        let answer = match self.limits.once.as_ref().filter(|once| once.concerns(&request)) {
-            Some(once) => Either::Left(Box::pin(once.clone().run(request, self.inner.clone())) as Answering),
+        let answer = match self
+            .limits
+            .once
+            .as_ref()
+            .filter(|once| once.concerns(&request))
+        {
+            Some(once) => {
+                Either::Left(Box::pin(once.clone().run(request, self.inner.clone())) as Answering)
+            }
             None => Either::Right(self.inner.call(request)),
         };
         Either::Right(Bounded::new(timeout, answer))

@@ -70,7 +70,9 @@ impl Once {
         S::Future: Send + 'static,
     {
         // Whoever is not signed in is told so by the handler, or needs not be.
-        let Some(caller) = self.caller(request.headers()) else { return service.oneshot(request).await };
+        let Some(caller) = self.caller(request.headers()) else {
+            return service.oneshot(request).await;
+        };
         Ok(match self.begin(caller, request).await {
             Ok((Begun::Runs(place), mut request)) => {
                 request.extensions_mut().insert(place.effect());
@@ -90,7 +92,12 @@ impl Once {
         let key = key(request.headers())?;
         let (parts, body) = request.into_parts();
         let body = self.body(body).await?;
-        let call = Call { account: caller.account, method: parts.method.as_str(), path: parts.uri.path(), key: &key };
+        let call = Call {
+            account: caller.account,
+            method: parts.method.as_str(),
+            path: parts.uri.path(),
+            key: &key,
+        };
         let begun = self.idempotency.begin(call, &asked(&parts, &body)).await;
         if !matches!(begun, Ok(Begun::Runs(_))) {
             // The handler would have counted the call.
@@ -105,9 +112,15 @@ impl Once {
             return Err(too_large());
         }
         let whole = Limited::new(body, self.request_body).collect().await;
-        whole.map(http_body_util::Collected::to_bytes).map_err(|error| {
-            if error.is::<LengthLimitError>() { too_large() } else { Error::invalid("", "the body could not be read to its end") }
-        })
+        whole
+            .map(http_body_util::Collected::to_bytes)
+            .map_err(|error| {
+                if error.is::<LengthLimitError>() {
+                    too_large()
+                } else {
+                    Error::invalid("", "the body could not be read to its end")
+                }
+            })
     }
 }
 
@@ -131,7 +144,13 @@ impl KeyedUpload {
         }
         let asked = Sha256::new_with_prefix(asked(parts, b""));
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-        Ok(Some(Self { caller, method, path, key: key(&parts.headers)?, asked }))
+        Ok(Some(Self {
+            caller,
+            method,
+            path,
+            key: key(&parts.headers)?,
+            asked,
+        }))
     }
 
     /// A piece of the body, in order.
@@ -145,11 +164,23 @@ impl KeyedUpload {
         idempotency: &Idempotency,
         answer: impl Future<Output = Response> + Send + 'static,
     ) -> Result<Response, Error> {
-        let call = Call { account: self.caller.account, method: self.method.as_str(), path: &self.path, key: &self.key };
-        Ok(match idempotency.begin_digested(call, self.asked.finalize().into()).await? {
-            Begun::Runs(place) => run_to_the_end(idempotency, place, async { Ok(answer.await) }).await,
-            Begun::Ran(answer) => replay(&answer),
-        })
+        let call = Call {
+            account: self.caller.account,
+            method: self.method.as_str(),
+            path: &self.path,
+            key: &self.key,
+        };
+        Ok(
+            match idempotency
+                .begin_digested(call, self.asked.finalize().into())
+                .await?
+            {
+                Begun::Runs(place) => {
+                    run_to_the_end(idempotency, place, async { Ok(answer.await) }).await
+                }
+                Begun::Ran(answer) => replay(&answer),
+            },
+        )
     }
 }
 
@@ -160,7 +191,11 @@ async fn run_to_the_end(
 ) -> Response {
     let idempotency = idempotency.clone();
     let call = async move {
-        let outcome = tokio::time::timeout(idempotency.patience, AssertUnwindSafe(answer).catch_unwind()).await;
+        let outcome = tokio::time::timeout(
+            idempotency.patience,
+            AssertUnwindSafe(answer).catch_unwind(),
+        )
+        .await;
         match outcome {
             Ok(Ok(Ok(response))) => settle(&idempotency, place, response).await,
             Ok(Ok(Err(never))) => match never {},
@@ -169,7 +204,11 @@ async fn run_to_the_end(
                 resume_unwind(panic)
             }
             // What becomes of it is not known; its place is free again by now.
-            Err(_) => HttpError(Error::new(ErrorCode::RequestTimeout, "the request was not complete in time")).into_response(),
+            Err(_) => HttpError(Error::new(
+                ErrorCode::RequestTimeout,
+                "the request was not complete in time",
+            ))
+            .into_response(),
         }
     };
     match tokio::spawn(call.in_current_span()).await {
@@ -183,28 +222,54 @@ async fn run_to_the_end(
 
 /// A body of no kind counts as empty unless it says its length.
 fn is_json_or_empty(request: &Request) -> bool {
-    let Some(kind) = request.headers().get(CONTENT_TYPE) else { return HttpBody::size_hint(request.body()).lower() == 0 };
-    let essence = kind.to_str().ok().and_then(|kind| kind.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+    let Some(kind) = request.headers().get(CONTENT_TYPE) else {
+        return HttpBody::size_hint(request.body()).lower() == 0;
+    };
+    let essence = kind
+        .to_str()
+        .ok()
+        .and_then(|kind| kind.split(';').next())
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    essence == "application/json"
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
 fn key(headers: &HeaderMap) -> Result<String, Error> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
-    let key = values.next().and_then(|value| value.to_str().ok()).filter(|key| (1..=64).contains(&key.len()) && values.next().is_none());
+    let key = values
+        .next()
+        .and_then(|value| value.to_str().ok())
+        .filter(|key| (1..=64).contains(&key.len()) && values.next().is_none());
     let key = key.filter(|key| key.bytes().all(|byte| byte.is_ascii_graphic()));
-    key.map(str::to_owned).ok_or_else(|| Error::invalid("Idempotency-Key", "must be one value of 1 to 64 visible ASCII characters"))
+    key.map(str::to_owned).ok_or_else(|| {
+        Error::invalid(
+            "Idempotency-Key",
+            "must be one value of 1 to 64 visible ASCII characters",
+        )
+    })
 }
 
 /// All that a request asks for beside its method and path.
 fn asked(parts: &Parts, body: &[u8]) -> Vec<u8> {
-    [parts.uri.query().unwrap_or_default().as_bytes(), b"\n", body].concat()
+    [
+        parts.uri.query().unwrap_or_default().as_bytes(),
+        b"\n",
+        body,
+    ]
+    .concat()
 }
 
 /// Keeps the answer, if it is one to keep, and gives the place up otherwise.
 async fn settle(idempotency: &Idempotency, place: Place, response: Response) -> Response {
     let status = response.status();
-    let said_what_became =
-        status.is_success() || (status.is_client_error() && !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS));
+    let said_what_became = status.is_success()
+        || (status.is_client_error()
+            && !matches!(
+                status,
+                StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS
+            ));
     if !said_what_became {
         release(idempotency, place).await;
         return response;
@@ -215,7 +280,8 @@ async fn settle(idempotency: &Idempotency, place: Place, response: Response) -> 
         return response;
     };
     let holds_tokens = answer.holds_tokens();
-    let bytes = serde_json::to_vec(&answer).expect("invariant: an answer has string keys and plain values");
+    let bytes =
+        serde_json::to_vec(&answer).expect("invariant: an answer has string keys and plain values");
     match idempotency.keep(place, &bytes, holds_tokens).await {
         Ok(()) => response,
         // The call has had its effect; that a repeat would run again for now is all that can be said against it.
@@ -254,21 +320,34 @@ impl Answer {
     /// Reads a response; `None` when it is too long, or no text.
     async fn of(response: Response) -> (Option<Self>, Response) {
         let (parts, body) = response.into_parts();
-        let fits = HttpBody::size_hint(&body).upper().is_some_and(|bytes| bytes <= ANSWER_BYTES as u64);
+        let fits = HttpBody::size_hint(&body)
+            .upper()
+            .is_some_and(|bytes| bytes <= ANSWER_BYTES as u64);
         if !fits {
             return (None, Response::from_parts(parts, body));
         }
-        let Ok(body) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
-            return (None, HttpError(Error::internal("an answer could not be read")).into_response());
+        let Ok(body) = body
+            .collect()
+            .await
+            .map(http_body_util::Collected::to_bytes)
+        else {
+            return (
+                None,
+                HttpError(Error::internal("an answer could not be read")).into_response(),
+            );
         };
         let header = |(name, value): (&HeaderName, &HeaderValue)| {
-            (name != CONTENT_LENGTH).then(|| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))?
+            (name != CONTENT_LENGTH)
+                .then(|| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))?
         };
         let answer = String::from_utf8(body.to_vec()).ok().map(|body| Self {
             status: parts.status.as_u16(),
             headers: parts.headers.iter().filter_map(header).collect(),
             body,
-            problem: parts.extensions.get::<Failure>().map(|failure| KeptProblem::of(&failure.0)),
+            problem: parts
+                .extensions
+                .get::<Failure>()
+                .map(|failure| KeptProblem::of(&failure.0)),
         });
         (answer, Response::from_parts(parts, Body::from(body)))
     }
@@ -285,9 +364,14 @@ impl Answer {
         };
         *response.status_mut() = StatusCode::from_u16(self.status).ok()?;
         for (name, value) in self.headers {
-            response.headers_mut().append(HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?);
+            response.headers_mut().append(
+                HeaderName::try_from(name).ok()?,
+                HeaderValue::try_from(value).ok()?,
+            );
         }
-        response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+        response
+            .headers_mut()
+            .insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
         Some(response)
     }
 }
@@ -297,23 +381,39 @@ impl KeptProblem {
         Self {
             code: error.code.as_str().to_owned(),
             detail: error.detail.to_string(),
-            violations: error.violations.iter().map(|v| (v.path.clone(), v.message.clone())).collect(),
-            retry_after_ms: error.retry_after.and_then(|after| u64::try_from(after.as_millis()).ok()),
+            violations: error
+                .violations
+                .iter()
+                .map(|v| (v.path.clone(), v.message.clone()))
+                .collect(),
+            retry_after_ms: error
+                .retry_after
+                .and_then(|after| u64::try_from(after.as_millis()).ok()),
         }
     }
 
     fn into_error(self) -> Option<Error> {
-        let code = *ErrorCode::ALL.iter().find(|code| code.as_str() == self.code)?;
+        let code = *ErrorCode::ALL
+            .iter()
+            .find(|code| code.as_str() == self.code)?;
         let mut error = Error::new(code, self.detail);
-        error.violations = self.violations.into_iter().map(|(path, message)| Violation { path, message }).collect();
+        error.violations = self
+            .violations
+            .into_iter()
+            .map(|(path, message)| Violation { path, message })
+            .collect();
         error.retry_after = self.retry_after_ms.map(Duration::from_millis);
         Some(error)
     }
 }
 
 fn replay(kept: &[u8]) -> Response {
-    let answer = serde_json::from_slice::<Answer>(kept).ok().and_then(Answer::into_response);
-    answer.unwrap_or_else(|| HttpError(Error::internal("a kept answer could not be read")).into_response())
+    let answer = serde_json::from_slice::<Answer>(kept)
+        .ok()
+        .and_then(Answer::into_response);
+    answer.unwrap_or_else(|| {
+        HttpError(Error::internal("a kept answer could not be read")).into_response()
+    })
 }
 
 #[cfg(test)]
@@ -334,48 +434,91 @@ mod tests {
         let (answer, _) = Answer::of(response).await;
         let answer = answer.expect("it is kept");
         let holds_tokens = answer.holds_tokens();
-        (replay(&serde_json::to_vec(&answer).expect("serialises")), holds_tokens)
+        (
+            replay(&serde_json::to_vec(&answer).expect("serialises")),
+            holds_tokens,
+        )
     }
 
     #[tokio::test]
     async fn an_answer_comes_back_as_it_was_and_says_so() {
-        let (again, holds_tokens) = kept((StatusCode::CREATED, Json(json!({"id": "é"}))).into_response()).await;
+        let (again, holds_tokens) =
+            kept((StatusCode::CREATED, Json(json!({"id": "é"}))).into_response()).await;
         assert!(!holds_tokens);
         assert_eq!(again.status(), StatusCode::CREATED);
         assert_eq!(again.headers()[IDEMPOTENCY_REPLAYED], "true");
         assert_eq!(again.headers()["content-type"], "application/json");
         assert_eq!(again.headers().get_all("content-length").iter().count(), 0);
-        assert_eq!(again.into_body().collect().await.expect("a body").to_bytes(), r#"{"id":"é"}"#.as_bytes());
-        assert!(kept(Json(json!({"sessionToken": "x"})).into_response()).await.1);
+        assert_eq!(
+            again
+                .into_body()
+                .collect()
+                .await
+                .expect("a body")
+                .to_bytes(),
+            r#"{"id":"é"}"#.as_bytes()
+        );
+        assert!(
+            kept(Json(json!({"sessionToken": "x"})).into_response())
+                .await
+                .1
+        );
     }
 
     #[tokio::test]
     async fn a_refusal_comes_back_with_its_fields() {
-        let error = Error::invalid("title", "is too long").retry_after(Duration::from_millis(1_500));
+        let error =
+            Error::invalid("title", "is too long").retry_after(Duration::from_millis(1_500));
         let (again, _) = kept(HttpError(error).into_response()).await;
-        let failure = again.extensions().get::<Failure>().expect("it failed").0.clone();
-        assert_eq!((again.status(), failure.code), (StatusCode::BAD_REQUEST, ErrorCode::InvalidArgument));
-        assert_eq!((failure.violations[0].path.as_str(), failure.retry_after), ("title", Some(Duration::from_millis(1_500))));
+        let failure = again
+            .extensions()
+            .get::<Failure>()
+            .expect("it failed")
+            .0
+            .clone();
+        assert_eq!(
+            (again.status(), failure.code),
+            (StatusCode::BAD_REQUEST, ErrorCode::InvalidArgument)
+        );
+        assert_eq!(
+            (failure.violations[0].path.as_str(), failure.retry_after),
+            ("title", Some(Duration::from_millis(1_500)))
+        );
     }
 
     #[tokio::test]
     async fn what_is_too_long_is_not_kept_and_reaches_the_client() {
         let (answer, response) = Answer::of(Body::from(vec![b'x'; 40_000]).into_response()).await;
         assert!(answer.is_none());
-        assert_eq!(response.into_body().collect().await.expect("a body").to_bytes().len(), 40_000);
+        assert_eq!(
+            response
+                .into_body()
+                .collect()
+                .await
+                .expect("a body")
+                .to_bytes()
+                .len(),
+            40_000
+        );
     }
 
     #[test]
     fn a_key_is_short_and_visible() {
         let headers = |key: &str| {
             let value = HeaderValue::from_bytes(key.as_bytes()).expect("a value");
-            [(super::IDEMPOTENCY_KEY, value)].into_iter().collect::<HeaderMap>()
+            [(super::IDEMPOTENCY_KEY, value)]
+                .into_iter()
+                .collect::<HeaderMap>()
         };
         for good in ["a", "!~", &"k".repeat(64)] {
             assert_eq!(key(&headers(good)).expect("a key"), good);
         }
         for bad in ["", "a b", "a\tb", "é", &"k".repeat(65)] {
-            assert_eq!(key(&headers(bad)).expect_err("no key").violations[0].path, "Idempotency-Key", "{bad:?}");
+            assert_eq!(
+                key(&headers(bad)).expect_err("no key").violations[0].path,
+                "Idempotency-Key",
+                "{bad:?}"
+            );
         }
         let mut two = headers("a");
         two.append(super::IDEMPOTENCY_KEY, HeaderValue::from_static("b"));

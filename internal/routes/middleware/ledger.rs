@@ -28,7 +28,10 @@ struct Line {
 impl Ledger {
     /// Once the recorder is installed: what is counted before is lost.
     pub(crate) fn new() -> Self {
-        Self { in_flight: metrics::gauge!("http_requests_in_flight"), routes: ArcSwap::default() }
+        Self {
+            in_flight: metrics::gauge!("http_requests_in_flight"),
+            routes: ArcSwap::default(),
+        }
     }
 
     /// Counts a request as under way until this is dropped: when answered, and when its client goes away before.
@@ -41,7 +44,10 @@ impl Ledger {
     pub(crate) fn record(&self, labels: &Labels, status: StatusCode, took: Duration) {
         let routes = self.routes.load();
         let lines = routes.get(labels.route()).into_iter().flatten();
-        if let Some(line) = lines.into_iter().find(|line| line.method == labels.method && line.status == status) {
+        if let Some(line) = lines
+            .into_iter()
+            .find(|line| line.method == labels.method && line.status == status)
+        {
             line.count(took);
             return;
         }
@@ -49,7 +55,10 @@ impl Ledger {
         line.count(took);
         self.routes.rcu(|routes| {
             let mut routes = HashMap::clone(routes);
-            routes.entry(labels.route().into()).or_default().push(line.clone());
+            routes
+                .entry(labels.route().into())
+                .or_default()
+                .push(line.clone());
             Arc::new(routes)
         });
     }
@@ -59,9 +68,13 @@ impl Line {
     fn new(labels: &Labels, status: StatusCode) -> Self {
         let (method, route) = (labels.method, labels.route().to_owned());
         let duration = metrics::histogram!("http_request_duration_seconds", "method" => method, "route" => route.clone());
-        let requests =
-            metrics::counter!("http_requests_total", "method" => method, "route" => route, "status" => status.as_str().to_owned());
-        Self { method, status, requests, duration }
+        let requests = metrics::counter!("http_requests_total", "method" => method, "route" => route, "status" => status.as_str().to_owned());
+        Self {
+            method,
+            status,
+            requests,
+            duration,
+        }
     }
 
     fn count(&self, took: Duration) {

@@ -51,16 +51,37 @@ pub fn cors(origins: &AllowedOrigins) -> Option<CorsLayer> {
         HeaderName::from_static("x-faceshare-cookie"),
     ];
     let layer = CorsLayer::new()
-        .allow_origin(AllowOrigin::predicate(move |origin, _| origins.contains(origin)))
-        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_origin(AllowOrigin::predicate(move |origin, _| {
+            origins.contains(origin)
+        }))
+        .allow_methods([
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
         .allow_headers(request_headers)
-        .expose_headers([request_id::X_REQUEST_ID, RETRY_AFTER, LOCATION, ETAG, IDEMPOTENCY_REPLAYED])
+        .expose_headers([
+            request_id::X_REQUEST_ID,
+            RETRY_AFTER,
+            LOCATION,
+            ETAG,
+            IDEMPOTENCY_REPLAYED,
+        ])
         .max_age(Duration::from_secs(600));
     Some(layer)
 }
 
 /// A panic in a handler is a bug on our side: `INTERNAL`, with what it said in the log alone.
 pub(crate) fn panic_response(panic: Box<dyn Any + Send>) -> Response {
-    let said = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
-    HttpError(Error::internal(said.unwrap_or_else(|| "a panic without a message".to_owned()))).into_response()
+    let said = panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+    HttpError(Error::internal(
+        said.unwrap_or_else(|| "a panic without a message".to_owned()),
+    ))
+    .into_response()
 }

@@ -50,20 +50,36 @@ impl Observer {
     /// of answers. Made once the metrics' recorder is installed.
     #[must_use]
     pub fn new(ids: Arc<dyn IdGenerator>, proxies: TrustedProxies, clock: Arc<dyn Clock>) -> Self {
-        let desk = Desk { ids, proxies, clock, date: DateHeader::default(), ledger: Ledger::new() };
-        Self { desk: Arc::new(desk), strict_transport: None }
+        let desk = Desk {
+            ids,
+            proxies,
+            clock,
+            date: DateHeader::default(),
+            ledger: Ledger::new(),
+        };
+        Self {
+            desk: Arc::new(desk),
+            strict_transport: None,
+        }
     }
 
     /// The same for a listener over TLS, to which browsers shall come over TLS alone for so long; zero: nothing is said about it.
     #[must_use]
     pub fn over_tls(self, max_age: Duration) -> Self {
-        Self { strict_transport: (!max_age.is_zero()).then(|| headers::strict_transport(max_age)), ..self }
+        Self {
+            strict_transport: (!max_age.is_zero()).then(|| headers::strict_transport(max_age)),
+            ..self
+        }
     }
 
     /// Where a request comes from, as far as that can be trusted.
     fn client(&self, request: &Request) -> Option<IpAddr> {
         let ConnectInfo(peer) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
-        Some(network::resolve(peer.ip(), request.headers(), &self.desk.proxies))
+        Some(network::resolve(
+            peer.ip(),
+            request.headers(),
+            &self.desk.proxies,
+        ))
     }
 }
 
@@ -71,7 +87,10 @@ impl<S> Layer<S> for Observer {
     type Service = Observed<S>;
 
     fn layer(&self, inner: S) -> Observed<S> {
-        Observed { observer: self.clone(), inner }
+        Observed {
+            observer: self.clone(),
+            inner,
+        }
     }
 }
 
@@ -101,12 +120,25 @@ where
         let labels = Labels::of(&request);
         let client = observer.client(&request);
         let span = span(&request, &id, &labels, client);
-        if let Some(client) = client.map(ClientAddress).filter(|client| ClientAddress::of(request.extensions()) != Some(*client)) {
+        if let Some(client) = client
+            .map(ClientAddress)
+            .filter(|client| ClientAddress::of(request.extensions()) != Some(*client))
+        {
             request.extensions_mut().insert(client);
         }
         let in_flight = observer.desk.ledger.enter();
         let answer = Some(self.inner.call(request));
-        Observing { answer, span, seen: Some(Seen { observer, labels, id, started, in_flight }) }
+        Observing {
+            answer,
+            span,
+            seen: Some(Seen {
+                observer,
+                labels,
+                id,
+                started,
+                in_flight,
+            }),
+        }
     }
 }
 
@@ -135,7 +167,11 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Observing<F> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let _entered = this.span.enter();
-        let answer = this.answer.as_mut().as_pin_mut().expect("invariant: nobody asks again for what was answered");
+        let answer = this
+            .answer
+            .as_mut()
+            .as_pin_mut()
+            .expect("invariant: nobody asks again for what was answered");
         // A panic is answered and logged like any other failure.
         let response = match catch_unwind(AssertUnwindSafe(|| answer.poll(context))) {
             Ok(Poll::Pending) => return Poll::Pending,
@@ -144,7 +180,10 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Observing<F> {
             Err(panic) => panic_response(panic),
         };
         this.answer.set(None);
-        let seen = this.seen.take().expect("invariant: it is there until the answer is");
+        let seen = this
+            .seen
+            .take()
+            .expect("invariant: it is there until the answer is");
         Poll::Ready(Ok(seen.conclude(response)))
     }
 }
@@ -160,16 +199,27 @@ struct Seen {
 
 impl Seen {
     fn conclude(self, response: Response) -> Response {
-        let Self { observer, labels, id, started, in_flight } = self;
+        let Self {
+            observer,
+            labels,
+            id,
+            started,
+            in_flight,
+        } = self;
         drop(in_flight);
         let (mut response, failure) = finish(response, &id);
         headers::secure(response.headers_mut(), observer.strict_transport.as_ref());
         if let Some(date) = observer.desk.date.at(observer.desk.clock.now()) {
             response.headers_mut().insert(DATE, date);
         }
-        response.headers_mut().insert(X_REQUEST_ID, id.into_header());
+        response
+            .headers_mut()
+            .insert(X_REQUEST_ID, id.into_header());
         let took = started.elapsed();
-        observer.desk.ledger.record(&labels, response.status(), took);
+        observer
+            .desk
+            .ledger
+            .record(&labels, response.status(), took);
         log(&response, failure.as_deref(), took);
         response
     }
@@ -183,7 +233,10 @@ pub(crate) struct Labels {
 
 impl Labels {
     fn of(request: &Request) -> Self {
-        Self { method: method_label(request.method()), route: request.extensions().get::<MatchedPath>().cloned() }
+        Self {
+            method: method_label(request.method()),
+            route: request.extensions().get::<MatchedPath>().cloned(),
+        }
     }
 
     /// The route's pattern; requests that match none share one label, so that strangers cannot grow the metrics.
@@ -225,7 +278,9 @@ struct Plainly(IpAddr);
 
 impl fmt::Display for Plainly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let IpAddr::V4(address) = self.0 else { return self.0.fmt(f) };
+        let IpAddr::V4(address) = self.0 else {
+            return self.0.fmt(f);
+        };
         let [first, rest @ ..] = address.octets();
         f.write_str(itoa::Buffer::new().format(first))?;
         for octet in rest {
@@ -287,7 +342,15 @@ mod tests {
 
     #[test]
     fn an_address_reads_as_ever() {
-        for text in ["127.0.0.1", "255.255.255.255", "0.0.0.0", "10.20.3.100", "::1", "2001:db8::7", "::ffff:1.2.3.4"] {
+        for text in [
+            "127.0.0.1",
+            "255.255.255.255",
+            "0.0.0.0",
+            "10.20.3.100",
+            "::1",
+            "2001:db8::7",
+            "::ffff:1.2.3.4",
+        ] {
             let address: IpAddr = text.parse().expect("an address");
             assert_eq!(Plainly(address).to_string(), address.to_string());
         }
@@ -295,8 +358,16 @@ mod tests {
 
     #[test]
     fn latencies_have_three_decimals_at_most() {
-        for (nanoseconds, shown) in [(0, "0"), (1_234_567, "1.234"), (123_456_789_123, "123456.789"), (333_333, "0.333")] {
-            assert_eq!(milliseconds(Duration::from_nanos(nanoseconds)).to_string(), shown);
+        for (nanoseconds, shown) in [
+            (0, "0"),
+            (1_234_567, "1.234"),
+            (123_456_789_123, "123456.789"),
+            (333_333, "0.333"),
+        ] {
+            assert_eq!(
+                milliseconds(Duration::from_nanos(nanoseconds)).to_string(),
+                shown
+            );
         }
     }
 }

@@ -21,9 +21,15 @@ impl AllowedOrigins {
     /// Of texts that the configuration has checked; what is no origin allows nothing.
     #[must_use]
     pub fn new(cors_origins: &[String], public_url: Option<&str>) -> Self {
-        let mut origins: Vec<_> = cors_origins.iter().filter_map(|text| Origin::parse(text)).collect();
+        let mut origins: Vec<_> = cors_origins
+            .iter()
+            .filter_map(|text| Origin::parse(text))
+            .collect();
         origins.extend(public_url.and_then(Origin::of_url));
-        Self(Arc::new(Inner { origins, refused: FirstSeen::default() }))
+        Self(Arc::new(Inner {
+            origins,
+            refused: FirstSeen::default(),
+        }))
     }
 
     /// Whether pages of no other origin are allowed.
@@ -35,15 +41,23 @@ impl AllowedOrigins {
     /// Whether an `Origin` header names one of them.
     #[must_use]
     pub fn contains(&self, origin: &HeaderValue) -> bool {
-        origin.to_str().ok().and_then(Origin::parse).is_some_and(|origin| self.0.origins.contains(&origin))
+        origin
+            .to_str()
+            .ok()
+            .and_then(Origin::parse)
+            .is_some_and(|origin| self.0.origins.contains(&origin))
     }
 
     /// `FORBIDDEN` for a request of a page that is neither of an allowed origin nor of the server's own, which is that of the request's
     /// `host`. Clients that are no browsers send no `Origin`. The log names each refused origin once.
     pub(crate) fn check(&self, headers: &HeaderMap, host: Option<&str>) -> Result<(), Error> {
-        let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+        let Some(origin) = headers.get(ORIGIN) else {
+            return Ok(());
+        };
         let text = origin.to_str().unwrap_or("of unreadable text");
-        let is_own = Origin::parse(text).zip(host).is_some_and(|(origin, host)| origin.is_served_by(host));
+        let is_own = Origin::parse(text)
+            .zip(host)
+            .is_some_and(|(origin, host)| origin.is_served_by(host));
         if is_own || self.contains(origin) {
             return Ok(());
         }
@@ -54,7 +68,10 @@ impl AllowedOrigins {
                 "a page was refused: its origin is not in http.cors_origins; add it, or set http.public_url if it is the server's own"
             );
         }
-        Err(Error::new(ErrorCode::Forbidden, format!("origin {shown} is not in http.cors_origins")))
+        Err(Error::new(
+            ErrorCode::Forbidden,
+            format!("origin {shown} is not in http.cors_origins"),
+        ))
     }
 }
 
@@ -73,7 +90,10 @@ mod tests {
     }
 
     fn allowed() -> AllowedOrigins {
-        AllowedOrigins::new(&["https://app.example".to_owned()], Some("https://meet.example/base"))
+        AllowedOrigins::new(
+            &["https://app.example".to_owned()],
+            Some("https://meet.example/base"),
+        )
     }
 
     #[test]
@@ -88,21 +108,39 @@ mod tests {
         ] {
             assert!(allowed().check(&headers(origin), host).is_ok(), "{origin}");
         }
-        assert!(allowed().check(&headers("https://face.example"), Some("face.example:443")).is_ok());
-        assert!(allowed().check(&HeaderMap::new(), host).is_ok(), "not a browser");
+        assert!(
+            allowed()
+                .check(&headers("https://face.example"), Some("face.example:443"))
+                .is_ok()
+        );
+        assert!(
+            allowed().check(&HeaderMap::new(), host).is_ok(),
+            "not a browser"
+        );
     }
 
     #[test]
     fn a_refusal_names_the_origin_and_the_setting() {
-        for origin in
-            ["https://evil.example", "null", "http://meet.example", "http://face.example:8080.evil.example", "http://face.example"]
-        {
-            let refused = allowed().check(&headers(origin), Some("face.example:8080")).expect_err("another origin");
+        for origin in [
+            "https://evil.example",
+            "null",
+            "http://meet.example",
+            "http://face.example:8080.evil.example",
+            "http://face.example",
+        ] {
+            let refused = allowed()
+                .check(&headers(origin), Some("face.example:8080"))
+                .expect_err("another origin");
             assert_eq!(refused.code, ErrorCode::Forbidden);
-            assert_eq!(refused.detail, format!("origin {origin} is not in http.cors_origins"));
+            assert_eq!(
+                refused.detail,
+                format!("origin {origin} is not in http.cors_origins")
+            );
         }
         let long = format!("https://{}", "x".repeat(5_000));
-        let refused = allowed().check(&headers(&long), None).expect_err("another origin");
+        let refused = allowed()
+            .check(&headers(&long), None)
+            .expect_err("another origin");
         assert!(refused.detail.len() < 400, "{}", refused.detail);
     }
 }

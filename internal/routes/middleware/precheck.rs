@@ -7,7 +7,9 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use faceshare_biz::Error;
 use futures_util::future::{Either, Ready, ready};
-use http::header::{ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HOST, ORIGIN, VARY};
+use http::header::{
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HOST, ORIGIN, VARY,
+};
 use http::{HeaderValue, Method, Version};
 use std::convert::Infallible;
 use std::task::{Context, Poll};
@@ -39,7 +41,11 @@ impl Precheck {
         // A page of the server's own origin asks for nothing before it calls.
         let error = self.origins.check(request.headers(), None).err()?;
         let mut response = HttpError(error).into_response();
-        for name in [ORIGIN, ACCESS_CONTROL_REQUEST_METHOD, ACCESS_CONTROL_REQUEST_HEADERS] {
+        for name in [
+            ORIGIN,
+            ACCESS_CONTROL_REQUEST_METHOD,
+            ACCESS_CONTROL_REQUEST_HEADERS,
+        ] {
             response.headers_mut().append(VARY, HeaderValue::from(name));
         }
         Some(response)
@@ -53,9 +59,14 @@ fn check_host(request: &Request) -> Result<(), Error> {
     match (hosts.next(), hosts.next()) {
         (Some(_), Some(_)) => Err(Error::invalid("Host", "must be sent once")),
         (Some(host), None) if !host.to_str().is_ok_and(network::host_is_well_formed) => {
-            Err(Error::invalid("Host", "must be a name or an address, with or without a port"))
+            Err(Error::invalid(
+                "Host",
+                "must be a name or an address, with or without a port",
+            ))
         }
-        (None, _) if request.version() == Version::HTTP_11 => Err(Error::invalid("Host", "is required")),
+        (None, _) if request.version() == Version::HTTP_11 => {
+            Err(Error::invalid("Host", "is required"))
+        }
         _ => Ok(()),
     }
 }
@@ -70,7 +81,10 @@ impl<S> Layer<S> for Precheck {
     type Service = Prechecked<S>;
 
     fn layer(&self, inner: S) -> Prechecked<S> {
-        Prechecked { check: self.clone(), inner }
+        Prechecked {
+            check: self.clone(),
+            inner,
+        }
     }
 }
 
@@ -120,8 +134,19 @@ mod tests {
     fn a_request_names_one_host_and_only_http_1_1_must() {
         for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
             assert!(is_accepted(version, &["meet.example:8080"]), "{version:?}");
-            assert_eq!(is_accepted(version, &[]), version != Version::HTTP_11, "{version:?}");
-            for hosts in [&["a.example", "a.example"][..], &["a.example", "b.example"], &[""], &["a b"], &["http://a.example"], &["a:b"]] {
+            assert_eq!(
+                is_accepted(version, &[]),
+                version != Version::HTTP_11,
+                "{version:?}"
+            );
+            for hosts in [
+                &["a.example", "a.example"][..],
+                &["a.example", "b.example"],
+                &[""],
+                &["a b"],
+                &["http://a.example"],
+                &["a:b"],
+            ] {
                 assert!(!is_accepted(version, hosts), "{version:?} {hosts:?}");
             }
         }

@@ -12,7 +12,9 @@ pub struct RequestId(HeaderValue);
 impl RequestId {
     /// The caller's, if it is 1 to 64 of `A-Z a-z 0-9 . _ -`; else one made by `fresh`.
     pub fn of(headers: &HeaderMap, fresh: impl FnOnce() -> u64) -> Self {
-        let given = headers.get(X_REQUEST_ID).filter(|value| is_acceptable(value.as_bytes()));
+        let given = headers
+            .get(X_REQUEST_ID)
+            .filter(|value| is_acceptable(value.as_bytes()));
         Self(given.cloned().unwrap_or_else(|| HeaderValue::from(fresh())))
     }
 
@@ -30,7 +32,10 @@ impl RequestId {
 }
 
 fn is_acceptable(id: &[u8]) -> bool {
-    (1..=64).contains(&id.len()) && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    (1..=64).contains(&id.len())
+        && id
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
 #[cfg(test)]
@@ -39,7 +44,9 @@ mod tests {
     use http::{HeaderMap, HeaderValue};
 
     fn id(given: &str) -> String {
-        let headers: HeaderMap = [(X_REQUEST_ID, HeaderValue::from_str(given).expect("a value"))].into_iter().collect();
+        let headers: HeaderMap = [(X_REQUEST_ID, HeaderValue::from_str(given).expect("a value"))]
+            .into_iter()
+            .collect();
         RequestId::of(&headers, || 7).as_str().to_owned()
     }
 

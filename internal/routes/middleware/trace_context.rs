@@ -18,11 +18,23 @@ impl<'a> TraceContext<'a> {
     #[must_use]
     pub fn of(headers: &'a HeaderMap) -> Option<Self> {
         let mut fields = headers.get(TRACEPARENT)?.to_str().ok()?.split('-');
-        let (version, trace_id, parent_id, flags) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+        let (version, trace_id, parent_id, flags) = (
+            fields.next()?,
+            fields.next()?,
+            fields.next()?,
+            fields.next()?,
+        );
         let last = fields.next().is_none();
-        let known = is_hex(version, 2) && version != "ff" && is_hex(flags, 2) && (last || version != "00");
-        let named = is_hex(trace_id, 32) && is_hex(parent_id, 16) && !is_zero(trace_id) && !is_zero(parent_id);
-        (known && named).then_some(Self { trace_id, parent_id })
+        let known =
+            is_hex(version, 2) && version != "ff" && is_hex(flags, 2) && (last || version != "00");
+        let named = is_hex(trace_id, 32)
+            && is_hex(parent_id, 16)
+            && !is_zero(trace_id)
+            && !is_zero(parent_id);
+        (known && named).then_some(Self {
+            trace_id,
+            parent_id,
+        })
     }
 }
 
@@ -40,13 +52,21 @@ mod tests {
     use http::{HeaderMap, HeaderValue};
 
     fn trace(header: &'static str) -> Option<String> {
-        let headers: HeaderMap = [(http::HeaderName::from_static("traceparent"), HeaderValue::from_static(header))].into_iter().collect();
+        let headers: HeaderMap = [(
+            http::HeaderName::from_static("traceparent"),
+            HeaderValue::from_static(header),
+        )]
+        .into_iter()
+        .collect();
         TraceContext::of(&headers).map(|t| t.trace_id.to_owned())
     }
 
     #[test]
     fn a_well_formed_header_is_honoured_and_another_ignored() {
-        assert_eq!(trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").as_deref(), Some("0af7651916cd43dd8448eb211c80319c"));
+        assert_eq!(
+            trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").as_deref(),
+            Some("0af7651916cd43dd8448eb211c80319c")
+        );
         assert!(trace("01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-later").is_some());
         for bad in [
             "",

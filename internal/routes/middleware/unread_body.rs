@@ -40,11 +40,19 @@ impl DiscardUnread {
         let mut left = self.bytes;
         let read = async {
             loop {
-                let Ok(frame) = timeout(self.timeout, body.frame()).await else { return Outcome::More };
-                let Some(frame) = frame else { return Outcome::Read };
-                let Ok(frame) = frame else { return Outcome::Broken };
+                let Ok(frame) = timeout(self.timeout, body.frame()).await else {
+                    return Outcome::More;
+                };
+                let Some(frame) = frame else {
+                    return Outcome::Read;
+                };
+                let Ok(frame) = frame else {
+                    return Outcome::Broken;
+                };
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
-                let Some(rest) = left.checked_sub(bytes) else { return Outcome::More };
+                let Some(rest) = left.checked_sub(bytes) else {
+                    return Outcome::More;
+                };
                 left = rest;
             }
         };
@@ -52,16 +60,27 @@ impl DiscardUnread {
     }
 
     /// Makes the connection fit for the next request, or says that there is none.
-    async fn finish(self, mut response: Response, unread: Unread, expects_continue: bool) -> Response {
+    async fn finish(
+        self,
+        mut response: Response,
+        unread: Unread,
+        expects_continue: bool,
+    ) -> Response {
         let Unread { mut body, is_begun } = unread;
         // To ask for the body now would have hyper write `100 Continue` before the answer.
         let is_held_back = expects_continue && !is_begun;
         let too_long = body.size_hint().lower() > self.bytes as u64;
         let is_late = response.status() == StatusCode::REQUEST_TIMEOUT;
-        if !is_held_back && !too_long && !is_late && self.discard(&mut body, self.timeout).await == Outcome::Read {
+        if !is_held_back
+            && !too_long
+            && !is_late
+            && self.discard(&mut body, self.timeout).await == Outcome::Read
+        {
             return response;
         }
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
         if !is_held_back {
             // It ends by itself, after LINGER at most, and with the connection.
             tokio::spawn(async move { self.discard(&mut body, LINGER).await });
@@ -102,9 +121,14 @@ impl HttpBody for Lent {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         self.is_begun = true;
-        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(None);
+        };
         let polled = Pin::new(body).poll_frame(context);
         if matches!(polled, Poll::Ready(None)) {
             self.body = None;
@@ -117,27 +141,38 @@ impl HttpBody for Lent {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
+        self.body
+            .as_ref()
+            .map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(body) = self.body.take().filter(|body| !body.is_end_stream()) {
-            *self.to.lock().unwrap_or_else(PoisonError::into_inner) = Some(Unread { body, is_begun: self.is_begun });
+            *self.to.lock().unwrap_or_else(PoisonError::into_inner) = Some(Unread {
+                body,
+                is_begun: self.is_begun,
+            });
         }
     }
 }
 
 fn expects_continue(headers: &HeaderMap) -> bool {
-    headers.get_all(EXPECT).iter().any(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    headers
+        .get_all(EXPECT)
+        .iter()
+        .any(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 impl<S> Layer<S> for DiscardUnread {
     type Service = Discarding<S>;
 
     fn layer(&self, inner: S) -> Discarding<S> {
-        Discarding { limits: *self, inner }
+        Discarding {
+            limits: *self,
+            inner,
+        }
     }
 }
 
@@ -168,7 +203,13 @@ where
         let expects_continue = expects_continue(request.headers());
         let unread = Return::default();
         let to = unread.clone();
-        let answer = self.inner.call(request.map(|body| Body::new(Lent { body: Some(body), is_begun: false, to })));
+        let answer = self.inner.call(request.map(|body| {
+            Body::new(Lent {
+                body: Some(body),
+                is_begun: false,
+                to,
+            })
+        }));
         let limits = self.limits;
         Either::Right(Box::pin(async move {
             // With the answer everything is gone that held the body.
@@ -208,11 +249,18 @@ mod tests {
             .route("/read", post(async |body: String| body))
             .route("/late", post(async || StatusCode::REQUEST_TIMEOUT))
             .fallback(async || StatusCode::NOT_FOUND)
-            .layer(DiscardUnread { bytes: BOUND, timeout: WAIT });
+            .layer(DiscardUnread {
+                bytes: BOUND,
+                timeout: WAIT,
+            });
         let (near, far) = tokio::io::duplex(64 * 1_024);
         tokio::spawn(async move {
-            let service = service_fn(move |request: Request<hyper::body::Incoming>| app.clone().oneshot(request.map(Body::new)));
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(far), service).await;
+            let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+                app.clone().oneshot(request.map(Body::new))
+            });
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(far), service)
+                .await;
         });
         near
     }
@@ -224,11 +272,27 @@ mod tests {
             head.push(connection.read_u8().await.expect("an answer"));
         }
         let head = String::from_utf8(head).expect("text").to_ascii_lowercase();
-        let field = |name: &str| head.split("\r\n").find_map(|line| line.strip_prefix(name)).map(str::to_owned);
-        let mut body = vec![0; field("content-length: ").map_or(0, |length| length.parse().expect("a number"))];
+        let field = |name: &str| {
+            head.split("\r\n")
+                .find_map(|line| line.strip_prefix(name))
+                .map(str::to_owned)
+        };
+        let mut body = vec![
+            0;
+            field("content-length: ")
+                .map_or(0, |length| length.parse().expect("a number"))
+        ];
         connection.read_exact(&mut body).await.expect("a body");
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        (status, field("connection: ").as_deref() == Some("close"), String::from_utf8(body).expect("text"))
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .expect("a status");
+        (
+            status,
+            field("connection: ").as_deref() == Some("close"),
+            String::from_utf8(body).expect("text"),
+        )
     }
 
     async fn send(connection: &mut DuplexStream, text: &str) {
@@ -240,20 +304,34 @@ mod tests {
     }
 
     async fn assert_next_is_served(connection: &mut DuplexStream) {
-        send(connection, &format!("{}next", head("/read", "content-length: 4\r\n"))).await;
+        send(
+            connection,
+            &format!("{}next", head("/read", "content-length: 4\r\n")),
+        )
+        .await;
         assert_eq!(answer(connection).await, (200, false, "next".to_owned()));
     }
 
     async fn assert_closed(mut connection: DuplexStream) {
-        assert_eq!(connection.read_to_end(&mut Vec::new()).await.expect("an end"), 0);
+        assert_eq!(
+            connection
+                .read_to_end(&mut Vec::new())
+                .await
+                .expect("an end"),
+            0
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_comes_in_time_keeps_the_connection() {
         let mut connection = connect();
-        for (more, body) in
-            [("content-length: 24\r\n", "x".repeat(24)), ("transfer-encoding: chunked\r\n", "3\r\nabc\r\n0\r\n\r\n".to_owned())]
-        {
+        for (more, body) in [
+            ("content-length: 24\r\n", "x".repeat(24)),
+            (
+                "transfer-encoding: chunked\r\n",
+                "3\r\nabc\r\n0\r\n\r\n".to_owned(),
+            ),
+        ] {
             send(&mut connection, &head("/nowhere", more)).await;
             sleep(WAIT / 2).await;
             send(&mut connection, &body).await;
@@ -274,7 +352,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_is_too_long_is_not_waited_for() {
         let (mut connection, began) = (connect(), Instant::now());
-        send(&mut connection, &head("/nowhere", &format!("content-length: {}\r\n", BOUND + 1))).await;
+        send(
+            &mut connection,
+            &head("/nowhere", &format!("content-length: {}\r\n", BOUND + 1)),
+        )
+        .await;
         assert_eq!(answer(&mut connection).await, (404, true, String::new()));
         assert!(began.elapsed() < WAIT);
     }
@@ -282,30 +364,53 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_endless_body_is_read_up_to_the_bound() {
         let mut connection = connect();
-        send(&mut connection, &head("/nowhere", "transfer-encoding: chunked\r\n")).await;
+        send(
+            &mut connection,
+            &head("/nowhere", "transfer-encoding: chunked\r\n"),
+        )
+        .await;
         send(&mut connection, "64\r\n").await;
         let (mut read, mut write) = tokio::io::split(connection);
         let mut sent = 0;
-        while sent < 100 * BOUND && write.write_all(format!("{}\r\n64\r\n", "x".repeat(100)).as_bytes()).await.is_ok() {
+        while sent < 100 * BOUND
+            && write
+                .write_all(format!("{}\r\n64\r\n", "x".repeat(100)).as_bytes())
+                .await
+                .is_ok()
+        {
             sent += 100;
         }
         let mut text = String::new();
         read.read_to_string(&mut text).await.expect("an end");
-        assert!(text.starts_with("HTTP/1.1 404 ") && text.contains("connection: close"), "{text}");
+        assert!(
+            text.starts_with("HTTP/1.1 404 ") && text.contains("connection: close"),
+            "{text}"
+        );
         assert!(sent < 100 * BOUND, "the rest is not taken");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_is_held_back_is_not_asked_for() {
         let mut connection = connect();
-        send(&mut connection, &head("/nowhere", "content-length: 24\r\nexpect: 100-continue\r\n")).await;
+        send(
+            &mut connection,
+            &head("/nowhere", "content-length: 24\r\nexpect: 100-continue\r\n"),
+        )
+        .await;
         assert_eq!(answer(&mut connection).await, (404, true, String::new()));
         assert_closed(connection).await;
         let mut connection = connect();
-        send(&mut connection, &head("/read", "content-length: 4\r\nexpect: 100-continue\r\n")).await;
+        send(
+            &mut connection,
+            &head("/read", "content-length: 4\r\nexpect: 100-continue\r\n"),
+        )
+        .await;
         assert_eq!(answer(&mut connection).await.0, 100);
         send(&mut connection, "body").await;
-        assert_eq!(answer(&mut connection).await, (200, false, "body".to_owned()));
+        assert_eq!(
+            answer(&mut connection).await,
+            (200, false, "body".to_owned())
+        );
         assert_next_is_served(&mut connection).await;
     }
 
@@ -320,7 +425,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn after_an_answer_that_closes_a_client_that_sends_on_reads_it() {
         let mut connection = connect();
-        send(&mut connection, &head("/nowhere", &format!("content-length: {}\r\n", BOUND + 1))).await;
+        send(
+            &mut connection,
+            &head("/nowhere", &format!("content-length: {}\r\n", BOUND + 1)),
+        )
+        .await;
         sleep(WAIT).await;
         send(&mut connection, &"x".repeat(BOUND)).await;
         assert_eq!(answer(&mut connection).await, (404, true, String::new()));

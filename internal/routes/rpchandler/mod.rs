@@ -20,10 +20,14 @@ impl Health {
     /// Says that the server serves, and once it drains that it does not; then it ends.
     pub async fn follow(self) {
         if !self.draining.is_cancelled() {
-            self.reporter.set_service_status(SERVER, ServingStatus::Serving).await;
+            self.reporter
+                .set_service_status(SERVER, ServingStatus::Serving)
+                .await;
             self.draining.cancelled().await;
         }
-        self.reporter.set_service_status(SERVER, ServingStatus::NotServing).await;
+        self.reporter
+            .set_service_status(SERVER, ServingStatus::NotServing)
+            .await;
     }
 }
 
@@ -31,7 +35,9 @@ impl Health {
 ///
 /// # Errors
 /// When a descriptor set is damaged: a mistake of the build.
-pub fn services(draining: CancellationToken) -> Result<(Router, Health), tonic_reflection::server::Error> {
+pub fn services(
+    draining: CancellationToken,
+) -> Result<(Router, Health), tonic_reflection::server::Error> {
     let (reporter, health) = health_reporter();
     let reflection = || {
         tonic_reflection::server::Builder::configure()
@@ -40,7 +46,11 @@ pub fn services(draining: CancellationToken) -> Result<(Router, Health), tonic_r
     };
     // Older tools ask in the older form.
     let (v1, v1alpha) = (reflection().build_v1()?, reflection().build_v1alpha()?);
-    let router = Routes::new(health).add_service(v1).add_service(v1alpha).prepare().into_axum_router();
+    let router = Routes::new(health)
+        .add_service(v1)
+        .add_service(v1alpha)
+        .prepare()
+        .into_axum_router();
     Ok((router, Health { reporter, draining }))
 }
 
@@ -56,10 +66,28 @@ mod tests {
         let draining = CancellationToken::new();
         let (router, health) = services(draining.clone()).expect("descriptors are whole");
         let mut client = HealthClient::new(router);
-        let check = || HealthCheckRequest { service: String::new() };
-        assert_eq!(client.check(check()).await.expect("answers").into_inner().status, 1);
+        let check = || HealthCheckRequest {
+            service: String::new(),
+        };
+        assert_eq!(
+            client
+                .check(check())
+                .await
+                .expect("answers")
+                .into_inner()
+                .status,
+            1
+        );
         draining.cancel();
         health.follow().await;
-        assert_eq!(client.check(check()).await.expect("answers").into_inner().status, 2);
+        assert_eq!(
+            client
+                .check(check())
+                .await
+                .expect("answers")
+                .into_inner()
+                .status,
+            2
+        );
     }
 }

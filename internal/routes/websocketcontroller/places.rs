@@ -17,7 +17,10 @@ impl StreamPlaces {
     /// `per_address`: streams of one address, `limits.streams_per_address`; 0: any number.
     #[must_use]
     pub fn new(per_address: usize) -> Arc<Self> {
-        Arc::new(Self { per_address, taken: Mutex::default() })
+        Arc::new(Self {
+            per_address,
+            taken: Mutex::default(),
+        })
     }
 
     /// A place for one more stream from an address.
@@ -28,12 +31,19 @@ impl StreamPlaces {
         let mut taken = self.lock();
         let streams = taken.entry(address).or_default();
         if self.per_address > 0 && *streams >= self.per_address {
-            metrics::counter!("stream_refused_total", "limit" => "streams_per_address").increment(1);
-            return Err(Error::new(ErrorCode::LimitExceeded, "too many streams from your address"));
+            metrics::counter!("stream_refused_total", "limit" => "streams_per_address")
+                .increment(1);
+            return Err(Error::new(
+                ErrorCode::LimitExceeded,
+                "too many streams from your address",
+            ));
         }
         *streams += 1;
         drop(taken);
-        Ok(StreamPlace { places: self.clone(), address })
+        Ok(StreamPlace {
+            places: self.clone(),
+            address,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -51,7 +61,9 @@ pub(super) struct StreamPlace {
 impl Drop for StreamPlace {
     fn drop(&mut self) {
         let mut taken = self.places.lock();
-        let Some(streams) = taken.get_mut(&self.address) else { return };
+        let Some(streams) = taken.get_mut(&self.address) else {
+            return;
+        };
         *streams -= 1;
         if *streams == 0 {
             taken.remove(&self.address);

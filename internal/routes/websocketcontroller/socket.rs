@@ -10,7 +10,9 @@ use crate::e::close::code_and_reason;
 use crate::unreadable::Documented;
 use bytes::{Buf, Bytes};
 use faceshare_biz::domain::instruction::{CloseReason, WireFormat};
-use faceshare_logic::instruction::connclient::{DirectWrite, FrameSink, FrameSource, Incoming, PeerGone};
+use faceshare_logic::instruction::connclient::{
+    DirectWrite, FrameSink, FrameSource, Incoming, PeerGone,
+};
 use faceshare_websocket::{Event, Kind, Receiver, Violation, close, pong};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
@@ -49,13 +51,27 @@ pub(super) fn accept(upgraded: Upgraded, format: WireFormat, frame_max: usize) -
             (Reader::Other(reader), Writer::Other(writer), Bytes::new())
         }
     };
-    let mut source =
-        Source { reader, receiver: Receiver::new(frame_max), format, first: None, more: VecDeque::new(), goodbye: false, broken: false };
+    let mut source = Source {
+        reader,
+        receiver: Receiver::new(frame_max),
+        format,
+        first: None,
+        more: VecDeque::new(),
+        goodbye: false,
+        broken: false,
+    };
     if !ahead.is_empty() {
         // What hyper has read beyond the handshake.
         source.receive(&mut ahead.to_vec());
     }
-    (source, Sink { writer, unsent: VecDeque::new(), begun: false })
+    (
+        source,
+        Sink {
+            writer,
+            unsent: VecDeque::new(),
+            begun: false,
+        },
+    )
 }
 
 /// Where bytes come from.
@@ -65,7 +81,11 @@ enum Reader {
 }
 
 impl Reader {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<std::io::Result<usize>> {
         match self {
             Self::Tcp(tcp) => tcp.poll_read(cx, buffer),
             Self::Other(half) => {
@@ -104,7 +124,15 @@ impl Source {
     }
 
     fn receive(&mut self, bytes: &mut [u8]) {
-        let Self { receiver, format, first, more, goodbye, broken, .. } = self;
+        let Self {
+            receiver,
+            format,
+            first,
+            more,
+            goodbye,
+            broken,
+            ..
+        } = self;
         let mut put = |incoming| {
             if first.is_none() && more.is_empty() {
                 *first = Some(incoming);
@@ -187,11 +215,17 @@ impl Tcp {
                 taken = Some(read);
                 // Less than there is place for was all there is. To say so spares the call of the system that would find that out. It takes
                 // readiness that is told by its edges; others than Linux are not worth a case.
-                if cfg!(target_os = "linux") && read > 0 && read < buffer.len() { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+                if cfg!(target_os = "linux") && read > 0 && read < buffer.len() {
+                    Err(ErrorKind::WouldBlock.into())
+                } else {
+                    Ok(())
+                }
             });
             match (taken, more) {
                 (Some(read), _) => return Poll::Ready(Ok(read)),
-                (None, Err(error)) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                (None, Err(error))
+                    if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+                {
                     return Poll::Ready(Err(error));
                 }
                 (None, _) => {}
@@ -202,10 +236,12 @@ impl Tcp {
 
 impl DirectWrite for Tcp {
     fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone> {
-        self.0.try_write_vectored(frames).or_else(|error| match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::Interrupted => Ok(0),
-            _ => Err(PeerGone),
-        })
+        self.0
+            .try_write_vectored(frames)
+            .or_else(|error| match error.kind() {
+                ErrorKind::WouldBlock | ErrorKind::Interrupted => Ok(0),
+                _ => Err(PeerGone),
+            })
     }
 
     fn socket(&self) -> Option<BorrowedFd<'_>> {
@@ -263,7 +299,11 @@ impl Sink {
 
 impl Writer {
     /// Writes some of it; at least something.
-    fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<Result<usize, PeerGone>> {
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<Result<usize, PeerGone>> {
         match self {
             Self::Tcp(tcp) => loop {
                 let written = tcp.write_now(slices)?;
@@ -272,10 +312,12 @@ impl Writer {
                 }
                 ready!(tcp.0.poll_write_ready(cx)).map_err(|_| PeerGone)?;
             },
-            Self::Other(half) => Poll::Ready(match ready!(Pin::new(half).poll_write_vectored(cx, slices)) {
-                Ok(0) | Err(_) => Err(PeerGone),
-                Ok(written) => Ok(written),
-            }),
+            Self::Other(half) => Poll::Ready(
+                match ready!(Pin::new(half).poll_write_vectored(cx, slices)) {
+                    Ok(0) | Err(_) => Err(PeerGone),
+                    Ok(written) => Ok(written),
+                },
+            ),
         }
     }
 
@@ -325,13 +367,17 @@ mod tests {
 
     async fn read(tcp: &Tcp) -> usize {
         let mut buffer = [0; SCRATCH];
-        poll_fn(|cx| tcp.poll_read(cx, &mut buffer)).await.expect("read")
+        poll_fn(|cx| tcp.poll_read(cx, &mut buffer))
+            .await
+            .expect("read")
     }
 
     #[tokio::test]
     async fn what_comes_is_read_however_it_fits_and_so_is_the_end() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
-        let mut peer = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("connected");
+        let mut peer = TcpStream::connect(listener.local_addr().expect("an address"))
+            .await
+            .expect("connected");
         let tcp = Tcp(listener.accept().await.expect("accepted").0);
         for size in [1, SCRATCH, 1, SCRATCH - 1, SCRATCH, 2] {
             peer.write_all(&vec![7; size]).await.expect("written");
@@ -342,6 +388,9 @@ mod tests {
         }
         peer.write_all(b"last").await.expect("written");
         peer.shutdown().await.expect("shut");
-        assert_eq!((read(&tcp).await, read(&tcp).await, read(&tcp).await), (4, 0, 0));
+        assert_eq!(
+            (read(&tcp).await, read(&tcp).await, read(&tcp).await),
+            (4, 0, 0)
+        );
     }
 }

@@ -21,10 +21,15 @@ use faceshare_biz::domain::facesession::SessionClaims;
 use faceshare_biz::domain::instruction::{CloseReason, Epoch, Position, Seq, WireFormat};
 use faceshare_biz::domain::port::{Clock, TokenRefusal};
 use faceshare_biz::{Error, ErrorCode, Result};
-use faceshare_logic::instruction::connclient::{Arrival, ConnClients, Connection, FrameSink, FrameSource, refusal};
+use faceshare_logic::instruction::connclient::{
+    Arrival, ConnClients, Connection, FrameSink, FrameSource, refusal,
+};
 use faceshare_logic::instruction::exec::{self, Access};
 use faceshare_logic::instruction::mgr::pointaddresses::{ConnectedFrom, PointAddresses};
-use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::header::{
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use std::net::IpAddr;
@@ -58,21 +63,36 @@ pub struct StreamState {
 
 /// `GET /v1/instructions`.
 pub fn routes(state: StreamState) -> Router {
-    Router::new().route(crate::links::INSTRUCTIONS_PATH, get(open)).with_state(Arc::new(state))
+    Router::new()
+        .route(crate::links::INSTRUCTIONS_PATH, get(open))
+        .with_state(Arc::new(state))
 }
 
-async fn open(State(state): State<Arc<StreamState>>, request: Request) -> Result<Response, HttpError> {
-    let offer = SubprotocolOffer::from_headers(request.headers())
-        .map_err(|_| Error::new(ErrorCode::InvalidArgument, "Sec-WebSocket-Protocol cannot be read"))?;
+async fn open(
+    State(state): State<Arc<StreamState>>,
+    request: Request,
+) -> Result<Response, HttpError> {
+    let offer = SubprotocolOffer::from_headers(request.headers()).map_err(|_| {
+        Error::new(
+            ErrorCode::InvalidArgument,
+            "Sec-WebSocket-Protocol cannot be read",
+        )
+    })?;
     let (protocol, format) = choose(&offer)?;
     let key = websocket_key(request.headers())?;
-    state.origins.check(request.headers(), host_of(request.uri(), request.headers()))?;
+    state
+        .origins
+        .check(request.headers(), host_of(request.uri(), request.headers()))?;
     let position = position(request.uri().query().unwrap_or_default());
     let ClientSite(site) = ClientSite::of(request.extensions());
     let arrival = match credentials(request.headers(), &offer)? {
-        Credentials::Header(token) => Ok(admit(&state, site.address, token.expose(), format, position).await?),
+        Credentials::Header(token) => {
+            Ok(admit(&state, site.address, token.expose(), format, position).await?)
+        }
         Credentials::Subprotocol(token) => {
-            admit(&state, site.address, token.expose(), format, position).await.map_err(|error| refusal(error.code))
+            admit(&state, site.address, token.expose(), format, position)
+                .await
+                .map_err(|error| refusal(error.code))
         }
     };
     upgrade(state, request, protocol, format, &key, arrival)
@@ -98,7 +118,9 @@ fn choose(offer: &SubprotocolOffer) -> Result<(&'static str, WireFormat)> {
         Some(SUBPROTOCOL_PROTO) => Ok((SUBPROTOCOL_PROTO, WireFormat::Proto)),
         Some(_) => Ok((SUBPROTOCOL_JSON, WireFormat::Json)),
         None => {
-            let detail = format!("Sec-WebSocket-Protocol must offer {SUBPROTOCOL_PROTO} or {SUBPROTOCOL_JSON}");
+            let detail = format!(
+                "Sec-WebSocket-Protocol must offer {SUBPROTOCOL_PROTO} or {SUBPROTOCOL_JSON}"
+            );
             Err(Error::new(ErrorCode::InvalidArgument, detail))
         }
     }
@@ -107,62 +129,138 @@ fn choose(offer: &SubprotocolOffer) -> Result<(&'static str, WireFormat)> {
 /// The handshake's key, when the request is a WebSocket handshake of the one version there is.
 fn websocket_key(headers: &HeaderMap) -> Result<HeaderValue> {
     let names = |header, token: &str| {
-        let values = headers.get_all(header).iter().filter_map(|v| v.to_str().ok());
-        values.flat_map(|v| v.split(',')).any(|v| v.trim().eq_ignore_ascii_case(token))
+        let values = headers
+            .get_all(header)
+            .iter()
+            .filter_map(|v| v.to_str().ok());
+        values
+            .flat_map(|v| v.split(','))
+            .any(|v| v.trim().eq_ignore_ascii_case(token))
     };
-    let handshake = names(CONNECTION, "upgrade") && names(UPGRADE, "websocket") && names(SEC_WEBSOCKET_VERSION, "13");
-    let key = headers.get(SEC_WEBSOCKET_KEY).filter(|key| handshake && key.len() == 24);
-    key.cloned().ok_or_else(|| Error::new(ErrorCode::InvalidArgument, "this path speaks WebSocket (RFC 6455, version 13) only"))
+    let handshake = names(CONNECTION, "upgrade")
+        && names(UPGRADE, "websocket")
+        && names(SEC_WEBSOCKET_VERSION, "13");
+    let key = headers
+        .get(SEC_WEBSOCKET_KEY)
+        .filter(|key| handshake && key.len() == 24);
+    key.cloned().ok_or_else(|| {
+        Error::new(
+            ErrorCode::InvalidArgument,
+            "this path speaks WebSocket (RFC 6455, version 13) only",
+        )
+    })
 }
 
 /// `?epoch=…&seq=…`; anything else is no position, and leads to a snapshot.
 fn position(query: &str) -> Option<Position> {
-    let field = |name: &str| query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name).map(|(_, value)| value);
+    let field = |name: &str| {
+        query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value)
+    };
     let seq = field("seq")?.parse().ok()?;
-    Some(Position { epoch: Epoch::new(field("epoch")?)?, seq: Seq::new(seq) })
+    Some(Position {
+        epoch: Epoch::new(field("epoch")?)?,
+        seq: Seq::new(seq),
+    })
 }
 
 /// An arrival, and its place among the streams of its address.
 type Admitted = (Arrival, StreamPlace);
 
 /// Whether this token opens a stream, as far as can be told before connecting.
-async fn admit(state: &StreamState, from: IpAddr, token: &str, format: WireFormat, position: Option<Position>) -> Result<Admitted> {
+async fn admit(
+    state: &StreamState,
+    from: IpAddr,
+    token: &str,
+    format: WireFormat,
+    position: Option<Position>,
+) -> Result<Admitted> {
     if state.draining.is_cancelled() {
-        return Err(Error::new(ErrorCode::Unavailable, "this node is going down; connect again").retry_after(Duration::from_secs(1)));
+        return Err(Error::new(
+            ErrorCode::Unavailable,
+            "this node is going down; connect again",
+        )
+        .retry_after(Duration::from_secs(1)));
     }
-    let (claims, expires_at) = state.clients.tokens.verify_session(token, state.clock.now()).map_err(|refusal| match refusal {
-        TokenRefusal::Expired => Error::new(ErrorCode::TokenExpired, "the session token has expired"),
-        TokenRefusal::Invalid => Error::new(ErrorCode::Unauthenticated, "the session token is not valid"),
-    })?;
+    let (claims, expires_at) = state
+        .clients
+        .tokens
+        .verify_session(token, state.clock.now())
+        .map_err(|refusal| match refusal {
+            TokenRefusal::Expired => {
+                Error::new(ErrorCode::TokenExpired, "the session token has expired")
+            }
+            TokenRefusal::Invalid => {
+                Error::new(ErrorCode::Unauthenticated, "the session token is not valid")
+            }
+        })?;
     if state.clients.revocations.is_revoked(claims.family) {
-        return Err(Error::new(ErrorCode::Unauthenticated, "the sign-in that this token comes from is over"));
+        return Err(Error::new(
+            ErrorCode::Unauthenticated,
+            "the sign-in that this token comes from is over",
+        ));
     }
     check_standing(state, claims).await?;
     let place = state.places.take(from)?;
-    Ok((Arrival { claims, format, position, expires_at }, place))
+    Ok((
+        Arrival {
+            claims,
+            format,
+            position,
+            expires_at,
+        },
+        place,
+    ))
 }
 
 /// A client that can read a status learns before the upgrade what connecting would be refused with: a removal, a limit, an end long ago.
 /// Only looks; who connects in between is told by a close code.
 async fn check_standing(state: &StreamState, claims: SessionClaims) -> Result<()> {
-    let (now, rules) = (state.clock.now(), state.clients.sessions.settings().rules.clone());
+    let (now, rules) = (
+        state.clock.now(),
+        state.clients.sessions.settings().rules.clone(),
+    );
     let look = move |session: &exec::State| {
         let SessionClaims { member, point, .. } = claims;
         match (session.access(member), session.ended()) {
-            (Access::Removed, _) => Err(Error::new(ErrorCode::Forbidden, "the host removed you from this session")),
-            (Access::Stranger, _) => Err(Error::new(ErrorCode::Unauthenticated, "you are not in this session")),
-            (_, Some(ended)) if now.since(ended.at) > ENDED_REPLAY => Err(Error::new(ErrorCode::SessionEnded, "the session is over")),
+            (Access::Removed, _) => Err(Error::new(
+                ErrorCode::Forbidden,
+                "the host removed you from this session",
+            )),
+            (Access::Stranger, _) => Err(Error::new(
+                ErrorCode::Unauthenticated,
+                "you are not in this session",
+            )),
+            (_, Some(ended)) if now.since(ended.at) > ENDED_REPLAY => {
+                Err(Error::new(ErrorCode::SessionEnded, "the session is over"))
+            }
             (_, Some(_)) => Ok(()),
             (_, None) => {
-                let input = exec::Input::Connect { member, point, incarnation: 0 };
-                exec::step(session, &rules, now, input).map(drop).map_err(Error::from)
+                let input = exec::Input::Connect {
+                    member,
+                    point,
+                    incarnation: 0,
+                };
+                exec::step(session, &rules, now, input)
+                    .map(drop)
+                    .map_err(Error::from)
             }
         }
     };
-    state.clients.sessions.read(claims.session, look).await.map_err(|error| match error.code {
-        ErrorCode::NotFound => Error::new(ErrorCode::Unauthenticated, "there is no such session"),
-        _ => error,
-    })?
+    state
+        .clients
+        .sessions
+        .read(claims.session, look)
+        .await
+        .map_err(|error| match error.code {
+            ErrorCode::NotFound => {
+                Error::new(ErrorCode::Unauthenticated, "there is no such session")
+            }
+            _ => error,
+        })?
 }
 
 /// Switches protocols, and serves the stream (or says why not) once that is done.
@@ -175,11 +273,25 @@ fn upgrade(
     arrival: Result<Admitted, CloseReason>,
 ) -> Result<Response, HttpError> {
     let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
-    let on_upgrade = on_upgrade.ok_or_else(|| Error::new(ErrorCode::InvalidArgument, "this connection cannot be upgraded"))?;
+    let on_upgrade = on_upgrade.ok_or_else(|| {
+        Error::new(
+            ErrorCode::InvalidArgument,
+            "this connection cannot be upgraded",
+        )
+    })?;
     let ClientSite(site) = ClientSite::of(request.extensions());
     let tracker = state.tracker.clone();
-    tracker.spawn(serve(state, Box::new(Upgrading { on_upgrade, arrival, format, from: site.address })));
-    let accept = HeaderValue::from_str(&faceshare_websocket::accept_key(key.as_bytes())).map_err(Error::internal)?;
+    tracker.spawn(serve(
+        state,
+        Box::new(Upgrading {
+            on_upgrade,
+            arrival,
+            format,
+            from: site.address,
+        }),
+    ));
+    let accept = HeaderValue::from_str(&faceshare_websocket::accept_key(key.as_bytes()))
+        .map_err(Error::internal)?;
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     let headers = response.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -202,8 +314,15 @@ async fn serve(state: Arc<StreamState>, upgrading: Box<Upgrading>) {
     // What is needed to begin is gone by the time of the long wait.
     let stream = Box::pin(state.hard.run_until_cancelled(begin(&state, upgrading))).await;
     if let Some(mut stream) = stream.flatten() {
-        let Stream { connection, source, sink, .. } = &mut *stream;
-        connection.run(source, sink, pin!(state.hard.cancelled())).await;
+        let Stream {
+            connection,
+            source,
+            sink,
+            ..
+        } = &mut *stream;
+        connection
+            .run(source, sink, pin!(state.hard.cancelled()))
+            .await;
     }
 }
 
@@ -218,17 +337,39 @@ struct Stream<'a> {
 
 /// From the switch of protocols until somebody is let in.
 async fn begin(state: &StreamState, upgrading: Box<Upgrading>) -> Option<Box<Stream<'_>>> {
-    let Upgrading { on_upgrade, arrival, format, from } = *upgrading;
-    let upgraded = on_upgrade.await.inspect_err(|error| tracing::debug!(%error, "upgrade came to nothing")).ok()?;
+    let Upgrading {
+        on_upgrade,
+        arrival,
+        format,
+        from,
+    } = *upgrading;
+    let upgraded = on_upgrade
+        .await
+        .inspect_err(|error| tracing::debug!(%error, "upgrade came to nothing"))
+        .ok()?;
     let (mut source, mut sink) = socket::accept(upgraded, format, state.frame_max);
     // What was let in a moment before the node began to go down would only have to leave again.
-    let arrival = if state.draining.is_cancelled() { Err(CloseReason::Restarting) } else { arrival };
+    let arrival = if state.draining.is_cancelled() {
+        Err(CloseReason::Restarting)
+    } else {
+        arrival
+    };
     match arrival {
         Ok((arrival, place)) => {
-            let SessionClaims { session, member, .. } = arrival.claims;
-            let connected = state.addresses.connect(session, member, from, state.clock.now());
+            let SessionClaims {
+                session, member, ..
+            } = arrival.claims;
+            let connected = state
+                .addresses
+                .connect(session, member, from, state.clock.now());
             let connection = state.clients.open(arrival, &mut source, &mut sink).await?;
-            Some(Box::new(Stream { connection, source, sink, _connected: connected, _place: place }))
+            Some(Box::new(Stream {
+                connection,
+                source,
+                sink,
+                _connected: connected,
+                _place: place,
+            }))
         }
         Err(reason) => {
             const FAREWELL: Duration = Duration::from_secs(2);
@@ -248,7 +389,15 @@ mod tests {
     fn a_position_is_an_epoch_and_a_number_and_anything_else_is_none() {
         let good = position("epoch=abc&seq=7").expect("a position");
         assert_eq!((good.epoch.as_str(), good.seq), ("abc", Seq::new(7)));
-        for bad in ["", "epoch=abc", "seq=7", "epoch=&seq=7", "epoch=abc&seq=-1", "epoch=abc&seq=x", "epoch=abc&seq=4294967296"] {
+        for bad in [
+            "",
+            "epoch=abc",
+            "seq=7",
+            "epoch=&seq=7",
+            "epoch=abc&seq=-1",
+            "epoch=abc&seq=x",
+            "epoch=abc&seq=4294967296",
+        ] {
             assert!(position(bad).is_none(), "{bad}");
         }
         assert!(position(&format!("epoch={}&seq=1", "e".repeat(33))).is_none());

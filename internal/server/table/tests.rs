@@ -26,7 +26,11 @@ impl Connection for Fake {
 }
 
 fn fake(source: Source, idle_since: Option<u64>) -> Fake {
-    Fake(Rc::new(State { source, idle_since: Cell::new(idle_since), held: Cell::new(0) }))
+    Fake(Rc::new(State {
+        source,
+        idle_since: Cell::new(idle_since),
+        held: Cell::new(0),
+    }))
 }
 
 /// Address `host` of network `network`.
@@ -34,11 +38,18 @@ fn client(network: u8, host: u8) -> Source {
     Source::client(IpAddr::V4(Ipv4Addr::new(10, 0, network, host)))
 }
 
-const SHARES: Shares = Shares { total: 12, per_address: 3, per_network: 6 };
+const SHARES: Shares = Shares {
+    total: 12,
+    per_address: 3,
+    per_network: 6,
+};
 
 #[derive(Debug, Clone)]
 enum Op {
-    Open { source: Option<(u8, u8)>, idle: bool },
+    Open {
+        source: Option<(u8, u8)>,
+        idle: bool,
+    },
     Close(prop::sample::Index),
     Turn(prop::sample::Index, bool),
 }
@@ -72,7 +83,9 @@ impl Model {
     }
 
     fn of_network(&self, source: Source) -> usize {
-        self.sources().filter(|s| Self::network(*s).is_some() && Self::network(*s) == Self::network(source)).count()
+        self.sources()
+            .filter(|s| Self::network(*s).is_some() && Self::network(*s) == Self::network(source))
+            .count()
     }
 
     fn exhausted(&self, source: Source) -> Option<Exhausted> {
@@ -99,17 +112,32 @@ impl Model {
     fn check_victim(&self, exhausted: Exhausted, source: Source, victim: &Fake) {
         assert!(Self::in_scope(exhausted, source, victim.0.source));
         let since = victim.idle_since().expect("it is idle");
-        for (_, other) in self.0.iter().filter(|(_, other)| Self::in_scope(exhausted, source, other.0.source)) {
-            let Some(other_since) = other.idle_since() else { continue };
+        for (_, other) in self
+            .0
+            .iter()
+            .filter(|(_, other)| Self::in_scope(exhausted, source, other.0.source))
+        {
+            let Some(other_since) = other.idle_since() else {
+                continue;
+            };
             if other.0.source == victim.0.source {
-                assert!(other_since >= since, "the longest idle one of an address goes");
+                assert!(
+                    other_since >= since,
+                    "the longest idle one of an address goes"
+                );
             }
             if other.0.source != Source::Proxy {
                 assert!(victim.0.source != Source::Proxy, "proxies go last");
-                assert!(self.of_network(other.0.source) <= self.of_network(victim.0.source), "the greatest network gives");
+                assert!(
+                    self.of_network(other.0.source) <= self.of_network(victim.0.source),
+                    "the greatest network gives"
+                );
             }
             if Self::network(other.0.source) == Self::network(victim.0.source) {
-                assert!(self.of_address(other.0.source) <= self.of_address(victim.0.source), "its greatest address gives");
+                assert!(
+                    self.of_address(other.0.source) <= self.of_address(victim.0.source),
+                    "its greatest address gives"
+                );
             }
         }
     }
@@ -194,7 +222,13 @@ proptest! {
 fn connections_of_one_address_and_of_one_network_add_to_the_same_sums() {
     let mut table = ConnectionTable::new(SHARES);
     let mut sums = Vec::new();
-    for source in [client(1, 1), client(1, 1), client(1, 2), client(2, 1), Source::Proxy] {
+    for source in [
+        client(1, 1),
+        client(1, 1),
+        client(1, 2),
+        client(2, 1),
+        Source::Proxy,
+    ] {
         table
             .admit(source, |s| {
                 sums.push(s);
@@ -206,25 +240,46 @@ fn connections_of_one_address_and_of_one_network_add_to_the_same_sums() {
         sum.address.add(1);
         sum.network.add(1);
     }
-    let added: Vec<_> = sums.iter().map(|s| (s.address.get(), s.network.get())).collect();
+    let added: Vec<_> = sums
+        .iter()
+        .map(|s| (s.address.get(), s.network.get()))
+        .collect();
     assert_eq!(added, [(2, 3), (2, 3), (1, 3), (1, 1), (1, 1)]);
 }
 
 #[test]
 fn with_no_limits_everybody_gets_in() {
-    let mut table = ConnectionTable::new(Shares { total: 0, per_address: 0, per_network: 0 });
-    assert!((0..5_000).all(|_| table.admit(client(1, 1), |_| fake(client(1, 1), None)).is_ok()));
+    let mut table = ConnectionTable::new(Shares {
+        total: 0,
+        per_address: 0,
+        per_network: 0,
+    });
+    assert!((0..5_000).all(|_| {
+        table
+            .admit(client(1, 1), |_| fake(client(1, 1), None))
+            .is_ok()
+    }));
 }
 
 #[test]
 fn room_is_made_of_the_greatest_network_and_of_nobody_who_is_busy() {
     let mut table = ConnectionTable::new(SHARES);
     let ours = |network, idle| fake(client(network, 1), idle);
-    table.admit(client(1, 1), |_| ours(1, Some(1))).expect("there is room");
+    table
+        .admit(client(1, 1), |_| ours(1, Some(1)))
+        .expect("there is room");
     for since in [Some(3), Some(2), None] {
-        table.admit(client(2, 1), |_| ours(2, since)).expect("there is room");
+        table
+            .admit(client(2, 1), |_| ours(2, since))
+            .expect("there is room");
     }
-    let evicted: Vec<_> = std::iter::from_fn(|| table.evict()).map(|c| c.idle_since()).collect();
-    assert_eq!(evicted, [Some(2), Some(3), Some(1)], "network 2 has two at least until it is as small as the other");
+    let evicted: Vec<_> = std::iter::from_fn(|| table.evict())
+        .map(|c| c.idle_since())
+        .collect();
+    assert_eq!(
+        evicted,
+        [Some(2), Some(3), Some(1)],
+        "network 2 has two at least until it is as small as the other"
+    );
     assert_eq!(table.len(), 1);
 }

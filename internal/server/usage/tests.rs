@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, advance, timeout};
 
-const PATIENCE: Patience = Patience { idle: Duration::from_secs(30), stalled: Duration::from_secs(20) };
+const PATIENCE: Patience = Patience {
+    idle: Duration::from_secs(30),
+    stalled: Duration::from_secs(20),
+};
 
 fn usage() -> Arc<Usage> {
     Arc::new(Usage::new(Instant::now(), Sums::default()))
@@ -17,12 +20,21 @@ async fn seconds(seconds: u64) {
 #[tokio::test(start_paused = true)]
 async fn a_connection_without_a_request_is_idle_after_its_time() {
     let usage = usage();
-    assert_eq!(usage.verdict(PATIENCE), Verdict::Wait(Duration::from_secs(20)));
+    assert_eq!(
+        usage.verdict(PATIENCE),
+        Verdict::Wait(Duration::from_secs(20))
+    );
     seconds(20).await;
-    assert_eq!(usage.verdict(PATIENCE), Verdict::Wait(Duration::from_secs(10)));
+    assert_eq!(
+        usage.verdict(PATIENCE),
+        Verdict::Wait(Duration::from_secs(10))
+    );
     drop(Exchange::begin(&usage));
     seconds(29).await;
-    assert_eq!(usage.verdict(PATIENCE), Verdict::Wait(Duration::from_secs(1)));
+    assert_eq!(
+        usage.verdict(PATIENCE),
+        Verdict::Wait(Duration::from_secs(1))
+    );
     seconds(1).await;
     assert_eq!(usage.verdict(PATIENCE), Verdict::Idle);
 }
@@ -36,11 +48,15 @@ async fn a_request_in_service_is_waited_for_however_long_it_takes() {
     assert!(matches!(usage.verdict(PATIENCE), Verdict::Wait(_)) && usage.idle_since().is_none());
     drop(serving);
     assert_eq!(usage.idle_since(), Some(3_600_000));
-    assert!(matches!(usage.verdict(PATIENCE), Verdict::Wait(_)), "its answer is not taken");
+    assert!(
+        matches!(usage.verdict(PATIENCE), Verdict::Wait(_)),
+        "its answer is not taken"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_of_which_nothing_is_taken_stalls_its_connection_even_beside_a_request_in_service() {
+async fn an_answer_of_which_nothing_is_taken_stalls_its_connection_even_beside_a_request_in_service()
+ {
     let usage = usage();
     let (stuck, other) = (Exchange::begin(&usage), Exchange::begin(&usage));
     let _serving = other.serve();
@@ -48,11 +64,18 @@ async fn an_answer_of_which_nothing_is_taken_stalls_its_connection_even_beside_a
     stuck.owe();
     stuck.owe();
     seconds(19).await;
-    assert_eq!(usage.verdict(PATIENCE), Verdict::Wait(Duration::from_secs(1)));
+    assert_eq!(
+        usage.verdict(PATIENCE),
+        Verdict::Wait(Duration::from_secs(1))
+    );
     stuck.paid();
     seconds(19).await;
     other.owe();
-    assert_eq!(usage.verdict(PATIENCE), Verdict::Wait(Duration::from_secs(1)), "more that waits is no progress");
+    assert_eq!(
+        usage.verdict(PATIENCE),
+        Verdict::Wait(Duration::from_secs(1)),
+        "more that waits is no progress"
+    );
     seconds(1).await;
     assert_eq!(usage.verdict(PATIENCE), Verdict::Stalled);
 }
@@ -68,17 +91,27 @@ async fn a_server_that_has_nothing_to_send_yet_does_not_stall_its_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bytes_are_counted_for_the_connection_its_address_and_its_network_until_an_answer_is_gone() {
+async fn bytes_are_counted_for_the_connection_its_address_and_its_network_until_an_answer_is_gone()
+{
     let sums = Sums::default();
     let usage = Arc::new(Usage::new(Instant::now(), sums.clone()));
     let (one, other) = (Exchange::begin(&usage), Exchange::begin(&usage));
     one.answered(100_000);
     let held = 100_000 + 2 * EXCHANGE_BYTES;
-    assert_eq!((usage.held_bytes(), sums.address.get(), sums.network.get()), (held, held, held));
+    assert_eq!(
+        (usage.held_bytes(), sums.address.get(), sums.network.get()),
+        (held, held, held)
+    );
     drop(one);
-    assert_eq!((usage.held_bytes(), sums.address.get()), (EXCHANGE_BYTES, EXCHANGE_BYTES));
+    assert_eq!(
+        (usage.held_bytes(), sums.address.get()),
+        (EXCHANGE_BYTES, EXCHANGE_BYTES)
+    );
     drop(other);
-    assert_eq!((usage.held_bytes(), sums.address.get(), sums.network.get()), (0, 0, 0));
+    assert_eq!(
+        (usage.held_bytes(), sums.address.get(), sums.network.get()),
+        (0, 0, 0)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,8 +119,12 @@ async fn requests_wait_for_unread_answers_and_go_on_one_after_the_other() {
     let usage = usage();
     let first = Exchange::begin(&usage);
     first.answered(1_000);
-    timeout(Duration::from_secs(1), usage.drained(999)).await.expect_err("too much is unread");
-    timeout(Duration::from_secs(1), usage.drained(1_000)).await.expect("just enough");
+    timeout(Duration::from_secs(1), usage.drained(999))
+        .await
+        .expect_err("too much is unread");
+    timeout(Duration::from_secs(1), usage.drained(1_000))
+        .await
+        .expect("just enough");
     let waiting: Vec<_> = (0..5)
         .map(|_| {
             let usage = usage.clone();
@@ -101,7 +138,10 @@ async fn requests_wait_for_unread_answers_and_go_on_one_after_the_other() {
     tokio::task::yield_now().await;
     drop(first);
     for request in waiting {
-        timeout(Duration::from_secs(1), request).await.expect("its turn comes").expect("joined");
+        timeout(Duration::from_secs(1), request)
+            .await
+            .expect("its turn comes")
+            .expect("joined");
     }
 }
 

@@ -10,8 +10,15 @@ use faceshare_biz::domain::account::{Password, PasswordHash, PasswordHasher, Ver
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, mpsc};
 
-const WEAK: PasswordSettings =
-    PasswordSettings { memory_kib: 8, iterations: 1, parallelism: 1, concurrency: 1, queue: 1, per_address: 0, per_network: 0 };
+const WEAK: PasswordSettings = PasswordSettings {
+    memory_kib: 8,
+    iterations: 1,
+    parallelism: 1,
+    concurrency: 1,
+    queue: 1,
+    per_address: 0,
+    per_network: 0,
+};
 
 fn hasher(settings: PasswordSettings) -> Argon2Passwords {
     Argon2Passwords::new(settings).expect("parameters")
@@ -19,25 +26,47 @@ fn hasher(settings: PasswordSettings) -> Argon2Passwords {
 
 /// One address of one network.
 fn site(network: u8, host: u8) -> Site {
-    Site { address: IpAddr::from([10, 0, network, host]), network: IpAddr::from([10, 0, network, 0]) }
+    Site {
+        address: IpAddr::from([10, 0, network, host]),
+        network: IpAddr::from([10, 0, network, 0]),
+    }
 }
 
 async fn hash(passwords: &Argon2Passwords, password: &str) -> PasswordHash {
-    passwords.hash(Password::new(password), SignUp, site(1, 1)).await.expect("a hash")
+    passwords
+        .hash(Password::new(password), SignUp, site(1, 1))
+        .await
+        .expect("a hash")
 }
 
-async fn verify(passwords: &Argon2Passwords, password: &str, hash: Option<PasswordHash>) -> Verdict {
-    passwords.verify(Password::new(password), hash, site(1, 1)).await.expect("compared")
+async fn verify(
+    passwords: &Argon2Passwords,
+    password: &str,
+    hash: Option<PasswordHash>,
+) -> Verdict {
+    passwords
+        .verify(Password::new(password), hash, site(1, 1))
+        .await
+        .expect("compared")
 }
 
 #[tokio::test]
 async fn a_password_is_known_by_its_hash_and_every_hash_is_another() {
     let passwords = hasher(WEAK);
-    let (one, two) = (hash(&passwords, "pässword").await, hash(&passwords, "pässword").await);
+    let (one, two) = (
+        hash(&passwords, "pässword").await,
+        hash(&passwords, "pässword").await,
+    );
     assert_ne!(one, two);
     assert!(one.as_str().starts_with("$argon2id$v=19$m=8,t=1,p=1$"));
-    assert_eq!(verify(&passwords, "pässword", Some(one.clone())).await, Verdict::Right);
-    assert_eq!(verify(&passwords, "password", Some(one)).await, Verdict::Wrong);
+    assert_eq!(
+        verify(&passwords, "pässword", Some(one.clone())).await,
+        Verdict::Right
+    );
+    assert_eq!(
+        verify(&passwords, "password", Some(one)).await,
+        Verdict::Wrong
+    );
 }
 
 #[tokio::test]
@@ -53,26 +82,66 @@ async fn without_a_hash_the_work_is_that_of_a_fresh_one() {
     /// What a hash is made of, but its salt and its digest.
     fn work(hash: &PasswordHash) -> (String, Option<u32>, String, Option<usize>, Option<usize>) {
         let hash = phc::PasswordHash::new(hash.as_str()).expect("in PHC form");
-        let (salt, digest) = (hash.salt.map(|salt| salt.len()), hash.hash.map(|digest| digest.len()));
-        (hash.algorithm.to_string(), hash.version, hash.params.to_string(), salt, digest)
+        let (salt, digest) = (
+            hash.salt.map(|salt| salt.len()),
+            hash.hash.map(|digest| digest.len()),
+        );
+        (
+            hash.algorithm.to_string(),
+            hash.version,
+            hash.params.to_string(),
+            salt,
+            digest,
+        )
     }
-    for settings in [WEAK, PasswordSettings { memory_kib: 64, iterations: 3, parallelism: 2, ..WEAK }] {
+    for settings in [
+        WEAK,
+        PasswordSettings {
+            memory_kib: 64,
+            iterations: 3,
+            parallelism: 2,
+            ..WEAK
+        },
+    ] {
         let passwords = hasher(settings);
-        let (decoy, fresh) = (work(&passwords.kernel.decoy), work(&hash(&passwords, "password").await));
+        let (decoy, fresh) = (
+            work(&passwords.kernel.decoy),
+            work(&hash(&passwords, "password").await),
+        );
         assert_eq!(decoy, fresh);
-        let PasswordSettings { memory_kib, iterations, parallelism, .. } = settings;
-        assert_eq!(decoy.2, format!("m={memory_kib},t={iterations},p={parallelism}"));
+        let PasswordSettings {
+            memory_kib,
+            iterations,
+            parallelism,
+            ..
+        } = settings;
+        assert_eq!(
+            decoy.2,
+            format!("m={memory_kib},t={iterations},p={parallelism}")
+        );
     }
 }
 
 #[tokio::test]
 async fn a_hash_of_weaker_parameters_is_made_anew_and_one_of_stronger_ones_stays() {
-    let (weak, strong) = (hasher(WEAK), hasher(PasswordSettings { memory_kib: 16, iterations: 2, ..WEAK }));
+    let (weak, strong) = (
+        hasher(WEAK),
+        hasher(PasswordSettings {
+            memory_kib: 16,
+            iterations: 2,
+            ..WEAK
+        }),
+    );
     let old = hash(&weak, "secret").await;
     let verdict = verify(&strong, "secret", Some(old.clone())).await;
-    let Verdict::Outdated(new) = verdict else { panic!("{verdict:?}") };
+    let Verdict::Outdated(new) = verdict else {
+        panic!("{verdict:?}")
+    };
     assert!(new.as_str().contains("m=16,t=2"));
-    assert_eq!(verify(&strong, "secret", Some(new.clone())).await, Verdict::Right);
+    assert_eq!(
+        verify(&strong, "secret", Some(new.clone())).await,
+        Verdict::Right
+    );
     assert_eq!(verify(&weak, "secret", Some(new)).await, Verdict::Right);
     assert_eq!(verify(&strong, "guess", Some(old)).await, Verdict::Wrong);
 }
@@ -83,7 +152,10 @@ async fn beyond_the_queue_it_is_refused_at_once_and_told_when_to_come_back() {
     let running = Running::start(&passwords, site(1, 1)).await;
     let mut waiting = polled(passwords.hash(Password::new("second"), SignIn, site(2, 1)));
     assert!(waiting.poll_once().await.is_none(), "the second waits");
-    let refused = passwords.hash(Password::new("third"), SignIn, site(3, 1)).await.expect_err("no place");
+    let refused = passwords
+        .hash(Password::new("third"), SignIn, site(3, 1))
+        .await
+        .expect_err("no place");
     assert_eq!(refused.code, ErrorCode::Unavailable);
     assert!(refused.retry_after.is_some());
     running.end().await;
@@ -92,23 +164,38 @@ async fn beyond_the_queue_it_is_refused_at_once_and_told_when_to_come_back() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_and_a_network_take_no_more_than_their_share() {
-    let passwords = hasher(PasswordSettings { queue: 10, per_address: 2, per_network: 3, ..WEAK });
+    let passwords = hasher(PasswordSettings {
+        queue: 10,
+        per_address: 2,
+        per_network: 3,
+        ..WEAK
+    });
     let running = Running::start(&passwords, site(1, 1)).await;
     let ask = |site| polled(passwords.verify(Password::new("guess"), None, site));
     let mut waiting = Vec::new();
     for free in [site(1, 1), site(1, 2), site(2, 1), site(2, 1)] {
         waiting.push(ask(free));
-        assert!(waiting.last_mut().expect("one").poll_once().await.is_none(), "{free:?} waits");
+        assert!(
+            waiting.last_mut().expect("one").poll_once().await.is_none(),
+            "{free:?} waits"
+        );
     }
     for spent in [site(1, 1), site(1, 3), site(2, 1)] {
         let refused = ask(spent).finish().await.expect_err("more than a share");
-        assert!(refused.code == ErrorCode::RateLimited && refused.retry_after.is_some(), "{spent:?}: {refused:?}");
+        assert!(
+            refused.code == ErrorCode::RateLimited && refused.retry_after.is_some(),
+            "{spent:?}: {refused:?}"
+        );
     }
     running.end().await;
     for waited in waiting {
         assert_eq!(waited.finish().await.expect("compared"), Verdict::Wrong);
     }
-    assert_eq!(verify(&passwords, "guess", None).await, Verdict::Wrong, "the share is free again");
+    assert_eq!(
+        verify(&passwords, "guess", None).await,
+        Verdict::Wrong,
+        "the share is free again"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,14 +214,23 @@ async fn of_a_flood_of_sign_ups_one_goes_ahead_of_a_sign_in() {
     let mut waiting = Vec::new();
     for line in [SignUp, SignUp, SignUp, SignUp, SignUp, SignIn] {
         waiting.push(ask(line));
-        assert!(waiting.last_mut().expect("one").poll_once().await.is_none(), "all wait");
+        assert!(
+            waiting.last_mut().expect("one").poll_once().await.is_none(),
+            "all wait"
+        );
     }
-    assert_eq!(ask(SignUp).finish().await.expect_err("no place").code, ErrorCode::Unavailable);
+    assert_eq!(
+        ask(SignUp).finish().await.expect_err("no place").code,
+        ErrorCode::Unavailable
+    );
     running.end().await;
     for waited in waiting {
         waited.finish().await.expect("done");
     }
-    assert_eq!(*order.lock().expect("not poisoned"), [SignUp, SignIn, SignUp, SignUp, SignUp, SignUp]);
+    assert_eq!(
+        *order.lock().expect("not poisoned"),
+        [SignUp, SignIn, SignUp, SignUp, SignUp, SignUp]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

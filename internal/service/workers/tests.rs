@@ -8,11 +8,19 @@ use proptest::prelude::*;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, mpsc};
 
-const SETTINGS: WorkerSettings = WorkerSettings { workers: 1, queue: 4, per_address: 0, per_network: 0 };
+const SETTINGS: WorkerSettings = WorkerSettings {
+    workers: 1,
+    queue: 4,
+    per_address: 0,
+    per_network: 0,
+};
 
 /// One address; its network is its first three numbers.
 fn site([prefix, network, host]: [u8; 3]) -> Site {
-    Site { address: IpAddr::from([10, prefix, network, host]), network: IpAddr::from([10, prefix, network, 0]) }
+    Site {
+        address: IpAddr::from([10, prefix, network, host]),
+        network: IpAddr::from([10, prefix, network, 0]),
+    }
 }
 
 /// Workers whose only thread is busy until it is released, and the names of what was done, in order.
@@ -35,11 +43,21 @@ impl Bench {
         };
         let busy = tokio::spawn(async move { own.run(0, site([0, 0, 0]), work).await });
         begun.await.expect("it runs");
-        Self { workers, done: Arc::default(), release, busy }
+        Self {
+            workers,
+            done: Arc::default(),
+            release,
+            busy,
+        }
     }
 
     /// Work under a name, which has been asked for.
-    async fn ask(&self, queue: usize, from: [u8; 3], name: &'static str) -> Polled<impl Future<Output = Result<(), NotDone>> + use<>> {
+    async fn ask(
+        &self,
+        queue: usize,
+        from: [u8; 3],
+        name: &'static str,
+    ) -> Polled<impl Future<Output = Result<(), NotDone>> + use<>> {
         let (workers, done) = (self.workers.clone(), self.done.clone());
         let work = move || done.lock().expect("not poisoned").push(name);
         let mut asked = polled(async move { workers.run(queue, site(from), work).await });
@@ -48,7 +66,11 @@ impl Bench {
     }
 
     async fn refusal(&self, queue: usize, from: [u8; 3]) -> NotDone {
-        polled(self.workers.run(queue, site(from), || ())).poll_once().await.expect("answered at once").expect_err("no place")
+        polled(self.workers.run(queue, site(from), || ()))
+            .poll_once()
+            .await
+            .expect("answered at once")
+            .expect_err("no place")
     }
 
     async fn release(self) {
@@ -59,11 +81,21 @@ impl Bench {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn networks_are_served_in_turn_and_so_are_the_two_queues() {
-    let bench = Bench::new(WorkerSettings { queue: 9, ..SETTINGS }).await;
+    let bench = Bench::new(WorkerSettings {
+        queue: 9,
+        ..SETTINGS
+    })
+    .await;
     let (flood, honest) = ([1, 1, 1], [2, 1, 1]);
     let mut asked = Vec::new();
-    for (queue, from, name) in [(0, flood, "a1"), (0, flood, "a2"), (0, flood, "a3"), (0, honest, "h"), (1, flood, "s1"), (1, flood, "s2")]
-    {
+    for (queue, from, name) in [
+        (0, flood, "a1"),
+        (0, flood, "a2"),
+        (0, flood, "a3"),
+        (0, honest, "h"),
+        (1, flood, "s1"),
+        (1, flood, "s2"),
+    ] {
         asked.push(bench.ask(queue, from, name).await);
     }
     let done = bench.done.clone();
@@ -71,21 +103,41 @@ async fn networks_are_served_in_turn_and_so_are_the_two_queues() {
     for work in asked {
         work.finish().await.expect("done");
     }
-    assert_eq!(*done.lock().expect("not poisoned"), ["s1", "a1", "s2", "h", "a2", "a3"]);
+    assert_eq!(
+        *done.lock().expect("not poisoned"),
+        ["s1", "a1", "s2", "h", "a2", "a3"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_a_full_queue_a_newcomer_takes_the_place_of_the_network_with_the_most() {
     let bench = Bench::new(SETTINGS).await;
     let mut asked = Vec::new();
-    for (from, name) in [([1, 1, 1], "a1"), ([1, 1, 1], "a2"), ([2, 1, 1], "b1"), ([1, 1, 2], "a3")] {
+    for (from, name) in [
+        ([1, 1, 1], "a1"),
+        ([1, 1, 1], "a2"),
+        ([2, 1, 1], "b1"),
+        ([1, 1, 2], "a3"),
+    ] {
         asked.push(bench.ask(0, from, name).await);
     }
-    assert_eq!(bench.refusal(0, [1, 1, 1]).await, NotDone::Full(Full::All), "it has the most itself");
+    assert_eq!(
+        bench.refusal(0, [1, 1, 1]).await,
+        NotDone::Full(Full::All),
+        "it has the most itself"
+    );
     let honest = bench.ask(0, [3, 1, 1], "h").await;
     let displaced = asked.remove(1);
-    assert_eq!(displaced.finish().await, Err(NotDone::Full(Full::Share)), "the newest of the address with the most");
-    assert_eq!(bench.refusal(0, [3, 1, 1]).await, NotDone::Full(Full::All), "one, one and two: as even as can be");
+    assert_eq!(
+        displaced.finish().await,
+        Err(NotDone::Full(Full::Share)),
+        "the newest of the address with the most"
+    );
+    assert_eq!(
+        bench.refusal(0, [3, 1, 1]).await,
+        NotDone::Full(Full::All),
+        "one, one and two: as even as can be"
+    );
     let done = bench.done.clone();
     bench.release().await;
     for work in asked {
@@ -97,18 +149,37 @@ async fn in_a_full_queue_a_newcomer_takes_the_place_of_the_network_with_the_most
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_and_a_network_have_a_share_and_the_rest_is_left() {
-    let bench = Bench::new(WorkerSettings { queue: 9, per_address: 2, per_network: 3, ..SETTINGS }).await;
-    let _address = [bench.ask(0, [1, 1, 1], "1").await, bench.ask(0, [1, 1, 1], "2").await];
-    assert_eq!(bench.refusal(0, [1, 1, 1]).await, NotDone::Full(Full::Share));
+    let bench = Bench::new(WorkerSettings {
+        queue: 9,
+        per_address: 2,
+        per_network: 3,
+        ..SETTINGS
+    })
+    .await;
+    let _address = [
+        bench.ask(0, [1, 1, 1], "1").await,
+        bench.ask(0, [1, 1, 1], "2").await,
+    ];
+    assert_eq!(
+        bench.refusal(0, [1, 1, 1]).await,
+        NotDone::Full(Full::Share)
+    );
     let network = bench.ask(0, [1, 1, 2], "3").await;
-    assert_eq!(bench.refusal(0, [1, 1, 3]).await, NotDone::Full(Full::Share));
-    let _elsewhere = [bench.ask(0, [1, 2, 1], "4").await, bench.ask(1, [1, 1, 1], "5").await];
+    assert_eq!(
+        bench.refusal(0, [1, 1, 3]).await,
+        NotDone::Full(Full::Share)
+    );
+    let _elsewhere = [
+        bench.ask(0, [1, 2, 1], "4").await,
+        bench.ask(1, [1, 1, 1], "5").await,
+    ];
     drop(network);
     let _again = bench.ask(0, [1, 1, 3], "6").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn work_whose_caller_goes_is_not_done_and_leaves_nothing_behind_and_a_panic_holds_up_nobody() {
+async fn work_whose_caller_goes_is_not_done_and_leaves_nothing_behind_and_a_panic_holds_up_nobody()
+{
     let bench = Bench::new(SETTINGS).await;
     for _ in 0..10_000 {
         drop(bench.ask(0, [1, 1, 1], "gone").await);
@@ -125,7 +196,10 @@ async fn work_whose_caller_goes_is_not_done_and_leaves_nothing_behind_and_a_pani
     // The worker has gone to rest, and works again.
     workers.run(1, site([1, 1, 1]), || ()).await.expect("done");
     let state = workers.lock();
-    assert!(state.queues.iter().all(|queue| queue.waiting.len() == 0), "nothing waits");
+    assert!(
+        state.queues.iter().all(|queue| queue.waiting.len() == 0),
+        "nothing waits"
+    );
 }
 
 /// What happens to a queue next.

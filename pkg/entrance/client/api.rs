@@ -6,8 +6,9 @@ mod types;
 
 pub use error::{ApiError, CallError, FieldError};
 pub use types::{
-    Account, Admitted, CreatedFaceSession, Credentials, DeviceInfo, Door, FaceSessionPage, FaceSessionPatch, InvokeLink, Key,
-    NewFaceSession, NewInvokeLink, NumberCode, Preview, Refusal, SessionGrant, Waited,
+    Account, Admitted, CreatedFaceSession, Credentials, DeviceInfo, Door, FaceSessionPage,
+    FaceSessionPatch, InvokeLink, Key, NewFaceSession, NewInvokeLink, NumberCode, Preview, Refusal,
+    SessionGrant, Waited,
 };
 
 use crate::tls;
@@ -48,7 +49,13 @@ struct Call<'a> {
 
 impl<'a> Call<'a> {
     const fn new(operation: &'static str, method: Method, path: &'a str) -> Self {
-        Self { operation, method, path, query: &[], body: None }
+        Self {
+            operation,
+            method,
+            path,
+            query: &[],
+            body: None,
+        }
     }
 
     fn json(mut self, body: &impl Serialize) -> Result<Self, CallError> {
@@ -63,14 +70,29 @@ impl Api {
     /// # Errors
     /// When `base` is not an http or https URL, or the HTTP client cannot be created.
     pub fn new(base: &str) -> Result<Self, CallError> {
-        let url = Url::parse(base.trim_end_matches('/')).map_err(|error| CallError::BadAddress(format!("{base}: {error}")))?;
+        let url = Url::parse(base.trim_end_matches('/'))
+            .map_err(|error| CallError::BadAddress(format!("{base}: {error}")))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return Err(CallError::BadAddress(format!("{base}: expected http://host or https://host")));
+            return Err(CallError::BadAddress(format!(
+                "{base}: expected http://host or https://host"
+            )));
         }
-        let client = reqwest::Client::builder().timeout(CALL_TIMEOUT).connect_timeout(CONNECT_TIMEOUT);
-        let http = client.tls_backend_preconfigured((*tls::config()).clone()).build().map_err(CallError::Unreachable)?;
+        let client = reqwest::Client::builder()
+            .timeout(CALL_TIMEOUT)
+            .connect_timeout(CONNECT_TIMEOUT);
+        let http = client
+            .tls_backend_preconfigured((*tls::config()).clone())
+            .build()
+            .map_err(CallError::Unreachable)?;
         let metered = MeteredClient::new(http.clone(), "faceshare");
-        Ok(Self { shared: Arc::new(SharedState { base: url, http, metered, credentials: Mutex::new(None) }) })
+        Ok(Self {
+            shared: Arc::new(SharedState {
+                base: url,
+                http,
+                metered,
+                credentials: Mutex::new(None),
+            }),
+        })
     }
 
     /// Uses credentials of an earlier sign-in.
@@ -97,7 +119,13 @@ impl Api {
     }
 
     async fn access_token(&self) -> Result<String, CallError> {
-        self.shared.credentials.lock().await.as_ref().map(|c| c.access_token.clone()).ok_or(CallError::SignedOut)
+        self.shared
+            .credentials
+            .lock()
+            .await
+            .as_ref()
+            .map(|c| c.access_token.clone())
+            .ok_or(CallError::SignedOut)
     }
 
     /// Allows one refresh at a time: a concurrent caller finds the token already renewed.
@@ -107,34 +135,55 @@ impl Api {
         if held.access_token != used {
             return Ok(held.access_token.clone());
         }
-        let call =
-            Call::new("refresh", Method::POST, "v1/accounts/refresh").json(&serde_json::json!({"refreshToken": held.refresh_token}))?;
+        let call = Call::new("refresh", Method::POST, "v1/accounts/refresh")
+            .json(&serde_json::json!({"refreshToken": held.refresh_token}))?;
         let mut fresh: Credentials = self.attempt(&call, None).await?;
         fresh.account = fresh.account.or_else(|| held.account.take());
         *held = fresh;
         Ok(held.access_token.clone())
     }
 
-    async fn attempt<T: DeserializeOwned>(&self, call: &Call<'_>, token: Option<&str>) -> Result<T, CallError> {
-        let mut request = self.shared.http.request(call.method.clone(), self.url(call)?);
+    async fn attempt<T: DeserializeOwned>(
+        &self,
+        call: &Call<'_>,
+        token: Option<&str>,
+    ) -> Result<T, CallError> {
+        let mut request = self
+            .shared
+            .http
+            .request(call.method.clone(), self.url(call)?);
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }
         if let Some(body) = &call.body {
             request = request.json(body);
         }
-        let answer = self.shared.metered.execute(call.operation, request).await.map_err(CallError::Unreachable)?;
+        let answer = self
+            .shared
+            .metered
+            .execute(call.operation, request)
+            .await
+            .map_err(CallError::Unreachable)?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = answer.bytes().await.map_err(CallError::Unreachable)?;
         if !status.is_success() {
             return Err(ApiError::from_answer(status.as_u16(), &headers, &body).into());
         }
-        Ok(lenient::from_slice(if body.is_empty() { b"null" } else { &body })?)
+        Ok(lenient::from_slice(if body.is_empty() {
+            b"null"
+        } else {
+            &body
+        })?)
     }
 
     fn url(&self, call: &Call<'_>) -> Result<Url, CallError> {
-        let text = format!("{}/{}", self.shared.base.as_str().trim_end_matches('/'), call.path);
-        let mut url = Url::parse(&text).map_err(|error| CallError::BadAddress(format!("{text}: {error}")))?;
+        let text = format!(
+            "{}/{}",
+            self.shared.base.as_str().trim_end_matches('/'),
+            call.path
+        );
+        let mut url =
+            Url::parse(&text).map_err(|error| CallError::BadAddress(format!("{text}: {error}")))?;
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(call.query);
         }

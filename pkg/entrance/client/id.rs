@@ -51,7 +51,8 @@ impl Visitor<'_> for IdVisitor {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Id, E> {
-        text.parse().map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
+        text.parse()
+            .map_err(|_| E::invalid_value(Unexpected::Str(text), &self))
     }
 
     fn visit_u64<E: Error>(self, id: u64) -> Result<Id, E> {
@@ -66,8 +67,14 @@ mod tests {
     #[test]
     fn ids_are_written_as_strings_and_keep_all_64_bits() {
         let text = format!("\"{}\"", u64::MAX);
-        assert_eq!(serde_json::to_string(&Id(u64::MAX)).expect("serialises"), text);
-        assert_eq!(serde_json::from_str::<Id>(&text).expect("parses"), Id(u64::MAX));
+        assert_eq!(
+            serde_json::to_string(&Id(u64::MAX)).expect("serialises"),
+            text
+        );
+        assert_eq!(
+            serde_json::from_str::<Id>(&text).expect("parses"),
+            Id(u64::MAX)
+        );
         assert!(serde_json::from_str::<Id>("\"-1\"").is_err());
     }
 }

@@ -2,8 +2,8 @@
 
 use faceshare_api::v1::server_frame::Instruction;
 use faceshare_api::v1::{
-    Action, ActionSync, Edge, FaceSession, File, Member, MemberKnock, Presenting, ServerFrame, SessionAutoEnd, Welcome, action,
-    action_sync, member_knock,
+    Action, ActionSync, Edge, FaceSession, File, Member, MemberKnock, Presenting, ServerFrame,
+    SessionAutoEnd, Welcome, action, action_sync, member_knock,
 };
 use std::collections::BTreeMap;
 
@@ -41,11 +41,23 @@ impl SessionView {
         if let Some(snapshot) = &welcome.snapshot {
             *self = Self {
                 face_session: snapshot.face_session.clone().unwrap_or_default(),
-                members: snapshot.members.iter().map(|member| (member.member_id, member.clone())).collect(),
+                members: snapshot
+                    .members
+                    .iter()
+                    .map(|member| (member.member_id, member.clone()))
+                    .collect(),
                 presenting: snapshot.presenting,
-                files: snapshot.files.iter().map(|file| (file.id, file.clone())).collect(),
+                files: snapshot
+                    .files
+                    .iter()
+                    .map(|file| (file.id, file.clone()))
+                    .collect(),
                 auto_end: snapshot.auto_end,
-                actions: snapshot.actions.iter().map(|action| ((action.from, action.key.clone()), action.clone())).collect(),
+                actions: snapshot
+                    .actions
+                    .iter()
+                    .map(|action| ((action.from, action.key.clone()), action.clone()))
+                    .collect(),
                 seq: welcome.seq,
                 ..Self::default()
             };
@@ -61,7 +73,9 @@ impl SessionView {
     /// Applies one frame. Frames without effect on the session change nothing.
     pub fn apply(&mut self, frame: &ServerFrame) {
         self.seq = self.seq.max(frame.seq);
-        let Some(instruction) = &frame.instruction else { return };
+        let Some(instruction) = &frame.instruction else {
+            return;
+        };
         match instruction {
             Instruction::Welcome(welcome) => self.welcome(welcome),
             Instruction::MemberJoin(join) => self.put_member(join.member.as_ref()),
@@ -72,7 +86,9 @@ impl SessionView {
                 self.presenting = change.presenting;
                 change.edges.iter().for_each(|edge| self.put_edge(edge));
             }
-            Instruction::FileCreate(create) => self.files.extend(create.file.iter().map(|file| (file.id, file.clone()))),
+            Instruction::FileCreate(create) => self
+                .files
+                .extend(create.file.iter().map(|file| (file.id, file.clone()))),
             Instruction::FileDelete(delete) => drop(self.files.remove(&delete.file_id)),
             Instruction::SessionAutoEnd(auto_end) => self.auto_end = Some(*auto_end),
             Instruction::CancelAutoEnd(_) => self.auto_end = None,
@@ -84,15 +100,21 @@ impl SessionView {
                     self.knocks.clear();
                 }
             }
-            Instruction::MemberKnock(knock) if knock.state == member_knock::State::Waiting as i32 => {
+            Instruction::MemberKnock(knock)
+                if knock.state == member_knock::State::Waiting as i32 =>
+            {
                 self.knocks.insert(knock.knock_id, knock.clone());
             }
             Instruction::MemberKnock(knock) => drop(self.knocks.remove(&knock.knock_id)),
             Instruction::ActionSync(sync) => {
-                self.actions.insert((frame.from, sync.key.clone()), latest(frame.from, sync));
+                self.actions
+                    .insert((frame.from, sync.key.clone()), latest(frame.from, sync));
             }
             // A request; its effect comes as `followChange`.
-            Instruction::FollowMe(_) | Instruction::CancelFollowMe(_) | Instruction::FollowOther(_) | Instruction::CancelFollow(_) => {}
+            Instruction::FollowMe(_)
+            | Instruction::CancelFollowMe(_)
+            | Instruction::FollowOther(_)
+            | Instruction::CancelFollow(_) => {}
             // Only for this point: about the connection or the code.
             Instruction::Ack(_)
             | Instruction::Nack(_)
@@ -104,7 +126,8 @@ impl SessionView {
     }
 
     fn put_member(&mut self, member: Option<&Member>) {
-        self.members.extend(member.map(|member| (member.member_id, member.clone())));
+        self.members
+            .extend(member.map(|member| (member.member_id, member.clone())));
         self.count_members();
     }
 
@@ -128,14 +151,21 @@ impl SessionView {
     #[must_use]
     pub fn roster(&self) -> Vec<&Member> {
         let mut roster: Vec<&Member> = self.members.values().collect();
-        roster.sort_by_key(|member| (member.joined_at.map_or(0, |at| at.as_millis()), member.member_id));
+        roster.sort_by_key(|member| {
+            (
+                member.joined_at.map_or(0, |at| at.as_millis()),
+                member.member_id,
+            )
+        });
         roster
     }
 
     /// A member's nickname; the id of a member that has left.
     #[must_use]
     pub fn nickname(&self, id: u64) -> String {
-        self.members.get(&id).map_or_else(|| format!("#{id}"), |member| member.nickname.clone())
+        self.members
+            .get(&id)
+            .map_or_else(|| format!("#{id}"), |member| member.nickname.clone())
     }
 
     /// The member's follow edge; `None` if it follows no member.
@@ -148,7 +178,9 @@ impl SessionView {
     /// paused.
     #[must_use]
     pub fn root(&self, id: u64) -> Option<u64> {
-        self.edge(id).map(|edge| edge.root).filter(|root| *root != 0)
+        self.edge(id)
+            .map(|edge| edge.root)
+            .filter(|root| *root != 0)
     }
 
     /// Whether this member is the host.
@@ -160,7 +192,8 @@ impl SessionView {
     /// Whether this member presents.
     #[must_use]
     pub fn is_presenter(&self, id: u64) -> bool {
-        self.presenting.is_some_and(|presenting| presenting.member_id == id)
+        self.presenting
+            .is_some_and(|presenting| presenting.member_id == id)
     }
 
     /// The latest value that `from` sent under `key`, if it reached this point.
@@ -176,7 +209,13 @@ fn latest(from: u64, sync: &ActionSync) -> Action {
         action_sync::Value::Pointer(pointer) => action::Value::Pointer(pointer),
         action_sync::Value::Custom(custom) => action::Value::Custom(custom),
     });
-    Action { from, file_id: sync.file_id, key: sync.key.clone(), term: sync.term, value }
+    Action {
+        from,
+        file_id: sync.file_id,
+        key: sync.key.clone(),
+        term: sync.term,
+        value,
+    }
 }
 
 #[cfg(test)]

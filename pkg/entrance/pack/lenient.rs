@@ -53,5 +53,7 @@ fn remove(value: &mut Value, path: &Path) -> bool {
         Value::Array(items) => items.get_mut(key.parse::<usize>().ok()?),
         _ => None,
     });
-    parent.and_then(Value::as_object_mut).is_some_and(|object| object.remove(&last).is_some())
+    parent
+        .and_then(Value::as_object_mut)
+        .is_some_and(|object| object.remove(&last).is_some())
 }

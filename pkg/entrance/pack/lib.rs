@@ -35,7 +35,9 @@ impl Format {
     /// The format of a subprotocol name; `None` if the name is not one of ours.
     #[must_use]
     pub fn from_subprotocol(name: &str) -> Option<Self> {
-        [Self::Proto, Self::Json].into_iter().find(|format| format.subprotocol() == name)
+        [Self::Proto, Self::Json]
+            .into_iter()
+            .find(|format| format.subprotocol() == name)
     }
 }
 
@@ -75,7 +77,10 @@ pub enum UnpackError {
 pub fn encode_client(frame: &ClientFrame, format: Format) -> Packed {
     match format {
         Format::Proto => Packed::Binary(frame.encode_to_vec().into()),
-        Format::Json => Packed::Text(serde_json::to_string(frame).expect("invariant: frames have string keys and no failing serialiser")),
+        Format::Json => Packed::Text(
+            serde_json::to_string(frame)
+                .expect("invariant: frames have string keys and no failing serialiser"),
+        ),
     }
 }
 
@@ -99,13 +104,17 @@ fn decode_json(bytes: &[u8]) -> Result<ServerFrame, UnpackError> {
     }
     let object: serde_json::Map<String, Value> = serde_json::from_slice(bytes)?;
     let (seq, from) = (number(&object, "seq"), number(&object, "from"));
-    let at = object.get("at").and_then(|at| serde_json::from_value::<Timestamp>(at.clone()).ok());
-    Ok(lenient::from_value(Value::Object(object)).unwrap_or_else(|_| ServerFrame {
-        seq: u32::try_from(seq).unwrap_or_default(),
-        at,
-        from,
-        instruction: None,
-    }))
+    let at = object
+        .get("at")
+        .and_then(|at| serde_json::from_value::<Timestamp>(at.clone()).ok());
+    Ok(
+        lenient::from_value(Value::Object(object)).unwrap_or_else(|_| ServerFrame {
+            seq: u32::try_from(seq).unwrap_or_default(),
+            at,
+            from,
+            instruction: None,
+        }),
+    )
 }
 
 /// A number in either form of canonical JSON: a number or a string.

@@ -2,8 +2,8 @@
 
 use super::{Format, decode_server, encode_client};
 use faceshare_api::v1::{
-    AckHeart, ActionSync, CancelFollow, ClientFrame, Edge, FollowChange, FollowMe, FollowOther, Pointer, Presenting, Quit, ServerFrame,
-    View, action_sync, client_frame, server_frame,
+    AckHeart, ActionSync, CancelFollow, ClientFrame, Edge, FollowChange, FollowMe, FollowOther,
+    Pointer, Presenting, Quit, ServerFrame, View, action_sync, client_frame, server_frame,
 };
 use faceshare_api::wellknown::Timestamp;
 use proptest::prelude::*;
@@ -20,17 +20,38 @@ fn time() -> impl Strategy<Value = Timestamp> {
 
 fn action() -> impl Strategy<Value = ActionSync> {
     let value = prop_oneof![
-        (0_u32..500, fraction(), fraction(), fraction(), prop::sample::select(vec![0_u32, 90, 180, 270]))
-            .prop_map(|(page, x, y, zoom, rotation)| action_sync::Value::View(View { page, x, y, zoom, rotation })),
+        (
+            0_u32..500,
+            fraction(),
+            fraction(),
+            fraction(),
+            prop::sample::select(vec![0_u32, 90, 180, 270])
+        )
+            .prop_map(
+                |(page, x, y, zoom, rotation)| action_sync::Value::View(View {
+                    page,
+                    x,
+                    y,
+                    zoom,
+                    rotation
+                })
+            ),
         (fraction(), fraction()).prop_map(|(x, y)| action_sync::Value::Pointer(Pointer { x, y })),
-        prop::collection::vec(any::<u8>(), 0..64).prop_map(|bytes| action_sync::Value::Custom(bytes.into())),
+        prop::collection::vec(any::<u8>(), 0..64)
+            .prop_map(|bytes| action_sync::Value::Custom(bytes.into())),
     ];
-    (any::<u64>(), "[a-z]{0,8}", any::<u32>(), prop::option::of(value)).prop_map(|(file_id, key, term, value)| ActionSync {
-        file_id,
-        key,
-        term,
-        value,
-    })
+    (
+        any::<u64>(),
+        "[a-z]{0,8}",
+        any::<u32>(),
+        prop::option::of(value),
+    )
+        .prop_map(|(file_id, key, term, value)| ActionSync {
+            file_id,
+            key,
+            term,
+            value,
+        })
 }
 
 fn client_frame() -> impl Strategy<Value = ClientFrame> {
@@ -38,27 +59,78 @@ fn client_frame() -> impl Strategy<Value = ClientFrame> {
     let instruction = prop_oneof![
         action().prop_map(I::ActionSync),
         any::<u64>().prop_map(|target| I::FollowOther(FollowOther { target })),
-        (0..4_i32, 0..3_i32, any::<u64>()).prop_map(|(invite, lock, presenter)| I::FollowMe(FollowMe { invite, lock, presenter })),
+        (0..4_i32, 0..3_i32, any::<u64>()).prop_map(|(invite, lock, presenter)| I::FollowMe(
+            FollowMe {
+                invite,
+                lock,
+                presenter
+            }
+        )),
         (0..6_i32).prop_map(|suspend| I::CancelFollow(CancelFollow { suspend })),
-        (prop::option::of(time()), any::<u32>()).prop_map(|(sent_at, last_seq)| I::AckHeart(AckHeart { sent_at, last_seq })),
+        (prop::option::of(time()), any::<u32>())
+            .prop_map(|(sent_at, last_seq)| I::AckHeart(AckHeart { sent_at, last_seq })),
     ];
-    (any::<u32>(), any::<u64>(), prop::option::of(instruction)).prop_map(|(id, nonce, instruction)| ClientFrame { id, nonce, instruction })
+    (any::<u32>(), any::<u64>(), prop::option::of(instruction)).prop_map(
+        |(id, nonce, instruction)| ClientFrame {
+            id,
+            nonce,
+            instruction,
+        },
+    )
 }
 
 fn server_frame() -> impl Strategy<Value = ServerFrame> {
     use server_frame::Instruction as I;
-    let edge = (any::<u64>(), any::<u64>(), any::<u64>(), any::<bool>(), 0..7_i32)
-        .prop_map(|(member_id, target, root, suspended, reason)| Edge { member_id, target, root, suspended, reason });
-    let presenting = (any::<u64>(), 0..4_i32, 0..3_i32, any::<u32>(), prop::option::of(time()))
-        .prop_map(|(member_id, invite, lock, term, since)| Presenting { member_id, invite, lock, term, since });
+    let edge = (
+        any::<u64>(),
+        any::<u64>(),
+        any::<u64>(),
+        any::<bool>(),
+        0..7_i32,
+    )
+        .prop_map(|(member_id, target, root, suspended, reason)| Edge {
+            member_id,
+            target,
+            root,
+            suspended,
+            reason,
+        });
+    let presenting = (
+        any::<u64>(),
+        0..4_i32,
+        0..3_i32,
+        any::<u32>(),
+        prop::option::of(time()),
+    )
+        .prop_map(|(member_id, invite, lock, term, since)| Presenting {
+            member_id,
+            invite,
+            lock,
+            term,
+            since,
+        });
     let instruction = prop_oneof![
         action().prop_map(I::ActionSync),
-        (any::<u64>(), 0..4_i32).prop_map(|(member_id, reason)| I::Quit(Quit { member_id, reason })),
-        (prop::option::of(presenting), prop::collection::vec(edge, 0..5))
+        (any::<u64>(), 0..4_i32)
+            .prop_map(|(member_id, reason)| I::Quit(Quit { member_id, reason })),
+        (
+            prop::option::of(presenting),
+            prop::collection::vec(edge, 0..5)
+        )
             .prop_map(|(presenting, edges)| I::FollowChange(FollowChange { presenting, edges })),
     ];
-    (any::<u32>(), prop::option::of(time()), any::<u64>(), prop::option::of(instruction))
-        .prop_map(|(seq, at, from, instruction)| ServerFrame { seq, at, from, instruction })
+    (
+        any::<u32>(),
+        prop::option::of(time()),
+        any::<u64>(),
+        prop::option::of(instruction),
+    )
+        .prop_map(|(seq, at, from, instruction)| ServerFrame {
+            seq,
+            at,
+            from,
+            instruction,
+        })
 }
 
 proptest! {
@@ -87,11 +159,18 @@ proptest! {
 
 #[test]
 fn an_unknown_instruction_keeps_its_seq() {
-    let json = br#"{"seq": 7, "at": "2026-01-02T03:04:05.678Z", "from": "12", "shinyThing": {"a": 1}}"#;
+    let json =
+        br#"{"seq": 7, "at": "2026-01-02T03:04:05.678Z", "from": "12", "shinyThing": {"a": 1}}"#;
     let frame = decode_server(json, Format::Json).expect("a frame");
     assert_eq!((frame.seq, frame.from, frame.instruction), (7, 12, None));
     // Field 99, length-delimited, empty: an instruction of a later version.
-    let mut proto = ServerFrame { seq: 7, at: None, from: 12, instruction: None }.encode_to_vec();
+    let mut proto = ServerFrame {
+        seq: 7,
+        at: None,
+        from: 12,
+        instruction: None,
+    }
+    .encode_to_vec();
     proto.extend([0x9a, 0x06, 0x00]);
     let frame = decode_server(&proto, Format::Proto).expect("a frame");
     assert_eq!((frame.seq, frame.from, frame.instruction), (7, 12, None));
@@ -103,11 +182,16 @@ fn an_unknown_enum_value_reads_as_unset_and_the_rest_stays() {
         "members": [{"memberId": "1", "nickname": "Ann", "role": "EMPEROR"}, {"memberId": "2", "role": "GUEST"}],
         "presenting": {"memberId": "2", "invite": "MAYBE"}}}}"#;
     let frame = decode_server(json, Format::Json).expect("a frame");
-    let Some(server_frame::Instruction::Welcome(welcome)) = frame.instruction else { panic!("a welcome") };
+    let Some(server_frame::Instruction::Welcome(welcome)) = frame.instruction else {
+        panic!("a welcome")
+    };
     let snapshot = welcome.snapshot.expect("a snapshot");
     assert_eq!(snapshot.members[0].nickname, "Ann");
     assert_eq!((snapshot.members[0].role, snapshot.members[1].role), (0, 3));
-    assert_eq!(snapshot.presenting.map(|p| (p.member_id, p.invite)), Some((2, 0)));
+    assert_eq!(
+        snapshot.presenting.map(|p| (p.member_id, p.invite)),
+        Some((2, 0))
+    );
 }
 
 #[test]

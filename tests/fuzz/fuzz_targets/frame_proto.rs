@@ -3,4 +3,7 @@
 
 use faceshare_biz::domain::instruction::WireFormat;
 
-libfuzzer_sys::fuzz_target!(|message: &[u8]| faceshare_fuzz::frames::check(WireFormat::Proto, message));
+libfuzzer_sys::fuzz_target!(|message: &[u8]| faceshare_fuzz::frames::check(
+    WireFormat::Proto,
+    message
+));

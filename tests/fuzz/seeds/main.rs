@@ -17,5 +17,7 @@ fn main() -> io::Result<()> {
 
 fn write(folder: &Path, seeds: &[(String, Vec<u8>)]) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    seeds.iter().try_for_each(|(name, bytes)| fs::write(folder.join(name), bytes))
+    seeds
+        .iter()
+        .try_for_each(|(name, bytes)| fs::write(folder.join(name), bytes))
 }

@@ -17,12 +17,31 @@ const FEW_REMEMBERED: Setting = [0, 0, 1, 2];
 const EVERYBODY: Setting = [0, 0, 0, 8];
 
 const STORIES: &[(&str, Setting, &[Happening])] = &[
-    ("nobody-comes", [0; RECORD], &[(Waits, 0, 9, 1), (Waits, 0, 9, 1)]),
-    ("guest-before-host", [0; RECORD], &[(Comes, 2, 0, 0), (Waits, 0, 12, 0), (Comes, 0, 0, 0), (Quit, 2, 0, 0)]),
+    (
+        "nobody-comes",
+        [0; RECORD],
+        &[(Waits, 0, 9, 1), (Waits, 0, 9, 1)],
+    ),
+    (
+        "guest-before-host",
+        [0; RECORD],
+        &[
+            (Comes, 2, 0, 0),
+            (Waits, 0, 12, 0),
+            (Comes, 0, 0, 0),
+            (Quit, 2, 0, 0),
+        ],
+    ),
     (
         "chain-and-cycle",
         PLAIN,
-        &[(FollowOther, 1, 0, 0), (FollowOther, 2, 1, 0), (FollowOther, 3, 2, 0), (FollowOther, 0, 3, 0), (FollowOther, 0, 0, 0)],
+        &[
+            (FollowOther, 1, 0, 0),
+            (FollowOther, 2, 1, 0),
+            (FollowOther, 3, 2, 0),
+            (FollowOther, 0, 3, 0),
+            (FollowOther, 0, 0, 0),
+        ],
     ),
     (
         "pause-in-the-middle",
@@ -36,7 +55,17 @@ const STORIES: &[(&str, Setting, &[Happening])] = &[
             (CancelFollow, 2, 1, 0),
         ],
     ),
-    ("target-leaves", PLAIN, &[(FollowOther, 1, 2, 0), (FollowOther, 3, 1, 0), (CancelFollow, 1, 0, 0), (Quit, 2, 0, 0), (Quit, 1, 0, 0)]),
+    (
+        "target-leaves",
+        PLAIN,
+        &[
+            (FollowOther, 1, 2, 0),
+            (FollowOther, 3, 1, 0),
+            (CancelFollow, 1, 0, 0),
+            (Quit, 2, 0, 0),
+            (Quit, 1, 0, 0),
+        ],
+    ),
     (
         "present-all",
         PLAIN,
@@ -52,14 +81,37 @@ const STORIES: &[(&str, Setting, &[Happening])] = &[
     (
         "present-hard",
         PLAIN,
-        &[(FollowMe, 0, 4, 0), (CancelFollow, 1, 1, 0), (FollowOther, 1, 2, 0), (CancelFollow, 2, 0, 0), (FollowMe, 0, 0, 0)],
+        &[
+            (FollowMe, 0, 4, 0),
+            (CancelFollow, 1, 1, 0),
+            (FollowOther, 1, 2, 0),
+            (CancelFollow, 2, 0, 0),
+            (FollowMe, 0, 0, 0),
+        ],
     ),
     (
         "take-over",
         PLAIN,
-        &[(FollowMe, 1, 0, 0), (FollowMe, 2, 0, 0), (FollowMe, 0, 0, 0), (FollowMe, 0, 8, 3), (FollowMe, 3, 1, 0), (Quit, 3, 0, 0)],
+        &[
+            (FollowMe, 1, 0, 0),
+            (FollowMe, 2, 0, 0),
+            (FollowMe, 0, 0, 0),
+            (FollowMe, 0, 8, 3),
+            (FollowMe, 3, 1, 0),
+            (Quit, 3, 0, 0),
+        ],
     ),
-    ("presenter-is-lost", PLAIN, &[(FollowMe, 1, 0, 0), (Loses, 1, 0, 0), (Waits, 0, 4, 0), (FollowMe, 0, 8, 1), (Waits, 0, 8, 0)]),
+    (
+        "presenter-is-lost",
+        PLAIN,
+        &[
+            (FollowMe, 1, 0, 0),
+            (Loses, 1, 0, 0),
+            (Waits, 0, 4, 0),
+            (FollowMe, 0, 8, 1),
+            (Waits, 0, 8, 0),
+        ],
+    ),
     (
         "positions",
         PLAIN,
@@ -75,7 +127,16 @@ const STORIES: &[(&str, Setting, &[Happening])] = &[
             (Position, 1, 0, 255),
         ],
     ),
-    ("back-within-debounce", PLAIN, &[(Loses, 1, 0, 0), (Connects, 1, 0, 0), (StaleLoss, 1, 0, 0), (Waits, 0, 4, 0)]),
+    (
+        "back-within-debounce",
+        PLAIN,
+        &[
+            (Loses, 1, 0, 0),
+            (Connects, 1, 0, 0),
+            (StaleLoss, 1, 0, 0),
+            (Waits, 0, 4, 0),
+        ],
+    ),
     (
         "many-points",
         PLAIN,
@@ -90,29 +151,96 @@ const STORIES: &[(&str, Setting, &[Happening])] = &[
             (Waits, 0, 4, 0),
         ],
     ),
-    ("background-grace", PLAIN, &[(PointState, 1, 0, 0), (Loses, 1, 0, 0), (Waits, 0, 8, 1), (Waits, 0, 12, 0)]),
-    ("host-leaves", PLAIN, &[(Quit, 0, 0, 0), (Waits, 0, 9, 0), (Comes, 0, 0, 0), (HttpQuit, 0, 0, 0), (Waits, 0, 11, 0)]),
+    (
+        "background-grace",
+        PLAIN,
+        &[
+            (PointState, 1, 0, 0),
+            (Loses, 1, 0, 0),
+            (Waits, 0, 8, 1),
+            (Waits, 0, 12, 0),
+        ],
+    ),
+    (
+        "host-leaves",
+        PLAIN,
+        &[
+            (Quit, 0, 0, 0),
+            (Waits, 0, 9, 0),
+            (Comes, 0, 0, 0),
+            (HttpQuit, 0, 0, 0),
+            (Waits, 0, 11, 0),
+        ],
+    ),
     (
         "host-is-promoted",
         PROMOTE,
-        &[(FollowMe, 0, 4, 0), (Quit, 0, 0, 0), (Comes, 0, 0, 0), (Patch, 1, 0, 7), (Quit, 1, 0, 0), (Removes, 0, 2, 3)],
+        &[
+            (FollowMe, 0, 4, 0),
+            (Quit, 0, 0, 0),
+            (Comes, 0, 0, 0),
+            (Patch, 1, 0, 7),
+            (Quit, 1, 0, 0),
+            (Removes, 0, 2, 3),
+        ],
     ),
     (
         "all-leave",
         PLAIN,
-        &[(Quit, 1, 0, 0), (Quit, 2, 0, 0), (Quit, 3, 0, 0), (Quit, 0, 0, 0), (Comes, 2, 0, 0), (Quit, 2, 0, 0), (Sleeps, 0, 13, 0)],
+        &[
+            (Quit, 1, 0, 0),
+            (Quit, 2, 0, 0),
+            (Quit, 3, 0, 0),
+            (Quit, 0, 0, 0),
+            (Comes, 2, 0, 0),
+            (Quit, 2, 0, 0),
+            (Sleeps, 0, 13, 0),
+        ],
     ),
     (
         "full",
         SMALL,
-        &[(Comes, 3, 0, 0), (Quit, 1, 0, 0), (Seat, 4, 0, 0), (Comes, 1, 0, 0), (Waits, 0, 8, 1), (Comes, 1, 0, 0), (Connects, 4, 0, 0)],
+        &[
+            (Comes, 3, 0, 0),
+            (Quit, 1, 0, 0),
+            (Seat, 4, 0, 0),
+            (Comes, 1, 0, 0),
+            (Waits, 0, 8, 1),
+            (Comes, 1, 0, 0),
+            (Connects, 4, 0, 0),
+        ],
     ),
-    ("scheduled-end", SHORT, &[(Waits, 0, 10, 0), (CancelAutoEnd, 0, 0, 0), (CancelAutoEnd, 1, 0, 0), (Waits, 0, 12, 0)]),
-    ("scheduled-end-while-host-is-gone", SHORT, &[(Quit, 0, 0, 0), (Waits, 0, 10, 1), (Comes, 0, 0, 0), (Waits, 0, 11, 1)]),
+    (
+        "scheduled-end",
+        SHORT,
+        &[
+            (Waits, 0, 10, 0),
+            (CancelAutoEnd, 0, 0, 0),
+            (CancelAutoEnd, 1, 0, 0),
+            (Waits, 0, 12, 0),
+        ],
+    ),
+    (
+        "scheduled-end-while-host-is-gone",
+        SHORT,
+        &[
+            (Quit, 0, 0, 0),
+            (Waits, 0, 10, 1),
+            (Comes, 0, 0, 0),
+            (Waits, 0, 11, 1),
+        ],
+    ),
     (
         "removed",
         PLAIN,
-        &[(Removes, 2, 0, 0), (Comes, 2, 0, 0), (Connects, 2, 0, 0), (Removes, 2, 1, 3), (Removes, 0, 0, 0), (Removes, 7, 0, 0)],
+        &[
+            (Removes, 2, 0, 0),
+            (Comes, 2, 0, 0),
+            (Connects, 2, 0, 0),
+            (Removes, 2, 1, 3),
+            (Removes, 0, 0, 0),
+            (Removes, 7, 0, 0),
+        ],
     ),
     (
         "knocks",
@@ -148,7 +276,17 @@ const STORIES: &[(&str, Setting, &[Happening])] = &[
             (Waits, 0, 12, 0),
         ],
     ),
-    ("renamed", PLAIN, &[(Renames, 1, 0, 0), (Seat, 1, 0, 2), (Seat, 1, 1, 4), (Renames, 0, 0, 0), (Seat, 1, 0, 3)]),
+    (
+        "renamed",
+        PLAIN,
+        &[
+            (Renames, 1, 0, 0),
+            (Seat, 1, 0, 2),
+            (Seat, 1, 1, 4),
+            (Renames, 0, 0, 0),
+            (Seat, 1, 0, 3),
+        ],
+    ),
     (
         "once",
         PLAIN,
@@ -177,24 +315,63 @@ const STORIES: &[(&str, Setting, &[Happening])] = &[
     (
         "restart-with-other-rules",
         EVERYBODY,
-        &[(Loses, 1, 0, 0), (Restart, 0, 2, 0), (Restart, 0, 5, 0), (Quit, 0, 0, 0), (Restart, 0, 3, 0), (Waits, 0, 5, 0)],
+        &[
+            (Loses, 1, 0, 0),
+            (Restart, 0, 2, 0),
+            (Restart, 0, 5, 0),
+            (Quit, 0, 0, 0),
+            (Restart, 0, 3, 0),
+            (Waits, 0, 5, 0),
+        ],
     ),
     (
         "new-epoch",
         PLAIN,
-        &[(FollowOther, 1, 0, 16), (NewEpoch, 0, 0, 0), (FollowOther, 1, 0, 16), (Watch, 0, 0, 0), (FollowOther, 2, 0, 16)],
+        &[
+            (FollowOther, 1, 0, 16),
+            (NewEpoch, 0, 0, 0),
+            (FollowOther, 1, 0, 16),
+            (Watch, 0, 0, 0),
+            (FollowOther, 2, 0, 16),
+        ],
     ),
     (
         "forgotten",
         FEW_REMEMBERED,
-        &[(Removes, 1, 0, 0), (Comes, 2, 0, 0), (Quit, 2, 0, 0), (Comes, 3, 0, 0), (Waits, 0, 8, 1), (Comes, 4, 0, 0), (Comes, 1, 0, 0)],
+        &[
+            (Removes, 1, 0, 0),
+            (Comes, 2, 0, 0),
+            (Quit, 2, 0, 0),
+            (Comes, 3, 0, 0),
+            (Waits, 0, 8, 1),
+            (Comes, 4, 0, 0),
+            (Comes, 1, 0, 0),
+        ],
     ),
     (
         "clock-goes-back",
         PLAIN,
-        &[(Waits, 0, 8, 0), (Loses, 1, 0, 0), (ClockGoesBack, 0, 7, 0), (Loses, 2, 0, 0), (Sleeps, 0, 9, 0), (FollowMe, 0, 0, 0)],
+        &[
+            (Waits, 0, 8, 0),
+            (Loses, 1, 0, 0),
+            (ClockGoesBack, 0, 7, 0),
+            (Loses, 2, 0, 0),
+            (Sleeps, 0, 9, 0),
+            (FollowMe, 0, 0, 0),
+        ],
     ),
-    ("patched", PLAIN, &[(Patch, 0, 0, 8), (Patch, 0, 32, 16), (Comes, 5, 0, 0), (Patch, 1, 0, 7), (Patch, 0, 16, 0), (Quit, 0, 0, 0)]),
+    (
+        "patched",
+        PLAIN,
+        &[
+            (Patch, 0, 0, 8),
+            (Patch, 0, 32, 16),
+            (Comes, 5, 0, 0),
+            (Patch, 1, 0, 7),
+            (Patch, 0, 16, 0),
+            (Quit, 0, 0, 0),
+        ],
+    ),
     (
         "ended",
         PLAIN,
@@ -211,7 +388,13 @@ const STORIES: &[(&str, Setting, &[Happening])] = &[
     (
         "not-for-the-kernel",
         PLAIN,
-        &[(Beyond, 1, 0, 0), (Beyond, 1, 1, 0), (Beyond, 1, 2, 0), (FollowOther, 1, 8, 0), (FollowOther, 1, 9, 0)],
+        &[
+            (Beyond, 1, 0, 0),
+            (Beyond, 1, 1, 0),
+            (Beyond, 1, 2, 0),
+            (FollowOther, 1, 8, 0),
+            (FollowOther, 1, 9, 0),
+        ],
     ),
     (
         "crowd",
@@ -232,12 +415,22 @@ const STORIES: &[(&str, Setting, &[Happening])] = &[
 ];
 
 pub(crate) fn all() -> Vec<(String, Vec<u8>)> {
-    STORIES.iter().map(|(name, setting, happenings)| ((*name).to_owned(), bytes(setting, happenings))).collect()
+    STORIES
+        .iter()
+        .map(|(name, setting, happenings)| ((*name).to_owned(), bytes(setting, happenings)))
+        .collect()
 }
 
 fn bytes(setting: &Setting, happenings: &[Happening]) -> Vec<u8> {
-    let code =
-        |kind: Kind| KINDS.iter().position(|k| *k == kind).and_then(|at| u8::try_from(at).ok()).expect("every kind is among the kinds");
-    let records = happenings.iter().map(|(what, who, a, b)| [code(*what), *who, *a, *b]);
+    let code = |kind: Kind| {
+        KINDS
+            .iter()
+            .position(|k| *k == kind)
+            .and_then(|at| u8::try_from(at).ok())
+            .expect("every kind is among the kinds")
+    };
+    let records = happenings
+        .iter()
+        .map(|(what, who, a, b)| [code(*what), *who, *a, *b]);
     setting.iter().copied().chain(records.flatten()).collect()
 }

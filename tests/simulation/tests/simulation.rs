@@ -9,7 +9,10 @@ use faceshare_simulation::{Bug, PlantedFault, report, run, run_all};
 const PARTS: u64 = 8;
 
 fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} wants a number, not {text:?}")))
+    std::env::var(variable).ok().map(|text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable} wants a number, not {text:?}"))
+    })
 }
 
 /// Runs one part of the histories, unless a single one is to be replayed.
@@ -48,7 +51,9 @@ parts! {
 /// `SIM_SEED=n`: replays one history and prints its trace.
 #[test]
 fn replay() {
-    let Some(seed) = number("SIM_SEED") else { return };
+    let Some(seed) = number("SIM_SEED") else {
+        return;
+    };
     let history = run(seed, Bug::None, true);
     for line in &history.trace {
         eprintln!("{line}");
@@ -71,7 +76,10 @@ fn histories_that_found_faults_keep_the_invariants() {
 /// Without guests the invariants of join requests would hold trivially.
 #[test]
 fn guests_ask_to_join_and_receive_every_outcome() {
-    let traces: Vec<String> = (0..40).filter(|seed| seed % 5 < 2).map(|seed| run(seed, Bug::None, true).trace.join("\n")).collect();
+    let traces: Vec<String> = (0..40)
+        .filter(|seed| seed % 5 < 2)
+        .map(|seed| run(seed, Bug::None, true).trace.join("\n"))
+        .collect();
     for text in [
         "KnockState(Some(Admitted))",
         "KnockState(Some(Denied))",
@@ -93,10 +101,22 @@ fn guests_ask_to_join_and_receive_every_outcome() {
 fn a_seed_always_gives_the_same_history() {
     for seed in 0..20 {
         let (first, second) = (run(seed, Bug::None, true), run(seed, Bug::None, true));
-        let differs = first.trace.iter().zip(&second.trace).position(|(a, b)| a != b);
-        assert_eq!(differs.map(|at| (&first.trace[at], &second.trace[at])), None, "seed {seed}");
+        let differs = first
+            .trace
+            .iter()
+            .zip(&second.trace)
+            .position(|(a, b)| a != b);
+        assert_eq!(
+            differs.map(|at| (&first.trace[at], &second.trace[at])),
+            None,
+            "seed {seed}"
+        );
         assert_eq!(first, second, "seed {seed}");
-        assert_eq!(run(seed, Bug::None, false).violation, first.violation, "seed {seed}: tracing changes nothing");
+        assert_eq!(
+            run(seed, Bug::None, false).violation,
+            first.violation,
+            "seed {seed}: tracing changes nothing"
+        );
     }
 }
 
@@ -106,7 +126,9 @@ fn found(bug: Bug, seeds: u64) -> Vec<(u64, &'static str)> {
 }
 
 fn found_in(bug: Bug, seeds: impl Iterator<Item = u64>) -> Vec<(u64, &'static str)> {
-    seeds.filter_map(|seed| Some((seed, run(seed, bug, false).violation?.invariant))).collect()
+    seeds
+        .filter_map(|seed| Some((seed, run(seed, bug, false).violation?.invariant)))
+        .collect()
 }
 
 #[test]
@@ -125,7 +147,12 @@ fn a_wrong_root_is_found() {
 fn a_double_delivery_is_found() {
     let found = found(Bug::DoubleDelivery, 30);
     assert!(found.len() >= 15, "{found:?}");
-    assert!(found.iter().any(|(_, invariant)| *invariant == "ordered_frames_have_no_gap"), "{found:?}");
+    assert!(
+        found
+            .iter()
+            .any(|(_, invariant)| *invariant == "ordered_frames_have_no_gap"),
+        "{found:?}"
+    );
 }
 
 /// The actor ends with a panic before anything goes on without end, and a panic is a mistake of the server.
@@ -133,13 +160,26 @@ fn a_double_delivery_is_found() {
 fn a_deadline_that_stays_when_it_has_fired_is_found() {
     let found = found(Bug::Kernel(PlantedFault::LastingDeadline), 30);
     assert!(found.len() >= 15, "{found:?}");
-    assert!(found.iter().any(|(_, invariant)| *invariant == "no_mistakes_of_the_server"), "{found:?}");
+    assert!(
+        found
+            .iter()
+            .any(|(_, invariant)| *invariant == "no_mistakes_of_the_server"),
+        "{found:?}"
+    );
 }
 
 #[test]
 fn a_kernel_that_forgets_the_newest_nonces_is_found() {
     // One history in ten has so many nonces.
-    let found = found_in(Bug::Kernel(PlantedFault::NewestNonceForgotten), (5..200).step_by(10));
+    let found = found_in(
+        Bug::Kernel(PlantedFault::NewestNonceForgotten),
+        (5..200).step_by(10),
+    );
     assert!(found.len() >= 3, "{found:?}");
-    assert!(found.iter().any(|(_, invariant)| *invariant == "acknowledged_is_in_the_log_once"), "{found:?}");
+    assert!(
+        found
+            .iter()
+            .any(|(_, invariant)| *invariant == "acknowledged_is_in_the_log_once"),
+        "{found:?}"
+    );
 }

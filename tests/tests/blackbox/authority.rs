@@ -9,7 +9,16 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// The columns, in an order in which no caller's success takes away what the next one needs: the host, who may end it all, comes last.
-const CALLERS: [&str; 8] = ["none", "expired", "other token", "removed", "guest", "account", "member", "host"];
+const CALLERS: [&str; 8] = [
+    "none",
+    "expired",
+    "other token",
+    "removed",
+    "guest",
+    "account",
+    "member",
+    "host",
+];
 
 /// The heading of the second table.
 const CLASSIC: &str = "## The classic API";
@@ -40,7 +49,12 @@ fn page() -> String {
 }
 
 fn rows(page: &str) -> Vec<Row> {
-    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let cells = |line: &str| {
+        line.trim_matches('|')
+            .split('|')
+            .map(|cell| cell.trim().to_owned())
+            .collect::<Vec<_>>()
+    };
     let mut lines = page.lines().filter(|line| line.starts_with('|')).map(cells);
     let columns = lines.next().expect("a heading");
     let rows = lines.filter(|cells| cells[0].starts_with('`'));
@@ -50,7 +64,12 @@ fn rows(page: &str) -> Vec<Row> {
         Row {
             method: method.parse().expect("a method"),
             path: path.to_owned(),
-            answers: columns.iter().cloned().zip(cells.iter().cloned()).skip(1).collect(),
+            answers: columns
+                .iter()
+                .cloned()
+                .zip(cells.iter().cloned())
+                .skip(1)
+                .collect(),
         }
     })
     .collect()
@@ -82,23 +101,61 @@ impl Scene {
             http.guest("member").await,
             http.guest("removed").await,
             http.guest("guest").await,
-            http.member(&format!("account_{}", http.guest("namesake").await.id), PASSWORD).await,
+            http.member(
+                &format!("account_{}", http.guest("namesake").await.id),
+                PASSWORD,
+            )
+            .await,
             http.guest("other").await,
         ];
         let created = http.create(&host, json!({})).await;
         let text = |value: &Value| value.as_str().expect("text").to_owned();
-        let (id, code) = (text(&created["faceSession"]["id"]), text(&created["numberCode"]["code"]));
+        let (id, code) = (
+            text(&created["faceSession"]["id"]),
+            text(&created["numberCode"]["code"]),
+        );
         for who in [&member, &removed, &other] {
             http.prejoin(who, &code).await.ok(200);
         }
-        http.delete(&format!("/v1/face-sessions/{id}/members/{}", removed.id), &host.access).await.ok(204);
-        let link = http.post(&format!("/v1/face-sessions/{id}/invoke-link"), &host.access, json!({"approval": true})).await.ok(200);
+        http.delete(
+            &format!("/v1/face-sessions/{id}/members/{}", removed.id),
+            &host.access,
+        )
+        .await
+        .ok(204);
+        let link = http
+            .post(
+                &format!("/v1/face-sessions/{id}/invoke-link"),
+                &host.access,
+                json!({"approval": true}),
+            )
+            .await
+            .ok(200);
         let knocker = http.guest("knocker").await;
-        http.post("/v1/face-sessions/prejoin", &knocker.access, json!({"inviteToken": link["inviteToken"]})).await.ok(202);
+        http.post(
+            "/v1/face-sessions/prejoin",
+            &knocker.access,
+            json!({"inviteToken": link["inviteToken"]}),
+        )
+        .await
+        .ok(202);
         let knock = the_knock(http, &id, &host).await;
         let wait_token = denied(http, &host, &guest).await;
         let stream_token = text(&created["sessionToken"]);
-        Self { http: http.clone(), id, code, host, member, removed, guest, account, other, stream_token, knock, wait_token }
+        Self {
+            http: http.clone(),
+            id,
+            code,
+            host,
+            member,
+            removed,
+            guest,
+            account,
+            other,
+            stream_token,
+            knock,
+            wait_token,
+        }
     }
 
     fn token(&self, caller: &str, expired: &str) -> Option<String> {
@@ -121,23 +178,40 @@ impl Scene {
         let by_code = json!({"numberCode": self.code});
         match (row.method.as_str(), row.path.as_str()) {
             ("POST", "/v1/guests") => Some(json!({"nickname": "new"})),
-            ("POST", "/v1/accounts") => {
-                Some(json!({"username": format!("new_{}", self.http.guest("namesake").await.id), "password": PASSWORD}))
+            ("POST", "/v1/accounts") => Some(
+                json!({"username": format!("new_{}", self.http.guest("namesake").await.id), "password": PASSWORD}),
+            ),
+            ("POST", "/v1/accounts/sign-in") => {
+                Some(json!({"username": self.account.nickname, "password": PASSWORD}))
             }
-            ("POST", "/v1/accounts/sign-in") => Some(json!({"username": self.account.nickname, "password": PASSWORD})),
-            ("POST", "/v1/accounts/me/password") => Some(json!({"oldPassword": PASSWORD, "newPassword": PASSWORD})),
+            ("POST", "/v1/accounts/me/password") => {
+                Some(json!({"oldPassword": PASSWORD, "newPassword": PASSWORD}))
+            }
             ("PATCH", "/v1/accounts/me") => Some(json!({"nickname": "other"})),
-            ("POST", "/v1/accounts/refresh") => Some(json!({"refreshToken": self.http.guest("refreshing").await.refresh})),
+            ("POST", "/v1/accounts/refresh") => {
+                Some(json!({"refreshToken": self.http.guest("refreshing").await.refresh}))
+            }
             ("POST", "/v1/face-sessions/search" | "/v1/face-sessions/prejoin") => Some(by_code),
-            ("POST", "/v1/face-sessions/wait" | "/v1/face-sessions/wait/cancel") => Some(json!({"waitToken": self.wait_token})),
+            ("POST", "/v1/face-sessions/wait" | "/v1/face-sessions/wait/cancel") => {
+                Some(json!({"waitToken": self.wait_token}))
+            }
             ("PATCH", "/v1/face-sessions/{id}") => Some(json!({"title": "New"})),
             _ => None,
         }
     }
 
     async fn picture(&self, token: Option<&str>) -> Answer {
-        let request = self.http.request(Method::PUT, "/v1/accounts/me/avatar").header("content-type", "image/png").body(PNG.to_vec());
-        send(if let Some(token) = token { request.bearer_auth(token) } else { request }).await
+        let request = self
+            .http
+            .request(Method::PUT, "/v1/accounts/me/avatar")
+            .header("content-type", "image/png")
+            .body(PNG.to_vec());
+        send(if let Some(token) = token {
+            request.bearer_auth(token)
+        } else {
+            request
+        })
+        .await
     }
 
     async fn call(&self, row: &Row, caller: &str, expired: &str) -> Answer {
@@ -146,31 +220,60 @@ impl Scene {
         }
         if row.path == "/v1/avatars/{key}" {
             let shown = self.picture(Some(&self.other.access)).await.ok(200);
-            let path = shown["account"]["avatarUrl"].as_str().expect("a path").to_owned();
+            let path = shown["account"]["avatarUrl"]
+                .as_str()
+                .expect("a path")
+                .to_owned();
             let mut request = self.http.request(Method::HEAD, &path);
             if let Some(token) = self.token(caller, expired) {
                 request = request.bearer_auth(token);
             }
             return send(request).await;
         }
-        let path = row.path.replace("{id}", &self.id).replace("{memberId}", &self.other.id).replace("{knockId}", &self.knock);
+        let path = row
+            .path
+            .replace("{id}", &self.id)
+            .replace("{memberId}", &self.other.id)
+            .replace("{knockId}", &self.knock);
         let token = self.token(caller, expired);
-        self.http.call(row.method.clone(), &path, token.as_deref(), self.body(row).await.as_ref()).await
+        self.http
+            .call(
+                row.method.clone(),
+                &path,
+                token.as_deref(),
+                self.body(row).await.as_ref(),
+            )
+            .await
     }
 }
 
 async fn the_knock(http: &Http, session: &str, host: &Guest) -> String {
-    let knocks = http.get(&format!("/v1/face-sessions/{session}/knocks"), &host.access).await.ok(200);
-    knocks["knocks"][0]["knockId"].as_str().expect("a knock").to_owned()
+    let knocks = http
+        .get(&format!("/v1/face-sessions/{session}/knocks"), &host.access)
+        .await
+        .ok(200);
+    knocks["knocks"][0]["knockId"]
+        .as_str()
+        .expect("a knock")
+        .to_owned()
 }
 
 /// Somebody knocks and is denied: what it waited with.
 async fn denied(http: &Http, host: &Guest, guest: &Guest) -> Value {
     let created = http.create(host, json!({"admission": "APPROVAL"})).await;
-    let (id, code) = (created["faceSession"]["id"].as_str().expect("an id"), created["numberCode"]["code"].as_str().expect("a code"));
+    let (id, code) = (
+        created["faceSession"]["id"].as_str().expect("an id"),
+        created["numberCode"]["code"].as_str().expect("a code"),
+    );
     let waiting = http.prejoin(guest, code).await.ok(202);
     let knock = the_knock(http, id, host).await;
-    http.post(&format!("/v1/face-sessions/{id}/knocks/{knock}/deny"), &host.access, json!({})).await.ok(204);
+    http.post(
+        &format!("/v1/face-sessions/{id}/knocks/{knock}/deny"),
+        &host.access,
+        json!({}),
+    )
+    .await
+    .ok(204);
     waiting["waitToken"].clone()
 }
 
@@ -178,13 +281,20 @@ fn outcome(answer: &Answer) -> String {
     if answer.status < 300 {
         return "yes".to_owned();
     }
-    answer.json()["code"].as_str().unwrap_or_else(|| panic!("no code in {answer:?}")).to_owned()
+    answer.json()["code"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no code in {answer:?}"))
+        .to_owned()
 }
 
 /// An access token after its time, from a server whose tokens live for a moment; the other server goes on with its keys.
 async fn expired_token() -> (Server, String) {
-    let mut server =
-        Server::start_with(&[("auth.access_ttl", "1s"), ("argon2.test_parameters", "true"), ("benchmark.enabled", "true")]).await;
+    let mut server = Server::start_with(&[
+        ("auth.access_ttl", "1s"),
+        ("argon2.test_parameters", "true"),
+        ("benchmark.enabled", "true"),
+    ])
+    .await;
     let token = server.http().guest("late").await.access;
     server.kill().await;
     server.set("auth.access_ttl", "15m");
@@ -202,11 +312,18 @@ async fn every_caller_gets_what_the_table_says() {
     for row in table() {
         let scene = Scene::new(&http).await;
         for caller in CALLERS {
-            let (_, expected) = row.answers.iter().find(|(name, _)| name == caller).unwrap_or_else(|| panic!("no column {caller}"));
+            let (_, expected) = row
+                .answers
+                .iter()
+                .find(|(name, _)| name == caller)
+                .unwrap_or_else(|| panic!("no column {caller}"));
             let answer = scene.call(&row, caller, &expired).await;
             let got = outcome(&answer);
             if &got != expected {
-                wrong.push(format!("{} {} as {caller}: {got}, not {expected}", row.method, row.path));
+                wrong.push(format!(
+                    "{} {} as {caller}: {got}, not {expected}",
+                    row.method, row.path
+                ));
             }
         }
     }
@@ -216,14 +333,25 @@ async fn every_caller_gets_what_the_table_says() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_call_is_in_the_table() {
     let server = Server::start_with(&[("classic.enabled", "true")]).await;
-    let document = server.http().call(Method::GET, "/openapi.json", None, None).await.ok(200);
+    let document = server
+        .http()
+        .call(Method::GET, "/openapi.json", None, None)
+        .await
+        .ok(200);
     let paths = document["paths"].as_object().expect("paths");
     let calls = paths.iter().flat_map(|(path, item)| {
-        let methods =
-            item.as_object().expect("methods").keys().filter(|key| ["get", "put", "post", "patch", "delete"].contains(&key.as_str()));
+        let methods = item
+            .as_object()
+            .expect("methods")
+            .keys()
+            .filter(|key| ["get", "put", "post", "patch", "delete"].contains(&key.as_str()));
         methods.map(move |method| format!("{} {path}", method.to_uppercase()))
     });
-    let listed = table().iter().chain(&classic_table()).map(|row| format!("{} {}", row.method, row.path)).collect::<BTreeSet<_>>();
+    let listed = table()
+        .iter()
+        .chain(&classic_table())
+        .map(|row| format!("{} {}", row.method, row.path))
+        .collect::<BTreeSet<_>>();
     assert_eq!(listed, calls.collect());
 }
 
@@ -232,16 +360,32 @@ async fn cookie(http: &Http) -> (String, String) {
     let id = http.guest("namesake").await.id;
     let name = format!("c{}", &id[id.len() - 12..]);
     let who = json!({"username": name, "password": "secret"});
-    let ask = |call: &str| send(http.request(Method::POST, &format!("/api/entrytask/user/{call}")).json(&who));
+    let ask = |call: &str| {
+        send(
+            http.request(Method::POST, &format!("/api/entrytask/user/{call}"))
+                .json(&who),
+        )
+    };
     assert_eq!(ask("signup").await.ok(200)["errCode"], "7");
     let answer = ask("signin").await;
     assert_eq!(answer.ok(200)["errCode"], "7");
-    let cookie = answer.header("set-cookie").split(';').next().expect("a cookie").to_owned();
+    let cookie = answer
+        .header("set-cookie")
+        .split(';')
+        .next()
+        .expect("a cookie")
+        .to_owned();
     (name, cookie)
 }
 
 /// A call that is good but for who makes it; the name of the code in its answer.
-async fn classic(http: &Http, row: &Row, name: &str, cookie: Option<&str>, foreign: bool) -> String {
+async fn classic(
+    http: &Http,
+    row: &Row,
+    name: &str,
+    cookie: Option<&str>,
+    foreign: bool,
+) -> String {
     let mut request = http.request(row.method.clone(), &row.path);
     if let Some(cookie) = cookie {
         request = request.header("cookie", cookie);
@@ -259,24 +403,48 @@ async fn classic(http: &Http, row: &Row, name: &str, cookie: Option<&str>, forei
         "update_profile_pic" => {
             let head = b"--cut\r\ncontent-disposition: form-data; name=\"profilePic\"; filename=\"a.png\"\r\n\r\n";
             let body = [head.as_slice(), &PNG, b"\r\n--cut--\r\n"].concat();
-            request.header("content-type", "multipart/form-data; boundary=cut").body(body)
+            request
+                .header("content-type", "multipart/form-data; boundary=cut")
+                .body(body)
         }
         _ => request,
     };
-    let said = send(request).await.ok(200)["errMsg"].as_str().expect("a code").to_owned();
-    if said == "success" { "yes".to_owned() } else { said }
+    let said = send(request).await.ok(200)["errMsg"]
+        .as_str()
+        .expect("a code")
+        .to_owned();
+    if said == "success" {
+        "yes".to_owned()
+    } else {
+        said
+    }
 }
 
 #[tokio::test]
 async fn every_cookie_gets_what_the_classic_table_says() {
-    let settings = [("classic.enabled", "true"), ("argon2.test_parameters", "true"), ("benchmark.enabled", "true")];
+    let settings = [
+        ("classic.enabled", "true"),
+        ("argon2.test_parameters", "true"),
+        ("benchmark.enabled", "true"),
+    ];
     let server = Server::start_with(&settings).await;
     let http = server.http();
     let guest = http.guest("guest").await;
-    let stream_token = http.create(&guest, json!({})).await["sessionToken"].as_str().expect("a token").to_owned();
+    let stream_token = http.create(&guest, json!({})).await["sessionToken"]
+        .as_str()
+        .expect("a token")
+        .to_owned();
     let others = [&guest.access, &stream_token].map(|token| format!("sessionID={token}"));
     let (_, over) = cookie(&http).await;
-    assert_eq!(send(http.request(Method::GET, "/api/entrytask/user/signout").header("cookie", &over)).await.ok(200)["errCode"], "7");
+    assert_eq!(
+        send(
+            http.request(Method::GET, "/api/entrytask/user/signout")
+                .header("cookie", &over)
+        )
+        .await
+        .ok(200)["errCode"],
+        "7"
+    );
     let mut wrong = Vec::new();
     for row in classic_table() {
         for (caller, expected) in &row.answers {
@@ -291,7 +459,10 @@ async fn every_cookie_gets_what_the_classic_table_says() {
             for cookie in cookies {
                 let got = classic(&http, &row, &name, cookie, caller == "other site").await;
                 if &got != expected {
-                    wrong.push(format!("{} {} as {caller}: {got}, not {expected}", row.method, row.path));
+                    wrong.push(format!(
+                        "{} {} as {caller}: {got}, not {expected}",
+                        row.method, row.path
+                    ));
                 }
             }
         }

@@ -18,7 +18,11 @@ struct Database {
 
 impl Database {
     async fn on_postgres() -> Self {
-        Self::create("FACESHARE_TEST_POSTGRES", "postgres://postgres@127.0.0.1:5432/postgres").await
+        Self::create(
+            "FACESHARE_TEST_POSTGRES",
+            "postgres://postgres@127.0.0.1:5432/postgres",
+        )
+        .await
     }
 
     async fn on_mysql() -> Self {
@@ -41,14 +45,28 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let force = if self.server.starts_with("postgres") { " WITH (FORCE)" } else { "" };
-        let (server, statement) = (self.server.clone(), format!("DROP DATABASE {}{force}", self.name));
+        let force = if self.server.starts_with("postgres") {
+            " WITH (FORCE)"
+        } else {
+            ""
+        };
+        let (server, statement) = (
+            self.server.clone(),
+            format!("DROP DATABASE {}{force}", self.name),
+        );
         // A runtime of its own: that of the test may be going down.
         let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
             runtime.block_on(run(&server, &statement));
         });
-        assert!(dropped.join().is_ok() || std::thread::panicking(), "the database {} stays", self.name);
+        assert!(
+            dropped.join().is_ok() || std::thread::panicking(),
+            "the database {} stays",
+            self.name
+        );
     }
 }
 
@@ -56,10 +74,14 @@ async fn run(server: &str, statement: &str) {
     let statement = sqlx::AssertSqlSafe(statement.to_owned());
     let start_one = "start one with scripts/services";
     if server.starts_with("postgres") {
-        let mut connection = sqlx::PgConnection::connect(server).await.unwrap_or_else(|error| panic!("{server}: {error}; {start_one}"));
+        let mut connection = sqlx::PgConnection::connect(server)
+            .await
+            .unwrap_or_else(|error| panic!("{server}: {error}; {start_one}"));
         connection.execute(statement).await.expect("done");
     } else {
-        let mut connection = sqlx::MySqlConnection::connect(server).await.unwrap_or_else(|error| panic!("{server}: {error}; {start_one}"));
+        let mut connection = sqlx::MySqlConnection::connect(server)
+            .await
+            .unwrap_or_else(|error| panic!("{server}: {error}; {start_one}"));
         connection.execute(statement).await.expect("done");
     }
 }
@@ -76,11 +98,17 @@ async fn on_mariadb_two_clients_meet_and_resume_after_a_kill() {
 
 async fn meet_and_resume_after_a_kill(database: &Database) {
     let settings = [("database.url", &*database.url())];
-    let (mut meeting, mut sockets) = Meeting::with(Format::Proto, 2, &settings, json!({"title": "Review"})).await;
-    assert!(!meeting.server.data_dir().join("data/faceshare.db").exists(), "nothing is kept in SQLite beside the session log");
+    let (mut meeting, mut sockets) =
+        Meeting::with(Format::Proto, 2, &settings, json!({"title": "Review"})).await;
+    assert!(
+        !meeting.server.data_dir().join("data/faceshare.db").exists(),
+        "nothing is kept in SQLite beside the session log"
+    );
     let host = sockets[0].member().to_owned();
     let (epoch, seen) = (sockets[1].epoch().to_owned(), sockets[1].seq);
-    let followed = sockets[1].acked(json!({"nonce": "1", "followOther": {"target": host}})).await;
+    let followed = sockets[1]
+        .acked(json!({"nonce": "1", "followOther": {"target": host}}))
+        .await;
     meeting.server.kill().await;
     for socket in &mut sockets {
         socket.close().await;
@@ -88,21 +116,41 @@ async fn meet_and_resume_after_a_kill(database: &Database) {
     meeting.server.restart().await;
 
     let mut back = meeting.resume(1, &epoch, seen).await;
-    assert_eq!((&back.welcome["resumed"], back.epoch()), (&json!(true), epoch.as_str()));
-    back.catch_up(back.welcome["seq"].as_u64().expect("a head")).await;
-    assert_eq!(back.acked(json!({"nonce": "1", "followOther": {"target": host}})).await, followed, "the nonce is still known");
-    let list = meeting.http.get("/v1/face-sessions", meeting.access(0)).await.ok(200);
+    assert_eq!(
+        (&back.welcome["resumed"], back.epoch()),
+        (&json!(true), epoch.as_str())
+    );
+    back.catch_up(back.welcome["seq"].as_u64().expect("a head"))
+        .await;
+    assert_eq!(
+        back.acked(json!({"nonce": "1", "followOther": {"target": host}}))
+            .await,
+        followed,
+        "the nonce is still known"
+    );
+    let list = meeting
+        .http
+        .get("/v1/face-sessions", meeting.access(0))
+        .await
+        .ok(200);
     assert_eq!(list["faceSessions"][0]["id"], json!(meeting.id));
     meeting.admit("late").await;
     meeting.connect(2).await;
 }
 
 #[tokio::test]
-async fn a_database_that_cannot_be_reached_stops_the_start_with_its_name_and_without_its_password() {
-    for url in ["postgres://app:s3cret@127.0.0.77:9/meet", "mysql://app:s3cret@127.0.0.77:9/meet"] {
+async fn a_database_that_cannot_be_reached_stops_the_start_with_its_name_and_without_its_password()
+{
+    for url in [
+        "postgres://app:s3cret@127.0.0.77:9/meet",
+        "mysql://app:s3cret@127.0.0.77:9/meet",
+    ] {
         let (status, told) = refused_start(&[("database.url", url)]).await;
         assert!(!status.success());
-        assert!(told.contains("127.0.0.77:9") && told.contains("meet"), "{told}");
+        assert!(
+            told.contains("127.0.0.77:9") && told.contains("meet"),
+            "{told}"
+        );
         assert!(!told.contains("s3cret"), "{told}");
     }
 }

@@ -13,9 +13,18 @@ in_both_formats!(a_client_in_another_language_gets_through);
 
 /// Runs a command to its end; all that it said is shown when it fails.
 async fn run(command: &mut Command) -> Result<String, String> {
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.map_err(|error| error.to_string())?;
+    let output = command
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(|error| error.to_string())?;
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    if output.status.success() { Ok(said) } else { Err(said) }
+    if output.status.success() {
+        Ok(said)
+    } else {
+        Err(said)
+    }
 }
 
 /// Installs what the client needs from its lockfile, once, whichever test comes first.
@@ -23,19 +32,28 @@ async fn install(folder: &Path) {
     let lock = File::open(folder.join("package-lock.json")).expect("the lockfile is there");
     lock.lock().expect("it can be locked");
     if !folder.join("node_modules/ws").exists() {
-        let installed = run(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(folder)).await;
+        let installed = run(Command::new("npm")
+            .args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"])
+            .current_dir(folder))
+        .await;
         installed.unwrap_or_else(|said| panic!("npm ci failed: {said}"));
     }
 }
 
 async fn a_client_in_another_language_gets_through(format: Format) {
     let version = run(Command::new("node").arg("--version")).await;
-    assert!(version.is_ok(), "this test needs Node 20 or later on the PATH");
+    assert!(
+        version.is_ok(),
+        "this test needs Node 20 or later on the PATH"
+    );
     let folder = workspace().join("tests/foreign");
     install(&folder).await;
     let server = Server::start().await;
-    let met =
-        run(Command::new("node").arg("meet.mjs").args(["--server", &server.url(), "--format", format.name()]).current_dir(&folder)).await;
+    let met = run(Command::new("node")
+        .arg("meet.mjs")
+        .args(["--server", &server.url(), "--format", format.name()])
+        .current_dir(&folder))
+    .await;
     let said = met.unwrap_or_else(|said| panic!("{said}"));
     assert!(said.trim_end().ends_with(" passed, 0 failed"), "{said}");
 }

@@ -15,8 +15,21 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("faceshare-repository", &["faceshare-biz"]),
     ("faceshare-service", &["faceshare-biz", PKG]),
     ("faceshare-websocket", &[]),
-    ("faceshare-codec", &["faceshare-biz", "faceshare-api", "faceshare-websocket"]),
-    ("faceshare-routes", &["faceshare-biz", "faceshare-logic", "faceshare-api", "faceshare-codec", "faceshare-websocket", PKG]),
+    (
+        "faceshare-codec",
+        &["faceshare-biz", "faceshare-api", "faceshare-websocket"],
+    ),
+    (
+        "faceshare-routes",
+        &[
+            "faceshare-biz",
+            "faceshare-logic",
+            "faceshare-api",
+            "faceshare-codec",
+            "faceshare-websocket",
+            PKG,
+        ],
+    ),
     ("faceshare-server", &["faceshare-routes"]),
     ("faceshareapp", &[ANY]),
     ("facesharectl", &[ANY]),
@@ -29,7 +42,16 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("validatecode", &[PKG]),
     ("workerid", &[PKG]),
     ("faceshare-tests", &["faceshare-api"]),
-    ("faceshare-simulation", &["faceshare-biz", "faceshare-exec", "faceshare-logic", "faceshare-codec", "faceshare-api"]),
+    (
+        "faceshare-simulation",
+        &[
+            "faceshare-biz",
+            "faceshare-exec",
+            "faceshare-logic",
+            "faceshare-codec",
+            "faceshare-api",
+        ],
+    ),
 ];
 
 /// Any crate under `pkg/`.
@@ -39,35 +61,54 @@ const ANY: &str = "*";
 
 fn metadata() -> Metadata {
     let mut command = MetadataCommand::new();
-    command.current_dir(workspace()).features(CargoOpt::AllFeatures).other_options(vec!["--locked".to_owned()]);
+    command
+        .current_dir(workspace())
+        .features(CargoOpt::AllFeatures)
+        .other_options(vec!["--locked".to_owned()]);
     command.exec().expect("cargo metadata")
 }
 
 fn in_pkg(package: &Package) -> bool {
-    package.manifest_path.as_std_path().starts_with(workspace().join("pkg"))
+    package
+        .manifest_path
+        .as_std_path()
+        .starts_with(workspace().join("pkg"))
 }
 
 #[test]
 fn no_crate_uses_one_that_its_layer_may_not() {
     let metadata = metadata();
     let allowed: BTreeMap<&str, &[&str]> = ALLOWED.into_iter().collect();
-    let ours: BTreeMap<String, &Package> =
-        metadata.workspace_packages().into_iter().map(|package| (package.name.to_string(), package)).collect();
+    let ours: BTreeMap<String, &Package> = metadata
+        .workspace_packages()
+        .into_iter()
+        .map(|package| (package.name.to_string(), package))
+        .collect();
     let mut wrong = Vec::new();
     for (name, package) in &ours {
         let Some(allowed) = allowed.get(name.as_str()) else {
             wrong.push(format!("{name} is not in the table"));
             continue;
         };
-        let normal = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
+        let normal = package
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.kind == DependencyKind::Normal);
         for used in normal.filter_map(|dependency| ours.get(&dependency.name)) {
-            let may = |rule: &&str| *rule == ANY || *rule == used.name.as_str() || (*rule == PKG && in_pkg(used));
+            let may = |rule: &&str| {
+                *rule == ANY || *rule == used.name.as_str() || (*rule == PKG && in_pkg(used))
+            };
             if !allowed.iter().any(may) {
                 wrong.push(format!("{name} → {}", used.name));
             }
         }
     }
-    wrong.extend(allowed.keys().filter(|name| !ours.contains_key(**name)).map(|name| format!("{name} is in the table and nowhere else")));
+    wrong.extend(
+        allowed
+            .keys()
+            .filter(|name| !ours.contains_key(**name))
+            .map(|name| format!("{name} is in the table and nowhere else")),
+    );
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
@@ -75,10 +116,23 @@ fn no_crate_uses_one_that_its_layer_may_not() {
 fn faults_can_be_planted_by_tests_alone() {
     let metadata = metadata();
     let plants = |package: &&&Package| {
-        let mut normal = package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
-        normal.any(|dependency| dependency.features.iter().any(|feature| feature == "planted-faults"))
+        let mut normal = package
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.kind == DependencyKind::Normal);
+        normal.any(|dependency| {
+            dependency
+                .features
+                .iter()
+                .any(|feature| feature == "planted-faults")
+        })
     };
-    let planting: Vec<_> = metadata.workspace_packages().iter().filter(plants).map(|package| package.name.to_string()).collect();
+    let planting: Vec<_> = metadata
+        .workspace_packages()
+        .iter()
+        .filter(plants)
+        .map(|package| package.name.to_string())
+        .collect();
     assert_eq!(planting, ["faceshare-simulation"]);
 }
 
@@ -95,26 +149,54 @@ fn each_heavy_crate_stays_in_its_layer() {
         ("snowflake-rs", &["workerid"]),
     ] {
         let uses = |package: &&&Package| {
-            let of_program = |dependency: &&cargo_metadata::Dependency| dependency.kind != DependencyKind::Development;
-            package.dependencies.iter().filter(of_program).any(|dependency| dependency.name == heavy)
+            let of_program = |dependency: &&cargo_metadata::Dependency| {
+                dependency.kind != DependencyKind::Development
+            };
+            package
+                .dependencies
+                .iter()
+                .filter(of_program)
+                .any(|dependency| dependency.name == heavy)
         };
         let members = metadata.workspace_packages();
-        let strays: Vec<_> =
-            members.iter().filter(uses).map(|package| package.name.as_str()).filter(|name| !homes.contains(name)).collect();
-        assert!(strays.is_empty(), "{heavy} belongs to {homes:?}, not to {strays:?}");
+        let strays: Vec<_> = members
+            .iter()
+            .filter(uses)
+            .map(|package| package.name.as_str())
+            .filter(|name| !homes.contains(name))
+            .collect();
+        assert!(
+            strays.is_empty(),
+            "{heavy} belongs to {homes:?}, not to {strays:?}"
+        );
     }
 }
 
 #[test]
 fn the_domain_and_the_kernel_reach_no_runtime_no_server_and_no_store() {
     let metadata = metadata();
-    let names: BTreeMap<&PackageId, &str> = metadata.packages.iter().map(|package| (&package.id, package.name.as_str())).collect();
-    for member in
-        metadata.workspace_packages().into_iter().filter(|package| ["faceshare-biz", "faceshare-exec"].contains(&package.name.as_str()))
+    let names: BTreeMap<&PackageId, &str> = metadata
+        .packages
+        .iter()
+        .map(|package| (&package.id, package.name.as_str()))
+        .collect();
+    for member in metadata
+        .workspace_packages()
+        .into_iter()
+        .filter(|package| ["faceshare-biz", "faceshare-exec"].contains(&package.name.as_str()))
     {
-        let reached: BTreeSet<&str> = reachable(&metadata, &member.id).into_iter().map(|id| names[id]).collect();
-        for forbidden in ["tokio", "axum", "hyper", "tonic", "sea-orm", "sqlx", "rusqlite", "fred", "reqwest"] {
-            assert!(!reached.contains(forbidden), "{} reaches {forbidden}", member.name);
+        let reached: BTreeSet<&str> = reachable(&metadata, &member.id)
+            .into_iter()
+            .map(|id| names[id])
+            .collect();
+        for forbidden in [
+            "tokio", "axum", "hyper", "tonic", "sea-orm", "sqlx", "rusqlite", "fred", "reqwest",
+        ] {
+            assert!(
+                !reached.contains(forbidden),
+                "{} reaches {forbidden}",
+                member.name
+            );
         }
     }
 }
@@ -122,14 +204,19 @@ fn the_domain_and_the_kernel_reach_no_runtime_no_server_and_no_store() {
 /// Every package that is built into `root`: its normal dependencies, and theirs.
 fn reachable<'a>(metadata: &'a Metadata, root: &'a PackageId) -> BTreeSet<&'a PackageId> {
     let resolve = metadata.resolve.as_ref().expect("the graph is resolved");
-    let nodes: BTreeMap<&PackageId, _> = resolve.nodes.iter().map(|node| (&node.id, node)).collect();
+    let nodes: BTreeMap<&PackageId, _> =
+        resolve.nodes.iter().map(|node| (&node.id, node)).collect();
     let mut reached = BTreeSet::new();
     let mut open = vec![root];
     while let Some(id) = open.pop() {
         if !reached.insert(id) {
             continue;
         }
-        let normal = nodes[id].deps.iter().filter(|dep| dep.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal));
+        let normal = nodes[id].deps.iter().filter(|dep| {
+            dep.dep_kinds
+                .iter()
+                .any(|kind| kind.kind == DependencyKind::Normal)
+        });
         open.extend(normal.map(|dep| &dep.pkg));
     }
     reached

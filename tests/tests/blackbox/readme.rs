@@ -13,7 +13,8 @@ use crate::ctl::code_in;
 const CODE: (&str, &str) = ("739 274", "739274");
 
 fn read(path: &str) -> String {
-    std::fs::read_to_string(workspace().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    std::fs::read_to_string(workspace().join(path))
+        .unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// The fenced blocks of the README in this language.
@@ -21,13 +22,20 @@ fn blocks(language: &str) -> Vec<String> {
     let readme = read("README.md");
     let fence = format!("\n```{language}\n");
     let blocks = readme.split(&fence).skip(1);
-    blocks.map(|rest| rest.split("\n```").next().unwrap_or_default().to_owned() + "\n").collect()
+    blocks
+        .map(|rest| rest.split("\n```").next().unwrap_or_default().to_owned() + "\n")
+        .collect()
 }
 
 /// The only block of this language that holds `text`.
 fn block(language: &str, text: &str) -> String {
-    let found: Vec<_> = blocks(language).into_iter().filter(|block| block.contains(text)).collect();
-    let [block] = found.try_into().unwrap_or_else(|found: Vec<_>| panic!("{} blocks with {text:?}", found.len()));
+    let found: Vec<_> = blocks(language)
+        .into_iter()
+        .filter(|block| block.contains(text))
+        .collect();
+    let [block] = found
+        .try_into()
+        .unwrap_or_else(|found: Vec<_>| panic!("{} blocks with {text:?}", found.len()));
     block
 }
 
@@ -38,7 +46,12 @@ fn replaced(block: &str, from: &str, to: &str) -> String {
 
 /// Runs a block in bash against this server; gives its standard output and error.
 async fn bash(block: &str) -> String {
-    let output = Command::new("bash").args(["-euo", "pipefail", "-c", block]).kill_on_drop(true).output().await.expect("bash runs");
+    let output = Command::new("bash")
+        .args(["-euo", "pipefail", "-c", block])
+        .kill_on_drop(true)
+        .output()
+        .await
+        .expect("bash runs");
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!(output.status.success(), "{block}\n{said}");
     said
@@ -46,16 +59,26 @@ async fn bash(block: &str) -> String {
 
 /// The arguments of a line that begins with the terminal client.
 fn arguments(line: &str) -> Vec<String> {
-    let rest = line.trim().strip_prefix("./target/debug/facesharectl ").unwrap_or_else(|| panic!("another program: {line}"));
+    let rest = line
+        .trim()
+        .strip_prefix("./target/debug/facesharectl ")
+        .unwrap_or_else(|| panic!("another program: {line}"));
     let (plain, title) = rest.split_once(" --title ").unwrap_or((rest, ""));
     let title = title.trim_matches('"');
     let title = (!title.is_empty()).then(|| ["--title".to_owned(), title.to_owned()]);
-    plain.split_whitespace().map(str::to_owned).chain(title.into_iter().flatten()).collect()
+    plain
+        .split_whitespace()
+        .map(str::to_owned)
+        .chain(title.into_iter().flatten())
+        .collect()
 }
 
 fn typed(server: &Server, line: &str) -> Terminal {
     let arguments = arguments(line);
-    Terminal::open(server, &arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    Terminal::open(
+        server,
+        &arguments.iter().map(String::as_str).collect::<Vec<_>>(),
+    )
 }
 
 /// Ann's session of the tour, and its code.
@@ -70,26 +93,64 @@ async fn tour(server: &Server) -> (Terminal, String) {
 async fn the_two_people_of_the_tour_meet() {
     let server = Server::start().await;
     let (mut ann, code) = tour(&server).await;
-    let mut ben = typed(&server, &replaced(&block("sh", "facesharectl join"), CODE.0, &code));
+    let mut ben = typed(
+        &server,
+        &replaced(&block("sh", "facesharectl join"), CODE.0, &code),
+    );
     ann.log.text("Ben joined").await;
     ann.say("end").await;
-    assert!(ann.end().await && ben.end().await, "{}\n{}", ann.log.tail(), ben.log.tail());
+    assert!(
+        ann.end().await && ben.end().await,
+        "{}\n{}",
+        ann.log.tail(),
+        ben.log.tail()
+    );
 }
 
 #[tokio::test]
 async fn the_calls_of_the_tour_lead_into_the_session() {
     let server = Server::start().await;
     let (_ann, code) = tour(&server).await;
-    let calls = replaced(&block("bash", "face-sessions/prejoin"), &format!("CODE={}", CODE.1), &format!("CODE={code}"));
-    let calls = replaced(&calls, "BASE=http://127.0.0.1:8080", &format!("BASE={}", server.url()));
+    let calls = replaced(
+        &block("bash", "face-sessions/prejoin"),
+        &format!("CODE={}", CODE.1),
+        &format!("CODE={code}"),
+    );
+    let calls = replaced(
+        &calls,
+        "BASE=http://127.0.0.1:8080",
+        &format!("BASE={}", server.url()),
+    );
     // What the next block of the tour takes from these calls; wscat itself would have to be downloaded.
     let connect = block("bash", "wscat");
-    let token = connect.split("$(").nth(1).and_then(|rest| rest.split(')').next()).expect("a token").to_owned();
+    let token = connect
+        .split("$(")
+        .nth(1)
+        .and_then(|rest| rest.split(')').next())
+        .expect("a token")
+        .to_owned();
     let said = bash(&format!("{calls}\necho \"token $({token})\"")).await;
-    assert!(said.contains("\"hostNickname\":\"Ann\"") && said.contains("Plans for May"), "{said}");
-    let after = |text: &str| said.split(text).nth(1).unwrap_or_default().split([',', '\n']).next().unwrap_or_default().to_owned();
-    assert!(after("Ann's id is ").parse::<u64>().is_ok_and(|id| id > 0), "{said}");
-    assert!(after("the stream is ").starts_with("ws://127.0.0.1:"), "{said}");
+    assert!(
+        said.contains("\"hostNickname\":\"Ann\"") && said.contains("Plans for May"),
+        "{said}"
+    );
+    let after = |text: &str| {
+        said.split(text)
+            .nth(1)
+            .unwrap_or_default()
+            .split([',', '\n'])
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    assert!(
+        after("Ann's id is ").parse::<u64>().is_ok_and(|id| id > 0),
+        "{said}"
+    );
+    assert!(
+        after("the stream is ").starts_with("ws://127.0.0.1:"),
+        "{said}"
+    );
     assert!(after("token v4.local.").len() > 20, "{said}");
 }
 
@@ -99,17 +160,34 @@ fn the_program_in_the_readme_is_the_example_that_is_compiled_and_run() {
     let (_lines_for_us, program) = example.split_once("\n\n").expect("a program");
     let shown = block("rust", "#[tokio::main]");
     if std::env::var_os("UPDATE_README").is_some() {
-        std::fs::write(workspace().join("README.md"), read("README.md").replace(&shown, program)).expect("written");
+        std::fs::write(
+            workspace().join("README.md"),
+            read("README.md").replace(&shown, program),
+        )
+        .expect("written");
     } else {
-        assert_eq!(shown, program, "run this test with UPDATE_README=1 to put the example into the README");
+        assert_eq!(
+            shown, program,
+            "run this test with UPDATE_README=1 to put the example into the README"
+        );
     }
     let manifest = block("toml", "[dependencies]");
-    for dependency in ["entrance-client = { path = \"../faceshare/pkg/entrance/client\" }", "tokio = {"] {
+    for dependency in [
+        "entrance-client = { path = \"../faceshare/pkg/entrance/client\" }",
+        "tokio = {",
+    ] {
         assert!(manifest.contains(dependency), "{manifest}");
     }
     assert!(workspace().join("pkg/entrance/client/Cargo.toml").exists());
-    let used: Vec<_> = program.lines().filter_map(|line| line.strip_prefix("use ")).collect();
-    assert!(used.iter().all(|path| path.starts_with("entrance_client::") || path.starts_with("std::")), "{used:?}");
+    let used: Vec<_> = program
+        .lines()
+        .filter_map(|line| line.strip_prefix("use "))
+        .collect();
+    assert!(
+        used.iter()
+            .all(|path| path.starts_with("entrance_client::") || path.starts_with("std::")),
+        "{used:?}"
+    );
 }
 
 fn example(server: &Server, code: &str) -> (Child, Log) {
@@ -135,30 +213,52 @@ async fn the_program_in_the_readme_follows_the_host() {
     log.text("page: 4").await;
     ann.say("end").await;
     log.text("closed: ").await;
-    assert!(follower.wait().await.expect("it can be waited for").success(), "{}", log.tail());
+    assert!(
+        follower
+            .wait()
+            .await
+            .expect("it can be waited for")
+            .success(),
+        "{}",
+        log.tail()
+    );
 }
 
 /// The targets of the links in a page, without those that lead out of the repository.
 fn links(page: &str) -> Vec<String> {
     let text = read(page);
-    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    targets.filter(|target| !target.contains("://")).map(str::to_owned).collect()
+    let targets = text
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next());
+    targets
+        .filter(|target| !target.contains("://"))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// As the browsers of repositories make it: lower case, blanks as hyphens, without punctuation.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim().to_lowercase().replace(' ', "-");
-    kept.chars().filter(|c| c.is_alphanumeric() || *c == '-' || *c == '_').collect()
+    kept.chars()
+        .filter(|c| c.is_alphanumeric() || *c == '-' || *c == '_')
+        .collect()
 }
 
 fn has_heading(page: &Path, wanted: &str) -> bool {
     let text = std::fs::read_to_string(page).unwrap_or_default();
-    text.lines().any(|line| line.starts_with('#') && anchor(line.trim_start_matches('#')) == wanted)
+    text.lines()
+        .any(|line| line.starts_with('#') && anchor(line.trim_start_matches('#')) == wanted)
 }
 
 fn documents() -> Vec<String> {
-    let docs = std::fs::read_dir(workspace().join("docs")).expect("the folder").map(|entry| entry.expect("an entry").file_name());
-    let mut pages: Vec<String> = docs.map(|name| name.to_string_lossy().into_owned()).filter(|name| name.ends_with(".md")).collect();
+    let docs = std::fs::read_dir(workspace().join("docs"))
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").file_name());
+    let mut pages: Vec<String> = docs
+        .map(|name| name.to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(".md"))
+        .collect();
     pages.sort();
     pages
 }
@@ -172,7 +272,11 @@ fn every_link_between_the_documents_leads_somewhere() {
         let at = workspace().join(&page);
         for link in links(&page) {
             let (path, heading) = link.split_once('#').unwrap_or((&link, ""));
-            let target = if path.is_empty() { at.clone() } else { at.parent().expect("a folder").join(path) };
+            let target = if path.is_empty() {
+                at.clone()
+            } else {
+                at.parent().expect("a folder").join(path)
+            };
             if !target.exists() || !heading.is_empty() && !has_heading(&target, heading) {
                 broken.push(format!("{page} → {link}"));
             }
@@ -184,6 +288,9 @@ fn every_link_between_the_documents_leads_somewhere() {
 #[test]
 fn the_index_names_every_document() {
     let listed = links("docs/README.md");
-    let missing: Vec<_> = documents().into_iter().filter(|name| name != "README.md" && !listed.contains(name)).collect();
+    let missing: Vec<_> = documents()
+        .into_iter()
+        .filter(|name| name != "README.md" && !listed.contains(name))
+        .collect();
     assert!(missing.is_empty(), "not in docs/README.md: {missing:?}");
 }

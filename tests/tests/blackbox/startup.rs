@@ -6,12 +6,23 @@ use faceshare_tests::server::refused_start;
 async fn what_this_release_cannot_do_stops_the_start_and_is_named() {
     for (key, value, said) in [
         ("redis.url", "redis://127.0.0.1:6379", "redis"),
-        ("database.url", "postgres://u:s3cret@127.0.0.1/faceshare", "postgres"),
-        ("database.url", "mysql://u:s3cret@127.0.0.1/faceshare", "mysql"),
+        (
+            "database.url",
+            "postgres://u:s3cret@127.0.0.1/faceshare",
+            "postgres",
+        ),
+        (
+            "database.url",
+            "mysql://u:s3cret@127.0.0.1/faceshare",
+            "mysql",
+        ),
     ] {
         let (status, output) = refused_start(&[(key, value)]).await;
         assert!(!status.success(), "{key}={value}");
-        assert!(output.contains(key) && output.to_lowercase().contains(said), "{key}={value}: {output}");
+        assert!(
+            output.contains(key) && output.to_lowercase().contains(said),
+            "{key}={value}: {output}"
+        );
         assert!(!output.contains("s3cret"), "a password is shown: {output}");
     }
 }

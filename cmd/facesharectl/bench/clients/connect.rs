@@ -38,17 +38,27 @@ impl Clients {
             }
             MemberState::Idle => {
                 let nickname = json!({ "nickname": format!("bench {number}") });
-                Call { purpose: Purpose::Guest(number), request: post(&self.host, "/v1/guests", None, &nickname) }
+                Call {
+                    purpose: Purpose::Guest(number),
+                    request: post(&self.host, "/v1/guests", None, &nickname),
+                }
             }
             MemberState::Guest if member.host => {
                 let new = json!({ "title": "bench", "maxMembers": room.members.len().max(2) });
-                Call { purpose: Purpose::Create(number), request: post(&self.host, "/v1/face-sessions", Some(access), &new) }
+                Call {
+                    purpose: Purpose::Create(number),
+                    request: post(&self.host, "/v1/face-sessions", Some(access), &new),
+                }
             }
             MemberState::Guest => {
                 // The host has no code yet, and starts this step for all members when it has.
                 let Some(code) = &room.code else { return };
-                let key = json!({ "numberCode": code, "device": { "name": "bench", "kind": "bench" } });
-                Call { purpose: Purpose::Prejoin(number), request: post(&self.host, "/v1/face-sessions/prejoin", Some(access), &key) }
+                let key =
+                    json!({ "numberCode": code, "device": { "name": "bench", "kind": "bench" } });
+                Call {
+                    purpose: Purpose::Prejoin(number),
+                    request: post(&self.host, "/v1/face-sessions/prejoin", Some(access), &key),
+                }
             }
             MemberState::Admitted => {
                 self.members[number].busy = true;
@@ -62,7 +72,9 @@ impl Clients {
     /// Starts queued calls and opens queued streams, up to their limits of concurrency.
     pub(super) fn start_queued(&mut self) -> Result<()> {
         while self.opening < self.concurrent_opens {
-            let Some(member) = self.open_queue.pop_front() else { break };
+            let Some(member) = self.open_queue.pop_front() else {
+                break;
+            };
             self.opening += 1;
             self.open(member)?;
         }
@@ -78,7 +90,9 @@ impl Clients {
             if self.pool.slots[index].1.is_some() {
                 continue;
             }
-            let Some(call) = self.pool.waiting.pop_front() else { break };
+            let Some(call) = self.pool.waiting.pop_front() else {
+                break;
+            };
             let connection = match self.pool.slots[index].0 {
                 Some(connection) => connection,
                 None => self.net.open(Role::Http(index))?,
@@ -94,7 +108,11 @@ impl Clients {
         let request = match self.target {
             Target::Floor => {
                 let role = if member.host { "sender" } else { "receiver" };
-                upgrade(&self.host, &format!("/room/{}?role={role}", member.room), None)
+                upgrade(
+                    &self.host,
+                    &format!("/room/{}?role={role}", member.room),
+                    None,
+                )
             }
             Target::Faceshare => {
                 let mut path = "/v1/instructions".to_owned();
@@ -112,8 +130,14 @@ impl Clients {
 
     /// Processes an answer on a connection of the pool; returns its length.
     pub(super) fn answered(&mut self, index: usize, bytes: &[u8]) -> Result<usize> {
-        let Some((answer, used)) = answer(bytes)? else { return Ok(0) };
-        let call = self.pool.slots.get_mut(index).and_then(|(_, call)| call.take());
+        let Some((answer, used)) = answer(bytes)? else {
+            return Ok(0);
+        };
+        let call = self
+            .pool
+            .slots
+            .get_mut(index)
+            .and_then(|(_, call)| call.take());
         let call = call.context("the server answered without a request")?;
         self.apply_answer(call.purpose, &answer)?;
         Ok(used)
@@ -150,10 +174,15 @@ impl Clients {
 
     /// Processes the answer to an upgrade; returns its length.
     pub(super) fn opened(&mut self, slot: usize, number: usize, bytes: &[u8]) -> Result<usize> {
-        let Some((answer, used)) = answer(bytes)? else { return Ok(0) };
+        let Some((answer, used)) = answer(bytes)? else {
+            return Ok(0);
+        };
         if answer.status != 101 {
             if self.measurements.first_fault.is_none() {
-                self.measurements.first_fault = Some(format!("a stream was refused ({}): {}", answer.status, answer.body));
+                self.measurements.first_fault = Some(format!(
+                    "a stream was refused ({}): {}",
+                    answer.status, answer.body
+                ));
             }
             if answer.status < 500 {
                 bail!("a stream was refused ({}): {}", answer.status, answer.body);

@@ -35,8 +35,17 @@ impl Clients {
         if self.closing {
             return;
         }
-        let (code, reason) = payload.split_first_chunk::<2>().map_or((1005, &[][..]), |(code, reason)| (u16::from_be_bytes(*code), reason));
-        self.measurements.record_fault(|| format!("the server closed a connection with {code} ({})", String::from_utf8_lossy(reason)));
+        let (code, reason) = payload
+            .split_first_chunk::<2>()
+            .map_or((1005, &[][..]), |(code, reason)| {
+                (u16::from_be_bytes(*code), reason)
+            });
+        self.measurements.record_fault(|| {
+            format!(
+                "the server closed a connection with {code} ({})",
+                String::from_utf8_lossy(reason)
+            )
+        });
     }
 
     fn frame_received(&mut self, member: usize, payload: &[u8], now: u64) -> Result<()> {
@@ -81,18 +90,22 @@ impl Clients {
         let room = &self.rooms[member.room];
         self.measurements.deliveries += 1;
         self.measurements.payload = length;
-        let position = Position::read(body).filter(|position| usize::try_from(position.room).is_ok_and(|of| of == member.room));
+        let position = Position::read(body)
+            .filter(|position| usize::try_from(position.room).is_ok_and(|of| of == member.room));
         let Some(position) = position else {
             self.measurements.faults.misdirected += 1;
             return;
         };
-        let skipped = member.received.record(position, &mut self.measurements.faults);
+        let skipped = member
+            .received
+            .record(position, &mut self.measurements.faults);
         match self.target {
             Target::Faceshare => self.measurements.conflated += skipped,
             // A baseline does not replace positions by newer ones.
             Target::Floor => self.measurements.faults.lost += skipped,
         }
-        self.measurements.record_latency(room.group, position.due, now);
+        self.measurements
+            .record_latency(room.group, position.due, now);
     }
 
     fn welcomed(&mut self, number: usize, body: &[u8]) -> Result<()> {
@@ -100,7 +113,13 @@ impl Clients {
         let (mut seq, mut resumed) = (0, false);
         for (field, value) in Fields(body) {
             match field {
-                1 => member.id = Fields(value.bytes()).find(|(field, _)| *field == 1).context("a welcome without a member")?.1.number(),
+                1 => {
+                    member.id = Fields(value.bytes())
+                        .find(|(field, _)| *field == 1)
+                        .context("a welcome without a member")?
+                        .1
+                        .number()
+                }
                 2 => member.epoch = value.text(),
                 3 => seq = u32::try_from(value.number())?,
                 4 => resumed = value.number() == 1,
@@ -113,10 +132,14 @@ impl Clients {
         if !resumed {
             member.seq = seq;
         }
-        let presents =
-            member.host && self.present[self.rooms[member.room].group] && self.rooms[member.room].sent.iter().all(|sent| *sent == 0);
+        let presents = member.host
+            && self.present[self.rooms[member.room].group]
+            && self.rooms[member.room].sent.iter().all(|sent| *sent == 0);
         if presents && !resumed {
-            let on = FollowMe { invite: follow_me::Invite::On.into(), ..FollowMe::default() };
+            let on = FollowMe {
+                invite: follow_me::Invite::On.into(),
+                ..FollowMe::default()
+            };
             let frame = client_frame(FOLLOW_ME, 0, ClientInstruction::FollowMe(on));
             self.send(number, &frame);
         } else {
@@ -126,7 +149,9 @@ impl Clients {
     }
 
     fn acknowledged(&mut self, number: usize, body: &[u8], now: u64) {
-        let id = Fields(body).find(|(field, _)| *field == 1).map_or(0, |(_, value)| value.number());
+        let id = Fields(body)
+            .find(|(field, _)| *field == 1)
+            .map_or(0, |(_, value)| value.number());
         if id == u64::from(FOLLOW_ME) {
             if self.members[number].state < MemberState::Connected {
                 self.member_connected(number);
@@ -134,7 +159,10 @@ impl Clients {
             return;
         }
         let unanswered = &mut self.members[number].unanswered;
-        let Some(position) = unanswered.iter().position(|(sent, _)| u64::from(*sent) == id) else {
+        let Some(position) = unanswered
+            .iter()
+            .position(|(sent, _)| u64::from(*sent) == id)
+        else {
             self.measurements.faults.repeated += 1;
             return;
         };
@@ -149,7 +177,11 @@ impl Clients {
 
     fn refused(&mut self, body: &[u8]) {
         self.measurements.faults.refused += 1;
-        let code = Fields(body).find(|(field, _)| *field == 2).map(|(_, value)| value.text()).unwrap_or_default();
-        self.measurements.record_fault(|| format!("an instruction was refused: {code}"));
+        let code = Fields(body)
+            .find(|(field, _)| *field == 2)
+            .map(|(_, value)| value.text())
+            .unwrap_or_default();
+        self.measurements
+            .record_fault(|| format!("an instruction was refused: {code}"));
     }
 }

@@ -34,9 +34,13 @@ impl Plan for SendPlan {
             let sender = self.senders[lane];
             let instruction = if clients.members[sender].last_instruction.is_multiple_of(2) {
                 let anchor = clients.rooms[clients.members[sender].room].members.end - 1;
-                ClientInstruction::FollowOther(FollowOther { target: clients.members[anchor].id })
+                ClientInstruction::FollowOther(FollowOther {
+                    target: clients.members[anchor].id,
+                })
             } else {
-                ClientInstruction::CancelFollow(CancelFollow { suspend: cancel_follow::Suspend::Page.into() })
+                ClientInstruction::CancelFollow(CancelFollow {
+                    suspend: cancel_follow::Suspend::Page.into(),
+                })
             };
             clients.send_instruction(sender, instruction, due);
         }
@@ -45,72 +49,140 @@ impl Plan for SendPlan {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of minutes")]
-pub(super) fn run(environment: &Environment, what: Control, warmup: Duration, duration: Duration) -> Result<Report> {
-    ensure!(environment.target == Target::Faceshare, "a baseline keeps no log");
-    let mut clients = environment.clients(&[Group { rooms: what.rooms, members: what.members + 1, keys: 1, present: false }])?;
+pub(super) fn run(
+    environment: &Environment,
+    what: Control,
+    warmup: Duration,
+    duration: Duration,
+) -> Result<Report> {
+    ensure!(
+        environment.target == Target::Faceshare,
+        "a baseline keeps no log"
+    );
+    let mut clients = environment.clients(&[Group {
+        rooms: what.rooms,
+        members: what.members + 1,
+        keys: 1,
+        present: false,
+    }])?;
     let senders = assemble(environment, &mut clients, what.quiet_members)?;
-    let each = if what.quiet_members { what.rate * what.members as f64 } else { what.rate };
+    let each = if what.quiet_members {
+        what.rate * what.members as f64
+    } else {
+        what.rate
+    };
 
     // Frames come before their acknowledgement: they are compared after everything has arrived.
     let (heads, acks) = (heads(&clients), clients.measurements.acks);
     let begin = clients.now();
     let (measured, end) = (begin + nanos(warmup), begin + nanos(warmup + duration));
-    let mut plan = SendPlan { schedule: Schedule::new(senders.len(), each, begin, end), senders };
+    let mut plan = SendPlan {
+        schedule: Schedule::new(senders.len(), each, begin, end),
+        senders,
+    };
     clients.run_for(&mut plan, "warm-up", measured)?;
     clients.measurements.measure(measured..end);
     let snapshot = environment.snapshot(&clients)?;
     clients.run_for(&mut plan, "sending", end)?;
     let interval = environment.since(snapshot, &clients)?;
     drain(&mut clients)?;
-    let (ordered, acks) = (self::heads(&clients) - heads, clients.measurements.acks - acks);
+    let (ordered, acks) = (
+        self::heads(&clients) - heads,
+        clients.measurements.acks - acks,
+    );
 
     let report = Report {
         members: what.members,
         rate_per_s: Some(what.rate),
         latency: Some(Latency::of(&clients.measurements.latency[0])),
-        ..Report::new("control", &clients, environment.target, interval).with_deliveries(interval, interval.ordered)
+        ..Report::new("control", &clients, environment.target, interval)
+            .with_deliveries(interval, interval.ordered)
     };
     Ok(report
         .with_each("commit", "commits", interval.acks, interval)
         .with("quiet_members", what.quiet_members)
-        .with("frames_per_commit", rounded(ordered as f64 / acks.max(1) as f64)))
+        .with(
+            "frames_per_commit",
+            rounded(ordered as f64 / acks.max(1) as f64),
+        ))
 }
 
 /// Connects all members, and sends those that the others follow to the background; returns the
 /// senders.
 fn assemble(environment: &Environment, clients: &mut Clients, quiet: bool) -> Result<Vec<usize>> {
-    let anchors: Vec<usize> = clients.rooms.iter().map(|room| room.members.end - 1).collect();
-    let sends = |member: &usize| !anchors.contains(member) && (!quiet || clients.members[*member].host);
+    let anchors: Vec<usize> = clients
+        .rooms
+        .iter()
+        .map(|room| room.members.end - 1)
+        .collect();
+    let sends =
+        |member: &usize| !anchors.contains(member) && (!quiet || clients.members[*member].host);
     let senders: Vec<usize> = (0..clients.members.len()).filter(sends).collect();
     let all = senders.len() + anchors.len();
     for member in senders.iter().chain(&anchors) {
         clients.advance_one(*member, MemberState::Connected);
     }
-    clients.run_until(&mut NoPlan, "joining", all, environment.patience, |clients| clients.connected)?;
+    clients.run_until(
+        &mut NoPlan,
+        "joining",
+        all,
+        environment.patience,
+        |clients| clients.connected,
+    )?;
     let now = clients.now();
     for anchor in &anchors {
-        clients.send_instruction(*anchor, ClientInstruction::PointState(PointState { background: true }), now);
+        clients.send_instruction(
+            *anchor,
+            ClientInstruction::PointState(PointState { background: true }),
+            now,
+        );
     }
-    clients.run_until(&mut NoPlan, "parking", clients.members.len(), environment.patience, answered)?;
-    anchors.iter().for_each(|anchor| clients.drop_connection(*anchor));
+    clients.run_until(
+        &mut NoPlan,
+        "parking",
+        clients.members.len(),
+        environment.patience,
+        answered,
+    )?;
+    anchors
+        .iter()
+        .for_each(|anchor| clients.drop_connection(*anchor));
     let announced = clients.now() + nanos(ANNOUNCED);
     clients.run_for(&mut NoPlan, "settling", announced)?;
-    clients.run_until(&mut NoPlan, "settling", clients.rooms.len(), environment.patience, settled)?;
+    clients.run_until(
+        &mut NoPlan,
+        "settling",
+        clients.rooms.len(),
+        environment.patience,
+        settled,
+    )?;
     Ok(senders)
 }
 
 fn answered(clients: &Clients) -> usize {
-    clients.members.iter().filter(|member| member.unanswered.is_empty()).count()
+    clients
+        .members
+        .iter()
+        .filter(|member| member.unanswered.is_empty())
+        .count()
 }
 
 /// The sum of the logs' head seqs, as their hosts have received them.
 fn heads(clients: &Clients) -> u64 {
-    clients.rooms.iter().map(|room| u64::from(clients.members[room.members.start].seq)).sum()
+    clients
+        .rooms
+        .iter()
+        .map(|room| u64::from(clients.members[room.members.start].seq))
+        .sum()
 }
 
 /// Waits for answers and their effects; what does not arrive counts as lost.
 fn drain(clients: &mut Clients) -> Result<()> {
-    let (until, members, rooms) = (clients.now() + nanos(DRAIN), clients.members.len(), clients.rooms.len());
+    let (until, members, rooms) = (
+        clients.now() + nanos(DRAIN),
+        clients.members.len(),
+        clients.rooms.len(),
+    );
     let mut next = 0;
     clients.run(&mut NoPlan, until, |clients| {
         let now = clients.now();
@@ -120,7 +192,11 @@ fn drain(clients: &mut Clients) -> Result<()> {
         next = now + nanos(Duration::from_millis(20));
         answered(clients) == members && settled(clients) == rooms
     })?;
-    let unanswered: usize = clients.members.iter().map(|member| member.unanswered.len()).sum();
+    let unanswered: usize = clients
+        .members
+        .iter()
+        .map(|member| member.unanswered.len())
+        .sum();
     clients.measurements.faults.lost += (unanswered + rooms - settled(clients)) as u64;
     Ok(())
 }

@@ -37,17 +37,31 @@ impl Plan for PresentPlan {
     }
 }
 
-pub(super) fn run(environment: &Environment, what: Fanout, warmup: Duration, duration: Duration) -> Result<Report> {
+pub(super) fn run(
+    environment: &Environment,
+    what: Fanout,
+    warmup: Duration,
+    duration: Duration,
+) -> Result<Report> {
     ensure!(what.members > 1, "a room needs at least one follower");
     let burst = usize::from(what.burst);
-    let mut clients = environment.clients(&[Group { rooms: what.rooms, members: what.members, keys: burst, present: true }])?;
+    let mut clients = environment.clients(&[Group {
+        rooms: what.rooms,
+        members: what.members,
+        keys: burst,
+        present: true,
+    }])?;
     let all = 0..clients.members.len();
     environment.assemble(&mut clients, all)?;
 
     let begin = clients.now();
     let (measured, end) = (begin + nanos(warmup), begin + nanos(warmup + duration));
     let schedule = Schedule::new(what.rooms, what.rate, begin, end);
-    let mut plan = PresentPlan(vec![Presenters { rooms: 0..what.rooms, schedule, burst }]);
+    let mut plan = PresentPlan(vec![Presenters {
+        rooms: 0..what.rooms,
+        schedule,
+        burst,
+    }]);
     clients.run_for(&mut plan, "warm-up", measured)?;
     clients.measurements.measure(measured..end);
     let snapshot = environment.snapshot(&clients)?;
@@ -56,7 +70,8 @@ pub(super) fn run(environment: &Environment, what: Fanout, warmup: Duration, dur
     drain(&mut clients)?;
 
     let latency = Latency::of(&clients.measurements.latency[0]);
-    let report = Report::new("fanout", &clients, environment.target, interval).with_deliveries(interval, interval.deliveries);
+    let report = Report::new("fanout", &clients, environment.target, interval)
+        .with_deliveries(interval, interval.deliveries);
     Ok(Report {
         rate_per_s: Some(what.rate),
         burst: Some(what.burst),
@@ -86,5 +101,7 @@ pub(super) fn drain(clients: &mut Clients) -> Result<()> {
 
 fn behind(clients: &Clients) -> u64 {
     let followers = clients.members.iter().filter(|member| !member.host);
-    followers.map(|member| member.received.behind(&clients.rooms[member.room].sent)).sum()
+    followers
+        .map(|member| member.received.behind(&clients.rooms[member.room].sent))
+        .sum()
 }

@@ -27,8 +27,16 @@ struct Step {
 
 #[expect(clippy::cast_precision_loss, reason = "limits are small")]
 pub(super) fn run(environment: &Environment, what: Saturate, each: Duration) -> Result<Report> {
-    ensure!(what.members > 1 && what.factor > 1.0 && what.rate > 0.0, "a room needs at least one follower, and the rate must grow");
-    let mut clients = environment.clients(&[Group { rooms: what.rooms, members: what.members, keys: 1, present: true }])?;
+    ensure!(
+        what.members > 1 && what.factor > 1.0 && what.rate > 0.0,
+        "a room needs at least one follower, and the rate must grow"
+    );
+    let mut clients = environment.clients(&[Group {
+        rooms: what.rooms,
+        members: what.members,
+        keys: 1,
+        present: true,
+    }])?;
     let all = 0..clients.members.len();
     environment.assemble(&mut clients, all)?;
     let (mut rate, mut steps) = (what.rate, Vec::new());
@@ -46,20 +54,40 @@ pub(super) fn run(environment: &Environment, what: Saturate, each: Duration) -> 
     };
     drain(&mut clients)?;
 
-    let best = steps.iter().rev().find(|step| step.broke.is_none()).or(steps.first()).context("invariant: at least one step")?;
-    let report =
-        Report::new("saturate", &clients, environment.target, best.interval).with_deliveries(best.interval, best.interval.deliveries);
-    let report = Report { rate_per_s: Some(rounded(best.rate)), sent: Some(best.interval.sent), latency: Some(best.latency), ..report };
+    let best = steps
+        .iter()
+        .rev()
+        .find(|step| step.broke.is_none())
+        .or(steps.first())
+        .context("invariant: at least one step")?;
+    let report = Report::new("saturate", &clients, environment.target, best.interval)
+        .with_deliveries(best.interval, best.interval.deliveries);
+    let report = Report {
+        rate_per_s: Some(rounded(best.rate)),
+        sent: Some(best.interval.sent),
+        latency: Some(best.latency),
+        ..report
+    };
     Ok(report
         .with("limit", limit)
         .with("sustained", best.broke.is_none())
         .with("steps", steps.iter().map(step_as_json).collect::<Vec<_>>()))
 }
 
-fn step(environment: &Environment, clients: &mut Clients, what: Saturate, rate: f64, each: Duration) -> Result<Step> {
+fn step(
+    environment: &Environment,
+    clients: &mut Clients,
+    what: Saturate,
+    rate: f64,
+    each: Duration,
+) -> Result<Step> {
     let begin = clients.now();
     let (measured, end) = (begin + nanos(SETTLE), begin + nanos(SETTLE + each));
-    let presenters = Presenters { rooms: 0..what.rooms, schedule: Schedule::new(what.rooms, rate, begin, end), burst: 1 };
+    let presenters = Presenters {
+        rooms: 0..what.rooms,
+        schedule: Schedule::new(what.rooms, rate, begin, end),
+        burst: 1,
+    };
     let mut plan = PresentPlan(vec![presenters]);
     clients.run_for(&mut plan, "settling", measured)?;
     clients.measurements.measure(measured..end);
@@ -67,7 +95,12 @@ fn step(environment: &Environment, clients: &mut Clients, what: Saturate, rate: 
     clients.run_for(&mut plan, "sending", end)?;
     let interval = environment.since(snapshot, clients)?;
     let latency = Latency::of(&clients.measurements.latency[0]);
-    Ok(Step { rate, interval, latency, broke: broke(what, rate, interval, latency) })
+    Ok(Step {
+        rate,
+        interval,
+        latency,
+        broke: broke(what, rate, interval, latency),
+    })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of seconds")]
@@ -76,7 +109,10 @@ fn broke(what: Saturate, rate: f64, interval: Interval, latency: Latency) -> Opt
     let arrived = interval.deliveries as f64;
     if interval.own_cpu / interval.seconds > FULL {
         Some("generator")
-    } else if interval.server_cpu.is_some_and(|cpu| cpu / interval.seconds > FULL * what.cores) {
+    } else if interval
+        .server_cpu
+        .is_some_and(|cpu| cpu / interval.seconds > FULL * what.cores)
+    {
         Some("cpu")
     } else if latency.latency_p99_ms > what.p99 {
         Some("latency")

@@ -17,9 +17,17 @@ const HOSTS_HEARD: Duration = Duration::from_secs(30);
 
 #[expect(clippy::cast_precision_loss, reason = "counts of connections")]
 pub(super) fn run(environment: &Environment, what: Storm, warmup: Duration) -> Result<Report> {
-    ensure!(environment.target == Target::Faceshare, "a baseline has nothing to come back to");
+    ensure!(
+        environment.target == Target::Faceshare,
+        "a baseline has nothing to come back to"
+    );
     let rooms = what.connections.div_ceil(what.members);
-    let mut clients = environment.clients(&[Group { rooms, members: what.members, keys: 1, present: false }])?;
+    let mut clients = environment.clients(&[Group {
+        rooms,
+        members: what.members,
+        keys: 1,
+        present: false,
+    }])?;
     let all = clients.members.len();
     environment.assemble(&mut clients, 0..all)?;
     let warm = clients.now() + nanos(warmup);
@@ -32,18 +40,40 @@ pub(super) fn run(environment: &Environment, what: Storm, warmup: Duration) -> R
     clients.concurrent_opens = AT_ONCE;
     let begin = clients.now();
     let rate = all as f64 / what.window.as_secs_f64().max(0.001);
-    let mut plan = ArrivalPlan { members: (0..all).collect(), schedule: Schedule::new(1, rate, begin, u64::MAX), next: 0 };
+    let mut plan = ArrivalPlan {
+        members: (0..all).collect(),
+        schedule: Schedule::new(1, rate, begin, u64::MAX),
+        next: 0,
+    };
     clients.measurements.measure(0..u64::MAX);
     let snapshot = environment.snapshot(&clients)?;
-    clients.run_until(&mut plan, "back", all, environment.patience, |clients| clients.connected)?;
+    clients.run_until(&mut plan, "back", all, environment.patience, |clients| {
+        clients.connected
+    })?;
     let back = Duration::from_nanos(clients.now() - begin);
-    clients.run_until(&mut NoPlan, "settling", rooms, environment.patience, settled)?;
+    clients.run_until(
+        &mut NoPlan,
+        "settling",
+        rooms,
+        environment.patience,
+        settled,
+    )?;
     let interval = environment.since(snapshot, &clients)?;
 
-    let resumed = clients.members.iter().filter(|member| member.resumed).count();
-    let behind = clients.members.iter().filter(|member| member.seq < missed[member.room]).count();
+    let resumed = clients
+        .members
+        .iter()
+        .filter(|member| member.resumed)
+        .count();
+    let behind = clients
+        .members
+        .iter()
+        .filter(|member| member.seq < missed[member.room])
+        .count();
     if resumed < all {
-        clients.measurements.record_fault(|| "a member got a snapshot instead of the missed frames".to_owned());
+        clients
+            .measurements
+            .record_fault(|| "a member got a snapshot instead of the missed frames".to_owned());
     }
     clients.measurements.faults.lost += (all - resumed + behind) as u64;
     let report = Report {
@@ -60,17 +90,41 @@ pub(super) fn run(environment: &Environment, what: Storm, warmup: Duration) -> R
 /// Drops the connections of the members, then of the hosts, which act in between; returns the seq
 /// that each room has reached.
 fn drop_all(clients: &mut Clients) -> Result<Vec<u32>> {
-    let hosts: Vec<usize> = clients.rooms.iter().map(|room| room.members.start).collect();
-    let others: Vec<usize> = (0..clients.members.len()).filter(|member| !clients.members[*member].host).collect();
-    others.iter().for_each(|member| clients.drop_connection(*member));
+    let hosts: Vec<usize> = clients
+        .rooms
+        .iter()
+        .map(|room| room.members.start)
+        .collect();
+    let others: Vec<usize> = (0..clients.members.len())
+        .filter(|member| !clients.members[*member].host)
+        .collect();
+    others
+        .iter()
+        .for_each(|member| clients.drop_connection(*member));
     let now = clients.now();
     for invite in [follow_me::Invite::Ask, follow_me::Invite::Off] {
         for host in &hosts {
-            clients.send_instruction(*host, ClientInstruction::FollowMe(FollowMe { invite: invite.into(), ..FollowMe::default() }), now);
+            clients.send_instruction(
+                *host,
+                ClientInstruction::FollowMe(FollowMe {
+                    invite: invite.into(),
+                    ..FollowMe::default()
+                }),
+                now,
+            );
         }
     }
-    let answered = |clients: &Clients| clients.members.iter().filter(|member| member.host && member.unanswered.is_empty()).count();
+    let answered = |clients: &Clients| {
+        clients
+            .members
+            .iter()
+            .filter(|member| member.host && member.unanswered.is_empty())
+            .count()
+    };
     clients.run_until(&mut NoPlan, "dropping", hosts.len(), HOSTS_HEARD, answered)?;
     hosts.iter().for_each(|host| clients.drop_connection(*host));
-    Ok(hosts.iter().map(|host| clients.members[*host].seq).collect())
+    Ok(hosts
+        .iter()
+        .map(|host| clients.members[*host].seq)
+        .collect())
 }

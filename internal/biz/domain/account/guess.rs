@@ -32,7 +32,13 @@ pub struct PasswordGuessLimits {
 impl Default for PasswordGuessLimits {
     fn default() -> Self {
         const MINUTE: Duration = Duration::from_secs(60);
-        Self { per_name_and_network: 10, per_network: 200, per_name: 100, window: 15 * MINUTE, wide_window: 60 * MINUTE }
+        Self {
+            per_name_and_network: 10,
+            per_network: 200,
+            per_name: 100,
+            window: 15 * MINUTE,
+            wide_window: 60 * MINUTE,
+        }
     }
 }
 
@@ -54,5 +60,10 @@ pub trait PasswordBudgets: Send + Sync + 'static {
 
     /// Counts a wrong password, or remembers where a right one was said. `Some`: a budget is spent, nothing was counted, and the answer is
     /// to wait for so long, right or wrong. Atomic.
-    async fn judge(&self, guess: &PasswordGuess<'_>, right: bool, now: Timestamp) -> Result<Option<Duration>>;
+    async fn judge(
+        &self,
+        guess: &PasswordGuess<'_>,
+        right: bool,
+        now: Timestamp,
+    ) -> Result<Option<Duration>>;
 }

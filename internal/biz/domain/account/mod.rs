@@ -10,6 +10,10 @@ mod types;
 pub use guess::{PasswordBudgets, PasswordGuess, PasswordGuessLimits};
 pub use password::{HashLine, Password, PasswordHash, PasswordHasher, Verdict};
 pub use picture::{Picture, PictureRepository, PortraitPermit, Portraitist};
-pub use port::{AccountRepository, CredentialRepository, PasswordChange, Rotation, TokenFamilyRepository};
+pub use port::{
+    AccountRepository, CredentialRepository, PasswordChange, Rotation, TokenFamilyRepository,
+};
 pub use revocation::RevocationRegistry;
-pub use types::{AccessClaims, Account, Caller, Credentials, IssuedToken, RefreshClaims, TokenFamily, TokenPair};
+pub use types::{
+    AccessClaims, Account, Caller, Credentials, IssuedToken, RefreshClaims, TokenFamily, TokenPair,
+};

@@ -84,7 +84,12 @@ pub trait PasswordHasher: Send + Sync + 'static {
     async fn hash(&self, password: Password, line: HashLine, site: Site) -> Result<PasswordHash>;
     /// Compares, for somebody who signs in. Without a hash it takes as long as with one and says [`Verdict::Wrong`], so that time does not tell
     /// whether there is one. `UNAVAILABLE` and `RATE_LIMITED` as above.
-    async fn verify(&self, password: Password, hash: Option<PasswordHash>, site: Site) -> Result<Verdict>;
+    async fn verify(
+        &self,
+        password: Password,
+        hash: Option<PasswordHash>,
+        site: Site,
+    ) -> Result<Verdict>;
 }
 
 #[cfg(test)]
@@ -93,7 +98,14 @@ mod tests {
 
     #[test]
     fn neither_a_password_nor_its_hash_is_shown() {
-        let shown = format!("{:?} {:?}", Password::new("tr0ub4dor"), PasswordHash::new("$argon2id$secret"));
-        assert!(!shown.contains("tr0ub4dor") && !shown.contains("secret"), "{shown}");
+        let shown = format!(
+            "{:?} {:?}",
+            Password::new("tr0ub4dor"),
+            PasswordHash::new("$argon2id$secret")
+        );
+        assert!(
+            !shown.contains("tr0ub4dor") && !shown.contains("secret"),
+            "{shown}"
+        );
     }
 }

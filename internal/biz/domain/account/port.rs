@@ -14,16 +14,34 @@ pub trait AccountRepository: Send + Sync + 'static {
     async fn find(&self, id: AccountId) -> Result<Option<Account>>;
     /// Makes an account of a guest: username, nickname and password are set, and it counts as made `at` this time; id, families and
     /// everything else stay. Atomic. `false`, and nothing changed: there is no such guest (any more). `ALREADY_EXISTS` when the username is taken.
-    async fn promote(&self, guest: AccountId, username: &str, nickname: &Nickname, password: &PasswordHash, at: Timestamp) -> Result<bool>;
+    async fn promote(
+        &self,
+        guest: AccountId,
+        username: &str,
+        nickname: &Nickname,
+        password: &PasswordHash,
+        at: Timestamp,
+    ) -> Result<bool>;
     /// Changes the nickname. `false`: there is no such account.
     async fn rename(&self, id: AccountId, nickname: &Nickname) -> Result<bool>;
     /// Gives the account another picture under `key`, and the address `url`; the one before is gone. Atomic. `false`: there is no such account.
-    async fn set_picture(&self, id: AccountId, key: &str, url: &str, picture: &Picture) -> Result<bool>;
+    async fn set_picture(
+        &self,
+        id: AccountId,
+        key: &str,
+        url: &str,
+        picture: &Picture,
+    ) -> Result<bool>;
     /// Forgets the account with everything personal, and revokes its families, atomically; the families it revoked. `None`: there is no such
     /// account.
     async fn delete(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<FamilyId>>>;
     /// Guests made before `before` who have not refreshed a token since, by ascending id from after `after` on, at most `limit`.
-    async fn unused_guests(&self, before: Timestamp, after: Option<AccountId>, limit: u32) -> Result<Vec<AccountId>>;
+    async fn unused_guests(
+        &self,
+        before: Timestamp,
+        after: Option<AccountId>,
+        limit: u32,
+    ) -> Result<Vec<AccountId>>;
     /// Forgets a guest and its token families, if it is still as [`unused_guests`](Self::unused_guests) says of this `before`. Atomic.
     /// `false`, and nothing changed: it is not.
     async fn forget_guest(&self, id: AccountId, before: Timestamp) -> Result<bool>;

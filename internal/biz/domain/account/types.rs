@@ -71,7 +71,10 @@ pub struct IssuedToken {
 
 impl std::fmt::Debug for IssuedToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("IssuedToken").field("token", &"***").field("expires_at", &self.expires_at).finish()
+        f.debug_struct("IssuedToken")
+            .field("token", &"***")
+            .field("expires_at", &self.expires_at)
+            .finish()
     }
 }
 

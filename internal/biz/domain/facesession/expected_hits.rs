@@ -83,8 +83,14 @@ mod tests {
 
     #[test]
     fn a_guess_at_short_codes_is_worth_no_more_when_most_codes_are_longer() {
-        assert_eq!(ExpectedHits::of_guess(1_000_000, 6), ExpectedHits::of_guess(100, 6));
-        assert_eq!(ExpectedHits::of_guess(1_000_000, 10), ExpectedHits::of_guess(100, 6));
+        assert_eq!(
+            ExpectedHits::of_guess(1_000_000, 6),
+            ExpectedHits::of_guess(100, 6)
+        );
+        assert_eq!(
+            ExpectedHits::of_guess(1_000_000, 10),
+            ExpectedHits::of_guess(100, 6)
+        );
     }
 
     #[test]

@@ -120,7 +120,13 @@ pub trait GuessBudgets: Send + Sync + 'static {
     /// An address with [`GuessLimits::per_address`] wrong guesses finds nothing but near sessions: any other guess is told to wait whether it
     /// is right or wrong, counts as wrong up to [`GuessLimits::per_address_near`], and adds nothing to the expected hits, since it can hit
     /// nobody.
-    async fn judge(&self, who: &Guesser, found: Found, worth: ExpectedHits, now: Timestamp) -> Result<Judgement>;
+    async fn judge(
+        &self,
+        who: &Guesser,
+        found: Found,
+        worth: ExpectedHits,
+        now: Timestamp,
+    ) -> Result<Judgement>;
 
     /// How much is being guessed.
     async fn pressure(&self, now: Timestamp) -> Result<Pressure>;

@@ -14,4 +14,6 @@ pub use guess::{Found, GuessBudgets, GuessLimits, Guesser, Judgement, Pressure};
 pub use invite::{Invite, InviteUse};
 pub use number_code::{CodeRecord, NumberCode};
 pub use port::{FaceSessionRepository, InviteRepository, NumberCodeRepository};
-pub use types::{Admission, EndReason, Ended, FaceSession, HostLeft, SessionClaims, Status, WaitClaims};
+pub use types::{
+    Admission, EndReason, Ended, FaceSession, HostLeft, SessionClaims, Status, WaitClaims,
+};

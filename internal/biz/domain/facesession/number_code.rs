@@ -15,7 +15,8 @@ impl NumberCode {
     /// `None` unless these are 6 to 12 ASCII digits and nothing else.
     #[must_use]
     pub fn new(digits: &str) -> Option<Self> {
-        let well_formed = (Self::MIN_LENGTH..=Self::MAX_LENGTH).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        let well_formed = (Self::MIN_LENGTH..=Self::MAX_LENGTH).contains(&digits.len())
+            && digits.bytes().all(|b| b.is_ascii_digit());
         well_formed.then(|| Self(digits.into()))
     }
 
@@ -53,8 +54,18 @@ mod tests {
 
     #[test]
     fn what_is_not_six_to_twelve_digits_is_no_code() {
-        assert_eq!(NumberCode::new("274158").map(|c| c.digits().to_owned()), Some("274158".to_owned()));
-        for bad in ["", "12345", "1234567890123", "27415a", "２７４１５８", "274 158"] {
+        assert_eq!(
+            NumberCode::new("274158").map(|c| c.digits().to_owned()),
+            Some("274158".to_owned())
+        );
+        for bad in [
+            "",
+            "12345",
+            "1234567890123",
+            "27415a",
+            "２７４１５８",
+            "274 158",
+        ] {
             assert!(NumberCode::new(bad).is_none(), "{bad}");
         }
     }

@@ -21,7 +21,11 @@ pub trait FaceSessionRepository: Send + Sync + 'static {
     /// A session as it was written down last; `None`: it is not listed.
     async fn find(&self, id: SessionId) -> Result<Option<FaceSession>>;
     /// The sessions that this person hosts or hosted, newest first, paged by id.
-    async fn list_by_host(&self, host: MemberId, page: PageRequest<SessionId>) -> Result<Page<FaceSession, SessionId>>;
+    async fn list_by_host(
+        &self,
+        host: MemberId,
+        page: PageRequest<SessionId>,
+    ) -> Result<Page<FaceSession, SessionId>>;
     /// How many sessions go on, in the whole installation.
     async fn count_live(&self) -> Result<u64>;
     /// The sessions that go on, as far as the list knows.
@@ -35,15 +39,30 @@ pub trait FaceSessionRepository: Send + Sync + 'static {
 pub trait NumberCodeRepository: Send + Sync + 'static {
     /// Gives the session this code and retires the one it had, until `quarantine_until`. Atomic.
     /// `ALREADY_EXISTS`, and nothing changed, when another code that is live or in quarantine has this fingerprint.
-    async fn assign(&self, code: &CodeRecord, now: Timestamp, quarantine_until: Timestamp) -> Result<()>;
+    async fn assign(
+        &self,
+        code: &CodeRecord,
+        now: Timestamp,
+        quarantine_until: Timestamp,
+    ) -> Result<()>;
     /// The live code with one of these fingerprints.
     async fn find(&self, fingerprints: &[[u8; 32]], now: Timestamp) -> Result<Option<CodeRecord>>;
     /// The session's live code.
     async fn current(&self, session: SessionId, now: Timestamp) -> Result<Option<CodeRecord>>;
     /// Moves the end of a live code; never brings back one that is retired or expired. `false`: it was not live.
-    async fn extend(&self, fingerprint: [u8; 32], now: Timestamp, expires_at: Timestamp) -> Result<bool>;
+    async fn extend(
+        &self,
+        fingerprint: [u8; 32],
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<bool>;
     /// Retires the session's code, if it has one, until `quarantine_until`.
-    async fn retire(&self, session: SessionId, now: Timestamp, quarantine_until: Timestamp) -> Result<()>;
+    async fn retire(
+        &self,
+        session: SessionId,
+        now: Timestamp,
+        quarantine_until: Timestamp,
+    ) -> Result<()>;
     /// Forgets codes whose quarantine is over: those retired until before `now`, and those that expired before `expired_before`.
     async fn purge(&self, now: Timestamp, expired_before: Timestamp) -> Result<u64>;
 }

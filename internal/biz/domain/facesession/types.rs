@@ -81,7 +81,11 @@ impl FaceSession {
     /// Whether it goes on.
     #[must_use]
     pub const fn status(&self) -> Status {
-        if self.ended.is_some() { Status::Ended } else { Status::Active }
+        if self.ended.is_some() {
+            Status::Ended
+        } else {
+            Status::Active
+        }
     }
 }
 

@@ -44,9 +44,20 @@ pub enum Reserved {
 pub trait AnswerRepository: Send + Sync + 'static {
     /// Takes the place of a call, unless an earlier attempt has it that has not expired by `now`. Atomic: of two at once, one is fresh. An
     /// attempt at the same request that an earlier process left without an answer has died with it, and its place is free at once. Of an account that holds `limit` places already, the oldest ones go.
-    async fn reserve(&self, reservation: &Reservation, now: Timestamp, limit: u32) -> Result<Reserved>;
+    async fn reserve(
+        &self,
+        reservation: &Reservation,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Reserved>;
     /// Keeps the answer of an attempt until `expires_at`. `false`, and nothing kept: the place is not this attempt's any more.
-    async fn keep(&self, call: [u8; 32], attempt: u64, sealed: &str, expires_at: Timestamp) -> Result<bool>;
+    async fn keep(
+        &self,
+        call: [u8; 32],
+        attempt: u64,
+        sealed: &str,
+        expires_at: Timestamp,
+    ) -> Result<bool>;
     /// Gives the place of an attempt up by `now`, without an answer; another's is not touched. The id of its effect stays with it, for the call
     /// may have had one.
     async fn release(&self, call: [u8; 32], attempt: u64, now: Timestamp) -> Result<()>;

@@ -138,7 +138,12 @@ impl ServerFrame {
     /// A frame outside of the order, from the server itself.
     #[must_use]
     pub const fn notice(at: Timestamp, notice: Notice) -> Self {
-        Self { seq: Seq::NONE, at, from: None, statement: Statement::Notice(notice) }
+        Self {
+            seq: Seq::NONE,
+            at,
+            from: None,
+            statement: Statement::Notice(notice),
+        }
     }
 }
 

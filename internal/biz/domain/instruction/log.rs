@@ -5,7 +5,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// A place in an epoch's order of ordered frames, from 1; 0: none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default,
+)]
 #[serde(transparent)]
 pub struct Seq(u32);
 
@@ -48,7 +50,8 @@ impl Epoch {
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         const MAX: usize = 32;
-        ((1..=MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())).then(|| Self(text.into()))
+        ((1..=MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()))
+            .then(|| Self(text.into()))
     }
 
     /// The text.

@@ -16,8 +16,12 @@ pub use action::{Action, ActionKey, ActionValue, SentAction, View};
 pub use command::Command;
 pub use event::{AutoEnd, AutoEndReason, Event, QuitReason};
 pub use follow::{Edge, EdgeReason, Invite, Lock, Presenting, Suspend};
-pub use frame::{ClientFrame, CloseReason, Decoded, Notice, ServerFrame, Statement, Welcome, WireFormat};
+pub use frame::{
+    ClientFrame, CloseReason, Decoded, Notice, ServerFrame, Statement, Welcome, WireFormat,
+};
 pub use knock::{KnockState, MemberKnock, Origin};
-pub use log::{Append, AppendError, Epoch, Loaded, LogRecord, Position, Retained, Seq, SnapshotRecord};
+pub use log::{
+    Append, AppendError, Epoch, Loaded, LogRecord, Position, Retained, Seq, SnapshotRecord,
+};
 pub use member::{Device, Member, PointInfo, Profile, Role, Snapshot};
 pub use port::{FrameCodec, SessionLog};

@@ -19,7 +19,13 @@ pub trait SessionLog: Send + Sync + 'static {
     /// Everything needed to bring a session back; `None`: no such log.
     async fn load(&self, session: SessionId) -> Result<Option<Loaded>>;
     /// The entries of this epoch that hold frames after `after`, oldest first, at most `limit` of them.
-    async fn read(&self, session: SessionId, epoch: &Epoch, after: Seq, limit: u32) -> Result<Vec<LogRecord>>;
+    async fn read(
+        &self,
+        session: SessionId,
+        epoch: &Epoch,
+        after: Seq,
+        limit: u32,
+    ) -> Result<Vec<LogRecord>>;
     /// All sessions that have a log.
     async fn sessions(&self) -> Result<Vec<SessionId>>;
     /// Forgets a session's log.

@@ -10,9 +10,15 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 /// Where everybody signs in.
-pub(crate) const HERE: Site = Site { address: IpAddr::V4(Ipv4Addr::LOCALHOST), network: IpAddr::V4(Ipv4Addr::LOCALHOST) };
+pub(crate) const HERE: Site = Site {
+    address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+    network: IpAddr::V4(Ipv4Addr::LOCALHOST),
+};
 /// Where nobody does.
-pub(crate) const THERE: Site = Site { address: IpAddr::V4(Ipv4Addr::BROADCAST), network: IpAddr::V4(Ipv4Addr::BROADCAST) };
+pub(crate) const THERE: Site = Site {
+    address: IpAddr::V4(Ipv4Addr::BROADCAST),
+    network: IpAddr::V4(Ipv4Addr::BROADCAST),
+};
 /// Wrong passwords that a name may be said.
 pub(crate) const TRIES: usize = 3;
 
@@ -34,7 +40,9 @@ impl FewTries {
     fn is_spent(&self, guess: &PasswordGuess<'_>) -> Option<Duration> {
         let (here, wrong) = (place(guess), self.wrong.lock().expect("not poisoned"));
         let usual = self.usual.lock().expect("not poisoned").contains(&here);
-        let counted = wrong.iter().filter(|(place, _)| place.0 == here.0 && (!usual || **place == here));
+        let counted = wrong
+            .iter()
+            .filter(|(place, _)| place.0 == here.0 && (!usual || **place == here));
         (counted.map(|(_, wrong)| wrong).sum::<usize>() >= TRIES).then_some(Duration::from_secs(60))
     }
 }
@@ -46,14 +54,27 @@ impl PasswordBudgets for FewTries {
     }
 
     async fn remember(&self, guess: &PasswordGuess<'_>) -> Result<()> {
-        self.usual.lock().expect("not poisoned").insert(place(guess));
+        self.usual
+            .lock()
+            .expect("not poisoned")
+            .insert(place(guess));
         Ok(())
     }
 
-    async fn judge(&self, guess: &PasswordGuess<'_>, right: bool, _now: Timestamp) -> Result<Option<Duration>> {
+    async fn judge(
+        &self,
+        guess: &PasswordGuess<'_>,
+        right: bool,
+        _now: Timestamp,
+    ) -> Result<Option<Duration>> {
         let wait = self.is_spent(guess);
         if wait.is_none() && !right {
-            *self.wrong.lock().expect("not poisoned").entry(place(guess)).or_default() += 1;
+            *self
+                .wrong
+                .lock()
+                .expect("not poisoned")
+                .entry(place(guess))
+                .or_default() += 1;
         }
         Ok(wait)
     }

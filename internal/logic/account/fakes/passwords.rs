@@ -63,7 +63,11 @@ impl PlainPasswords {
     }
 
     fn hashed(&self, password: &Password) -> PasswordHash {
-        PasswordHash::new(format!("{}:{}", self.strength.load(Ordering::SeqCst), password.expose()))
+        PasswordHash::new(format!(
+            "{}:{}",
+            self.strength.load(Ordering::SeqCst),
+            password.expose()
+        ))
     }
 }
 
@@ -74,7 +78,12 @@ impl PasswordHasher for PlainPasswords {
         Ok(self.hashed(&password))
     }
 
-    async fn verify(&self, password: Password, hash: Option<PasswordHash>, _site: Site) -> Result<Verdict> {
+    async fn verify(
+        &self,
+        password: Password,
+        hash: Option<PasswordHash>,
+        _site: Site,
+    ) -> Result<Verdict> {
         self.compared.fetch_add(1, Ordering::SeqCst);
         self.works(Work::Verify(password.expose().to_owned()));
         if let Some((people, username)) = self.interloper.lock().expect("not poisoned").take() {
@@ -87,7 +96,12 @@ impl PasswordHasher for PlainPasswords {
         let today = self.hashed(&password);
         Ok(match hash {
             Some(hash) if hash == today => Verdict::Right,
-            Some(hash) if hash.as_str().split_once(':').is_some_and(|(_, kept)| kept == password.expose()) => {
+            Some(hash)
+                if hash
+                    .as_str()
+                    .split_once(':')
+                    .is_some_and(|(_, kept)| kept == password.expose()) =>
+            {
                 self.rehashed.fetch_add(1, Ordering::SeqCst);
                 Verdict::Outdated(today)
             }

@@ -3,7 +3,8 @@
 use super::Families;
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{
-    Account, AccountRepository, CredentialRepository, Credentials, PasswordChange, PasswordHash, Picture, PictureRepository, TokenFamily,
+    Account, AccountRepository, CredentialRepository, Credentials, PasswordChange, PasswordHash,
+    Picture, PictureRepository, TokenFamily,
 };
 use faceshare_biz::domain::{AccountId, FamilyId, Nickname, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
@@ -23,7 +24,10 @@ pub(crate) struct People {
 
 impl People {
     pub(crate) fn over(families: Arc<Families>) -> Self {
-        Self { families, ..Self::default() }
+        Self {
+            families,
+            ..Self::default()
+        }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -33,7 +37,9 @@ impl People {
     /// Changes somebody's password behind everybody's back.
     pub(crate) fn set_password(&self, username: &str, hash: PasswordHash) {
         let mut kept = self.kept();
-        let theirs = kept.values_mut().find(|(account, _)| account.username.as_deref() == Some(username));
+        let theirs = kept
+            .values_mut()
+            .find(|(account, _)| account.username.as_deref() == Some(username));
         theirs.expect("somebody of this name").1 = Some(hash);
     }
 
@@ -44,7 +50,12 @@ impl People {
 
     fn add(&self, account: &Account, password: Option<&PasswordHash>) -> Result<()> {
         let mut kept = self.kept();
-        if kept.contains_key(&account.id) || account.username.as_deref().is_some_and(|name| is_taken(&kept, name)) {
+        if kept.contains_key(&account.id)
+            || account
+                .username
+                .as_deref()
+                .is_some_and(|name| is_taken(&kept, name))
+        {
             return Err(taken());
         }
         kept.insert(account.id, (account.clone(), password.cloned()));
@@ -53,11 +64,15 @@ impl People {
 }
 
 fn is_taken(kept: &Kept, username: &str) -> bool {
-    kept.values().any(|(account, _)| is_called(account, username))
+    kept.values()
+        .any(|(account, _)| is_called(account, username))
 }
 
 fn is_called(account: &Account, username: &str) -> bool {
-    account.username.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(username))
+    account
+        .username
+        .as_deref()
+        .is_some_and(|name| name.eq_ignore_ascii_case(username))
 }
 
 fn taken() -> Error {
@@ -65,7 +80,10 @@ fn taken() -> Error {
 }
 
 fn credentials((account, password): &(Account, Option<PasswordHash>)) -> Option<Credentials> {
-    password.clone().map(|password| Credentials { account: account.clone(), password })
+    password.clone().map(|password| Credentials {
+        account: account.clone(),
+        password,
+    })
 }
 
 #[async_trait]
@@ -76,33 +94,67 @@ impl AccountRepository for People {
 
     async fn find(&self, id: AccountId) -> Result<Option<Account>> {
         let found = self.kept().get(&id).map(|(account, _)| account.clone());
-        if self.vanishing.lock().expect("not poisoned").take_if(|vanishing| *vanishing == id).is_some() {
+        if self
+            .vanishing
+            .lock()
+            .expect("not poisoned")
+            .take_if(|vanishing| *vanishing == id)
+            .is_some()
+        {
             self.kept().remove(&id);
         }
         Ok(found)
     }
 
-    async fn promote(&self, guest: AccountId, username: &str, nickname: &Nickname, password: &PasswordHash, at: Timestamp) -> Result<bool> {
+    async fn promote(
+        &self,
+        guest: AccountId,
+        username: &str,
+        nickname: &Nickname,
+        password: &PasswordHash,
+        at: Timestamp,
+    ) -> Result<bool> {
         let mut kept = self.kept();
-        let is_guest = kept.get(&guest).is_some_and(|(account, _)| account.is_guest());
+        let is_guest = kept
+            .get(&guest)
+            .is_some_and(|(account, _)| account.is_guest());
         if is_guest && is_taken(&kept, username) {
             return Err(taken());
         }
-        let Some((account, hash)) = kept.get_mut(&guest).filter(|(account, _)| account.is_guest()) else { return Ok(false) };
-        (account.username, account.nickname, *hash) = (Some(username.to_owned()), nickname.clone(), Some(password.clone()));
+        let Some((account, hash)) = kept
+            .get_mut(&guest)
+            .filter(|(account, _)| account.is_guest())
+        else {
+            return Ok(false);
+        };
+        (account.username, account.nickname, *hash) = (
+            Some(username.to_owned()),
+            nickname.clone(),
+            Some(password.clone()),
+        );
         account.created_at = at;
         Ok(true)
     }
 
     async fn rename(&self, id: AccountId, nickname: &Nickname) -> Result<bool> {
         let mut kept = self.kept();
-        let found = kept.get_mut(&id).map(|(account, _)| account.nickname = nickname.clone());
+        let found = kept
+            .get_mut(&id)
+            .map(|(account, _)| account.nickname = nickname.clone());
         Ok(found.is_some())
     }
 
-    async fn set_picture(&self, id: AccountId, key: &str, url: &str, picture: &Picture) -> Result<bool> {
+    async fn set_picture(
+        &self,
+        id: AccountId,
+        key: &str,
+        url: &str,
+        picture: &Picture,
+    ) -> Result<bool> {
         let mut kept = self.kept();
-        let Some((account, _)) = kept.get_mut(&id) else { return Ok(false) };
+        let Some((account, _)) = kept.get_mut(&id) else {
+            return Ok(false);
+        };
         account.avatar_url = url.to_owned();
         let mut pictures = self.pictures.lock().expect("not poisoned");
         pictures.retain(|_, (owner, _)| *owner != id);
@@ -111,16 +163,29 @@ impl AccountRepository for People {
     }
 
     async fn delete(&self, id: AccountId, at: Timestamp) -> Result<Option<Vec<FamilyId>>> {
-        self.pictures.lock().expect("not poisoned").retain(|_, (owner, _)| *owner != id);
+        self.pictures
+            .lock()
+            .expect("not poisoned")
+            .retain(|_, (owner, _)| *owner != id);
         self.families.forget_networks(id);
-        Ok(self.kept().remove(&id).map(|_| self.families.revoke_all(id, None, at)))
+        Ok(self
+            .kept()
+            .remove(&id)
+            .map(|_| self.families.revoke_all(id, None, at)))
     }
 
     /// Nobody here ever refreshes a token.
-    async fn unused_guests(&self, before: Timestamp, after: Option<AccountId>, limit: u32) -> Result<Vec<AccountId>> {
+    async fn unused_guests(
+        &self,
+        before: Timestamp,
+        after: Option<AccountId>,
+        limit: u32,
+    ) -> Result<Vec<AccountId>> {
         let people = self.kept();
         let unused = people.values().map(|(account, _)| account);
-        let unused = unused.filter(|a| a.is_guest() && a.created_at < before && after.is_none_or(|after| after < a.id));
+        let unused = unused.filter(|a| {
+            a.is_guest() && a.created_at < before && after.is_none_or(|after| after < a.id)
+        });
         let mut ids: Vec<_> = unused.map(|a| a.id).collect();
         ids.sort();
         ids.truncate(limit as usize);
@@ -129,7 +194,9 @@ impl AccountRepository for People {
 
     async fn forget_guest(&self, id: AccountId, before: Timestamp) -> Result<bool> {
         let mut people = self.kept();
-        let unused = people.get(&id).is_some_and(|(a, _)| a.is_guest() && a.created_at < before);
+        let unused = people
+            .get(&id)
+            .is_some_and(|(a, _)| a.is_guest() && a.created_at < before);
         Ok(unused && people.remove(&id).is_some())
     }
 }
@@ -137,7 +204,12 @@ impl AccountRepository for People {
 #[async_trait]
 impl PictureRepository for People {
     async fn find(&self, key: &str) -> Result<Option<Picture>> {
-        Ok(self.pictures.lock().expect("not poisoned").get(key).map(|(_, picture)| picture.clone()))
+        Ok(self
+            .pictures
+            .lock()
+            .expect("not poisoned")
+            .get(key)
+            .map(|(_, picture)| picture.clone()))
     }
 }
 
@@ -148,7 +220,11 @@ impl CredentialRepository for People {
     }
 
     async fn by_username(&self, username: &str) -> Result<Option<Credentials>> {
-        Ok(self.kept().values().find(|(account, _)| is_called(account, username)).and_then(credentials))
+        Ok(self
+            .kept()
+            .values()
+            .find(|(account, _)| is_called(account, username))
+            .and_then(credentials))
     }
 
     async fn by_id(&self, id: AccountId) -> Result<Option<Credentials>> {
@@ -156,7 +232,10 @@ impl CredentialRepository for People {
     }
 
     async fn open_family(&self, family: &TokenFamily, password: &PasswordHash) -> Result<bool> {
-        let unchanged = self.kept().get(&family.account).is_some_and(|(_, hash)| hash.as_ref() == Some(password));
+        let unchanged = self
+            .kept()
+            .get(&family.account)
+            .is_some_and(|(_, hash)| hash.as_ref() == Some(password));
         if unchanged {
             self.families.open(family)?;
         }
@@ -165,14 +244,23 @@ impl CredentialRepository for People {
 
     async fn rehash(&self, id: AccountId, old: &PasswordHash, new: &PasswordHash) -> Result<bool> {
         let mut kept = self.kept();
-        let theirs = kept.get_mut(&id).filter(|(_, hash)| hash.as_ref() == Some(old));
+        let theirs = kept
+            .get_mut(&id)
+            .filter(|(_, hash)| hash.as_ref() == Some(old));
         Ok(theirs.map(|(_, hash)| *hash = Some(new.clone())).is_some())
     }
 
     async fn change(&self, change: &PasswordChange) -> Result<Option<Vec<FamilyId>>> {
-        if !self.rehash(change.account, &change.old, &change.new).await? {
+        if !self
+            .rehash(change.account, &change.old, &change.new)
+            .await?
+        {
             return Ok(None);
         }
-        Ok(Some(self.families.revoke_all(change.account, Some(change.keep), change.at)))
+        Ok(Some(self.families.revoke_all(
+            change.account,
+            Some(change.keep),
+            change.at,
+        )))
     }
 }

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use faceshare_biz::Result;
-use faceshare_biz::domain::facesession::{ExpectedHits, Found, GuessBudgets, Guesser, HostContacts, Judgement, Pressure};
+use faceshare_biz::domain::facesession::{
+    ExpectedHits, Found, GuessBudgets, Guesser, HostContacts, Judgement, Pressure,
+};
 use faceshare_biz::domain::{AccountId, MemberId, SessionId, Site, Timestamp};
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -11,7 +13,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const fn site(last: u8) -> Site {
-    Site { address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)), network: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 0)) }
+    Site {
+        address: IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)),
+        network: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 0)),
+    }
 }
 
 /// Where people are unless a test says otherwise.
@@ -42,7 +47,10 @@ impl Budgets {
 
     /// What was found in each guess since the last time.
     pub(crate) fn found(&self) -> Vec<Found> {
-        self.judged().into_iter().map(|(_, found, _)| found).collect()
+        self.judged()
+            .into_iter()
+            .map(|(_, found, _)| found)
+            .collect()
     }
 }
 
@@ -52,26 +60,51 @@ impl GuessBudgets for Budgets {
         Ok(self.spent.load(Ordering::SeqCst).then_some(Self::WAIT))
     }
 
-    async fn judge(&self, who: &Guesser, found: Found, worth: ExpectedHits, _now: Timestamp) -> Result<Judgement> {
-        self.judged.lock().expect("not poisoned").push((*who, found, worth));
+    async fn judge(
+        &self,
+        who: &Guesser,
+        found: Found,
+        worth: ExpectedHits,
+        _now: Timestamp,
+    ) -> Result<Judgement> {
+        self.judged
+            .lock()
+            .expect("not poisoned")
+            .push((*who, found, worth));
         if self.near_only.load(Ordering::SeqCst) && found != (Found::Session { near: true }) {
             return Ok(Judgement::Wait(Self::WAIT));
         }
-        Ok(Judgement::Stands { under_attack: self.under_attack.load(Ordering::SeqCst) })
+        Ok(Judgement::Stands {
+            under_attack: self.under_attack.load(Ordering::SeqCst),
+        })
     }
 
     async fn pressure(&self, _now: Timestamp) -> Result<Pressure> {
-        let spent = self.under_attack.load(Ordering::SeqCst).then_some(Self::WAIT);
-        Ok(Pressure { spent, ..Pressure::default() })
+        let spent = self
+            .under_attack
+            .load(Ordering::SeqCst)
+            .then_some(Self::WAIT);
+        Ok(Pressure {
+            spent,
+            ..Pressure::default()
+        })
     }
 
     async fn bar(&self, session: SessionId, address: IpAddr, until: Timestamp) -> Result<()> {
-        self.bars.lock().expect("not poisoned").insert((session, address), until);
+        self.bars
+            .lock()
+            .expect("not poisoned")
+            .insert((session, address), until);
         Ok(())
     }
 
     async fn is_barred(&self, session: SessionId, address: IpAddr, now: Timestamp) -> Result<bool> {
-        Ok(self.bars.lock().expect("not poisoned").get(&(session, address)).is_some_and(|until| now < *until))
+        Ok(self
+            .bars
+            .lock()
+            .expect("not poisoned")
+            .get(&(session, address))
+            .is_some_and(|until| now < *until))
     }
 }
 
@@ -88,6 +121,10 @@ impl Contacts {
 #[async_trait]
 impl HostContacts for Contacts {
     async fn includes(&self, host: MemberId, person: AccountId) -> Result<bool> {
-        Ok(self.0.lock().expect("not poisoned").contains(&(host, person)))
+        Ok(self
+            .0
+            .lock()
+            .expect("not poisoned")
+            .contains(&(host, person)))
     }
 }

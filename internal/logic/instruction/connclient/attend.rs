@@ -32,7 +32,10 @@ impl Wake for Bell {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.rung.store(true, Ordering::SeqCst);
-        self.task.lock().unwrap_or_else(PoisonError::into_inner).wake_by_ref();
+        self.task
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .wake_by_ref();
     }
 }
 
@@ -53,7 +56,10 @@ pub(super) fn attend<O: Future, S: Future>(
         if !watch.is_called(cx.waker()) {
             return Poll::Pending;
         }
-        seldom.as_mut().poll(&mut Context::from_waker(&watch.waker)).map(Done::Seldom)
+        seldom
+            .as_mut()
+            .poll(&mut Context::from_waker(&watch.waker))
+            .map(Done::Seldom)
     })
 }
 
@@ -69,15 +75,26 @@ struct Watch {
 impl Watch {
     /// A bell that has rung: what nobody has looked at yet cannot have asked for it.
     fn new(task: &Waker) -> Self {
-        let bell = Arc::new(Bell { rung: AtomicBool::new(true), task: Mutex::new(task.clone()) });
-        Self { waker: bell.clone().into(), bell, task: task.clone() }
+        let bell = Arc::new(Bell {
+            rung: AtomicBool::new(true),
+            task: Mutex::new(task.clone()),
+        });
+        Self {
+            waker: bell.clone().into(),
+            bell,
+            task: task.clone(),
+        }
     }
 
     /// Whether the bell has rung since this was last asked; from now on it wakes this task.
     fn is_called(&mut self, task: &Waker) -> bool {
         if !self.task.will_wake(task) {
             self.task.clone_from(task);
-            self.bell.task.lock().unwrap_or_else(PoisonError::into_inner).clone_from(task);
+            self.bell
+                .task
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone_from(task);
         }
         // After that, so that whoever rings too late to be seen here wakes the right task.
         self.bell.rung.load(Ordering::SeqCst) && self.bell.rung.swap(false, Ordering::SeqCst)
@@ -130,10 +147,18 @@ mod tests {
         let often = pin!(pending::<()>());
         let mut both = pin!(attend(often, seldom));
         let (wakes, waker) = counted();
-        let mut poll = || both.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
+        let mut poll = || {
+            both.as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_ready()
+        };
 
         assert!(!poll() && !poll() && !poll());
-        assert_eq!((polls.load(Ordering::SeqCst), woken(&wakes)), (1, 0), "it has asked for nothing");
+        assert_eq!(
+            (polls.load(Ordering::SeqCst), woken(&wakes)),
+            (1, 0),
+            "it has asked for nothing"
+        );
         bell.notify_one();
         assert_eq!(woken(&wakes), 1);
         assert!(!poll() && !poll());
@@ -148,11 +173,22 @@ mod tests {
         let (often, seldom) = (pin!(pending::<()>()), pin!(bell.notified()));
         let mut both = pin!(attend(often, seldom));
         let ((first, earlier), (second, later)) = (counted(), counted());
-        assert!(both.as_mut().poll(&mut Context::from_waker(&earlier)).is_pending());
-        assert!(both.as_mut().poll(&mut Context::from_waker(&later)).is_pending());
+        assert!(
+            both.as_mut()
+                .poll(&mut Context::from_waker(&earlier))
+                .is_pending()
+        );
+        assert!(
+            both.as_mut()
+                .poll(&mut Context::from_waker(&later))
+                .is_pending()
+        );
         bell.notify_one();
         assert_eq!((woken(&first), woken(&second)), (0, 1));
-        assert_eq!(both.as_mut().poll(&mut Context::from_waker(&later)), Poll::Ready(Done::Seldom(())));
+        assert_eq!(
+            both.as_mut().poll(&mut Context::from_waker(&later)),
+            Poll::Ready(Done::Seldom(()))
+        );
     }
 
     #[test]
@@ -161,16 +197,27 @@ mod tests {
         let seldom = pin!(poll_fn(|cx| {
             left -= 1;
             cx.waker().wake_by_ref();
-            if left == 0 { Poll::Ready(()) } else { Poll::Pending }
+            if left == 0 {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         }));
         let often = pin!(pending::<()>());
         let mut both = pin!(attend(often, seldom));
         let (wakes, waker) = counted();
         for turn in 1..=2 {
-            assert!(both.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            assert!(
+                both.as_mut()
+                    .poll(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
             assert_eq!(woken(&wakes), turn);
         }
-        assert_eq!(both.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Ready(Done::Seldom(())));
+        assert_eq!(
+            both.as_mut().poll(&mut Context::from_waker(&waker)),
+            Poll::Ready(Done::Seldom(()))
+        );
     }
 
     #[tokio::test]
@@ -208,6 +255,9 @@ mod tests {
         let done = tokio::time::timeout(Duration::from_secs(60), attend(often, seldom)).await;
         over.store(true, Ordering::SeqCst);
         ringer.join().expect("rung");
-        assert_eq!((done, heard.load(Ordering::SeqCst)), (Ok(Done::Seldom(())), RINGS));
+        assert_eq!(
+            (done, heard.load(Ordering::SeqCst)),
+            (Ok(Done::Seldom(())), RINGS)
+        );
     }
 }

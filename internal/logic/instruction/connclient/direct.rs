@@ -25,14 +25,18 @@ pub(super) struct Direct(Yoke<Socket<'static>, Arc<dyn DirectWrite>>);
 
 impl From<Arc<dyn DirectWrite>> for Direct {
     fn from(direct: Arc<dyn DirectWrite>) -> Self {
-        Self(Yoke::attach_to_cart(direct, |direct| Socket(direct.socket())))
+        Self(Yoke::attach_to_cart(direct, |direct| {
+            Socket(direct.socket())
+        }))
     }
 }
 
 impl Direct {
     /// As [`DirectWrite::write_now`].
     pub(super) fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone> {
-        let Socket(Some(socket)) = self.0.get() else { return self.0.backing_cart().write_now(frames) };
+        let Socket(Some(socket)) = self.0.get() else {
+            return self.0.backing_cart().write_now(frames);
+        };
         let sent = match frames {
             [frame] => send(socket, frame, FLAGS),
             frames => sendmsg(socket, frames, &mut SendAncillaryBuffer::default(), FLAGS),
@@ -61,7 +65,10 @@ mod tests {
 
     impl DirectWrite for Wire {
         fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone> {
-            self.1.lock().expect("not poisoned").push(frames.iter().map(|frame| frame.len()).sum());
+            self.1
+                .lock()
+                .expect("not poisoned")
+                .push(frames.iter().map(|frame| frame.len()).sum());
             Ok(0)
         }
 
@@ -74,7 +81,11 @@ mod tests {
         let (near, far) = UnixStream::pair().expect("a pair");
         near.set_nonblocking(true).expect("set");
         let wire = Arc::new(Wire(near, Mutex::default()));
-        (Direct::from(wire.clone() as Arc<dyn DirectWrite>), wire, far)
+        (
+            Direct::from(wire.clone() as Arc<dyn DirectWrite>),
+            wire,
+            far,
+        )
     }
 
     fn asked(wire: &Wire) -> usize {
@@ -85,7 +96,10 @@ mod tests {
     fn frames_reach_the_socket_in_order_without_the_transport() {
         let (direct, wire, mut far) = wire();
         assert_eq!(direct.write_now(&[IoSlice::new(b"one")]), Ok(3));
-        assert_eq!(direct.write_now(&[IoSlice::new(b"two"), IoSlice::new(b"three")]), Ok(8));
+        assert_eq!(
+            direct.write_now(&[IoSlice::new(b"two"), IoSlice::new(b"three")]),
+            Ok(8)
+        );
         let mut read = [0; 11];
         far.read_exact(&mut read).expect("read");
         assert_eq!((&read, asked(&wire)), (b"onetwothree", 0));

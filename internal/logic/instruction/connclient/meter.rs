@@ -12,13 +12,17 @@ pub(crate) struct Bucket {
 
 impl Bucket {
     pub(crate) fn full(burst: u32) -> Self {
-        Self { tokens: f64::from(burst), filled_at: Instant::now() }
+        Self {
+            tokens: f64::from(burst),
+            filled_at: Instant::now(),
+        }
     }
 
     /// Takes one token, if there is one.
     pub(crate) fn take(&mut self, per_second: u32, burst: u32) -> bool {
         let now = Instant::now();
-        let filled = self.tokens + now.duration_since(self.filled_at).as_secs_f64() * f64::from(per_second);
+        let filled =
+            self.tokens + now.duration_since(self.filled_at).as_secs_f64() * f64::from(per_second);
         self.tokens = filled.min(f64::from(burst));
         self.filled_at = now;
         let there = self.tokens >= 1.0;
@@ -38,7 +42,10 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(crate) fn new() -> Self {
-        Self { count: 0, began: Instant::now() }
+        Self {
+            count: 0,
+            began: Instant::now(),
+        }
     }
 
     /// Counts one; `false` once there are more than `max` in the present span.

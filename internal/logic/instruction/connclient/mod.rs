@@ -77,16 +77,42 @@ impl ConnClients {
     ///
     /// This is apart from running it, as a task is as large as all that it may ever hold at once: what is needed to begin is gone by the time
     /// of the long wait. The halves are borrowed, here and further down, as every call that owned them would add their size.
-    pub async fn open(&self, arrival: Arrival, source: &mut impl FrameSource, sink: &mut impl FrameSink) -> Option<Connection<'_>> {
+    pub async fn open(
+        &self,
+        arrival: Arrival,
+        source: &mut impl FrameSource,
+        sink: &mut impl FrameSink,
+    ) -> Option<Connection<'_>> {
         let settings = self.sessions.settings();
         let outbound = Arc::new(Outbound::new(settings.queue_frames, settings.queue_bytes));
-        let Arrival { claims, format, position, expires_at } = arrival;
+        let Arrival {
+            claims,
+            format,
+            position,
+            expires_at,
+        } = arrival;
         let incarnation = self.ids.next_id();
-        let opening = Opening { claims, incarnation, format, outbound: outbound.clone(), position };
+        let opening = Opening {
+            claims,
+            incarnation,
+            format,
+            outbound: outbound.clone(),
+            position,
+        };
         match self.connect(opening).await {
             Ok((session, connected)) => {
                 let (connected, told) = (Some(Box::new(connected)), AtomicBool::new(false));
-                Some(Connection { clients: self, session, claims, incarnation, format, outbound, expires_at, connected, told })
+                Some(Connection {
+                    clients: self,
+                    session,
+                    claims,
+                    incarnation,
+                    format,
+                    outbound,
+                    expires_at,
+                    connected,
+                    told,
+                })
             }
             Err(reason) => {
                 let _ = tokio::time::timeout(FAREWELL, sink.close(reason)).await;
@@ -109,7 +135,9 @@ impl ConnClients {
 #[must_use]
 pub fn refusal(code: ErrorCode) -> CloseReason {
     match code {
-        ErrorCode::Unauthenticated | ErrorCode::TokenExpired | ErrorCode::NotFound => CloseReason::Unauthenticated,
+        ErrorCode::Unauthenticated | ErrorCode::TokenExpired | ErrorCode::NotFound => {
+            CloseReason::Unauthenticated
+        }
         ErrorCode::Forbidden => CloseReason::Removed,
         ErrorCode::SessionEnded => CloseReason::SessionEnded,
         ErrorCode::LimitExceeded | ErrorCode::RateLimited => CloseReason::TooMany,
@@ -147,7 +175,8 @@ impl Drop for Connection<'_> {
         }
         self.outbound.retire();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let (session, point, incarnation) = (self.session.clone(), self.claims.point, self.incarnation);
+            let (session, point, incarnation) =
+                (self.session.clone(), self.claims.point, self.incarnation);
             runtime.spawn(async move { session.lost(point, incarnation).await });
         }
     }
@@ -156,7 +185,10 @@ impl Drop for Connection<'_> {
 impl Connection<'_> {
     /// Serves the connection from its welcome to its close; or until `cut` completes: then nothing more is said to the peer, and the session
     /// hears of the loss when this is dropped.
-    #[expect(clippy::manual_async_fn, reason = "an async fn keeps what it is called with twice, for as long as the connection lasts")]
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async fn keeps what it is called with twice, for as long as the connection lasts"
+    )]
     pub fn run(
         &mut self,
         source: &mut impl FrameSource,
@@ -196,7 +228,8 @@ impl Connection<'_> {
                 }
             };
             // Where to look first when somebody says that it has missed something.
-            let (session, point, read_up_to) = (this.session.id(), this.claims.point, pulse.watermark());
+            let (session, point, read_up_to) =
+                (this.session.id(), this.claims.point, pulse.watermark());
             tracing::debug!(%session, %point, %read_up_to, ?closed, "connection over");
             tokio::select! {
                 biased;
@@ -206,7 +239,13 @@ impl Connection<'_> {
         }
     }
 
-    async fn end(&self, goodbye: Option<Bytes>, closed: Option<CloseReason>, source: &mut impl FrameSource, sink: &mut impl FrameSink) {
+    async fn end(
+        &self,
+        goodbye: Option<Bytes>,
+        closed: Option<CloseReason>,
+        source: &mut impl FrameSource,
+        sink: &mut impl FrameSink,
+    ) {
         let mut last = self.outbound.retire();
         let answer = async {
             if let Some(goodbye) = goodbye {
@@ -222,7 +261,8 @@ impl Connection<'_> {
         // Neither waits for the other: a session may be slow to hear of it, a peer slow to take its answer.
         tokio::join!(depart, answer);
         if let Some(reason) = closed {
-            metrics::counter!("stream_closed_total", "reason" => format!("{reason:?}")).increment(1);
+            metrics::counter!("stream_closed_total", "reason" => format!("{reason:?}"))
+                .increment(1);
             farewell(source).await;
         }
     }

@@ -90,7 +90,9 @@ impl Desk {
 
     /// Writes past the task what the socket takes. `true`: everything is out.
     fn write(&mut self) -> Result<bool, PeerGone> {
-        let Some(direct) = &self.direct else { return Ok(self.waiting.is_empty()) };
+        let Some(direct) = &self.direct else {
+            return Ok(self.waiting.is_empty());
+        };
         while !self.waiting.is_empty() {
             let (offered, taken) = if let Some(sole) = self.waiting.sole() {
                 (sole.len(), direct.write_now(&[IoSlice::new(sole)])?)
@@ -113,13 +115,30 @@ impl Outbound {
     #[must_use]
     pub fn new(max_frames: usize, max_bytes: usize) -> Self {
         let refusals = Mutex::new(Tally::new());
-        let desk = Desk { pen: Pen::Task, opened: false, promised: false, closing: None, direct: None, waiting: Waiting::default() };
-        Self { desk: Mutex::new(desk), wake: Notify::new(), closed: Notify::new(), max_frames, max_bytes, refusals }
+        let desk = Desk {
+            pen: Pen::Task,
+            opened: false,
+            promised: false,
+            closing: None,
+            direct: None,
+            waiting: Waiting::default(),
+        };
+        Self {
+            desk: Mutex::new(desk),
+            wake: Notify::new(),
+            closed: Notify::new(),
+            max_frames,
+            max_bytes,
+            refusals,
+        }
     }
 
     /// The peer was refused something for asking too much, here or by its session. `false`: more than so often within that span.
     pub(crate) fn survives_refusal(&self, refusals: u32, within: Duration) -> bool {
-        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).count(refusals, within)
+        self.refusals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .count(refusals, within)
     }
 
     /// A panic elsewhere leaves no half-made change behind: nothing that can panic runs between two changes that belong together.
@@ -187,7 +206,13 @@ impl Outbound {
         }
         // Else it is written with what waits, by whoever has promised to, or by the task.
         let is_next = desk.pen == Pen::Free && !desk.promised;
-        let taken = desk.direct.as_ref().filter(|_| is_next).map_or(Ok(0), |direct| direct.write_now(&[IoSlice::new(&position.frame)]));
+        let taken = desk
+            .direct
+            .as_ref()
+            .filter(|_| is_next)
+            .map_or(Ok(0), |direct| {
+                direct.write_now(&[IoSlice::new(&position.frame)])
+            });
         if is_next && taken == Ok(position.frame.len()) {
             return;
         }
@@ -222,7 +247,9 @@ impl Outbound {
 
     /// Drops the positions that speak in another term than this: they must not be seen after the instruction that ended theirs.
     pub fn forget_terms_but(&self, term: Option<u32>) {
-        self.lock().waiting.retain_positions(|p| p.term == 0 || Some(p.term) == term);
+        self.lock()
+            .waiting
+            .retain_positions(|p| p.term == 0 || Some(p.term) == term);
     }
 
     /// Closes after what is queued. The first reason stands.

@@ -1,6 +1,8 @@
 //! The way to one receiver, with a socket that takes what it is told to take.
 
-use super::{Arc, Bytes, CloseReason, DirectWrite, IoSlice, MemberId, Next, Outbound, PeerGone, Shown};
+use super::{
+    Arc, Bytes, CloseReason, DirectWrite, IoSlice, MemberId, Next, Outbound, PeerGone, Shown,
+};
 use faceshare_biz::domain::instruction::ActionKey;
 use std::sync::Mutex;
 
@@ -10,12 +12,22 @@ fn member(id: u64) -> MemberId {
 
 fn show(outbound: &Outbound, from: MemberId, key: &str, term: u32, text: &'static str) -> bool {
     let key = ActionKey::new(key, 32).expect("short");
-    outbound.show(Arc::new(Shown { from, key, term, frame: Bytes::from_static(text.as_bytes()) }))
+    outbound.show(Arc::new(Shown {
+        from,
+        key,
+        term,
+        frame: Bytes::from_static(text.as_bytes()),
+    }))
 }
 
 fn deliver(outbound: &Outbound, key: &str, term: u32, text: &'static str) {
     let key = ActionKey::new(key, 32).expect("short");
-    outbound.deliver(&Arc::new(Shown { from: member(1), key, term, frame: Bytes::from_static(text.as_bytes()) }));
+    outbound.deliver(&Arc::new(Shown {
+        from: member(1),
+        key,
+        term,
+        frame: Bytes::from_static(text.as_bytes()),
+    }));
 }
 
 /// What the task of a connection without a direct way finds.
@@ -33,7 +45,10 @@ impl DirectWrite for Socket {
     fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone> {
         let (room, read, gone) = &mut *self.0.lock().expect("not poisoned");
         gone.map_or(Ok(()), Err)?;
-        let all: Vec<u8> = frames.iter().flat_map(|frame| frame.iter().copied()).collect();
+        let all: Vec<u8> = frames
+            .iter()
+            .flat_map(|frame| frame.iter().copied())
+            .collect();
         let taken = all.len().min(*room);
         *room -= taken;
         read.extend_from_slice(&all[..taken]);
@@ -47,13 +62,17 @@ impl Socket {
     }
 
     fn read(&self) -> String {
-        String::from_utf8(std::mem::take(&mut self.0.lock().expect("not poisoned").1)).expect("text")
+        String::from_utf8(std::mem::take(&mut self.0.lock().expect("not poisoned").1))
+            .expect("text")
     }
 }
 
 /// One whose task rests.
 fn at_rest(max_frames: usize, max_bytes: usize) -> (Outbound, Arc<Socket>) {
-    let (outbound, socket) = (Outbound::new(max_frames, max_bytes), Arc::<Socket>::default());
+    let (outbound, socket) = (
+        Outbound::new(max_frames, max_bytes),
+        Arc::<Socket>::default(),
+    );
     socket.takes(usize::MAX);
     outbound.open(Some(socket.clone()));
     assert_eq!(next(&outbound), Next::Rest);
@@ -68,7 +87,9 @@ fn next(outbound: &Outbound) -> Next {
 }
 
 async fn is_woken(outbound: &Outbound) -> bool {
-    tokio::time::timeout(std::time::Duration::from_millis(1), outbound.ready()).await.is_ok()
+    tokio::time::timeout(std::time::Duration::from_millis(1), outbound.ready())
+        .await
+        .is_ok()
 }
 
 #[test]
@@ -79,7 +100,10 @@ fn ordered_frames_come_first_and_in_order_and_positions_are_the_newest() {
     let _ = show(&outbound, member(1), "pointer", 0, "p1");
     let _ = show(&outbound, member(1), "view", 0, "v2");
     outbound.push(Bytes::from_static(b"b"));
-    assert_eq!(taken(&outbound), (vec!["a".into(), "b".into(), "v2".into(), "p1".into()], None));
+    assert_eq!(
+        taken(&outbound),
+        (vec!["a".into(), "b".into(), "v2".into(), "p1".into()], None)
+    );
     assert_eq!(taken(&outbound), (vec![], None));
 }
 
@@ -102,7 +126,10 @@ fn what_is_queued_goes_out_before_the_close_and_the_first_reason_stands() {
     outbound.close(CloseReason::Left);
     outbound.close(CloseReason::SessionEnded);
     outbound.push(Bytes::from_static(b"late"));
-    assert_eq!(taken(&outbound), (vec!["quit".into()], Some(CloseReason::Left)));
+    assert_eq!(
+        taken(&outbound),
+        (vec!["quit".into()], Some(CloseReason::Left))
+    );
 }
 
 #[test]
@@ -141,8 +168,14 @@ fn a_newer_value_speaks_in_its_own_term() {
 async fn a_resting_task_is_not_woken_for_what_the_socket_takes() {
     let (outbound, socket) = at_rest(10, 100);
     outbound.push(Bytes::from_static(b"a"));
-    assert!(outbound.queue(Bytes::from_static(b"b")), "the first to add must flush");
-    assert!(!show(&outbound, member(1), "view", 0, "v1"), "and nobody else");
+    assert!(
+        outbound.queue(Bytes::from_static(b"b")),
+        "the first to add must flush"
+    );
+    assert!(
+        !show(&outbound, member(1), "view", 0, "v1"),
+        "and nobody else"
+    );
     let _ = show(&outbound, member(1), "view", 0, "v2");
     assert_eq!(socket.read(), "a", "what is queued waits for the flush");
     outbound.flush();
@@ -202,7 +235,10 @@ fn who_is_being_closed_or_has_retired_is_shown_nothing_more() {
     let (closing, socket) = at_rest(10, 100);
     closing.close(CloseReason::Left);
     deliver(&closing, "view", 0, "v");
-    assert_eq!((next(&closing), socket.read().as_str()), (Next::Close(CloseReason::Left), ""));
+    assert_eq!(
+        (next(&closing), socket.read().as_str()),
+        (Next::Close(CloseReason::Left), "")
+    );
     let (retired, socket) = at_rest(10, 100);
     assert!(retired.retire().is_empty());
     deliver(&retired, "view", 0, "v");
@@ -222,7 +258,10 @@ async fn what_the_socket_does_not_take_is_the_tasks_and_comes_out_whole() {
         assert_eq!(begun, &"oneoldptr"[..room]);
         assert_eq!(next(&outbound), Next::Blocked);
         // While the pen is the task's, others only add.
-        assert!(!show(&outbound, member(1), "view", 2, "new") && !outbound.queue(Bytes::from_static(b"two")));
+        assert!(
+            !show(&outbound, member(1), "view", 2, "new")
+                && !outbound.queue(Bytes::from_static(b"two"))
+        );
         outbound.push(Bytes::from_static(b"six"));
         outbound.forget_terms_but(Some(2));
         outbound.flush();
@@ -249,7 +288,10 @@ async fn a_slow_receiver_keeps_only_the_rest_of_what_it_has_begun_to_read() {
     for _ in 0..3 {
         outbound.push(Bytes::from_static(b"more"));
     }
-    assert_eq!((next(&outbound), outbound.closing()), (Next::Blocked, Some(CloseReason::TooSlow)));
+    assert_eq!(
+        (next(&outbound), outbound.closing()),
+        (Next::Blocked, Some(CloseReason::TooSlow))
+    );
     assert_eq!(outbound.take_rest(), Some(Bytes::from_static(b"gun")));
     assert_eq!(next(&outbound), Next::Close(CloseReason::TooSlow));
 }
@@ -257,9 +299,17 @@ async fn a_slow_receiver_keeps_only_the_rest_of_what_it_has_begun_to_read() {
 #[test]
 fn a_round_longer_than_the_bounds_does_not_make_a_reader_slow() {
     let (outbound, socket) = at_rest(2, 100);
-    assert!((0..10).filter(|_| outbound.queue(Bytes::from_static(b"x"))).count() >= 1);
+    assert!(
+        (0..10)
+            .filter(|_| outbound.queue(Bytes::from_static(b"x")))
+            .count()
+            >= 1
+    );
     outbound.flush();
-    assert_eq!((socket.read().as_str(), outbound.closing()), ("xxxxxxxxxx", None));
+    assert_eq!(
+        (socket.read().as_str(), outbound.closing()),
+        ("xxxxxxxxxx", None)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -290,7 +340,10 @@ async fn a_peer_that_is_gone_is_found_by_the_task_and_a_retired_one_takes_nothin
 fn what_waits_behind_a_replay_that_was_not_finished_is_not_sent_with_the_goodbye() {
     let outbound = Outbound::new(10, 100);
     outbound.push(Bytes::from_static(b"live"));
-    assert!(outbound.retire().is_empty(), "there would be a gap before it");
+    assert!(
+        outbound.retire().is_empty(),
+        "there would be a gap before it"
+    );
     let outbound = Outbound::new(10, 100);
     outbound.open(None);
     outbound.push(Bytes::from_static(b"live"));
@@ -299,7 +352,10 @@ fn what_waits_behind_a_replay_that_was_not_finished_is_not_sent_with_the_goodbye
 
 #[test]
 fn however_many_positions_wait_each_is_written_once_and_in_order() {
-    const TEXTS: [&str; 20] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t"];
+    const TEXTS: [&str; 20] = [
+        "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r",
+        "s", "t",
+    ];
     let (outbound, socket) = at_rest(10, 100);
     for count in [2, 3, 20, 1] {
         socket.takes(1);

@@ -28,8 +28,15 @@ struct Peer {
 
 impl<'a> Pulse<'a> {
     pub(super) fn new(connection: &'a Connection<'a>) -> Self {
-        let peer = Peer { heard_at: Instant::now(), deaf: false, seen: Watermark::default() };
-        Self { connection, peer: Mutex::new(peer) }
+        let peer = Peer {
+            heard_at: Instant::now(),
+            deaf: false,
+            seen: Watermark::default(),
+        };
+        Self {
+            connection,
+            peer: Mutex::new(peer),
+        }
     }
 
     fn peer<T>(&self, look: impl FnOnce(&mut Peer) -> T) -> T {
@@ -51,7 +58,13 @@ impl<'a> Pulse<'a> {
 
     /// When the peer was last heard, or could not be.
     fn heard_at(&self) -> Instant {
-        self.peer(|peer| if peer.deaf { Instant::now() } else { peer.heard_at })
+        self.peer(|peer| {
+            if peer.deaf {
+                Instant::now()
+            } else {
+                peer.heard_at
+            }
+        })
     }
 
     /// The peer says how far it has read.
@@ -69,10 +82,18 @@ impl<'a> Pulse<'a> {
         let settings = self.connection.clients.sessions.settings();
         let mut heart_at = Instant::now() + settings.heartbeat_interval;
         let mut renew_at = Some(Instant::now() + self.token_life() * 2 / 3);
-        let tolerance = (settings.heartbeat_timeout.saturating_sub(settings.heartbeat_interval) / 2).min(LATE);
+        let tolerance = (settings
+            .heartbeat_timeout
+            .saturating_sub(settings.heartbeat_interval)
+            / 2)
+        .min(LATE);
         loop {
             let lost_at = self.heard_at() + settings.heartbeat_timeout;
-            let next = renew_at.into_iter().chain([heart_at, lost_at]).min().unwrap_or(heart_at);
+            let next = renew_at
+                .into_iter()
+                .chain([heart_at, lost_at])
+                .min()
+                .unwrap_or(heart_at);
             tokio::time::sleep_until(next).await;
             let now = Instant::now();
             if now.duration_since(next) >= tolerance {
@@ -104,7 +125,12 @@ impl<'a> Pulse<'a> {
     fn say(&self, notice: impl FnOnce(Timestamp) -> Notice) {
         let now = self.now();
         let frame = ServerFrame::notice(now, notice(now));
-        self.connection.outbound.push(self.connection.clients.codec.encode(self.connection.format, &frame));
+        self.connection.outbound.push(
+            self.connection
+                .clients
+                .codec
+                .encode(self.connection.format, &frame),
+        );
     }
 
     fn token_life(&self) -> Duration {
@@ -115,14 +141,27 @@ impl<'a> Pulse<'a> {
     /// Somebody who has signed out has one for a moment at most, and gets no token on it.
     fn renew(&self) -> Option<Duration> {
         let now = self.now();
-        if self.connection.clients.revocations.is_revoked(self.connection.claims.family) {
+        if self
+            .connection
+            .clients
+            .revocations
+            .is_revoked(self.connection.claims.family)
+        {
             self.connection.outbound.close(CloseReason::Unauthenticated);
             return None;
         }
-        match self.connection.clients.tokens.issue_session(&self.connection.claims, now) {
+        match self
+            .connection
+            .clients
+            .tokens
+            .issue_session(&self.connection.claims, now)
+        {
             Ok(token) => {
                 let (expires_at, life) = (token.expires_at, token.expires_at.since(now));
-                self.say(|_| Notice::TokenRenewed { token: token.token, expires_at });
+                self.say(|_| Notice::TokenRenewed {
+                    token: token.token,
+                    expires_at,
+                });
                 Some(life)
             }
             Err(error) => {

@@ -8,7 +8,9 @@ use crate::instruction::settings::StreamSettings;
 use bytes::Bytes;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::Timestamp;
-use faceshare_biz::domain::instruction::{ClientFrame, CloseReason, Command, Decoded, Notice, Seq, ServerFrame};
+use faceshare_biz::domain::instruction::{
+    ClientFrame, CloseReason, Command, Decoded, Notice, Seq, ServerFrame,
+};
 use std::borrow::Cow;
 use std::future::pending;
 use std::time::Duration;
@@ -93,7 +95,12 @@ impl<'a> Reader<'a> {
             Incoming::Broken => Some(CloseReason::BadFrames),
             Incoming::TooLarge => Some(CloseReason::FrameTooLarge),
             Incoming::WrongKind => self.malformed(),
-            Incoming::Frame(message) => match self.connection.clients.codec.decode(self.connection.format, &message) {
+            Incoming::Frame(message) => match self
+                .connection
+                .clients
+                .codec
+                .decode(self.connection.format, &message)
+            {
                 Decoded::Malformed => self.malformed(),
                 Decoded::Refused { id, code, detail } => self.refuse(id, code, detail),
                 Decoded::Frame(frame) => return self.carry_out(frame, more),
@@ -115,20 +122,43 @@ impl<'a> Reader<'a> {
         match frame.command {
             Command::AckHeart { last_seq, .. } => {
                 self.pulse.seen(Seq::new(last_seq));
-                self.answer(frame.id, Notice::Ack { id: frame.id, seq: Seq::NONE });
+                self.answer(
+                    frame.id,
+                    Notice::Ack {
+                        id: frame.id,
+                        seq: Seq::NONE,
+                    },
+                );
                 return Taken::In(self.sign());
             }
-            Command::ActionSync(_) if !self.actions.count(self.settings.actions_flood_per_second, SECOND) => {
+            Command::ActionSync(_)
+                if !self
+                    .actions
+                    .count(self.settings.actions_flood_per_second, SECOND) =>
+            {
                 return Taken::In(Some(CloseReason::TooMany));
             }
             Command::ActionSync(_) => {}
-            _ if !self.ordered.take(self.settings.ordered_per_second, self.settings.ordered_burst) => {
-                return Taken::In(self.refuse(frame.id, ErrorCode::RateLimited, "too many instructions; wait a moment".into()));
+            _ if !self.ordered.take(
+                self.settings.ordered_per_second,
+                self.settings.ordered_burst,
+            ) =>
+            {
+                return Taken::In(self.refuse(
+                    frame.id,
+                    ErrorCode::RateLimited,
+                    "too many instructions; wait a moment".into(),
+                ));
             }
             _ => {}
         }
         self.write_answers();
-        let Connection { session, claims, incarnation, .. } = self.connection;
+        let Connection {
+            session,
+            claims,
+            incarnation,
+            ..
+        } = self.connection;
         let frame = match frame.command {
             // Mostly carried out right there, and then that is all. What comes together is told together, which is the session's work.
             Command::ActionSync(_) if !more => session.bring(claims.point, *incarnation, frame),
@@ -146,7 +176,12 @@ impl<'a> Reader<'a> {
 
     /// Waits until the session takes the frame. Meanwhile this side reads nothing: silence says nothing about the peer.
     async fn hand_over(&self, frame: Box<ClientFrame>) -> Option<CloseReason> {
-        let Connection { session, claims, incarnation, .. } = self.connection;
+        let Connection {
+            session,
+            claims,
+            incarnation,
+            ..
+        } = self.connection;
         match self.pulse.deaf_while(session.room()).await {
             Some(room) => {
                 room.frame(claims.point, *incarnation, frame);
@@ -161,18 +196,31 @@ impl<'a> Reader<'a> {
         (!self.signs.count(self.settings.signs_per_second, SECOND)).then_some(CloseReason::TooMany)
     }
 
-    fn refuse(&mut self, id: u32, code: ErrorCode, detail: Cow<'static, str>) -> Option<CloseReason> {
+    fn refuse(
+        &mut self,
+        id: u32,
+        code: ErrorCode,
+        detail: Cow<'static, str>,
+    ) -> Option<CloseReason> {
         if code != ErrorCode::RateLimited {
             self.malformed = 0;
         }
         self.answer(id, Notice::Nack { id, code, detail });
-        (!self.outbound().survives_refusal(self.settings.refusals, self.settings.refusal_window)).then_some(CloseReason::TooMany)
+        (!self
+            .outbound()
+            .survives_refusal(self.settings.refusals, self.settings.refusal_window))
+        .then_some(CloseReason::TooMany)
     }
 
     fn answer(&mut self, id: u32, notice: Notice) {
         if id != 0 {
             let frame = ServerFrame::notice(self.now(), notice);
-            self.queue(self.connection.clients.codec.encode(self.connection.format, &frame));
+            self.queue(
+                self.connection
+                    .clients
+                    .codec
+                    .encode(self.connection.format, &frame),
+            );
         }
     }
 

@@ -46,7 +46,10 @@ pub trait FrameSource: Send + 'static {
 /// The writing half.
 pub trait FrameSink: Send + 'static {
     /// Writes all of `frames` (and empties it), in one go as far as the transport can. The first may be the rest of one that has begun.
-    fn send(&mut self, frames: &mut Vec<Bytes>) -> impl Future<Output = Result<(), PeerGone>> + Send;
+    fn send(
+        &mut self,
+        frames: &mut Vec<Bytes>,
+    ) -> impl Future<Output = Result<(), PeerGone>> + Send;
     /// Says goodbye. Of what an interrupted [`send`](Self::send) has left, only a frame that has begun still goes before it.
     fn close(&mut self, reason: CloseReason) -> impl Future<Output = ()> + Send;
     /// A way to write past this half while it rests, for transports that can tell at once how much they take.

@@ -55,7 +55,11 @@ impl Waiting {
 
     /// A newer position takes the place of the older one of the same sender and key.
     pub(super) fn show(&mut self, position: Arc<Shown>) {
-        match self.positions.iter_mut().find(|p| p.from == position.from && p.key == position.key) {
+        match self
+            .positions
+            .iter_mut()
+            .find(|p| p.from == position.from && p.key == position.key)
+        {
             Some(older) => *older = position,
             None => self.positions.push(position),
         }
@@ -67,7 +71,10 @@ impl Waiting {
 
     /// Drops everything but the rest of a frame that has begun.
     pub(super) fn drop_what_has_not_begun(&mut self) {
-        *self = Self { rest: std::mem::take(&mut self.rest), ..Self::default() };
+        *self = Self {
+            rest: std::mem::take(&mut self.rest),
+            ..Self::default()
+        };
     }
 
     /// The rest of a frame that has begun.
@@ -86,7 +93,11 @@ impl Waiting {
 
     /// The only frame that waits.
     pub(super) fn sole(&self) -> Option<&[u8]> {
-        match (self.rest.is_empty(), self.ordered.len(), &self.positions[..]) {
+        match (
+            self.rest.is_empty(),
+            self.ordered.len(),
+            &self.positions[..],
+        ) {
             (true, 0, [position]) => Some(&position.frame),
             (true, 1, []) => self.ordered.front().map(|frame| &frame[..]),
             (false, 0, []) => Some(&self.rest),
@@ -97,7 +108,10 @@ impl Waiting {
     /// What to write next, in the order of [`take`](Self::take), as far as there are slices; how many they are, and how many bytes.
     pub(super) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> (usize, usize) {
         let rest = Some(&self.rest).filter(|rest| !rest.is_empty());
-        let frames = rest.into_iter().chain(&self.ordered).chain(self.positions.iter().map(|p| &p.frame));
+        let frames = rest
+            .into_iter()
+            .chain(&self.ordered)
+            .chain(self.positions.iter().map(|p| &p.frame));
         let (mut count, mut bytes) = (0, 0);
         for (slice, frame) in slices.iter_mut().zip(frames) {
             *slice = IoSlice::new(frame);

@@ -32,7 +32,11 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes until the connection is to be closed, and says so to the peer. Returns why.
-    pub(super) async fn run(&self, connected: &mut Option<Box<Connected>>, sink: &mut impl FrameSink) -> CloseReason {
+    pub(super) async fn run(
+        &self,
+        connected: &mut Option<Box<Connected>>,
+        sink: &mut impl FrameSink,
+    ) -> CloseReason {
         match self.write(connected, sink).await {
             Ok(reason) | Err(Stop::Close(reason)) => {
                 // So that the reader knows, too, where it is this side's own decision.
@@ -57,7 +61,11 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes until there is a reason to close.
-    async fn write(&self, connected: &mut Option<Box<Connected>>, sink: &mut impl FrameSink) -> Result<CloseReason, Stop> {
+    async fn write(
+        &self,
+        connected: &mut Option<Box<Connected>>,
+        sink: &mut impl FrameSink,
+    ) -> Result<CloseReason, Stop> {
         let outbound = &self.connection.outbound;
         if let Some(connected) = connected.take() {
             // On the heap, and gone before the long wait: a connection is as large as what it may ever hold at once.
@@ -79,7 +87,11 @@ impl<'a> Writer<'a> {
     }
 
     /// The welcome, and what was missed.
-    async fn begin(&self, connected: Box<Connected>, sink: &mut impl FrameSink) -> Result<(), Stop> {
+    async fn begin(
+        &self,
+        connected: Box<Connected>,
+        sink: &mut impl FrameSink,
+    ) -> Result<(), Stop> {
         let Connected { welcome, missed } = *connected;
         let mut batch = vec![welcome];
         self.send(&mut batch, sink).await?;
@@ -89,10 +101,24 @@ impl<'a> Writer<'a> {
         }
     }
 
-    async fn replay(&self, missed: Missed, mut batch: Vec<Bytes>, sink: &mut impl FrameSink) -> Result<(), Stop> {
+    async fn replay(
+        &self,
+        missed: Missed,
+        mut batch: Vec<Bytes>,
+        sink: &mut impl FrameSink,
+    ) -> Result<(), Stop> {
         let clients = self.connection.clients;
-        let mut replay = Replay::new(clients.sessions.deps(), self.connection.session.id(), self.connection.format, missed);
-        while self.in_time(replay.next(&mut batch)).await?.map_err(|()| Stop::Close(CloseReason::Restarting))? {
+        let mut replay = Replay::new(
+            clients.sessions.deps(),
+            self.connection.session.id(),
+            self.connection.format,
+            missed,
+        );
+        while self
+            .in_time(replay.next(&mut batch))
+            .await?
+            .map_err(|()| Stop::Close(CloseReason::Restarting))?
+        {
             self.send(&mut batch, sink).await?;
         }
         Ok(())

@@ -25,19 +25,39 @@ pub fn apply(state: &mut State, entry: &Entry) {
 impl State {
     fn change(&mut self, change: &Change, at: Timestamp) {
         match change {
-            Change::Seated { profile, point, device, until } => self.seat(profile, *point, device.as_ref(), *until),
+            Change::Seated {
+                profile,
+                point,
+                device,
+                until,
+            } => self.seat(profile, *point, device.as_ref(), *until),
             Change::Profile(profile) => {
                 if let Some(person) = self.people.get_mut(&profile.id) {
                     person.profile = profile.clone();
                 }
             }
             Change::Joined { member } => self.join(*member, at),
-            Change::PointUp { member, point, incarnation } => self.point_up(*member, *point, *incarnation),
-            Change::PointDown { member, point, announce_at } => self.point_down(*member, *point, *announce_at),
+            Change::PointUp {
+                member,
+                point,
+                incarnation,
+            } => self.point_up(*member, *point, *incarnation),
+            Change::PointDown {
+                member,
+                point,
+                announce_at,
+            } => self.point_down(*member, *point, *announce_at),
             Change::PointGone { member, point } => self.point_gone(*member, *point),
             Change::Away { member, until } => self.away(*member, Some(*until)),
-            Change::Background { member, point, background } => {
-                if let Some(p) = self.presence_mut(*member).and_then(|p| p.points.get_mut(point)) {
+            Change::Background {
+                member,
+                point,
+                background,
+            } => {
+                if let Some(p) = self
+                    .presence_mut(*member)
+                    .and_then(|p| p.points.get_mut(point))
+                {
                     p.background = *background;
                 }
             }
@@ -77,7 +97,13 @@ impl State {
         }
     }
 
-    fn seat(&mut self, profile: &Profile, point: PointId, device: Option<&Device>, until: Timestamp) {
+    fn seat(
+        &mut self,
+        profile: &Profile,
+        point: PointId,
+        device: Option<&Device>,
+        until: Timestamp,
+    ) {
         let person = self.people.entry(profile.id).or_insert_with(|| Person {
             profile: profile.clone(),
             standing: Standing::Admitted,
@@ -92,7 +118,12 @@ impl State {
 
     fn join(&mut self, member: MemberId, at: Timestamp) {
         if let Some(person) = self.people.get_mut(&member) {
-            let presence = Presence { joined_at: at, points: ByPoint::with_capacity(1), away_until: None, follow: Default::default() };
+            let presence = Presence {
+                joined_at: at,
+                points: ByPoint::with_capacity(1),
+                away_until: None,
+                follow: Default::default(),
+            };
             person.standing = Standing::Present(Box::new(presence));
             self.present += 1;
         }
@@ -100,10 +131,21 @@ impl State {
 
     fn point_up(&mut self, member: MemberId, point: PointId, incarnation: u64) {
         self.away(member, None);
-        let up = PointState { incarnation, announce_at: None, background: false };
-        let before = self.presence_mut(member).and_then(|presence| presence.points.insert(point, up));
-        if let Some(PointState { announce_at: Some(announce_at), .. }) = before {
-            self.timers.remove(&(announce_at, Timer::Announce(member, point)));
+        let up = PointState {
+            incarnation,
+            announce_at: None,
+            background: false,
+        };
+        let before = self
+            .presence_mut(member)
+            .and_then(|presence| presence.points.insert(point, up));
+        if let Some(PointState {
+            announce_at: Some(announce_at),
+            ..
+        }) = before
+        {
+            self.timers
+                .remove(&(announce_at, Timer::Announce(member, point)));
         }
         if let Some(person) = self.people.get_mut(&member) {
             person.know(point, None);
@@ -111,23 +153,35 @@ impl State {
     }
 
     fn point_down(&mut self, member: MemberId, point: PointId, announce_at: Timestamp) {
-        if let Some(p) = self.presence_mut(member).and_then(|presence| presence.points.get_mut(&point)) {
+        if let Some(p) = self
+            .presence_mut(member)
+            .and_then(|presence| presence.points.get_mut(&point))
+        {
             p.announce_at = Some(announce_at);
-            self.timers.insert((announce_at, Timer::Announce(member, point)));
+            self.timers
+                .insert((announce_at, Timer::Announce(member, point)));
         }
     }
 
     fn point_gone(&mut self, member: MemberId, point: PointId) {
-        let gone = self.presence_mut(member).and_then(|presence| presence.points.remove(&point));
-        if let Some(PointState { announce_at: Some(announce_at), .. }) = gone
+        let gone = self
+            .presence_mut(member)
+            .and_then(|presence| presence.points.remove(&point));
+        if let Some(PointState {
+            announce_at: Some(announce_at),
+            ..
+        }) = gone
             && !is_planted(PlantedFault::LastingDeadline)
         {
-            self.timers.remove(&(announce_at, Timer::Announce(member, point)));
+            self.timers
+                .remove(&(announce_at, Timer::Announce(member, point)));
         }
     }
 
     fn away(&mut self, member: MemberId, until: Option<Timestamp>) {
-        let before = self.presence_mut(member).and_then(|presence| std::mem::replace(&mut presence.away_until, until));
+        let before = self
+            .presence_mut(member)
+            .and_then(|presence| std::mem::replace(&mut presence.away_until, until));
         if let Some(before) = before {
             self.timers.remove(&(before, Timer::Grace(member)));
         }
@@ -138,19 +192,29 @@ impl State {
 
     fn depart(&mut self, member: MemberId, standing: Standing) {
         self.away(member, None);
-        let points: Vec<_> = self.presence(member).map(|p| p.points.keys().copied().collect()).unwrap_or_default();
+        let points: Vec<_> = self
+            .presence(member)
+            .map(|p| p.points.keys().copied().collect())
+            .unwrap_or_default();
         for point in points {
             self.point_gone(member, point);
         }
-        let Some(person) = self.people.get_mut(&member) else { return };
-        if matches!(std::mem::replace(&mut person.standing, standing), Standing::Present(_)) {
+        let Some(person) = self.people.get_mut(&member) else {
+            return;
+        };
+        if matches!(
+            std::mem::replace(&mut person.standing, standing),
+            Standing::Present(_)
+        ) {
             self.present -= 1;
         }
         person.seat_until = Timestamp::default();
     }
 
     fn remember_nonce(&mut self, member: MemberId, nonce: u64, seq: Seq) {
-        let Some(person) = self.people.get_mut(&member) else { return };
+        let Some(person) = self.people.get_mut(&member) else {
+            return;
+        };
         if person.nonces.len() == NONCES_PER_MEMBER {
             if is_planted(PlantedFault::NewestNonceForgotten) {
                 person.nonces.pop_back();
@@ -174,7 +238,14 @@ impl Person {
             _ => Vec::new(),
         };
         while self.devices.len() > DEVICES_PER_PERSON {
-            let Some(oldest) = self.devices.keys().find(|p| !used.contains(p) && **p != point).copied() else { break };
+            let Some(oldest) = self
+                .devices
+                .keys()
+                .find(|p| !used.contains(p) && **p != point)
+                .copied()
+            else {
+                break;
+            };
             self.devices.remove(&oldest);
         }
     }

@@ -9,7 +9,10 @@ use faceshare_biz::domain::instruction::{EdgeReason, Event};
 
 /// The presenter's to say, or the host's.
 pub(crate) fn step(draft: &mut Draft<'_>, by: MemberId) -> Result<(), Reject> {
-    let may = draft.state.presenting.is_some_and(|p| p.member == by || by == draft.state.info.host);
+    let may = draft
+        .state
+        .presenting
+        .is_some_and(|p| p.member == by || by == draft.state.info.host);
     if !may {
         return Err(Reject::new(ErrorCode::NotPresenting, "you do not present"));
     }

@@ -20,7 +20,15 @@ pub(crate) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(state: &'a State, rules: &'a Rules, now: Timestamp) -> Self {
-        Self { state, rules, now, graph: Graph::new(state), from: None, changes: Vec::new(), events: Vec::new() }
+        Self {
+            state,
+            rules,
+            now,
+            graph: Graph::new(state),
+            from: None,
+            changes: Vec::new(),
+            events: Vec::new(),
+        }
     }
 
     /// Whose doing it is.
@@ -51,14 +59,22 @@ impl<'a> Draft<'a> {
     /// Keeps the nonce with the seq of the first frame, if anything came of the instruction.
     pub(crate) fn remember_nonce(&mut self, member: MemberId, nonce: u64) {
         if nonce != 0 && !self.events.is_empty() {
-            self.change(Change::Nonce { member, nonce, seq: self.state.seq().plus(1) });
+            self.change(Change::Nonce {
+                member,
+                nonce,
+                seq: self.state.seq().plus(1),
+            });
         }
     }
 
     /// The same for an instruction that is told to nobody in order: its repeat is answered with the seq that holds now.
     pub(crate) fn remember_silent_nonce(&mut self, member: MemberId, nonce: u64) {
         if nonce != 0 {
-            self.change(Change::Nonce { member, nonce, seq: self.state.seq() });
+            self.change(Change::Nonce {
+                member,
+                nonce,
+                seq: self.state.seq(),
+            });
         }
     }
 
@@ -66,6 +82,11 @@ impl<'a> Draft<'a> {
         if self.is_empty() {
             return Step::Unchanged;
         }
-        Step::Entry(Entry { at: self.now, from: self.from, changes: self.changes, events: self.events })
+        Step::Entry(Entry {
+            at: self.now,
+            from: self.from,
+            changes: self.changes,
+            events: self.events,
+        })
     }
 }

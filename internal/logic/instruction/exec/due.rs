@@ -15,7 +15,9 @@ pub(crate) fn step(draft: &mut Draft<'_>) {
         return sess_end::end(draft, EndReason::AutoEnd);
     }
     match draft.state.timers.first() {
-        Some((at, Timer::Announce(member, point))) if *at <= draft.now => member_change::announce_loss(draft, *member, *point, *at),
+        Some((at, Timer::Announce(member, point))) if *at <= draft.now => {
+            member_change::announce_loss(draft, *member, *point, *at)
+        }
         Some((at, Timer::Grace(member))) if *at <= draft.now => quit::time_out(draft, *member),
         Some((at, Timer::Knock(id))) if *at <= draft.now => knock::expire(draft, *id),
         _ if cause.wants_notice(draft.state, draft.now) => session_auto_end::settle(draft, cause),
@@ -38,6 +40,9 @@ impl State {
             return None;
         }
         let member = self.timers.first().map(|(at, _)| *at);
-        member.into_iter().chain(Cause::of(self).next_deadline(self, rules)).min()
+        member
+            .into_iter()
+            .chain(Cause::of(self).next_deadline(self, rules))
+            .min()
     }
 }

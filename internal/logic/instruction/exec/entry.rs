@@ -3,7 +3,9 @@
 use crate::knock::{Knock, KnockAnswer};
 use crate::state::Follow;
 use faceshare_biz::domain::facesession::{Admission, Ended, HostLeft};
-use faceshare_biz::domain::instruction::{AutoEnd, Command, Device, Epoch, Event, KnockState, Origin, Presenting, Profile, Seq};
+use faceshare_biz::domain::instruction::{
+    AutoEnd, Command, Device, Epoch, Event, KnockState, Origin, Presenting, Profile, Seq,
+};
 use faceshare_biz::domain::{KnockId, MemberId, PointId, SessionId, Timestamp, Title};
 use faceshare_biz::{Error, ErrorCode};
 use serde::{Deserialize, Serialize};
@@ -363,12 +365,19 @@ pub struct Reject {
 impl Reject {
     /// A refusal.
     pub fn new(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), path: None }
+        Self {
+            code,
+            detail: detail.into(),
+            path: None,
+        }
     }
 
     /// A field that is wrong.
     pub fn invalid(path: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { path: Some(path), ..Self::new(ErrorCode::InvalidArgument, detail) }
+        Self {
+            path: Some(path),
+            ..Self::new(ErrorCode::InvalidArgument, detail)
+        }
     }
 }
 

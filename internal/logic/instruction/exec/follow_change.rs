@@ -20,7 +20,12 @@ pub(crate) struct Graph<'a> {
 
 impl<'a> Graph<'a> {
     pub(crate) const fn new(state: &'a State) -> Self {
-        Self { state, changed: BTreeMap::new(), gone: None, presenting: state.presenting }
+        Self {
+            state,
+            changed: BTreeMap::new(),
+            gone: None,
+            presenting: state.presenting,
+        }
     }
 
     pub(crate) const fn presenting(&self) -> Option<Presenting> {
@@ -32,16 +37,29 @@ impl<'a> Graph<'a> {
         if self.gone == Some(member) {
             return None;
         }
-        self.changed.get(&member).copied().or_else(|| self.state.presence(member).map(|p| p.follow))
+        self.changed
+            .get(&member)
+            .copied()
+            .or_else(|| self.state.presence(member).map(|p| p.follow))
     }
 
     fn members(&self) -> impl Iterator<Item = MemberId> {
-        self.state.present().map(|(id, _)| id).filter(|id| self.gone != Some(*id))
+        self.state
+            .present()
+            .map(|(id, _)| id)
+            .filter(|id| self.gone != Some(*id))
     }
 
     /// Changes a member's part; the change counts as made for `reason`, unless it only concerns an own target that does not count now.
-    pub(crate) fn set(&mut self, member: MemberId, reason: EdgeReason, change: impl FnOnce(&mut Follow)) {
-        let Some(before) = self.follow(member) else { return };
+    pub(crate) fn set(
+        &mut self,
+        member: MemberId,
+        reason: EdgeReason,
+        change: impl FnOnce(&mut Follow),
+    ) {
+        let Some(before) = self.follow(member) else {
+            return;
+        };
         let target_before = self.target(member);
         let mut follow = before;
         change(&mut follow);
@@ -49,7 +67,8 @@ impl<'a> Graph<'a> {
             return;
         }
         self.changed.insert(member, follow);
-        let counts = (self.target(member), follow.attached, follow.suspended) != (target_before, before.attached, before.suspended);
+        let counts = (self.target(member), follow.attached, follow.suspended)
+            != (target_before, before.attached, before.suspended);
         if counts {
             self.changed.insert(member, Follow { reason, ..follow });
         }
@@ -79,7 +98,8 @@ impl<'a> Graph<'a> {
     /// Sets who presents; everybody's part stays as it is.
     pub(crate) fn present(&mut self, presenting: Presenting) {
         if let Some(mut follow) = self.follow(presenting.member)
-            && (self.target(presenting.member).is_some() || self.changed.contains_key(&presenting.member))
+            && (self.target(presenting.member).is_some()
+                || self.changed.contains_key(&presenting.member))
         {
             follow.reason = EdgeReason::Presenter;
             self.changed.insert(presenting.member, follow);
@@ -100,10 +120,16 @@ impl<'a> Graph<'a> {
 
     /// Nobody presents: the attached are let go, their pauses end, and own targets count again.
     pub(crate) fn stop_presenting(&mut self, without_target: EdgeReason) {
-        let Some(presenting) = self.presenting.take() else { return };
+        let Some(presenting) = self.presenting.take() else {
+            return;
+        };
         for member in self.members().collect::<Vec<_>>() {
             let own = self.follow(member).and_then(|f| f.target);
-            let reason = if own.is_some() { EdgeReason::Restored } else { without_target };
+            let reason = if own.is_some() {
+                EdgeReason::Restored
+            } else {
+                without_target
+            };
             self.set(member, reason, |follow| {
                 if follow.attached {
                     (follow.attached, follow.suspended) = (false, false);
@@ -136,8 +162,19 @@ impl<'a> Graph<'a> {
 
     /// A member's edge as it will be, once the graph is settled; `None`: it follows nobody.
     pub(crate) fn edge(&self, member: MemberId) -> Option<Edge> {
-        let Follow { root, suspended, reason, .. } = self.follow(member)?;
-        self.target(member).map(|target| Edge { member, target: Some(target), root, suspended, reason })
+        let Follow {
+            root,
+            suspended,
+            reason,
+            ..
+        } = self.follow(member)?;
+        self.target(member).map(|target| Edge {
+            member,
+            target: Some(target),
+            root,
+            suspended,
+            reason,
+        })
     }
 
     /// The end of the chain for somebody behind `member`, remembered on the way.
@@ -148,9 +185,15 @@ impl<'a> Graph<'a> {
             if let Some(end) = known.get(&at) {
                 break *end;
             }
-            let next = if self.follow(at).is_some_and(|f| f.suspended) { None } else { self.target(at) };
+            let next = if self.follow(at).is_some_and(|f| f.suspended) {
+                None
+            } else {
+                self.target(at)
+            };
             match next {
-                Some(next) if path.len() < self.longest_chain() => path.push(std::mem::replace(&mut at, next)),
+                Some(next) if path.len() < self.longest_chain() => {
+                    path.push(std::mem::replace(&mut at, next))
+                }
                 _ => break at,
             }
         };
@@ -158,8 +201,17 @@ impl<'a> Graph<'a> {
         end
     }
 
-    fn root(&self, member: MemberId, follow: &Follow, known: &mut HashMap<MemberId, MemberId>) -> Option<MemberId> {
-        if follow.suspended { None } else { self.target(member).map(|target| self.end(target, known)) }
+    fn root(
+        &self,
+        member: MemberId,
+        follow: &Follow,
+        known: &mut HashMap<MemberId, MemberId>,
+    ) -> Option<MemberId> {
+        if follow.suspended {
+            None
+        } else {
+            self.target(member).map(|target| self.end(target, known))
+        }
     }
 }
 
@@ -188,9 +240,15 @@ pub(crate) fn settle(draft: &mut Draft<'_>) {
 fn outcome(graph: &Graph<'_>) -> (Vec<(MemberId, Follow)>, Vec<Edge>) {
     let mut known = HashMap::new();
     let (mut follows, mut edges) = (Vec::new(), Vec::new());
-    for (member, presence) in graph.state.present().filter(|(id, _)| graph.gone != Some(*id)) {
+    for (member, presence) in graph
+        .state
+        .present()
+        .filter(|(id, _)| graph.gone != Some(*id))
+    {
         let before = presence.follow;
-        let Some(mut follow) = graph.follow(member) else { continue };
+        let Some(mut follow) = graph.follow(member) else {
+            continue;
+        };
         follow.root = graph.root(member, &follow, &mut known);
         if follow.root != before.root && !graph.changed.contains_key(&member) {
             follow.reason = EdgeReason::Chain;
@@ -198,10 +256,27 @@ fn outcome(graph: &Graph<'_>) -> (Vec<(MemberId, Follow)>, Vec<Edge>) {
         if follow != before {
             follows.push((member, follow));
         }
-        let Follow { root, suspended, reason, .. } = follow;
-        let edge = graph.target(member).map(|target| Edge { member, target: Some(target), root, suspended, reason });
+        let Follow {
+            root,
+            suspended,
+            reason,
+            ..
+        } = follow;
+        let edge = graph.target(member).map(|target| Edge {
+            member,
+            target: Some(target),
+            root,
+            suspended,
+            reason,
+        });
         if edge != graph.state.edge(member, &before) {
-            edges.push(edge.unwrap_or(Edge { member, target: None, root: None, suspended: false, reason }));
+            edges.push(edge.unwrap_or(Edge {
+                member,
+                target: None,
+                root: None,
+                suspended: false,
+                reason,
+            }));
         }
     }
     (follows, edges)

@@ -12,18 +12,30 @@ use faceshare_biz::domain::instruction::Event;
 pub(crate) fn step(draft: &mut Draft<'_>, member: MemberId) -> Result<(), Reject> {
     draft.by(member);
     match draft.state.person(member).map(|p| &p.standing) {
-        Some(Standing::Present(_)) => leave(draft, member, Return::Allowed, Event::HttpQuit { member }),
+        Some(Standing::Present(_)) => {
+            leave(draft, member, Return::Allowed, Event::HttpQuit { member })
+        }
         Some(Standing::Admitted) => {
             draft.change(Change::Left { member });
             if member == draft.state.info.host {
                 host_stays_away(draft);
             }
         }
-        Some(Standing::Left) if draft.state.seat_expires_at(member).is_some_and(|until| until > draft.now) => {
+        Some(Standing::Left)
+            if draft
+                .state
+                .seat_expires_at(member)
+                .is_some_and(|until| until > draft.now) =>
+        {
             draft.change(Change::Left { member });
         }
         Some(Standing::Left) => {}
-        Some(Standing::Removed | Standing::Denied) | None => return Err(Reject::new(ErrorCode::NotFound, "you are not in this session")),
+        Some(Standing::Removed | Standing::Denied) | None => {
+            return Err(Reject::new(
+                ErrorCode::NotFound,
+                "you are not in this session",
+            ));
+        }
     }
     Ok(())
 }

@@ -58,16 +58,33 @@ impl Knock {
     /// What the host is told of it.
     #[must_use]
     pub fn told(&self) -> MemberKnock {
-        let Self { id, until, state, .. } = *self;
-        MemberKnock { id, nickname: self.profile.nickname.clone(), device: self.device.clone(), expires_at: until, state }
+        let Self {
+            id, until, state, ..
+        } = *self;
+        MemberKnock {
+            id,
+            nickname: self.profile.nickname.clone(),
+            device: self.device.clone(),
+            expires_at: until,
+            state,
+        }
     }
 }
 
 /// Somebody comes with a code or an invite: a seat, or a place among those who wait. Whoever waits already goes on waiting.
 pub(crate) fn arrive(draft: &mut Draft<'_>, arrival: Arrival) -> Result<(), Reject> {
-    let Arrival { profile, point, device, via, approval, knock, origin } = arrival;
+    let Arrival {
+        profile,
+        point,
+        device,
+        via,
+        approval,
+        knock,
+        origin,
+    } = arrival;
     let state = draft.state;
-    let approval = approval && state.is_stranger(profile.id) || via == Via::Code && state.wants_approval(profile.id);
+    let approval = approval && state.is_stranger(profile.id)
+        || via == Via::Code && state.wants_approval(profile.id);
     if !approval {
         return seat::step(draft, profile, point, device, via);
     }
@@ -77,18 +94,40 @@ pub(crate) fn arrive(draft: &mut Draft<'_>, arrival: Arrival) -> Result<(), Reje
     seat::check(state, profile.id, draft.now, via)?;
     let waiting = || state.knocks.values().filter(|k| k.waits());
     if waiting().count() >= draft.rules.knocks {
-        return Err(Reject::new(ErrorCode::LimitExceeded, "as many people as is allowed wait to be let in; try again later"));
+        return Err(Reject::new(
+            ErrorCode::LimitExceeded,
+            "as many people as is allowed wait to be let in; try again later",
+        ));
     }
-    if origin.is_some() && waiting().filter(|k| k.origin == origin).count() >= draft.rules.knocks_per_address {
-        return Err(Reject::new(ErrorCode::LimitExceeded, "as many people as is allowed wait to be let in from your address"));
+    if origin.is_some()
+        && waiting().filter(|k| k.origin == origin).count() >= draft.rules.knocks_per_address
+    {
+        return Err(Reject::new(
+            ErrorCode::LimitExceeded,
+            "as many people as is allowed wait to be let in from your address",
+        ));
     }
     let (until, device) = (draft.now + draft.rules.knock, device.unwrap_or_default());
-    draft.change(Change::Knocked(Box::new(Knock { id: knock, profile, point, device, origin, until, state: KnockState::Waiting })));
+    draft.change(Change::Knocked(Box::new(Knock {
+        id: knock,
+        profile,
+        point,
+        device,
+        origin,
+        until,
+        state: KnockState::Waiting,
+    })));
     Ok(())
 }
 
 /// `admit` and `deny`.
-pub(crate) fn step(draft: &mut Draft<'_>, by: MemberId, nonce: u64, knock: Option<KnockId>, said: KnockAnswer) -> Result<(), Reject> {
+pub(crate) fn step(
+    draft: &mut Draft<'_>,
+    by: MemberId,
+    nonce: u64,
+    knock: Option<KnockId>,
+    said: KnockAnswer,
+) -> Result<(), Reject> {
     let knock = knock.ok_or_else(|| Reject::invalid("knockId", "is required"))?;
     answer(draft, by, knock, said)?;
     draft.remember_silent_nonce(by, nonce);
@@ -96,42 +135,79 @@ pub(crate) fn step(draft: &mut Draft<'_>, by: MemberId, nonce: u64, knock: Optio
 }
 
 /// The host's to say, once for each knock. A lock does not keep the host from letting somebody in; a full session does.
-pub(crate) fn answer(draft: &mut Draft<'_>, by: MemberId, knock: KnockId, answer: KnockAnswer) -> Result<(), Reject> {
+pub(crate) fn answer(
+    draft: &mut Draft<'_>,
+    by: MemberId,
+    knock: KnockId,
+    answer: KnockAnswer,
+) -> Result<(), Reject> {
     let state = draft.state;
     if by != state.info.host {
-        return Err(Reject::new(ErrorCode::Forbidden, "only the host may do that"));
+        return Err(Reject::new(
+            ErrorCode::Forbidden,
+            "only the host may do that",
+        ));
     }
     let Some(knock) = state.knocks.get(&knock) else {
-        return Err(Reject::new(ErrorCode::NotFound, "nobody waits under this id"));
+        return Err(Reject::new(
+            ErrorCode::NotFound,
+            "nobody waits under this id",
+        ));
     };
     if !knock.waits() {
-        return Err(Reject::new(ErrorCode::Conflict, "this knock is over already"));
+        return Err(Reject::new(
+            ErrorCode::Conflict,
+            "this knock is over already",
+        ));
     }
     draft.by(by);
     let (id, who) = (knock.id, knock.profile.id);
     if answer == KnockAnswer::Deny {
         seat::make_room(draft, who);
-        draft.change(Change::KnockOver { knock: id, state: KnockState::Denied });
+        draft.change(Change::KnockOver {
+            knock: id,
+            state: KnockState::Denied,
+        });
         return Ok(());
     }
     if !state.has_room_for(who, draft.now) {
         return Err(Reject::new(ErrorCode::LimitExceeded, "the session is full"));
     }
     seat::make_room(draft, who);
-    draft.change(Change::KnockOver { knock: id, state: KnockState::Admitted });
-    let Knock { profile, point, device, .. } = knock.clone();
-    draft.change(Change::Seated { profile, point, device: Some(device), until: draft.now + draft.rules.seat });
+    draft.change(Change::KnockOver {
+        knock: id,
+        state: KnockState::Admitted,
+    });
+    let Knock {
+        profile,
+        point,
+        device,
+        ..
+    } = knock.clone();
+    draft.change(Change::Seated {
+        profile,
+        point,
+        device: Some(device),
+        until: draft.now + draft.rules.seat,
+    });
     Ok(())
 }
 
 /// Nobody answered in time, or nobody is left to be answered.
 pub(crate) fn expire(draft: &mut Draft<'_>, knock: KnockId) {
-    draft.change(Change::KnockOver { knock, state: KnockState::Expired });
+    draft.change(Change::KnockOver {
+        knock,
+        state: KnockState::Expired,
+    });
 }
 
 /// The one who knocked goes away. A knock that is over stays as it ended.
 pub(crate) fn withdraw(draft: &mut Draft<'_>, by: MemberId, knock: KnockId) {
-    if draft.state.knock(knock).is_some_and(|knock| knock.waits() && knock.profile.id == by) {
+    if draft
+        .state
+        .knock(knock)
+        .is_some_and(|knock| knock.waits() && knock.profile.id == by)
+    {
         expire(draft, knock);
     }
 }
@@ -140,7 +216,10 @@ pub(crate) fn withdraw(draft: &mut Draft<'_>, by: MemberId, knock: KnockId) {
 pub(crate) fn let_in(draft: &mut Draft<'_>, who: MemberId) {
     if let Some(knock) = draft.state.knock_of(who) {
         let knock = knock.id;
-        draft.change(Change::KnockOver { knock, state: KnockState::Admitted });
+        draft.change(Change::KnockOver {
+            knock,
+            state: KnockState::Admitted,
+        });
     }
 }
 
@@ -165,7 +244,9 @@ impl State {
     /// Whether the host did not let this one in.
     #[must_use]
     pub fn is_denied(&self, who: MemberId) -> bool {
-        self.people.get(&who).is_some_and(|p| p.standing == Standing::Denied)
+        self.people
+            .get(&who)
+            .is_some_and(|p| p.standing == Standing::Denied)
     }
 
     /// Whether the session has never let this one in.
@@ -179,18 +260,23 @@ impl State {
     }
 
     pub(crate) fn knocked(&mut self, knock: &Knock, at: Timestamp) {
-        self.knocks.retain(|_, k| k.waits() || k.until + REMEMBERED > at);
+        self.knocks
+            .retain(|_, k| k.waits() || k.until + REMEMBERED > at);
         self.timers.insert((knock.until, Timer::Knock(knock.id)));
         self.knocks.insert(knock.id, knock.clone());
     }
 
     pub(crate) fn knock_over(&mut self, id: KnockId, state: KnockState) {
-        let Some(knock) = self.knocks.get_mut(&id) else { return };
+        let Some(knock) = self.knocks.get_mut(&id) else {
+            return;
+        };
         knock.state = state;
         self.timers.remove(&(knock.until, Timer::Knock(id)));
         if state == KnockState::Denied {
             let profile = knock.profile.clone();
-            self.people.entry(profile.id).or_insert_with(|| barred(profile));
+            self.people
+                .entry(profile.id)
+                .or_insert_with(|| barred(profile));
         }
         let over = self.knocks.values().filter(|k| !k.waits()).count();
         if over > REMEMBERED_MOST {
@@ -202,5 +288,11 @@ impl State {
 
 fn barred(profile: Profile) -> Person {
     let (devices, nonces) = (ByPoint::with_capacity(1), VecDeque::new());
-    Person { profile, standing: Standing::Denied, seat_until: Timestamp::default(), devices, nonces }
+    Person {
+        profile,
+        standing: Standing::Denied,
+        seat_until: Timestamp::default(),
+        devices,
+        nonces,
+    }
 }

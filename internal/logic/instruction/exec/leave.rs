@@ -39,7 +39,10 @@ pub(crate) fn leave(draft: &mut Draft<'_>, member: MemberId, way_back: Return, e
 /// The host gives its place back without ever having come.
 pub(crate) fn host_stays_away(draft: &mut Draft<'_>) {
     if !promote(draft, draft.state.present) {
-        let cause = Cause { host_gone: Some(draft.now), ..Cause::of(draft.state) };
+        let cause = Cause {
+            host_gone: Some(draft.now),
+            ..Cause::of(draft.state)
+        };
         session_auto_end::settle(draft, cause);
     }
 }
@@ -50,9 +53,16 @@ fn promote(draft: &mut Draft<'_>, member_count: u32) -> bool {
     if state.info.host_left != HostLeft::Promote {
         return false;
     }
-    let others = state.present().filter(|(id, presence)| *id != state.info.host && presence.online());
-    let Some((_, successor)) = others.map(|(id, presence)| (presence.joined_at, id)).min() else { return false };
-    let info = Info { host: successor, ..state.info.clone() };
+    let others = state
+        .present()
+        .filter(|(id, presence)| *id != state.info.host && presence.online());
+    let Some((_, successor)) = others.map(|(id, presence)| (presence.joined_at, id)).min() else {
+        return false;
+    };
+    let info = Info {
+        host: successor,
+        ..state.info.clone()
+    };
     let mut session = state.face_session();
     session.host = successor;
     session.member_count = member_count;

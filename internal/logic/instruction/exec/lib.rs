@@ -67,16 +67,37 @@ use faceshare_biz::domain::{MemberId, PointId, Timestamp};
 /// [`Reject`] carries the code and text for whoever asked.
 pub fn step(state: &State, rules: &Rules, now: Timestamp, input: Input) -> Result<Step, Reject> {
     let now = now.max(state.last_at());
-    if state.is_ended() && !matches!(input, Input::Seat { .. } | Input::NewEpoch { .. } | Input::Restart) {
+    if state.is_ended()
+        && !matches!(
+            input,
+            Input::Seat { .. } | Input::NewEpoch { .. } | Input::Restart
+        )
+    {
         return Err(Reject::new(ErrorCode::SessionEnded, "the session is over"));
     }
     let mut draft = Draft::new(state, rules, now);
     match input {
-        Input::Command { member, point, nonce, command } => return instruct(draft, member, point, nonce, command),
-        Input::Seat { profile, point, device, via } => seat::step(&mut draft, profile, point, device, via)?,
+        Input::Command {
+            member,
+            point,
+            nonce,
+            command,
+        } => return instruct(draft, member, point, nonce, command),
+        Input::Seat {
+            profile,
+            point,
+            device,
+            via,
+        } => seat::step(&mut draft, profile, point, device, via)?,
         Input::Arrive(arrival) => knock::arrive(&mut draft, *arrival)?,
-        Input::Connect { member, point, incarnation } => member_join::step(&mut draft, member, point, incarnation)?,
-        Input::PointLost { point, incarnation } => member_change::point_lost(&mut draft, point, incarnation),
+        Input::Connect {
+            member,
+            point,
+            incarnation,
+        } => member_join::step(&mut draft, member, point, incarnation)?,
+        Input::PointLost { point, incarnation } => {
+            member_change::point_lost(&mut draft, point, incarnation)
+        }
         Input::Restart => member_change::restart(&mut draft),
         Input::Patch { by, patch } => session_change::step(&mut draft, by, patch)?,
         Input::ForceAdmission { forced } => session_change::force(&mut draft, forced),
@@ -94,29 +115,54 @@ pub fn step(state: &State, rules: &Rules, now: Timestamp, input: Input) -> Resul
 }
 
 /// A command of a member, with its nonce: a repeat is answered like the first and changes nothing.
-fn instruct(mut draft: Draft<'_>, member: MemberId, point: PointId, nonce: u64, command: Command) -> Result<Step, Reject> {
+fn instruct(
+    mut draft: Draft<'_>,
+    member: MemberId,
+    point: PointId,
+    nonce: u64,
+    command: Command,
+) -> Result<Step, Reject> {
     let Some(person) = draft.state.person(member) else {
-        return Err(Reject::new(ErrorCode::MemberNotFound, "you are not in this session"));
+        return Err(Reject::new(
+            ErrorCode::MemberNotFound,
+            "you are not in this session",
+        ));
     };
     if let Some(seq) = person.seq_of_nonce(nonce) {
         return Ok(Step::Repeated(seq));
     }
     if draft.state.presence(member).is_none() {
-        return Err(Reject::new(ErrorCode::MemberNotFound, "you are not in this session"));
+        return Err(Reject::new(
+            ErrorCode::MemberNotFound,
+            "you are not in this session",
+        ));
     }
     draft.by(member);
     match command {
         Command::Quit => quit::step(&mut draft, member),
-        Command::FollowMe { invite, lock, presenter } => follow_me::step(&mut draft, member, invite, lock, presenter)?,
+        Command::FollowMe {
+            invite,
+            lock,
+            presenter,
+        } => follow_me::step(&mut draft, member, invite, lock, presenter)?,
         Command::CancelFollowMe => cancel_follow_me::step(&mut draft, member)?,
         Command::FollowOther { target } => follow_other::step(&mut draft, member, target)?,
         Command::CancelFollow { suspend } => cancel_follow::step(&mut draft, member, suspend)?,
         Command::CancelAutoEnd => cancel_auto_end::step(&mut draft, member)?,
-        Command::PointState { background } => point_state::step(&mut draft, member, point, background),
-        Command::Admit { knock } => knock::step(&mut draft, member, nonce, knock, KnockAnswer::Admit)?,
-        Command::Deny { knock } => knock::step(&mut draft, member, nonce, knock, KnockAnswer::Deny)?,
+        Command::PointState { background } => {
+            point_state::step(&mut draft, member, point, background)
+        }
+        Command::Admit { knock } => {
+            knock::step(&mut draft, member, nonce, knock, KnockAnswer::Admit)?
+        }
+        Command::Deny { knock } => {
+            knock::step(&mut draft, member, nonce, knock, KnockAnswer::Deny)?
+        }
         Command::AckHeart { .. } | Command::ActionSync(_) => {
-            return Err(Reject::new(ErrorCode::InvalidArgument, "this instruction is not an ordered one"));
+            return Err(Reject::new(
+                ErrorCode::InvalidArgument,
+                "this instruction is not an ordered one",
+            ));
         }
     }
     draft.remember_nonce(member, nonce);

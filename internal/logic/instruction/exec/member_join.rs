@@ -10,11 +10,22 @@ use faceshare_biz::domain::instruction::{Edge, EdgeReason, Event, Invite, Member
 use faceshare_biz::domain::{MemberId, PointId};
 
 /// Connects a point: a newcomer joins, a member gets one more point or its old one back.
-pub(crate) fn step(draft: &mut Draft<'_>, member: MemberId, point: PointId, incarnation: u64) -> Result<(), Reject> {
+pub(crate) fn step(
+    draft: &mut Draft<'_>,
+    member: MemberId,
+    point: PointId,
+    incarnation: u64,
+) -> Result<(), Reject> {
     draft.by(member);
     match draft.state.person(member).map(|p| &p.standing) {
-        Some(Standing::Denied) | None => Err(Reject::new(ErrorCode::Unauthenticated, "you are not in this session")),
-        Some(Standing::Removed) => Err(Reject::new(ErrorCode::Forbidden, "the host removed you from this session")),
+        Some(Standing::Denied) | None => Err(Reject::new(
+            ErrorCode::Unauthenticated,
+            "you are not in this session",
+        )),
+        Some(Standing::Removed) => Err(Reject::new(
+            ErrorCode::Forbidden,
+            "the host removed you from this session",
+        )),
         Some(Standing::Present(presence)) => reconnect(draft, member, presence, point, incarnation),
         Some(Standing::Admitted | Standing::Left) => {
             if !draft.state.has_room_for(member, draft.now) {
@@ -28,12 +39,19 @@ pub(crate) fn step(draft: &mut Draft<'_>, member: MemberId, point: PointId, inca
 
 fn join(draft: &mut Draft<'_>, member: MemberId, point: PointId, incarnation: u64) {
     draft.change(Change::Joined { member });
-    draft.change(Change::PointUp { member, point, incarnation });
+    draft.change(Change::PointUp {
+        member,
+        point,
+        incarnation,
+    });
     let edge = attach(draft, member);
     if let Some(member) = newcomer(draft, member, point, edge) {
         draft.say(Event::MemberJoin(member));
     }
-    let mut cause = Cause { empty: None, ..Cause::of(draft.state) };
+    let mut cause = Cause {
+        empty: None,
+        ..Cause::of(draft.state)
+    };
     if member == draft.state.info.host {
         cause.host_gone = None;
     }
@@ -42,14 +60,34 @@ fn join(draft: &mut Draft<'_>, member: MemberId, point: PointId, incarnation: u6
 
 /// Under ON a newcomer follows the presenter from the start; its edge travels in `memberJoin`.
 fn attach(draft: &mut Draft<'_>, member: MemberId) -> Option<Edge> {
-    let presenter = draft.state.presenting.filter(|p| p.invite == Invite::On)?.member;
+    let presenter = draft
+        .state
+        .presenting
+        .filter(|p| p.invite == Invite::On)?
+        .member;
     let reason = EdgeReason::Presenter;
-    let follow = Follow { attached: true, root: Some(presenter), reason, ..Follow::default() };
+    let follow = Follow {
+        attached: true,
+        root: Some(presenter),
+        reason,
+        ..Follow::default()
+    };
     draft.change(Change::Follow { member, follow });
-    Some(Edge { member, target: Some(presenter), root: Some(presenter), suspended: false, reason })
+    Some(Edge {
+        member,
+        target: Some(presenter),
+        root: Some(presenter),
+        suspended: false,
+        reason,
+    })
 }
 
-fn newcomer(draft: &Draft<'_>, id: MemberId, point: PointId, follow: Option<Edge>) -> Option<Member> {
+fn newcomer(
+    draft: &Draft<'_>,
+    id: MemberId,
+    point: PointId,
+    follow: Option<Edge>,
+) -> Option<Member> {
     let person = draft.state.person(id)?;
     let profile = &person.profile;
     let device = person.devices.get(&point).cloned().unwrap_or_default();
@@ -66,20 +104,44 @@ fn newcomer(draft: &Draft<'_>, id: MemberId, point: PointId, follow: Option<Edge
 }
 
 /// The same point again is a new incarnation and nobody's news; another point is announced, and so are those that give way.
-fn reconnect(draft: &mut Draft<'_>, member: MemberId, presence: &Presence, point: PointId, incarnation: u64) -> Result<(), Reject> {
+fn reconnect(
+    draft: &mut Draft<'_>,
+    member: MemberId,
+    presence: &Presence,
+    point: PointId,
+    incarnation: u64,
+) -> Result<(), Reject> {
     let known = presence.points.contains_key(&point);
     let others = presence.points.iter().filter(|(id, _)| **id != point);
-    let connected = others.clone().filter(|(_, p)| p.announce_at.is_none()).count();
+    let connected = others
+        .clone()
+        .filter(|(_, p)| p.announce_at.is_none())
+        .count();
     if !known && connected >= draft.rules.points_per_member {
-        return Err(Reject::new(ErrorCode::LimitExceeded, "you are connected from as many devices as is allowed"));
+        return Err(Reject::new(
+            ErrorCode::LimitExceeded,
+            "you are connected from as many devices as is allowed",
+        ));
     }
     // A lost point that is not announced yet gives way, so that others never see more points than are allowed.
-    let mut lost: Vec<_> = others.filter(|(_, p)| p.announce_at.is_some()).map(|(id, _)| *id).collect();
-    lost.truncate((presence.points.len() + usize::from(!known)).saturating_sub(draft.rules.points_per_member));
+    let mut lost: Vec<_> = others
+        .filter(|(_, p)| p.announce_at.is_some())
+        .map(|(id, _)| *id)
+        .collect();
+    lost.truncate(
+        (presence.points.len() + usize::from(!known)).saturating_sub(draft.rules.points_per_member),
+    );
     for point in &lost {
-        draft.change(Change::PointGone { member, point: *point });
+        draft.change(Change::PointGone {
+            member,
+            point: *point,
+        });
     }
-    draft.change(Change::PointUp { member, point, incarnation });
+    draft.change(Change::PointUp {
+        member,
+        point,
+        incarnation,
+    });
     if !known || !lost.is_empty() {
         member_change::tell_points(draft, member, (!known).then_some(point), &lost);
     }

@@ -10,7 +10,10 @@ use faceshare_biz::domain::instruction::Profile;
 /// A member shows it at once; somebody who is not here will show it on return.
 pub(crate) fn step(draft: &mut Draft<'_>, profile: Profile) -> Result<(), Reject> {
     let Some(person) = draft.state.person(profile.id) else {
-        return Err(Reject::new(ErrorCode::NotFound, "you are not in this session"));
+        return Err(Reject::new(
+            ErrorCode::NotFound,
+            "you are not in this session",
+        ));
     };
     if person.profile == profile {
         return Ok(());

@@ -10,28 +10,63 @@ use faceshare_biz::domain::instruction::{Event, QuitReason};
 
 /// By its own wish.
 pub(crate) fn step(draft: &mut Draft<'_>, member: MemberId) {
-    leave(draft, member, Return::Allowed, Event::Quit { member, reason: QuitReason::Left });
+    leave(
+        draft,
+        member,
+        Return::Allowed,
+        Event::Quit {
+            member,
+            reason: QuitReason::Left,
+        },
+    );
 }
 
 /// Its grace ran out.
 pub(crate) fn time_out(draft: &mut Draft<'_>, member: MemberId) {
-    leave(draft, member, Return::Allowed, Event::Quit { member, reason: QuitReason::Timeout });
+    leave(
+        draft,
+        member,
+        Return::Allowed,
+        Event::Quit {
+            member,
+            reason: QuitReason::Timeout,
+        },
+    );
 }
 
 /// The host's wish. Somebody who was let in and is not here now is barred without a word.
 pub(crate) fn remove(draft: &mut Draft<'_>, by: MemberId, member: MemberId) -> Result<(), Reject> {
     if by != draft.state.info.host {
-        return Err(Reject::new(ErrorCode::Forbidden, "only the host may do that"));
+        return Err(Reject::new(
+            ErrorCode::Forbidden,
+            "only the host may do that",
+        ));
     }
     if by == member {
-        return Err(Reject::invalid("memberId", "the host cannot remove itself; end the session or quit"));
+        return Err(Reject::invalid(
+            "memberId",
+            "the host cannot remove itself; end the session or quit",
+        ));
     }
     draft.by(by);
     match draft.state.person(member).map(|p| &p.standing) {
-        Some(Standing::Present(_)) => leave(draft, member, Return::Barred, Event::Quit { member, reason: QuitReason::Removed }),
+        Some(Standing::Present(_)) => leave(
+            draft,
+            member,
+            Return::Barred,
+            Event::Quit {
+                member,
+                reason: QuitReason::Removed,
+            },
+        ),
         Some(Standing::Admitted | Standing::Left) => draft.change(Change::Removed { member }),
         Some(Standing::Removed) => {}
-        Some(Standing::Denied) | None => return Err(Reject::new(ErrorCode::NotFound, "there is no such member here")),
+        Some(Standing::Denied) | None => {
+            return Err(Reject::new(
+                ErrorCode::NotFound,
+                "there is no such member here",
+            ));
+        }
     }
     Ok(())
 }

@@ -10,7 +10,13 @@ use faceshare_biz::domain::{MemberId, PointId, Timestamp};
 
 /// Gives `profile` a point to connect as, and holds a place for it if it is not a member now.
 /// By code or invite every refusal is the same, so that a code tells nothing about its session.
-pub(crate) fn step(draft: &mut Draft<'_>, profile: Profile, point: PointId, device: Option<Device>, via: Via) -> Result<(), Reject> {
+pub(crate) fn step(
+    draft: &mut Draft<'_>,
+    profile: Profile,
+    point: PointId,
+    device: Option<Device>,
+    via: Via,
+) -> Result<(), Reject> {
     if via == Via::Code && draft.state.wants_approval(profile.id) {
         return Err(not_joinable());
     }
@@ -22,15 +28,26 @@ pub(crate) fn step(draft: &mut Draft<'_>, profile: Profile, point: PointId, devi
         Some(Standing::Present(_)) => (true, state.seat_expires_at(profile.id).unwrap_or_default()),
         _ => (false, draft.now + draft.rules.seat),
     };
-    let renewed = person.is_some_and(|p| p.profile == profile && p.devices.contains_key(&point) && device.is_none());
+    let renewed = person.is_some_and(|p| {
+        p.profile == profile && p.devices.contains_key(&point) && device.is_none()
+    });
     if present && renewed {
         return Ok(());
     }
     if present {
-        tell_changes(draft, &profile, device.as_ref().map(|device| (point, device)));
+        tell_changes(
+            draft,
+            &profile,
+            device.as_ref().map(|device| (point, device)),
+        );
     }
     knock::let_in(draft, profile.id);
-    draft.change(Change::Seated { profile, point, device, until });
+    draft.change(Change::Seated {
+        profile,
+        point,
+        device,
+        until,
+    });
     Ok(())
 }
 
@@ -43,7 +60,10 @@ pub(crate) fn check(state: &State, who: MemberId, now: Timestamp, via: Via) -> R
 }
 
 fn not_joinable() -> Reject {
-    Reject::new(ErrorCode::NumberCodeNotJoinable, "this code or invite does not work")
+    Reject::new(
+        ErrorCode::NumberCodeNotJoinable,
+        "this code or invite does not work",
+    )
 }
 
 fn judge(state: &State, who: MemberId, now: Timestamp, via: Via) -> Result<(), Reject> {
@@ -51,18 +71,45 @@ fn judge(state: &State, who: MemberId, now: Timestamp, via: Via) -> Result<(), R
         return Err(Reject::new(ErrorCode::SessionEnded, "the session is over"));
     }
     match state.person(who).map(|p| &p.standing) {
-        Some(Standing::Removed) => return Err(Reject::new(ErrorCode::Forbidden, "the host removed you from this session")),
-        Some(Standing::Denied) | None if via == Via::Token => return Err(Reject::new(ErrorCode::NotFound, "you are not in this session")),
-        Some(Standing::Denied) => return Err(Reject::new(ErrorCode::Forbidden, "the host did not let you in")),
-        None if state.info.locked => return Err(Reject::new(ErrorCode::Forbidden, "the session is locked")),
+        Some(Standing::Removed) => {
+            return Err(Reject::new(
+                ErrorCode::Forbidden,
+                "the host removed you from this session",
+            ));
+        }
+        Some(Standing::Denied) | None if via == Via::Token => {
+            return Err(Reject::new(
+                ErrorCode::NotFound,
+                "you are not in this session",
+            ));
+        }
+        Some(Standing::Denied) => {
+            return Err(Reject::new(
+                ErrorCode::Forbidden,
+                "the host did not let you in",
+            ));
+        }
+        None if state.info.locked => {
+            return Err(Reject::new(ErrorCode::Forbidden, "the session is locked"));
+        }
         _ => {}
     }
-    if state.has_room_for(who, now) { Ok(()) } else { Err(Reject::new(ErrorCode::LimitExceeded, "the session is full")) }
+    if state.has_room_for(who, now) {
+        Ok(())
+    } else {
+        Err(Reject::new(ErrorCode::LimitExceeded, "the session is full"))
+    }
 }
 
 /// A member shows its new nickname, picture, role or device at once.
-pub(crate) fn tell_changes(draft: &mut Draft<'_>, profile: &Profile, device: Option<(PointId, &Device)>) {
-    let Some(before) = draft.state.member(profile.id) else { return };
+pub(crate) fn tell_changes(
+    draft: &mut Draft<'_>,
+    profile: &Profile,
+    device: Option<(PointId, &Device)>,
+) {
+    let Some(before) = draft.state.member(profile.id) else {
+        return;
+    };
     let mut member = before.clone();
     member.nickname = profile.nickname.clone();
     member.avatar_url = profile.avatar_url.clone();
@@ -84,11 +131,19 @@ pub(crate) fn make_room(draft: &mut Draft<'_>, newcomer: MemberId) {
     if state.people.len() < draft.rules.people_remembered || state.people.contains_key(&newcomer) {
         return;
     }
-    let absent = state
-        .people
-        .iter()
-        .filter(|(id, p)| **id != state.info.host && p.seat_until <= draft.now && !matches!(p.standing, Standing::Present(_)));
-    let oldest = absent.min_by_key(|(id, p)| (matches!(p.standing, Standing::Removed | Standing::Denied), **id)).map(|(id, _)| *id);
+    let absent = state.people.iter().filter(|(id, p)| {
+        **id != state.info.host
+            && p.seat_until <= draft.now
+            && !matches!(p.standing, Standing::Present(_))
+    });
+    let oldest = absent
+        .min_by_key(|(id, p)| {
+            (
+                matches!(p.standing, Standing::Removed | Standing::Denied),
+                **id,
+            )
+        })
+        .map(|(id, _)| *id);
     if let Some(member) = oldest {
         draft.change(Change::Forgotten { member });
     }

@@ -10,7 +10,12 @@ use faceshare_biz::domain::instruction::Event;
 /// The host's to say, or the platform's (`None`).
 pub(crate) fn step(draft: &mut Draft<'_>, by: Option<MemberId>) -> Result<(), Reject> {
     match by {
-        Some(by) if by != draft.state.info.host => return Err(Reject::new(ErrorCode::Forbidden, "only the host may do that")),
+        Some(by) if by != draft.state.info.host => {
+            return Err(Reject::new(
+                ErrorCode::Forbidden,
+                "only the host may do that",
+            ));
+        }
         Some(by) => {
             draft.by(by);
             end(draft, EndReason::HostEnded);
@@ -22,6 +27,9 @@ pub(crate) fn step(draft: &mut Draft<'_>, by: Option<MemberId>) -> Result<(), Re
 
 /// Ends the session. Who was in it stays on record.
 pub(crate) fn end(draft: &mut Draft<'_>, reason: EndReason) {
-    draft.change(Change::Ended(Ended { at: draft.now, reason }));
+    draft.change(Change::Ended(Ended {
+        at: draft.now,
+        reason,
+    }));
     draft.say(Event::SessEnd { reason });
 }

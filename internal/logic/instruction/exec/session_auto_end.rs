@@ -21,22 +21,42 @@ pub(crate) struct Cause {
 
 impl Cause {
     pub(crate) const fn of(state: &State) -> Self {
-        Self { host_gone: state.host_gone, empty: state.empty, scheduled: state.scheduled_end }
+        Self {
+            host_gone: state.host_gone,
+            empty: state.empty,
+            scheduled: state.scheduled_end,
+        }
     }
 
     /// The countdown that runs out first. A scheduled end counts from its notice on.
     fn governing(self, rules: &Rules, now: Timestamp) -> Option<AutoEnd> {
-        let host_left = self.host_gone.map(|t| AutoEnd { ends_at: t + rules.host_left, reason: AutoEndReason::HostLeft });
-        let empty = self.empty.map(|t| AutoEnd { ends_at: t + rules.empty, reason: AutoEndReason::Empty });
+        let host_left = self.host_gone.map(|t| AutoEnd {
+            ends_at: t + rules.host_left,
+            reason: AutoEndReason::HostLeft,
+        });
+        let empty = self.empty.map(|t| AutoEnd {
+            ends_at: t + rules.empty,
+            reason: AutoEndReason::Empty,
+        });
         let noticed = self.scheduled.filter(|t| *t - SCHEDULED_NOTICE <= now);
-        let scheduled = noticed.map(|ends_at| AutoEnd { ends_at, reason: AutoEndReason::Scheduled });
-        [host_left, empty, scheduled].into_iter().flatten().min_by_key(|a| a.ends_at)
+        let scheduled = noticed.map(|ends_at| AutoEnd {
+            ends_at,
+            reason: AutoEndReason::Scheduled,
+        });
+        [host_left, empty, scheduled]
+            .into_iter()
+            .flatten()
+            .min_by_key(|a| a.ends_at)
     }
 
     /// When this next asks for something to be done: the notice of a scheduled end, or an end itself, announced or not.
     pub(crate) fn next_deadline(self, state: &State, rules: &Rules) -> Option<Timestamp> {
         let end = self.governing(rules, state.last_at).map(|a| a.ends_at);
-        self.notice(state).into_iter().chain(end).chain(self.scheduled).min()
+        self.notice(state)
+            .into_iter()
+            .chain(end)
+            .chain(self.scheduled)
+            .min()
     }
 
     /// When the scheduled end is to be announced: not to nobody, and not while an earlier end is known.
@@ -63,9 +83,15 @@ impl Cause {
 pub(crate) fn settle(draft: &mut Draft<'_>, cause: Cause) {
     let before = Cause::of(draft.state);
     for (changed, change) in [
-        (cause.host_gone != before.host_gone, Change::HostGone(cause.host_gone)),
+        (
+            cause.host_gone != before.host_gone,
+            Change::HostGone(cause.host_gone),
+        ),
         (cause.empty != before.empty, Change::Empty(cause.empty)),
-        (cause.scheduled != before.scheduled, Change::ScheduledEnd(cause.scheduled)),
+        (
+            cause.scheduled != before.scheduled,
+            Change::ScheduledEnd(cause.scheduled),
+        ),
     ] {
         if changed {
             draft.change(change);

@@ -11,7 +11,10 @@ use faceshare_biz::domain::instruction::Event;
 pub(crate) fn step(draft: &mut Draft<'_>, by: MemberId, patch: Patch) -> Result<(), Reject> {
     let state = draft.state;
     if by != state.info.host {
-        return Err(Reject::new(ErrorCode::Forbidden, "only the host may do that"));
+        return Err(Reject::new(
+            ErrorCode::Forbidden,
+            "only the host may do that",
+        ));
     }
     draft.by(by);
     let before = &state.info;
@@ -42,5 +45,8 @@ pub(crate) fn force(draft: &mut Draft<'_>, forced: bool) {
         return;
     }
     draft.change(Change::AdmissionForced(forced));
-    draft.say(Event::SessionChange(FaceSession { admission_forced: forced, ..state.face_session() }));
+    draft.say(Event::SessionChange(FaceSession {
+        admission_forced: forced,
+        ..state.face_session()
+    }));
 }

@@ -4,7 +4,8 @@ use crate::entry::{Genesis, Info};
 use crate::knock::Knock;
 use faceshare_biz::domain::facesession::{Ended, FaceSession};
 use faceshare_biz::domain::instruction::{
-    AutoEnd, Device, Edge, EdgeReason, Epoch, Member, PointInfo, Presenting, Profile, Role, Seq, Snapshot,
+    AutoEnd, Device, Edge, EdgeReason, Epoch, Member, PointInfo, Presenting, Profile, Role, Seq,
+    Snapshot,
 };
 use faceshare_biz::domain::{KnockId, MemberId, PointId, SessionId, Timestamp};
 use litemap::LiteMap;
@@ -127,7 +128,13 @@ pub struct Follow {
 
 impl Default for Follow {
     fn default() -> Self {
-        Self { target: None, attached: false, suspended: false, root: None, reason: EdgeReason::Cancelled }
+        Self {
+            target: None,
+            attached: false,
+            suspended: false,
+            root: None,
+            reason: EdgeReason::Cancelled,
+        }
     }
 }
 
@@ -152,7 +159,11 @@ impl Person {
     /// The seq that answered this nonce, if it took effect; 0 is no nonce.
     #[must_use]
     pub fn seq_of_nonce(&self, nonce: u64) -> Option<Seq> {
-        self.nonces.iter().rev().find(|(n, _)| nonce != 0 && *n == nonce).map(|(_, seq)| *seq)
+        self.nonces
+            .iter()
+            .rev()
+            .find(|(n, _)| nonce != 0 && *n == nonce)
+            .map(|(_, seq)| *seq)
     }
 }
 
@@ -289,10 +300,12 @@ impl State {
 
     /// All members, by id.
     pub fn present(&self) -> impl Iterator<Item = (MemberId, &Presence)> {
-        self.people.iter().filter_map(|(id, person)| match &person.standing {
-            Standing::Present(presence) => Some((*id, presence.as_ref())),
-            _ => None,
-        })
+        self.people
+            .iter()
+            .filter_map(|(id, person)| match &person.standing {
+                Standing::Present(presence) => Some((*id, presence.as_ref())),
+                _ => None,
+            })
     }
 
     /// What somebody may see and do.
@@ -313,7 +326,10 @@ impl State {
     /// Whose point this is, if it was given out and is still known.
     #[must_use]
     pub fn owner_of_point(&self, point: PointId) -> Option<MemberId> {
-        self.people.iter().find(|(_, person)| person.devices.contains_key(&point)).map(|(id, _)| *id)
+        self.people
+            .iter()
+            .find(|(_, person)| person.devices.contains_key(&point))
+            .map(|(id, _)| *id)
     }
 
     /// Until when a place is held for somebody who is not connected.
@@ -328,7 +344,11 @@ impl State {
         if who == self.info.host || self.presence(who).is_some() {
             return true;
         }
-        let taken = self.people.iter().filter(|(id, person)| **id != who && self.takes_a_place(**id, person, now)).count();
+        let taken = self
+            .people
+            .iter()
+            .filter(|(id, person)| **id != who && self.takes_a_place(**id, person, now))
+            .count();
         taken < self.info.max_members as usize
     }
 
@@ -375,7 +395,8 @@ impl State {
     #[must_use]
     pub fn member(&self, who: MemberId) -> Option<Member> {
         let person = self.people.get(&who)?;
-        self.presence(who).map(|presence| self.view(person, presence))
+        self.presence(who)
+            .map(|presence| self.view(person, presence))
     }
 
     pub(crate) fn view(&self, person: &Person, presence: &Presence) -> Member {
@@ -387,7 +408,14 @@ impl State {
             avatar_url: profile.avatar_url.clone(),
             role: self.role(profile),
             online: presence.online(),
-            points: presence.points.keys().map(|id| PointInfo { id: *id, device: device(id) }).collect(),
+            points: presence
+                .points
+                .keys()
+                .map(|id| PointInfo {
+                    id: *id,
+                    device: device(id),
+                })
+                .collect(),
             joined_at: presence.joined_at,
             follow: self.edge(profile.id, &presence.follow),
         }
@@ -396,8 +424,19 @@ impl State {
     /// Whom somebody follows, as everybody sees it; `None`: nobody.
     pub(crate) fn edge(&self, member: MemberId, follow: &Follow) -> Option<Edge> {
         let target = self.effective_target(member, follow)?;
-        let Follow { root, suspended, reason, .. } = *follow;
-        Some(Edge { member, target: Some(target), root, suspended, reason })
+        let Follow {
+            root,
+            suspended,
+            reason,
+            ..
+        } = *follow;
+        Some(Edge {
+            member,
+            target: Some(target),
+            root,
+            suspended,
+            reason,
+        })
     }
 
     pub(crate) fn effective_target(&self, member: MemberId, follow: &Follow) -> Option<MemberId> {
@@ -411,7 +450,10 @@ impl State {
     /// All members as everybody sees them, by the time they joined, then by id.
     #[must_use]
     pub fn members(&self) -> Vec<Member> {
-        let mut members: Vec<_> = self.present().filter_map(|(id, _)| self.member(id)).collect();
+        let mut members: Vec<_> = self
+            .present()
+            .filter_map(|(id, _)| self.member(id))
+            .collect();
         members.sort_by_key(|m| (m.joined_at, m.id));
         members
     }
@@ -423,8 +465,12 @@ impl State {
         let mut members = self.members();
         for member in &mut members {
             let presence = self.presence(member.id);
-            let connected = |id| presence.is_some_and(|p| p.points.get(&id).is_some_and(|p| p.announce_at.is_none()));
-            member.points.retain(|point| !self.is_ended() && connected(point.id));
+            let connected = |id| {
+                presence.is_some_and(|p| p.points.get(&id).is_some_and(|p| p.announce_at.is_none()))
+            };
+            member
+                .points
+                .retain(|point| !self.is_ended() && connected(point.id));
             member.online = !member.points.is_empty();
         }
         members

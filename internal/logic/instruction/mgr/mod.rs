@@ -30,6 +30,9 @@ mod tests {
             shrink(&mut map);
         }
         assert!(map.capacity() <= 2 * SPARE, "{}", map.capacity());
-        assert_eq!((map.get(&0), map.get(&2), map.len()), (Some(&0), Some(&2), 3));
+        assert_eq!(
+            (map.get(&0), map.get(&2), map.len()),
+            (Some(&0), Some(&2), 3)
+        );
     }
 }

@@ -50,7 +50,9 @@ pub struct ConnectedFrom {
 impl Drop for ConnectedFrom {
     fn drop(&mut self) {
         let mut sessions = self.registry.lock();
-        let Some(addresses) = sessions.get_mut(&self.session) else { return };
+        let Some(addresses) = sessions.get_mut(&self.session) else {
+            return;
+        };
         if let Some(points) = addresses.connected.get_mut(&self.address) {
             *points -= 1;
             if *points == 0 {
@@ -67,18 +69,38 @@ impl PointAddresses {
 
     /// A point of a member connects.
     #[must_use]
-    pub fn connect(self: &Arc<Self>, session: SessionId, member: MemberId, address: IpAddr, now: Timestamp) -> ConnectedFrom {
+    pub fn connect(
+        self: &Arc<Self>,
+        session: SessionId,
+        member: MemberId,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> ConnectedFrom {
         let mut sessions = self.lock();
         let addresses = sessions.entry(session).or_default();
         *addresses.connected.entry(address).or_default() += 1;
-        addresses.remember(member, Whereabouts { address, before: Vec::new(), at: now, seat_until: None });
-        ConnectedFrom { registry: self.clone(), session, address }
+        addresses.remember(
+            member,
+            Whereabouts {
+                address,
+                before: Vec::new(),
+                at: now,
+                seat_until: None,
+            },
+        );
+        ConnectedFrom {
+            registry: self.clone(),
+            session,
+            address,
+        }
     }
 
     /// Whether a member of the session is connected from this address.
     #[must_use]
     pub fn is_near(&self, session: SessionId, address: IpAddr) -> bool {
-        self.lock().get(&session).is_some_and(|a| a.connected.contains_key(&address))
+        self.lock()
+            .get(&session)
+            .is_some_and(|a| a.connected.contains_key(&address))
     }
 
     /// Somebody is about to get a seat, unless as many others from that address as `limit` have one and have not connected.
@@ -95,18 +117,38 @@ impl PointAddresses {
     ) -> Result<(), Duration> {
         let mut sessions = self.lock();
         let addresses = sessions.entry(session).or_default();
-        let others = addresses.people.iter().filter(|(who, w)| **who != member && w.address == address);
-        let held: Vec<_> = others.filter_map(|(_, w)| w.seat_until.filter(|until| now < *until)).collect();
+        let others = addresses
+            .people
+            .iter()
+            .filter(|(who, w)| **who != member && w.address == address);
+        let held: Vec<_> = others
+            .filter_map(|(_, w)| w.seat_until.filter(|until| now < *until))
+            .collect();
         if held.len() >= limit {
-            return Err(held.into_iter().min().map_or(Duration::ZERO, |until| until.since(now)));
+            return Err(held
+                .into_iter()
+                .min()
+                .map_or(Duration::ZERO, |until| until.since(now)));
         }
-        addresses.remember(member, Whereabouts { address, before: Vec::new(), at: now, seat_until: Some(until) });
+        addresses.remember(
+            member,
+            Whereabouts {
+                address,
+                before: Vec::new(),
+                at: now,
+                seat_until: Some(until),
+            },
+        );
         Ok(())
     }
 
     /// That seat came to nothing.
     pub fn give_up_seat(&self, session: SessionId, member: MemberId) {
-        if let Some(whereabouts) = self.lock().get_mut(&session).and_then(|a| a.people.get_mut(&member)) {
+        if let Some(whereabouts) = self
+            .lock()
+            .get_mut(&session)
+            .and_then(|a| a.people.get_mut(&member))
+        {
             whereabouts.seat_until = None;
         }
     }
@@ -116,13 +158,17 @@ impl PointAddresses {
     pub fn all_of(&self, session: SessionId, member: MemberId) -> Vec<IpAddr> {
         let sessions = self.lock();
         let whereabouts = sessions.get(&session).and_then(|a| a.people.get(&member));
-        whereabouts.map_or_else(Vec::new, |w| w.before.iter().copied().chain([w.address]).collect())
+        whereabouts.map_or_else(Vec::new, |w| {
+            w.before.iter().copied().chain([w.address]).collect()
+        })
     }
 
     /// Forgets what is remembered for long enough.
     pub fn forget_old(&self, now: Timestamp) {
         self.lock().retain(|_, addresses| {
-            addresses.people.retain(|_, w| now.since(w.at) < REMEMBERED || addresses.connected.contains_key(&w.address));
+            addresses.people.retain(|_, w| {
+                now.since(w.at) < REMEMBERED || addresses.connected.contains_key(&w.address)
+            });
             !addresses.people.is_empty() || !addresses.connected.is_empty()
         });
     }
@@ -179,7 +225,11 @@ mod tests {
         assert!(registry.is_near(session(), address(1)));
         drop(two);
         assert!(!registry.is_near(session(), address(1)));
-        assert_eq!(registry.all_of(session(), member(1)), [address(1)], "who has gone is remembered");
+        assert_eq!(
+            registry.all_of(session(), member(1)),
+            [address(1)],
+            "who has gone is remembered"
+        );
     }
 
     #[test]
@@ -188,17 +238,28 @@ mod tests {
         for last in [1, 2, 1, 1, 3] {
             drop(registry.connect(session(), member(1), address(last), NOW));
         }
-        assert_eq!(registry.all_of(session(), member(1)), [address(2), address(1), address(3)]);
+        assert_eq!(
+            registry.all_of(session(), member(1)),
+            [address(2), address(1), address(3)]
+        );
         for last in 10..30 {
             drop(registry.connect(session(), member(1), address(last), NOW));
         }
-        assert_eq!(registry.all_of(session(), member(1)), (22..30).map(address).collect::<Vec<_>>());
+        assert_eq!(
+            registry.all_of(session(), member(1)),
+            (22..30).map(address).collect::<Vec<_>>()
+        );
     }
 
     #[test]
     fn seats_of_an_address_are_counted_until_they_connect_or_lapse() {
-        let (registry, until) = (Arc::<PointAddresses>::default(), NOW + Duration::from_secs(30));
-        let hold = |number, from, now| registry.hold_seat(session(), member(number), address(from), (now, until), 2);
+        let (registry, until) = (
+            Arc::<PointAddresses>::default(),
+            NOW + Duration::from_secs(30),
+        );
+        let hold = |number, from, now| {
+            registry.hold_seat(session(), member(number), address(from), (now, until), 2)
+        };
         assert!(hold(1, 1, NOW).is_ok() && hold(2, 1, NOW).is_ok());
         assert!(hold(2, 1, NOW).is_ok(), "one's own seat again");
         assert_eq!(hold(3, 1, NOW), Err(Duration::from_secs(30)));
@@ -221,7 +282,11 @@ mod tests {
         assert_eq!(registry.all_of(session(), member(1)), [address(1)]);
         registry.forget_old(NOW + Duration::from_secs(3_600));
         assert!(registry.all_of(session(), member(1)).is_empty());
-        assert_eq!(registry.all_of(session(), member(2)), [address(2)], "it is still there");
+        assert_eq!(
+            registry.all_of(session(), member(2)),
+            [address(2)],
+            "it is still there"
+        );
         drop(connected);
         registry.forget_old(NOW + Duration::from_secs(3_600));
         assert!(registry.lock().is_empty());

@@ -31,14 +31,25 @@ struct Entry {
 
 impl PointMemMgr {
     fn shard(&self, point: PointId) -> MutexGuard<'_, HashMap<PointId, Entry>> {
-        let index = usize::try_from(point.get() % SHARDS as u64).expect("invariant: below the number of shards");
-        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+        let index = usize::try_from(point.get() % SHARDS as u64)
+            .expect("invariant: below the number of shards");
+        self.shards[index]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A point is connected; an earlier connection of it is forgotten.
     pub fn add(&self, claims: SessionClaims, incarnation: u64, outbound: Arc<Outbound>) {
-        let entry = Entry { incarnation, claims, outbound };
-        if self.shard(claims.point).insert(claims.point, entry).is_none() {
+        let entry = Entry {
+            incarnation,
+            claims,
+            outbound,
+        };
+        if self
+            .shard(claims.point)
+            .insert(claims.point, entry)
+            .is_none()
+        {
             metrics::gauge!("stream_points").increment(1);
         }
     }
@@ -54,13 +65,19 @@ impl PointMemMgr {
     /// Whether this member's account is among those that were deleted last. No other ever gets its id.
     #[must_use]
     pub fn is_gone(&self, member: MemberId) -> bool {
-        self.gone.lock().unwrap_or_else(PoisonError::into_inner).contains(&member)
+        self.gone
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&member)
     }
 
     /// A connection is gone; one that was replaced is forgotten already.
     pub fn remove(&self, point: PointId, incarnation: u64) {
         let mut shard = self.shard(point);
-        if shard.get(&point).is_some_and(|e| e.incarnation == incarnation) {
+        if shard
+            .get(&point)
+            .is_some_and(|e| e.incarnation == incarnation)
+        {
             shard.remove(&point);
             shrink(&mut shard);
             metrics::gauge!("stream_points").decrement(1);
@@ -70,7 +87,10 @@ impl PointMemMgr {
     /// How many points are connected.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|s| s.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
+        self.shards
+            .iter()
+            .map(|s| s.lock().unwrap_or_else(PoisonError::into_inner).len())
+            .sum()
     }
 
     /// Whether none is.
@@ -85,7 +105,12 @@ impl PointMemMgr {
         let mut sessions = BTreeSet::new();
         for shard in &self.shards {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            sessions.extend(shard.values().filter(|e| e.claims.member == member).map(|e| e.claims.session));
+            sessions.extend(
+                shard
+                    .values()
+                    .filter(|e| e.claims.member == member)
+                    .map(|e| e.claims.session),
+            );
         }
         sessions
     }
@@ -94,7 +119,10 @@ impl PointMemMgr {
     pub fn close_member(&self, member: MemberId, reason: CloseReason) {
         for shard in &self.shards {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.values().filter(|e| e.claims.member == member).for_each(|e| e.outbound.close(reason));
+            shard
+                .values()
+                .filter(|e| e.claims.member == member)
+                .for_each(|e| e.outbound.close(reason));
         }
     }
 
@@ -103,7 +131,9 @@ impl PointMemMgr {
         let mut closed = 0;
         for shard in &self.shards {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            let over = |e: &&Entry| e.outbound.closing().is_none() && revocations.is_revoked(e.claims.family);
+            let over = |e: &&Entry| {
+                e.outbound.closing().is_none() && revocations.is_revoked(e.claims.family)
+            };
             for entry in shard.values().filter(over) {
                 entry.outbound.close(CloseReason::Unauthenticated);
                 closed += 1;

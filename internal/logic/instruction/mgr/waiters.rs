@@ -22,7 +22,9 @@ impl Waiters {
     /// It does so no longer.
     pub(crate) fn remove(&self, who: MemberId, session: SessionId) {
         let mut waiters = self.lock();
-        let Some(sessions) = waiters.get_mut(&who) else { return };
+        let Some(sessions) = waiters.get_mut(&who) else {
+            return;
+        };
         if let Some(place) = sessions.iter().position(|known| *known == session) {
             sessions.swap_remove(place);
         }
@@ -33,7 +35,12 @@ impl Waiters {
 
     /// Where somebody waits.
     pub(crate) fn sessions_of(&self, who: MemberId) -> BTreeSet<SessionId> {
-        self.lock().get(&who).into_iter().flatten().copied().collect()
+        self.lock()
+            .get(&who)
+            .into_iter()
+            .flatten()
+            .copied()
+            .collect()
     }
 }
 
@@ -59,9 +66,15 @@ mod tests {
         assert_eq!(waiters.sessions_of(who(1)), [at(1), at(2)].into());
         waiters.remove(who(1), at(2));
         waiters.remove(who(3), at(2));
-        assert_eq!((waiters.sessions_of(who(1)), waiters.sessions_of(who(2))), ([at(1)].into(), [at(2)].into()));
+        assert_eq!(
+            (waiters.sessions_of(who(1)), waiters.sessions_of(who(2))),
+            ([at(1)].into(), [at(2)].into())
+        );
         waiters.remove(who(1), at(1));
-        assert!(!waiters.lock().contains_key(&who(1)), "nothing is kept of who does not wait");
+        assert!(
+            !waiters.lock().contains_key(&who(1)),
+            "nothing is kept of who does not wait"
+        );
     }
 
     #[test]

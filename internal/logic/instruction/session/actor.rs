@@ -15,7 +15,8 @@ use crate::instruction::sessions::SessionObserver;
 use crate::instruction::settings::StreamSettings;
 use crate::instruction::window::ResumeWindow;
 use faceshare_biz::domain::instruction::{
-    Action, ClientFrame, CloseReason, Command, FrameCodec, Notice, SentAction, Seq, ServerFrame, SessionLog,
+    Action, ClientFrame, CloseReason, Command, FrameCodec, Notice, SentAction, Seq, ServerFrame,
+    SessionLog,
 };
 use faceshare_biz::domain::port::{Clock, Secrets};
 use faceshare_biz::domain::{MemberId, PointId, Timestamp};
@@ -74,12 +75,21 @@ pub(crate) struct Actor {
 
 impl Actor {
     pub(crate) fn new(deps: Arc<ActorDeps>, state: State, window: ResumeWindow) -> Self {
-        let roots = state.present().filter_map(|(id, presence)| Some((id, presence.follow.root?)));
+        let roots = state
+            .present()
+            .filter_map(|(id, presence)| Some((id, presence.follow.root?)));
         let fanout = Fanout::new(deps.codec.clone(), roots);
-        let recent = RecentEntries::new(state.epoch().clone(), state.seq(), deps.settings.recent_bytes);
+        let recent = RecentEntries::new(
+            state.epoch().clone(),
+            state.seq(),
+            deps.settings.recent_bytes,
+        );
         let door = Door::of(&state, deps.waiters.clone());
         let (actions, gathering) = (ActionTable::default(), Batch::default());
-        let (presenting_buckets, pacing) = (HashMap::new(), Pacing::new(deps.settings.actions_per_second));
+        let (presenting_buckets, pacing) = (
+            HashMap::new(),
+            Pacing::new(deps.settings.actions_per_second),
+        );
         let (entries_since_snapshot, bytes_since_snapshot) = (0, 0);
         Self {
             deps,
@@ -116,14 +126,22 @@ impl Actor {
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.state.is_ended() && self.fanout.is_empty() && self.in_flight.is_none() && self.gathering.is_empty()
+        self.state.is_ended()
+            && self.fanout.is_empty()
+            && self.in_flight.is_none()
+            && self.gathering.is_empty()
     }
 
     /// When the time has something to say: the next deadline, or the end of an idle actor.
     pub(crate) fn wake_at(&self) -> Instant {
-        let wait = self.state.next_deadline(&self.deps.settings.rules).map_or(IDLE, |at| at.since(self.now()));
+        let wait = self
+            .state
+            .next_deadline(&self.deps.settings.rules)
+            .map_or(IDLE, |at| at.since(self.now()));
         let deadline = Instant::now() + wait;
-        self.pacing.next().map_or(deadline, |position| position.min(deadline))
+        self.pacing
+            .next()
+            .map_or(deadline, |position| position.min(deadline))
     }
 
     /// # Panics
@@ -135,7 +153,10 @@ impl Actor {
             let Ok(Step::Entry(entry)) = self.step_at(now, Input::Due) else {
                 let next = self.state.next_deadline(&self.deps.settings.rules);
                 let lasting = next.filter(|at| *at <= now.max(self.state.last_at()));
-                assert!(lasting.is_none(), "invariant: a deadline that has come leads to something; that of {lasting:?} does not");
+                assert!(
+                    lasting.is_none(),
+                    "invariant: a deadline that has come leads to something; that of {lasting:?} does not"
+                );
                 return;
             };
             self.accept(entry, None);
@@ -160,7 +181,11 @@ impl Actor {
             }
             Request::Glance { who, reply } => self.glance(who, reply),
             Request::Connect { opening, reply } => self.connect(*opening, reply),
-            Request::Frame { point, incarnation, frame } => self.frame(point, incarnation, *frame),
+            Request::Frame {
+                point,
+                incarnation,
+                frame,
+            } => self.frame(point, incarnation, *frame),
             Request::Lost { point, incarnation } => self.lost(point, incarnation),
             // What is due is done after every request.
             Request::LookAtTheTime => {}
@@ -180,7 +205,9 @@ impl Actor {
             self.glances.keep(who, &glance);
         }
         // Whoever asked may have gone away meanwhile.
-        self.after_commit(Outcome::Release(Box::new(move |outcome| drop(reply.send(outcome.map(|()| glance))))));
+        self.after_commit(Outcome::Release(Box::new(move |outcome| {
+            drop(reply.send(outcome.map(|()| glance)))
+        })));
     }
 
     fn propose(&mut self, input: Input, look: Look) {
@@ -210,39 +237,70 @@ impl Actor {
 
     /// A frame of a connection that has been replaced, or let go, is nobody's.
     pub(crate) fn frame(&mut self, point: PointId, incarnation: u64, frame: ClientFrame) {
-        let Some(attached) = self.fanout.get(point, incarnation) else { return };
+        let Some(attached) = self.fanout.get(point, incarnation) else {
+            return;
+        };
         let member = attached.member;
         let ClientFrame { id, nonce, command } = frame;
-        let asker = Asker { point, incarnation, id };
+        let asker = Asker {
+            point,
+            incarnation,
+            id,
+        };
         let name = command.name();
         let answer = match command {
             Command::ActionSync(action) => self.action(member, action).map(|()| Answer::Position),
             Command::AckHeart { .. } => Ok(Answer::Ephemeral),
             command => self.instruct(member, point, nonce, command, asker),
         };
-        self.counters.instruction(name, answer.is_ok(), matches!(answer, Ok(Answer::Position)));
+        self.counters
+            .instruction(name, answer.is_ok(), matches!(answer, Ok(Answer::Position)));
         match answer {
             Ok(Answer::Entry) => {}
             // Most positions want no answer, and they are many.
             Ok(Answer::Position) if id == 0 => {}
-            Ok(Answer::Ephemeral | Answer::Position) => self.after_commit(Outcome::Ack { asker, seq: Seq::NONE }),
+            Ok(Answer::Ephemeral | Answer::Position) => self.after_commit(Outcome::Ack {
+                asker,
+                seq: Seq::NONE,
+            }),
             Ok(Answer::Seq(seq)) => self.after_commit(Outcome::Ack { asker, seq }),
             Err(Reject { code, detail, path }) => {
-                let detail = path.map_or_else(|| detail.clone(), |path| format!("{path}: {detail}").into());
-                self.after_commit(Outcome::Nack { asker, code, detail });
+                let detail =
+                    path.map_or_else(|| detail.clone(), |path| format!("{path}: {detail}").into());
+                self.after_commit(Outcome::Nack {
+                    asker,
+                    code,
+                    detail,
+                });
             }
         }
     }
 
-    fn instruct(&mut self, member: MemberId, point: PointId, nonce: u64, command: Command, asker: Asker) -> Result<Answer, Reject> {
+    fn instruct(
+        &mut self,
+        member: MemberId,
+        point: PointId,
+        nonce: u64,
+        command: Command,
+        asker: Asker,
+    ) -> Result<Answer, Reject> {
         let ephemeral = matches!(command, Command::PointState { .. });
         if matches!(command, Command::FollowMe { .. } | Command::CancelFollowMe) {
             self.meter_presenting(member)?;
         }
-        match self.step(Input::Command { member, point, nonce, command })? {
+        match self.step(Input::Command {
+            member,
+            point,
+            nonce,
+            command,
+        })? {
             Step::Entry(entry) => {
                 self.accept(entry, (!ephemeral).then_some(asker));
-                Ok(if ephemeral { Answer::Ephemeral } else { Answer::Entry })
+                Ok(if ephemeral {
+                    Answer::Ephemeral
+                } else {
+                    Answer::Entry
+                })
             }
             Step::Repeated(seq) => Ok(Answer::Seq(seq)),
             Step::Unchanged if ephemeral => Ok(Answer::Ephemeral),
@@ -254,24 +312,41 @@ impl Actor {
     fn meter_presenting(&mut self, member: MemberId) -> Result<(), Reject> {
         let settings = &self.deps.settings;
         let (per_second, burst) = (settings.follow_me_per_second, settings.follow_me_burst);
-        if self.presenting_buckets.entry(member).or_insert_with(|| Bucket::full(burst)).take(per_second, burst) {
+        if self
+            .presenting_buckets
+            .entry(member)
+            .or_insert_with(|| Bucket::full(burst))
+            .take(per_second, burst)
+        {
             return Ok(());
         }
-        Err(Reject::new(ErrorCode::RateLimited, "presenting started and stopped too often; wait a second"))
+        Err(Reject::new(
+            ErrorCode::RateLimited,
+            "presenting started and stopped too often; wait a second",
+        ))
     }
 
     /// A position: kept as the latest of its key, and shown to those whose root is the sender.
     fn action(&mut self, from: MemberId, action: Action) -> Result<(), Reject> {
         if self.state.presence(from).is_none() {
-            return Err(Reject::new(ErrorCode::MemberNotFound, "you are not in this session"));
+            return Err(Reject::new(
+                ErrorCode::MemberNotFound,
+                "you are not in this session",
+            ));
         }
         if action.size > self.deps.settings.action_bytes {
             return Err(Reject::new(
                 ErrorCode::PayloadTooLarge,
-                format!("a position has at most {} bytes", self.deps.settings.action_bytes),
+                format!(
+                    "a position has at most {} bytes",
+                    self.deps.settings.action_bytes
+                ),
             ));
         }
-        match self.actions.accept(&self.state, from, &action, self.deps.settings.action_keys)? {
+        match self
+            .actions
+            .accept(&self.state, from, &action, self.deps.settings.action_keys)?
+        {
             // Somebody whom nobody follows costs no more than this; a new follower is shown the latest value.
             ActionVerdict::Deliver if !self.fanout.has_audience(from) => {}
             ActionVerdict::Deliver => {
@@ -279,7 +354,9 @@ impl Actor {
                     self.show(SentAction { from, action });
                 }
             }
-            ActionVerdict::Dropped => metrics::counter!("stream_positions_dropped_total").increment(1),
+            ActionVerdict::Dropped => {
+                metrics::counter!("stream_positions_dropped_total").increment(1)
+            }
         }
         Ok(())
     }
@@ -310,14 +387,27 @@ impl Actor {
             self.pacing.forget(member);
         }
         let denied = denied(&self.state, &entry);
-        self.after_commit(Outcome::Tell { entry: Box::new(entry), before });
-        denied.into_iter().for_each(|who| self.after_commit(Outcome::Denied(Box::new(who))));
+        self.after_commit(Outcome::Tell {
+            entry: Box::new(entry),
+            before,
+        });
+        denied
+            .into_iter()
+            .for_each(|who| self.after_commit(Outcome::Denied(Box::new(who))));
         if let Some(asker) = asker {
-            self.after_commit(Outcome::Ack { asker, seq: if silent { before } else { before.plus(1) } });
+            self.after_commit(Outcome::Ack {
+                asker,
+                seq: if silent { before } else { before.plus(1) },
+            });
         }
-        closings.into_iter().for_each(|closing| self.after_commit(closing));
+        closings
+            .into_iter()
+            .for_each(|closing| self.after_commit(closing));
         if listed {
-            self.after_commit(Outcome::Observe(Box::new(self.state.face_session()), self.state.index()));
+            self.after_commit(Outcome::Observe(
+                Box::new(self.state.face_session()),
+                self.state.index(),
+            ));
         }
         if self.state.seq().get() >= self.deps.settings.seq_max {
             self.start_epoch();
@@ -369,14 +459,22 @@ impl Actor {
     pub(crate) fn abandon(&mut self) {
         self.in_doubt = true;
         self.glances.forget();
-        for batch in [self.in_flight.take(), Some(std::mem::take(&mut self.gathering))].into_iter().flatten() {
+        for batch in [
+            self.in_flight.take(),
+            Some(std::mem::take(&mut self.gathering)),
+        ]
+        .into_iter()
+        .flatten()
+        {
             for (_, outcome) in batch.outcomes {
                 outcome.fail();
             }
         }
         self.fanout.close_all(CloseReason::Internal);
         for attached in self.fanout.points() {
-            self.deps.points.remove(attached.point, attached.incarnation);
+            self.deps
+                .points
+                .remove(attached.point, attached.incarnation);
         }
         // Whoever has a way to this actor keeps it in memory: what others wait for, and what is large, is let go of now.
         self.door.close();
@@ -385,18 +483,39 @@ impl Actor {
     }
 
     pub(crate) fn answer_unwritten(&mut self, outcome: Outcome) {
-        if let Some(Outcome::Nack { asker, code, detail }) = outcome.fail() {
-            self.answer(asker, Notice::Nack { id: asker.id, code, detail });
+        if let Some(Outcome::Nack {
+            asker,
+            code,
+            detail,
+        }) = outcome.fail()
+        {
+            self.answer(
+                asker,
+                Notice::Nack {
+                    id: asker.id,
+                    code,
+                    detail,
+                },
+            );
         }
     }
 
     /// Refused too often, a connection ends. What the server itself could not do does not count.
     pub(crate) fn refuse(&mut self, asker: Asker, code: ErrorCode, detail: Cow<'static, str>) {
-        self.answer(asker, Notice::Nack { id: asker.id, code, detail });
+        self.answer(
+            asker,
+            Notice::Nack {
+                id: asker.id,
+                code,
+                detail,
+            },
+        );
         let settings = &self.deps.settings;
         if code != ErrorCode::Unavailable
             && let Some(attached) = self.fanout.get(asker.point, asker.incarnation)
-            && !attached.outbound.survives_refusal(settings.refusals, settings.refusal_window)
+            && !attached
+                .outbound
+                .survives_refusal(settings.refusals, settings.refusal_window)
         {
             attached.outbound.close(CloseReason::TooMany);
         }

@@ -7,8 +7,8 @@ use crate::instruction::codec::{encode_entry, encode_state};
 use crate::instruction::recent::RecentEntries;
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::{
-    Append, AppendError, CloseReason, Epoch, Event, KnockState, LogRecord, Notice, Profile, QuitReason, Retained, Seq, ServerFrame,
-    SnapshotRecord, Statement,
+    Append, AppendError, CloseReason, Epoch, Event, KnockState, LogRecord, Notice, Profile,
+    QuitReason, Retained, Seq, ServerFrame, SnapshotRecord, Statement,
 };
 use faceshare_biz::domain::{MemberId, SessionId};
 use faceshare_biz::{Error, Result};
@@ -59,9 +59,23 @@ impl Batch {
     }
 
     fn push(&mut self, record: LogRecord) {
-        let LogRecord { index, last_seq, at, .. } = record;
+        let LogRecord {
+            index,
+            last_seq,
+            at,
+            ..
+        } = record;
         let size = u32::try_from(record.payload.len()).unwrap_or(u32::MAX);
-        self.committing.push((record.epoch.clone(), Retained { index, last_seq, at, size }, record.payload.clone()));
+        self.committing.push((
+            record.epoch.clone(),
+            Retained {
+                index,
+                last_seq,
+                at,
+                size,
+            },
+            record.payload.clone(),
+        ));
         self.records.push(record);
     }
 
@@ -105,18 +119,29 @@ impl Actor {
     }
 
     fn snapshot_if_due(&mut self) -> Option<SnapshotRecord> {
-        let due = self.entries_since_snapshot >= SNAPSHOT_ENTRIES || self.bytes_since_snapshot >= SNAPSHOT_BYTES || self.state.is_ended();
+        let due = self.entries_since_snapshot >= SNAPSHOT_ENTRIES
+            || self.bytes_since_snapshot >= SNAPSHOT_BYTES
+            || self.state.is_ended();
         if !due {
             return None;
         }
         (self.entries_since_snapshot, self.bytes_since_snapshot) = (0, 0);
         let state = &self.state;
-        Some(SnapshotRecord { index: state.index(), epoch: state.epoch().clone(), payload: encode_state(state) })
+        Some(SnapshotRecord {
+            index: state.index(),
+            epoch: state.epoch().clone(),
+            payload: encode_state(state),
+        })
     }
 
     /// The log has answered. What to do first when it could not be written: it is not known then what of it is in the log.
-    pub(crate) fn finish_append(&mut self, result: Result<(), AppendError>) -> Result<Option<Failed>> {
-        let Some(batch) = self.in_flight.take() else { return Ok(None) };
+    pub(crate) fn finish_append(
+        &mut self,
+        result: Result<(), AppendError>,
+    ) -> Result<Option<Failed>> {
+        let Some(batch) = self.in_flight.take() else {
+            return Ok(None);
+        };
         match result {
             Ok(()) => {
                 self.failed_appends = 0;
@@ -135,7 +160,11 @@ impl Actor {
                 self.in_doubt = true;
                 self.failed_appends += 1;
                 let backoff = (APPEND_BACKOFF * self.failed_appends).min(APPEND_BACKOFF_MAX);
-                Ok(Some(Failed { session, deps: self.deps.clone(), backoff }))
+                Ok(Some(Failed {
+                    session,
+                    deps: self.deps.clone(),
+                    backoff,
+                }))
             }
         }
     }
@@ -156,17 +185,32 @@ impl Actor {
     /// An append failed, or its outcome is not known: the log decides. What is in it is told as ever; the rest is refused, and the state
     /// goes on from the log.
     pub(crate) fn go_on_from(&mut self, recovered: Recovered) {
-        let Recovered { state, window, suspect } = recovered;
-        let batches = [self.in_flight.take(), Some(std::mem::take(&mut self.gathering))];
+        let Recovered {
+            state,
+            window,
+            suspect,
+        } = recovered;
+        let batches = [
+            self.in_flight.take(),
+            Some(std::mem::take(&mut self.gathering)),
+        ];
         self.glances.forget();
-        self.recent = RecentEntries::new(state.epoch().clone(), state.seq(), self.deps.settings.recent_bytes);
+        self.recent = RecentEntries::new(
+            state.epoch().clone(),
+            state.seq(),
+            self.deps.settings.recent_bytes,
+        );
         (self.state, self.window, self.in_doubt) = (state, window, false);
         // A term that never began may be given out again.
         self.actions.forget_others_than(&self.state);
         (self.entries_since_snapshot, self.bytes_since_snapshot) = (SNAPSHOT_ENTRIES, 0);
         let head = self.state.index();
         for (index, outcome) in batches.into_iter().flatten().flat_map(|b| b.outcomes) {
-            if index <= head { self.carry_out(outcome) } else { self.answer_unwritten(outcome) }
+            if index <= head {
+                self.carry_out(outcome)
+            } else {
+                self.answer_unwritten(outcome)
+            }
         }
         self.declare_lost_points();
         self.see_the_house();
@@ -179,9 +223,13 @@ impl Actor {
     /// Points that the log takes for connected and that are not: their loss did not get into it.
     pub(crate) fn declare_lost_points(&mut self) {
         let state = &self.state;
-        let listed = state.present().flat_map(|(_, presence)| presence.points.iter());
+        let listed = state
+            .present()
+            .flat_map(|(_, presence)| presence.points.iter());
         let lost: Vec<_> = listed
-            .filter(|(id, point)| point.announce_at.is_none() && self.fanout.get(**id, point.incarnation).is_none())
+            .filter(|(id, point)| {
+                point.announce_at.is_none() && self.fanout.get(**id, point.incarnation).is_none()
+            })
             .map(|(id, point)| (*id, point.incarnation))
             .collect();
         for (point, incarnation) in lost {
@@ -196,7 +244,11 @@ impl Actor {
             Outcome::Observe(session, log_index) => self.deps.observer.changed(&session, log_index),
             Outcome::Denied(who) => self.deps.observer.denied(self.state.id(), &who),
             Outcome::Ack { asker, seq } => self.answer(asker, Notice::Ack { id: asker.id, seq }),
-            Outcome::Nack { asker, code, detail } => self.refuse(asker, code, detail),
+            Outcome::Nack {
+                asker,
+                code,
+                detail,
+            } => self.refuse(asker, code, detail),
             Outcome::Release(release) => release(Ok(())),
             Outcome::Connected(connecting) => self.let_in(*connecting),
             Outcome::Close { member, reason } => self.fanout.close_member(member, reason),
@@ -217,12 +269,20 @@ impl Actor {
         self.log_presence(entry);
         for event in &entry.events {
             seq = seq.plus(1);
-            let frame = ServerFrame { seq, at: entry.at, from: entry.from, statement: Statement::Event(event.clone()) };
+            let frame = ServerFrame {
+                seq,
+                at: entry.at,
+                from: entry.from,
+                statement: Statement::Event(event.clone()),
+            };
             self.fanout.broadcast(&frame);
         }
         // Behind the frames: whoever is told of knocks knows by then that it is the host.
         for knock in self.door.follow(&entry.changes) {
-            self.fanout.tell_member(self.door.host(), &ServerFrame::notice(entry.at, Notice::MemberKnock(knock)));
+            self.fanout.tell_member(
+                self.door.host(),
+                &ServerFrame::notice(entry.at, Notice::MemberKnock(knock)),
+            );
         }
         for member in following {
             if let Some(root) = self.fanout.root(member) {
@@ -268,8 +328,17 @@ impl Actor {
 /// The connections that an entry brings to an end.
 pub(crate) fn closings(entry: &Entry) -> Vec<Outcome> {
     let closing = |event: &Event| match event {
-        Event::Quit { member, reason: QuitReason::Removed } => Some(Outcome::Close { member: *member, reason: CloseReason::Removed }),
-        Event::Quit { member, .. } | Event::HttpQuit { member } => Some(Outcome::Close { member: *member, reason: CloseReason::Left }),
+        Event::Quit {
+            member,
+            reason: QuitReason::Removed,
+        } => Some(Outcome::Close {
+            member: *member,
+            reason: CloseReason::Removed,
+        }),
+        Event::Quit { member, .. } | Event::HttpQuit { member } => Some(Outcome::Close {
+            member: *member,
+            reason: CloseReason::Left,
+        }),
         Event::SessEnd { .. } => Some(Outcome::CloseAll(CloseReason::SessionEnded)),
         _ => None,
     };
@@ -278,13 +347,21 @@ pub(crate) fn closings(entry: &Entry) -> Vec<Outcome> {
 
 /// Whether an entry changes what the directory of sessions lists.
 pub(crate) fn changes_listing(entry: &Entry) -> bool {
-    entry.changes.iter().any(|c| matches!(c, Change::Info(_) | Change::AdmissionForced(_) | Change::Ended(_)))
+    entry.changes.iter().any(|c| {
+        matches!(
+            c,
+            Change::Info(_) | Change::AdmissionForced(_) | Change::Ended(_)
+        )
+    })
 }
 
 /// Whom the host does not let in, by an entry that `state` has taken in.
 pub(crate) fn denied(state: &State, entry: &Entry) -> Vec<Profile> {
     let denied = |change: &Change| match change {
-        Change::KnockOver { knock, state: KnockState::Denied } => state.knock(*knock).map(|k| k.profile.clone()),
+        Change::KnockOver {
+            knock,
+            state: KnockState::Denied,
+        } => state.knock(*knock).map(|k| k.profile.clone()),
         _ => None,
     };
     entry.changes.iter().filter_map(denied).collect()

@@ -11,7 +11,10 @@ pub(crate) struct Counters {
 impl Counters {
     pub(crate) fn new() -> Self {
         let positions = metrics::counter!("stream_instructions_total", "instruction" => "actionSync", "outcome" => "taken");
-        Self { shown: metrics::counter!("stream_positions_shown_total"), positions }
+        Self {
+            shown: metrics::counter!("stream_positions_shown_total"),
+            positions,
+        }
     }
 
     /// An instruction was taken or refused.
@@ -20,6 +23,7 @@ impl Counters {
             return self.positions.increment(1);
         }
         let outcome = if taken { "taken" } else { "refused" };
-        metrics::counter!("stream_instructions_total", "instruction" => name, "outcome" => outcome).increment(1);
+        metrics::counter!("stream_instructions_total", "instruction" => name, "outcome" => outcome)
+            .increment(1);
     }
 }

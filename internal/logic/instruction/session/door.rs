@@ -23,7 +23,13 @@ impl Door {
     /// The door of a session whose state is in the log as it is.
     pub(crate) fn of(state: &State, waiters: Arc<Waiters>) -> Self {
         let (waiting, listeners) = (BTreeMap::new(), HashMap::new());
-        let mut door = Self { session: state.id(), host: state.host(), waiting, waiters, listeners };
+        let mut door = Self {
+            session: state.id(),
+            host: state.host(),
+            waiting,
+            waiters,
+            listeners,
+        };
         if !state.is_ended() {
             state.waiting().for_each(|knock| drop(door.knocked(knock)));
         }
@@ -37,7 +43,10 @@ impl Door {
 
     /// The knocks that wait, oldest first.
     pub(crate) fn waiting(&self) -> Vec<MemberKnock> {
-        self.waiting.values().map(|(_, told)| told.clone()).collect()
+        self.waiting
+            .values()
+            .map(|(_, told)| told.clone())
+            .collect()
     }
 
     /// Follows what is committed; what the host is told of it.

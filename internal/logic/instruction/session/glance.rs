@@ -25,7 +25,10 @@ pub struct Shown {
 
 impl Shown {
     const fn new(session: FaceSession) -> Self {
-        Self { session, text: OnceLock::new() }
+        Self {
+            session,
+            text: OnceLock::new(),
+        }
     }
 
     /// How it reads, as `write` has it. There is one way to write it.
@@ -63,8 +66,14 @@ pub struct Standing {
 impl Glance {
     /// At this state.
     pub(crate) fn of(state: &State, who: MemberId) -> Self {
-        let standing = Standing { access: state.access(who), seat_expires_at: state.seat_expires_at(who) };
-        Self { session: Arc::new(Shown::new(state.face_session())), standing }
+        let standing = Standing {
+            access: state.access(who),
+            seat_expires_at: state.seat_expires_at(who),
+        };
+        Self {
+            session: Arc::new(Shown::new(state.face_session())),
+            standing,
+        }
     }
 }
 
@@ -84,13 +93,19 @@ impl Glances {
         let kept = self.lock();
         let seen = kept.as_ref()?;
         let standing = *seen.standings.get(&who)?;
-        Some(Glance { session: seen.session.clone(), standing })
+        Some(Glance {
+            session: seen.session.clone(),
+            standing,
+        })
     }
 
     /// Keeps what was seen of the state that is committed now.
     pub(crate) fn keep(&self, who: MemberId, glance: &Glance) {
         let mut kept = self.lock();
-        let seen = kept.get_or_insert_with(|| Seen { session: glance.session.clone(), standings: HashMap::new() });
+        let seen = kept.get_or_insert_with(|| Seen {
+            session: glance.session.clone(),
+            standings: HashMap::new(),
+        });
         if seen.standings.len() >= STANDINGS {
             seen.standings.clear();
         }

@@ -25,7 +25,9 @@ struct Inbox {
 
 impl std::fmt::Debug for SessionHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SessionHandle").field("id", &self.inbox.id).finish_non_exhaustive()
+        f.debug_struct("SessionHandle")
+            .field("id", &self.inbox.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -34,8 +36,20 @@ impl std::fmt::Debug for SessionHandle {
 pub(crate) struct Gone(pub(crate) Request);
 
 impl SessionHandle {
-    pub(crate) fn new(id: SessionId, mailbox: mpsc::Sender<Request>, glances: Glances, turns: Arc<Turns>) -> Self {
-        Self { turns, inbox: Arc::new(Inbox { id, mailbox, glances }) }
+    pub(crate) fn new(
+        id: SessionId,
+        mailbox: mpsc::Sender<Request>,
+        glances: Glances,
+        turns: Arc<Turns>,
+    ) -> Self {
+        Self {
+            turns,
+            inbox: Arc::new(Inbox {
+                id,
+                mailbox,
+                glances,
+            }),
+        }
     }
 
     /// Which session.
@@ -55,11 +69,17 @@ impl SessionHandle {
 
     /// Looks at the state here and now, if the actor has nothing else to do; otherwise gives the look back.
     pub(crate) fn look<T, L: FnOnce(&State) -> T>(&self, look: L) -> Result<Result<T, Away>, L> {
-        if self.is_gone() { Err(look) } else { self.turns.look(look) }
+        if self.is_gone() {
+            Err(look)
+        } else {
+            self.turns.look(look)
+        }
     }
 
     pub(crate) async fn send(&self, request: Request) -> Result<(), Gone> {
-        let Some(room) = self.room().await else { return Err(Gone(request)) };
+        let Some(room) = self.room().await else {
+            return Err(Gone(request));
+        };
         room.put(request);
         Ok(())
     }
@@ -67,13 +87,19 @@ impl SessionHandle {
     /// Room for one more of a point's frames, if there is any now.
     pub(crate) fn try_room(&self) -> Option<Room<'_>> {
         let permit = self.inbox.mailbox.try_reserve().ok()?;
-        Some(Room { permit, turns: &self.turns })
+        Some(Room {
+            permit,
+            turns: &self.turns,
+        })
     }
 
     /// Room for one more of a point's frames, waited for if there is none. `None`: the session is gone.
     pub(crate) async fn room(&self) -> Option<Room<'_>> {
         let permit = self.inbox.mailbox.reserve().await.ok()?;
-        Some(Room { permit, turns: &self.turns })
+        Some(Room {
+            permit,
+            turns: &self.turns,
+        })
     }
 
     /// The connection of a point is gone.
@@ -90,7 +116,12 @@ impl SessionHandle {
     }
 
     /// Carries out a position of a connected point here and now, if the actor has nothing else to do; otherwise gives it back.
-    pub(crate) fn bring(&self, point: PointId, incarnation: u64, frame: ClientFrame) -> Option<ClientFrame> {
+    pub(crate) fn bring(
+        &self,
+        point: PointId,
+        incarnation: u64,
+        frame: ClientFrame,
+    ) -> Option<ClientFrame> {
         match self.turns.bring(point, incarnation, frame) {
             Brought::Busy(frame) => Some(frame),
             Brought::Done { wake } => {
@@ -118,7 +149,11 @@ impl Room<'_> {
 
     /// Hands over a frame of a connected point.
     pub(crate) fn frame(self, point: PointId, incarnation: u64, frame: Box<ClientFrame>) {
-        self.put(Request::Frame { point, incarnation, frame });
+        self.put(Request::Frame {
+            point,
+            incarnation,
+            frame,
+        });
     }
 }
 

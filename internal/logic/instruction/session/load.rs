@@ -20,13 +20,27 @@ pub(crate) struct Recovered {
 
 /// Reads a session from its log; `None`: no such session.
 pub(crate) async fn load(deps: &ActorDeps, id: SessionId) -> Result<Option<Recovered>> {
-    let Some(Loaded { snapshot, records, retained, suspect }) = deps.log.load(id).await? else { return Ok(None) };
-    let Some(snapshot) = snapshot else { return Ok(None) };
+    let Some(Loaded {
+        snapshot,
+        records,
+        retained,
+        suspect,
+    }) = deps.log.load(id).await?
+    else {
+        return Ok(None);
+    };
+    let Some(snapshot) = snapshot else {
+        return Ok(None);
+    };
     let mut state = decode_state(&snapshot.payload)?;
     for record in &records {
         apply(&mut state, &decode_entry(&record.payload)?);
         debug_assert_eq!(state.index(), record.index, "invariant: the log has no gap");
     }
     let window = ResumeWindow::new(retained, deps.settings.resume);
-    Ok(Some(Recovered { state, window, suspect }))
+    Ok(Some(Recovered {
+        state,
+        window,
+        suspect,
+    }))
 }

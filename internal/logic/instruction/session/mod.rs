@@ -48,11 +48,21 @@ pub(crate) enum Request {
     /// Look at the state.
     Read(Box<dyn FnOnce(&State) -> Release + Send>),
     /// Look at what is asked most often, and keep it for the next one who asks.
-    Glance { who: MemberId, reply: oneshot::Sender<Result<Glance>> },
+    Glance {
+        who: MemberId,
+        reply: oneshot::Sender<Result<Glance>>,
+    },
     /// A connection wants to be a point.
-    Connect { opening: Box<Opening>, reply: oneshot::Sender<Result<Connected>> },
+    Connect {
+        opening: Box<Opening>,
+        reply: oneshot::Sender<Result<Connected>>,
+    },
     /// A connected point sent a frame.
-    Frame { point: PointId, incarnation: u64, frame: Box<ClientFrame> },
+    Frame {
+        point: PointId,
+        incarnation: u64,
+        frame: Box<ClientFrame>,
+    },
     /// A connection is gone.
     Lost { point: PointId, incarnation: u64 },
     /// Tell the host's points.
@@ -62,7 +72,10 @@ pub(crate) enum Request {
     /// Whether the installation forces approval has changed.
     SeeTheHouse,
     /// Close this channel when a knock is over.
-    AwaitKnock { knock: KnockId, listener: oneshot::Sender<()> },
+    AwaitKnock {
+        knock: KnockId,
+        listener: oneshot::Sender<()>,
+    },
 }
 
 /// The session can not be worked with right now.

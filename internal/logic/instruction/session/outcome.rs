@@ -30,13 +30,20 @@ pub(crate) enum Outcome {
     /// "Taken."
     Ack { asker: Asker, seq: Seq },
     /// "Refused."
-    Nack { asker: Asker, code: ErrorCode, detail: Cow<'static, str> },
+    Nack {
+        asker: Asker,
+        code: ErrorCode,
+        detail: Cow<'static, str>,
+    },
     /// Let whoever asked have what was seen of the state.
     Release(Release),
     /// Let a connection in.
     Connected(Box<Connecting>),
     /// Close the connections of a member.
-    Close { member: MemberId, reason: CloseReason },
+    Close {
+        member: MemberId,
+        reason: CloseReason,
+    },
     /// Close all connections.
     CloseAll(CloseReason),
 }
@@ -45,10 +52,18 @@ impl Outcome {
     /// What it comes to when the entries before it never got into the log.
     pub(crate) fn fail(self) -> Option<Self> {
         match self {
-            Self::Tell { .. } | Self::Observe(..) | Self::Denied(_) | Self::Close { .. } | Self::CloseAll(_) => None,
+            Self::Tell { .. }
+            | Self::Observe(..)
+            | Self::Denied(_)
+            | Self::Close { .. }
+            | Self::CloseAll(_) => None,
             Self::Ack { asker, .. } | Self::Nack { asker, .. } => {
                 let error = Error::from(Away::LogUnwritten);
-                Some(Self::Nack { asker, code: error.code, detail: error.detail })
+                Some(Self::Nack {
+                    asker,
+                    code: error.code,
+                    detail: error.detail,
+                })
             }
             Self::Release(release) => {
                 release(Err(Away::LogUnwritten.into()));

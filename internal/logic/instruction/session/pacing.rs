@@ -27,7 +27,11 @@ pub(crate) struct Pacing {
 
 impl Pacing {
     pub(crate) fn new(per_second: u32) -> Self {
-        Self { interval: Duration::from_secs(1) / per_second.max(1), senders: HashMap::default(), waiting: BTreeSet::new() }
+        Self {
+            interval: Duration::from_secs(1) / per_second.max(1),
+            senders: HashMap::default(),
+            waiting: BTreeSet::new(),
+        }
     }
 
     /// Whether a value may go out now. If not, its lane comes up in [`Pacing::due`] later.
@@ -48,12 +52,15 @@ impl Pacing {
     /// When this lane would be free; a new one is.
     fn lane(&mut self, from: MemberId, key: &ActionKey, now: Instant) -> &mut Instant {
         let lanes = self.senders.entry(from).or_default();
-        let index = lanes.iter().position(|(of, _)| of == key).unwrap_or_else(|| {
-            // A lane that is free is as good as a new one.
-            lanes.retain(|(_, free_at)| *free_at > now);
-            lanes.push((key.clone(), now));
-            lanes.len() - 1
-        });
+        let index = lanes
+            .iter()
+            .position(|(of, _)| of == key)
+            .unwrap_or_else(|| {
+                // A lane that is free is as good as a new one.
+                lanes.retain(|(_, free_at)| *free_at > now);
+                lanes.push((key.clone(), now));
+                lanes.len() - 1
+            });
         &mut lanes[index].1
     }
 

@@ -32,7 +32,10 @@ pub(crate) struct Runner<'a> {
 
 impl<'a> Runner<'a> {
     pub(crate) const fn new(turns: &'a Turns) -> Self {
-        Self { turns, appending: None }
+        Self {
+            turns,
+            appending: None,
+        }
     }
 
     /// Runs until the session is over and nobody needs it, or its log is lost.
@@ -92,18 +95,31 @@ impl<'a> Runner<'a> {
 
     /// `told`: to whom something is to be written then. It is taken while the actor is held, or a connection with a position might take it
     /// over: a few receivers' turn is not meant for many.
-    async fn finish_append(&mut self, result: Result<(), AppendError>, told: &mut Told) -> Result<(), Error> {
+    async fn finish_append(
+        &mut self,
+        result: Result<(), AppendError>,
+        told: &mut Told,
+    ) -> Result<(), Error> {
         let failed = {
             let mut actor = self.turns.take()?;
             let failed = actor.finish_append(result)?;
             actor.fanout.hand_over_told(told);
             failed
         };
-        let Some(Failed { session, deps, backoff }) = failed else { return Ok(()) };
+        let Some(Failed {
+            session,
+            deps,
+            backoff,
+        }) = failed
+        else {
+            return Ok(());
+        };
         told.write_out().await;
         // What is due stays due, and would be tried again at once: a log that is away is not asked more often than this.
         tokio::time::sleep(backoff).await;
-        let recovered = load(&deps, session).await?.ok_or_else(|| Error::internal("the session's log is gone"))?;
+        let recovered = load(&deps, session)
+            .await?
+            .ok_or_else(|| Error::internal("the session's log is gone"))?;
         let mut actor = self.turns.take()?;
         actor.go_on_from(recovered);
         actor.fanout.hand_over_told(told);

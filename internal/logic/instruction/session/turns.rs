@@ -49,7 +49,10 @@ pub(crate) enum Brought {
 
 impl Turns {
     pub(crate) const fn new(actor: Actor) -> Self {
-        Self { actor: Mutex::new(actor), asked: AtomicUsize::new(0) }
+        Self {
+            actor: Mutex::new(actor),
+            asked: AtomicUsize::new(0),
+        }
     }
 
     /// Fetches the actor ahead of a turn that may come in a moment.
@@ -81,7 +84,10 @@ impl Turns {
     /// panics, which costs the state nothing, is [`Away`].
     pub(crate) fn look<T, L: FnOnce(&State) -> T>(&self, look: L) -> Result<Result<T, Away>, L> {
         match self.free() {
-            Some(actor) if actor.ahead() == 0 => Ok(catch_unwind(AssertUnwindSafe(|| look(&actor.state))).map_err(|_| Away::TaskStopped)),
+            Some(actor) if actor.ahead() == 0 => {
+                Ok(catch_unwind(AssertUnwindSafe(|| look(&actor.state)))
+                    .map_err(|_| Away::TaskStopped))
+            }
             _ => Err(look),
         }
     }
@@ -96,14 +102,18 @@ impl Turns {
 
     /// A position of a connected point. Whatever this connection has asked before is carried out, or this is not.
     pub(crate) fn bring(&self, point: PointId, incarnation: u64, frame: ClientFrame) -> Brought {
-        let Some(mut actor) = self.free() else { return Brought::Busy(frame) };
+        let Some(mut actor) = self.free() else {
+            return Brought::Busy(frame);
+        };
         // Many receivers are the task's work: it lets others have a turn in between.
         if !actor.fanout.may_go_past_the_task(point, incarnation) {
             return Brought::Busy(frame);
         }
         let due = actor.next_waiting_position();
         actor.frame(point, incarnation, frame);
-        let wake = actor.next_waiting_position().is_some_and(|now| due.is_none_or(|before| now < before));
+        let wake = actor
+            .next_waiting_position()
+            .is_some_and(|now| due.is_none_or(|before| now < before));
         let told = actor.fanout.write_to_few();
         drop(actor);
         told.flush();

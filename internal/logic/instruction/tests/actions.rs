@@ -24,10 +24,23 @@ async fn a_position_reaches_the_points_behind_its_sender_and_no_others() {
     let heard = everybody.map(|client| client.words().len());
     assert_eq!(heard, [0, 0, 0, 0, 1, 1, 1]);
     let key = ActionKey::new("view", 32).expect("short");
-    cat.ask(1, Command::ActionSync(Action { file: None, key, term: 0, value: ActionValue::Pointer { x: 0.1, y: 0.0 }, size: 20 }));
+    cat.ask(
+        1,
+        Command::ActionSync(Action {
+            file: None,
+            key,
+            term: 0,
+            value: ActionValue::Pointer { x: 0.1, y: 0.0 },
+            size: 20,
+        }),
+    );
     stage.settle().await;
     assert_eq!(cat.words(), ["ack 1 at 0"]);
-    assert_eq!(everybody.map(|client| client.words().len()), [0; 7], "cat is nobody's root");
+    assert_eq!(
+        everybody.map(|client| client.words().len()),
+        [0; 7],
+        "cat is nobody's root"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -40,7 +53,13 @@ async fn a_new_follower_sees_the_newest_value_at_once_after_its_edge() {
     stage.settle().await;
     cat.ask(1, follow("bob"));
     stage.settle().await;
-    let told = ["4 followOther", "5 followChange", "ack 1 at 4", "view of 2 is 0.2", "pointer of 2 is 0.3"];
+    let told = [
+        "4 followOther",
+        "5 followChange",
+        "ack 1 at 4",
+        "view of 2 is 0.2",
+        "pointer of 2 is 0.3",
+    ];
     assert_eq!(cat.words(), told);
 }
 
@@ -60,7 +79,15 @@ async fn what_waits_for_a_receiver_is_dropped_when_it_stops_following() {
     stage.settle().await;
     cat.read();
     stage.settle().await;
-    assert_eq!(cat.words(), ["6 sessionChange", "7 cancelFollow", "8 followChange", "ack 1 at 7"]);
+    assert_eq!(
+        cat.words(),
+        [
+            "6 sessionChange",
+            "7 cancelFollow",
+            "8 followChange",
+            "ack 1 at 7"
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,7 +106,11 @@ async fn a_flood_is_conflated_and_its_newest_value_never_lost() {
     stage.wait(Duration::from_secs(1)).await;
     heard.extend(cat.words());
     assert_eq!(heard.last().map(String::as_str), Some("view of 2 is 0.499"));
-    assert!((50..=70).contains(&heard.len()), "{} in a second", heard.len());
+    assert!(
+        (50..=70).contains(&heard.len()),
+        "{} in a second",
+        heard.len()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,7 +129,14 @@ async fn a_slow_receiver_gets_the_newest_of_each_key_and_no_backlog() {
     }
     cat.read();
     stage.settle().await;
-    assert_eq!(cat.words(), ["6 sessionChange", "view of 2 is 0.099", "pointer of 2 is 0.099"]);
+    assert_eq!(
+        cat.words(),
+        [
+            "6 sessionChange",
+            "view of 2 is 0.099",
+            "pointer of 2 is 0.099"
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -129,7 +167,10 @@ async fn a_position_does_not_overtake_what_its_sender_said_before_it() {
     bob.ask(0, follow_me(Invite::On));
     bob.position("view", 1, 0.1);
     stage.settle().await;
-    assert_eq!(cat.words(), ["4 followMe", "5 followChange", "view of 2 is 0.1"]);
+    assert_eq!(
+        cat.words(),
+        ["4 followMe", "5 followChange", "view of 2 is 0.1"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,8 +191,16 @@ async fn a_slow_receiver_is_not_shown_a_term_after_the_frame_that_ended_it() {
     stage.settle().await;
     cat.read();
     stage.settle().await;
-    let shown: Vec<_> = cat.words().into_iter().filter(|w| w.contains(" of ")).collect();
-    assert_eq!(shown, ["pointer of 2 is 0.2"], "it followed all the while, and the view was of the first term");
+    let shown: Vec<_> = cat
+        .words()
+        .into_iter()
+        .filter(|w| w.contains(" of "))
+        .collect();
+    assert_eq!(
+        shown,
+        ["pointer of 2 is 0.2"],
+        "it followed all the while, and the view was of the first term"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,5 +234,8 @@ async fn who_resumes_is_shown_the_newest_after_what_it_missed() {
     let epoch = stage.epoch().await;
     let cat = stage.resume("cat", 1, &epoch, 5);
     stage.settle().await;
-    assert_eq!(cat.words(), ["resumed at 6", "6 sessionChange", "view of 2 is 0.5"]);
+    assert_eq!(
+        cat.words(),
+        ["resumed at 6", "6 sessionChange", "view of 2 is 0.5"]
+    );
 }

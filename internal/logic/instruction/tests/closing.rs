@@ -16,7 +16,12 @@ fn closing(sessions: &Sessions) -> JoinHandle<()> {
 
 fn retitling(stage: &Stage) -> JoinHandle<faceshare_biz::Result<()>> {
     let sessions = stage.sessions.clone();
-    tokio::spawn(async move { sessions.propose(session_id(), Stage::retitled("New")).await.map(drop) })
+    tokio::spawn(async move {
+        sessions
+            .propose(session_id(), Stage::retitled("New"))
+            .await
+            .map(drop)
+    })
 }
 
 #[tokio::test(start_paused = true)]
@@ -27,23 +32,45 @@ async fn what_is_under_way_is_answered_and_what_comes_later_is_refused() {
     stage.settle().await;
     let close = closing(&stage.sessions);
     stage.settle().await;
-    let late = stage.sessions.read(session_id(), |_| ()).await.expect_err("too late");
+    let late = stage
+        .sessions
+        .read(session_id(), |_| ())
+        .await
+        .expect_err("too late");
     assert_eq!(late.code, ErrorCode::Unavailable);
-    assert!(!close.is_finished() && !call.is_finished(), "the log has not answered yet");
+    assert!(
+        !close.is_finished() && !call.is_finished(),
+        "the log has not answered yet"
+    );
     stage.log.open();
     stage.settle().await;
     assert!(close.is_finished(), "nothing that came later holds it up");
     call.await.expect("no panic").expect("renamed");
-    assert_eq!(stage.log.loads(), 0, "nobody was loaded for the sake of a late call");
+    assert_eq!(
+        stage.log.loads(),
+        0,
+        "nobody was loaded for the sake of a late call"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_opened_after_the_close() {
     let stage = Stage::new().await;
     stage.sessions.close().await;
-    let error = stage.sessions.create(Genesis { id: SessionId::new(901).expect("an id"), ..genesis() }).await.expect_err("too late");
+    let error = stage
+        .sessions
+        .create(Genesis {
+            id: SessionId::new(901).expect("an id"),
+            ..genesis()
+        })
+        .await
+        .expect_err("too late");
     assert_eq!(error.code, ErrorCode::Unavailable);
-    assert!(!stage.sessions.is_loaded(SessionId::new(901).expect("an id")));
+    assert!(
+        !stage
+            .sessions
+            .is_loaded(SessionId::new(901).expect("an id"))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,7 +81,10 @@ async fn a_session_that_is_being_loaded_is_waited_for() {
     stage.settle().await;
     let close = closing(&stage.sessions);
     stage.settle().await;
-    assert!(!close.is_finished(), "what was asked for it is not answered yet");
+    assert!(
+        !close.is_finished(),
+        "what was asked for it is not answered yet"
+    );
     stage.log.open_loads();
     stage.settle().await;
     call.await.expect("no panic").expect("renamed");
@@ -72,11 +102,21 @@ async fn whoever_is_cut_off_hears_nothing_and_is_lost_to_the_session() {
         bob.ask(1, Command::Quit);
         stage.settle().await;
         assert!(bob.words().contains(&"closed Left".to_owned()), "{way:?}");
-        assert!(!ann.served.is_finished() && !bob.served.is_finished(), "{way:?}");
+        assert!(
+            !ann.served.is_finished() && !bob.served.is_finished(),
+            "{way:?}"
+        );
         stage.cut.cancel();
         stage.settle().await;
-        assert!(ann.served.is_finished() && bob.served.is_finished(), "{way:?}");
-        assert_eq!((ann.words(), bob.words(), stage.sessions.points().len()), (Vec::new(), Vec::new(), 0), "{way:?}");
+        assert!(
+            ann.served.is_finished() && bob.served.is_finished(),
+            "{way:?}"
+        );
+        assert_eq!(
+            (ann.words(), bob.words(), stage.sessions.points().len()),
+            (Vec::new(), Vec::new(), 0),
+            "{way:?}"
+        );
     }
 }
 
@@ -87,15 +127,29 @@ async fn whoever_is_to_go_is_not_listened_to_any_more_even_if_it_has_not_heard_s
         let [ann, bob] = stage.joined(["ann", "bob"]).await;
         bob.stall();
         for id in 1..=9 {
-            bob.ask(id, if id % 2 == 1 { follow_me(Invite::Ask) } else { Command::CancelFollowMe });
+            bob.ask(
+                id,
+                if id % 2 == 1 {
+                    follow_me(Invite::Ask)
+                } else {
+                    Command::CancelFollowMe
+                },
+            );
         }
         stage.settle().await;
-        assert!(!ann.words().is_empty() && bob.words().is_empty(), "{way:?}: some of it was granted, and of nothing it has heard");
+        assert!(
+            !ann.words().is_empty() && bob.words().is_empty(),
+            "{way:?}: some of it was granted, and of nothing it has heard"
+        );
         bob.ask(10, Command::Quit);
         stage.settle().await;
         assert_eq!(ann.words(), Vec::<String>::new(), "{way:?}");
         bob.read();
         stage.settle().await;
-        assert_eq!(bob.words().last().map(String::as_str), Some("closed TooMany"), "{way:?}");
+        assert_eq!(
+            bob.words().last().map(String::as_str),
+            Some("closed TooMany"),
+            "{way:?}"
+        );
     }
 }

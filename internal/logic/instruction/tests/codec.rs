@@ -39,18 +39,28 @@ impl TableCodec {
     }
 
     fn goes_off(&self, frame: &ServerFrame) -> bool {
-        self.bomb.lock().expect("not poisoned").take_if(|bomb| bomb(frame)).is_some()
+        self.bomb
+            .lock()
+            .expect("not poisoned")
+            .take_if(|bomb| bomb(frame))
+            .is_some()
     }
 }
 
 fn written(place: usize, padding: usize) -> Bytes {
-    let mut bytes = u32::try_from(place).expect("a short table").to_be_bytes().to_vec();
+    let mut bytes = u32::try_from(place)
+        .expect("a short table")
+        .to_be_bytes()
+        .to_vec();
     bytes.resize(4 + padding, 0);
     bytes.into()
 }
 
 fn place(message: &[u8]) -> usize {
-    let place: [u8; 4] = message.get(..4).and_then(|b| b.try_into().ok()).expect("a message of this codec");
+    let place: [u8; 4] = message
+        .get(..4)
+        .and_then(|b| b.try_into().ok())
+        .expect("a message of this codec");
     u32::from_be_bytes(place) as usize
 }
 

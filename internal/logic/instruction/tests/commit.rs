@@ -13,7 +13,8 @@ async fn nothing_is_told_before_the_log_has_it() {
     bob.ask(1, follow_me(Invite::Ask));
     stage.settle().await;
     let (sessions, reading) = (stage.sessions.clone(), stage.sessions.clone());
-    let reply = tokio::spawn(async move { sessions.propose(session_id(), Stage::retitled("New")).await });
+    let reply =
+        tokio::spawn(async move { sessions.propose(session_id(), Stage::retitled("New")).await });
     let read = tokio::spawn(async move { reading.read(session_id(), State::seq).await });
     let cat = stage.connect("cat", 1);
     stage.settle().await;
@@ -23,13 +24,32 @@ async fn nothing_is_told_before_the_log_has_it() {
     stage.log.release(1);
     stage.settle().await;
     assert_eq!(bob.words(), ["3 followMe", "4 followChange", "ack 1 at 3"]);
-    assert!(!reply.is_finished() && !read.is_finished() && cat.words().is_empty(), "these are in the next batch");
+    assert!(
+        !reply.is_finished() && !read.is_finished() && cat.words().is_empty(),
+        "these are in the next batch"
+    );
 
     stage.log.open();
     stage.settle().await;
-    assert_eq!(ann.words(), ["3 followMe", "4 followChange", "5 sessionChange", "6 memberJoin"]);
+    assert_eq!(
+        ann.words(),
+        [
+            "3 followMe",
+            "4 followChange",
+            "5 sessionChange",
+            "6 memberJoin"
+        ]
+    );
     assert_eq!(cat.words(), ["welcome at 6"]);
-    assert_eq!(reply.await.expect("no panic").expect("renamed").title.as_str(), "New");
+    assert_eq!(
+        reply
+            .await
+            .expect("no panic")
+            .expect("renamed")
+            .title
+            .as_str(),
+        "New"
+    );
     assert_eq!(read.await.expect("no panic").expect("read").get(), 5);
 }
 
@@ -48,8 +68,21 @@ async fn what_comes_while_an_append_is_in_flight_goes_as_one_append() {
     stage.log.open();
     stage.settle().await;
     assert_eq!(stage.log.batches(), [1, 4]);
-    let acks: Vec<_> = bob.words().into_iter().filter(|w| w.starts_with("ack")).collect();
-    assert_eq!(acks, ["ack 1 at 3", "ack 2 at 5", "ack 3 at 7", "ack 4 at 9", "ack 5 at 11"]);
+    let acks: Vec<_> = bob
+        .words()
+        .into_iter()
+        .filter(|w| w.starts_with("ack"))
+        .collect();
+    assert_eq!(
+        acks,
+        [
+            "ack 1 at 3",
+            "ack 2 at 5",
+            "ack 3 at 7",
+            "ack 4 at 9",
+            "ack 5 at 11"
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,7 +106,10 @@ async fn what_waits_with_the_append_in_flight_is_answered_though_nothing_follows
     stage.settle().await;
     let told = bob.words();
     assert_eq!(told[..3], ["3 followMe", "4 followChange", "ack 1 at 3"]);
-    assert_eq!(told[3..], ["nack 2 FORBIDDEN", "ack 3 at 3", "ack 4 at 0", "ack 5 at 4"]);
+    assert_eq!(
+        told[3..],
+        ["nack 2 FORBIDDEN", "ack 3 at 3", "ack 4 at 0", "ack 5 at 4"]
+    );
     assert_eq!(read.await.expect("no panic").expect("read").get(), 4);
 }
 
@@ -86,7 +122,11 @@ async fn with_nothing_in_flight_answers_come_at_once() {
     bob.ask(2, Command::CancelFollowMe);
     bob.ask(0, Command::CancelFollowMe);
     stage.settle().await;
-    assert_eq!(bob.words(), ["ack 1 at 2", "nack 2 NOT_PRESENTING"], "and nothing for the one without an id");
+    assert_eq!(
+        bob.words(),
+        ["ack 1 at 2", "nack 2 NOT_PRESENTING"],
+        "and nothing for the one without an id"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,12 @@ use std::time::Duration;
 const END: Duration = Duration::from_secs(600);
 
 async fn end(stage: &Stage) {
-    stage.propose(Input::End { by: Some(id("ann")) }).await.expect("ended");
+    stage
+        .propose(Input::End {
+            by: Some(id("ann")),
+        })
+        .await
+        .expect("ended");
     stage.settle().await;
 }
 
@@ -17,8 +22,18 @@ async fn the_end_is_the_last_frame_and_closes_everybody() {
     let stage = Stage::new().await;
     let [ann, bob] = stage.joined(["ann", "bob"]).await;
     end(&stage).await;
-    assert_eq!([ann.words(), bob.words()], [["3 sessEnd", "closed SessionEnded"]; 2]);
-    assert_eq!(stage.propose(Stage::retitled("New")).await.expect_err("over").code, ErrorCode::SessionEnded);
+    assert_eq!(
+        [ann.words(), bob.words()],
+        [["3 sessEnd", "closed SessionEnded"]; 2]
+    );
+    assert_eq!(
+        stage
+            .propose(Stage::retitled("New"))
+            .await
+            .expect_err("over")
+            .code,
+        ErrorCode::SessionEnded
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -30,10 +45,25 @@ async fn for_a_while_people_still_hear_what_they_missed_or_the_end_alone() {
     stage.retitle("New").await;
     end(&stage).await;
     stage.wait(END - Duration::from_secs(1)).await;
-    let (resumes, fresh, stranger) = (stage.resume("bob", 1, &epoch, 2), stage.connect("ann", 1), stage.connect("eve", 1));
+    let (resumes, fresh, stranger) = (
+        stage.resume("bob", 1, &epoch, 2),
+        stage.connect("ann", 1),
+        stage.connect("eve", 1),
+    );
     stage.settle().await;
-    assert_eq!(resumes.words(), ["resumed at 4", "3 sessionChange", "4 sessEnd", "closed SessionEnded"]);
-    assert_eq!(fresh.words(), ["welcome at 3", "4 sessEnd", "closed SessionEnded"]);
+    assert_eq!(
+        resumes.words(),
+        [
+            "resumed at 4",
+            "3 sessionChange",
+            "4 sessEnd",
+            "closed SessionEnded"
+        ]
+    );
+    assert_eq!(
+        fresh.words(),
+        ["welcome at 3", "4 sessEnd", "closed SessionEnded"]
+    );
     assert_eq!(stranger.words(), ["closed Unauthenticated"]);
     stage.wait(Duration::from_secs(2)).await;
     let late = stage.connect("bob", 1);
@@ -47,14 +77,21 @@ async fn nobody_hears_of_an_end_that_the_log_does_not_have() {
     let [_ann, _bob] = stage.joined(["ann", "bob"]).await;
     stage.log.hold();
     let sessions = stage.sessions.clone();
-    let ending = tokio::spawn(async move { sessions.propose(session_id(), Input::End { by: None }).await });
+    let ending = tokio::spawn(async move {
+        sessions
+            .propose(session_id(), Input::End { by: None })
+            .await
+    });
     stage.settle().await;
     let again = stage.connect("bob", 1);
     stage.settle().await;
     assert_eq!(again.words(), [""; 0]);
     stage.log.open();
     stage.settle().await;
-    assert_eq!(again.words(), ["welcome at 2", "3 sessEnd", "closed SessionEnded"]);
+    assert_eq!(
+        again.words(),
+        ["welcome at 2", "3 sessEnd", "closed SessionEnded"]
+    );
     ending.await.expect("no panic").expect("ended");
 }
 
@@ -80,7 +117,10 @@ async fn a_slow_peer_is_not_cut_off_in_the_middle_of_what_it_missed() {
     bob.read();
     stage.settle().await;
     let words = bob.words();
-    assert_eq!((words.len(), words.last().map(String::as_str)), (703, Some("closed SessionEnded")));
+    assert_eq!(
+        (words.len(), words.last().map(String::as_str)),
+        (703, Some("closed SessionEnded"))
+    );
 }
 
 #[tokio::test(start_paused = true)]

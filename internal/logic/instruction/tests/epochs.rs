@@ -10,14 +10,29 @@ async fn before_seq_runs_out_everybody_reconnects_into_a_new_epoch() {
     let epoch = stage.epoch().await;
     bob.ask(1, follow_me(Invite::Ask));
     stage.settle().await;
-    assert_eq!(bob.words(), ["3 followMe", "4 followChange", "ack 1 at 3", "closed Restarting"]);
-    assert_eq!(ann.words(), ["3 followMe", "4 followChange", "closed Restarting"]);
+    assert_eq!(
+        bob.words(),
+        [
+            "3 followMe",
+            "4 followChange",
+            "ack 1 at 3",
+            "closed Restarting"
+        ]
+    );
+    assert_eq!(
+        ann.words(),
+        ["3 followMe", "4 followChange", "closed Restarting"]
+    );
 
     let again = stage.resume("bob", 1, &epoch, 4);
     stage.settle().await;
     let welcome = again.welcome();
     assert_ne!(welcome.epoch, epoch);
-    assert!(welcome.snapshot.is_some_and(|s| s.presenting.is_some_and(|p| p.member == id("bob"))));
+    assert!(
+        welcome
+            .snapshot
+            .is_some_and(|s| s.presenting.is_some_and(|p| p.member == id("bob")))
+    );
     stage.retitle("New").await;
     stage.settle().await;
     assert_eq!(again.words(), ["1 sessionChange"]);

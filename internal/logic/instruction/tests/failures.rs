@@ -18,7 +18,11 @@ async fn a_failed_append_refuses_and_leaves_the_state_as_the_log_has_it() {
 
     bob.ask(2, follow_me(Invite::Ask));
     stage.settle().await;
-    assert_eq!(bob.words(), ["3 followMe", "4 followChange", "ack 2 at 3"], "the seq of what failed is used anew");
+    assert_eq!(
+        bob.words(),
+        ["3 followMe", "4 followChange", "ack 2 at 3"],
+        "the seq of what failed is used anew"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -34,7 +38,15 @@ async fn what_was_gathered_behind_a_failed_append_is_refused_with_it() {
     stage.settle().await;
     stage.log.open();
     stage.wait(Duration::from_secs(1)).await;
-    assert_eq!(bob.words(), ["nack 1 UNAVAILABLE", "nack 2 UNAVAILABLE", "nack 3 UNAVAILABLE"], "a refusal that rests on it too");
+    assert_eq!(
+        bob.words(),
+        [
+            "nack 1 UNAVAILABLE",
+            "nack 2 UNAVAILABLE",
+            "nack 3 UNAVAILABLE"
+        ],
+        "a refusal that rests on it too"
+    );
     assert_eq!(ann.words(), [""; 0]);
 }
 
@@ -57,9 +69,17 @@ async fn no_position_is_shown_that_speaks_in_a_term_which_the_log_did_not_take()
 async fn a_call_whose_entry_failed_is_unavailable() {
     let stage = Stage::new().await;
     stage.log.fail(Fault::Before);
-    let error = stage.propose(Stage::retitled("New")).await.expect_err("not written");
+    let error = stage
+        .propose(Stage::retitled("New"))
+        .await
+        .expect_err("not written");
     assert_eq!(error.code, ErrorCode::Unavailable);
-    assert_eq!(stage.read(|s| s.face_session().title.as_str().to_owned()).await, "Talk");
+    assert_eq!(
+        stage
+            .read(|s| s.face_session().title.as_str().to_owned())
+            .await,
+        "Talk"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,7 +98,10 @@ async fn what_is_in_the_log_after_all_is_told_as_done() {
     stage.wait(Duration::from_secs(1)).await;
     assert_eq!(cat.words(), ["welcome at 5"]);
     stage.log.fail(Fault::After);
-    stage.propose(Stage::retitled("New")).await.expect("renamed");
+    stage
+        .propose(Stage::retitled("New"))
+        .await
+        .expect("renamed");
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,7 +144,13 @@ async fn a_replacement_that_was_not_logged_leaves_no_ghost() {
     stage.wait(Duration::from_secs(5)).await;
     assert_eq!(again.words(), ["closed Restarting"]);
     assert_eq!(ann.words(), ["3 memberChange"]);
-    assert!(stage.read(|s| s.presence(id("bob")).is_some_and(|p| !p.points.contains_key(&point("bob", 1)))).await);
+    assert!(
+        stage
+            .read(|s| s
+                .presence(id("bob"))
+                .is_some_and(|p| !p.points.contains_key(&point("bob", 1))))
+            .await
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -144,7 +173,11 @@ async fn when_somebody_else_wrote_everybody_comes_back_to_what_the_log_says() {
     stage.log.fail(Fault::Conflict);
     bob.ask(1, follow_me(Invite::On));
     stage.settle().await;
-    assert_eq!([ann.words(), bob.words()], [["closed Internal"], ["closed Internal"]], "never a frame, and never an ack");
+    assert_eq!(
+        [ann.words(), bob.words()],
+        [["closed Internal"], ["closed Internal"]],
+        "never a frame, and never an ack"
+    );
     let ann = stage.connect("ann", 1);
     stage.settle().await;
     assert_eq!(ann.words(), ["welcome at 2"]);
@@ -159,7 +192,11 @@ async fn a_log_that_cannot_be_read_back_ends_the_session_here_until_it_can() {
     stage.log.set_unloadable(true);
     bob.ask_once(1, 7, follow_me(Invite::Ask));
     stage.wait(Duration::from_secs(1)).await;
-    assert_eq!([ann.words(), bob.words()], [["closed Internal"], ["closed Internal"]], "what is not known is not refused");
+    assert_eq!(
+        [ann.words(), bob.words()],
+        [["closed Internal"], ["closed Internal"]],
+        "what is not known is not refused"
+    );
     let bob = stage.connect("bob", 1);
     stage.settle().await;
     assert_eq!(bob.words(), ["closed Restarting"]);

@@ -3,7 +3,9 @@
 use super::stage::{STOP, Stage, follow_me};
 use crate::instruction::connclient::Incoming;
 use faceshare_biz::ErrorCode;
-use faceshare_biz::domain::instruction::{Action, ActionKey, ActionValue, Command, Decoded, Invite};
+use faceshare_biz::domain::instruction::{
+    Action, ActionKey, ActionValue, Command, Decoded, Invite,
+};
 use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
@@ -19,7 +21,13 @@ async fn the_third_bad_frame_in_a_row_closes() {
         client.send_decoded(Decoded::Malformed);
     }
     stage.settle().await;
-    assert_eq!((ann.words(), bob.words()), (vec!["ack 1 at 2".to_owned()], vec!["closed BadFrames".to_owned()]));
+    assert_eq!(
+        (ann.words(), bob.words()),
+        (
+            vec!["ack 1 at 2".to_owned()],
+            vec!["closed BadFrames".to_owned()]
+        )
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -27,7 +35,11 @@ async fn a_frame_that_is_understood_and_wrong_is_refused_by_its_id() {
     let stage = Stage::new().await;
     let [ann] = stage.joined(["ann"]).await;
     for id in [4, 0] {
-        ann.send_decoded(Decoded::Refused { id, code: ErrorCode::InvalidArgument, detail: "no".into() });
+        ann.send_decoded(Decoded::Refused {
+            id,
+            code: ErrorCode::InvalidArgument,
+            detail: "no".into(),
+        });
     }
     stage.settle().await;
     assert_eq!(ann.words(), ["nack 4 INVALID_ARGUMENT"]);
@@ -40,7 +52,10 @@ async fn a_frame_over_the_limit_and_a_broken_transport_close() {
     ann.send(Incoming::TooLarge);
     bob.send(Incoming::Broken);
     stage.settle().await;
-    assert_eq!([ann.words(), bob.words()], [["closed FrameTooLarge"], ["closed BadFrames"]]);
+    assert_eq!(
+        [ann.words(), bob.words()],
+        [["closed FrameTooLarge"], ["closed BadFrames"]]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -57,7 +72,14 @@ async fn instructions_over_the_rate_are_refused_and_too_many_refusals_close() {
     bob.ask(300, STOP);
     bob.ask(301, STOP);
     stage.settle().await;
-    assert_eq!(bob.words(), ["nack 300 RATE_LIMITED", "nack 301 RATE_LIMITED", "closed TooMany"]);
+    assert_eq!(
+        bob.words(),
+        [
+            "nack 300 RATE_LIMITED",
+            "nack 301 RATE_LIMITED",
+            "closed TooMany"
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,10 +100,20 @@ async fn presenting_may_not_be_switched_on_and_off_all_the_time() {
     let stage = Stage::new().await;
     let [ann] = stage.joined(["ann"]).await;
     for id in 1..=6 {
-        ann.ask(id, if id % 2 == 1 { follow_me(Invite::Ask) } else { Command::CancelFollowMe });
+        ann.ask(
+            id,
+            if id % 2 == 1 {
+                follow_me(Invite::Ask)
+            } else {
+                Command::CancelFollowMe
+            },
+        );
     }
     stage.settle().await;
-    assert_eq!(ann.words().last().map(String::as_str), Some("nack 6 RATE_LIMITED"));
+    assert_eq!(
+        ann.words().last().map(String::as_str),
+        Some("nack 6 RATE_LIMITED")
+    );
     stage.wait(Duration::from_secs(1)).await;
     ann.ask(7, Command::CancelFollowMe);
     stage.settle().await;
@@ -93,10 +125,23 @@ async fn refusals_by_the_session_count_like_those_at_the_door() {
     let stage = Stage::with(|s| s.refusals = 3).await;
     let [ann] = stage.joined(["ann"]).await;
     for id in 1..=12 {
-        ann.ask(id, if id % 2 == 1 { follow_me(Invite::Ask) } else { Command::CancelFollowMe });
+        ann.ask(
+            id,
+            if id % 2 == 1 {
+                follow_me(Invite::Ask)
+            } else {
+                Command::CancelFollowMe
+            },
+        );
     }
     stage.settle().await;
-    let refused = ["nack 6 RATE_LIMITED", "nack 7 RATE_LIMITED", "nack 8 RATE_LIMITED", "nack 9 RATE_LIMITED", "closed TooMany"];
+    let refused = [
+        "nack 6 RATE_LIMITED",
+        "nack 7 RATE_LIMITED",
+        "nack 8 RATE_LIMITED",
+        "nack 9 RATE_LIMITED",
+        "closed TooMany",
+    ];
     assert!(ann.words().ends_with(&refused.map(String::from)));
 }
 
@@ -110,7 +155,10 @@ async fn a_flood_of_positions_closes() {
     }
     bob.position("view", 0, 0.1);
     stage.settle().await;
-    assert_eq!((ann.words(), bob.words()), (vec![], vec!["closed TooMany".to_owned()]));
+    assert_eq!(
+        (ann.words(), bob.words()),
+        (vec![], vec!["closed TooMany".to_owned()])
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,7 +166,13 @@ async fn a_position_over_its_size_is_refused() {
     let stage = Stage::new().await;
     let [ann] = stage.joined(["ann"]).await;
     let key = ActionKey::new("k", 32).expect("short");
-    let action = Action { file: None, key, term: 0, value: ActionValue::Pointer { x: 0.0, y: 0.0 }, size: 4_097 };
+    let action = Action {
+        file: None,
+        key,
+        term: 0,
+        value: ActionValue::Pointer { x: 0.0, y: 0.0 },
+        size: 4_097,
+    };
     ann.ask(1, Command::ActionSync(action));
     stage.settle().await;
     assert_eq!(ann.words(), ["nack 1 PAYLOAD_TOO_LARGE"]);

@@ -4,7 +4,9 @@ use crate::fakes::{MemoryLog, away};
 use async_trait::async_trait;
 use faceshare_biz::Result;
 use faceshare_biz::domain::SessionId;
-use faceshare_biz::domain::instruction::{Append, AppendError, Epoch, Loaded, LogRecord, Seq, SessionLog};
+use faceshare_biz::domain::instruction::{
+    Append, AppendError, Epoch, Loaded, LogRecord, Seq, SessionLog,
+};
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -115,7 +117,10 @@ impl ScriptedLog {
 #[async_trait]
 impl SessionLog for ScriptedLog {
     async fn append(&self, batch: Append) -> Result<(), AppendError> {
-        self.batches.lock().expect("not poisoned").push(batch.records.len());
+        self.batches
+            .lock()
+            .expect("not poisoned")
+            .push(batch.records.len());
         self.gate.acquire().await.expect("never closed").forget();
         match self.next_fault() {
             None => self.log.append(batch).await,
@@ -131,10 +136,20 @@ impl SessionLog for ScriptedLog {
     async fn load(&self, session: SessionId) -> Result<Option<Loaded>> {
         self.loads.fetch_add(1, Ordering::SeqCst);
         drop(self.load_gate.acquire().await.expect("never closed"));
-        if self.unloadable.load(Ordering::SeqCst) { Err(away()) } else { self.log.load(session).await }
+        if self.unloadable.load(Ordering::SeqCst) {
+            Err(away())
+        } else {
+            self.log.load(session).await
+        }
     }
 
-    async fn read(&self, session: SessionId, epoch: &Epoch, after: Seq, limit: u32) -> Result<Vec<LogRecord>> {
+    async fn read(
+        &self,
+        session: SessionId,
+        epoch: &Epoch,
+        after: Seq,
+        limit: u32,
+    ) -> Result<Vec<LogRecord>> {
         if self.unreadable.load(Ordering::SeqCst) {
             return Err(away());
         }

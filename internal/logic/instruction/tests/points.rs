@@ -32,16 +32,31 @@ async fn back_within_the_debounce_nobody_is_told() {
     stage.wait(Duration::from_millis(1_500)).await;
     let again = stage.connect("bob", 1);
     stage.wait(Duration::from_secs(60)).await;
-    assert_eq!((ann.words(), again.words()), (vec![], vec!["welcome at 2".to_owned()]));
+    assert_eq!(
+        (ann.words(), again.words()),
+        (vec![], vec!["welcome at 2".to_owned()])
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_is_removed_hears_it_and_may_not_come_back() {
     let stage = Stage::new().await;
     let [ann, bob] = stage.joined(["ann", "bob"]).await;
-    stage.propose(Input::Remove { by: id("ann"), member: id("bob") }).await.expect("removed");
+    stage
+        .propose(Input::Remove {
+            by: id("ann"),
+            member: id("bob"),
+        })
+        .await
+        .expect("removed");
     stage.settle().await;
-    assert_eq!((bob.words(), ann.words()), (vec!["3 quit".to_owned(), "closed Removed".into()], vec!["3 quit".to_owned()]));
+    assert_eq!(
+        (bob.words(), ann.words()),
+        (
+            vec!["3 quit".to_owned(), "closed Removed".into()],
+            vec!["3 quit".to_owned()]
+        )
+    );
     let again = stage.connect("bob", 1);
     stage.settle().await;
     assert_eq!(again.words(), ["closed Removed"]);
@@ -53,8 +68,12 @@ async fn a_refusal_to_connect_waits_for_the_log_too() {
     let [_ann, _bob] = stage.joined(["ann", "bob"]).await;
     stage.log.hold();
     let sessions = stage.sessions.clone();
-    let remove = Input::Remove { by: id("ann"), member: id("bob") };
-    let removed = tokio::spawn(async move { sessions.propose(super::stage::session_id(), remove).await });
+    let remove = Input::Remove {
+        by: id("ann"),
+        member: id("bob"),
+    };
+    let removed =
+        tokio::spawn(async move { sessions.propose(super::stage::session_id(), remove).await });
     stage.settle().await;
     let again = stage.connect("bob", 1);
     stage.settle().await;
@@ -69,7 +88,10 @@ async fn a_refusal_to_connect_waits_for_the_log_too() {
 async fn who_left_over_http_is_closed_and_welcome_again() {
     let stage = Stage::new().await;
     let [_ann, bob] = stage.joined(["ann", "bob"]).await;
-    stage.propose(Input::HttpQuit { member: id("bob") }).await.expect("left");
+    stage
+        .propose(Input::HttpQuit { member: id("bob") })
+        .await
+        .expect("left");
     stage.settle().await;
     assert_eq!(bob.words(), ["3 httpQuit", "closed Left"]);
     let again = stage.connect("bob", 1);
@@ -98,7 +120,10 @@ async fn what_a_replaced_connection_still_says_is_nobodys() {
     assert_eq!(again.words()[0], "welcome at 2");
     bob.ask(2, Command::Quit);
     stage.settle().await;
-    assert_eq!(bob.words().last().map(String::as_str), Some("closed Replaced"));
+    assert_eq!(
+        bob.words().last().map(String::as_str),
+        Some("closed Replaced")
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,7 +136,10 @@ async fn a_peer_that_vanishes_while_it_is_being_closed_ends_all_the_same() {
     bob.send(Incoming::Broken);
     bob.vanish();
     stage.wait(Duration::from_secs(10)).await;
-    assert!(bob.served.is_finished(), "neither half can go on, so the connection is over");
+    assert!(
+        bob.served.is_finished(),
+        "neither half can go on, so the connection is over"
+    );
     assert_eq!(ann.words(), ["3 sessionChange", "4 memberChange"]);
 }
 
@@ -127,7 +155,13 @@ async fn a_full_session_counts_its_points_once() {
     bob.hang_up();
     stage.wait(Duration::from_secs(5)).await;
     assert_eq!(stage.sessions.points().len(), 3);
-    assert!(stage.read(|s| s.presence(id("bob")).is_some_and(|p| p.points.contains_key(&point("bob", 2)))).await);
+    assert!(
+        stage
+            .read(|s| s
+                .presence(id("bob"))
+                .is_some_and(|p| p.points.contains_key(&point("bob", 2))))
+            .await
+    );
     drop(second);
     stage.settle().await;
     assert_eq!(stage.sessions.points().len(), 2);
@@ -147,5 +181,8 @@ async fn whose_account_is_deleted_as_it_connects_leaves_all_the_same() {
     stage.log.open();
     stage.settle().await;
     assert_eq!(ann.words(), ["3 httpQuit"]);
-    assert_eq!(again.words().last().map(String::as_str), Some("closed Unauthenticated"));
+    assert_eq!(
+        again.words().last().map(String::as_str),
+        Some("closed Unauthenticated")
+    );
 }

@@ -6,12 +6,17 @@ use std::time::Duration;
 
 async fn title_times(stage: &Stage, count: usize) {
     for i in 0..count {
-        stage.retitle(&format!("Title {i} {}", stage.log.loads())).await;
+        stage
+            .retitle(&format!("Title {i} {}", stage.log.loads()))
+            .await;
     }
 }
 
 fn seqs(words: &[String]) -> Vec<u32> {
-    words.iter().filter_map(|word| word.split(' ').next()?.parse().ok()).collect()
+    words
+        .iter()
+        .filter_map(|word| word.split(' ').next()?.parse().ok())
+        .collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -23,7 +28,15 @@ async fn what_was_missed_comes_once_and_in_order_and_then_what_is_new() {
     title_times(&stage, 3).await;
     let bob = stage.resume("bob", 1, &epoch, 2);
     stage.settle().await;
-    assert_eq!(bob.words(), ["resumed at 5", "3 sessionChange", "4 sessionChange", "5 sessionChange"]);
+    assert_eq!(
+        bob.words(),
+        [
+            "resumed at 5",
+            "3 sessionChange",
+            "4 sessionChange",
+            "5 sessionChange"
+        ]
+    );
     stage.retitle("New").await;
     stage.settle().await;
     assert_eq!(bob.words(), ["6 sessionChange"]);
@@ -43,7 +56,10 @@ async fn what_is_said_during_a_replay_follows_it_without_gap_or_overlap() {
     bob.read();
     stage.settle().await;
     let words = bob.words();
-    assert_eq!(words[0], "resumed at 702", "what was missed is not counted in its queue");
+    assert_eq!(
+        words[0], "resumed at 702",
+        "what was missed is not counted in its queue"
+    );
     assert_eq!(seqs(&words), (3..=1_202).collect::<Vec<_>>());
 }
 
@@ -51,8 +67,16 @@ async fn what_is_said_during_a_replay_follows_it_without_gap_or_overlap() {
 async fn a_position_that_means_nothing_here_starts_from_a_snapshot() {
     let stage = Stage::new().await;
     let [_ann, bob] = stage.joined(["ann", "bob"]).await;
-    let (epoch, foreign) = (stage.epoch().await, Epoch::new("another").expect("an epoch"));
-    for (epoch, seq) in [(&foreign, 1), (&foreign, 0), (&epoch, 3), (&epoch, u32::MAX)] {
+    let (epoch, foreign) = (
+        stage.epoch().await,
+        Epoch::new("another").expect("an epoch"),
+    );
+    for (epoch, seq) in [
+        (&foreign, 1),
+        (&foreign, 0),
+        (&epoch, 3),
+        (&epoch, u32::MAX),
+    ] {
         let again = stage.resume("bob", 1, epoch, seq);
         stage.settle().await;
         assert_eq!(again.words(), ["welcome at 2"], "{epoch} {seq}");
@@ -113,7 +137,10 @@ async fn what_was_just_said_is_repeated_without_the_log() {
     stage.log.set_unreadable(true);
     let bob = stage.resume("bob", 1, &epoch, 3);
     stage.settle().await;
-    assert_eq!(bob.words(), ["resumed at 5", "4 sessionChange", "5 sessionChange"]);
+    assert_eq!(
+        bob.words(),
+        ["resumed at 5", "4 sessionChange", "5 sessionChange"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -159,5 +186,8 @@ async fn a_resume_works_across_a_restart_of_the_process() {
     let stage = stage.restarted(|_| {});
     let bob = stage.resume("bob", 1, &epoch, 3);
     stage.settle().await;
-    assert_eq!(bob.words(), ["resumed at 5", "4 sessionChange", "5 sessionChange"]);
+    assert_eq!(
+        bob.words(),
+        ["resumed at 5", "4 sessionChange", "5 sessionChange"]
+    );
 }

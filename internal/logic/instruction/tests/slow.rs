@@ -4,13 +4,21 @@ use super::socket::Way;
 use super::stage::{Stage, follow, id};
 use crate::instruction::connclient::Incoming;
 use faceshare_biz::domain::Timestamp;
-use faceshare_biz::domain::instruction::{CloseReason, FrameCodec, Notice, Seq, ServerFrame, WireFormat};
+use faceshare_biz::domain::instruction::{
+    CloseReason, FrameCodec, Notice, Seq, ServerFrame, WireFormat,
+};
 use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
 async fn too_many_frames_or_bytes_close_the_one_that_does_not_read_and_nobody_else() {
-    for (frames, bytes, padding, way) in [(8, 1 << 20, 0, Way::Direct), (1_000, 4_096, 500, Way::Direct), (8, 1 << 20, 0, Way::Task)] {
-        let stage = Stage::with(|s| (s.queue_frames, s.queue_bytes) = (frames, bytes)).await.writing(way);
+    for (frames, bytes, padding, way) in [
+        (8, 1 << 20, 0, Way::Direct),
+        (1_000, 4_096, 500, Way::Direct),
+        (8, 1 << 20, 0, Way::Task),
+    ] {
+        let stage = Stage::with(|s| (s.queue_frames, s.queue_bytes) = (frames, bytes))
+            .await
+            .writing(way);
         let [ann, bob] = stage.joined(["ann", "bob"]).await;
         stage.codec.pad(padding);
         bob.stall();
@@ -19,7 +27,11 @@ async fn too_many_frames_or_bytes_close_the_one_that_does_not_read_and_nobody_el
         }
         assert_eq!(ann.words().len(), 20);
         stage.wait(Duration::from_secs(5)).await;
-        assert_eq!(ann.words(), ["23 memberChange"], "the slow one is gone after the debounce");
+        assert_eq!(
+            ann.words(),
+            ["23 memberChange"],
+            "the slow one is gone after the debounce"
+        );
         bob.read();
         stage.settle().await;
         assert!(bob.words().len() <= 1, "nothing was kept for it");
@@ -39,7 +51,10 @@ async fn a_slow_receiver_that_reads_again_in_time_hears_why() {
         }
         bob.read();
         stage.settle().await;
-        assert_eq!(bob.words().last(), Some(&format!("closed {:?}", CloseReason::TooSlow)));
+        assert_eq!(
+            bob.words().last(),
+            Some(&format!("closed {:?}", CloseReason::TooSlow))
+        );
     }
 }
 
@@ -58,7 +73,9 @@ async fn a_peer_that_does_not_take_its_close_is_cut_off() {
 #[tokio::test(start_paused = true)]
 async fn whoever_reads_again_is_shown_the_newest_and_not_the_backlog() {
     for way in Way::ALL {
-        let stage = Stage::with(|s| s.actions_per_second = 1_000).await.writing(way);
+        let stage = Stage::with(|s| s.actions_per_second = 1_000)
+            .await
+            .writing(way);
         let [ann, bob] = stage.joined(["ann", "bob"]).await;
         bob.ask(1, follow("ann"));
         stage.settle().await;
@@ -73,9 +90,16 @@ async fn whoever_reads_again_is_shown_the_newest_and_not_the_backlog() {
         stage.settle().await;
         let words = bob.words();
         let newest = format!("view of {} is 0.9", id("ann"));
-        assert!(words.contains(&newest) && words.len() <= 3, "{way:?}: {words:?}");
+        assert!(
+            words.contains(&newest) && words.len() <= 3,
+            "{way:?}: {words:?}"
+        );
         if way == Way::Direct {
-            assert_eq!(words.len(), 2, "nothing was taken before there was room: {words:?}");
+            assert_eq!(
+                words.len(),
+                2,
+                "nothing was taken before there was room: {words:?}"
+            );
         }
     }
 }
@@ -85,7 +109,12 @@ async fn a_probe_is_answered_and_a_goodbye_too() {
     for way in Way::ALL {
         let stage = Stage::new().await.writing(way);
         let [_ann, bob] = stage.joined(["ann", "bob"]).await;
-        let ack = |id| ServerFrame::notice(Timestamp::from_millis(0), Notice::Ack { id, seq: Seq::NONE });
+        let ack = |id| {
+            ServerFrame::notice(
+                Timestamp::from_millis(0),
+                Notice::Ack { id, seq: Seq::NONE },
+            )
+        };
         let answer = |id| stage.codec.encode(WireFormat::Proto, &ack(id));
         bob.send(Incoming::Probe(answer(1)));
         bob.send(Incoming::Goodbye(answer(2)));

@@ -5,7 +5,8 @@ use crate::instruction::connclient::{DirectWrite, FrameSink, FrameSource, Incomi
 use bytes::Bytes;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::instruction::{
-    Action, ActionKey, ActionValue, ClientFrame, CloseReason, Command, Decoded, Event, Notice, SentAction, ServerFrame, Statement, Welcome,
+    Action, ActionKey, ActionValue, ClientFrame, CloseReason, Command, Decoded, Event, Notice,
+    SentAction, ServerFrame, Statement, Welcome,
 };
 use std::io::IoSlice;
 use std::sync::{Arc, Mutex};
@@ -101,7 +102,9 @@ impl DirectWrite for Ear {
 impl FrameSink for Sink {
     async fn send(&mut self, frames: &mut Vec<Bytes>) -> Result<(), PeerGone> {
         self.writable().await?;
-        frames.drain(..).for_each(|frame| self.ear.hear_frame(&frame));
+        frames
+            .drain(..)
+            .for_each(|frame| self.ear.hear_frame(&frame));
         Ok(())
     }
 
@@ -119,8 +122,16 @@ impl FrameSink for Sink {
     }
 
     async fn writable(&mut self) -> Result<(), PeerGone> {
-        let mood = *self.mood.wait_for(|mood| *mood != Mood::Stalls).await.map_err(|_| PeerGone)?;
-        if mood == Mood::Gone { Err(PeerGone) } else { Ok(()) }
+        let mood = *self
+            .mood
+            .wait_for(|mood| *mood != Mood::Stalls)
+            .await
+            .map_err(|_| PeerGone)?;
+        if mood == Mood::Gone {
+            Err(PeerGone)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -136,12 +147,30 @@ pub(super) struct Client {
 
 impl Client {
     /// Connects to what `serve` does.
-    pub(super) fn new(codec: Arc<TableCodec>, way: Way, serve: impl FnOnce(Source, Sink) -> JoinHandle<()>) -> Self {
+    pub(super) fn new(
+        codec: Arc<TableCodec>,
+        way: Way,
+        serve: impl FnOnce(Source, Sink) -> JoinHandle<()>,
+    ) -> Self {
         let (outgoing, incoming) = mpsc::channel(BACKLOG);
         let (mood, seen) = watch::channel(Mood::Reads);
-        let ear = Arc::new(Ear { codec: codec.clone(), heard: Mutex::default(), mood: seen.clone() });
-        let sink = Sink { ear: ear.clone(), mood: seen, way };
-        Self { codec, ear, mood, outgoing: Some(outgoing), served: serve(Source(incoming), sink) }
+        let ear = Arc::new(Ear {
+            codec: codec.clone(),
+            heard: Mutex::default(),
+            mood: seen.clone(),
+        });
+        let sink = Sink {
+            ear: ear.clone(),
+            mood: seen,
+            way,
+        };
+        Self {
+            codec,
+            ear,
+            mood,
+            outgoing: Some(outgoing),
+            served: serve(Source(incoming), sink),
+        }
     }
 
     pub(super) fn send(&self, incoming: Incoming) {
@@ -167,7 +196,16 @@ impl Client {
     pub(super) fn position(&self, key: &str, term: u32, x: f64) {
         let key = ActionKey::new(key, 32).expect("short");
         let value = ActionValue::Pointer { x, y: 0.0 };
-        self.ask(0, Command::ActionSync(Action { file: None, key, term, value, size: 20 }));
+        self.ask(
+            0,
+            Command::ActionSync(Action {
+                file: None,
+                key,
+                term,
+                value,
+                size: 20,
+            }),
+        );
     }
 
     /// Stops reading.
@@ -210,7 +248,10 @@ impl Client {
             Statement::Notice(Notice::Welcome(welcome)) => Some(*welcome),
             _ => None,
         };
-        self.frames().into_iter().find_map(welcome).expect("a welcome")
+        self.frames()
+            .into_iter()
+            .find_map(welcome)
+            .expect("a welcome")
     }
 
     fn drain(&self) -> Vec<Heard> {
@@ -231,7 +272,9 @@ fn word(heard: &Heard) -> String {
 
 fn notice_word(notice: &Notice) -> String {
     match notice {
-        Notice::Welcome(welcome) if welcome.snapshot.is_some() => format!("welcome at {}", welcome.seq),
+        Notice::Welcome(welcome) if welcome.snapshot.is_some() => {
+            format!("welcome at {}", welcome.seq)
+        }
         Notice::Welcome(welcome) => format!("resumed at {}", welcome.seq),
         Notice::Ack { id, seq } => format!("ack {id} at {seq}"),
         Notice::Nack { id, code, .. } => refusal(*id, *code),

@@ -8,7 +8,9 @@ use crate::instruction::connclient::{Arrival, ConnClients};
 use crate::instruction::{SessionDeps, SessionObserver, Sessions, StreamSettings};
 use faceshare_biz::Result;
 use faceshare_biz::domain::facesession::{Admission, FaceSession, HostLeft, SessionClaims};
-use faceshare_biz::domain::instruction::{Command, Device, Epoch, Invite, Lock, Position, Profile, Seq, WireFormat};
+use faceshare_biz::domain::instruction::{
+    Command, Device, Epoch, Invite, Lock, Position, Profile, Seq, WireFormat,
+};
 use faceshare_biz::domain::port::Clock;
 use faceshare_biz::domain::{FamilyId, MemberId, Nickname, PointId, SessionId, Timestamp, Title};
 use faceshare_exec::{Genesis, Input, Patch, State, Via};
@@ -34,7 +36,12 @@ pub(super) fn point(name: &str, n: u64) -> PointId {
 }
 
 fn profile(name: &str) -> Profile {
-    Profile { id: id(name), nickname: Nickname::new(name, 32).expect("a nickname"), avatar_url: Box::default(), guest: false }
+    Profile {
+        id: id(name),
+        nickname: Nickname::new(name, 32).expect("a nickname"),
+        avatar_url: Box::default(),
+        guest: false,
+    }
 }
 
 pub(super) fn session_id() -> SessionId {
@@ -46,11 +53,17 @@ fn title(text: &str) -> Title {
 }
 
 pub(super) const fn follow_me(invite: Invite) -> Command {
-    Command::FollowMe { invite, lock: Lock::None, presenter: None }
+    Command::FollowMe {
+        invite,
+        lock: Lock::None,
+        presenter: None,
+    }
 }
 
 pub(super) fn follow(name: &str) -> Command {
-    Command::FollowOther { target: Some(id(name)) }
+    Command::FollowOther {
+        target: Some(id(name)),
+    }
 }
 
 pub(super) const STOP: Command = Command::CancelFollow { suspend: None };
@@ -102,10 +115,20 @@ impl Stage {
     /// The same under other settings.
     pub(super) async fn with(change: impl FnOnce(&mut StreamSettings)) -> Self {
         let day = Duration::from_secs(86_400);
-        let mut settings = StreamSettings { heartbeat_interval: day, heartbeat_timeout: day, ..StreamSettings::default() };
+        let mut settings = StreamSettings {
+            heartbeat_interval: day,
+            heartbeat_timeout: day,
+            ..StreamSettings::default()
+        };
         change(&mut settings);
-        let (log, codec) = (Arc::new(ScriptedLog::new()), Arc::new(TableCodec::default()));
-        let (clock, observer) = (Arc::new(PausedClock(Instant::now())), Arc::new(Observer::default()));
+        let (log, codec) = (
+            Arc::new(ScriptedLog::new()),
+            Arc::new(TableCodec::default()),
+        );
+        let (clock, observer) = (
+            Arc::new(PausedClock(Instant::now())),
+            Arc::new(Observer::default()),
+        );
         let sessions = Sessions::new(SessionDeps {
             log: log.clone(),
             codec: codec.clone(),
@@ -123,7 +146,16 @@ impl Stage {
             revocations: Arc::new(MemoryRevocations::default()),
             ids,
         };
-        let stage = Self { sessions, log, codec, observer, clock, connections, way: Way::Direct, cut: CancellationToken::new() };
+        let stage = Self {
+            sessions,
+            log,
+            codec,
+            observer,
+            clock,
+            connections,
+            way: Way::Direct,
+            cut: CancellationToken::new(),
+        };
         stage.sessions.create(genesis()).await.expect("created");
         stage
     }
@@ -146,7 +178,10 @@ impl Stage {
             points: Arc::default(),
             settings,
         });
-        let connections = ConnClients { sessions: sessions.clone(), ..self.connections.clone() };
+        let connections = ConnClients {
+            sessions: sessions.clone(),
+            ..self.connections.clone()
+        };
         let (log, codec) = (self.log.clone(), self.codec.clone());
         Self {
             sessions,
@@ -172,26 +207,46 @@ impl Stage {
     /// Lets somebody in.
     pub(super) async fn seat(&self, name: &str, n: u64) {
         let device = Some(Device::default());
-        let seat = Input::Seat { profile: profile(name), point: point(name, n), device, via: Via::Code };
+        let seat = Input::Seat {
+            profile: profile(name),
+            point: point(name, n),
+            device,
+            via: Via::Code,
+        };
         self.propose(seat).await.expect("let in");
     }
 
     pub(super) async fn propose(&self, input: Input) -> Result<FaceSession> {
-        tokio::time::timeout(PATIENCE, self.sessions.propose(session_id(), input)).await.expect("answered in time")
+        tokio::time::timeout(PATIENCE, self.sessions.propose(session_id(), input))
+            .await
+            .expect("answered in time")
     }
 
-    pub(super) async fn read<T: Send + 'static>(&self, look: impl FnOnce(&State) -> T + Send + 'static) -> T {
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&State) -> T + Send + 'static,
+    ) -> T {
         let read = self.sessions.read(session_id(), look);
-        tokio::time::timeout(PATIENCE, read).await.expect("answered in time").expect("read")
+        tokio::time::timeout(PATIENCE, read)
+            .await
+            .expect("answered in time")
+            .expect("read")
     }
 
     /// Who presents.
     pub(super) async fn presenter(&self) -> Option<MemberId> {
-        self.read(|state| state.presenting().map(|p| p.member)).await
+        self.read(|state| state.presenting().map(|p| p.member))
+            .await
     }
 
     pub(super) fn retitled(text: &str) -> Input {
-        Input::Patch { by: id("ann"), patch: Patch { title: Some(title(text)), ..Patch::default() } }
+        Input::Patch {
+            by: id("ann"),
+            patch: Patch {
+                title: Some(title(text)),
+                ..Patch::default()
+            },
+        }
     }
 
     /// Says one ordered frame.
@@ -206,19 +261,40 @@ impl Stage {
 
     /// Comes back as a point that has seen so much.
     pub(super) fn resume(&self, name: &str, n: u64, epoch: &Epoch, seq: u32) -> Client {
-        self.arrive(name, n, Some(Position { epoch: epoch.clone(), seq: Seq::new(seq) }))
+        self.arrive(
+            name,
+            n,
+            Some(Position {
+                epoch: epoch.clone(),
+                seq: Seq::new(seq),
+            }),
+        )
     }
 
     fn arrive(&self, name: &str, n: u64, position: Option<Position>) -> Client {
         let family = FamilyId::new(1).expect("an id");
-        let claims = SessionClaims { session: session_id(), member: id(name), point: point(name, n), family };
+        let claims = SessionClaims {
+            session: session_id(),
+            member: id(name),
+            point: point(name, n),
+            family,
+        };
         let expires_at = self.clock.now() + Duration::from_secs(3_600);
-        let arrival = Arrival { claims, format: WireFormat::Proto, position, expires_at };
+        let arrival = Arrival {
+            claims,
+            format: WireFormat::Proto,
+            position,
+            expires_at,
+        };
         let (connections, cut) = (self.connections.clone(), self.cut.clone());
         Client::new(self.codec.clone(), self.way, |mut source, mut sink| {
             tokio::spawn(async move {
-                if let Some(mut connection) = connections.open(arrival, &mut source, &mut sink).await {
-                    connection.run(&mut source, &mut sink, pin!(cut.cancelled())).await;
+                if let Some(mut connection) =
+                    connections.open(arrival, &mut source, &mut sink).await
+                {
+                    connection
+                        .run(&mut source, &mut sink, pin!(cut.cancelled()))
+                        .await;
                 }
             })
         })
@@ -243,7 +319,9 @@ impl Stage {
         for client in &clients {
             client.words();
         }
-        clients.try_into().unwrap_or_else(|_| panic!("as many clients as names"))
+        clients
+            .try_into()
+            .unwrap_or_else(|_| panic!("as many clients as names"))
     }
 
     pub(super) async fn epoch(&self) -> Epoch {

@@ -21,8 +21,22 @@ async fn heartbeats_come_at_their_interval_and_whoever_answers_stays() {
     ann.words();
     for beat in 1..=10 {
         stage.wait(seconds(20)).await;
-        assert_eq!(ann.words().iter().filter(|w| *w == "sysHeart").count(), 1, "{beat}");
-        if beat % 2 == 0 { ann.send(Incoming::Alive) } else { ann.ask(0, Command::AckHeart { sent_at: None, last_seq: 1 }) }
+        assert_eq!(
+            ann.words().iter().filter(|w| *w == "sysHeart").count(),
+            1,
+            "{beat}"
+        );
+        if beat % 2 == 0 {
+            ann.send(Incoming::Alive)
+        } else {
+            ann.ask(
+                0,
+                Command::AckHeart {
+                    sent_at: None,
+                    last_seq: 1,
+                },
+            )
+        }
     }
 }
 
@@ -60,7 +74,10 @@ async fn the_time_for_which_the_process_did_not_run_is_nobodys_silence() {
     ann.send(Incoming::Alive);
     assert_eq!([ann.words(), bob.words(), cat.words()], [["sysHeart"]; 3]);
     stage.wait(seconds(10)).await;
-    assert_eq!([ann.words(), bob.words(), cat.words()], [vec![], vec!["closed HeartbeatLost"], vec![]]);
+    assert_eq!(
+        [ann.words(), bob.words(), cat.words()],
+        [vec![], vec!["closed HeartbeatLost"], vec![]]
+    );
 }
 
 #[tokio::test(start_paused = true)]

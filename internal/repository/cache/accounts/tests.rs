@@ -49,7 +49,14 @@ impl AccountRepository for Store {
         Ok(Some(found))
     }
 
-    async fn promote(&self, _: AccountId, _: &str, _: &Nickname, _: &PasswordHash, _: Timestamp) -> Result<bool> {
+    async fn promote(
+        &self,
+        _: AccountId,
+        _: &str,
+        _: &Nickname,
+        _: &PasswordHash,
+        _: Timestamp,
+    ) -> Result<bool> {
         Ok(false)
     }
 
@@ -70,7 +77,12 @@ impl AccountRepository for Store {
         Ok(None)
     }
 
-    async fn unused_guests(&self, _: Timestamp, _: Option<AccountId>, _: u32) -> Result<Vec<AccountId>> {
+    async fn unused_guests(
+        &self,
+        _: Timestamp,
+        _: Option<AccountId>,
+        _: u32,
+    ) -> Result<Vec<AccountId>> {
         Ok(Vec::new())
     }
 
@@ -80,7 +92,10 @@ impl AccountRepository for Store {
 }
 
 fn named(nickname: &str) -> Account {
-    Account { nickname: name(nickname), ..account(1, None) }
+    Account {
+        nickname: name(nickname),
+        ..account(1, None)
+    }
 }
 
 fn name(nickname: &str) -> Nickname {
@@ -89,25 +104,43 @@ fn name(nickname: &str) -> Nickname {
 
 /// The cache, and what it is over, to write around it.
 fn cached(end: End, distance: Duration) -> (Accounts<Store>, Arc<Store>) {
-    let accounts = Accounts::new(Store { kept: Mutex::new(named(FIRST)), end, distance, reads: AtomicU32::new(0) });
+    let accounts = Accounts::new(Store {
+        kept: Mutex::new(named(FIRST)),
+        end,
+        distance,
+        reads: AtomicU32::new(0),
+    });
     let store = accounts.inner.clone();
     (accounts, store)
 }
 
 /// What the cache answers now.
 async fn found(accounts: &Accounts<Store>) -> String {
-    accounts.find(named(FIRST).id).await.expect("looked up").expect("somebody").nickname.to_string()
+    accounts
+        .find(named(FIRST).id)
+        .await
+        .expect("looked up")
+        .expect("somebody")
+        .nickname
+        .to_string()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_goes_around_the_cache_is_seen_when_the_entry_is_no_longer_fresh() {
     let (accounts, store) = cached(End::Well, Duration::ZERO);
     assert_eq!(found(&accounts).await, FIRST);
-    store.rename(named(FIRST).id, &name(SECOND)).await.expect("written");
+    store
+        .rename(named(FIRST).id, &name(SECOND))
+        .await
+        .expect("written");
     // Being asked for does not make an entry any younger.
     for _ in 0..4 {
         advance((FRESH_FOR - MOMENT) / 4).await;
-        assert_eq!(found(&accounts).await, FIRST, "kept, so that a join costs no look-up");
+        assert_eq!(
+            found(&accounts).await,
+            FIRST,
+            "kept, so that a join costs no look-up"
+        );
     }
     assert_eq!(store.reads.load(Ordering::Relaxed), 1);
     advance(MOMENT).await;
@@ -118,7 +151,10 @@ async fn a_write_that_goes_around_the_cache_is_seen_when_the_entry_is_no_longer_
 async fn a_write_that_dies_before_it_takes_the_entry_out_is_seen_as_soon() {
     let (accounts, _store) = cached(End::Dead, Duration::ZERO);
     assert_eq!(found(&accounts).await, FIRST);
-    accounts.rename(named(FIRST).id, &name(SECOND)).await.expect_err("died");
+    accounts
+        .rename(named(FIRST).id, &name(SECOND))
+        .await
+        .expect_err("died");
     advance(FRESH_FOR).await;
     assert_eq!(found(&accounts).await, SECOND);
 }
@@ -128,7 +164,13 @@ async fn a_write_takes_the_entry_out_at_once_whatever_came_of_it() {
     for end in [End::Well, End::Refused] {
         let (accounts, _store) = cached(end, Duration::ZERO);
         assert_eq!(found(&accounts).await, FIRST);
-        assert_eq!(accounts.rename(named(FIRST).id, &name(SECOND)).await.is_ok(), matches!(end, End::Well));
+        assert_eq!(
+            accounts
+                .rename(named(FIRST).id, &name(SECOND))
+                .await
+                .is_ok(),
+            matches!(end, End::Well)
+        );
         assert_eq!(found(&accounts).await, SECOND);
     }
 }
@@ -140,7 +182,10 @@ async fn a_slow_read_does_not_lengthen_the_time() {
     let (accounts, store) = cached(End::Well, slow);
     let write_meanwhile = async {
         sleep(MOMENT).await;
-        store.rename(named(FIRST).id, &name(SECOND)).await.expect("written");
+        store
+            .rename(named(FIRST).id, &name(SECOND))
+            .await
+            .expect("written");
     };
     let (first, ()) = tokio::join!(found(&accounts), write_meanwhile);
     assert_eq!(first, FIRST);
@@ -153,7 +198,10 @@ async fn a_slow_insertion_does_not_lengthen_the_time() {
     let slow = FRESH_FOR / 2;
     let (accounts, store) = cached(End::Well, slow);
     accounts.insert(&named(FIRST)).await.expect("kept");
-    store.rename(named(FIRST).id, &name(SECOND)).await.expect("written");
+    store
+        .rename(named(FIRST).id, &name(SECOND))
+        .await
+        .expect("written");
     assert_eq!(found(&accounts).await, FIRST);
     advance(FRESH_FOR - slow).await;
     assert_eq!(found(&accounts).await, SECOND);

@@ -1,13 +1,22 @@
 //! The rows of the main database, as the ORM sees them.
 
 pub(super) mod account;
-#[allow(unreachable_pub, reason = "the ORM implements public traits over these types, which want them public")]
+#[allow(
+    unreachable_pub,
+    reason = "the ORM implements public traits over these types, which want them public"
+)]
 pub(super) mod answer;
-#[allow(unreachable_pub, reason = "the ORM implements public traits over these types, which want them public")]
+#[allow(
+    unreachable_pub,
+    reason = "the ORM implements public traits over these types, which want them public"
+)]
 pub(super) mod avatar;
 pub(super) mod face_session;
 pub(super) mod invite;
 pub(super) mod number_code;
-#[allow(unreachable_pub, reason = "the ORM implements public traits over these types, which want them public")]
+#[allow(
+    unreachable_pub,
+    reason = "the ORM implements public traits over these types, which want them public"
+)]
 pub(super) mod session_host;
 pub(super) mod token_family;

@@ -2,7 +2,9 @@
 
 use super::create_table;
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::{big_integer, big_integer_null, string_len, string_len_null, text_null};
+use sea_orm_migration::schema::{
+    big_integer, big_integer_null, string_len, string_len_null, text_null,
+};
 
 #[derive(DeriveMigrationName)]
 pub(super) struct Migration;
@@ -31,7 +33,10 @@ enum TokenFamilies {
     RevokedAt,
 }
 
-#[allow(elided_lifetimes_in_paths, reason = "async_trait makes another signature of a lifetime that is spelt out than the trait has")]
+#[allow(
+    elided_lifetimes_in_paths,
+    reason = "async_trait makes another signature of a lifetime that is spelt out than the trait has"
+)]
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -45,8 +50,12 @@ impl MigrationTrait for Migration {
             .col(big_integer(Accounts::CreatedAt))
             .to_owned();
         create_table(manager, accounts).await?;
-        let username =
-            Index::create().name("ux_accounts_username_key").table(Accounts::Table).col(Accounts::UsernameKey).unique().to_owned();
+        let username = Index::create()
+            .name("ux_accounts_username_key")
+            .table(Accounts::Table)
+            .col(Accounts::UsernameKey)
+            .unique()
+            .to_owned();
         manager.create_index(username).await?;
 
         let families = Table::create()
@@ -60,8 +69,11 @@ impl MigrationTrait for Migration {
             .col(big_integer_null(TokenFamilies::RevokedAt))
             .to_owned();
         create_table(manager, families).await?;
-        let account =
-            Index::create().name("ix_token_families_account_id").table(TokenFamilies::Table).col(TokenFamilies::AccountId).to_owned();
+        let account = Index::create()
+            .name("ix_token_families_account_id")
+            .table(TokenFamilies::Table)
+            .col(TokenFamilies::AccountId)
+            .to_owned();
         manager.create_index(account).await
     }
 

@@ -5,7 +5,9 @@
 
 use super::create_table;
 use sea_orm_migration::prelude::*;
-use sea_orm_migration::schema::{big_integer, big_integer_null, binary_len, boolean, string_len, string_len_null, text};
+use sea_orm_migration::schema::{
+    big_integer, big_integer_null, binary_len, boolean, string_len, string_len_null, text,
+};
 
 #[derive(DeriveMigrationName)]
 pub(super) struct Migration;
@@ -57,7 +59,10 @@ enum Invites {
     Uses,
 }
 
-#[allow(elided_lifetimes_in_paths, reason = "async_trait makes another signature of a lifetime that is spelt out than the trait has")]
+#[allow(
+    elided_lifetimes_in_paths,
+    reason = "async_trait makes another signature of a lifetime that is spelt out than the trait has"
+)]
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -90,7 +95,11 @@ async fn face_sessions(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .to_owned();
     create_table(manager, table).await?;
     // Both begin with what is asked most: the live ones, of all and of one host.
-    let live = Index::create().name("ix_face_sessions_ended_at").table(FaceSessions::Table).col(FaceSessions::EndedAt).to_owned();
+    let live = Index::create()
+        .name("ix_face_sessions_ended_at")
+        .table(FaceSessions::Table)
+        .col(FaceSessions::EndedAt)
+        .to_owned();
     manager.create_index(live).await?;
     let hosted = Index::create()
         .name("ix_face_sessions_host_id")
@@ -106,10 +115,19 @@ async fn session_hosts(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .table(SessionHosts::Table)
         .col(big_integer(SessionHosts::HostId))
         .col(big_integer(SessionHosts::SessionId))
-        .primary_key(Index::create().name("pk_session_hosts").col(SessionHosts::HostId).col(SessionHosts::SessionId))
+        .primary_key(
+            Index::create()
+                .name("pk_session_hosts")
+                .col(SessionHosts::HostId)
+                .col(SessionHosts::SessionId),
+        )
         .to_owned();
     create_table(manager, table).await?;
-    let session = Index::create().name("ix_session_hosts_session_id").table(SessionHosts::Table).col(SessionHosts::SessionId).to_owned();
+    let session = Index::create()
+        .name("ix_session_hosts_session_id")
+        .table(SessionHosts::Table)
+        .col(SessionHosts::SessionId)
+        .to_owned();
     manager.create_index(session).await
 }
 
@@ -129,7 +147,15 @@ async fn number_codes(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         ("ix_number_codes_expires_at", NumberCodes::ExpiresAt),
         ("ix_number_codes_retired_until", NumberCodes::RetiredUntil),
     ] {
-        manager.create_index(Index::create().name(name).table(NumberCodes::Table).col(column).to_owned()).await?;
+        manager
+            .create_index(
+                Index::create()
+                    .name(name)
+                    .table(NumberCodes::Table)
+                    .col(column)
+                    .to_owned(),
+            )
+            .await?;
     }
     Ok(())
 }
@@ -145,6 +171,11 @@ async fn invites(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(big_integer(Invites::Uses))
         .to_owned();
     create_table(manager, table).await?;
-    let fingerprint = Index::create().name("ux_invites_fingerprint").table(Invites::Table).col(Invites::Fingerprint).unique().to_owned();
+    let fingerprint = Index::create()
+        .name("ux_invites_fingerprint")
+        .table(Invites::Table)
+        .col(Invites::Fingerprint)
+        .unique()
+        .to_owned();
     manager.create_index(fingerprint).await
 }

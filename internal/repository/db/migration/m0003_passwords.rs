@@ -12,11 +12,17 @@ enum Accounts {
     PasswordHash,
 }
 
-#[allow(elided_lifetimes_in_paths, reason = "async_trait makes another signature of a lifetime that is spelt out than the trait has")]
+#[allow(
+    elided_lifetimes_in_paths,
+    reason = "async_trait makes another signature of a lifetime that is spelt out than the trait has"
+)]
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let password = Table::alter().table(Accounts::Table).add_column(string_len_null(Accounts::PasswordHash, 255)).to_owned();
+        let password = Table::alter()
+            .table(Accounts::Table)
+            .add_column(string_len_null(Accounts::PasswordHash, 255))
+            .to_owned();
         manager.alter_table(password).await
     }
 

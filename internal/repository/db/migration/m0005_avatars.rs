@@ -16,7 +16,10 @@ enum Avatars {
     Bytes,
 }
 
-#[allow(elided_lifetimes_in_paths, reason = "async_trait makes another signature of a lifetime that is spelt out than the trait has")]
+#[allow(
+    elided_lifetimes_in_paths,
+    reason = "async_trait makes another signature of a lifetime that is spelt out than the trait has"
+)]
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -28,7 +31,11 @@ impl MigrationTrait for Migration {
             .col(large_blob(manager, Avatars::Bytes).not_null())
             .to_owned();
         create_table(manager, avatars).await?;
-        let account = Index::create().name("ix_avatars_account_id").table(Avatars::Table).col(Avatars::AccountId).to_owned();
+        let account = Index::create()
+            .name("ix_avatars_account_id")
+            .table(Avatars::Table)
+            .col(Avatars::AccountId)
+            .to_owned();
         manager.create_index(account).await
     }
 

@@ -20,7 +20,10 @@ enum Answers {
     ExpiresAt,
 }
 
-#[allow(elided_lifetimes_in_paths, reason = "async_trait makes another signature of a lifetime that is spelt out than the trait has")]
+#[allow(
+    elided_lifetimes_in_paths,
+    reason = "async_trait makes another signature of a lifetime that is spelt out than the trait has"
+)]
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -34,10 +37,18 @@ impl MigrationTrait for Migration {
             .col(big_integer(Answers::ExpiresAt))
             .to_owned();
         create_table(manager, table).await?;
-        let account =
-            Index::create().name("ix_answers_account_id").table(Answers::Table).col(Answers::AccountId).col(Answers::Attempt).to_owned();
+        let account = Index::create()
+            .name("ix_answers_account_id")
+            .table(Answers::Table)
+            .col(Answers::AccountId)
+            .col(Answers::Attempt)
+            .to_owned();
         manager.create_index(account).await?;
-        let expiry = Index::create().name("ix_answers_expires_at").table(Answers::Table).col(Answers::ExpiresAt).to_owned();
+        let expiry = Index::create()
+            .name("ix_answers_expires_at")
+            .table(Answers::Table)
+            .col(Answers::ExpiresAt)
+            .to_owned();
         manager.create_index(expiry).await
     }
 

@@ -22,11 +22,17 @@ enum FaceSessions {
     LogIndex,
 }
 
-#[allow(elided_lifetimes_in_paths, reason = "async_trait makes another signature of a lifetime that is spelt out than the trait has")]
+#[allow(
+    elided_lifetimes_in_paths,
+    reason = "async_trait makes another signature of a lifetime that is spelt out than the trait has"
+)]
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let codes = Table::alter().table(NumberCodes::Table).add_column(big_integer_null(NumberCodes::LiveSession)).to_owned();
+        let codes = Table::alter()
+            .table(NumberCodes::Table)
+            .add_column(big_integer_null(NumberCodes::LiveSession))
+            .to_owned();
         manager.alter_table(codes).await?;
         let live = Query::update()
             .table(NumberCodes::Table)
@@ -41,7 +47,10 @@ impl MigrationTrait for Migration {
             .unique()
             .to_owned();
         manager.create_index(one).await?;
-        let sessions = Table::alter().table(FaceSessions::Table).add_column(big_integer(FaceSessions::LogIndex).default(0)).to_owned();
+        let sessions = Table::alter()
+            .table(FaceSessions::Table)
+            .add_column(big_integer(FaceSessions::LogIndex).default(0))
+            .to_owned();
         manager.alter_table(sessions).await
     }
 

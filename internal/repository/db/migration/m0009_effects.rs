@@ -14,14 +14,27 @@ enum Answers {
     Process,
 }
 
-#[allow(elided_lifetimes_in_paths, reason = "async_trait makes another signature of a lifetime that is spelt out than the trait has")]
+#[allow(
+    elided_lifetimes_in_paths,
+    reason = "async_trait makes another signature of a lifetime that is spelt out than the trait has"
+)]
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for column in [Answers::Effect, Answers::Process] {
-            manager.alter_table(Table::alter().table(Answers::Table).add_column(big_integer(column).default(0)).to_owned()).await?;
+            manager
+                .alter_table(
+                    Table::alter()
+                        .table(Answers::Table)
+                        .add_column(big_integer(column).default(0))
+                        .to_owned(),
+                )
+                .await?;
         }
-        let effects = Query::update().table(Answers::Table).value(Answers::Effect, Expr::col(Answers::Attempt)).to_owned();
+        let effects = Query::update()
+            .table(Answers::Table)
+            .value(Answers::Effect, Expr::col(Answers::Attempt))
+            .to_owned();
         manager.execute(effects).await
     }
 

@@ -12,11 +12,17 @@ enum TokenFamilies {
     Network,
 }
 
-#[allow(elided_lifetimes_in_paths, reason = "async_trait makes another signature of a lifetime that is spelt out than the trait has")]
+#[allow(
+    elided_lifetimes_in_paths,
+    reason = "async_trait makes another signature of a lifetime that is spelt out than the trait has"
+)]
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let network = Table::alter().table(TokenFamilies::Table).add_column(binary_len_null(TokenFamilies::Network, 32)).to_owned();
+        let network = Table::alter()
+            .table(TokenFamilies::Table)
+            .add_column(binary_len_null(TokenFamilies::Network, 32))
+            .to_owned();
         manager.alter_table(network).await
     }
 

@@ -52,7 +52,10 @@ impl MigratorTrait for Migrator {
 
 /// On MySQL a table takes any character and compares text by its bytes, whatever the server's defaults are: a hash or a key in another case
 /// is another one.
-async fn create_table(manager: &SchemaManager<'_>, mut table: TableCreateStatement) -> Result<(), DbErr> {
+async fn create_table(
+    manager: &SchemaManager<'_>,
+    mut table: TableCreateStatement,
+) -> Result<(), DbErr> {
     if on_mysql(manager) {
         table.character_set("utf8mb4").collate("utf8mb4_bin");
     }
@@ -88,20 +91,35 @@ fn on_mysql(manager: &SchemaManager<'_>) -> bool {
 /// Waits until no other process migrates this schema. The lock is held until the connection is closed.
 pub(super) async fn lock_postgres(options: &PgConnectOptions) -> DomainResult<PgConnection> {
     let mut connection = options.connect().await.map_err(from_sqlx)?;
-    let locking = sqlx::query("SELECT pg_advisory_lock(hashtextextended('faceshare:' || coalesce(current_schema(), ''), 0))");
+    let locking = sqlx::query(
+        "SELECT pg_advisory_lock(hashtextextended('faceshare:' || coalesce(current_schema(), ''), 0))",
+    );
     let locking = locking.execute(&mut connection);
-    timeout(PATIENCE, locking).await.map_err(|_| busy())?.map_err(from_sqlx)?;
+    timeout(PATIENCE, locking)
+        .await
+        .map_err(|_| busy())?
+        .map_err(from_sqlx)?;
     Ok(connection)
 }
 
 /// The same on MySQL and MariaDB, where names of locks belong to the whole server.
 pub(super) async fn lock_mysql(options: &MySqlConnectOptions) -> DomainResult<MySqlConnection> {
     let mut connection = options.connect().await.map_err(from_sqlx)?;
-    let locking = sqlx::query_scalar("SELECT GET_LOCK(CONCAT('faceshare:', SHA1(DATABASE())), ?)").bind(PATIENCE.as_secs());
-    let locked: Option<i64> = locking.fetch_one(&mut connection).await.map_err(from_sqlx)?;
-    if locked == Some(1) { Ok(connection) } else { Err(busy()) }
+    let locking = sqlx::query_scalar("SELECT GET_LOCK(CONCAT('faceshare:', SHA1(DATABASE())), ?)")
+        .bind(PATIENCE.as_secs());
+    let locked: Option<i64> = locking
+        .fetch_one(&mut connection)
+        .await
+        .map_err(from_sqlx)?;
+    if locked == Some(1) {
+        Ok(connection)
+    } else {
+        Err(busy())
+    }
 }
 
 fn busy() -> Error {
-    Error::unavailable(format!("another process has been migrating the database for {PATIENCE:?}"))
+    Error::unavailable(format!(
+        "another process has been migrating the database for {PATIENCE:?}"
+    ))
 }

@@ -28,10 +28,17 @@ const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000,
         NotHere
     )
 )]
-pub async fn show_avatar(State(accounts): State<Arc<Accounts>>, key: Result<Path<String>, PathRejection>) -> Result<Response, HttpError> {
+pub async fn show_avatar(
+    State(accounts): State<Arc<Accounts>>,
+    key: Result<Path<String>, PathRejection>,
+) -> Result<Response, HttpError> {
     // What cannot be read as a key is none.
     let Path(key) = key.map_err(|_| Error::not_found())?;
     let picture = accounts.picture(&key).await?;
     let media_type = HeaderValue::from_str(&picture.media_type).map_err(Error::internal)?;
-    Ok(([(CONTENT_TYPE, media_type), (CACHE_CONTROL, FOREVER)], picture.bytes).into_response())
+    Ok((
+        [(CONTENT_TYPE, media_type), (CACHE_CONTROL, FOREVER)],
+        picture.bytes,
+    )
+        .into_response())
 }

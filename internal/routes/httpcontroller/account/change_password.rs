@@ -41,7 +41,10 @@ pub async fn change_password(
     ClientSite(site): ClientSite,
     ValidJson(request): ValidJson<ChangePasswordRequest>,
 ) -> Result<StatusCode, HttpError> {
-    let (old, new) = (Password::new(request.old_password), Password::new(request.new_password));
+    let (old, new) = (
+        Password::new(request.old_password),
+        Password::new(request.new_password),
+    );
     accounts.change_password(caller, &old, &new, site).await?;
     Ok(StatusCode::NO_CONTENT)
 }

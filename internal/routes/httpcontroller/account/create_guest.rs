@@ -38,5 +38,8 @@ pub async fn create_guest(
     ValidJson(request): ValidJson<CreateGuestRequest>,
 ) -> Result<(StatusCode, Json<TokensAnswer>), HttpError> {
     let signed_in = accounts.sign_up_guest(&request.nickname).await?;
-    Ok((StatusCode::CREATED, Json(TokensAnswer::new(signed_in, clock.now()))))
+    Ok((
+        StatusCode::CREATED,
+        Json(TokensAnswer::new(signed_in, clock.now())),
+    ))
 }

@@ -19,7 +19,10 @@ use std::sync::Arc;
     security(("bearer" = [])),
     responses((status = 204, description = "Deleted"), AuthProblems)
 )]
-pub async fn delete_account(Authenticated(caller): Authenticated, State(accounts): State<Arc<Accounts>>) -> Result<StatusCode, HttpError> {
+pub async fn delete_account(
+    Authenticated(caller): Authenticated,
+    State(accounts): State<Arc<Accounts>>,
+) -> Result<StatusCode, HttpError> {
     accounts.delete(caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -22,5 +22,7 @@ pub async fn get_account(
     State(accounts): State<Arc<Accounts>>,
 ) -> Result<Json<AccountAnswer>, HttpError> {
     let account = accounts.account(caller).await?;
-    Ok(Json(AccountAnswer { account: account.into() }))
+    Ok(Json(AccountAnswer {
+        account: account.into(),
+    }))
 }

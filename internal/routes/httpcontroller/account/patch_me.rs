@@ -36,5 +36,7 @@ pub async fn patch_account(
     ValidJson(request): ValidJson<PatchAccountRequest>,
 ) -> Result<Json<AccountAnswer>, HttpError> {
     let account = accounts.patch(caller, request.nickname.as_deref()).await?;
-    Ok(Json(AccountAnswer { account: account.into() }))
+    Ok(Json(AccountAnswer {
+        account: account.into(),
+    }))
 }

@@ -47,10 +47,16 @@ pub async fn put_avatar(
     limits.check_announced(&parts.headers)?;
     let mut keyed = KeyedUpload::of(caller, &parts)?;
     let picture = accounts.begin_picture(caller, site)?;
-    let upload = limits.read(body, |piece| keyed.iter_mut().for_each(|keyed| keyed.add(piece))).await?;
+    let upload = limits
+        .read(body, |piece| {
+            keyed.iter_mut().for_each(|keyed| keyed.add(piece))
+        })
+        .await?;
     let answer = async move {
         let account = picture.finish(upload).await.map_err(HttpError)?;
-        Ok(Json(AccountAnswer { account: account.into() }))
+        Ok(Json(AccountAnswer {
+            account: account.into(),
+        }))
     };
     let answer = answer.map(|answer: Result<_, HttpError>| answer.into_response());
     Ok(match keyed {
@@ -60,10 +66,21 @@ pub async fn put_avatar(
 }
 
 fn require_picture(headers: &HeaderMap) -> Result<(), Error> {
-    let named = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let essence = named.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let named = headers
+        .get(CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    let essence = named
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     if MEDIA_TYPES.contains(&essence.as_str()) {
         return Ok(());
     }
-    Err(Error::new(ErrorCode::UnsupportedMediaType, "the body must be image/png, image/jpeg or image/webp"))
+    Err(Error::new(
+        ErrorCode::UnsupportedMediaType,
+        "the body must be image/png, image/jpeg or image/webp",
+    ))
 }

@@ -111,8 +111,14 @@ mod tests {
             avatar_url: String::new(),
             created_at: Timestamp::from_millis(0),
         };
-        let token = |token: &str, at| IssuedToken { token: token.into(), expires_at: Timestamp::from_millis(at) };
-        let tokens = TokenPair { access: token("a", 901_000), refresh: token("r", 2_000_000) };
+        let token = |token: &str, at| IssuedToken {
+            token: token.into(),
+            expires_at: Timestamp::from_millis(at),
+        };
+        let tokens = TokenPair {
+            access: token("a", 901_000),
+            refresh: token("r", 2_000_000),
+        };
         let answer = TokensAnswer::new(SignedIn { account, tokens }, Timestamp::from_millis(1_000));
         assert_eq!(
             serde_json::to_value(answer).expect("serialises"),

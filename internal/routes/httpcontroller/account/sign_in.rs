@@ -41,6 +41,8 @@ pub async fn sign_in(
     ClientSite(site): ClientSite,
     ValidJson(request): ValidJson<SignInRequest>,
 ) -> Result<Json<TokensAnswer>, HttpError> {
-    let signed_in = accounts.sign_in(&request.username, &Password::new(request.password), site).await?;
+    let signed_in = accounts
+        .sign_in(&request.username, &Password::new(request.password), site)
+        .await?;
     Ok(Json(TokensAnswer::new(signed_in, clock.now())))
 }

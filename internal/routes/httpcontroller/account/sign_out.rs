@@ -19,7 +19,10 @@ use std::sync::Arc;
     security(("bearer" = [])),
     responses((status = 204, description = "Signed out"), AuthProblems)
 )]
-pub async fn sign_out(Authenticated(caller): Authenticated, State(accounts): State<Arc<Accounts>>) -> Result<StatusCode, HttpError> {
+pub async fn sign_out(
+    Authenticated(caller): Authenticated,
+    State(accounts): State<Arc<Accounts>>,
+) -> Result<StatusCode, HttpError> {
     accounts.sign_out(caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -45,7 +45,19 @@ pub async fn sign_up(
     ClientSite(site): ClientSite,
     ValidJson(request): ValidJson<SignUpRequest>,
 ) -> Result<(StatusCode, Json<AccountAnswer>), HttpError> {
-    let new = NewAccount { username: request.username, password: Password::new(request.password), nickname: request.nickname, site };
-    let account = accounts.sign_up(new, &SignUpRules::default(), caller).await?;
-    Ok((StatusCode::CREATED, Json(AccountAnswer { account: account.into() })))
+    let new = NewAccount {
+        username: request.username,
+        password: Password::new(request.password),
+        nickname: request.nickname,
+        site,
+    };
+    let account = accounts
+        .sign_up(new, &SignUpRules::default(), caller)
+        .await?;
+    Ok((
+        StatusCode::CREATED,
+        Json(AccountAnswer {
+            account: account.into(),
+        }),
+    ))
 }

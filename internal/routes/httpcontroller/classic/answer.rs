@@ -95,9 +95,13 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error.code {
             ErrorCode::AlreadyExists => Self::UserExisted,
-            ErrorCode::Unauthenticated | ErrorCode::TokenExpired | ErrorCode::Forbidden => Self::InvalidSession,
+            ErrorCode::Unauthenticated | ErrorCode::TokenExpired | ErrorCode::Forbidden => {
+                Self::InvalidSession
+            }
             ErrorCode::PasswordIncorrect => Self::Password,
-            ErrorCode::InvalidArgument | ErrorCode::PayloadTooLarge | ErrorCode::UnsupportedMediaType => Self::InvalidParams,
+            ErrorCode::InvalidArgument
+            | ErrorCode::PayloadTooLarge
+            | ErrorCode::UnsupportedMediaType => Self::InvalidParams,
             ErrorCode::RequestTimeout => Self::InvalidParams,
             ErrorCode::RateLimited => Self::Later(error.retry_after.unwrap_or(SOON)),
             // A store that is away leaves a cause; a queue that is full does not.
@@ -116,20 +120,33 @@ impl From<Error> for Failure {
 
 impl<T: Serialize> IntoResponse for Success<T> {
     fn into_response(self) -> Response {
-        Json(ClassicAnswer { err_code: "7", err_msg: "success", data: self.0 }).into_response()
+        Json(ClassicAnswer {
+            err_code: "7",
+            err_msg: "success",
+            data: self.0,
+        })
+        .into_response()
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let (err_code, err_msg) = self.code();
-        let answer = Json(ClassicAnswer { err_code, err_msg, data: Nothing::new() });
+        let answer = Json(ClassicAnswer {
+            err_code,
+            err_msg,
+            data: Nothing::new(),
+        });
         let wait = match self {
             Self::Server | Self::DataBase => SOON,
             Self::Later(wait) => wait,
             _ => return answer.into_response(),
         };
-        ([(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)))], answer).into_response()
+        (
+            [(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)))],
+            answer,
+        )
+            .into_response()
     }
 }
 
@@ -153,8 +170,15 @@ mod tests {
             (ErrorCode::RequestTimeout, "6"),
             (ErrorCode::Internal, "0"),
         ] {
-            assert_eq!(Failure::from(Error::new(code, "")).code().0, expected, "{code}");
+            assert_eq!(
+                Failure::from(Error::new(code, "")).code().0,
+                expected,
+                "{code}"
+            );
         }
-        assert_eq!(Failure::from(Error::unavailable("the disk is full")).code(), ("1", "DataBaseError"));
+        assert_eq!(
+            Failure::from(Error::unavailable("the disk is full")).code(),
+            ("1", "DataBaseError")
+        );
     }
 }

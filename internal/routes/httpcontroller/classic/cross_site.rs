@@ -11,17 +11,32 @@ use network::Origin;
 use std::sync::Arc;
 
 /// Refuses requests that a browser says come from elsewhere. What sends neither header is no browser.
-pub(super) async fn refuse(State(links): State<Arc<Links>>, request: Request, next: Next) -> Response {
-    if is_cross_site(&links, &request) { Failure::InvalidSession.into_response() } else { next.run(request).await }
+pub(super) async fn refuse(
+    State(links): State<Arc<Links>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if is_cross_site(&links, &request) {
+        Failure::InvalidSession.into_response()
+    } else {
+        next.run(request).await
+    }
 }
 
 fn is_cross_site(links: &Links, request: &Request) -> bool {
     let headers = request.headers();
-    if headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+    if headers
+        .get("sec-fetch-site")
+        .is_some_and(|site| site == "cross-site")
+    {
         return true;
     }
-    let Some(origin) = headers.get(ORIGIN) else { return false };
-    let Some(origin) = origin.to_str().ok().and_then(Origin::parse) else { return true };
+    let Some(origin) = headers.get(ORIGIN) else {
+        return false;
+    };
+    let Some(origin) = origin.to_str().ok().and_then(Origin::parse) else {
+        return true;
+    };
     let is_own_host = host_of(request.uri(), headers).is_some_and(|host| origin.is_served_by(host));
     !is_own_host && Origin::of_url(&own_origin(links, request.uri(), headers)) != Some(origin)
 }

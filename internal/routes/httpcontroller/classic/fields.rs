@@ -23,7 +23,12 @@ pub struct ClassicCredentials {
 #[derive(Deserialize, ToSchema)]
 pub struct ClassicSignUp {
     /// 4 to 13 of `a-z 0-9 _ . -`, of which there is no other in any case.
-    #[schema(example = "ann_1", min_length = 4, max_length = 13, pattern = "^[A-Za-z0-9_.-]+$")]
+    #[schema(
+        example = "ann_1",
+        min_length = 4,
+        max_length = 13,
+        pattern = "^[A-Za-z0-9_.-]+$"
+    )]
     pub(super) username: String,
     /// 4 to 13 characters, any.
     #[schema(example = "secret", min_length = 4, max_length = 13, format = Password)]
@@ -45,10 +50,21 @@ impl<S: Send + Sync, T: serde::de::DeserializeOwned> FromRequest<S> for Fields<T
     type Rejection = super::answer::Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
-        let kind = request.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        if kind.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json")) {
+        let kind = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default();
+        if kind
+            .split(';')
+            .next()
+            .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+        {
             return Ok(Self(parse(&body(request, state).await?)?));
         }
-        Form::from_request(request, state).await.map(|Form(fields)| Self(fields)).map_err(|_| Failure::InvalidParams)
+        Form::from_request(request, state)
+            .await
+            .map(|Form(fields)| Self(fields))
+            .map_err(|_| Failure::InvalidParams)
     }
 }

@@ -31,7 +31,10 @@ pub struct ClassicUser {
     params(("sessionID" = String, Cookie, description = "As signin has set it")),
     responses((status = 200, description = "`data` is the user", body = ClassicAnswer<IfAny<ClassicUser>>))
 )]
-pub async fn classic_get_user_info(Session(caller): Session, State(accounts): State<Arc<Accounts>>) -> Outcome<ClassicUser> {
+pub async fn classic_get_user_info(
+    Session(caller): Session,
+    State(accounts): State<Arc<Accounts>>,
+) -> Outcome<ClassicUser> {
     let account = accounts.account(caller).await?;
     Ok(Success(ClassicUser {
         username: account.username.unwrap_or_default(),

@@ -54,18 +54,35 @@ pub struct ClassicState {
 }
 
 /// Its routes.
-pub(crate) fn routes<S: Clone + Send + Sync + 'static>(rules: ClassicRules, state: &AppState) -> Router<S> {
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(
+    rules: ClassicRules,
+    state: &AppState,
+) -> Router<S> {
     let uploads = state.avatar_uploads;
-    let state = ClassicState { accounts: state.accounts.clone(), links: state.links.clone(), uploads, rules };
+    let state = ClassicState {
+        accounts: state.accounts.clone(),
+        links: state.links.clone(),
+        uploads,
+        rules,
+    };
     let path = |name: &str| format!("{PREFIX}{name}");
     let pictures = DefaultBodyLimit::max(uploads.bytes.saturating_add(MULTIPART_FRAME));
     Router::new()
         .route(&path("signup"), post(signup::classic_signup))
         .route(&path("signin"), post(signin::classic_signin))
         .route(&path("signout"), get(signout::classic_signout))
-        .route(&path("update_nickname"), post(update_nickname::classic_update_nickname))
-        .route(&path("update_profile_pic"), post(update_profile_pic::classic_update_profile_pic).layer(pictures))
+        .route(
+            &path("update_nickname"),
+            post(update_nickname::classic_update_nickname),
+        )
+        .route(
+            &path("update_profile_pic"),
+            post(update_profile_pic::classic_update_profile_pic).layer(pictures),
+        )
         .layer(from_fn_with_state(state.links.clone(), cross_site::refuse))
-        .route(&path("get_user_info"), get(get_user_info::classic_get_user_info))
+        .route(
+            &path("get_user_info"),
+            get(get_user_info::classic_get_user_info),
+        )
         .with_state(state)
 }

@@ -23,13 +23,24 @@ impl FromRequestParts<ClassicState> for Session {
 
     async fn from_request_parts(parts: &mut Parts, state: &ClassicState) -> Result<Self, Failure> {
         let cookie = find(&parts.headers).ok_or(Failure::InvalidSession)?;
-        state.accounts.authenticate_cookie(cookie).map(Self).map_err(Failure::from)
+        state
+            .accounts
+            .authenticate_cookie(cookie)
+            .map(Self)
+            .map_err(Failure::from)
     }
 }
 
 fn find(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
-    cookies.filter_map(|pair| pair.trim().split_once('=')).find(|(name, _)| *name == NAME).map(|(_, value)| value.trim_matches('"'))
+    let cookies = headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|v| v.split(';'));
+    cookies
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(name, _)| *name == NAME)
+        .map(|(_, value)| value.trim_matches('"'))
 }
 
 /// Whether clients reach the server over https; the cookie is not to travel otherwise then.
@@ -38,8 +49,13 @@ pub struct Secure(bool);
 impl FromRequestParts<ClassicState> for Secure {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, state: &ClassicState) -> Result<Self, Self::Rejection> {
-        Ok(Self(own_origin(&state.links, &parts.uri, &parts.headers).starts_with("https:")))
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &ClassicState,
+    ) -> Result<Self, Self::Rejection> {
+        Ok(Self(
+            own_origin(&state.links, &parts.uri, &parts.headers).starts_with("https:"),
+        ))
     }
 }
 
@@ -60,7 +76,9 @@ pub(super) fn clear(secure: &Secure) -> Result<HeaderValue, Failure> {
 
 fn written(value: &str, max_age: u64, Secure(secure): &Secure) -> Result<HeaderValue, Failure> {
     let secure = if *secure { "; Secure" } else { "" };
-    let cookie = format!("{NAME}={value}; Path={PATH}; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}");
+    let cookie = format!(
+        "{NAME}={value}; Path={PATH}; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}"
+    );
     let mut cookie = HeaderValue::from_str(&cookie).map_err(|_| Failure::Server)?;
     cookie.set_sensitive(true);
     Ok(cookie)

@@ -33,10 +33,15 @@ pub async fn classic_signin(
     if fields.username.is_empty() || fields.password.is_empty() {
         return Err(Failure::InvalidParams);
     }
-    let cookie = accounts.sign_in_for_cookie(&fields.username, &Password::new(fields.password), site).await?;
+    let cookie = accounts
+        .sign_in_for_cookie(&fields.username, &Password::new(fields.password), site)
+        .await?;
     let cookie = cookie.map_err(|refusal| match refusal {
         ClassicRefusal::UnknownName if rules.reveal_unknown_user => Failure::UserNotExist,
         ClassicRefusal::UnknownName | ClassicRefusal::WrongPassword => Failure::Password,
     })?;
-    Ok(([(SET_COOKIE, set(&cookie.token, &secure)?)], Success(Nothing::new())))
+    Ok((
+        [(SET_COOKIE, set(&cookie.token, &secure)?)],
+        Success(Nothing::new()),
+    ))
 }

@@ -24,7 +24,21 @@ pub async fn classic_signup(
     ClientSite(site): ClientSite,
     Fields(fields): Fields<ClassicSignUp>,
 ) -> Outcome<Nothing> {
-    let new = NewAccount { username: fields.username, password: Password::new(fields.password), nickname: None, site };
-    accounts.sign_up(new, &SignUpRules { username: LENGTH, password: LENGTH }, None).await?;
+    let new = NewAccount {
+        username: fields.username,
+        password: Password::new(fields.password),
+        nickname: None,
+        site,
+    };
+    accounts
+        .sign_up(
+            new,
+            &SignUpRules {
+                username: LENGTH,
+                password: LENGTH,
+            },
+            None,
+        )
+        .await?;
     Ok(Success(Nothing::new()))
 }

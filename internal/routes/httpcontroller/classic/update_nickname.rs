@@ -24,6 +24,8 @@ pub async fn classic_update_nickname(
     State(accounts): State<Arc<Accounts>>,
     Fields(fields): Fields<ClassicNickname>,
 ) -> Outcome<String> {
-    let account = accounts.patch_within(caller, Some(&fields.nickname), NICKNAME_MAX).await?;
+    let account = accounts
+        .patch_within(caller, Some(&fields.nickname), NICKNAME_MAX)
+        .await?;
     Ok(Success(account.nickname.to_string()))
 }

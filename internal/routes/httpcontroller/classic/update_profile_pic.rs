@@ -34,10 +34,18 @@ pub struct ClassicPicture {
 
 /// The file among the fields. The others are passed over: the cookie alone says whose picture changes.
 async fn file(limits: UploadLimits, mut form: Multipart) -> Result<Bytes, Failure> {
-    while let Some(mut field) = limits.in_time(form.next_field()).await?.map_err(|_| Failure::InvalidParams)? {
+    while let Some(mut field) = limits
+        .in_time(form.next_field())
+        .await?
+        .map_err(|_| Failure::InvalidParams)?
+    {
         if field.name() == Some(FIELD) {
             let mut file = BytesMut::new();
-            while let Some(piece) = limits.in_time(field.chunk()).await?.map_err(|_| Failure::InvalidParams)? {
+            while let Some(piece) = limits
+                .in_time(field.chunk())
+                .await?
+                .map_err(|_| Failure::InvalidParams)?
+            {
                 if file.len() + piece.len() > limits.bytes {
                     return Err(Failure::InvalidParams);
                 }
@@ -75,5 +83,7 @@ pub async fn classic_update_profile_pic(
     let picture = accounts.begin_picture(caller, site)?;
     let upload = file(limits, form).await?;
     let account = picture.finish(upload).await?;
-    Ok(Success(ClassicPicture { profile_path: account.avatar_url }))
+    Ok(Success(ClassicPicture {
+        profile_path: account.avatar_url,
+    }))
 }

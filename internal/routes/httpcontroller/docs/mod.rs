@@ -17,7 +17,12 @@ use utoipa_swagger_ui::Config;
 const PAGE: &str = include_str!("page.html");
 const START: &str = include_str!("start.js");
 /// What the page takes of Swagger UI.
-const TAKEN: [&str; 4] = ["favicon-32x32.png", "index.css", "swagger-ui-bundle.js", "swagger-ui.css"];
+const TAKEN: [&str; 4] = [
+    "favicon-32x32.png",
+    "index.css",
+    "swagger-ui-bundle.js",
+    "swagger-ui.css",
+];
 /// Icons of Swagger UI's style sheet are `data:` images.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'";
@@ -41,21 +46,44 @@ pub fn routes() -> Router {
     responses((status = 200, description = "A page that shows `/openapi.json`", body = String, content_type = "text/html"))
 )]
 pub(crate) async fn docs_page() -> impl IntoResponse {
-    ([(CONTENT_SECURITY_POLICY, POLICY), (CACHE_CONTROL, FIVE_MINUTES)], Html(PAGE))
+    (
+        [
+            (CONTENT_SECURITY_POLICY, POLICY),
+            (CACHE_CONTROL, FIVE_MINUTES),
+        ],
+        Html(PAGE),
+    )
 }
 
-async fn docs_file(Path(name): Path<String>, State(config): State<Arc<Config<'static>>>) -> Result<Response, HttpError> {
+async fn docs_file(
+    Path(name): Path<String>,
+    State(config): State<Arc<Config<'static>>>,
+) -> Result<Response, HttpError> {
     if name == "start.js" {
-        return Ok(([(CONTENT_TYPE, JAVASCRIPT), (CACHE_CONTROL, FIVE_MINUTES)], START).into_response());
+        return Ok((
+            [(CONTENT_TYPE, JAVASCRIPT), (CACHE_CONTROL, FIVE_MINUTES)],
+            START,
+        )
+            .into_response());
     }
     if !TAKEN.contains(&name.as_str()) {
         return Err(Error::not_found().into());
     }
-    let found = utoipa_swagger_ui::serve(&name, config).map_err(|error| Error::internal(error.to_string()))?;
+    let found = utoipa_swagger_ui::serve(&name, config)
+        .map_err(|error| Error::internal(error.to_string()))?;
     let file = found.ok_or_else(Error::not_found)?;
-    let mut response = ([(CONTENT_TYPE, file.content_type), (CACHE_CONTROL, FIVE_MINUTES.to_owned())], file.bytes).into_response();
+    let mut response = (
+        [
+            (CONTENT_TYPE, file.content_type),
+            (CACHE_CONTROL, FIVE_MINUTES.to_owned()),
+        ],
+        file.bytes,
+    )
+        .into_response();
     if file.gzpipped {
-        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        response
+            .headers_mut()
+            .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     Ok(response)
 }
@@ -70,21 +98,45 @@ mod tests {
     #[tokio::test]
     async fn every_file_of_the_page_is_there_and_no_other() {
         for name in TAKEN.into_iter().chain(["start.js"]) {
-            assert!(PAGE.contains(&format!("\"docs/{name}\"")), "{name} is not used");
-            let request = Request::get(format!("/docs/{name}")).body(Body::empty()).expect("a request");
-            assert_eq!(routes().oneshot(request).await.expect("infallible").status(), StatusCode::OK, "{name}");
+            assert!(
+                PAGE.contains(&format!("\"docs/{name}\"")),
+                "{name} is not used"
+            );
+            let request = Request::get(format!("/docs/{name}"))
+                .body(Body::empty())
+                .expect("a request");
+            assert_eq!(
+                routes()
+                    .oneshot(request)
+                    .await
+                    .expect("infallible")
+                    .status(),
+                StatusCode::OK,
+                "{name}"
+            );
         }
-        let other = Request::get("/docs/index.html").body(Body::empty()).expect("a request");
-        assert_eq!(routes().oneshot(other).await.expect("infallible").status(), StatusCode::NOT_FOUND);
+        let other = Request::get("/docs/index.html")
+            .body(Body::empty())
+            .expect("a request");
+        assert_eq!(
+            routes().oneshot(other).await.expect("infallible").status(),
+            StatusCode::NOT_FOUND
+        );
         assert_eq!(PAGE.matches("docs/").count(), TAKEN.len() + 1);
     }
 
     #[test]
     fn nothing_is_inline_or_from_elsewhere() {
         for text in [PAGE, START] {
-            assert!(!text.contains("http:") && !text.contains("https:"), "{text}");
+            assert!(
+                !text.contains("http:") && !text.contains("https:"),
+                "{text}"
+            );
         }
         assert!(!PAGE.contains("<style") && !PAGE.contains("style=") && !PAGE.contains("onload"));
-        assert_eq!(PAGE.matches("<script").count(), PAGE.matches("<script src=\"docs/").count());
+        assert_eq!(
+            PAGE.matches("<script").count(),
+            PAGE.matches("<script src=\"docs/").count()
+        );
     }
 }

@@ -1,6 +1,8 @@
 //! `POST /v1/face-sessions`
 
-use super::{AdmissionText, DeviceRequest, FaceSessionView, HostLeftText, NumberCodeView, SessionTokenView};
+use super::{
+    AdmissionText, DeviceRequest, FaceSessionView, HostLeftText, NumberCodeView, SessionTokenView,
+};
 use crate::e::HttpError;
 use crate::extract::{Authenticated, OptionalJson};
 use crate::json::Json;
@@ -82,7 +84,15 @@ pub async fn create_face_session(
     effect: Option<Extension<EffectId>>,
     OptionalJson(request): OptionalJson<CreateFaceSessionRequest>,
 ) -> Result<(StatusCode, Json<CreateFaceSessionAnswer>), HttpError> {
-    let created = sessions.create(caller, NewFaceSession { effect: effect.map(|Extension(id)| id), ..request.into() }).await?;
+    let created = sessions
+        .create(
+            caller,
+            NewFaceSession {
+                effect: effect.map(|Extension(id)| id),
+                ..request.into()
+            },
+        )
+        .await?;
     let answer = CreateFaceSessionAnswer {
         face_session: created.session.into(),
         number_code: created.code.into(),

@@ -2,7 +2,9 @@
 
 use crate::e::HttpError;
 use crate::extract::{Authenticated, KnockPath};
-use crate::openapi::{AuthProblems, ConflictProblems, EndedProblems, HostProblems, SessionProblems};
+use crate::openapi::{
+    AuthProblems, ConflictProblems, EndedProblems, HostProblems, SessionProblems,
+};
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use faceshare_logic::instruction::exec::KnockAnswer;
@@ -25,6 +27,8 @@ pub async fn deny_knock(
     path: KnockPath,
     State(sessions): State<Arc<FaceSessions>>,
 ) -> Result<StatusCode, HttpError> {
-    sessions.answer_knock(caller, path.session, path.knock, KnockAnswer::Deny).await?;
+    sessions
+        .answer_knock(caller, path.session, path.knock, KnockAnswer::Deny)
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

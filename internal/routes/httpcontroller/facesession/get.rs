@@ -24,5 +24,7 @@ pub async fn get_face_session(
     State(sessions): State<Arc<FaceSessions>>,
 ) -> Result<Written, HttpError> {
     let session = sessions.get(caller, id).await?;
-    Ok(Written(session.text(|session| FaceSessionAnswer::from(session.clone()).written())))
+    Ok(Written(session.text(|session| {
+        FaceSessionAnswer::from(session.clone()).written()
+    })))
 }

@@ -42,7 +42,10 @@ impl InviteAnswer {
         let web_url = base.link(&format!("/j#{}", shown.secret));
         let qr = QrCode::new(&web_url).map_err(Error::internal)?;
         Ok(Self {
-            qr_svg: qr.render::<svg::Color<'_>>().min_dimensions(QR_SIDE, QR_SIDE).build(),
+            qr_svg: qr
+                .render::<svg::Color<'_>>()
+                .min_dimensions(QR_SIDE, QR_SIDE)
+                .build(),
             app_url: format!("faceshare://join#{}", shown.secret),
             invite_token: shown.secret,
             expires_at: TimeText(shown.expires_at),
@@ -68,12 +71,21 @@ mod tests {
             tls: false,
         };
         let links = Links::new(settings, LocalMachine::new("", Vec::new));
-        let shown = ShownInvite { secret: "S3cret_-".into(), expires_at: Timestamp::from_millis(0), max_uses: None, uses: 0 };
+        let shown = ShownInvite {
+            secret: "S3cret_-".into(),
+            expires_at: Timestamp::from_millis(0),
+            max_uses: None,
+            uses: 0,
+        };
         let answer = InviteAnswer::new(shown, &links.base(None)).expect("fits");
         let json = serde_json::to_value(answer).expect("serialises");
         assert_eq!(json["webUrl"], "https://face.example/j#S3cret_-");
         assert_eq!(json["appUrl"], "faceshare://join#S3cret_-");
         assert_eq!(json["inviteToken"], "S3cret_-");
-        assert!(json["qrSvg"].as_str().is_some_and(|svg| svg.contains("<svg")));
+        assert!(
+            json["qrSvg"]
+                .as_str()
+                .is_some_and(|svg| svg.contains("<svg"))
+        );
     }
 }

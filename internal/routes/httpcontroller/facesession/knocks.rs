@@ -33,5 +33,7 @@ pub async fn list_knocks(
     State(sessions): State<Arc<FaceSessions>>,
 ) -> Result<Json<KnocksAnswer>, HttpError> {
     let knocks = sessions.knocks(caller, id).await?;
-    Ok(Json(KnocksAnswer { knocks: knocks.into_iter().map(Into::into).collect() }))
+    Ok(Json(KnocksAnswer {
+        knocks: knocks.into_iter().map(Into::into).collect(),
+    }))
 }

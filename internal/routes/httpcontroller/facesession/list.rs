@@ -29,9 +29,19 @@ pub struct ListQuery {
 
 impl ListQuery {
     fn size(&self) -> Result<u32> {
-        let Some(text) = self.page_size.as_deref() else { return Ok(PAGE_SIZE_DEFAULT) };
-        let size = text.parse().ok().filter(|size| (1..=PAGE_SIZE_MAX).contains(size));
-        size.ok_or_else(|| Error::invalid("pageSize", format!("must be a number from 1 to {PAGE_SIZE_MAX}")))
+        let Some(text) = self.page_size.as_deref() else {
+            return Ok(PAGE_SIZE_DEFAULT);
+        };
+        let size = text
+            .parse()
+            .ok()
+            .filter(|size| (1..=PAGE_SIZE_MAX).contains(size));
+        size.ok_or_else(|| {
+            Error::invalid(
+                "pageSize",
+                format!("must be a number from 1 to {PAGE_SIZE_MAX}"),
+            )
+        })
     }
 }
 
@@ -71,7 +81,10 @@ pub async fn list_face_sessions(
         Some(next) => Some(sessions.encode_page_token(caller, next)?),
         None => None,
     };
-    Ok(Json(ListFaceSessionsAnswer { face_sessions: page.items.into_iter().map(Into::into).collect(), next_page_token }))
+    Ok(Json(ListFaceSessionsAnswer {
+        face_sessions: page.items.into_iter().map(Into::into).collect(),
+        next_page_token,
+    }))
 }
 
 #[cfg(test)]
@@ -80,11 +93,20 @@ mod tests {
 
     #[test]
     fn the_size_of_a_page_is_bounded() {
-        let size = |text: Option<&str>| ListQuery { page_size: text.map(Into::into), page_token: None }.size();
+        let size = |text: Option<&str>| {
+            ListQuery {
+                page_size: text.map(Into::into),
+                page_token: None,
+            }
+            .size()
+        };
         assert_eq!(size(None).expect("default"), 50);
         assert_eq!(size(Some("200")).expect("allowed"), 200);
         for bad in ["0", "201", "-1", "x", "", "1.5"] {
-            assert_eq!(size(Some(bad)).expect_err("refused").violations[0].path, "pageSize");
+            assert_eq!(
+                size(Some(bad)).expect_err("refused").violations[0].path,
+                "pageSize"
+            );
         }
     }
 }

@@ -30,7 +30,11 @@ pub struct MakeInviteRequest {
 
 impl From<MakeInviteRequest> for NewInvite {
     fn from(request: MakeInviteRequest) -> Self {
-        Self { expires_in: request.expires_in.map(|d| d.0), max_uses: request.max_uses, approval: request.approval }
+        Self {
+            expires_in: request.expires_in.map(|d| d.0),
+            max_uses: request.max_uses,
+            approval: request.approval,
+        }
     }
 }
 

@@ -75,7 +75,10 @@ pub struct DeviceView {
 
 impl From<Device> for DeviceView {
     fn from(device: Device) -> Self {
-        Self { name: device.name.into(), kind: device.kind.into() }
+        Self {
+            name: device.name.into(),
+            kind: device.kind.into(),
+        }
     }
 }
 
@@ -91,7 +94,10 @@ pub struct PointView {
 
 impl From<PointInfo> for PointView {
     fn from(point: PointInfo) -> Self {
-        Self { point_id: IdText(point.id), device: point.device.into() }
+        Self {
+            point_id: IdText(point.id),
+            device: point.device.into(),
+        }
     }
 }
 
@@ -185,9 +191,21 @@ mod tests {
             avatar_url: "".into(),
             role: Role::Guest,
             online: true,
-            points: vec![PointInfo { id: PointId::new(3).expect("an id"), device: Device { name: "N".into(), kind: "K".into() } }],
+            points: vec![PointInfo {
+                id: PointId::new(3).expect("an id"),
+                device: Device {
+                    name: "N".into(),
+                    kind: "K".into(),
+                },
+            }],
             joined_at: Timestamp::from_millis(5),
-            follow: Some(Edge { member: id, target: MemberId::new(8), root: None, suspended: true, reason: EdgeReason::TargetLeft }),
+            follow: Some(Edge {
+                member: id,
+                target: MemberId::new(8),
+                root: None,
+                suspended: true,
+                reason: EdgeReason::TargetLeft,
+            }),
         };
         assert_eq!(
             serde_json::to_value(MemberView::from(member)).expect("serialises"),

@@ -33,5 +33,7 @@ pub async fn list_members(
     State(sessions): State<Arc<FaceSessions>>,
 ) -> Result<Json<MembersAnswer>, HttpError> {
     let members = sessions.members(caller, id).await?;
-    Ok(Json(MembersAnswer { members: members.into_iter().map(Into::into).collect() }))
+    Ok(Json(MembersAnswer {
+        members: members.into_iter().map(Into::into).collect(),
+    }))
 }

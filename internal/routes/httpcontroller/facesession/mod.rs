@@ -32,4 +32,7 @@ pub use knock::KnockView;
 pub use member::{DeviceView, FollowView, MemberView, PointView};
 pub use number_code::{NumberCodeAnswer, NumberCodeView};
 pub use prejoin::{AdmittedAnswer, WaitingAnswer};
-pub use representation::{AdmissionText, DeviceRequest, FaceSessionAnswer, FaceSessionView, HostLeftText, SessionTokenView};
+pub use representation::{
+    AdmissionText, DeviceRequest, FaceSessionAnswer, FaceSessionView, HostLeftText,
+    SessionTokenView,
+};

@@ -20,7 +20,10 @@ pub struct NumberCodeView {
 
 impl From<ShownCode> for NumberCodeView {
     fn from(shown: ShownCode) -> Self {
-        Self { code: shown.code.digits().to_owned(), expires_at: TimeText(shown.expires_at) }
+        Self {
+            code: shown.code.digits().to_owned(),
+            expires_at: TimeText(shown.expires_at),
+        }
     }
 }
 
@@ -34,6 +37,8 @@ pub struct NumberCodeAnswer {
 
 impl From<ShownCode> for NumberCodeAnswer {
     fn from(shown: ShownCode) -> Self {
-        Self { number_code: shown.into() }
+        Self {
+            number_code: shown.into(),
+        }
     }
 }

@@ -57,5 +57,7 @@ pub async fn patch_face_session(
     State(sessions): State<Arc<FaceSessions>>,
     ValidJson(request): ValidJson<PatchFaceSessionRequest>,
 ) -> Result<Json<FaceSessionAnswer>, HttpError> {
-    Ok(Json(sessions.patch(caller, id, request.into()).await?.into()))
+    Ok(Json(
+        sessions.patch(caller, id, request.into()).await?.into(),
+    ))
 }

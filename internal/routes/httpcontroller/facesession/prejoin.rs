@@ -36,8 +36,14 @@ fn key(number_code: Option<String>, invite_token: Option<String>) -> Result<Key>
     match (number_code, invite_token) {
         (Some(code), None) => Ok(Key::NumberCode(code)),
         (None, Some(invite)) => Ok(Key::Invite(invite)),
-        (None, None) => Err(Error::invalid("numberCode", "is required, unless there is an inviteToken")),
-        (Some(_), Some(_)) => Err(Error::invalid("inviteToken", "cannot be used together with numberCode")),
+        (None, None) => Err(Error::invalid(
+            "numberCode",
+            "is required, unless there is an inviteToken",
+        )),
+        (Some(_), Some(_)) => Err(Error::invalid(
+            "inviteToken",
+            "cannot be used together with numberCode",
+        )),
     }
 }
 
@@ -98,7 +104,11 @@ pub struct WaitingAnswer {
 impl From<Waiting> for WaitingAnswer {
     fn from(waiting: Waiting) -> Self {
         let Waiting { token, expires_at } = waiting;
-        Self { status: WaitingStatus::Waiting, wait_token: token, expires_at: TimeText(expires_at) }
+        Self {
+            status: WaitingStatus::Waiting,
+            wait_token: token,
+            expires_at: TimeText(expires_at),
+        }
     }
 }
 
@@ -130,10 +140,19 @@ pub async fn prejoin_face_session(
     ValidJson(request): ValidJson<PrejoinRequest>,
 ) -> Result<Response, HttpError> {
     let key = key(request.number_code, request.invite_token)?;
-    Ok(match sessions.prejoin(caller, site, key, request.device.map(Into::into)).await? {
-        Prejoined::Admitted(entered) => Json(AdmittedAnswer::new(entered, clock.now(), &base)).into_response(),
-        Prejoined::Waiting(waiting) => (StatusCode::ACCEPTED, Json(WaitingAnswer::from(waiting))).into_response(),
-    })
+    Ok(
+        match sessions
+            .prejoin(caller, site, key, request.device.map(Into::into))
+            .await?
+        {
+            Prejoined::Admitted(entered) => {
+                Json(AdmittedAnswer::new(entered, clock.now(), &base)).into_response()
+            }
+            Prejoined::Waiting(waiting) => {
+                (StatusCode::ACCEPTED, Json(WaitingAnswer::from(waiting))).into_response()
+            }
+        },
+    )
 }
 
 #[cfg(test)]
@@ -145,7 +164,19 @@ mod tests {
         let some = || Some("x".to_owned());
         assert!(matches!(key(some(), None), Ok(Key::NumberCode(_))));
         assert!(matches!(key(None, some()), Ok(Key::Invite(_))));
-        assert_eq!(key(None, None).err().map(|e| e.violations[0].path.clone()).as_deref(), Some("numberCode"));
-        assert_eq!(key(some(), some()).err().map(|e| e.violations[0].path.clone()).as_deref(), Some("inviteToken"));
+        assert_eq!(
+            key(None, None)
+                .err()
+                .map(|e| e.violations[0].path.clone())
+                .as_deref(),
+            Some("numberCode")
+        );
+        assert_eq!(
+            key(some(), some())
+                .err()
+                .map(|e| e.violations[0].path.clone())
+                .as_deref(),
+            Some("inviteToken")
+        );
     }
 }

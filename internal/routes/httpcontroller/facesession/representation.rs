@@ -178,13 +178,17 @@ pub struct FaceSessionAnswer {
 impl FaceSessionAnswer {
     /// As it is sent.
     pub(super) fn written(&self) -> Bytes {
-        json::written(self).expect("invariant: names are strings, and every time of ours has four digits for its year")
+        json::written(self).expect(
+            "invariant: names are strings, and every time of ours has four digits for its year",
+        )
     }
 }
 
 impl From<FaceSession> for FaceSessionAnswer {
     fn from(session: FaceSession) -> Self {
-        Self { face_session: session.into() }
+        Self {
+            face_session: session.into(),
+        }
     }
 }
 
@@ -232,7 +236,10 @@ pub struct DeviceRequest {
 
 impl From<DeviceRequest> for DeviceInput {
     fn from(device: DeviceRequest) -> Self {
-        Self { name: device.name, kind: device.kind }
+        Self {
+            name: device.name,
+            kind: device.kind,
+        }
     }
 }
 
@@ -257,7 +264,8 @@ mod tests {
             created_at: Timestamp::from_millis(1),
             ended: None,
         };
-        let live = serde_json::to_value(FaceSessionAnswer::from(session.clone())).expect("serialises");
+        let live =
+            serde_json::to_value(FaceSessionAnswer::from(session.clone())).expect("serialises");
         assert_eq!(
             live,
             serde_json::json!({"faceSession": {
@@ -265,7 +273,10 @@ mod tests {
                 "locked": true, "hostLeft": "COUNTDOWN", "maxMembers": 9, "memberCount": 2, "createdAt": "1970-01-01T00:00:00.001Z",
             }})
         );
-        session.ended = Some(Ended { at: Timestamp::from_millis(2), reason: EndReason::HostEnded });
+        session.ended = Some(Ended {
+            at: Timestamp::from_millis(2),
+            reason: EndReason::HostEnded,
+        });
         let ended = serde_json::to_value(FaceSessionAnswer::from(session)).expect("serialises");
         assert_eq!(ended["faceSession"]["status"], "ENDED");
         assert_eq!(ended["faceSession"]["endedAt"], "1970-01-01T00:00:00.002Z");

@@ -68,5 +68,7 @@ pub async fn search_face_session(
     ValidJson(request): ValidJson<SearchRequest>,
 ) -> Result<Json<SearchAnswer>, HttpError> {
     let preview = sessions.search(caller, site, &request.number_code).await?;
-    Ok(Json(SearchAnswer { preview: preview.into() }))
+    Ok(Json(SearchAnswer {
+        preview: preview.into(),
+    }))
 }

@@ -5,7 +5,9 @@ use crate::e::HttpError;
 use crate::extract::{Authenticated, OptionalJson, SessionPath};
 use crate::json::Json;
 use crate::links::PublicBase;
-use crate::openapi::{AuthProblems, BodyProblems, EndedProblems, HostProblems, Problem422, SessionProblems};
+use crate::openapi::{
+    AuthProblems, BodyProblems, EndedProblems, HostProblems, Problem422, SessionProblems,
+};
 use crate::text::IdText;
 use axum::extract::State;
 use faceshare_biz::domain::PointId;
@@ -48,6 +50,8 @@ pub async fn issue_session_token(
     base: PublicBase,
     OptionalJson(request): OptionalJson<SessionTokenRequest>,
 ) -> Result<Json<SessionTokenView>, HttpError> {
-    let token = sessions.token(caller, id, request.point_id.map(|p| p.0)).await?;
+    let token = sessions
+        .token(caller, id, request.point_id.map(|p| p.0))
+        .await?;
     Ok(Json(SessionTokenView::new(token, clock.now(), &base)))
 }

@@ -91,12 +91,21 @@ pub async fn wait_for_admission(
     base: PublicBase,
     ValidJson(request): ValidJson<WaitRequest>,
 ) -> Result<Response, HttpError> {
-    let waited = draining.run_until_cancelled(sessions.wait(caller, &request.wait_token)).await;
+    let waited = draining
+        .run_until_cancelled(sessions.wait(caller, &request.wait_token))
+        .await;
     // Nobody is held open while the server goes down: whoever waits asks again elsewhere, or once it is back.
-    let going = || Error::new(ErrorCode::Unavailable, "this node is going down; ask again").retry_after(Duration::from_secs(1));
+    let going = || {
+        Error::new(ErrorCode::Unavailable, "this node is going down; ask again")
+            .retry_after(Duration::from_secs(1))
+    };
     let answer = match waited.ok_or_else(going)?? {
-        Waited::Waiting(waiting) => return Ok((StatusCode::ACCEPTED, Json(WaitingAnswer::from(waiting))).into_response()),
-        Waited::Admitted(entered) => WaitAnswer::Admitted(Box::new(AdmittedAnswer::new(entered, clock.now(), &base))),
+        Waited::Waiting(waiting) => {
+            return Ok((StatusCode::ACCEPTED, Json(WaitingAnswer::from(waiting))).into_response());
+        }
+        Waited::Admitted(entered) => {
+            WaitAnswer::Admitted(Box::new(AdmittedAnswer::new(entered, clock.now(), &base)))
+        }
         Waited::Denied => WaitAnswer::refused(RefusalStatus::Denied),
         Waited::Expired => WaitAnswer::refused(RefusalStatus::Expired),
         Waited::Ended => WaitAnswer::refused(RefusalStatus::Ended),

@@ -27,23 +27,35 @@ pub(crate) struct Landing {
 
 impl Landing {
     fn new() -> Self {
-        let html = PAGE.replace("/*style*/", STYLE).replace("/*script*/", SCRIPT).into();
+        let html = PAGE
+            .replace("/*style*/", STYLE)
+            .replace("/*script*/", SCRIPT)
+            .into();
         let policy = format!(
             "default-src 'none'; style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
             hash(STYLE),
             hash(SCRIPT)
         );
-        Self { html, policy: HeaderValue::from_str(&policy).expect("invariant: base64 and ASCII text make a header value") }
+        Self {
+            html,
+            policy: HeaderValue::from_str(&policy)
+                .expect("invariant: base64 and ASCII text make a header value"),
+        }
     }
 }
 
 fn hash(source: &str) -> String {
-    format!("sha256-{}", STANDARD.encode(Sha256::digest(source.as_bytes())))
+    format!(
+        "sha256-{}",
+        STANDARD.encode(Sha256::digest(source.as_bytes()))
+    )
 }
 
 /// The page's route.
 pub fn routes() -> Router {
-    Router::new().route("/j", get(landing_page)).with_state(Landing::new())
+    Router::new()
+        .route("/j", get(landing_page))
+        .with_state(Landing::new())
 }
 
 /// Where an invite link leads in a browser.
@@ -54,7 +66,13 @@ pub fn routes() -> Router {
     responses((status = 200, description = "The page. The invite is in the link's fragment and never reaches the server", body = String, content_type = "text/html"))
 )]
 pub(crate) async fn landing_page(State(landing): State<Landing>) -> impl IntoResponse {
-    let headers = [(CONTENT_SECURITY_POLICY, landing.policy), (CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"))];
+    let headers = [
+        (CONTENT_SECURITY_POLICY, landing.policy),
+        (
+            CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=300"),
+        ),
+    ];
     (headers, Html(landing.html.to_string()))
 }
 
@@ -75,7 +93,11 @@ mod tests {
         assert_eq!(between("<style>", "</style>"), STYLE);
         assert_eq!(between("<script>", "</script>"), SCRIPT);
         let policy = landing.policy.to_str().expect("text");
-        assert!(policy.contains(&hash(STYLE)) && policy.contains(&hash(SCRIPT)) && !policy.contains("unsafe"));
+        assert!(
+            policy.contains(&hash(STYLE))
+                && policy.contains(&hash(SCRIPT))
+                && !policy.contains("unsafe")
+        );
     }
 
     #[test]
@@ -86,8 +108,19 @@ mod tests {
 
     #[tokio::test]
     async fn the_page_is_html_that_nobody_may_frame() {
-        let response = routes().oneshot(Request::get("/j").body(Body::empty()).expect("a request")).await.expect("infallible");
-        assert!(response.headers()["content-type"].to_str().is_ok_and(|t| t.starts_with("text/html")));
-        assert!(response.headers()["content-security-policy"].to_str().is_ok_and(|p| p.contains("frame-ancestors 'none'")));
+        let response = routes()
+            .oneshot(Request::get("/j").body(Body::empty()).expect("a request"))
+            .await
+            .expect("infallible");
+        assert!(
+            response.headers()["content-type"]
+                .to_str()
+                .is_ok_and(|t| t.starts_with("text/html"))
+        );
+        assert!(
+            response.headers()["content-security-policy"]
+                .to_str()
+                .is_ok_and(|p| p.contains("frame-ancestors 'none'"))
+        );
     }
 }

@@ -29,11 +29,17 @@ pub async fn metrics_for_loopback(
     State(metrics): State<Option<PrometheusHandle>>,
 ) -> Result<impl IntoResponse, HttpError> {
     let local = peer.is_some_and(|Extension(ConnectInfo(peer))| network::is_loopback(peer.ip()));
-    if local && !network::has_forwarding_header(&headers) { render(metrics) } else { Err(Error::not_found().into()) }
+    if local && !network::has_forwarding_header(&headers) {
+        render(metrics)
+    } else {
+        Err(Error::not_found().into())
+    }
 }
 
 /// The same, for everybody who reaches this listener.
-pub async fn metrics_for_all(State(metrics): State<Option<PrometheusHandle>>) -> Result<impl IntoResponse, HttpError> {
+pub async fn metrics_for_all(
+    State(metrics): State<Option<PrometheusHandle>>,
+) -> Result<impl IntoResponse, HttpError> {
     render(metrics)
 }
 
@@ -54,19 +60,40 @@ mod tests {
     async fn status(peer: Option<&str>, header: Option<&'static str>) -> StatusCode {
         let handle = PrometheusBuilder::new().build_recorder().handle();
         let peer = peer.map(|p| Extension(ConnectInfo(p.parse().expect("an address"))));
-        let headers: HeaderMap = header.map(|h| (HeaderName::from_static(h), HeaderValue::from_static("1.2.3.4"))).into_iter().collect();
-        metrics_for_loopback(peer, headers, State(Some(handle))).await.into_response().status()
+        let headers: HeaderMap = header
+            .map(|h| {
+                (
+                    HeaderName::from_static(h),
+                    HeaderValue::from_static("1.2.3.4"),
+                )
+            })
+            .into_iter()
+            .collect();
+        metrics_for_loopback(peer, headers, State(Some(handle)))
+            .await
+            .into_response()
+            .status()
     }
 
     #[tokio::test]
     async fn only_processes_on_this_machine_see_them() {
         assert_eq!(status(Some("127.0.0.1:5"), None).await, StatusCode::OK);
         assert_eq!(status(Some("[::1]:5"), None).await, StatusCode::OK);
-        assert_eq!(status(Some("[::ffff:127.0.0.1]:5"), None).await, StatusCode::OK);
-        assert_eq!(status(Some("192.168.0.2:5"), None).await, StatusCode::NOT_FOUND);
+        assert_eq!(
+            status(Some("[::ffff:127.0.0.1]:5"), None).await,
+            StatusCode::OK
+        );
+        assert_eq!(
+            status(Some("192.168.0.2:5"), None).await,
+            StatusCode::NOT_FOUND
+        );
         assert_eq!(status(None, None).await, StatusCode::NOT_FOUND);
         for header in ["x-forwarded-for", "forwarded", "via", "x-real-ip"] {
-            assert_eq!(status(Some("127.0.0.1:5"), Some(header)).await, StatusCode::NOT_FOUND, "{header}");
+            assert_eq!(
+                status(Some("127.0.0.1:5"), Some(header)).await,
+                StatusCode::NOT_FOUND,
+                "{header}"
+            );
         }
     }
 }

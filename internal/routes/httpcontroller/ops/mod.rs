@@ -43,9 +43,13 @@ pub fn public_routes(ops: Ops) -> Router {
 
 /// On a listener that only operators reach.
 pub fn private_routes(ops: Ops) -> Router {
-    shared().route("/metrics", get(metrics::metrics_for_all)).with_state(ops)
+    shared()
+        .route("/metrics", get(metrics::metrics_for_all))
+        .with_state(ops)
 }
 
 fn shared() -> Router<Ops> {
-    Router::new().route("/healthz", get(healthz::healthz)).route("/readyz", get(readyz::readyz))
+    Router::new()
+        .route("/healthz", get(healthz::healthz))
+        .route("/readyz", get(readyz::readyz))
 }

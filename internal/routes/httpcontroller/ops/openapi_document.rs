@@ -9,7 +9,8 @@ use std::sync::LazyLock;
 
 /// The document is large: it is written once, and all answers share its bytes.
 static WITH_CLASSIC: LazyLock<Bytes> = LazyLock::new(|| document(&openapi::openapi()));
-static WITHOUT_CLASSIC: LazyLock<Bytes> = LazyLock::new(|| document(&openapi::openapi_without_classic()));
+static WITHOUT_CLASSIC: LazyLock<Bytes> =
+    LazyLock::new(|| document(&openapi::openapi_without_classic()));
 
 /// The description of these calls.
 #[utoipa::path(
@@ -19,7 +20,11 @@ static WITHOUT_CLASSIC: LazyLock<Bytes> = LazyLock::new(|| document(&openapi::op
     responses((status = 200, description = "An OpenAPI document", body = Object, content_type = "application/json"))
 )]
 pub async fn openapi_document(State(Classic(classic)): State<Classic>) -> Written {
-    Written(if classic { WITH_CLASSIC.clone() } else { WITHOUT_CLASSIC.clone() })
+    Written(if classic {
+        WITH_CLASSIC.clone()
+    } else {
+        WITHOUT_CLASSIC.clone()
+    })
 }
 
 fn document(openapi: &utoipa::openapi::OpenApi) -> Bytes {
@@ -37,7 +42,10 @@ mod tests {
             let one = openapi_document(State(Classic(classic))).await.0;
             let other = openapi_document(State(Classic(classic))).await.0;
             assert_eq!(one.as_ptr(), other.as_ptr());
-            assert_eq!(one.windows(14).any(|text| text == b"/api/entrytask"), classic);
+            assert_eq!(
+                one.windows(14).any(|text| text == b"/api/entrytask"),
+                classic
+            );
         }
     }
 }

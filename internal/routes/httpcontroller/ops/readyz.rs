@@ -52,7 +52,10 @@ pub async fn readyz(
     State(jobs): State<Arc<dyn JobStatus>>,
 ) -> Result<Json<ReadyAnswer>, HttpError> {
     if draining.is_cancelled() {
-        let detail = jobs.failing().map_or_else(|| "draining".to_owned(), |failing| format!("draining; {failing}"));
+        let detail = jobs.failing().map_or_else(
+            || "draining".to_owned(),
+            |failing| format!("draining; {failing}"),
+        );
         return Err(Error::new(ErrorCode::Unavailable, detail).into());
     }
     for check in checks.iter() {
@@ -62,7 +65,10 @@ pub async fn readyz(
             Err(elapsed) => return Err(away(check.name(), Error::unavailable(elapsed)).into()),
         }
     }
-    Ok(Json(ReadyAnswer { status: "ok", detail: jobs.failing() }))
+    Ok(Json(ReadyAnswer {
+        status: "ok",
+        detail: jobs.failing(),
+    }))
 }
 
 fn away(name: &str, cause: Error) -> Error {
@@ -89,7 +95,11 @@ mod tests {
         }
 
         async fn check(&self) -> Result<()> {
-            if self.0 { Ok(()) } else { Err(Error::unavailable("secret address")) }
+            if self.0 {
+                Ok(())
+            } else {
+                Err(Error::unavailable("secret address"))
+            }
         }
     }
 
@@ -111,13 +121,31 @@ mod tests {
 
     #[tokio::test]
     async fn ready_when_all_that_is_needed_is_there() {
-        let answer = readyz(State(CancellationToken::new()), State(checks(true)), jobs(None)).await.expect("ready").0;
-        assert_eq!(serde_json::to_value(answer).expect("JSON"), serde_json::json!({"status": "ok"}));
+        let answer = readyz(
+            State(CancellationToken::new()),
+            State(checks(true)),
+            jobs(None),
+        )
+        .await
+        .expect("ready")
+        .0;
+        assert_eq!(
+            serde_json::to_value(answer).expect("JSON"),
+            serde_json::json!({"status": "ok"})
+        );
     }
 
     #[tokio::test]
     async fn not_ready_when_something_is_away() {
-        let error = readyz(State(CancellationToken::new()), State(checks(false)), jobs(None)).await.map(|_| ()).expect_err("not ready").0;
+        let error = readyz(
+            State(CancellationToken::new()),
+            State(checks(false)),
+            jobs(None),
+        )
+        .await
+        .map(|_| ())
+        .expect_err("not ready")
+        .0;
         assert_eq!(error.code, ErrorCode::Unavailable);
         assert_eq!(error.detail, "database is away");
     }
@@ -126,15 +154,35 @@ mod tests {
     async fn not_ready_while_draining() {
         let draining = CancellationToken::new();
         draining.cancel();
-        for (failing, detail) in [(None, "draining"), (Some("projector failed"), "draining; projector failed")] {
-            let error = readyz(State(draining.clone()), State(checks(true)), jobs(failing)).await.map(|_| ()).expect_err("not ready").0;
-            assert_eq!((error.code, &*error.detail), (ErrorCode::Unavailable, detail));
+        for (failing, detail) in [
+            (None, "draining"),
+            (Some("projector failed"), "draining; projector failed"),
+        ] {
+            let error = readyz(State(draining.clone()), State(checks(true)), jobs(failing))
+                .await
+                .map(|_| ())
+                .expect_err("not ready")
+                .0;
+            assert_eq!(
+                (error.code, &*error.detail),
+                (ErrorCode::Unavailable, detail)
+            );
         }
     }
 
     #[tokio::test]
     async fn a_job_that_fails_is_told_of_and_takes_no_server_out_of_service() {
-        let answer = readyz(State(CancellationToken::new()), State(checks(true)), jobs(Some("purge (3)"))).await.expect("ready").0;
-        assert_eq!(serde_json::to_value(answer).expect("JSON"), serde_json::json!({"status": "ok", "detail": "purge (3)"}));
+        let answer = readyz(
+            State(CancellationToken::new()),
+            State(checks(true)),
+            jobs(Some("purge (3)")),
+        )
+        .await
+        .expect("ready")
+        .0;
+        assert_eq!(
+            serde_json::to_value(answer).expect("JSON"),
+            serde_json::json!({"status": "ok", "detail": "purge (3)"})
+        );
     }
 }

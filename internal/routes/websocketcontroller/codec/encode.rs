@@ -4,8 +4,9 @@ use faceshare_api::v1::{self, server_frame::Instruction};
 use faceshare_api::wellknown;
 use faceshare_biz::domain::facesession::{Admission, EndReason, FaceSession, HostLeft, Status};
 use faceshare_biz::domain::instruction::{
-    ActionValue, AutoEnd, AutoEndReason, Device, Edge, EdgeReason, Event, Invite, KnockState, Lock, Member, MemberKnock, Notice, PointInfo,
-    Presenting, QuitReason, Role, SentAction, ServerFrame, Snapshot, Statement, Suspend, Welcome,
+    ActionValue, AutoEnd, AutoEndReason, Device, Edge, EdgeReason, Event, Invite, KnockState, Lock,
+    Member, MemberKnock, Notice, PointInfo, Presenting, QuitReason, Role, SentAction, ServerFrame,
+    Snapshot, Statement, Suspend, Welcome,
 };
 use faceshare_biz::domain::{MemberId, Timestamp};
 use std::time::Duration;
@@ -15,43 +16,87 @@ pub(super) fn server_frame(frame: &ServerFrame) -> v1::ServerFrame {
         Statement::Event(said) => event(said),
         Statement::Notice(said) => notice(said),
     };
-    v1::ServerFrame { seq: frame.seq.get(), at: Some(time(frame.at)), from: id(frame.from), instruction: Some(instruction) }
+    v1::ServerFrame {
+        seq: frame.seq.get(),
+        at: Some(time(frame.at)),
+        from: id(frame.from),
+        instruction: Some(instruction),
+    }
 }
 
 fn event(event: &Event) -> Instruction {
     match event {
-        Event::MemberJoin(m) => Instruction::MemberJoin(v1::MemberJoin { member: Some(member(m)) }),
-        Event::MemberChange(m) => Instruction::MemberChange(v1::MemberChange { member: Some(member(m)) }),
-        Event::Quit { member, reason } => Instruction::Quit(v1::Quit { member_id: member.get(), reason: quit_reason(*reason).into() }),
-        Event::HttpQuit { member } => Instruction::HttpQuit(v1::HttpQuit { member_id: member.get() }),
-        Event::FollowMe { invite: asked, lock: held, presenter } => {
-            Instruction::FollowMe(v1::FollowMe { invite: invite(*asked).into(), lock: lock(*held).into(), presenter: id(*presenter) })
-        }
+        Event::MemberJoin(m) => Instruction::MemberJoin(v1::MemberJoin {
+            member: Some(member(m)),
+        }),
+        Event::MemberChange(m) => Instruction::MemberChange(v1::MemberChange {
+            member: Some(member(m)),
+        }),
+        Event::Quit { member, reason } => Instruction::Quit(v1::Quit {
+            member_id: member.get(),
+            reason: quit_reason(*reason).into(),
+        }),
+        Event::HttpQuit { member } => Instruction::HttpQuit(v1::HttpQuit {
+            member_id: member.get(),
+        }),
+        Event::FollowMe {
+            invite: asked,
+            lock: held,
+            presenter,
+        } => Instruction::FollowMe(v1::FollowMe {
+            invite: invite(*asked).into(),
+            lock: lock(*held).into(),
+            presenter: id(*presenter),
+        }),
         Event::CancelFollowMe => Instruction::CancelFollowMe(v1::CancelFollowMe {}),
-        Event::FollowOther { target } => Instruction::FollowOther(v1::FollowOther { target: target.get() }),
-        Event::CancelFollow { suspend: why } => Instruction::CancelFollow(v1::CancelFollow { suspend: suspend(*why).into() }),
-        Event::FollowChange { presenting: now, edges } => {
-            Instruction::FollowChange(v1::FollowChange { presenting: now.map(presenting), edges: edges.iter().map(edge).collect() })
-        }
+        Event::FollowOther { target } => Instruction::FollowOther(v1::FollowOther {
+            target: target.get(),
+        }),
+        Event::CancelFollow { suspend: why } => Instruction::CancelFollow(v1::CancelFollow {
+            suspend: suspend(*why).into(),
+        }),
+        Event::FollowChange {
+            presenting: now,
+            edges,
+        } => Instruction::FollowChange(v1::FollowChange {
+            presenting: now.map(presenting),
+            edges: edges.iter().map(edge).collect(),
+        }),
         Event::SessionAutoEnd(countdown) => Instruction::SessionAutoEnd(auto_end(*countdown)),
         Event::CancelAutoEnd => Instruction::CancelAutoEnd(v1::CancelAutoEnd {}),
-        Event::SessEnd { reason } => Instruction::SessEnd(v1::SessEnd { reason: end_reason(*reason).into() }),
-        Event::SessionChange(session) => Instruction::SessionChange(v1::SessionChange { face_session: Some(face_session(session)) }),
+        Event::SessEnd { reason } => Instruction::SessEnd(v1::SessEnd {
+            reason: end_reason(*reason).into(),
+        }),
+        Event::SessionChange(session) => Instruction::SessionChange(v1::SessionChange {
+            face_session: Some(face_session(session)),
+        }),
     }
 }
 
 fn notice(notice: &Notice) -> Instruction {
     match notice {
         Notice::Welcome(w) => Instruction::Welcome(welcome(w)),
-        Notice::Ack { id, seq } => Instruction::Ack(v1::Ack { id: *id, seq: seq.get() }),
-        Notice::Nack { id, code, detail } => {
-            Instruction::Nack(v1::Nack { id: *id, code: code.as_str().to_owned(), detail: detail.clone().into_owned() })
+        Notice::Ack { id, seq } => Instruction::Ack(v1::Ack {
+            id: *id,
+            seq: seq.get(),
+        }),
+        Notice::Nack { id, code, detail } => Instruction::Nack(v1::Nack {
+            id: *id,
+            code: code.as_str().to_owned(),
+            detail: detail.clone().into_owned(),
+        }),
+        Notice::SysHeart { sent_at } => Instruction::SysHeart(v1::SysHeart {
+            sent_at: Some(time(*sent_at)),
+        }),
+        Notice::TokenRenewed { token, expires_at } => Instruction::TokenRenewed(v1::TokenRenewed {
+            session_token: token.clone(),
+            expires_at: Some(time(*expires_at)),
+        }),
+        Notice::NumberCodeChange { expires_at } => {
+            Instruction::NumberCodeChange(v1::NumberCodeChange {
+                expires_at: expires_at.map(time),
+            })
         }
-        Notice::SysHeart { sent_at } => Instruction::SysHeart(v1::SysHeart { sent_at: Some(time(*sent_at)) }),
-        Notice::TokenRenewed { token, expires_at } => {
-            Instruction::TokenRenewed(v1::TokenRenewed { session_token: token.clone(), expires_at: Some(time(*expires_at)) })
-        }
-        Notice::NumberCodeChange { expires_at } => Instruction::NumberCodeChange(v1::NumberCodeChange { expires_at: expires_at.map(time) }),
         Notice::MemberKnock(knock) => Instruction::MemberKnock(member_knock(knock)),
         Notice::ActionSync(sent) => Instruction::ActionSync(action_sync(sent)),
     }
@@ -125,7 +170,10 @@ fn face_session(session: &FaceSession) -> v1::FaceSession {
         member_count: session.member_count,
         created_at: Some(time(session.created_at)),
         ended_at: session.ended.map(|e| time(e.at)),
-        end_reason: session.ended.map_or(v1::sess_end::Reason::Unspecified, |e| end_reason(e.reason)).into(),
+        end_reason: session
+            .ended
+            .map_or(v1::sess_end::Reason::Unspecified, |e| end_reason(e.reason))
+            .into(),
     }
 }
 
@@ -143,11 +191,17 @@ fn member(member: &Member) -> v1::Member {
 }
 
 fn point(point: &PointInfo) -> v1::Point {
-    v1::Point { point_id: point.id.get(), device: Some(device(&point.device)) }
+    v1::Point {
+        point_id: point.id.get(),
+        device: Some(device(&point.device)),
+    }
 }
 
 fn device(device: &Device) -> v1::Device {
-    v1::Device { name: device.name.to_string(), kind: device.kind.to_string() }
+    v1::Device {
+        name: device.name.to_string(),
+        kind: device.kind.to_string(),
+    }
 }
 
 fn edge(edge: &Edge) -> v1::Edge {
@@ -184,7 +238,10 @@ fn auto_end(countdown: AutoEnd) -> v1::SessionAutoEnd {
         AutoEndReason::Empty => v1::session_auto_end::Reason::Empty,
         AutoEndReason::Scheduled => v1::session_auto_end::Reason::Scheduled,
     };
-    v1::SessionAutoEnd { ends_at: Some(time(countdown.ends_at)), reason: reason.into() }
+    v1::SessionAutoEnd {
+        ends_at: Some(time(countdown.ends_at)),
+        reason: reason.into(),
+    }
 }
 
 fn action_sync(sent: &SentAction) -> v1::ActionSync {
@@ -205,17 +262,34 @@ fn action_sync(sent: &SentAction) -> v1::ActionSync {
 
 fn action(sent: &SentAction) -> v1::Action {
     use v1::{action::Value, action_sync};
-    let v1::ActionSync { file_id, key, term, value } = action_sync(sent);
+    let v1::ActionSync {
+        file_id,
+        key,
+        term,
+        value,
+    } = action_sync(sent);
     let value = value.map(|value| match value {
         action_sync::Value::View(view) => Value::View(view),
         action_sync::Value::Pointer(pointer) => Value::Pointer(pointer),
         action_sync::Value::Custom(bytes) => Value::Custom(bytes),
     });
-    v1::Action { from: sent.from.get(), file_id, key, term, value }
+    v1::Action {
+        from: sent.from.get(),
+        file_id,
+        key,
+        term,
+        value,
+    }
 }
 
 fn view(view: &faceshare_biz::domain::instruction::View) -> v1::View {
-    v1::View { page: view.page, x: view.x, y: view.y, zoom: view.zoom, rotation: view.rotation }
+    v1::View {
+        page: view.page,
+        x: view.x,
+        y: view.y,
+        zoom: view.zoom,
+        rotation: view.rotation,
+    }
 }
 
 const fn role(role: Role) -> v1::member::Role {

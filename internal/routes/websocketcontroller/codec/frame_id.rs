@@ -9,7 +9,9 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor
 pub(super) fn json(message: &[u8]) -> Option<u32> {
     // What is skipped is not checked for its encoding.
     std::str::from_utf8(message).ok()?;
-    serde_json::from_slice::<Frame>(message).ok().map(|frame| frame.id)
+    serde_json::from_slice::<Frame>(message)
+        .ok()
+        .map(|frame| frame.id)
 }
 
 struct Frame {

@@ -9,7 +9,9 @@ mod tests;
 
 use bytes::Bytes;
 use faceshare_api::v1;
-use faceshare_biz::domain::instruction::{Decoded, FrameCodec, Notice, ServerFrame, Statement, WireFormat};
+use faceshare_biz::domain::instruction::{
+    Decoded, FrameCodec, Notice, ServerFrame, Statement, WireFormat,
+};
 use faceshare_websocket::{HEADER_MAX, Kind, prefixed};
 use prost::Message;
 
@@ -24,13 +26,19 @@ impl WireCodec {
     /// The frame, behind so many bytes that are left free.
     fn encode_behind(room: usize, format: WireFormat, frame: &ServerFrame) -> Vec<u8> {
         match (format, &frame.statement) {
-            (WireFormat::Proto, Statement::Notice(Notice::ActionSync(sent))) => position::write_behind(room, frame, sent),
+            (WireFormat::Proto, Statement::Notice(Notice::ActionSync(sent))) => {
+                position::write_behind(room, frame, sent)
+            }
             _ => Self::encode_generated_behind(room, format, &encode::server_frame(frame)),
         }
     }
 
     /// The same by the generated code, for whatever there is.
-    fn encode_generated_behind(room: usize, format: WireFormat, frame: &v1::ServerFrame) -> Vec<u8> {
+    fn encode_generated_behind(
+        room: usize,
+        format: WireFormat,
+        frame: &v1::ServerFrame,
+    ) -> Vec<u8> {
         match format {
             WireFormat::Proto => {
                 let mut buffer = Vec::with_capacity(room + frame.encoded_len());
@@ -40,7 +48,8 @@ impl WireCodec {
             }
             WireFormat::Json => {
                 let mut buffer = vec![0; room];
-                serde_json::to_writer(&mut buffer, frame).expect("invariant: wire messages always serialise, and memory takes them");
+                serde_json::to_writer(&mut buffer, frame)
+                    .expect("invariant: wire messages always serialise, and memory takes them");
                 buffer
             }
         }

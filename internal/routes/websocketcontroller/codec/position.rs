@@ -7,7 +7,9 @@
 //! is served as well, only slower. Written is the same form.
 
 use bytes::Bytes;
-use faceshare_biz::domain::instruction::{Action, ActionKey, ActionValue, ClientFrame, Command, SentAction, ServerFrame, View};
+use faceshare_biz::domain::instruction::{
+    Action, ActionKey, ActionValue, ClientFrame, Command, SentAction, ServerFrame, View,
+};
 use faceshare_biz::domain::{FileId, MemberId, Timestamp};
 
 /// Kinds of fields, as the low bits of a tag have them.
@@ -79,7 +81,11 @@ pub(super) fn read(message: &[u8], key_bytes: usize) -> Option<ClientFrame> {
             _ => return None,
         }
     }
-    Some(ClientFrame { id, nonce, command: Command::ActionSync(sent?) })
+    Some(ClientFrame {
+        id,
+        nonce,
+        command: Command::ActionSync(sent?),
+    })
 }
 
 fn read_action(message: &[u8], key_bytes: usize) -> Option<Action> {
@@ -95,7 +101,11 @@ fn read_action(message: &[u8], key_bytes: usize) -> Option<Action> {
     while let Some(tag) = fields.tag()? {
         match tag {
             FILE_ID => file = fields.number()?,
-            KEY => key = std::str::from_utf8(fields.bytes()?).ok().filter(|key| !key.is_empty())?,
+            KEY => {
+                key = std::str::from_utf8(fields.bytes()?)
+                    .ok()
+                    .filter(|key| !key.is_empty())?
+            }
             TERM => term = fields.number()?.try_into().ok()?,
             // Of several values the last one counts, and merging them is not this function's affair.
             VIEW | POINTER | CUSTOM if value.is_some() => return None,
@@ -109,7 +119,13 @@ fn read_action(message: &[u8], key_bytes: usize) -> Option<Action> {
             _ => return None,
         }
     }
-    Some(Action { file: FileId::new(file), key: ActionKey::new(key, key_bytes)?, term, value: value?, size })
+    Some(Action {
+        file: FileId::new(file),
+        key: ActionKey::new(key, key_bytes)?,
+        term,
+        value: value?,
+        size,
+    })
 }
 
 fn read_view(message: &[u8]) -> Option<View> {
@@ -118,7 +134,13 @@ fn read_view(message: &[u8]) -> Option<View> {
     const Y: u32 = tag(view::Y, DOUBLE);
     const ZOOM: u32 = tag(view::ZOOM, DOUBLE);
     const ROTATION: u32 = tag(view::ROTATION, NUMBER);
-    let mut view = View { page: 0, x: 0.0, y: 0.0, zoom: 0.0, rotation: 0 };
+    let mut view = View {
+        page: 0,
+        x: 0.0,
+        y: 0.0,
+        zoom: 0.0,
+        rotation: 0,
+    };
     let mut fields = Fields::of(message);
     while let Some(tag) = fields.tag()? {
         match tag {
@@ -156,7 +178,10 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     const fn of(message: &'a [u8]) -> Self {
-        Self { rest: message, last: 0 }
+        Self {
+            rest: message,
+            last: 0,
+        }
     }
 
     /// The tag of the next field; `Some(None)`: there is none.
@@ -164,7 +189,11 @@ impl<'a> Fields<'a> {
         if self.rest.is_empty() {
             return Some(None);
         }
-        let tag = self.varint()?.try_into().ok().filter(|tag| *tag > self.last)?;
+        let tag = self
+            .varint()?
+            .try_into()
+            .ok()
+            .filter(|tag| *tag > self.last)?;
         self.last = tag;
         Some(Some(tag))
     }
@@ -211,13 +240,19 @@ impl<'a> Fields<'a> {
 }
 
 /// A position as it is written, behind so many bytes that are left free.
-pub(super) fn write_behind(room: usize, frame: &ServerFrame, SentAction { action, .. }: &SentAction) -> Vec<u8> {
+pub(super) fn write_behind(
+    room: usize,
+    frame: &ServerFrame,
+    SentAction { action, .. }: &SentAction,
+) -> Vec<u8> {
     let ServerFrame { seq, at, from, .. } = frame;
     let own = match &action.value {
         ActionValue::Custom(bytes) => bytes.len(),
         _ => 0,
     };
-    let mut out = Out(Vec::with_capacity(room + ROOM + action.key.as_str().len() + own));
+    let mut out = Out(Vec::with_capacity(
+        room + ROOM + action.key.as_str().len() + own,
+    ));
     out.0.resize(room, 0);
     out.number(server_frame::SEQ, seq.get().into());
     out.time(server_frame::AT, *at);
@@ -229,7 +264,13 @@ pub(super) fn write_behind(room: usize, frame: &ServerFrame, SentAction { action
     }
     out.number(action_sync::TERM, action.term.into());
     match &action.value {
-        ActionValue::View(View { page, x, y, zoom, rotation }) => {
+        ActionValue::View(View {
+            page,
+            x,
+            y,
+            zoom,
+            rotation,
+        }) => {
             let begun = out.begin(action_sync::VIEW);
             out.number(view::PAGE, (*page).into());
             out.double(view::X, *x);
@@ -301,7 +342,10 @@ impl Out {
         let begun = self.begin(field);
         // A number below zero is written as the large one that has the same bits.
         self.number(timestamp::SECONDS, millis.div_euclid(1000) as u64);
-        self.number(timestamp::NANOS, millis.rem_euclid(1000) as u64 * NANOS_PER_MILLI);
+        self.number(
+            timestamp::NANOS,
+            millis.rem_euclid(1000) as u64 * NANOS_PER_MILLI,
+        );
         self.end(begun);
     }
 

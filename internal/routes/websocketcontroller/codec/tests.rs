@@ -4,13 +4,16 @@ use super::WireCodec;
 use faceshare_api::v1::{self, client_frame::Instruction};
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::instruction::{
-    ActionValue, ClientFrame, Command, Decoded, Event, FrameCodec, Invite, Lock, Notice, Seq, ServerFrame, Statement, WireFormat,
+    ActionValue, ClientFrame, Command, Decoded, Event, FrameCodec, Invite, Lock, Notice, Seq,
+    ServerFrame, Statement, WireFormat,
 };
 use faceshare_biz::domain::{MemberId, Timestamp};
 use proptest::prelude::*;
 use prost::Message;
 
-const CODEC: WireCodec = WireCodec { action_key_bytes: 32 };
+const CODEC: WireCodec = WireCodec {
+    action_key_bytes: 32,
+};
 
 fn json(text: &str) -> Decoded {
     CODEC.decode(WireFormat::Json, text.as_bytes())
@@ -25,16 +28,43 @@ fn code(decoded: Decoded) -> (u32, ErrorCode) {
 
 #[test]
 fn both_formats_say_the_same() {
-    let frame = v1::ClientFrame { id: 3, nonce: 9, instruction: Some(Instruction::FollowOther(v1::FollowOther { target: 7 })) };
-    let expected = ClientFrame { id: 3, nonce: 9, command: Command::FollowOther { target: MemberId::new(7) } };
-    assert_eq!(CODEC.decode(WireFormat::Proto, &frame.encode_to_vec()), Decoded::Frame(expected.clone()));
-    assert_eq!(json(r#"{"id": 3, "nonce": "9", "followOther": {"target": "7"}}"#), Decoded::Frame(expected));
+    let frame = v1::ClientFrame {
+        id: 3,
+        nonce: 9,
+        instruction: Some(Instruction::FollowOther(v1::FollowOther { target: 7 })),
+    };
+    let expected = ClientFrame {
+        id: 3,
+        nonce: 9,
+        command: Command::FollowOther {
+            target: MemberId::new(7),
+        },
+    };
+    assert_eq!(
+        CODEC.decode(WireFormat::Proto, &frame.encode_to_vec()),
+        Decoded::Frame(expected.clone())
+    );
+    assert_eq!(
+        json(r#"{"id": 3, "nonce": "9", "followOther": {"target": "7"}}"#),
+        Decoded::Frame(expected)
+    );
 }
 
 #[test]
 fn unset_means_ask_and_none() {
-    let command = Command::FollowMe { invite: Invite::Ask, lock: Lock::None, presenter: None };
-    assert_eq!(json(r#"{"followMe": {}}"#), Decoded::Frame(ClientFrame { id: 0, nonce: 0, command }));
+    let command = Command::FollowMe {
+        invite: Invite::Ask,
+        lock: Lock::None,
+        presenter: None,
+    };
+    assert_eq!(
+        json(r#"{"followMe": {}}"#),
+        Decoded::Frame(ClientFrame {
+            id: 0,
+            nonce: 0,
+            command
+        })
+    );
 }
 
 #[test]
@@ -73,16 +103,34 @@ fn whatever_is_wrong_inside_a_frame_with_an_id_is_answered() {
 #[test]
 fn a_frame_that_is_nested_too_deep_is_answered() {
     const DEEP: usize = 10_000;
-    let text = format!(r#"{{"id": 5, "followOther": {{"target": {}{}}}}}"#, "[".repeat(DEEP), "]".repeat(DEEP));
+    let text = format!(
+        r#"{{"id": 5, "followOther": {{"target": {}{}}}}}"#,
+        "[".repeat(DEEP),
+        "]".repeat(DEEP)
+    );
     assert_eq!(code(json(&text)), (5, ErrorCode::InvalidArgument));
     // Groups of field 200 within each other, after an id.
-    let message = [vec![0x08, 5], [0xc3, 0x0c].repeat(DEEP), [0xc4, 0x0c].repeat(DEEP)].concat();
-    assert_eq!(code(CODEC.decode(WireFormat::Proto, &message)), (5, ErrorCode::InvalidArgument));
+    let message = [
+        vec![0x08, 5],
+        [0xc3, 0x0c].repeat(DEEP),
+        [0xc4, 0x0c].repeat(DEEP),
+    ]
+    .concat();
+    assert_eq!(
+        code(CODEC.decode(WireFormat::Proto, &message)),
+        (5, ErrorCode::InvalidArgument)
+    );
 }
 
 #[test]
 fn whole_numbers_are_read_however_they_are_written() {
-    let expected = ClientFrame { id: 3, nonce: 10, command: Command::FollowOther { target: MemberId::new(9_007_199_254_740_993) } };
+    let expected = ClientFrame {
+        id: 3,
+        nonce: 10,
+        command: Command::FollowOther {
+            target: MemberId::new(9_007_199_254_740_993),
+        },
+    };
     for text in [
         r#"{"id": 3.0, "nonce": 1e1, "followOther": {"target": 9007199254740993.0}}"#,
         r#"{"id": "3", "nonce": "10", "followOther": {"target": "9007199254740993"}}"#,
@@ -90,52 +138,136 @@ fn whole_numbers_are_read_however_they_are_written() {
     ] {
         assert_eq!(json(text), Decoded::Frame(expected.clone()), "{text}");
     }
-    let asks = Command::FollowMe { invite: Invite::On, lock: Lock::None, presenter: None };
-    assert_eq!(json(r#"{"followMe": {"invite": 2.0}}"#), Decoded::Frame(ClientFrame { id: 0, nonce: 0, command: asks }));
+    let asks = Command::FollowMe {
+        invite: Invite::On,
+        lock: Lock::None,
+        presenter: None,
+    };
+    assert_eq!(
+        json(r#"{"followMe": {"invite": 2.0}}"#),
+        Decoded::Frame(ClientFrame {
+            id: 0,
+            nonce: 0,
+            command: asks
+        })
+    );
 }
 
 #[test]
 fn what_is_no_frame_at_all_is_malformed() {
-    for text in ["", "hello", "[]", "7", "null", "{\"id\": 5", "\u{0}", "{\"id\": 5} x", "{\"id\": 5, \"key\": \"a\nb\"}", "{\"id\": 5.}"] {
+    for text in [
+        "",
+        "hello",
+        "[]",
+        "7",
+        "null",
+        "{\"id\": 5",
+        "\u{0}",
+        "{\"id\": 5} x",
+        "{\"id\": 5, \"key\": \"a\nb\"}",
+        "{\"id\": 5.}",
+    ] {
         assert_eq!(json(text), Decoded::Malformed, "{text:?}");
     }
-    assert_eq!(CODEC.decode(WireFormat::Json, b"{\"id\": 5, \"quit\": \"\xff\"}"), Decoded::Malformed);
+    assert_eq!(
+        CODEC.decode(WireFormat::Json, b"{\"id\": 5, \"quit\": \"\xff\"}"),
+        Decoded::Malformed
+    );
     // No number, one that ends too early, field 0, a group that ends without a beginning, one without an end, and a kind of field that is none.
-    for bytes in
-        [&[0xff, 0xff, 0xff][..], &[0x08, 5, 0xa2, 0x02, 9], &[0x00, 0x01], &[0xc4, 0x0c], &[0x08, 5, 0xc3, 0x0c], &[0x08, 5, 0x16]]
-    {
-        assert_eq!(CODEC.decode(WireFormat::Proto, bytes), Decoded::Malformed, "{bytes:x?}");
+    for bytes in [
+        &[0xff, 0xff, 0xff][..],
+        &[0x08, 5, 0xa2, 0x02, 9],
+        &[0x00, 0x01],
+        &[0xc4, 0x0c],
+        &[0x08, 5, 0xc3, 0x0c],
+        &[0x08, 5, 0x16],
+    ] {
+        assert_eq!(
+            CODEC.decode(WireFormat::Proto, bytes),
+            Decoded::Malformed,
+            "{bytes:x?}"
+        );
     }
 }
 
 #[test]
 fn a_frame_whose_id_cannot_be_read_is_malformed_and_one_without_id_is_not() {
-    for id in ["true", "[]", "{}", "-1", "1.5", "4294967296", "1e999", r#""one""#, r#""\ud83d""#] {
-        assert_eq!(json(&format!(r#"{{"id": {id}, "quit": {{}}}}"#)), Decoded::Malformed, "{id}");
+    for id in [
+        "true",
+        "[]",
+        "{}",
+        "-1",
+        "1.5",
+        "4294967296",
+        "1e999",
+        r#""one""#,
+        r#""\ud83d""#,
+    ] {
+        assert_eq!(
+            json(&format!(r#"{{"id": {id}, "quit": {{}}}}"#)),
+            Decoded::Malformed,
+            "{id}"
+        );
     }
     // Field 1 as bytes.
-    assert_eq!(CODEC.decode(WireFormat::Proto, &[0x0a, 0x00]), Decoded::Malformed);
-    for text in [r#"{"quit": 1}"#, r#"{"id": null, "quit": {}}"#, r#"{"id": 0, "quit": 1}"#, "{}"] {
+    assert_eq!(
+        CODEC.decode(WireFormat::Proto, &[0x0a, 0x00]),
+        Decoded::Malformed
+    );
+    for text in [
+        r#"{"quit": 1}"#,
+        r#"{"id": null, "quit": {}}"#,
+        r#"{"id": 0, "quit": 1}"#,
+        "{}",
+    ] {
         assert_eq!(code(json(text)), (0, ErrorCode::InvalidArgument), "{text}");
     }
 }
 
 #[test]
 fn a_protobuf_frame_that_is_wrong_inside_is_answered() {
-    let mut message = v1::ClientFrame { id: 5, nonce: 0, instruction: None }.encode_to_vec();
-    assert_eq!(code(CODEC.decode(WireFormat::Proto, &message)), (5, ErrorCode::InvalidArgument));
+    let mut message = v1::ClientFrame {
+        id: 5,
+        nonce: 0,
+        instruction: None,
+    }
+    .encode_to_vec();
+    assert_eq!(
+        code(CODEC.decode(WireFormat::Proto, &message)),
+        (5, ErrorCode::InvalidArgument)
+    );
     // followOther (field 36, length-delimited), whose content is cut short inside.
     message.extend([0xa2, 0x02, 0x01, 0x08]);
-    assert_eq!(code(CODEC.decode(WireFormat::Proto, &message)), (5, ErrorCode::InvalidArgument));
-    let unknown = v1::FollowMe { invite: 99, lock: 0, presenter: 0 };
-    let frame = v1::ClientFrame { id: 6, nonce: 0, instruction: Some(Instruction::FollowMe(unknown)) };
-    assert_eq!(code(CODEC.decode(WireFormat::Proto, &frame.encode_to_vec())), (6, ErrorCode::InvalidArgument));
+    assert_eq!(
+        code(CODEC.decode(WireFormat::Proto, &message)),
+        (5, ErrorCode::InvalidArgument)
+    );
+    let unknown = v1::FollowMe {
+        invite: 99,
+        lock: 0,
+        presenter: 0,
+    };
+    let frame = v1::ClientFrame {
+        id: 6,
+        nonce: 0,
+        instruction: Some(Instruction::FollowMe(unknown)),
+    };
+    assert_eq!(
+        code(CODEC.decode(WireFormat::Proto, &frame.encode_to_vec())),
+        (6, ErrorCode::InvalidArgument)
+    );
 }
 
 #[test]
 fn custom_bytes_travel_as_base64() {
     let decoded = json(r#"{"actionSync": {"key": "ink", "custom": "AAEC"}}"#);
-    let Decoded::Frame(ClientFrame { command: Command::ActionSync(action), .. }) = decoded else { panic!("{decoded:?}") };
+    let Decoded::Frame(ClientFrame {
+        command: Command::ActionSync(action),
+        ..
+    }) = decoded
+    else {
+        panic!("{decoded:?}")
+    };
     assert_eq!(action.value, ActionValue::Custom(vec![0, 1, 2].into()));
 }
 
@@ -157,23 +289,43 @@ fn an_ordered_frame_reads_as_the_documents_say() {
 
 #[test]
 fn a_refusal_names_its_code() {
-    let notice = Notice::Nack { id: 8, code: ErrorCode::FollowSelf, detail: "no".into() };
+    let notice = Notice::Nack {
+        id: 8,
+        code: ErrorCode::FollowSelf,
+        detail: "no".into(),
+    };
     let frame = ServerFrame::notice(Timestamp::from_millis(0), notice);
-    let decoded = v1::ServerFrame::decode(CODEC.encode(WireFormat::Proto, &frame)).expect("decodes");
-    let nack = v1::Nack { id: 8, code: "FOLLOW_SELF".into(), detail: "no".into() };
-    assert_eq!(decoded.instruction, Some(v1::server_frame::Instruction::Nack(nack)));
+    let decoded =
+        v1::ServerFrame::decode(CODEC.encode(WireFormat::Proto, &frame)).expect("decodes");
+    let nack = v1::Nack {
+        id: 8,
+        code: "FOLLOW_SELF".into(),
+        detail: "no".into(),
+    };
+    assert_eq!(
+        decoded.instruction,
+        Some(v1::server_frame::Instruction::Nack(nack))
+    );
 }
 
 /// Any JSON, halves of surrogate pairs and numbers beyond every type included.
 fn json_value(depth: u32) -> impl Strategy<Value = String> {
-    let leaf =
-        prop_oneof!["null|true|-?(0|[1-9][0-9]{0,25})([.][0-9]{1,5})?([eE][-+]?[0-9]{1,4})?", r#""([a-z]|\\ud83d|\\udca9|\\n){0,5}""#,];
+    let leaf = prop_oneof![
+        "null|true|-?(0|[1-9][0-9]{0,25})([.][0-9]{1,5})?([eE][-+]?[0-9]{1,4})?",
+        r#""([a-z]|\\ud83d|\\udca9|\\n){0,5}""#,
+    ];
     leaf.prop_recursive(depth, 20, 4, |inner| {
-        let names = prop::sample::select(vec!["key", "target", "view", "page", "custom", "id", "\\ud83d"]);
+        let names = prop::sample::select(vec![
+            "key", "target", "view", "page", "custom", "id", "\\ud83d",
+        ]);
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(","))),
+            prop::collection::vec(inner.clone(), 0..4)
+                .prop_map(|items| format!("[{}]", items.join(","))),
             prop::collection::vec((names, inner), 0..4).prop_map(|fields| {
-                let fields: Vec<_> = fields.iter().map(|(name, value)| format!(r#""{name}": {value}"#)).collect();
+                let fields: Vec<_> = fields
+                    .iter()
+                    .map(|(name, value)| format!(r#""{name}": {value}"#))
+                    .collect();
                 format!("{{{}}}", fields.join(","))
             }),
         ]

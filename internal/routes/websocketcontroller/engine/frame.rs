@@ -75,7 +75,9 @@ pub(crate) struct Header {
 impl Header {
     /// Reads a header; `None` if it is not complete yet.
     pub(crate) fn read(bytes: &[u8]) -> Result<Option<Self>, Violation> {
-        let [first, second, rest @ ..] = bytes else { return Ok(None) };
+        let [first, second, rest @ ..] = bytes else {
+            return Ok(None);
+        };
         if first & RESERVED != 0 {
             return Err(Violation::Protocol("reserved bits without an extension"));
         }
@@ -86,11 +88,23 @@ impl Header {
         }
         let short = second & !MASKED;
         if opcode.is_control() && (!last || usize::from(short) > CONTROL_MAX) {
-            return Err(Violation::Protocol("a control frame in pieces, or too long"));
+            return Err(Violation::Protocol(
+                "a control frame in pieces, or too long",
+            ));
         }
-        let Some((length, more)) = length(short, rest)? else { return Ok(None) };
-        let Some(key) = rest.get(more..more + 4).and_then(|key| key.try_into().ok()) else { return Ok(None) };
-        Ok(Some(Self { opcode, last, key, size: 2 + more + 4, length }))
+        let Some((length, more)) = length(short, rest)? else {
+            return Ok(None);
+        };
+        let Some(key) = rest.get(more..more + 4).and_then(|key| key.try_into().ok()) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            opcode,
+            last,
+            key,
+            size: 2 + more + 4,
+            length,
+        }))
     }
 }
 
@@ -109,7 +123,9 @@ fn length(short: u8, rest: &[u8]) -> Result<Option<(u64, usize)>, Violation> {
         short => (u64::from(short), 0, 0),
     };
     if length < least || length >> 63 != 0 {
-        return Err(Violation::Protocol("a length in a form that it must not have"));
+        return Err(Violation::Protocol(
+            "a length in a form that it must not have",
+        ));
     }
     Ok(Some((length, more)))
 }
@@ -149,7 +165,10 @@ pub fn frame(kind: Kind, payload: &[u8]) -> Bytes {
 /// When the buffer is shorter than [`HEADER_MAX`].
 #[must_use]
 pub fn prefixed(kind: Kind, mut buffer: Vec<u8>) -> Bytes {
-    let length = buffer.len().checked_sub(HEADER_MAX).expect("invariant: room for the header was left");
+    let length = buffer
+        .len()
+        .checked_sub(HEADER_MAX)
+        .expect("invariant: room for the header was left");
     let (header, start) = header(Opcode::Data(kind), length);
     buffer[start..HEADER_MAX].copy_from_slice(&header[start..]);
     let mut frame = Bytes::from(buffer);
@@ -178,7 +197,8 @@ impl CloseFrame {
     /// Encodes the answer to this close frame, with the same code.
     #[must_use]
     pub fn answer(self) -> Bytes {
-        self.code.map_or_else(|| complete(Opcode::Close, &[]), |code| close(code, ""))
+        self.code
+            .map_or_else(|| complete(Opcode::Close, &[]), |code| close(code, ""))
     }
 }
 

@@ -67,7 +67,12 @@ impl Receiver {
     /// Accepts messages of up to `limit` bytes.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
-        Self { limit, incomplete: Vec::new(), message: None, ended: false }
+        Self {
+            limit,
+            incomplete: Vec::new(),
+            message: None,
+            ended: false,
+        }
     }
 
     /// Whether it holds no buffer: no frame and no message has begun.
@@ -81,7 +86,11 @@ impl Receiver {
     ///
     /// # Errors
     /// [`Violation`], after all earlier events were reported; later bytes are ignored.
-    pub fn receive(&mut self, bytes: &mut [u8], mut report: impl FnMut(Event)) -> Result<(), Violation> {
+    pub fn receive(
+        &mut self,
+        bytes: &mut [u8],
+        mut report: impl FnMut(Event),
+    ) -> Result<(), Violation> {
         if self.incomplete.is_empty() {
             let used = self.read(bytes, &mut report)?;
             if used < bytes.len() && !self.ended {
@@ -100,10 +109,16 @@ impl Receiver {
     }
 
     /// Reads the complete frames in `bytes`; returns how many bytes they are.
-    fn read(&mut self, bytes: &mut [u8], report: &mut impl FnMut(Event)) -> Result<usize, Violation> {
+    fn read(
+        &mut self,
+        bytes: &mut [u8],
+        report: &mut impl FnMut(Event),
+    ) -> Result<usize, Violation> {
         let mut used = 0;
         while !self.ended {
-            let read = self.read_one(&mut bytes[used..], report).inspect_err(|_| self.ended = true)?;
+            let read = self
+                .read_one(&mut bytes[used..], report)
+                .inspect_err(|_| self.ended = true)?;
             if read == 0 {
                 break;
             }
@@ -113,10 +128,18 @@ impl Receiver {
     }
 
     /// Reads one frame; returns its length, or 0 if it is not complete.
-    fn read_one(&mut self, bytes: &mut [u8], report: &mut impl FnMut(Event)) -> Result<usize, Violation> {
-        let Some(header) = Header::read(bytes)? else { return Ok(0) };
+    fn read_one(
+        &mut self,
+        bytes: &mut [u8],
+        report: &mut impl FnMut(Event),
+    ) -> Result<usize, Violation> {
+        let Some(header) = Header::read(bytes)? else {
+            return Ok(0);
+        };
         let length = self.check(&header)?;
-        let Some(payload) = bytes.get_mut(header.size..header.size + length) else { return Ok(0) };
+        let Some(payload) = bytes.get_mut(header.size..header.size + length) else {
+            return Ok(0);
+        };
         mask::apply(payload, header.key);
         if let Some(event) = self.take(&header, payload)? {
             self.ended = matches!(event, Event::Close(_));
@@ -129,8 +152,16 @@ impl Receiver {
     fn check(&self, header: &Header) -> Result<usize, Violation> {
         let received = match (header.opcode, &self.message) {
             (Opcode::Continuation, Some(message)) => message.payload.len(),
-            (Opcode::Continuation, None) => return Err(Violation::Protocol("a continuation frame without a message")),
-            (Opcode::Data(_), Some(_)) => return Err(Violation::Protocol("a data frame within a fragmented message")),
+            (Opcode::Continuation, None) => {
+                return Err(Violation::Protocol(
+                    "a continuation frame without a message",
+                ));
+            }
+            (Opcode::Data(_), Some(_)) => {
+                return Err(Violation::Protocol(
+                    "a data frame within a fragmented message",
+                ));
+            }
             _ => 0,
         };
         let length = usize::try_from(header.length).map_err(|_| Violation::TooLarge)?;
@@ -153,7 +184,11 @@ impl Receiver {
                 Ok(Some(Event::Message(kind, Bytes::copy_from_slice(payload))))
             }
             Opcode::Data(kind) => {
-                let message = self.message.insert(Box::new(Fragments { kind, payload: Vec::new(), checked: 0 }));
+                let message = self.message.insert(Box::new(Fragments {
+                    kind,
+                    payload: Vec::new(),
+                    checked: 0,
+                }));
                 message.add(payload)?;
                 Ok(None)
             }
@@ -162,14 +197,18 @@ impl Receiver {
     }
 
     fn continue_message(&mut self, last: bool, payload: &[u8]) -> Result<Option<Event>, Violation> {
-        let Some(message) = &mut self.message else { return Ok(None) };
+        let Some(message) = &mut self.message else {
+            return Ok(None);
+        };
         message.add(payload)?;
         if !last {
             return Ok(payload.is_empty().then_some(Event::Nothing));
         }
         let complete = message.kind == Kind::Binary || message.checked == message.payload.len();
         match self.message.take() {
-            Some(message) if complete => Ok(Some(Event::Message(message.kind, message.payload.into()))),
+            Some(message) if complete => {
+                Ok(Some(Event::Message(message.kind, message.payload.into())))
+            }
             _ => Err(Violation::NotUtf8),
         }
     }

@@ -1,6 +1,8 @@
 //! The bytes of one client, split in any way, and the events that they must and must not cause.
 
-use crate::{CloseFrame, Event, HEADER_MAX, Kind, Receiver, Violation, close, frame, mask, pong, prefixed};
+use crate::{
+    CloseFrame, Event, HEADER_MAX, Kind, Receiver, Violation, close, frame, mask, pong, prefixed,
+};
 use bytes::Bytes;
 use proptest::prelude::*;
 
@@ -58,7 +60,14 @@ fn lengths_of_every_form_are_read_and_written() {
     for length in [0, 1, 125, 126, 127, 0xffff, 0x1_0000] {
         let payload = vec![7; length];
         let (events, violation) = all_at_once(&client_frame(0x82, &payload));
-        assert_eq!((events, violation), (vec![Event::Message(Kind::Binary, payload.clone().into())], None), "{length}");
+        assert_eq!(
+            (events, violation),
+            (
+                vec![Event::Message(Kind::Binary, payload.clone().into())],
+                None
+            ),
+            "{length}"
+        );
         let written = frame(Kind::Binary, &payload);
         let header = match length {
             0..126 => 2,
@@ -74,11 +83,19 @@ fn lengths_of_every_form_are_read_and_written() {
 
 #[test]
 fn empty_fragments_are_reported_so_that_they_can_be_counted() {
-    let bytes =
-        [client_frame(0x02, b""), client_frame(0x00, b""), client_frame(0x00, b"a"), client_frame(0x00, b""), client_frame(0x80, b"")]
-            .concat();
+    let bytes = [
+        client_frame(0x02, b""),
+        client_frame(0x00, b""),
+        client_frame(0x00, b"a"),
+        client_frame(0x00, b""),
+        client_frame(0x80, b""),
+    ]
+    .concat();
     let message = Event::Message(Kind::Binary, Bytes::from_static(b"a"));
-    assert_eq!(all_at_once(&bytes), (vec![Event::Nothing, Event::Nothing, message], None));
+    assert_eq!(
+        all_at_once(&bytes),
+        (vec![Event::Nothing, Event::Nothing, message], None)
+    );
 }
 
 #[test]
@@ -94,7 +111,13 @@ fn control_frames_may_come_between_fragments() {
     .concat();
     let close = Event::Close(CloseFrame { code: None });
     let ping = Event::Ping(Bytes::from_static(b"there?"));
-    assert_eq!(all_at_once(&bytes), (vec![ping, Event::Nothing, Event::Pong, text("Hello"), close], None));
+    assert_eq!(
+        all_at_once(&bytes),
+        (
+            vec![ping, Event::Nothing, Event::Pong, text("Hello"), close],
+            None
+        )
+    );
 }
 
 #[test]
@@ -125,15 +148,29 @@ fn a_violation_is_refused_and_earlier_messages_are_not_lost() {
         client_frame(0x88, &5000_u16.to_be_bytes()),
     ];
     for bytes in wrong {
-        let (events, violation) = all_at_once(&[client_frame(0x81, b"before"), bytes.clone(), client_frame(0x81, b"after")].concat());
-        assert!(matches!(violation, Some(Violation::Protocol(_))), "{bytes:?}: {violation:?}");
+        let (events, violation) = all_at_once(
+            &[
+                client_frame(0x81, b"before"),
+                bytes.clone(),
+                client_frame(0x81, b"after"),
+            ]
+            .concat(),
+        );
+        assert!(
+            matches!(violation, Some(Violation::Protocol(_))),
+            "{bytes:?}: {violation:?}"
+        );
         assert_eq!(events, [text("before")], "{bytes:?}");
     }
 }
 
 #[test]
 fn text_is_utf_8_even_across_fragments() {
-    let whole = [client_frame(0x01, &"κόσμε".as_bytes()[..3]), client_frame(0x80, &"κόσμε".as_bytes()[3..])].concat();
+    let whole = [
+        client_frame(0x01, &"κόσμε".as_bytes()[..3]),
+        client_frame(0x80, &"κόσμε".as_bytes()[3..]),
+    ]
+    .concat();
     assert_eq!(all_at_once(&whole), (vec![text("κόσμε")], None));
     let broken = [
         client_frame(0x81, &[0xff]),
@@ -144,25 +181,51 @@ fn text_is_utf_8_even_across_fragments() {
         client_frame(0x88, &[0x03, 0xe8, 0xff]),
     ];
     for bytes in broken {
-        assert_eq!(all_at_once(&bytes), (vec![], Some(Violation::NotUtf8)), "{bytes:?}");
+        assert_eq!(
+            all_at_once(&bytes),
+            (vec![], Some(Violation::NotUtf8)),
+            "{bytes:?}"
+        );
     }
-    assert_eq!(all_at_once(&client_frame(0x82, &[0xff])).1, None, "not text");
+    assert_eq!(
+        all_at_once(&client_frame(0x82, &[0xff])).1,
+        None,
+        "not text"
+    );
 }
 
 #[test]
 fn a_message_over_the_limit_is_refused_by_its_header() {
     assert_eq!(events_of(10, &client_frame(0x82, &[0; 10]), &[1]).1, None);
-    assert_eq!(events_of(10, &client_frame(0x82, &[0; 11])[..6], &[1]), (vec![], Some(Violation::TooLarge)));
-    let pieces = [client_frame(0x02, &[0; 6]), client_frame(0x80, &[0; 5])[..6].to_vec()].concat();
-    assert_eq!(events_of(10, &pieces, &[1]), (vec![], Some(Violation::TooLarge)));
-    assert_eq!(events_of(1, &client_frame(0x89, b"longer"), &[9]).1, None, "a ping is no message");
+    assert_eq!(
+        events_of(10, &client_frame(0x82, &[0; 11])[..6], &[1]),
+        (vec![], Some(Violation::TooLarge))
+    );
+    let pieces = [
+        client_frame(0x02, &[0; 6]),
+        client_frame(0x80, &[0; 5])[..6].to_vec(),
+    ]
+    .concat();
+    assert_eq!(
+        events_of(10, &pieces, &[1]),
+        (vec![], Some(Violation::TooLarge))
+    );
+    assert_eq!(
+        events_of(1, &client_frame(0x89, b"longer"), &[9]).1,
+        None,
+        "a ping is no message"
+    );
 }
 
 #[test]
 fn nothing_is_read_after_a_close_frame() {
     let close = client_frame(0x88, &[0x0f, 0xa3, b'o', b'k']);
-    let (events, violation) = all_at_once(&[close, client_frame(0x81, b"late"), vec![0xff; 9]].concat());
-    assert_eq!((events, violation), (vec![Event::Close(CloseFrame { code: Some(4003) })], None));
+    let (events, violation) =
+        all_at_once(&[close, client_frame(0x81, b"late"), vec![0xff; 9]].concat());
+    assert_eq!(
+        (events, violation),
+        (vec![Event::Close(CloseFrame { code: Some(4003) })], None)
+    );
 }
 
 #[test]
@@ -174,25 +237,42 @@ fn a_quiet_client_has_no_buffer() {
         client_frame(0x01, b"t")[3..].to_vec(),
         client_frame(0x80, b"wo"),
     ] {
-        receiver.receive(&mut piece.clone(), |_| {}).expect("no violation");
+        receiver
+            .receive(&mut piece.clone(), |_| {})
+            .expect("no violation");
     }
     assert!(receiver.is_at_rest(), "{receiver:?}");
 }
 
 #[test]
 fn a_close_frame_fits_a_control_frame() {
-    assert_eq!(&close(4010, "over")[..], [&[0x88, 6, 0x0f, 0xaa][..], b"over"].concat());
+    assert_eq!(
+        &close(4010, "over")[..],
+        [&[0x88, 6, 0x0f, 0xaa][..], b"over"].concat()
+    );
     assert_eq!(&close(1000, &"x".repeat(124))[..], [0x88, 2, 0x03, 0xe8]);
     assert_eq!(&CloseFrame { code: None }.answer()[..], [0x88, 0]);
-    assert_eq!(&CloseFrame { code: Some(1001) }.answer()[..], [0x88, 2, 0x03, 0xe9]);
+    assert_eq!(
+        &CloseFrame { code: Some(1001) }.answer()[..],
+        [0x88, 2, 0x03, 0xe9]
+    );
     assert_eq!(&pong(b"x")[..], [0x8a, 1, b'x']);
 }
 
 /// Frames that follow the rules most of the time.
 fn frames() -> impl Strategy<Value = Vec<u8>> {
-    let payload = prop_oneof![proptest::collection::vec(any::<u8>(), 0..300), "\\PC{0,60}".prop_map(String::into_bytes)];
-    let first = proptest::sample::select(vec![0x81_u8, 0x82, 0x01, 0x02, 0x00, 0x80, 0x89, 0x8a, 0x88, 0x8f]);
-    proptest::collection::vec((first, payload).prop_map(|(first, payload)| client_frame(first, &payload)), 0..12).prop_map(|f| f.concat())
+    let payload = prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..300),
+        "\\PC{0,60}".prop_map(String::into_bytes)
+    ];
+    let first = proptest::sample::select(vec![
+        0x81_u8, 0x82, 0x01, 0x02, 0x00, 0x80, 0x89, 0x8a, 0x88, 0x8f,
+    ]);
+    proptest::collection::vec(
+        (first, payload).prop_map(|(first, payload)| client_frame(first, &payload)),
+        0..12,
+    )
+    .prop_map(|f| f.concat())
 }
 
 proptest! {

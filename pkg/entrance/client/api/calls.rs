@@ -2,8 +2,9 @@
 
 use super::types::{Admitted, Members, Waited};
 use super::{
-    Api, Call, CallError, CreatedFaceSession, Credentials, DeviceInfo, Door, FaceSessionPage, FaceSessionPatch, InvokeLink, Key,
-    NewFaceSession, NewInvokeLink, NumberCode, Preview, SessionGrant,
+    Api, Call, CallError, CreatedFaceSession, Credentials, DeviceInfo, Door, FaceSessionPage,
+    FaceSessionPatch, InvokeLink, Key, NewFaceSession, NewInvokeLink, NumberCode, Preview,
+    SessionGrant,
 };
 use crate::Id;
 use crate::stream::backoff::{Backoff, full_jitter};
@@ -57,8 +58,13 @@ struct KnockList {
 fn door(answer: serde_json::Value) -> Result<Door, CallError> {
     let at: JoinStatus = serde_json::from_value(answer.clone())?;
     Ok(match (at.status.as_str(), at.wait_token) {
-        ("WAITING", Some(wait_token)) => Door::Waiting { wait_token, expires_at: at.expires_at },
-        ("ADMITTED", _) => Door::Admitted(Box::new(entrance_pack::lenient::from_value::<Admitted>(answer)?)),
+        ("WAITING", Some(wait_token)) => Door::Waiting {
+            wait_token,
+            expires_at: at.expires_at,
+        },
+        ("ADMITTED", _) => Door::Admitted(Box::new(
+            entrance_pack::lenient::from_value::<Admitted>(answer)?,
+        )),
         _ => Door::Refused(serde_json::from_value(at.status.into())?),
     })
 }
@@ -68,7 +74,8 @@ fn door(answer: serde_json::Value) -> Result<Door, CallError> {
 impl Api {
     /// Signs up as a guest; later calls use this guest's credentials.
     pub async fn sign_up_guest(&self, nickname: &str) -> Result<Credentials, CallError> {
-        let call = Call::new("create_guest", Method::POST, "v1/guests").json(&json!({ "nickname": nickname }))?;
+        let call = Call::new("create_guest", Method::POST, "v1/guests")
+            .json(&json!({ "nickname": nickname }))?;
         let credentials: Credentials = self.attempt(&call, None).await?;
         self.sign_in_with(credentials.clone()).await;
         Ok(credentials)
@@ -81,49 +88,78 @@ impl Api {
     }
 
     /// Creates a session; the caller is its host.
-    pub async fn create_face_session(&self, new: &NewFaceSession) -> Result<CreatedFaceSession, CallError> {
-        self.call(Call::new("create_face_session", Method::POST, "v1/face-sessions").json(new)?).await
+    pub async fn create_face_session(
+        &self,
+        new: &NewFaceSession,
+    ) -> Result<CreatedFaceSession, CallError> {
+        self.call(Call::new("create_face_session", Method::POST, "v1/face-sessions").json(new)?)
+            .await
     }
 
     /// The current state of a session.
     pub async fn face_session(&self, id: Id) -> Result<FaceSession, CallError> {
         let path = format!("v1/face-sessions/{id}");
-        let answer: FaceSessionResponse = self.call(Call::new("get_face_session", Method::GET, &path)).await?;
+        let answer: FaceSessionResponse = self
+            .call(Call::new("get_face_session", Method::GET, &path))
+            .await?;
         Ok(answer.face_session)
     }
 
     /// Changes a session. Host only.
-    pub async fn update_face_session(&self, id: Id, patch: &FaceSessionPatch) -> Result<FaceSession, CallError> {
+    pub async fn update_face_session(
+        &self,
+        id: Id,
+        patch: &FaceSessionPatch,
+    ) -> Result<FaceSession, CallError> {
         let path = format!("v1/face-sessions/{id}");
-        let answer: FaceSessionResponse = self.call(Call::new("update_face_session", Method::PATCH, &path).json(patch)?).await?;
+        let answer: FaceSessionResponse = self
+            .call(Call::new("update_face_session", Method::PATCH, &path).json(patch)?)
+            .await?;
         Ok(answer.face_session)
     }
 
     /// The caller's own sessions, newest first.
-    pub async fn face_sessions(&self, page_size: Option<u32>, page_token: Option<&str>) -> Result<FaceSessionPage, CallError> {
+    pub async fn face_sessions(
+        &self,
+        page_size: Option<u32>,
+        page_token: Option<&str>,
+    ) -> Result<FaceSessionPage, CallError> {
         let size = page_size.map(|size| ("pageSize", size.to_string()));
-        let query: Vec<(&str, String)> = size.into_iter().chain(page_token.map(|token| ("pageToken", token.to_owned()))).collect();
-        let call = Call { query: &query, ..Call::new("list_face_sessions", Method::GET, "v1/face-sessions") };
+        let query: Vec<(&str, String)> = size
+            .into_iter()
+            .chain(page_token.map(|token| ("pageToken", token.to_owned())))
+            .collect();
+        let call = Call {
+            query: &query,
+            ..Call::new("list_face_sessions", Method::GET, "v1/face-sessions")
+        };
         self.call(call).await
     }
 
     /// The session that a number code belongs to, without joining it.
     pub async fn search(&self, number_code: &str) -> Result<Preview, CallError> {
-        let call = Call::new("search_face_session", Method::POST, "v1/face-sessions/search").json(&json!({ "numberCode": number_code }))?;
+        let call = Call::new(
+            "search_face_session",
+            Method::POST,
+            "v1/face-sessions/search",
+        )
+        .json(&json!({ "numberCode": number_code }))?;
         let answer: PreviewResponse = self.call(call).await?;
         Ok(answer.preview)
     }
 
     /// Asks to join with a number code or an invite.
     pub async fn prejoin(&self, key: &Key, device: Option<&DeviceInfo>) -> Result<Door, CallError> {
-        let call = Call::new("prejoin", Method::POST, "v1/face-sessions/prejoin").json(&PrejoinRequest { key, device })?;
+        let call = Call::new("prejoin", Method::POST, "v1/face-sessions/prejoin")
+            .json(&PrejoinRequest { key, device })?;
         door(self.call(call).await?)
     }
 
     /// Asks for the result of a join request: answered when the host has decided, or after 25 s
     /// with [`Door::Waiting`].
     pub async fn wait(&self, wait_token: &str) -> Result<Door, CallError> {
-        let call = Call::new("wait", Method::POST, "v1/face-sessions/wait").json(&json!({ "waitToken": wait_token }))?;
+        let call = Call::new("wait", Method::POST, "v1/face-sessions/wait")
+            .json(&json!({ "waitToken": wait_token }))?;
         door(self.call(call).await?)
     }
 
@@ -143,7 +179,11 @@ impl Api {
                     continue;
                 }
                 Err(error) if failed == WAIT_TRIES => return Err(error),
-                Err(CallError::Refused(error)) if matches!(error.code.as_str(), "RATE_LIMITED" | "UNAVAILABLE") => error.retry_after,
+                Err(CallError::Refused(error))
+                    if matches!(error.code.as_str(), "RATE_LIMITED" | "UNAVAILABLE") =>
+                {
+                    error.retry_after
+                }
                 Err(CallError::Unreachable(_)) => None,
                 Err(error) => return Err(error),
             };
@@ -155,75 +195,135 @@ impl Api {
     /// The join requests that wait for approval. Host only.
     pub async fn knocks(&self, id: Id) -> Result<Vec<MemberKnock>, CallError> {
         let path = format!("v1/face-sessions/{id}/knocks");
-        let answer: KnockList = self.call(Call::new("list_knocks", Method::GET, &path)).await?;
+        let answer: KnockList = self
+            .call(Call::new("list_knocks", Method::GET, &path))
+            .await?;
         Ok(answer.knocks)
     }
 
     /// Approves a join request. Host only.
     pub async fn admit(&self, id: Id, knock: Id) -> Result<(), CallError> {
-        self.call_without_answer(Call::new("admit_knock", Method::POST, &format!("v1/face-sessions/{id}/knocks/{knock}/admit"))).await
+        self.call_without_answer(Call::new(
+            "admit_knock",
+            Method::POST,
+            &format!("v1/face-sessions/{id}/knocks/{knock}/admit"),
+        ))
+        .await
     }
 
     /// Denies a join request, for the rest of the session. Host only.
     pub async fn deny(&self, id: Id, knock: Id) -> Result<(), CallError> {
-        self.call_without_answer(Call::new("deny_knock", Method::POST, &format!("v1/face-sessions/{id}/knocks/{knock}/deny"))).await
+        self.call_without_answer(Call::new(
+            "deny_knock",
+            Method::POST,
+            &format!("v1/face-sessions/{id}/knocks/{knock}/deny"),
+        ))
+        .await
     }
 
     /// A session token for the stream: for this point, or for a new one.
-    pub async fn session_token(&self, id: Id, point: Option<Id>) -> Result<SessionGrant, CallError> {
+    pub async fn session_token(
+        &self,
+        id: Id,
+        point: Option<Id>,
+    ) -> Result<SessionGrant, CallError> {
         let path = format!("v1/face-sessions/{id}/token");
         let body = point.map_or_else(|| json!({}), |point| json!({ "pointId": point }));
-        self.call(Call::new("session_token", Method::POST, &path).json(&body)?).await
+        self.call(Call::new("session_token", Method::POST, &path).json(&body)?)
+            .await
     }
 
     /// Leaves the session without a stream.
     pub async fn quit(&self, id: Id) -> Result<(), CallError> {
-        self.call_without_answer(Call::new("quit", Method::POST, &format!("v1/face-sessions/{id}/quit"))).await
+        self.call_without_answer(Call::new(
+            "quit",
+            Method::POST,
+            &format!("v1/face-sessions/{id}/quit"),
+        ))
+        .await
     }
 
     /// Ends the session. Host only.
     pub async fn end(&self, id: Id) -> Result<(), CallError> {
-        self.call_without_answer(Call::new("end_face_session", Method::POST, &format!("v1/face-sessions/{id}/end"))).await
+        self.call_without_answer(Call::new(
+            "end_face_session",
+            Method::POST,
+            &format!("v1/face-sessions/{id}/end"),
+        ))
+        .await
     }
 
     /// The current number code; `NOT_FOUND` when there is none.
     pub async fn number_code(&self, id: Id) -> Result<NumberCode, CallError> {
         let path = format!("v1/face-sessions/{id}/number-code");
-        let answer: NumberCodeResponse = self.call(Call::new("get_number_code", Method::GET, &path)).await?;
+        let answer: NumberCodeResponse = self
+            .call(Call::new("get_number_code", Method::GET, &path))
+            .await?;
         Ok(answer.number_code)
     }
 
     /// Replaces the number code; the old one is invalid at once. Host only.
     pub async fn rotate_number_code(&self, id: Id) -> Result<NumberCode, CallError> {
         let path = format!("v1/face-sessions/{id}/number-code");
-        let answer: NumberCodeResponse = self.call(Call::new("rotate_number_code", Method::POST, &path)).await?;
+        let answer: NumberCodeResponse = self
+            .call(Call::new("rotate_number_code", Method::POST, &path))
+            .await?;
         Ok(answer.number_code)
     }
 
     /// The current invite link.
     pub async fn invoke_link(&self, id: Id) -> Result<InvokeLink, CallError> {
-        self.call(Call::new("get_invoke_link", Method::GET, &format!("v1/face-sessions/{id}/invoke-link"))).await
+        self.call(Call::new(
+            "get_invoke_link",
+            Method::GET,
+            &format!("v1/face-sessions/{id}/invoke-link"),
+        ))
+        .await
     }
 
     /// Creates an invite link. Host only.
-    pub async fn make_invoke_link(&self, id: Id, new: &NewInvokeLink) -> Result<InvokeLink, CallError> {
-        self.call(Call::new("make_invoke_link", Method::POST, &format!("v1/face-sessions/{id}/invoke-link")).json(new)?).await
+    pub async fn make_invoke_link(
+        &self,
+        id: Id,
+        new: &NewInvokeLink,
+    ) -> Result<InvokeLink, CallError> {
+        self.call(
+            Call::new(
+                "make_invoke_link",
+                Method::POST,
+                &format!("v1/face-sessions/{id}/invoke-link"),
+            )
+            .json(new)?,
+        )
+        .await
     }
 
     /// Revokes the invite link. Host only.
     pub async fn revoke_invoke_link(&self, id: Id) -> Result<(), CallError> {
-        self.call_without_answer(Call::new("revoke_invoke_link", Method::DELETE, &format!("v1/face-sessions/{id}/invoke-link"))).await
+        self.call_without_answer(Call::new(
+            "revoke_invoke_link",
+            Method::DELETE,
+            &format!("v1/face-sessions/{id}/invoke-link"),
+        ))
+        .await
     }
 
     /// The session's members.
     pub async fn members(&self, id: Id) -> Result<Vec<Member>, CallError> {
         let path = format!("v1/face-sessions/{id}/members");
-        let answer: Members = self.call(Call::new("list_members", Method::GET, &path)).await?;
+        let answer: Members = self
+            .call(Call::new("list_members", Method::GET, &path))
+            .await?;
         Ok(answer.members)
     }
 
     /// Removes a member for good. Host only.
     pub async fn remove_member(&self, id: Id, member: Id) -> Result<(), CallError> {
-        self.call_without_answer(Call::new("remove_member", Method::DELETE, &format!("v1/face-sessions/{id}/members/{member}"))).await
+        self.call_without_answer(Call::new(
+            "remove_member",
+            Method::DELETE,
+            &format!("v1/face-sessions/{id}/members/{member}"),
+        ))
+        .await
     }
 }

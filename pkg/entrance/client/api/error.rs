@@ -79,15 +79,35 @@ impl ApiError {
     #[must_use]
     pub fn from_answer(status: u16, headers: &http::HeaderMap, body: &[u8]) -> Self {
         let problem: Problem = serde_json::from_slice(body).unwrap_or_default();
-        let header = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
-        let code = if problem.code.is_empty() { code_of(status).to_owned() } else { problem.code };
-        let text = if problem.detail.is_empty() { problem.title } else { problem.detail };
+        let header = |name| {
+            headers
+                .get(name)
+                .and_then(|value: &http::HeaderValue| value.to_str().ok())
+        };
+        let code = if problem.code.is_empty() {
+            code_of(status).to_owned()
+        } else {
+            problem.code
+        };
+        let text = if problem.detail.is_empty() {
+            problem.title
+        } else {
+            problem.detail
+        };
         Self {
             status,
             code,
-            detail: if text.is_empty() { format!("the server answered {status}") } else { text },
-            request_id: problem.request_id.or_else(|| header("x-request-id").map(str::to_owned)),
-            retry_after: header("retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs),
+            detail: if text.is_empty() {
+                format!("the server answered {status}")
+            } else {
+                text
+            },
+            request_id: problem
+                .request_id
+                .or_else(|| header("x-request-id").map(str::to_owned)),
+            retry_after: header("retry-after")
+                .and_then(|text| text.trim().parse().ok())
+                .map(Duration::from_secs),
             errors: problem.errors,
         }
     }
@@ -120,8 +140,14 @@ mod tests {
         let body = br#"{"type": "about:blank", "title": "Bad", "status": 400, "detail": "title is too long", "code": "INVALID_ARGUMENT",
             "requestId": "r1", "errors": [{"path": "title", "message": "at most 100"}]}"#;
         let error = ApiError::from_answer(400, &HeaderMap::new(), body);
-        assert_eq!((error.code.as_str(), error.detail.as_str()), ("INVALID_ARGUMENT", "title is too long"));
-        assert_eq!((error.request_id.as_deref(), error.errors[0].path.as_str()), (Some("r1"), "title"));
+        assert_eq!(
+            (error.code.as_str(), error.detail.as_str()),
+            ("INVALID_ARGUMENT", "title is too long")
+        );
+        assert_eq!(
+            (error.request_id.as_deref(), error.errors[0].path.as_str()),
+            (Some("r1"), "title")
+        );
     }
 
     #[test]
@@ -129,11 +155,21 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("retry-after", HeaderValue::from_static("7"));
         let error = ApiError::from_answer(503, &headers, b"<html>");
-        assert_eq!((error.code.as_str(), error.retry_after), ("UNAVAILABLE", Some(Duration::from_secs(7))));
-        for (status, code) in
-            [(401, "UNAUTHENTICATED"), (404, "NOT_FOUND"), (410, "SESSION_ENDED"), (429, "RATE_LIMITED"), (500, "INTERNAL")]
-        {
-            assert_eq!(ApiError::from_answer(status, &HeaderMap::new(), b"").code, code);
+        assert_eq!(
+            (error.code.as_str(), error.retry_after),
+            ("UNAVAILABLE", Some(Duration::from_secs(7)))
+        );
+        for (status, code) in [
+            (401, "UNAUTHENTICATED"),
+            (404, "NOT_FOUND"),
+            (410, "SESSION_ENDED"),
+            (429, "RATE_LIMITED"),
+            (500, "INTERNAL"),
+        ] {
+            assert_eq!(
+                ApiError::from_answer(status, &HeaderMap::new(), b"").code,
+                code
+            );
         }
     }
 }

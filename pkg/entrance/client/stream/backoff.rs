@@ -64,6 +64,10 @@ mod tests {
         let jitter = full_jitter();
         let bound = Duration::from_secs(5);
         assert!((0..1000).all(|_| jitter(bound) <= bound));
-        assert!((0..1000).map(|_| jitter(bound)).any(|delay| delay < bound / 4));
+        assert!(
+            (0..1000)
+                .map(|_| jitter(bound))
+                .any(|delay| delay < bound / 4)
+        );
     }
 }

@@ -10,7 +10,9 @@ use super::{Closed, Event, Settings};
 use crate::Id;
 use faceshare_api::v1::client_frame::Instruction as ClientInstruction;
 use faceshare_api::v1::server_frame::Instruction;
-use faceshare_api::v1::{AckHeart, ActionSync, MoveAway, ServerFrame, SysHeart, TokenRenewed, Welcome};
+use faceshare_api::v1::{
+    AckHeart, ActionSync, MoveAway, ServerFrame, SysHeart, TokenRenewed, Welcome,
+};
 use faceshare_api::wellknown;
 use std::convert::Infallible;
 use std::time::Duration;
@@ -37,7 +39,10 @@ pub(super) struct Network {
 
 impl Default for Network {
     fn default() -> Self {
-        Self { online: true, generation: 0 }
+        Self {
+            online: true,
+            generation: 0,
+        }
     }
 }
 
@@ -109,7 +114,12 @@ impl Driver {
 
     /// Runs one connection, from the handshake to its end.
     async fn connection(&mut self) -> Ended {
-        if self.network.wait_for(|network| network.online).await.is_err() {
+        if self
+            .network
+            .wait_for(|network| network.online)
+            .await
+            .is_err()
+        {
             return Ended::Abandoned;
         }
         let (mut link, interval) = match self.enter().await {
@@ -130,14 +140,19 @@ impl Driver {
 
     /// Connects and reads `welcome`; returns the heartbeat interval.
     async fn enter(&mut self) -> Result<(Link, Duration), Ended> {
-        let Settings { url, token, format, .. } = &self.settings;
+        let Settings {
+            url, token, format, ..
+        } = &self.settings;
         let mut link = tokio::select! {
             dialed = Link::dial(url, token, *format, self.position.as_ref()) => dialed?,
             _ = self.network.changed() => return Err(Ended::Network),
         };
         let first = timeout(WELCOME_TIMEOUT, first_frame(&mut link)).await;
-        let frame = first.unwrap_or_else(|_| Err(Ended::Broken("the server sent no welcome".into())))?;
-        let Some(Instruction::Welcome(welcome)) = frame.instruction else { return Err(Ended::Fault(Fault::Welcome)) };
+        let frame =
+            first.unwrap_or_else(|_| Err(Ended::Broken("the server sent no welcome".into())))?;
+        let Some(Instruction::Welcome(welcome)) = frame.instruction else {
+            return Err(Ended::Fault(Fault::Welcome));
+        };
         let asked = self.position.take();
         // The position is taken, so after an invalid resume the next try asks for a snapshot.
         self.position = Some(order::enter(asked.as_ref(), &welcome).map_err(Ended::Fault)?);
@@ -145,14 +160,23 @@ impl Driver {
         (self.failures, self.attempt, self.renewed) = (0, 0, false);
         (self.welcomed, self.leaving) = (Some(Instant::now()), None);
         let interval = interval_of(&welcome);
-        self.emit(Event::Welcome { at: frame.at, welcome: Box::new(welcome) }).await?;
+        self.emit(Event::Welcome {
+            at: frame.at,
+            welcome: Box::new(welcome),
+        })
+        .await?;
         Ok((link, interval))
     }
 
     async fn converse(&mut self, link: &mut Link, interval: Duration) -> Result<Infallible, Ended> {
         let now = Instant::now();
-        let mut conversation =
-            Conversation { silence: interval + self.settings.patience, last_received: now, ping: None, pings: 0, leave_at: None };
+        let mut conversation = Conversation {
+            silence: interval + self.settings.patience,
+            last_received: now,
+            ping: None,
+            pings: 0,
+            leave_at: None,
+        };
         for frame in self.outbox.resend() {
             link.send(&frame).await?;
         }
@@ -190,7 +214,12 @@ impl Driver {
         }
     }
 
-    async fn receive(&mut self, link: &mut Link, conversation: &mut Conversation, received: Received) -> Result<(), Ended> {
+    async fn receive(
+        &mut self,
+        link: &mut Link,
+        conversation: &mut Conversation,
+        received: Received,
+    ) -> Result<(), Ended> {
         match received {
             Received::Frame(frame) => self.frame(link, conversation, *frame).await,
             Received::Pong(payload) => match conversation.pong(&payload) {
@@ -201,7 +230,12 @@ impl Driver {
         }
     }
 
-    async fn frame(&mut self, link: &mut Link, conversation: &mut Conversation, mut frame: ServerFrame) -> Result<(), Ended> {
+    async fn frame(
+        &mut self,
+        link: &mut Link,
+        conversation: &mut Conversation,
+        mut frame: ServerFrame,
+    ) -> Result<(), Ended> {
         let position = self.position.as_mut().ok_or(Ended::Fault(Fault::Welcome))?;
         position.advance(frame.seq).map_err(Ended::Fault)?;
         let last_seq = position.seq;
@@ -211,10 +245,18 @@ impl Driver {
             Some(Instruction::Ack(ack)) => self.outbox.ack(*ack),
             Some(Instruction::Nack(nack)) => {
                 let delay = self.outbox.nack(nack.clone(), Instant::now());
-                retrying = delay.map(|delay| Event::Retrying { code: nack.code.clone(), detail: nack.detail.clone(), delay });
+                retrying = delay.map(|delay| Event::Retrying {
+                    code: nack.code.clone(),
+                    detail: nack.detail.clone(),
+                    delay,
+                });
             }
             Some(Instruction::SysHeart(SysHeart { sent_at })) => {
-                link.send(&unnumbered(ClientInstruction::AckHeart(AckHeart { sent_at: *sent_at, last_seq }))).await?;
+                link.send(&unnumbered(ClientInstruction::AckHeart(AckHeart {
+                    sent_at: *sent_at,
+                    last_seq,
+                })))
+                .await?;
                 conversation.ping(link).await?;
             }
             Some(Instruction::TokenRenewed(TokenRenewed { session_token, .. })) => {
@@ -242,7 +284,11 @@ impl Driver {
                 return Some(abandoned());
             }
         }
-        if self.welcomed.take().is_some_and(|at| at.elapsed() >= STABLE_AFTER) {
+        if self
+            .welcomed
+            .take()
+            .is_some_and(|at| at.elapsed() >= STABLE_AFTER)
+        {
             self.backoff.reset();
         }
         match policy::after(ended) {
@@ -251,7 +297,9 @@ impl Driver {
                 self.backoff.reset();
                 self.announce(Duration::ZERO, why).await
             }
-            Next::Resume { why, .. } if self.failures >= FAILURES_BEFORE_ASKING && self.settings.tokens.is_some() => {
+            Next::Resume { why, .. }
+                if self.failures >= FAILURES_BEFORE_ASKING && self.settings.tokens.is_some() =>
+            {
                 self.failures = 0;
                 self.renew(why).await
             }
@@ -260,7 +308,11 @@ impl Driver {
                 self.renewed = true;
                 self.renew(why).await
             }
-            Next::Renew { why } => Some(Closed { code: policy::UNAUTHENTICATED, reason: why, refusal: None }),
+            Next::Renew { why } => Some(Closed {
+                code: policy::UNAUTHENTICATED,
+                reason: why,
+                refusal: None,
+            }),
         }
     }
 
@@ -268,7 +320,8 @@ impl Driver {
         let tokens = self.settings.tokens.clone()?;
         match tokens.renew(self.point).await {
             Ok(grant) => {
-                (self.settings.token, self.settings.url) = (grant.session_token, grant.websocket_url);
+                (self.settings.token, self.settings.url) =
+                    (grant.session_token, grant.websocket_url);
                 self.wait(why, None).await
             }
             Err(error) => match policy::after_token_refusal(error) {
@@ -305,7 +358,14 @@ impl Driver {
 
     async fn announce(&mut self, delay: Duration, why: String) -> Option<Closed> {
         self.attempt += 1;
-        self.emit(Event::Reconnecting { attempt: self.attempt, delay, why }).await.err().map(|_| abandoned())
+        self.emit(Event::Reconnecting {
+            attempt: self.attempt,
+            delay,
+            why,
+        })
+        .await
+        .err()
+        .map(|_| abandoned())
     }
 
     async fn emit(&self, event: Event) -> Result<(), Ended> {
@@ -321,7 +381,9 @@ impl Conversation {
     }
 
     fn pong(&mut self, payload: &[u8]) -> Option<Duration> {
-        let (ping, sent) = self.ping.take_if(|(ping, _)| payload == ping.to_be_bytes())?;
+        let (ping, sent) = self
+            .ping
+            .take_if(|(ping, _)| payload == ping.to_be_bytes())?;
         tracing::trace!(ping, "pong");
         Some(sent.elapsed())
     }
@@ -346,13 +408,22 @@ async fn until(at: Option<Instant>) {
 
 fn interval_of(welcome: &Welcome) -> Duration {
     const CONTRACT_DEFAULT: Duration = Duration::from_secs(20);
-    welcome.heartbeat_interval.as_ref().map_or(CONTRACT_DEFAULT, |interval| span(Some(interval)))
+    welcome
+        .heartbeat_interval
+        .as_ref()
+        .map_or(CONTRACT_DEFAULT, |interval| span(Some(interval)))
 }
 
 fn span(duration: Option<&wellknown::Duration>) -> Duration {
-    Duration::from_millis(duration.map_or(0, |duration| u64::try_from(duration.as_millis()).unwrap_or_default()))
+    Duration::from_millis(duration.map_or(0, |duration| {
+        u64::try_from(duration.as_millis()).unwrap_or_default()
+    }))
 }
 
 fn abandoned() -> Closed {
-    Closed { code: 1000, reason: "stopped".into(), refusal: None }
+    Closed {
+        code: 1000,
+        reason: "stopped".into(),
+        refusal: None,
+    }
 }

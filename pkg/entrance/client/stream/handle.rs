@@ -53,7 +53,14 @@ pub fn open(settings: Settings) -> (Handle, Events) {
     let stop = CancellationToken::new();
     let driver = Driver::new(settings, event_sender, command_receiver, network_receiver);
     tokio::spawn(stop.clone().run_until_cancelled_owned(driver.run()));
-    (Handle { commands, network: Arc::new(network), _stop: Arc::new(stop.drop_guard()) }, Events { events })
+    (
+        Handle {
+            commands,
+            network: Arc::new(network),
+            _stop: Arc::new(stop.drop_guard()),
+        },
+        Events { events },
+    )
 }
 
 impl Events {
@@ -72,7 +79,10 @@ impl Handle {
     /// When the server refuses it, or the connection ends for good before the answer.
     pub async fn send(&self, instruction: Instruction) -> Result<Ack, Rejected> {
         let (answer, answered) = oneshot::channel();
-        self.commands.send(Command::Send(instruction, answer)).await.map_err(|_| Rejected::Closed)?;
+        self.commands
+            .send(Command::Send(instruction, answer))
+            .await
+            .map_err(|_| Rejected::Closed)?;
         answered.await.unwrap_or(Err(Rejected::Closed))
     }
 
@@ -82,7 +92,10 @@ impl Handle {
     /// # Errors
     /// When the connection has ended for good.
     pub async fn act(&self, action: ActionSync) -> Result<(), Rejected> {
-        self.commands.send(Command::Act(action)).await.map_err(|_| Rejected::Closed)
+        self.commands
+            .send(Command::Act(action))
+            .await
+            .map_err(|_| Rejected::Closed)
     }
 
     /// Leaves the session. The server then closes with 1000.
@@ -90,7 +103,9 @@ impl Handle {
     /// # Errors
     /// As [`Handle::send`].
     pub async fn leave(&self) -> Result<(), Rejected> {
-        self.send(Instruction::Quit(Quit::default())).await.map(drop)
+        self.send(Instruction::Quit(Quit::default()))
+            .await
+            .map(drop)
     }
 
     /// Reports whether the device has a network. Without one the connection is dropped and not

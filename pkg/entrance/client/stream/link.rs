@@ -14,7 +14,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message, Utf8Bytes};
-use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
+use tokio_tungstenite::{
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
+};
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A server that does not accept a frame within this time counts as lost.
@@ -39,9 +41,12 @@ pub(super) enum Received {
 /// Builds the URL of a resume. The query is the contract's; `epoch` is opaque and may contain any
 /// character.
 fn resume_url(url: &str, position: Option<&Position>) -> Result<Url, Ended> {
-    let mut url = Url::parse(url).map_err(|error| Ended::Broken(format!("invalid address of the stream: {error}")))?;
+    let mut url = Url::parse(url)
+        .map_err(|error| Ended::Broken(format!("invalid address of the stream: {error}")))?;
     if let Some(position) = position {
-        url.query_pairs_mut().append_pair("epoch", &position.epoch).append_pair("seq", &position.seq.to_string());
+        url.query_pairs_mut()
+            .append_pair("epoch", &position.epoch)
+            .append_pair("seq", &position.seq.to_string());
     }
     Ok(url)
 }
@@ -52,33 +57,62 @@ fn unreachable(url: &Url, error: &WsError) -> Ended {
         WsError::Io(error) => error.to_string(),
         error => error.to_string(),
     };
-    Ended::Broken(format!("cannot reach the server at {}: {cause}", address(url)))
+    Ended::Broken(format!(
+        "cannot reach the server at {}: {cause}",
+        address(url)
+    ))
 }
 
 /// Scheme, host and port; never the query, which holds the position.
 fn address(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
-    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+    let port = url
+        .port()
+        .map_or_else(String::new, |port| format!(":{port}"));
     format!("{}://{host}{port}", url.scheme())
 }
 
 impl Link {
-    pub(super) async fn dial(url: &str, token: &str, format: Format, position: Option<&Position>) -> Result<Self, Ended> {
+    pub(super) async fn dial(
+        url: &str,
+        token: &str,
+        format: Format,
+        position: Option<&Position>,
+    ) -> Result<Self, Ended> {
         let url = resume_url(url, position)?;
-        let mut request = url.as_str().into_client_request().map_err(|error| unreachable(&url, &error))?;
-        let mut bearer = HeaderValue::try_from(format!("Bearer {token}")).map_err(|error| Ended::Broken(error.to_string()))?;
+        let mut request = url
+            .as_str()
+            .into_client_request()
+            .map_err(|error| unreachable(&url, &error))?;
+        let mut bearer = HeaderValue::try_from(format!("Bearer {token}"))
+            .map_err(|error| Ended::Broken(error.to_string()))?;
         bearer.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, bearer);
-        request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(format.subprotocol()));
+        request.headers_mut().insert(
+            SEC_WEBSOCKET_PROTOCOL,
+            HeaderValue::from_static(format.subprotocol()),
+        );
         let tls = Connector::Rustls(tls::config());
-        match timeout(HANDSHAKE_TIMEOUT, connect_async_tls_with_config(request, None, true, Some(tls))).await {
+        match timeout(
+            HANDSHAKE_TIMEOUT,
+            connect_async_tls_with_config(request, None, true, Some(tls)),
+        )
+        .await
+        {
             Ok(Ok((socket, _answer))) => Ok(Self { socket, format }),
             Ok(Err(WsError::Http(answer))) => {
                 let body = answer.body().as_deref().unwrap_or_default();
-                Err(Ended::Refused(Box::new(ApiError::from_answer(answer.status().as_u16(), answer.headers(), body))))
+                Err(Ended::Refused(Box::new(ApiError::from_answer(
+                    answer.status().as_u16(),
+                    answer.headers(),
+                    body,
+                ))))
             }
             Ok(Err(error)) => Err(unreachable(&url, &error)),
-            Err(_elapsed) => Err(Ended::Broken(format!("the server at {} does not answer", address(&url)))),
+            Err(_elapsed) => Err(Ended::Broken(format!(
+                "the server at {} does not answer",
+                address(&url)
+            ))),
         }
     }
 
@@ -86,7 +120,9 @@ impl Link {
     pub(super) async fn receive(&mut self) -> Result<Received, Ended> {
         match self.socket.next().await {
             Some(Ok(Message::Binary(bytes))) if self.format == Format::Proto => self.unpack(&bytes),
-            Some(Ok(Message::Text(text))) if self.format == Format::Json => self.unpack(text.as_bytes()),
+            Some(Ok(Message::Text(text))) if self.format == Format::Json => {
+                self.unpack(text.as_bytes())
+            }
             Some(Ok(Message::Binary(_) | Message::Text(_))) => Err(Ended::Fault(Fault::Unreadable)),
             Some(Ok(Message::Pong(payload))) => Ok(Received::Pong(payload.to_vec())),
             Some(Ok(Message::Ping(_) | Message::Frame(_))) => Ok(Received::Other),
@@ -95,12 +131,21 @@ impl Link {
                 // not wait for it.
                 let _ = timeout(CLOSE_TIMEOUT, self.socket.flush()).await;
                 Err(frame.map_or_else(
-                    || Ended::Closed { code: 1005, reason: String::new() },
-                    |frame| Ended::Closed { code: frame.code.into(), reason: frame.reason.to_string() },
+                    || Ended::Closed {
+                        code: 1005,
+                        reason: String::new(),
+                    },
+                    |frame| Ended::Closed {
+                        code: frame.code.into(),
+                        reason: frame.reason.to_string(),
+                    },
                 ))
             }
             Some(Err(error)) => Err(Ended::Broken(error.to_string())),
-            None => Err(Ended::Closed { code: 1006, reason: String::new() }),
+            None => Err(Ended::Closed {
+                code: 1006,
+                reason: String::new(),
+            }),
         }
     }
 
@@ -144,7 +189,9 @@ impl Link {
                 }
             }
         });
-        Err(drained.await.unwrap_or_else(|_| Ended::Broken("the connection broke".into())))
+        Err(drained
+            .await
+            .unwrap_or_else(|_| Ended::Broken("the connection broke".into())))
     }
 }
 
@@ -155,9 +202,20 @@ mod tests {
 
     #[test]
     fn the_position_is_in_the_query_whatever_the_epoch_contains() {
-        let position = Position { epoch: "a&b=c d".into(), seq: 7 };
+        let position = Position {
+            epoch: "a&b=c d".into(),
+            seq: 7,
+        };
         let url = resume_url("ws://h:1/v1/instructions", Some(&position)).expect("a url");
-        assert_eq!(url.as_str(), "ws://h:1/v1/instructions?epoch=a%26b%3Dc+d&seq=7");
-        assert_eq!(resume_url("ws://h:1/v1/instructions", None).expect("a url").as_str(), "ws://h:1/v1/instructions");
+        assert_eq!(
+            url.as_str(),
+            "ws://h:1/v1/instructions?epoch=a%26b%3Dc+d&seq=7"
+        );
+        assert_eq!(
+            resume_url("ws://h:1/v1/instructions", None)
+                .expect("a url")
+                .as_str(),
+            "ws://h:1/v1/instructions"
+        );
     }
 }

@@ -42,10 +42,15 @@ pub(super) struct Position {
 /// The position after `welcome`.
 pub(super) fn enter(asked: Option<&Position>, welcome: &Welcome) -> Result<Position, Fault> {
     if !welcome.resumed {
-        return Ok(Position { epoch: welcome.epoch.clone(), seq: welcome.seq });
+        return Ok(Position {
+            epoch: welcome.epoch.clone(),
+            seq: welcome.seq,
+        });
     }
     match asked {
-        Some(position) if position.epoch == welcome.epoch && position.seq <= welcome.seq => Ok(position.clone()),
+        Some(position) if position.epoch == welcome.epoch && position.seq <= welcome.seq => {
+            Ok(position.clone())
+        }
         _ => Err(Fault::Resume),
     }
 }
@@ -72,7 +77,10 @@ mod tests {
     use faceshare_api::v1::Welcome;
 
     fn at(epoch: &str, seq: u32) -> Position {
-        Position { epoch: epoch.into(), seq }
+        Position {
+            epoch: epoch.into(),
+            seq,
+        }
     }
 
     #[test]
@@ -80,14 +88,31 @@ mod tests {
         let mut position = at("e", 4);
         assert_eq!(position.advance(0), Ok(()));
         assert_eq!(position.advance(5), Ok(()));
-        assert_eq!(position.advance(7), Err(Fault::Gap { expected: 6, got: 7 }));
-        assert_eq!(position.advance(5), Err(Fault::Repeat { expected: 6, got: 5 }));
+        assert_eq!(
+            position.advance(7),
+            Err(Fault::Gap {
+                expected: 6,
+                got: 7
+            })
+        );
+        assert_eq!(
+            position.advance(5),
+            Err(Fault::Repeat {
+                expected: 6,
+                got: 5
+            })
+        );
         assert_eq!(position, at("e", 5));
     }
 
     #[test]
     fn a_snapshot_starts_at_the_head_and_a_resume_where_it_was_asked() {
-        let welcome = |epoch: &str, seq, resumed| Welcome { epoch: epoch.into(), seq, resumed, ..Welcome::default() };
+        let welcome = |epoch: &str, seq, resumed| Welcome {
+            epoch: epoch.into(),
+            seq,
+            resumed,
+            ..Welcome::default()
+        };
         for (asked, welcome, entered) in [
             (None, welcome("e", 9, false), Ok(at("e", 9))),
             (Some(at("e", 5)), welcome("e", 9, true), Ok(at("e", 5))),

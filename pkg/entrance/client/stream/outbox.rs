@@ -43,15 +43,30 @@ impl Outbox {
     pub(super) fn send(&mut self, instruction: Instruction, answer: AnswerSender) -> ClientFrame {
         self.last_id = self.last_id.checked_add(1).unwrap_or(1);
         let nonce = rand::random::<u64>().max(1);
-        let frame = ClientFrame { id: self.last_id, nonce, instruction: Some(instruction) };
-        self.unanswered.insert(frame.id, Unanswered { frame: frame.clone(), answer, tries: 1, due: None });
+        let frame = ClientFrame {
+            id: self.last_id,
+            nonce,
+            instruction: Some(instruction),
+        };
+        self.unanswered.insert(
+            frame.id,
+            Unanswered {
+                frame: frame.clone(),
+                answer,
+                tries: 1,
+                due: None,
+            },
+        );
         frame
     }
 
     /// Stores an action. Returns no frame if the server does not accept that many keys.
     pub(super) fn set_action(&mut self, action: ActionSync) -> Option<ClientFrame> {
         if !self.actions.contains_key(&action.key) && self.actions.len() >= KEYS_MAX {
-            tracing::warn!(key = action.key, "more than {KEYS_MAX} action keys; not sent");
+            tracing::warn!(
+                key = action.key,
+                "more than {KEYS_MAX} action keys; not sent"
+            );
             return None;
         }
         self.actions.insert(action.key.clone(), action.clone());
@@ -78,7 +93,10 @@ impl Outbox {
             }
             Some(_) => {
                 if let Some(entry) = self.unanswered.remove(&nack.id) {
-                    let _ = entry.answer.send(Err(Rejected::Nack { code: nack.code, detail: nack.detail }));
+                    let _ = entry.answer.send(Err(Rejected::Nack {
+                        code: nack.code,
+                        detail: nack.detail,
+                    }));
                 }
             }
             None => {}
@@ -92,7 +110,10 @@ impl Outbox {
     }
 
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<ClientFrame> {
-        let due = self.unanswered.values_mut().filter(|entry| entry.due.is_some_and(|due| due <= now));
+        let due = self
+            .unanswered
+            .values_mut()
+            .filter(|entry| entry.due.is_some_and(|due| due <= now));
         due.map(|entry| {
             entry.due = None;
             entry.frame.clone()
@@ -108,14 +129,23 @@ impl Outbox {
             entry.frame.clone()
         });
         let mut frames: Vec<ClientFrame> = entry.collect();
-        frames.extend(self.actions.values().cloned().map(|action| unnumbered(Instruction::ActionSync(action))));
+        frames.extend(
+            self.actions
+                .values()
+                .cloned()
+                .map(|action| unnumbered(Instruction::ActionSync(action))),
+        );
         frames
     }
 }
 
 /// A frame without an id, which the server does not answer.
 pub(super) const fn unnumbered(instruction: Instruction) -> ClientFrame {
-    ClientFrame { id: 0, nonce: 0, instruction: Some(instruction) }
+    ClientFrame {
+        id: 0,
+        nonce: 0,
+        instruction: Some(instruction),
+    }
 }
 
 #[cfg(test)]
@@ -132,7 +162,11 @@ mod tests {
     }
 
     fn nack(id: u32, code: &str) -> Nack {
-        Nack { id, code: code.into(), detail: String::new() }
+        Nack {
+            id,
+            code: code.into(),
+            detail: String::new(),
+        }
     }
 
     #[test]
@@ -141,12 +175,29 @@ mod tests {
         let (first, mut first_answer) = oneshot::channel();
         let (second, mut second_answer) = oneshot::channel();
         let (first, second) = (outbox.send(cancel(), first), outbox.send(cancel(), second));
-        assert!(first.nonce != 0 && second.nonce != 0 && first.nonce != second.nonce && first.id != second.id);
-        outbox.ack(Ack { id: second.id, seq: 5 });
-        assert_eq!(second_answer.try_recv().expect("answered"), Ok(Ack { id: second.id, seq: 5 }));
+        assert!(
+            first.nonce != 0
+                && second.nonce != 0
+                && first.nonce != second.nonce
+                && first.id != second.id
+        );
+        outbox.ack(Ack {
+            id: second.id,
+            seq: 5,
+        });
+        assert_eq!(
+            second_answer.try_recv().expect("answered"),
+            Ok(Ack {
+                id: second.id,
+                seq: 5
+            })
+        );
         assert_eq!(outbox.resend(), std::slice::from_ref(&first));
         outbox.nack(nack(first.id, "NOT_PRESENTING"), Instant::now());
-        let rejected = Rejected::Nack { code: "NOT_PRESENTING".into(), detail: String::new() };
+        let rejected = Rejected::Nack {
+            code: "NOT_PRESENTING".into(),
+            detail: String::new(),
+        };
         assert_eq!(first_answer.try_recv().expect("answered"), Err(rejected));
         assert!(outbox.resend().is_empty());
     }
@@ -158,21 +209,34 @@ mod tests {
         let entry = outbox.send(cancel(), answer);
         let now = Instant::now();
         for tries in 1..TRIES_MAX {
-            assert_eq!(outbox.nack(nack(entry.id, "RATE_LIMITED"), now), Some(RETRY_STEP * tries));
+            assert_eq!(
+                outbox.nack(nack(entry.id, "RATE_LIMITED"), now),
+                Some(RETRY_STEP * tries)
+            );
             assert!(outbox.take_due(now).is_empty());
             let due = outbox.next_due().expect("due later");
             assert_eq!(due, now + RETRY_STEP * tries);
             assert_eq!(outbox.take_due(due), std::slice::from_ref(&entry));
         }
         assert_eq!(outbox.nack(nack(entry.id, "RATE_LIMITED"), now), None);
-        assert!(matches!(answered.try_recv(), Ok(Err(Rejected::Nack { code, .. })) if code == "RATE_LIMITED"));
+        assert!(
+            matches!(answered.try_recv(), Ok(Err(Rejected::Nack { code, .. })) if code == "RATE_LIMITED")
+        );
     }
 
     #[test]
     fn the_latest_value_of_each_key_is_sent_again() {
         let mut outbox = Outbox::default();
         for (key, term) in [("view", 1), ("pointer", 1), ("view", 2)] {
-            assert!(outbox.set_action(ActionSync { key: key.into(), term, ..ActionSync::default() }).is_some());
+            assert!(
+                outbox
+                    .set_action(ActionSync {
+                        key: key.into(),
+                        term,
+                        ..ActionSync::default()
+                    })
+                    .is_some()
+            );
         }
         let again = outbox.resend();
         let resent: Vec<u32> = again
@@ -196,7 +260,13 @@ mod tests {
             waiting.push(answered);
         }
         assert_eq!(waiting.len(), UNANSWERED_MAX);
-        let keys = |n: usize| ActionSync { key: n.to_string(), ..ActionSync::default() };
-        assert_eq!((0..20).filter_map(|n| outbox.set_action(keys(n))).count(), 16);
+        let keys = |n: usize| ActionSync {
+            key: n.to_string(),
+            ..ActionSync::default()
+        };
+        assert_eq!(
+            (0..20).filter_map(|n| outbox.set_action(keys(n))).count(),
+            16
+        );
     }
 }

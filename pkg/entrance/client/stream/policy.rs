@@ -27,7 +27,10 @@ pub(super) enum Ended {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Connect again and resume.
-    Resume { why: String, at_least: Option<Duration> },
+    Resume {
+        why: String,
+        at_least: Option<Duration>,
+    },
     /// Resume at once.
     ResumeNow { why: String },
     /// Get another token first.
@@ -46,20 +49,45 @@ pub(super) fn after(ended: Ended) -> Next {
     match ended {
         Ended::Closed { code, reason } => after_close(code, reason),
         Ended::Refused(error) => after_refusal(*error),
-        Ended::Broken(why) => Next::Resume { why, at_least: None },
-        Ended::Fault(fault) => Next::Resume { why: fault.to_string(), at_least: None },
-        Ended::Network => Next::ResumeNow { why: "the network changed".into() },
-        Ended::Moved => Next::ResumeNow { why: "the server asked to connect elsewhere".into() },
-        Ended::Abandoned => Next::Stop(Closed { code: 1000, reason: "stopped".into(), refusal: None }),
+        Ended::Broken(why) => Next::Resume {
+            why,
+            at_least: None,
+        },
+        Ended::Fault(fault) => Next::Resume {
+            why: fault.to_string(),
+            at_least: None,
+        },
+        Ended::Network => Next::ResumeNow {
+            why: "the network changed".into(),
+        },
+        Ended::Moved => Next::ResumeNow {
+            why: "the server asked to connect elsewhere".into(),
+        },
+        Ended::Abandoned => Next::Stop(Closed {
+            code: 1000,
+            reason: "stopped".into(),
+            refusal: None,
+        }),
     }
 }
 
 fn after_close(code: u16, reason: String) -> Next {
-    let why = if reason.is_empty() { meaning(code).to_owned() } else { reason };
+    let why = if reason.is_empty() {
+        meaning(code).to_owned()
+    } else {
+        reason
+    };
     match code {
-        1001 | 1005 | 1006 | 1011 | 1012 | 1013 | 4008 => Next::Resume { why, at_least: None },
+        1001 | 1005 | 1006 | 1011 | 1012 | 1013 | 4008 => Next::Resume {
+            why,
+            at_least: None,
+        },
         UNAUTHENTICATED => Next::Renew { why },
-        _ => Next::Stop(Closed { code, reason: why, refusal: None }),
+        _ => Next::Stop(Closed {
+            code,
+            reason: why,
+            refusal: None,
+        }),
     }
 }
 
@@ -68,7 +96,10 @@ fn after_refusal(error: ApiError) -> Next {
         // The session token is invalid, or the session no longer has this point: `POST …/token`
         // says which.
         401 | 404 => Next::Renew { why: error.detail },
-        408 | 429 | 500..=599 => Next::Resume { why: error.detail.clone(), at_least: error.retry_after },
+        408 | 429 | 500..=599 => Next::Resume {
+            why: error.detail.clone(),
+            at_least: error.retry_after,
+        },
         _ => Next::Stop(stopped_by(error)),
     }
 }
@@ -77,10 +108,16 @@ fn after_refusal(error: ApiError) -> Next {
 pub(super) fn after_token_refusal(error: CallError) -> Next {
     match error {
         CallError::Refused(error) => match error.status {
-            408 | 429 | 500..=599 => Next::Resume { why: error.detail.clone(), at_least: error.retry_after },
+            408 | 429 | 500..=599 => Next::Resume {
+                why: error.detail.clone(),
+                at_least: error.retry_after,
+            },
             _ => Next::Stop(stopped_by(error)),
         },
-        error => Next::Resume { why: error.to_string(), at_least: None },
+        error => Next::Resume {
+            why: error.to_string(),
+            at_least: None,
+        },
     }
 }
 
@@ -93,7 +130,11 @@ pub(super) fn stopped_by(error: ApiError) -> Closed {
         422 | 429 => TOO_MANY,
         _ => BAD_REQUEST,
     };
-    Closed { code, reason: error.detail.clone(), refusal: Some(Box::new(error)) }
+    Closed {
+        code,
+        reason: error.detail.clone(),
+        refusal: Some(Box::new(error)),
+    }
 }
 
 const fn meaning(code: u16) -> &'static str {
@@ -144,11 +185,33 @@ mod tests {
     #[test]
     fn every_close_code_has_its_next_step() {
         for code in [1001, 1005, 1006, 1011, 1012, 1013, 4008] {
-            assert_eq!(kind(&after(Ended::Closed { code, reason: String::new() })), Kind::Resume, "{code}");
+            assert_eq!(
+                kind(&after(Ended::Closed {
+                    code,
+                    reason: String::new()
+                })),
+                Kind::Resume,
+                "{code}"
+            );
         }
-        assert_eq!(kind(&after(Ended::Closed { code: 4001, reason: String::new() })), Kind::Renew);
-        for code in [1000, 1002, 1003, 1008, 1009, 4000, 4003, 4009, 4010, 4013, 4029, 4999] {
-            assert_eq!(kind(&after(Ended::Closed { code, reason: String::new() })), Kind::Stop(code), "{code}");
+        assert_eq!(
+            kind(&after(Ended::Closed {
+                code: 4001,
+                reason: String::new()
+            })),
+            Kind::Renew
+        );
+        for code in [
+            1000, 1002, 1003, 1008, 1009, 4000, 4003, 4009, 4010, 4013, 4029, 4999,
+        ] {
+            assert_eq!(
+                kind(&after(Ended::Closed {
+                    code,
+                    reason: String::new()
+                })),
+                Kind::Stop(code),
+                "{code}"
+            );
         }
     }
 
@@ -165,7 +228,11 @@ mod tests {
             (500, Kind::Resume),
             (503, Kind::Resume),
         ] {
-            assert_eq!(kind(&after(Ended::Refused(Box::new(refusal(status))))), expected, "{status}");
+            assert_eq!(
+                kind(&after(Ended::Refused(Box::new(refusal(status))))),
+                expected,
+                "{status}"
+            );
         }
     }
 
@@ -179,14 +246,23 @@ mod tests {
             (429, Kind::Resume),
             (503, Kind::Resume),
         ] {
-            assert_eq!(kind(&after_token_refusal(CallError::Refused(refusal(status)))), expected, "{status}");
+            assert_eq!(
+                kind(&after_token_refusal(CallError::Refused(refusal(status)))),
+                expected,
+                "{status}"
+            );
         }
     }
 
     #[test]
     fn the_delay_that_a_server_asks_for_is_kept() {
-        let error = ApiError { retry_after: Some(Duration::from_secs(4)), ..refusal(503) };
-        let Next::Resume { at_least, .. } = after(Ended::Refused(Box::new(error))) else { panic!("resumes") };
+        let error = ApiError {
+            retry_after: Some(Duration::from_secs(4)),
+            ..refusal(503)
+        };
+        let Next::Resume { at_least, .. } = after(Ended::Refused(Box::new(error))) else {
+            panic!("resumes")
+        };
         assert_eq!(at_least, Some(Duration::from_secs(4)));
     }
 }

@@ -6,22 +6,43 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// Hashes that take no time, in a server that is there to be tested.
-pub(crate) const QUICK: [(&str, &str); 2] = [("argon2.test_parameters", "true"), ("benchmark.enabled", "true")];
+pub(crate) const QUICK: [(&str, &str); 2] = [
+    ("argon2.test_parameters", "true"),
+    ("benchmark.enabled", "true"),
+];
 
 async fn post(http: &Http, path: &str, token: Option<&str>, body: Value) -> Answer {
     http.call(Method::POST, path, token, Some(&body)).await
 }
 
 async fn sign_up(http: &Http, token: Option<&str>, username: &str, password: &str) -> Answer {
-    post(http, "/v1/accounts", token, json!({"username": username, "password": password})).await
+    post(
+        http,
+        "/v1/accounts",
+        token,
+        json!({"username": username, "password": password}),
+    )
+    .await
 }
 
 async fn sign_in(http: &Http, username: &str, password: &str) -> Answer {
-    post(http, "/v1/accounts/sign-in", None, json!({"username": username, "password": password})).await
+    post(
+        http,
+        "/v1/accounts/sign-in",
+        None,
+        json!({"username": username, "password": password}),
+    )
+    .await
 }
 
 async fn refresh(http: &Http, who: &Guest) -> Answer {
-    post(http, "/v1/accounts/refresh", None, json!({"refreshToken": who.refresh})).await
+    post(
+        http,
+        "/v1/accounts/refresh",
+        None,
+        json!({"refreshToken": who.refresh}),
+    )
+    .await
 }
 
 #[tokio::test]
@@ -35,10 +56,21 @@ async fn an_account_signs_up_and_in_at_the_default_parameters() {
     assert!(account["accessToken"].is_null(), "{account}");
     let signed_in = sign_in(&http, "ANN_1", "pa\u{308}ssword ☎").await.ok(200);
     assert_eq!(signed_in["account"], account["account"]);
-    for name in ["accessToken", "refreshToken", "expiresAt", "refreshExpiresAt"] {
+    for name in [
+        "accessToken",
+        "refreshToken",
+        "expiresAt",
+        "refreshExpiresAt",
+    ] {
         assert!(signed_in[name].is_string(), "{name} in {signed_in}");
     }
-    let me = http.get("/v1/accounts/me", signed_in["accessToken"].as_str().expect("a token")).await.ok(200);
+    let me = http
+        .get(
+            "/v1/accounts/me",
+            signed_in["accessToken"].as_str().expect("a token"),
+        )
+        .await
+        .ok(200);
     assert_eq!(me, account);
     let log = server.log().lines().join("\n");
     assert!(!log.contains("ssword ☎"), "passwords are not logged");
@@ -49,17 +81,39 @@ async fn what_is_wrong_with_a_sign_up_is_named() {
     let server = Server::start_with(&QUICK).await;
     let http = server.http();
     for bad in ["ann", "ann e", "änne", &"a".repeat(33), ""] {
-        sign_up(&http, None, bad, "password").await.invalid("username");
+        sign_up(&http, None, bad, "password")
+            .await
+            .invalid("username");
     }
     for bad in ["1234567", &"x".repeat(129), ""] {
         sign_up(&http, None, "ann_1", bad).await.invalid("password");
     }
-    post(&http, "/v1/accounts", None, json!({"username": "ann_1", "password": "password", "nickname": ""})).await.invalid("nickname");
-    post(&http, "/v1/accounts", None, json!({"username": "ann_1"})).await.invalid("password");
-    post(&http, "/v1/accounts", None, json!({"username": 7, "password": "password"})).await.invalid("username");
-    sign_up(&http, Some("rubbish"), "ann_1", "password").await.problem(401, "UNAUTHENTICATED");
+    post(
+        &http,
+        "/v1/accounts",
+        None,
+        json!({"username": "ann_1", "password": "password", "nickname": ""}),
+    )
+    .await
+    .invalid("nickname");
+    post(&http, "/v1/accounts", None, json!({"username": "ann_1"}))
+        .await
+        .invalid("password");
+    post(
+        &http,
+        "/v1/accounts",
+        None,
+        json!({"username": 7, "password": "password"}),
+    )
+    .await
+    .invalid("username");
+    sign_up(&http, Some("rubbish"), "ann_1", "password")
+        .await
+        .problem(401, "UNAUTHENTICATED");
     sign_up(&http, None, "ann_1", "password").await.ok(201);
-    sign_up(&http, None, "ANN_1", "password").await.problem(409, "ALREADY_EXISTS");
+    sign_up(&http, None, "ANN_1", "password")
+        .await
+        .problem(409, "ALREADY_EXISTS");
 }
 
 #[tokio::test]
@@ -68,7 +122,10 @@ async fn of_two_sign_ups_of_one_name_one_succeeds() {
     let http = server.http();
     for round in 0..10 {
         let (name, other) = (format!("ann_{round}"), format!("ANN_{round}"));
-        let (one, two) = tokio::join!(sign_up(&http, None, &name, "password"), sign_up(&http, None, &other, "password"));
+        let (one, two) = tokio::join!(
+            sign_up(&http, None, &name, "password"),
+            sign_up(&http, None, &other, "password")
+        );
         let mut statuses = [one.status, two.status];
         statuses.sort_unstable();
         assert_eq!(statuses, [201, 409], "{one:?} {two:?}");
@@ -83,7 +140,10 @@ async fn of_two_refreshes_of_one_token_both_get_the_same_pair() {
         let ann = http.member(&format!("ann_{round}"), "password").await;
         let (one, two) = tokio::join!(refresh(&http, &ann), refresh(&http, &ann));
         let (one, two) = (one.ok(200), two.ok(200));
-        assert_eq!((&one["accessToken"], &one["refreshToken"]), (&two["accessToken"], &two["refreshToken"]));
+        assert_eq!(
+            (&one["accessToken"], &one["refreshToken"]),
+            (&two["accessToken"], &two["refreshToken"])
+        );
     }
 }
 
@@ -92,11 +152,17 @@ async fn a_wrong_name_and_a_wrong_password_are_answered_alike() {
     let server = Server::start_with(&QUICK).await;
     let http = server.http();
     http.member("ann_1", "password").await;
-    let wrong = sign_in(&http, "ann_1", "passw0rd").await.problem(401, "PASSWORD_INCORRECT");
-    let unknown = sign_in(&http, "nobody", "passw0rd").await.problem(401, "PASSWORD_INCORRECT");
+    let wrong = sign_in(&http, "ann_1", "passw0rd")
+        .await
+        .problem(401, "PASSWORD_INCORRECT");
+    let unknown = sign_in(&http, "nobody", "passw0rd")
+        .await
+        .problem(401, "PASSWORD_INCORRECT");
     assert_eq!(wrong["detail"], unknown["detail"]);
     for empty in ["", "x"] {
-        sign_in(&http, empty, empty).await.problem(401, "PASSWORD_INCORRECT");
+        sign_in(&http, empty, empty)
+            .await
+            .problem(401, "PASSWORD_INCORRECT");
     }
 }
 
@@ -106,16 +172,34 @@ async fn a_guest_becomes_an_account_and_keeps_id_tokens_and_sessions() {
     let http = server.http();
     let guest = http.guest("Ann").await;
     let session = http.create(&guest, json!({"title": "Plans"})).await;
-    let account = sign_up(&http, Some(&guest.access), "ann_1", "password").await.ok(201);
+    let account = sign_up(&http, Some(&guest.access), "ann_1", "password")
+        .await
+        .ok(201);
     assert_eq!(account["account"]["id"], guest.id);
-    assert_eq!((&account["account"]["nickname"], &account["account"]["guest"]), (&json!("Ann"), &json!(false)));
-    assert_eq!(refresh(&http, &guest).await.ok(200)["account"], account["account"]);
+    assert_eq!(
+        (
+            &account["account"]["nickname"],
+            &account["account"]["guest"]
+        ),
+        (&json!("Ann"), &json!(false))
+    );
+    assert_eq!(
+        refresh(&http, &guest).await.ok(200)["account"],
+        account["account"]
+    );
     let ann = http.sign_in("ann_1", "password").await;
     assert_eq!(ann.id, guest.id);
     let listed = http.get("/v1/face-sessions", &ann.access).await.ok(200);
-    assert_eq!(listed["faceSessions"][0]["id"], session["faceSession"]["id"]);
-    sign_up(&http, Some(&guest.access), "ann_2", "password").await.problem(409, "ALREADY_EXISTS");
-    sign_up(&http, Some(&ann.access), "ann_2", "password").await.problem(409, "ALREADY_EXISTS");
+    assert_eq!(
+        listed["faceSessions"][0]["id"],
+        session["faceSession"]["id"]
+    );
+    sign_up(&http, Some(&guest.access), "ann_2", "password")
+        .await
+        .problem(409, "ALREADY_EXISTS");
+    sign_up(&http, Some(&ann.access), "ann_2", "password")
+        .await
+        .problem(409, "ALREADY_EXISTS");
 }
 
 #[tokio::test]
@@ -124,9 +208,18 @@ async fn signing_out_ends_one_sign_in_for_good() {
     let http = server.http();
     let here = http.member("ann_1", "password").await;
     let there = http.sign_in("ann_1", "password").await;
-    http.call(Method::POST, "/v1/accounts/sign-out", Some(&here.access), None).await.ok(204);
+    http.call(
+        Method::POST,
+        "/v1/accounts/sign-out",
+        Some(&here.access),
+        None,
+    )
+    .await
+    .ok(204);
     for round in 0..2 {
-        http.get("/v1/accounts/me", &here.access).await.problem(401, "UNAUTHENTICATED");
+        http.get("/v1/accounts/me", &here.access)
+            .await
+            .problem(401, "UNAUTHENTICATED");
         refresh(&http, &here).await.problem(401, "UNAUTHENTICATED");
         http.get("/v1/accounts/me", &there.access).await.ok(200);
         if round == 0 {
@@ -143,35 +236,78 @@ async fn a_new_password_ends_the_other_sign_ins() {
     let here = http.member("ann_1", "password").await;
     let there = http.sign_in("ann_1", "password").await;
     let change = async |token: &str, old: &str, new: &str| {
-        post(&http, "/v1/accounts/me/password", Some(token), json!({"oldPassword": old, "newPassword": new})).await
+        post(
+            &http,
+            "/v1/accounts/me/password",
+            Some(token),
+            json!({"oldPassword": old, "newPassword": new}),
+        )
+        .await
     };
-    change(&here.access, "wrong", "passw0rd").await.problem(401, "PASSWORD_INCORRECT");
-    change(&here.access, "password", "short").await.invalid("newPassword");
+    change(&here.access, "wrong", "passw0rd")
+        .await
+        .problem(401, "PASSWORD_INCORRECT");
+    change(&here.access, "password", "short")
+        .await
+        .invalid("newPassword");
     change(&here.access, "password", "passw0rd").await.ok(204);
-    http.get("/v1/accounts/me", &there.access).await.problem(401, "UNAUTHENTICATED");
+    http.get("/v1/accounts/me", &there.access)
+        .await
+        .problem(401, "UNAUTHENTICATED");
     refresh(&http, &there).await.problem(401, "UNAUTHENTICATED");
     refresh(&http, &here).await.ok(200);
-    sign_in(&http, "ann_1", "password").await.problem(401, "PASSWORD_INCORRECT");
+    sign_in(&http, "ann_1", "password")
+        .await
+        .problem(401, "PASSWORD_INCORRECT");
     sign_in(&http, "ann_1", "passw0rd").await.ok(200);
     let guest = http.guest("Ben").await;
-    change(&guest.access, "password", "passw0rd").await.problem(403, "FORBIDDEN");
+    change(&guest.access, "password", "passw0rd")
+        .await
+        .problem(403, "FORBIDDEN");
 }
 
 #[tokio::test]
 async fn a_nickname_changes_and_what_was_deleted_is_gone() {
     let server = Server::start_with(&QUICK).await;
     let http = server.http();
-    for who in [http.guest("Ann").await, http.member("ann_1", "password").await] {
-        let changed = http.patch("/v1/accounts/me", &who.access, json!({"nickname": " Cafe\u{301} "})).await.ok(200);
+    for who in [
+        http.guest("Ann").await,
+        http.member("ann_1", "password").await,
+    ] {
+        let changed = http
+            .patch(
+                "/v1/accounts/me",
+                &who.access,
+                json!({"nickname": " Cafe\u{301} "}),
+            )
+            .await
+            .ok(200);
         assert_eq!(changed["account"]["nickname"], "Café");
-        assert_eq!(http.patch("/v1/accounts/me", &who.access, json!({})).await.ok(200), changed);
-        http.patch("/v1/accounts/me", &who.access, json!({"nickname": "x".repeat(33)})).await.invalid("nickname");
+        assert_eq!(
+            http.patch("/v1/accounts/me", &who.access, json!({}))
+                .await
+                .ok(200),
+            changed
+        );
+        http.patch(
+            "/v1/accounts/me",
+            &who.access,
+            json!({"nickname": "x".repeat(33)}),
+        )
+        .await
+        .invalid("nickname");
         http.delete("/v1/accounts/me", &who.access).await.ok(204);
-        http.get("/v1/accounts/me", &who.access).await.problem(401, "UNAUTHENTICATED");
-        http.delete("/v1/accounts/me", &who.access).await.problem(401, "UNAUTHENTICATED");
+        http.get("/v1/accounts/me", &who.access)
+            .await
+            .problem(401, "UNAUTHENTICATED");
+        http.delete("/v1/accounts/me", &who.access)
+            .await
+            .problem(401, "UNAUTHENTICATED");
         refresh(&http, &who).await.problem(401, "UNAUTHENTICATED");
     }
-    sign_in(&http, "ann_1", "password").await.problem(401, "PASSWORD_INCORRECT");
+    sign_in(&http, "ann_1", "password")
+        .await
+        .problem(401, "PASSWORD_INCORRECT");
     sign_up(&http, None, "ann_1", "password").await.ok(201);
 }
 
@@ -190,8 +326,15 @@ async fn each_call_is_for_those_it_is_for() {
         (Method::POST, "/v1/accounts/sign-out"),
     ] {
         let body = json!({"nickname": "x", "oldPassword": "password", "newPassword": "passw0rd"});
-        for wrong in [None, Some(session_token), Some(guest.refresh.as_str()), Some("rubbish")] {
-            http.call(method.clone(), path, wrong, Some(&body)).await.problem(401, "UNAUTHENTICATED");
+        for wrong in [
+            None,
+            Some(session_token),
+            Some(guest.refresh.as_str()),
+            Some("rubbish"),
+        ] {
+            http.call(method.clone(), path, wrong, Some(&body))
+                .await
+                .problem(401, "UNAUTHENTICATED");
         }
     }
 }
@@ -202,11 +345,17 @@ async fn too_many_sign_ins_at_once_are_told_to_come_back() {
     let http = server.http();
     let attempts = (0..8).map(|_| sign_in(&http, "nobody", "password"));
     let answers = futures_util::future::join_all(attempts).await;
-    let refused: Vec<_> = answers.iter().filter(|answer| answer.status == 503).collect();
+    let refused: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.status == 503)
+        .collect();
     assert!(!refused.is_empty(), "{answers:?}");
     for answer in refused {
         answer.problem(503, "UNAVAILABLE");
         assert!(!answer.header("retry-after").is_empty());
     }
-    assert!(answers.iter().any(|answer| answer.status == 401), "{answers:?}");
+    assert!(
+        answers.iter().any(|answer| answer.status == 401),
+        "{answers:?}"
+    );
 }

@@ -11,12 +11,25 @@ use serde_json::{Value, json};
 
 /// A session that asks its host, who is connected.
 async fn guarded(format: Format, settings: &[(&str, &str)]) -> (Meeting, Socket) {
-    let (meeting, mut sockets) = Meeting::with(format, 1, settings, json!({"admission": "APPROVAL", "title": "Review"})).await;
+    let (meeting, mut sockets) = Meeting::with(
+        format,
+        1,
+        settings,
+        json!({"admission": "APPROVAL", "title": "Review"}),
+    )
+    .await;
     (meeting, sockets.remove(0))
 }
 
 async fn wait(meeting: &Meeting, guest: &Guest, token: &Value) -> Answer {
-    meeting.http.post("/v1/face-sessions/wait", &guest.access, json!({"waitToken": token})).await
+    meeting
+        .http
+        .post(
+            "/v1/face-sessions/wait",
+            &guest.access,
+            json!({"waitToken": token}),
+        )
+        .await
 }
 
 /// A new guest knocks: it, and its wait token.
@@ -24,14 +37,21 @@ async fn knock(meeting: &Meeting, nickname: &str) -> (Guest, Value) {
     let guest = meeting.http.guest(nickname).await;
     let waiting = meeting.http.prejoin(&guest, &meeting.code).await.ok(202);
     assert_eq!(waiting["status"], "WAITING");
-    assert!(waiting["expiresAt"].is_string() && waiting["sessionToken"].is_null(), "{waiting}");
+    assert!(
+        waiting["expiresAt"].is_string() && waiting["sessionToken"].is_null(),
+        "{waiting}"
+    );
     (guest, waiting["waitToken"].clone())
 }
 
 /// The next `memberKnock`, of this state; its id.
 async fn told(host: &mut Socket, nickname: &str, state: &str) -> Value {
     let knock = host.expect("memberKnock").await["memberKnock"].take();
-    assert_eq!((&knock["nickname"], &knock["state"]), (&json!(nickname), &json!(state)), "{knock}");
+    assert_eq!(
+        (&knock["nickname"], &knock["state"]),
+        (&json!(nickname), &json!(state)),
+        "{knock}"
+    );
     assert_eq!(knock["device"]["kind"], "laptop", "{knock}");
     knock["knockId"].clone()
 }
@@ -40,20 +60,44 @@ async fn who_is_admitted_in_the_stream_comes_in(format: Format) {
     let (mut meeting, mut host) = guarded(format, &[]).await;
     let preview = meeting.http.guest("eve").await;
     let search = json!({"numberCode": meeting.code});
-    let seen = meeting.http.post("/v1/face-sessions/search", &preview.access, search).await.ok(200);
+    let seen = meeting
+        .http
+        .post("/v1/face-sessions/search", &preview.access, search)
+        .await
+        .ok(200);
     assert_eq!(seen["preview"]["admission"], "APPROVAL");
 
     let (guest, token) = knock(&meeting, "ben").await;
     let id = told(&mut host, "ben", "WAITING").await;
-    let (answer, answered) = tokio::join!(wait(&meeting, &guest, &token), host.ask(json!({"admit": {"knockId": id}})));
-    assert_eq!(answered.answer["ack"]["seq"], host.seq, "told to nobody in order: {answered:?}");
-    assert_eq!(answered.before[0]["memberKnock"]["state"], "ADMITTED", "{answered:?}");
+    let (answer, answered) = tokio::join!(
+        wait(&meeting, &guest, &token),
+        host.ask(json!({"admit": {"knockId": id}}))
+    );
+    assert_eq!(
+        answered.answer["ack"]["seq"], host.seq,
+        "told to nobody in order: {answered:?}"
+    );
+    assert_eq!(
+        answered.before[0]["memberKnock"]["state"], "ADMITTED",
+        "{answered:?}"
+    );
     let admitted = answer.ok(200);
-    assert_eq!((&admitted["status"], &admitted["faceSession"]["id"]), (&json!("ADMITTED"), &json!(meeting.id)));
-    meeting.tokens.push(admitted["sessionToken"].as_str().expect("a session token").to_owned());
+    assert_eq!(
+        (&admitted["status"], &admitted["faceSession"]["id"]),
+        (&json!("ADMITTED"), &json!(meeting.id))
+    );
+    meeting.tokens.push(
+        admitted["sessionToken"]
+            .as_str()
+            .expect("a session token")
+            .to_owned(),
+    );
     meeting.guests.push(guest);
     let newcomer = meeting.connect(1).await;
-    assert_eq!(host.expect("memberJoin").await["memberJoin"]["member"]["memberId"], newcomer.member());
+    assert_eq!(
+        host.expect("memberJoin").await["memberJoin"]["member"]["memberId"],
+        newcomer.member()
+    );
 
     let again = host.ask(json!({"deny": {"knockId": id}})).await;
     assert_eq!(again.answer["nack"]["code"], "CONFLICT");
@@ -65,7 +109,10 @@ async fn a_host_that_reconnects_sees_who_waits(format: Format) {
     let (meeting, mut host) = guarded(format, &[]).await;
     knock(&meeting, "ben").await;
     let id = told(&mut host, "ben", "WAITING").await;
-    let (epoch, seq) = (host.welcome["epoch"].as_str().expect("an epoch").to_owned(), host.seq);
+    let (epoch, seq) = (
+        host.welcome["epoch"].as_str().expect("an epoch").to_owned(),
+        host.seq,
+    );
     let mut resumed = meeting.resume(0, &epoch, seq).await;
     assert_eq!(told(&mut resumed, "ben", "WAITING").await, id);
     let answered = resumed.ask(json!({"deny": {"knockId": id}})).await;
@@ -73,19 +120,35 @@ async fn a_host_that_reconnects_sees_who_waits(format: Format) {
     let mut anew = meeting.connect(0).await;
     // Over: nothing is said of it again.
     let after = anew.ask(json!({"cancelFollow": {}})).await;
-    assert!(after.before.iter().all(|frame| frame["memberKnock"].is_null()), "{after:?}");
+    assert!(
+        after
+            .before
+            .iter()
+            .all(|frame| frame["memberKnock"].is_null()),
+        "{after:?}"
+    );
 }
 
 async fn a_new_host_sees_who_waits_and_lets_them_in(format: Format) {
-    let (mut meeting, mut sockets) = Meeting::with(format, 2, &[], json!({"hostLeft": "PROMOTE"})).await;
-    meeting.http.patch(&meeting.path(""), meeting.access(0), json!({"admission": "APPROVAL"})).await.ok(200);
+    let (mut meeting, mut sockets) =
+        Meeting::with(format, 2, &[], json!({"hostLeft": "PROMOTE"})).await;
+    meeting
+        .http
+        .patch(
+            &meeting.path(""),
+            meeting.access(0),
+            json!({"admission": "APPROVAL"}),
+        )
+        .await
+        .ok(200);
     for socket in &mut sockets {
         socket.expect("sessionChange").await;
     }
     let (mut host, mut heir) = (sockets.remove(0), sockets.remove(0));
     let (guest, token) = knock(&meeting, "ben").await;
     let id = told(&mut host, "ben", "WAITING").await;
-    heir.refused(json!({"admit": {"knockId": id}}), "FORBIDDEN").await;
+    heir.refused(json!({"admit": {"knockId": id}}), "FORBIDDEN")
+        .await;
 
     host.ask(json!({"quit": {}})).await.ack();
     for name in ["quit", "sessionChange", "memberChange"] {
@@ -93,29 +156,52 @@ async fn a_new_host_sees_who_waits_and_lets_them_in(format: Format) {
     }
     assert_eq!(told(&mut heir, "ben", "WAITING").await, id);
     let admitted = heir.ask(json!({"admit": {"knockId": id}})).await;
-    assert_eq!(admitted.before[0]["memberKnock"]["state"], "ADMITTED", "{admitted:?}");
+    assert_eq!(
+        admitted.before[0]["memberKnock"]["state"], "ADMITTED",
+        "{admitted:?}"
+    );
     let answer = wait(&meeting, &guest, &token).await.ok(200);
     assert_eq!(answer["status"], "ADMITTED");
-    meeting.tokens.push(answer["sessionToken"].as_str().expect("a session token").to_owned());
+    meeting.tokens.push(
+        answer["sessionToken"]
+            .as_str()
+            .expect("a session token")
+            .to_owned(),
+    );
     meeting.guests.push(guest);
     let newcomer = meeting.connect(2).await;
-    assert_eq!(heir.expect("memberJoin").await["memberJoin"]["member"]["memberId"], newcomer.member());
+    assert_eq!(
+        heir.expect("memberJoin").await["memberJoin"]["member"]["memberId"],
+        newcomer.member()
+    );
 }
 
-in_both_formats!(who_is_admitted_in_the_stream_comes_in, a_host_that_reconnects_sees_who_waits, a_new_host_sees_who_waits_and_lets_them_in,);
+in_both_formats!(
+    who_is_admitted_in_the_stream_comes_in,
+    a_host_that_reconnects_sees_who_waits,
+    a_new_host_sees_who_waits_and_lets_them_in,
+);
 
 #[tokio::test]
 async fn whose_account_is_deleted_waits_no_longer_and_is_refused() {
     let (meeting, mut host) = guarded(Format::Json, &[]).await;
     let (ben, token) = knock(&meeting, "ben").await;
     let id = told(&mut host, "ben", "WAITING").await;
-    let (waited, deleted) = tokio::join!(wait(&meeting, &ben, &token), meeting.http.delete("/v1/accounts/me", &ben.access));
+    let (waited, deleted) = tokio::join!(
+        wait(&meeting, &ben, &token),
+        meeting.http.delete("/v1/accounts/me", &ben.access)
+    );
     deleted.ok(204);
     waited.problem(401, "UNAUTHENTICATED");
     assert_eq!(told(&mut host, "ben", "EXPIRED").await, id);
-    let knocks = meeting.http.get(&meeting.path("/knocks"), meeting.access(0)).await.ok(200);
+    let knocks = meeting
+        .http
+        .get(&meeting.path("/knocks"), meeting.access(0))
+        .await
+        .ok(200);
     assert_eq!(knocks["knocks"], json!([]));
-    host.refused(json!({"admit": {"knockId": id}}), "CONFLICT").await;
+    host.refused(json!({"admit": {"knockId": id}}), "CONFLICT")
+        .await;
 }
 
 #[tokio::test]
@@ -127,25 +213,58 @@ async fn over_http_the_host_alone_sees_and_answers() {
     let path = meeting.path("/knocks");
     http.get(&path, &ben.access).await.problem(404, "NOT_FOUND");
     let knocks = http.get(&path, meeting.access(0)).await.ok(200);
-    let id = knocks["knocks"][0]["knockId"].as_str().expect("an id").to_owned();
-    assert_eq!((&knocks["knocks"][0]["nickname"], &knocks["knocks"][0]["state"]), (&json!("ben"), &json!("WAITING")));
+    let id = knocks["knocks"][0]["knockId"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    assert_eq!(
+        (
+            &knocks["knocks"][0]["nickname"],
+            &knocks["knocks"][0]["state"]
+        ),
+        (&json!("ben"), &json!("WAITING"))
+    );
     let knocks_path = path.clone();
     let answer = |id: &str, word: &str| format!("{knocks_path}/{id}/{word}");
-    http.post(&answer(&id, "admit"), &ben.access, json!({})).await.problem(404, "NOT_FOUND");
-    http.post(&answer(&id, "admit"), meeting.access(0), json!({})).await.ok(204);
+    http.post(&answer(&id, "admit"), &ben.access, json!({}))
+        .await
+        .problem(404, "NOT_FOUND");
+    http.post(&answer(&id, "admit"), meeting.access(0), json!({}))
+        .await
+        .ok(204);
     told(&mut host, "ben", "ADMITTED").await;
-    http.post(&answer(&id, "deny"), meeting.access(0), json!({})).await.problem(409, "CONFLICT");
-    http.post(&answer("77", "deny"), meeting.access(0), json!({})).await.problem(404, "NOT_FOUND");
+    http.post(&answer(&id, "deny"), meeting.access(0), json!({}))
+        .await
+        .problem(409, "CONFLICT");
+    http.post(&answer("77", "deny"), meeting.access(0), json!({}))
+        .await
+        .problem(404, "NOT_FOUND");
     let admitted = wait(&meeting, &ben, &ben_waits).await.ok(200);
-    meeting.tokens.push(admitted["sessionToken"].as_str().expect("a session token").to_owned());
+    meeting.tokens.push(
+        admitted["sessionToken"]
+            .as_str()
+            .expect("a session token")
+            .to_owned(),
+    );
     meeting.guests.push(ben);
     let http = &meeting.http;
-    http.get(&path, meeting.access(1)).await.problem(403, "FORBIDDEN");
-    http.post(&answer(&id, "admit"), meeting.access(1), json!({})).await.problem(403, "FORBIDDEN");
-    assert_eq!(http.get(&path, meeting.access(0)).await.ok(200)["knocks"], json!([]));
+    http.get(&path, meeting.access(1))
+        .await
+        .problem(403, "FORBIDDEN");
+    http.post(&answer(&id, "admit"), meeting.access(1), json!({}))
+        .await
+        .problem(403, "FORBIDDEN");
+    assert_eq!(
+        http.get(&path, meeting.access(0)).await.ok(200)["knocks"],
+        json!([])
+    );
     // Who was let in needs no second yes.
-    http.post(&meeting.path("/quit"), meeting.access(1), json!({})).await.ok(204);
-    http.prejoin(&meeting.guests[1], &meeting.code).await.ok(200);
+    http.post(&meeting.path("/quit"), meeting.access(1), json!({}))
+        .await
+        .ok(204);
+    http.prejoin(&meeting.guests[1], &meeting.code)
+        .await
+        .ok(200);
 }
 
 #[tokio::test]
@@ -154,13 +273,28 @@ async fn who_is_denied_is_told_and_stays_out() {
     let (ben, token) = knock(&meeting, "ben").await;
     let id = told(&mut host, "ben", "WAITING").await;
     let deny = meeting.path(&format!("/knocks/{}/deny", id.as_str().expect("an id")));
-    let (answer, denied) = tokio::join!(wait(&meeting, &ben, &token), meeting.http.post(&deny, meeting.access(0), json!({})));
+    let (answer, denied) = tokio::join!(
+        wait(&meeting, &ben, &token),
+        meeting.http.post(&deny, meeting.access(0), json!({}))
+    );
     denied.ok(204);
     assert_eq!(answer.ok(200), json!({"status": "DENIED"}));
     told(&mut host, "ben", "DENIED").await;
-    meeting.http.prejoin(&ben, &meeting.code).await.problem(404, "NUMBER_CODE_NOT_JOINABLE");
-    meeting.http.post(&meeting.path("/token"), &ben.access, json!({})).await.problem(404, "NOT_FOUND");
-    assert_eq!(wait(&meeting, &ben, &token).await.ok(200), json!({"status": "DENIED"}), "told as often as asked");
+    meeting
+        .http
+        .prejoin(&ben, &meeting.code)
+        .await
+        .problem(404, "NUMBER_CODE_NOT_JOINABLE");
+    meeting
+        .http
+        .post(&meeting.path("/token"), &ben.access, json!({}))
+        .await
+        .problem(404, "NOT_FOUND");
+    assert_eq!(
+        wait(&meeting, &ben, &token).await.ok(200),
+        json!({"status": "DENIED"}),
+        "told as often as asked"
+    );
 }
 
 #[tokio::test]
@@ -170,7 +304,10 @@ async fn an_unanswered_knock_expires_and_may_be_repeated() {
     told(&mut host, "ben", "WAITING").await;
     let other = meeting.http.guest("eve").await;
     wait(&meeting, &other, &token).await.invalid("waitToken");
-    assert_eq!(wait(&meeting, &ben, &token).await.ok(200), json!({"status": "EXPIRED"}));
+    assert_eq!(
+        wait(&meeting, &ben, &token).await.ok(200),
+        json!({"status": "EXPIRED"})
+    );
     told(&mut host, "ben", "EXPIRED").await;
     meeting.http.prejoin(&ben, &meeting.code).await.ok(202);
     told(&mut host, "ben", "WAITING").await;
@@ -184,10 +321,30 @@ async fn so_many_may_wait_and_no_more() {
         waiting.push(knock(&meeting, nickname).await);
     }
     let late = meeting.http.guest("eve").await;
-    meeting.http.prejoin(&late, &meeting.code).await.problem(422, "LIMIT_EXCEEDED");
-    let again = meeting.http.prejoin(&waiting[0].0, &meeting.code).await.ok(202);
-    assert!(again["waitToken"].is_string(), "who waits goes on waiting: {again}");
-    assert_eq!(meeting.http.get(&meeting.path("/knocks"), meeting.access(0)).await.ok(200)["knocks"].as_array().map(Vec::len), Some(3));
+    meeting
+        .http
+        .prejoin(&late, &meeting.code)
+        .await
+        .problem(422, "LIMIT_EXCEEDED");
+    let again = meeting
+        .http
+        .prejoin(&waiting[0].0, &meeting.code)
+        .await
+        .ok(202);
+    assert!(
+        again["waitToken"].is_string(),
+        "who waits goes on waiting: {again}"
+    );
+    assert_eq!(
+        meeting
+            .http
+            .get(&meeting.path("/knocks"), meeting.access(0))
+            .await
+            .ok(200)["knocks"]
+            .as_array()
+            .map(Vec::len),
+        Some(3)
+    );
 }
 
 #[tokio::test]
@@ -197,11 +354,27 @@ async fn fifty_may_wait_at_one_session_whatever_their_addresses() {
         knock(&meeting, &format!("guest {index}")).await;
     }
     let late = meeting.http.guest("late").await;
-    meeting.http.prejoin(&late, &meeting.code).await.problem(422, "LIMIT_EXCEEDED");
-    let knocks = meeting.http.get(&meeting.path("/knocks"), meeting.access(0)).await.ok(200);
+    meeting
+        .http
+        .prejoin(&late, &meeting.code)
+        .await
+        .problem(422, "LIMIT_EXCEEDED");
+    let knocks = meeting
+        .http
+        .get(&meeting.path("/knocks"), meeting.access(0))
+        .await
+        .ok(200);
     assert_eq!(knocks["knocks"].as_array().map(Vec::len), Some(50));
     let first = knocks["knocks"][0]["knockId"].as_str().expect("an id");
-    meeting.http.post(&meeting.path(&format!("/knocks/{first}/admit")), meeting.access(0), json!({})).await.ok(204);
+    meeting
+        .http
+        .post(
+            &meeting.path(&format!("/knocks/{first}/admit")),
+            meeting.access(0),
+            json!({}),
+        )
+        .await
+        .ok(204);
     meeting.http.prejoin(&late, &meeting.code).await.ok(202);
 }
 
@@ -211,24 +384,54 @@ async fn an_invite_asks_the_host_only_where_the_host_said_so() {
     let http = &meeting.http;
     let path = meeting.path("/invoke-link");
     let join = |guest: Guest, link: Value| async move {
-        http.post("/v1/face-sessions/prejoin", &guest.access, json!({"inviteToken": link["inviteToken"]})).await
+        http.post(
+            "/v1/face-sessions/prejoin",
+            &guest.access,
+            json!({"inviteToken": link["inviteToken"]}),
+        )
+        .await
     };
     let open = http.post(&path, meeting.access(0), json!({})).await.ok(200);
     join(http.guest("ben").await, open).await.ok(200);
-    let asking = http.post(&path, meeting.access(0), json!({"approval": true})).await.ok(200);
+    let asking = http
+        .post(&path, meeting.access(0), json!({"approval": true}))
+        .await
+        .ok(200);
     join(http.guest("cleo").await, asking).await.ok(202);
-    assert_eq!(host.expect("memberKnock").await["memberKnock"]["nickname"], "cleo");
+    assert_eq!(
+        host.expect("memberKnock").await["memberKnock"]["nickname"],
+        "cleo"
+    );
 }
 
 #[tokio::test]
 async fn the_host_opens_and_closes_the_door_for_all_to_see() {
     let (mut meeting, mut sockets) = Meeting::of(Format::Json, 2).await;
-    meeting.http.patch(&meeting.path(""), meeting.access(0), json!({"admission": "APPROVAL"})).await.ok(200);
+    meeting
+        .http
+        .patch(
+            &meeting.path(""),
+            meeting.access(0),
+            json!({"admission": "APPROVAL"}),
+        )
+        .await
+        .ok(200);
     for socket in &mut sockets {
-        assert_eq!(socket.expect("sessionChange").await["sessionChange"]["faceSession"]["admission"], "APPROVAL");
+        assert_eq!(
+            socket.expect("sessionChange").await["sessionChange"]["faceSession"]["admission"],
+            "APPROVAL"
+        );
     }
     knock(&meeting, "ben").await;
-    meeting.http.patch(&meeting.path(""), meeting.access(0), json!({"admission": "OPEN"})).await.ok(200);
+    meeting
+        .http
+        .patch(
+            &meeting.path(""),
+            meeting.access(0),
+            json!({"admission": "OPEN"}),
+        )
+        .await
+        .ok(200);
     meeting.admit("cleo").await;
 }
 
@@ -240,7 +443,14 @@ async fn a_restart_keeps_who_waits_and_lets_go_of_who_asks() {
     // Asked while the server goes down: it does not keep the server from going.
     let asking = tokio::spawn({
         let (http, access, token) = (meeting.http.clone(), ben.access.clone(), token.clone());
-        async move { http.post("/v1/face-sessions/wait", &access, json!({"waitToken": token})).await }
+        async move {
+            http.post(
+                "/v1/face-sessions/wait",
+                &access,
+                json!({"waitToken": token}),
+            )
+            .await
+        }
     });
     let (other, other_token) = knock(&meeting, "cleo").await;
     told(&mut host, "cleo", "WAITING").await;
@@ -251,10 +461,24 @@ async fn a_restart_keeps_who_waits_and_lets_go_of_who_asks() {
     let server: &Server = &meeting.server;
     meeting.http = server.http();
     let admit = meeting.path(&format!("/knocks/{}/admit", id.as_str().expect("an id")));
-    meeting.http.post(&admit, meeting.access(0), json!({})).await.ok(204);
-    assert_eq!(wait(&meeting, &ben, &token).await.ok(200)["status"], "ADMITTED");
-    meeting.http.post(&meeting.path("/end"), meeting.access(0), json!({})).await.ok(204);
-    assert_eq!(wait(&meeting, &other, &other_token).await.ok(200), json!({"status": "ENDED"}));
+    meeting
+        .http
+        .post(&admit, meeting.access(0), json!({}))
+        .await
+        .ok(204);
+    assert_eq!(
+        wait(&meeting, &ben, &token).await.ok(200)["status"],
+        "ADMITTED"
+    );
+    meeting
+        .http
+        .post(&meeting.path("/end"), meeting.access(0), json!({}))
+        .await
+        .ok(204);
+    assert_eq!(
+        wait(&meeting, &other, &other_token).await.ok(200),
+        json!({"status": "ENDED"})
+    );
 }
 
 #[tokio::test]
@@ -263,8 +487,15 @@ async fn who_waits_under_a_key_is_answered_anew_each_time() {
     let (guest, token) = knock(&meeting, "ben").await;
     let id = told(&mut host, "ben", "WAITING").await;
     let ask = || {
-        let request = meeting.http.request(Method::POST, "/v1/face-sessions/wait").bearer_auth(&guest.access);
-        Box::pin(send(request.header("idempotency-key", "one").json(&json!({"waitToken": token}))))
+        let request = meeting
+            .http
+            .request(Method::POST, "/v1/face-sessions/wait")
+            .bearer_auth(&guest.access);
+        Box::pin(send(
+            request
+                .header("idempotency-key", "one")
+                .json(&json!({"waitToken": token})),
+        ))
     };
     // Of two questions the later one is held open, whichever that is.
     let (Either::Left((early, held)) | Either::Right((early, held))) = select(ask(), ask()).await;

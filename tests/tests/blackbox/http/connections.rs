@@ -31,7 +31,9 @@ fn address(server: &Server) -> String {
 
 /// A connection of HTTP/2 on which one request was answered and nothing else will come.
 async fn idle_http2(from: [u8; 4], to: &str) -> Option<Http2> {
-    let mut client = Http2::open(connect_from(from, to).await.ok()?, 65_535).await.ok()?;
+    let mut client = Http2::open(connect_from(from, to).await.ok()?, 65_535)
+        .await
+        .ok()?;
     client.get("/healthz", 1).await.ok()?;
     client.until_frame(1).await.ok()?;
     client.acknowledge().await.ok()?;
@@ -49,7 +51,11 @@ fn attacker(round: u8, n: u8) -> [u8; 4] {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_network_that_takes_every_connection_keeps_neither_newcomers_nor_its_own_busy_ones_out() {
-    let shares = [("limits.connections", "64"), ("limits.connections_per_address", "24"), ("limits.connections_per_network", "48")];
+    let shares = [
+        ("limits.connections", "64"),
+        ("limits.connections_per_address", "24"),
+        ("limits.connections_per_network", "48"),
+    ];
     let server = Server::start_with(&shares).await;
     let (http, to) = (server.http(), address(&server));
     let before = server.resident_bytes();
@@ -59,21 +65,32 @@ async fn a_network_that_takes_every_connection_keeps_neither_newcomers_nor_its_o
     )
     .await
     .expect("sent");
-    until_metric(&http, "http_requests_in_flight", "", |requests| requests >= 2.0).await;
+    until_metric(&http, "http_requests_in_flight", "", |requests| {
+        requests >= 2.0
+    })
+    .await;
 
     let mut taken = Vec::new();
     let mut served = 0;
     for round in 0..40_u8 {
         let wave = (0..8_u8).map(|n| idle_http2(attacker(round, n), &to));
         taken.extend(join_all(wave).await);
-        served +=
-            usize::from(get_from([127, 20, round, 1], &to, "/healthz", PATIENCE).await.is_some_and(|answer| answer.contains(" 200 ")));
+        served += usize::from(
+            get_from([127, 20, round, 1], &to, "/healthz", PATIENCE)
+                .await
+                .is_some_and(|answer| answer.contains(" 200 ")),
+        );
     }
     assert_eq!(served, 40, "every newcomer gets in");
     let open = metric(&http, OPEN, OF_CLIENTS).await;
     assert!(open <= 64.0, "{open} connections");
     for limit in ["address", "network", "total"] {
-        let evicted = metric(&http, "http_connections_evicted_total", &format!("limit=\"{limit}\"")).await;
+        let evicted = metric(
+            &http,
+            "http_connections_evicted_total",
+            &format!("limit=\"{limit}\""),
+        )
+        .await;
         assert!(evicted > 0.0, "the limit of the {limit} is met");
     }
     let grown = server.resident_bytes().saturating_sub(before);
@@ -83,11 +100,15 @@ async fn a_network_that_takes_every_connection_keeps_neither_newcomers_nor_its_o
     let mut answer = Vec::new();
     busy.read_to_end(&mut answer).await.expect("an answer");
     let answer = String::from_utf8_lossy(&answer);
-    assert!(answer.starts_with("HTTP/1.1 201 "), "what was in service is finished: {answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 201 "),
+        "what was in service is finished: {answer}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn when_every_connection_is_in_service_the_next_one_is_closed_at_once_and_a_place_that_is_free_again_is_given() {
+async fn when_every_connection_is_in_service_the_next_one_is_closed_at_once_and_a_place_that_is_free_again_is_given()
+ {
     let server = Server::start_with(&[("limits.connections_per_address", "3")]).await;
     let (http, to) = (server.http(), address(&server));
     let mut busy = Vec::new();
@@ -99,15 +120,38 @@ async fn when_every_connection_is_in_service_the_next_one_is_closed_at_once_and_
             .expect("sent");
         busy.push(stream);
     }
-    until_metric(&http, "http_requests_in_flight", "", |requests| requests >= 4.0).await;
-    let mut refused = connect_from([127, 9, 0, 1], &to).await.expect("the system takes it");
+    until_metric(&http, "http_requests_in_flight", "", |requests| {
+        requests >= 4.0
+    })
+    .await;
+    let mut refused = connect_from([127, 9, 0, 1], &to)
+        .await
+        .expect("the system takes it");
     until_closed(&mut refused).await;
-    until_metric(&http, "http_connections_refused_total", "limit=\"address\"", |refused| refused >= 1.0).await;
-    assert!(get_from([127, 9, 0, 2], &to, "/healthz", PATIENCE).await.is_some(), "its neighbour is served");
+    until_metric(
+        &http,
+        "http_connections_refused_total",
+        "limit=\"address\"",
+        |refused| refused >= 1.0,
+    )
+    .await;
+    assert!(
+        get_from([127, 9, 0, 2], &to, "/healthz", PATIENCE)
+            .await
+            .is_some(),
+        "its neighbour is served"
+    );
     drop(busy.pop());
-    until_metric(&http, "http_requests_in_flight", "", |requests| requests < 4.0).await;
+    until_metric(&http, "http_requests_in_flight", "", |requests| {
+        requests < 4.0
+    })
+    .await;
     until_metric(&http, OPEN, OF_CLIENTS, |open| open <= 3.0).await;
-    assert!(get_from([127, 9, 0, 1], &to, "/healthz", PATIENCE).await.is_some());
+    assert!(
+        get_from([127, 9, 0, 1], &to, "/healthz", PATIENCE)
+            .await
+            .is_some()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -117,14 +161,20 @@ async fn an_idle_connection_of_http_2_ends_as_one_of_http_1_does() {
     let mut second = idle_http2([127, 9, 0, 1], &to).await.expect("served");
     until_closed(&mut second.stream).await;
     let mut first = connect_from([127, 9, 0, 1], &to).await.expect("connected");
-    first.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("sent");
+    first
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await
+        .expect("sent");
     until_closed(&mut first).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_trusted_proxy_has_no_share() {
-    let settings =
-        [("limits.connections_per_address", "2"), ("limits.connections_per_network", "3"), ("http.trusted_proxies", r#"127.9.0.0/24"#)];
+    let settings = [
+        ("limits.connections_per_address", "2"),
+        ("limits.connections_per_network", "3"),
+        ("http.trusted_proxies", r#"127.9.0.0/24"#),
+    ];
     let server = Server::start_with(&settings).await;
     let (http, to) = (server.http(), address(&server));
     let kept = join_all((0..10).map(|_| idle_http2([127, 9, 0, 1], &to))).await;
@@ -134,14 +184,35 @@ async fn a_trusted_proxy_has_no_share() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_address_has_a_share_of_the_streams_and_gets_a_place_back_when_one_ends() {
-    let (mut meeting, mut sockets) = Meeting::with(Format::Json, 3, &[("limits.streams_per_address", "3")], json!({})).await;
+    let (mut meeting, mut sockets) = Meeting::with(
+        Format::Json,
+        3,
+        &[("limits.streams_per_address", "3")],
+        json!({}),
+    )
+    .await;
     meeting.admit("one too many").await;
     let handshake = faceshare_tests::socket::handshake;
-    let request = |credential| handshake(&meeting.websocket_url, Format::Json, &meeting.tokens[3], credential);
-    let refused = connect_async(request(faceshare_tests::socket::Credential::Header)).await.expect_err("refused");
-    assert!(matches!(&refused, Error::Http(answer) if answer.status() == 422), "{refused}");
+    let request = |credential| {
+        handshake(
+            &meeting.websocket_url,
+            Format::Json,
+            &meeting.tokens[3],
+            credential,
+        )
+    };
+    let refused = connect_async(request(faceshare_tests::socket::Credential::Header))
+        .await
+        .expect_err("refused");
+    assert!(
+        matches!(&refused, Error::Http(answer) if answer.status() == 422),
+        "{refused}"
+    );
     let browser = request(faceshare_tests::socket::Credential::Subprotocol);
-    faceshare_tests::socket::Socket::upgrade(browser, Format::Json).await.expect_close(4029).await;
+    faceshare_tests::socket::Socket::upgrade(browser, Format::Json)
+        .await
+        .expect_close(4029)
+        .await;
     sockets.pop().expect("a socket").cut();
     until_metric(&meeting.http, "stream_points", "", |points| points < 3.0).await;
     meeting.connect(3).await;
@@ -159,34 +230,68 @@ async fn answers_that_are_not_read_hold_bounded_memory_while_others_are_served()
     let server = Server::start_with(&settings).await;
     let (http, to) = (server.http(), address(&server));
     let ann = http.guest("Ann").await;
-    let request = http.request(Method::PUT, "/v1/accounts/me/avatar").bearer_auth(&ann.access).header("content-type", "image/png");
+    let request = http
+        .request(Method::PUT, "/v1/accounts/me/avatar")
+        .bearer_auth(&ann.access)
+        .header("content-type", "image/png");
     let account = send(request.body(noise())).await.ok(200);
     let avatar = account["account"]["avatarUrl"].as_str().expect("a path");
-    let document = get_from([127, 20, 0, 1], &to, "/openapi.json", PATIENCE).await.expect("the document");
-    assert!(get_from([127, 20, 0, 1], &to, avatar, PATIENCE).await.is_some_and(|answer| answer.len() > 100_000), "a large picture");
+    let document = get_from([127, 20, 0, 1], &to, "/openapi.json", PATIENCE)
+        .await
+        .expect("the document");
+    assert!(
+        get_from([127, 20, 0, 1], &to, avatar, PATIENCE)
+            .await
+            .is_some_and(|answer| answer.len() > 100_000),
+        "a large picture"
+    );
 
     let before = server.resident_bytes();
     let (mut kept, mut served, mut most) = (Vec::new(), 0, 0);
     for round in 0..30_u8 {
         for path in [avatar, "/openapi.json"] {
             // A window of nothing, and one of a byte, which makes the server begin.
-            let mut client = Http2::open(connect_from([127, 9, 0, 1 + round % 4], &to).await.expect("connected"), u32::from(round % 2))
-                .await
-                .expect("sent");
+            let mut client = Http2::open(
+                connect_from([127, 9, 0, 1 + round % 4], &to)
+                    .await
+                    .expect("connected"),
+                u32::from(round % 2),
+            )
+            .await
+            .expect("sent");
             // The server may close it any time.
             let _ = client.get(path, 100).await;
             kept.push(client);
         }
-        let honest = [get_from([127, 20, round, 1], &to, avatar, PATIENCE), get_from([127, 9, 0, 9], &to, "/healthz", PATIENCE)];
-        served += join_all(honest).await.iter().flatten().filter(|answer| answer.contains(" 200 ")).count();
+        let honest = [
+            get_from([127, 20, round, 1], &to, avatar, PATIENCE),
+            get_from([127, 9, 0, 9], &to, "/healthz", PATIENCE),
+        ];
+        served += join_all(honest)
+            .await
+            .iter()
+            .flatten()
+            .filter(|answer| answer.contains(" 200 "))
+            .count();
         most = most.max(server.resident_bytes());
     }
     let asked = document.len() as u64 * 3_000 + 200_000 * 3_000;
     assert!(asked > 600 * MIB, "a good deal is asked for");
-    assert_eq!(served, 60, "others are served meanwhile, from elsewhere and from the same network");
+    assert_eq!(
+        served, 60,
+        "others are served meanwhile, from elsewhere and from the same network"
+    );
     let grown = most.saturating_sub(before);
     assert!(grown < 64 * MIB, "{grown} bytes more");
-    assert!(metric(&http, "http_connections_evicted_total", "limit=\"unread_bytes_per_address\"").await > 0.0);
+    assert!(
+        metric(
+            &http,
+            "http_connections_evicted_total",
+            "limit=\"unread_bytes_per_address\""
+        )
+        .await
+            > 0.0
+    );
 }
 
 /// Asks many times, and reads nothing.
@@ -200,35 +305,63 @@ async fn ask_and_do_not_read(to: &str) -> TcpStream {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_of_which_nothing_is_taken_is_given_up_over_either_version() {
     // The headers' time must not be what ends them.
-    let server = Server::start_with(&[("limits.answer_timeout", "700ms"), ("limits.header_timeout", "5m")]).await;
+    let server = Server::start_with(&[
+        ("limits.answer_timeout", "700ms"),
+        ("limits.header_timeout", "5m"),
+    ])
+    .await;
     let (http, to) = (server.http(), address(&server));
     let before = server.resident_bytes();
     let mut first = Vec::new();
     let mut second = Vec::new();
     for _ in 0..20 {
         first.push(ask_and_do_not_read(&to).await);
-        let mut client = Http2::open(connect_from([127, 9, 1, 1], &to).await.expect("connected"), 0).await.expect("sent");
+        let mut client = Http2::open(
+            connect_from([127, 9, 1, 1], &to).await.expect("connected"),
+            0,
+        )
+        .await
+        .expect("sent");
         client.get("/openapi.json", 40).await.expect("sent");
         second.push(client);
     }
-    until_metric(&http, "http_connections_stalled_total", OF_CLIENTS, |stalled| stalled >= 40.0).await;
+    until_metric(
+        &http,
+        "http_connections_stalled_total",
+        OF_CLIENTS,
+        |stalled| stalled >= 40.0,
+    )
+    .await;
     until_metric(&http, OPEN, OF_CLIENTS, |open| open <= 2.0).await;
     let grown = server.resident_bytes().saturating_sub(before);
     assert!(grown < 64 * MIB, "{grown} bytes more");
-    assert!(get_from([127, 9, 1, 1], &to, "/healthz", PATIENCE).await.is_some());
+    assert!(
+        get_from([127, 9, 1, 1], &to, "/healthz", PATIENCE)
+            .await
+            .is_some()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_reads_slowly_gets_its_whole_answer_however_long_it_takes() {
-    let server = Server::start_with(&[("limits.answer_timeout", "300ms"), ("limits.header_timeout", "300ms")]).await;
+    let server = Server::start_with(&[
+        ("limits.answer_timeout", "300ms"),
+        ("limits.header_timeout", "300ms"),
+    ])
+    .await;
     let to = address(&server);
-    let whole = get_from([127, 9, 0, 1], &to, "/openapi.json", PATIENCE).await.expect("the document");
+    let whole = get_from([127, 9, 0, 1], &to, "/openapi.json", PATIENCE)
+        .await
+        .expect("the document");
     let body = whole.split_once("\r\n\r\n").expect("a head").1;
     let times = 20;
     let mut stream = TcpStream::connect(&to).await.expect("connected");
     let request = "GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let last = request.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n");
-    stream.write_all(format!("{}{last}", request.repeat(times - 1)).as_bytes()).await.expect("sent");
+    stream
+        .write_all(format!("{}{last}", request.repeat(times - 1)).as_bytes())
+        .await
+        .expect("sent");
     let (mut read, mut buffer) = (Vec::new(), [0; 8_192]);
     let mut pace = interval(Duration::from_millis(10));
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -239,5 +372,8 @@ async fn a_client_that_reads_slowly_gets_its_whole_answer_however_long_it_takes(
             taken => read.extend_from_slice(&buffer[..taken]),
         }
     }
-    assert_eq!(String::from_utf8(read).expect("text").matches(body).count(), times);
+    assert_eq!(
+        String::from_utf8(read).expect("text").matches(body).count(),
+        times
+    );
 }

@@ -7,15 +7,27 @@ use serde_json::{Value, json};
 use sqlx::{Connection, Executor};
 
 async fn keyed(http: &Http, who: &Guest, path: &str, key: &str, body: &Value) -> Answer {
-    send(http.request(Method::POST, path).bearer_auth(&who.access).header("idempotency-key", key).json(body)).await
+    send(
+        http.request(Method::POST, path)
+            .bearer_auth(&who.access)
+            .header("idempotency-key", key)
+            .json(body),
+    )
+    .await
 }
 
 fn is_replayed(answer: &Answer) -> bool {
-    answer.headers.get("idempotency-replayed").is_some_and(|value| value == "true")
+    answer
+        .headers
+        .get("idempotency-replayed")
+        .is_some_and(|value| value == "true")
 }
 
 async fn sessions(http: &Http, who: &Guest) -> usize {
-    http.get("/v1/face-sessions", &who.access).await.ok(200)["faceSessions"].as_array().expect("a list").len()
+    http.get("/v1/face-sessions", &who.access).await.ok(200)["faceSessions"]
+        .as_array()
+        .expect("a list")
+        .len()
 }
 
 #[tokio::test]
@@ -41,19 +53,30 @@ async fn a_repeat_gets_the_first_answer_also_after_a_crash() {
 
 /// What the files hold when the process is killed after a call has had its effect and before its answer is kept.
 async fn forget_answers(server: &Server) {
-    let url = format!("sqlite://{}", server.data_dir().join("data/faceshare.db").display());
-    let mut connection = sqlx::SqliteConnection::connect(&url).await.expect("the database");
-    connection.execute("UPDATE answers SET sealed = NULL, expires_at = expires_at - 86370000").await.expect("forgotten");
+    let url = format!(
+        "sqlite://{}",
+        server.data_dir().join("data/faceshare.db").display()
+    );
+    let mut connection = sqlx::SqliteConnection::connect(&url)
+        .await
+        .expect("the database");
+    connection
+        .execute("UPDATE answers SET sealed = NULL, expires_at = expires_at - 86370000")
+        .await
+        .expect("forgotten");
     connection.close().await.expect("closed");
 }
 
 #[tokio::test]
-async fn a_call_whose_process_died_before_its_answer_was_kept_makes_one_thing_and_is_repeated_at_once() {
+async fn a_call_whose_process_died_before_its_answer_was_kept_makes_one_thing_and_is_repeated_at_once()
+ {
     let mut server = Server::start().await;
     let http = server.http();
     let ann = http.guest("Ann").await;
     let body = json!({"title": "Once"});
-    let first = keyed(&http, &ann, "/v1/face-sessions", "k-1", &body).await.ok(201);
+    let first = keyed(&http, &ann, "/v1/face-sessions", "k-1", &body)
+        .await
+        .ok(201);
     server.kill().await;
     forget_answers(&server).await;
     server.restart().await;
@@ -66,7 +89,15 @@ async fn a_call_whose_process_died_before_its_answer_was_kept_makes_one_thing_an
     }
     assert_eq!(again["numberCode"]["code"], first["numberCode"]["code"]);
     assert_eq!(sessions(&http, &ann).await, 1);
-    keyed(&http, &ann, "/v1/face-sessions", "k-1", &json!({"title": "Other"})).await.problem(409, "CONFLICT");
+    keyed(
+        &http,
+        &ann,
+        "/v1/face-sessions",
+        "k-1",
+        &json!({"title": "Other"}),
+    )
+    .await
+    .problem(409, "CONFLICT");
 }
 
 #[tokio::test]
@@ -75,15 +106,30 @@ async fn a_key_is_its_callers_and_its_calls() {
     let http = server.http();
     let (ann, bob) = (http.guest("Ann").await, http.guest("Bob").await);
     let body = json!({"title": "Mine"});
-    let first = keyed(&http, &ann, "/v1/face-sessions", "k", &body).await.ok(201);
-    keyed(&http, &ann, "/v1/face-sessions", "k", &json!({"title": "Other"})).await.problem(409, "CONFLICT");
+    let first = keyed(&http, &ann, "/v1/face-sessions", "k", &body)
+        .await
+        .ok(201);
+    keyed(
+        &http,
+        &ann,
+        "/v1/face-sessions",
+        "k",
+        &json!({"title": "Other"}),
+    )
+    .await
+    .problem(409, "CONFLICT");
     let of_bob = keyed(&http, &bob, "/v1/face-sessions", "k", &body).await;
     assert!(of_bob.status == 201 && !is_replayed(&of_bob));
-    let end = format!("/v1/face-sessions/{}/end", first["faceSession"]["id"].as_str().expect("an id"));
+    let end = format!(
+        "/v1/face-sessions/{}/end",
+        first["faceSession"]["id"].as_str().expect("an id")
+    );
     let other_call = keyed(&http, &ann, &end, "k", &body).await;
     assert!(other_call.status == 204 && !is_replayed(&other_call));
     assert!(is_replayed(&keyed(&http, &ann, &end, "k", &body).await));
-    keyed(&http, &ann, &end, "other", &body).await.problem(410, "SESSION_ENDED");
+    keyed(&http, &ann, &end, "other", &body)
+        .await
+        .problem(410, "SESSION_ENDED");
     let refused = keyed(&http, &ann, &end, "other", &body).await;
     assert!(is_replayed(&refused), "what was refused stays refused");
     let problem = refused.problem(410, "SESSION_ENDED");
@@ -100,7 +146,13 @@ async fn of_many_at_once_one_takes_effect() {
     for answer in futures_util::future::join_all(calls).await {
         match answer.status {
             201 => {}
-            409 => assert_eq!((answer.header("retry-after"), &answer.problem(409, "CONFLICT")["code"]), ("1", &json!("CONFLICT"))),
+            409 => assert_eq!(
+                (
+                    answer.header("retry-after"),
+                    &answer.problem(409, "CONFLICT")["code"]
+                ),
+                ("1", &json!("CONFLICT"))
+            ),
             other => panic!("{other}: {}", answer.text),
         }
     }
@@ -113,12 +165,23 @@ async fn a_bad_key_is_refused_and_a_stranger_signs_in_first() {
     let http = server.http();
     let ann = http.guest("Ann").await;
     for bad in ["", "a b", &"k".repeat(65)] {
-        let problem = keyed(&http, &ann, "/v1/face-sessions", bad, &json!({})).await.problem(400, "INVALID_ARGUMENT");
+        let problem = keyed(&http, &ann, "/v1/face-sessions", bad, &json!({}))
+            .await
+            .problem(400, "INVALID_ARGUMENT");
         assert_eq!(problem["errors"][0]["path"], "Idempotency-Key");
     }
-    let stranger = http.request(Method::POST, "/v1/face-sessions").header("idempotency-key", "k").json(&json!({}));
+    let stranger = http
+        .request(Method::POST, "/v1/face-sessions")
+        .header("idempotency-key", "k")
+        .json(&json!({}));
     send(stranger).await.problem(401, "UNAUTHENTICATED");
-    let guest =
-        |key: &'static str| http.request(Method::POST, "/v1/guests").header("idempotency-key", key).json(&json!({"nickname": "Cat"}));
-    assert!(send(guest("k")).await.text != send(guest("k")).await.text, "nobody is authenticated here");
+    let guest = |key: &'static str| {
+        http.request(Method::POST, "/v1/guests")
+            .header("idempotency-key", key)
+            .json(&json!({"nickname": "Cat"}))
+    };
+    assert!(
+        send(guest("k")).await.text != send(guest("k")).await.text,
+        "nobody is authenticated here"
+    );
 }

@@ -12,10 +12,28 @@ async fn health_readiness_and_the_api_document_are_served() {
         let answer = http.call(Method::GET, path, None, None).await;
         assert_eq!(answer.status, 200, "{answer:?}");
     }
-    let document = http.call(Method::GET, "/openapi.json", None, None).await.ok(200);
-    assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.")), "{}", document["openapi"]);
-    for path in ["/v1/guests", "/v1/accounts/refresh", "/v1/face-sessions", "/v1/face-sessions/prejoin", "/v1/face-sessions/{id}/members"] {
-        assert!(document["paths"][path].is_object(), "{path} is not described");
+    let document = http
+        .call(Method::GET, "/openapi.json", None, None)
+        .await
+        .ok(200);
+    assert!(
+        document["openapi"]
+            .as_str()
+            .is_some_and(|version| version.starts_with("3.")),
+        "{}",
+        document["openapi"]
+    );
+    for path in [
+        "/v1/guests",
+        "/v1/accounts/refresh",
+        "/v1/face-sessions",
+        "/v1/face-sessions/prejoin",
+        "/v1/face-sessions/{id}/members",
+    ] {
+        assert!(
+            document["paths"][path].is_object(),
+            "{path} is not described"
+        );
     }
 }
 
@@ -26,9 +44,17 @@ async fn metrics_are_for_this_machine_and_not_for_what_came_through_a_proxy() {
     http.guest("ann").await;
     let metrics = http.call(Method::GET, "/metrics", None, None).await;
     assert_eq!(metrics.status, 200, "{metrics:?}");
-    assert!(metrics.text.lines().any(|line| line.starts_with("# TYPE ")), "{}", metrics.text);
+    assert!(
+        metrics.text.lines().any(|line| line.starts_with("# TYPE ")),
+        "{}",
+        metrics.text
+    );
     for header in ["x-forwarded-for", "forwarded"] {
-        let forwarded = send(http.request(Method::GET, "/metrics").header(header, "for=10.0.0.1")).await;
+        let forwarded = send(
+            http.request(Method::GET, "/metrics")
+                .header(header, "for=10.0.0.1"),
+        )
+        .await;
         assert!(matches!(forwarded.status, 403 | 404), "{forwarded:?}");
     }
 }
@@ -36,17 +62,36 @@ async fn metrics_are_for_this_machine_and_not_for_what_came_through_a_proxy() {
 #[tokio::test]
 async fn grpc_serves_health() {
     let server = Server::start().await;
-    let channel = tonic::transport::Channel::from_shared(server.grpc_url()).expect("a URL").connect().await.expect("it listens");
+    let channel = tonic::transport::Channel::from_shared(server.grpc_url())
+        .expect("a URL")
+        .connect()
+        .await
+        .expect("it listens");
     let mut health = tonic_health::pb::health_client::HealthClient::new(channel);
-    let request = tonic_health::pb::HealthCheckRequest { service: String::new() };
-    let answer = health.check(request).await.expect("it answers").into_inner();
-    assert_eq!(answer.status(), tonic_health::pb::health_check_response::ServingStatus::Serving);
+    let request = tonic_health::pb::HealthCheckRequest {
+        service: String::new(),
+    };
+    let answer = health
+        .check(request)
+        .await
+        .expect("it answers")
+        .into_inner();
+    assert_eq!(
+        answer.status(),
+        tonic_health::pb::health_check_response::ServingStatus::Serving
+    );
 }
 
 #[tokio::test]
 async fn every_answer_on_every_listener_is_guarded() {
     let server = Server::start_with(&[("http.ops_listen", "127.0.0.1:0")]).await;
-    let ops = server.log().line(|line| line["message"] == "listening").await["ops"].as_str().expect("an address").to_owned();
+    let ops = server
+        .log()
+        .line(|line| line["message"] == "listening")
+        .await["ops"]
+        .as_str()
+        .expect("an address")
+        .to_owned();
     let ops = Http::new(&format!("http://{ops}"));
     let http = server.http();
     for (http, path, status) in [
@@ -66,7 +111,14 @@ async fn every_answer_on_every_listener_is_guarded() {
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
         let policy = answer.header("content-security-policy");
-        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
-        assert_eq!(answer.header("strict-transport-security"), "", "not in clear text: {path}");
+        assert!(
+            policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+            "{path}: {policy}"
+        );
+        assert_eq!(
+            answer.header("strict-transport-security"),
+            "",
+            "not in clear text: {path}"
+        );
     }
 }

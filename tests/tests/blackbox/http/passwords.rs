@@ -13,7 +13,9 @@ use std::time::Instant;
 const PASSWORD: &str = "correct horse";
 
 async fn sign_in_from(http: &Http, address: &str, username: &str, password: &str) -> Answer {
-    let request = http.request(Method::POST, "/v1/accounts/sign-in").header("x-forwarded-for", address);
+    let request = http
+        .request(Method::POST, "/v1/accounts/sign-in")
+        .header("x-forwarded-for", address);
     send(request.json(&json!({"username": username, "password": password}))).await
 }
 
@@ -24,7 +26,10 @@ fn is_told_to_wait(answer: &Answer) {
 }
 
 async fn server(settings: &[(&str, &str)]) -> Server {
-    let common = [("http.trusted_proxies", "127.0.0.1"), ("classic.enabled", "true")];
+    let common = [
+        ("http.trusted_proxies", "127.0.0.1"),
+        ("classic.enabled", "true"),
+    ];
     Server::start_with(&[&common, &QUICK[..], settings].concat()).await
 }
 
@@ -35,24 +40,45 @@ async fn a_network_has_a_few_wrong_passwords_for_a_name_and_then_all_calls_wait(
     let ann = http.member("ann_1", PASSWORD).await;
     for username in ["ann_1", "nobody"] {
         for _ in 0..3 {
-            sign_in_from(&http, "192.0.2.7", username, "wrong password").await.problem(401, "PASSWORD_INCORRECT");
+            sign_in_from(&http, "192.0.2.7", username, "wrong password")
+                .await
+                .problem(401, "PASSWORD_INCORRECT");
         }
         is_told_to_wait(&sign_in_from(&http, "192.0.2.8", username, PASSWORD).await);
     }
-    let change = http.request(Method::POST, "/v1/accounts/me/password").bearer_auth(&ann.access).header("x-forwarded-for", "192.0.2.9");
-    is_told_to_wait(&send(change.json(&json!({"oldPassword": PASSWORD, "newPassword": "another one"}))).await);
-    let classic = http.request(Method::POST, "/api/entrytask/user/signin").header("x-forwarded-for", "192.0.2.7");
+    let change = http
+        .request(Method::POST, "/v1/accounts/me/password")
+        .bearer_auth(&ann.access)
+        .header("x-forwarded-for", "192.0.2.9");
+    is_told_to_wait(
+        &send(change.json(&json!({"oldPassword": PASSWORD, "newPassword": "another one"}))).await,
+    );
+    let classic = http
+        .request(Method::POST, "/api/entrytask/user/signin")
+        .header("x-forwarded-for", "192.0.2.7");
     let classic = send(classic.json(&json!({"username": "ann_1", "password": PASSWORD}))).await;
     assert_eq!(classic.ok(200)["errCode"], "0");
-    assert!(classic.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 60), "{classic:?}");
+    assert!(
+        classic
+            .header("retry-after")
+            .parse::<u64>()
+            .is_ok_and(|seconds| seconds > 60),
+        "{classic:?}"
+    );
 
-    sign_in_from(&http, "198.51.100.7", "ann_1", PASSWORD).await.ok(200);
+    sign_in_from(&http, "198.51.100.7", "ann_1", PASSWORD)
+        .await
+        .ok(200);
     http.get("/v1/accounts/me", &ann.access).await.ok(200);
 }
 
 #[tokio::test]
 async fn an_address_that_fills_its_share_of_the_queue_refuses_nobody_else() {
-    let settings = [("http.trusted_proxies", "127.0.0.1"), ("argon2.concurrency", "1"), ("argon2.queue_per_address", "1")];
+    let settings = [
+        ("http.trusted_proxies", "127.0.0.1"),
+        ("argon2.concurrency", "1"),
+        ("argon2.queue_per_address", "1"),
+    ];
     let server = Server::start_with(&settings).await;
     let http = server.http();
     let flood = join_all((0..8).map(|_| sign_in_from(&http, "192.0.2.7", "nobody", "password")));
@@ -61,7 +87,8 @@ async fn an_address_that_fills_its_share_of_the_queue_refuses_nobody_else() {
         sign_in_from(&http, "192.0.2.8", "nobody", "password"),
         sign_in_from(&http, "198.51.100.7", "nobody", "password"),
     );
-    let (answered, refused): (Vec<_>, Vec<_>) = flood.iter().partition(|answer| answer.status == 401);
+    let (answered, refused): (Vec<_>, Vec<_>) =
+        flood.iter().partition(|answer| answer.status == 401);
     assert!(!answered.is_empty() && !refused.is_empty(), "{flood:?}");
     refused.into_iter().for_each(is_told_to_wait);
     for other in [neighbour, stranger] {
@@ -77,7 +104,10 @@ async fn a_flood_of_sign_ups_leaves_the_sign_ins_their_places() {
         let body = json!({"username": format!("name-{number}"), "password": PASSWORD});
         send(http.request(Method::POST, "/v1/accounts").json(&body))
     };
-    let (flood, sign_in) = tokio::join!(join_all((0..8).map(sign_up)), sign_in_from(&http, "192.0.2.7", "nobody", "password"));
+    let (flood, sign_in) = tokio::join!(
+        join_all((0..8).map(sign_up)),
+        sign_in_from(&http, "192.0.2.7", "nobody", "password")
+    );
     let (made, refused): (Vec<_>, Vec<_>) = flood.iter().partition(|answer| answer.status == 201);
     assert!(!made.is_empty() && !refused.is_empty(), "{flood:?}");
     for answer in refused {
@@ -91,7 +121,13 @@ async fn wrong_old_passwords_spend_the_same_budget() {
     let server = server(&[("auth.password_guesses", "2")]).await;
     let http = server.http();
     let ann = http.member("ann_1", PASSWORD).await;
-    let change = || http.post("/v1/accounts/me/password", &ann.access, json!({"oldPassword": "wrong one", "newPassword": "another one"}));
+    let change = || {
+        http.post(
+            "/v1/accounts/me/password",
+            &ann.access,
+            json!({"oldPassword": "wrong one", "newPassword": "another one"}),
+        )
+    };
     for _ in 0..2 {
         change().await.problem(401, "PASSWORD_INCORRECT");
     }
@@ -100,24 +136,43 @@ async fn wrong_old_passwords_spend_the_same_budget() {
 
 #[tokio::test]
 async fn strangers_do_not_keep_people_out_of_where_they_were() {
-    let settings = [("auth.password_guesses", "3"), ("auth.password_guesses_per_account", "6"), ("auth.password_guesses_per_network", "5")];
+    let settings = [
+        ("auth.password_guesses", "3"),
+        ("auth.password_guesses_per_account", "6"),
+        ("auth.password_guesses_per_network", "5"),
+    ];
     let server = server(&settings).await;
     let http = server.http();
     http.member("ann_1", PASSWORD).await;
-    sign_in_from(&http, "192.0.2.7", "ann_1", PASSWORD).await.ok(200);
+    sign_in_from(&http, "192.0.2.7", "ann_1", PASSWORD)
+        .await
+        .ok(200);
     for network in ["198.51.100.1", "203.0.113.1"] {
         for _ in 0..3 {
-            sign_in_from(&http, network, "ann_1", "wrong password").await.problem(401, "PASSWORD_INCORRECT");
+            sign_in_from(&http, network, "ann_1", "wrong password")
+                .await
+                .problem(401, "PASSWORD_INCORRECT");
         }
     }
     is_told_to_wait(&sign_in_from(&http, "10.0.0.1", "ann_1", PASSWORD).await);
-    sign_in_from(&http, "192.0.2.7", "ann_1", PASSWORD).await.ok(200);
+    sign_in_from(&http, "192.0.2.7", "ann_1", PASSWORD)
+        .await
+        .ok(200);
 
     for number in 0..5 {
-        sign_in_from(&http, "192.0.2.9", &format!("name-{number}"), "wrong password").await.problem(401, "PASSWORD_INCORRECT");
+        sign_in_from(
+            &http,
+            "192.0.2.9",
+            &format!("name-{number}"),
+            "wrong password",
+        )
+        .await
+        .problem(401, "PASSWORD_INCORRECT");
     }
     is_told_to_wait(&sign_in_from(&http, "192.0.2.9", "name-5", "wrong password").await);
-    sign_in_from(&http, "192.0.2.7", "ann_1", PASSWORD).await.ok(200);
+    sign_in_from(&http, "192.0.2.7", "ann_1", PASSWORD)
+        .await
+        .ok(200);
 }
 
 /// Right passwords spend no budget of guesses: what holds such a flood down is the queue alone.
@@ -137,17 +192,25 @@ async fn four_addresses_that_sign_in_without_pause_keep_no_one_else_from_signing
     let server = Server::start_with(&settings).await;
     let http = server.http();
     http.member("mallory", PASSWORD).await;
-    let names: Vec<_> = (0..HONEST).map(|number| format!("honest_{number}")).collect();
+    let names: Vec<_> = (0..HONEST)
+        .map(|number| format!("honest_{number}"))
+        .collect();
     for name in &names {
         http.member(name, PASSWORD).await;
     }
     let refused = AtomicUsize::new(0);
-    let attack = join_all(ATTACKERS.iter().cycle().take(ATTACKERS.len() * AT_ONCE).map(async |address| {
-        loop {
-            let answer = sign_in_from(&http, address, "mallory", PASSWORD).await;
-            refused.fetch_add(usize::from(answer.status != 200), Ordering::Relaxed);
-        }
-    }));
+    let attack = join_all(
+        ATTACKERS
+            .iter()
+            .cycle()
+            .take(ATTACKERS.len() * AT_ONCE)
+            .map(async |address| {
+                loop {
+                    let answer = sign_in_from(&http, address, "mallory", PASSWORD).await;
+                    refused.fetch_add(usize::from(answer.status != 200), Ordering::Relaxed);
+                }
+            }),
+    );
     // Wait until the queue is full; then come one after another, each from a network of its own.
     let honest = async {
         let began = Instant::now();
@@ -172,6 +235,9 @@ async fn four_addresses_that_sign_in_without_pause_keep_no_one_else_from_signing
         through = honest => through,
     };
     let asked = HONEST * ROUNDS;
-    eprintln!("{through} of {asked} honest sign-ins got through; {} of the attackers' were refused", refused.load(Ordering::Relaxed));
+    eprintln!(
+        "{through} of {asked} honest sign-ins got through; {} of the attackers' were refused",
+        refused.load(Ordering::Relaxed)
+    );
     assert_eq!(through, asked, "honest sign-ins that got through");
 }

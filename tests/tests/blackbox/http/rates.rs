@@ -7,12 +7,22 @@ use reqwest::Method;
 use serde_json::json;
 
 async fn guest_from(http: &Http, address: &str) -> Answer {
-    send(http.request(Method::POST, "/v1/guests").header("x-forwarded-for", address).json(&json!({"nickname": "Ann"}))).await
+    send(
+        http.request(Method::POST, "/v1/guests")
+            .header("x-forwarded-for", address)
+            .json(&json!({"nickname": "Ann"})),
+    )
+    .await
 }
 
 fn assert_told_to_wait(answer: &Answer) {
     answer.problem(429, "RATE_LIMITED");
-    assert!(answer.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds >= 1));
+    assert!(
+        answer
+            .header("retry-after")
+            .parse::<u64>()
+            .is_ok_and(|seconds| seconds >= 1)
+    );
 }
 
 #[tokio::test]
@@ -34,7 +44,10 @@ async fn an_account_is_limited_from_wherever_it_asks() {
 
 #[tokio::test]
 async fn new_guests_are_limited_by_the_address_that_a_known_proxy_names() {
-    let settings = [("limits.guests_per_address", "2"), ("http.trusted_proxies", "127.0.0.0/8")];
+    let settings = [
+        ("limits.guests_per_address", "2"),
+        ("http.trusted_proxies", "127.0.0.0/8"),
+    ];
     let server = Server::start_with(&settings).await;
     let http = server.http();
     for _ in 0..2 {
@@ -47,19 +60,31 @@ async fn new_guests_are_limited_by_the_address_that_a_known_proxy_names() {
 
 #[tokio::test]
 async fn sign_ups_are_limited_by_address_and_sign_ins_go_on() {
-    let settings = [("limits.accounts_per_address", "2"), ("http.trusted_proxies", "127.0.0.0/8"), ("classic.enabled", "true")];
+    let settings = [
+        ("limits.accounts_per_address", "2"),
+        ("http.trusted_proxies", "127.0.0.0/8"),
+        ("classic.enabled", "true"),
+    ];
     let server = Server::start_with(&[&settings[..], &QUICK].concat()).await;
     let http = server.http();
     let post = |path: &str, address: &str, name: &str| {
         let body = json!({"username": name, "password": "password"});
-        send(http.request(Method::POST, path).header("x-forwarded-for", address).json(&body))
+        send(
+            http.request(Method::POST, path)
+                .header("x-forwarded-for", address)
+                .json(&body),
+        )
     };
     post("/v1/accounts", "192.0.2.1", "ann_1").await.ok(201);
-    post("/api/entrytask/user/signup", "192.0.2.1", "ann_2").await.ok(200);
+    post("/api/entrytask/user/signup", "192.0.2.1", "ann_2")
+        .await
+        .ok(200);
     for path in ["/v1/accounts", "/api/entrytask/user/signup"] {
         assert_told_to_wait(&post(path, "192.0.2.1", "ann_3").await);
     }
-    post("/v1/accounts/sign-in", "192.0.2.1", "ann_2").await.ok(200);
+    post("/v1/accounts/sign-in", "192.0.2.1", "ann_2")
+        .await
+        .ok(200);
     post("/v1/accounts", "192.0.2.2", "ann_3").await.ok(201);
 }
 

@@ -10,29 +10,55 @@ use tokio::time::timeout;
 
 /// All that comes back until the server closes the connection.
 async fn answers(server: &Server, sent: &[u8]) -> String {
-    let mut stream = TcpStream::connect(server.url().replace("http://", "")).await.expect("it listens");
+    let mut stream = TcpStream::connect(server.url().replace("http://", ""))
+        .await
+        .expect("it listens");
     // It may have been refused before it was all sent.
     let _ = stream.write_all(sent).await;
     let mut answer = Vec::new();
     // A reset is an end as well.
-    let _ = timeout(DEADLINE, stream.read_to_end(&mut answer)).await.expect("the server ends it");
+    let _ = timeout(DEADLINE, stream.read_to_end(&mut answer))
+        .await
+        .expect("the server ends it");
     String::from_utf8(answer).expect("text")
 }
 
 /// An answer with a document, and with what every answer has; nothing comes after it.
 fn assert_documented(answer: &str, status: u16, code: &str) {
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no end of the headers: {answer:?}"));
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .unwrap_or_else(|| panic!("no end of the headers: {answer:?}"));
     let (line, fields) = head.split_once("\r\n").expect("headers");
     assert!(line.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
-    let fields: HashMap<_, _> = fields.split("\r\n").filter_map(|field| field.split_once(": ")).collect();
-    assert_eq!(fields.len(), head.split("\r\n").count() - 1, "each once: {answer}");
-    assert_eq!((fields["content-type"], fields["connection"]), ("application/problem+json", "close"), "{answer}");
+    let fields: HashMap<_, _> = fields
+        .split("\r\n")
+        .filter_map(|field| field.split_once(": "))
+        .collect();
+    assert_eq!(
+        fields.len(),
+        head.split("\r\n").count() - 1,
+        "each once: {answer}"
+    );
+    assert_eq!(
+        (fields["content-type"], fields["connection"]),
+        ("application/problem+json", "close"),
+        "{answer}"
+    );
     assert_eq!(fields["content-length"].parse(), Ok(body.len()), "{answer}");
-    for name in ["date", "content-security-policy", "x-content-type-options", "cache-control"] {
+    for name in [
+        "date",
+        "content-security-policy",
+        "x-content-type-options",
+        "cache-control",
+    ] {
         assert!(fields.contains_key(name), "{name} in {answer}");
     }
     let problem: Value = serde_json::from_str(body).expect("JSON");
-    assert_eq!((&problem["status"], &problem["code"]), (&status.into(), &code.into()), "{answer}");
+    assert_eq!(
+        (&problem["status"], &problem["code"]),
+        (&status.into(), &code.into()),
+        "{answer}"
+    );
     assert_eq!(problem["requestId"], fields["x-request-id"], "{answer}");
 }
 
@@ -54,18 +80,39 @@ async fn what_is_no_request_is_answered_with_a_document() {
 #[tokio::test]
 async fn too_long_a_path_and_too_many_headers_are_answered_with_a_document() {
     let server = Server::start().await;
-    let long = |bytes: usize| format!("GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n", "x".repeat(bytes));
-    let many = |count: usize| format!("GET / HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "x: y\r\n".repeat(count));
+    let long = |bytes: usize| {
+        format!(
+            "GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n",
+            "x".repeat(bytes)
+        )
+    };
+    let many = |count: usize| {
+        format!(
+            "GET / HTTP/1.1\r\nhost: localhost\r\n{}\r\n",
+            "x: y\r\n".repeat(count)
+        )
+    };
     for sent in [long(70_000), long(200_000), many(100), many(1_000)] {
-        assert_documented(&answers(&server, sent.as_bytes()).await, 431, "HEADERS_TOO_LARGE");
+        assert_documented(
+            &answers(&server, sent.as_bytes()).await,
+            431,
+            "HEADERS_TOO_LARGE",
+        );
     }
 }
 
 #[tokio::test]
 async fn what_comes_before_it_on_the_connection_is_answered_as_ever() {
     let server = Server::start().await;
-    let answer = answers(&server, b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\nnonsense\r\n\r\n").await;
-    let second = answer.rfind("HTTP/1.1 ").filter(|at| *at > 0).unwrap_or_else(|| panic!("two answers: {answer}"));
+    let answer = answers(
+        &server,
+        b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\nnonsense\r\n\r\n",
+    )
+    .await;
+    let second = answer
+        .rfind("HTTP/1.1 ")
+        .filter(|at| *at > 0)
+        .unwrap_or_else(|| panic!("two answers: {answer}"));
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert_documented(&answer[second..], 400, "INVALID_ARGUMENT");
     let line = server.log().line(|line| line["status"] == 400).await;

@@ -12,7 +12,11 @@ use tokio::task::JoinSet;
 const AT_ONCE: usize = 8;
 
 /// Lets members in until there are `members`, and connects them all, the formats mixed; the host is the first.
-pub(super) async fn gather(meeting: &mut Meeting, members: usize, ledger: &Arc<Ledger>) -> Vec<Traveller> {
+pub(super) async fn gather(
+    meeting: &mut Meeting,
+    members: usize,
+    ledger: &Arc<Ledger>,
+) -> Vec<Traveller> {
     let mut travellers = Vec::new();
     for first in (0..members).step_by(AT_ONCE) {
         // Let in and connected at once: a seat is kept for half a minute only.
@@ -22,7 +26,11 @@ pub(super) async fn gather(meeting: &mut Meeting, members: usize, ledger: &Arc<L
         }
         let mut connecting = JoinSet::new();
         for index in indices {
-            let format = if index % 2 == 0 { Format::Proto } else { Format::Json };
+            let format = if index % 2 == 0 {
+                Format::Proto
+            } else {
+                Format::Json
+            };
             let mut traveller = Traveller::new(meeting, index, format, ledger);
             connecting.spawn(async move {
                 traveller.connect().await;

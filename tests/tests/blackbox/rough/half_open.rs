@@ -13,18 +13,34 @@ in_both_formats!(
 
 /// The point again, with a token of its own: a new one when the member is out.
 async fn return_by_token(meeting: &Meeting, index: usize, body: Value) -> Socket {
-    let minted = meeting.http.post(&meeting.path("/token"), meeting.access(index), body).await.ok(200);
-    Socket::connect(&meeting.websocket_url, meeting.format, minted["sessionToken"].as_str().expect("a token")).await
+    let minted = meeting
+        .http
+        .post(&meeting.path("/token"), meeting.access(index), body)
+        .await
+        .ok(200);
+    Socket::connect(
+        &meeting.websocket_url,
+        meeting.format,
+        minted["sessionToken"].as_str().expect("a token"),
+    )
+    .await
 }
 
 /// Whether a `memberChange` says that this member is away.
 fn is_away(frame: &Value, member: &str) -> bool {
     let changed = &frame["memberChange"]["member"];
-    changed["memberId"] == member && changed.get("online").is_none() && changed.get("points").is_none()
+    changed["memberId"] == member
+        && changed.get("online").is_none()
+        && changed.get("points").is_none()
 }
 
 async fn a_silent_member_is_lost_then_offline_then_gone_and_may_come_back(format: Format) {
-    let settings = [("heartbeat.interval", "200ms"), ("heartbeat.timeout", "3s"), ("member.debounce", "100ms"), ("member.grace", "1s")];
+    let settings = [
+        ("heartbeat.interval", "200ms"),
+        ("heartbeat.timeout", "3s"),
+        ("member.debounce", "100ms"),
+        ("member.grace", "1s"),
+    ];
     let (meeting, mut sockets) = Meeting::with(format, 2, &settings, json!({})).await;
     let mut silent = sockets.pop().expect("two");
     let mut watcher = sockets.pop().expect("one");
@@ -35,11 +51,17 @@ async fn a_silent_member_is_lost_then_offline_then_gone_and_may_come_back(format
     assert!(is_away(&away, &member), "{away}");
     // Its close frame is there for whoever reads it in time.
     assert_eq!(silent.close().await.0, 4008);
-    assert_eq!(watcher.expect("quit").await["quit"], json!({"memberId": member, "reason": "TIMEOUT"}));
+    assert_eq!(
+        watcher.expect("quit").await["quit"],
+        json!({"memberId": member, "reason": "TIMEOUT"})
+    );
 
     let back = return_by_token(&meeting, 1, json!({})).await;
     let joined = watcher.expect("memberJoin").await["memberJoin"]["member"].clone();
-    assert_eq!((&joined["memberId"], &joined["online"]), (&json!(member), &json!(true)));
+    assert_eq!(
+        (&joined["memberId"], &joined["online"]),
+        (&json!(member), &json!(true))
+    );
     assert_eq!(back.member(), member);
 }
 
@@ -51,14 +73,22 @@ async fn a_return_inside_the_debounce_shows_as_nothing(format: Format) {
     lost.cut();
     for _ in 0..3 {
         let back = meeting.resume(1, &epoch, seen).await;
-        assert_eq!((&back.welcome["resumed"], back.welcome["seq"].as_u64()), (&json!(true), Some(seen)));
+        assert_eq!(
+            (&back.welcome["resumed"], back.welcome["seq"].as_u64()),
+            (&json!(true), Some(seen))
+        );
         back.cut();
     }
     let mut back = meeting.resume(1, &epoch, seen).await;
-    let told = back.acked(json!({"followOther": {"target": sockets[0].member()}})).await;
+    let told = back
+        .acked(json!({"followOther": {"target": sockets[0].member()}}))
+        .await;
     assert_eq!(told, seen + 1, "nothing of it is in the order");
     for socket in &mut sockets {
-        assert_eq!(socket.expect("followOther").await["from"], json!(back.member()));
+        assert_eq!(
+            socket.expect("followOther").await["from"],
+            json!(back.member())
+        );
     }
 }
 
@@ -72,11 +102,21 @@ async fn a_return_inside_the_grace_is_no_new_arrival(format: Format) {
     assert!(is_away(&away, &member), "{away}");
     let mut back = meeting.resume(1, &epoch, seen).await;
     let here = sockets[0].expect("memberChange").await["memberChange"]["member"].clone();
-    assert_eq!((&here["memberId"], &here["online"]), (&json!(member), &json!(true)));
+    assert_eq!(
+        (&here["memberId"], &here["online"]),
+        (&json!(member), &json!(true))
+    );
     // It sees its own absence in what it missed, and nothing of a leaving.
     back.catch_up(sockets[0].seq).await;
-    assert_eq!(back.log.iter().map(name).collect::<Vec<_>>(), ["memberChange", "memberChange"]);
-    sockets[0].acked(json!({"followOther": {"target": member}})).await;
-    let Event::Frame(next) = back.event().await else { panic!("closed") };
+    assert_eq!(
+        back.log.iter().map(name).collect::<Vec<_>>(),
+        ["memberChange", "memberChange"]
+    );
+    sockets[0]
+        .acked(json!({"followOther": {"target": member}}))
+        .await;
+    let Event::Frame(next) = back.event().await else {
+        panic!("closed")
+    };
     assert_eq!(name(&next), "followOther");
 }

@@ -15,7 +15,10 @@ in_both_formats!(
 );
 
 /// Sends all of them at once; gives the answers.
-async fn all_at_once(socket: &mut Socket, instructions: impl IntoIterator<Item = Value>) -> Vec<Value> {
+async fn all_at_once(
+    socket: &mut Socket,
+    instructions: impl IntoIterator<Item = Value>,
+) -> Vec<Value> {
     let mut asked = Vec::new();
     for instruction in instructions {
         asked.push(socket.instruct(instruction).await);
@@ -32,8 +35,14 @@ async fn all_at_once(socket: &mut Socket, instructions: impl IntoIterator<Item =
 
 /// How many were taken; the others must have been refused as too many.
 fn taken(answers: &[Value]) -> usize {
-    let refused = answers.iter().filter(|answer| answer["nack"]["code"] == "RATE_LIMITED").count();
-    let taken = answers.iter().filter(|answer| answer.get("ack").is_some()).count();
+    let refused = answers
+        .iter()
+        .filter(|answer| answer["nack"]["code"] == "RATE_LIMITED")
+        .count();
+    let taken = answers
+        .iter()
+        .filter(|answer| answer.get("ack").is_some())
+        .count();
     assert_eq!(taken + refused, answers.len(), "{answers:?}");
     taken
 }
@@ -42,17 +51,30 @@ async fn instructions_beyond_the_burst_are_refused_and_harm_nobody_else(format: 
     // The burst is the default; nearly nothing is added to it while the test runs, however slow that is.
     let settings = [("limits.ordered_per_second", "1")];
     let (_meeting, mut sockets) = Meeting::with(format, 2, &settings, json!({})).await;
-    let answers = all_at_once(&mut sockets[1], (0..180).map(|_| json!({"cancelFollow": {}}))).await;
-    assert!((100..150).contains(&taken(&answers)), "{} were taken", taken(&answers));
+    let answers = all_at_once(
+        &mut sockets[1],
+        (0..180).map(|_| json!({"cancelFollow": {}})),
+    )
+    .await;
+    assert!(
+        (100..150).contains(&taken(&answers)),
+        "{} were taken",
+        taken(&answers)
+    );
     // Answers to heartbeats and positions are not instructions of that kind; and everybody has a bucket of its own.
     sockets[1].acked(json!({"ackHeart": {"lastSeq": 1}})).await;
-    sockets[1].acked(json!({"actionSync": {"key": "view", "view": {"page": 1}}})).await;
+    sockets[1]
+        .acked(json!({"actionSync": {"key": "view", "view": {"page": 1}}}))
+        .await;
     sockets[0].acked(json!({"followMe": {}})).await;
     sockets[1].expect("followMe").await;
 }
 
 async fn one_who_does_not_stop_is_closed(format: Format) {
-    let settings = [("limits.ordered_per_second", "1"), ("limits.refusal_window", "1m")];
+    let settings = [
+        ("limits.ordered_per_second", "1"),
+        ("limits.refusal_window", "1m"),
+    ];
     let (_meeting, mut sockets) = Meeting::with(format, 2, &settings, json!({})).await;
     // 100 are taken, 200 refused, and some more for the seconds that this takes.
     for _ in 0..400 {
@@ -68,7 +90,9 @@ async fn a_flood_of_positions_is_closed(format: Format) {
     // More than 600 in one second, also if they are not read faster than a thousand in a second.
     for _ in 0..2_000 {
         page += 1;
-        sockets[1].send(&json!({"actionSync": {"key": "view", "view": {"page": page}}})).await;
+        sockets[1]
+            .send(&json!({"actionSync": {"key": "view", "view": {"page": page}}}))
+            .await;
     }
     sockets[1].expect_close(4029).await;
     sockets[0].acked(json!({"followMe": {}})).await;
@@ -78,7 +102,9 @@ async fn a_flood_of_signs_of_life_is_closed(format: Format) {
     let (_meeting, mut sockets) = Meeting::of(format, 3).await;
     for _ in 0..2_000 {
         sockets[1].send(&json!({"ackHeart": {"lastSeq": 1}})).await;
-        sockets[2].send_raw(Message::Ping(Bytes::from_static(b"there?"))).await;
+        sockets[2]
+            .send_raw(Message::Ping(Bytes::from_static(b"there?")))
+            .await;
     }
     sockets[1].expect_close(4029).await;
     sockets[2].expect_close(4029).await;
@@ -87,14 +113,31 @@ async fn a_flood_of_signs_of_life_is_closed(format: Format) {
 
 async fn presenting_is_not_turned_on_and_off_at_will(format: Format) {
     let (_meeting, mut sockets) = Meeting::of(format, 2).await;
-    let turns = (0..40).map(|turn| if turn % 2 == 0 { json!({"followMe": {}}) } else { json!({"cancelFollowMe": {}}) });
+    let turns = (0..40).map(|turn| {
+        if turn % 2 == 0 {
+            json!({"followMe": {}})
+        } else {
+            json!({"cancelFollowMe": {}})
+        }
+    });
     let answers = all_at_once(&mut sockets[0], turns).await;
-    let refused: Vec<_> = answers.iter().filter_map(|answer| answer["nack"]["code"].as_str()).collect();
+    let refused: Vec<_> = answers
+        .iter()
+        .filter_map(|answer| answer["nack"]["code"].as_str())
+        .collect();
     let taken = answers.len() - refused.len();
-    assert!((5..20).contains(&taken), "a burst of five, then one in a second: {taken}");
+    assert!(
+        (5..20).contains(&taken),
+        "a burst of five, then one in a second: {taken}"
+    );
     assert!(refused.contains(&"RATE_LIMITED"), "{refused:?}");
     // A refused start makes the stop after it one that has nothing to stop.
-    assert!(refused.iter().all(|code| matches!(*code, "RATE_LIMITED" | "NOT_PRESENTING")), "{refused:?}");
+    assert!(
+        refused
+            .iter()
+            .all(|code| matches!(*code, "RATE_LIMITED" | "NOT_PRESENTING")),
+        "{refused:?}"
+    );
     // Other instructions, and other members, are not concerned.
     sockets[0].acked(json!({"cancelFollow": {}})).await;
     let answered = sockets[1].ask(json!({"cancelFollowMe": {}})).await.answer;

@@ -31,13 +31,26 @@ enum End {
 
 /// Follows the host and lets go again, in turns, each instruction until it is answered; listens in between. Each of them changes something,
 /// so each of them has one frame. Gives the seqs that were acknowledged.
-async fn talk(mut member: Traveller, host: String, mut chance: Chance, stop: watch::Receiver<bool>) -> (Traveller, Vec<u64>) {
+async fn talk(
+    mut member: Traveller,
+    host: String,
+    mut chance: Chance,
+    stop: watch::Receiver<bool>,
+) -> (Traveller, Vec<u64>) {
     let mut acknowledged = Vec::new();
     while !*stop.borrow() {
         let follow = acknowledged.len() % 2 == 0;
-        let instruction = if follow { json!({"followOther": {"target": host}}) } else { json!({"cancelFollow": {}}) };
+        let instruction = if follow {
+            json!({"followOther": {"target": host}})
+        } else {
+            json!({"cancelFollow": {}})
+        };
         let answer = member.ask(chance.any() | 1, instruction).await;
-        acknowledged.push(answer["ack"]["seq"].as_u64().unwrap_or_else(|| panic!("refused: {answer}")));
+        acknowledged.push(
+            answer["ack"]["seq"]
+                .as_u64()
+                .unwrap_or_else(|| panic!("refused: {answer}")),
+        );
         let go_on = Instant::now() + chance.millis(PAUSE.0, PAUSE.1);
         while Instant::now() < go_on {
             tokio::select! {
@@ -63,7 +76,11 @@ async fn restart(meeting: &mut Meeting, end: End) {
 
 async fn nothing_is_lost_and_nothing_happens_twice(end: End) {
     let mut chance = Chance::announced();
-    let settings = [("member.debounce", "5s"), ("member.grace", "5m"), ("member.background_grace", "10m")];
+    let settings = [
+        ("member.debounce", "5s"),
+        ("member.grace", "5m"),
+        ("member.background_grace", "10m"),
+    ];
     let server = Server::start_with(&settings).await;
     let mut meeting = Meeting::created(server, Format::Proto, json!({})).await;
     let ledger = Ledger::new();
@@ -74,7 +91,12 @@ async fn nothing_is_lost_and_nothing_happens_twice(end: End) {
     let (stop, stopped) = watch::channel(false);
     let mut talking = JoinSet::new();
     for member in members {
-        talking.spawn(talk(member, host.member.clone(), chance.fork(), stopped.clone()));
+        talking.spawn(talk(
+            member,
+            host.member.clone(),
+            chance.fork(),
+            stopped.clone(),
+        ));
     }
     for _ in 0..RESTARTS {
         ledger.until(ledger.head() + PROGRESS).await;
@@ -87,13 +109,27 @@ async fn nothing_is_lost_and_nothing_happens_twice(end: End) {
     let head = ledger.head();
     host.catch_up(head).await;
     let mut said: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    for frame in ledger.after(start).iter().filter(|frame| matches!(name(frame), "followOther" | "cancelFollow")) {
-        said.entry(frame["from"].as_str().expect("it is somebody's").to_owned()).or_default().push(seq(frame));
+    for frame in ledger
+        .after(start)
+        .iter()
+        .filter(|frame| matches!(name(frame), "followOther" | "cancelFollow"))
+    {
+        said.entry(frame["from"].as_str().expect("it is somebody's").to_owned())
+            .or_default()
+            .push(seq(frame));
     }
     for (mut member, acknowledged) in members {
         member.catch_up(head).await;
-        assert_eq!(member.connections as usize, RESTARTS + 1, "cut off by nothing but the restarts");
-        assert_eq!(said.get(&member.member), Some(&acknowledged), "each acknowledged instruction has its one frame, and no other has any");
+        assert_eq!(
+            member.connections as usize,
+            RESTARTS + 1,
+            "cut off by nothing but the restarts"
+        );
+        assert_eq!(
+            said.get(&member.member),
+            Some(&acknowledged),
+            "each acknowledged instruction has its one frame, and no other has any"
+        );
     }
 }
 

@@ -58,7 +58,9 @@ fn value(number: u64) -> Value {
 }
 
 fn number(frame: &Value) -> u64 {
-    let custom = frame["actionSync"]["custom"].as_str().unwrap_or_else(|| panic!("no value in {frame}"));
+    let custom = frame["actionSync"]["custom"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no value in {frame}"));
     custom[..8].parse().expect("a number")
 }
 
@@ -67,14 +69,22 @@ async fn a_slow_follower_gets_fresh_values_and_not_every_one() {
     // The line has no time for heartbeats to be answered in time.
     let calm = [("heartbeat.interval", "5m"), ("heartbeat.timeout", "10m")];
     let (mut meeting, mut sockets) = Meeting::with(Format::Proto, 1, &calm, json!({})).await;
-    let server = meeting.server.url().replace("http://", "").parse().expect("an address");
+    let server = meeting
+        .server
+        .url()
+        .replace("http://", "")
+        .parse()
+        .expect("an address");
     meeting.admit("slow").await;
     let line = slow_line(server).await;
-    let url = meeting.websocket_url.replace(&server.to_string(), &line.to_string());
+    let url = meeting
+        .websocket_url
+        .replace(&server.to_string(), &line.to_string());
     let mut slow = meeting.connect_at(1, &url).await;
     let mut presenter = sockets.remove(0);
     presenter.expect("memberJoin").await;
-    slow.acked(json!({"followOther": {"target": presenter.member()}})).await;
+    slow.acked(json!({"followOther": {"target": presenter.member()}}))
+        .await;
 
     let newest = Arc::new(AtomicU64::new(0));
     let sending = tokio::spawn({
@@ -98,6 +108,12 @@ async fn a_slow_follower_gets_fresh_values_and_not_every_one() {
         oldest = oldest.max(newest.load(Ordering::Relaxed) - shown);
     }
     let _presenter = sending.await.expect("all is sent");
-    assert!(oldest <= OLDEST, "a value arrived {oldest} behind the newest");
-    assert!(received < SENT / 2, "{received} values arrived: those in between are left out");
+    assert!(
+        oldest <= OLDEST,
+        "a value arrived {oldest} behind the newest"
+    );
+    assert!(
+        received < SENT / 2,
+        "{received} values arrived: those in between are left out"
+    );
 }

@@ -17,10 +17,18 @@ const TITLE: usize = 990;
 
 /// The meeting, and a terminal in it that has read its welcome. Heartbeats are rare: only its queue is to close it.
 async fn with_reader(settings: &[(&str, &str)]) -> (Meeting, Vec<Socket>, Terminal) {
-    let calm = [("heartbeat.interval", "5m"), ("heartbeat.timeout", "10m"), ("member.debounce", "100ms"), ("limits.title", "1000")];
+    let calm = [
+        ("heartbeat.interval", "5m"),
+        ("heartbeat.timeout", "10m"),
+        ("member.debounce", "100ms"),
+        ("limits.title", "1000"),
+    ];
     let settings = [&calm, settings].concat();
     let (meeting, mut sockets) = Meeting::with(Format::Proto, 3, &settings, json!({})).await;
-    let reader = Terminal::open(&meeting.server, &["join", &meeting.code, "--json", "--nickname", "reader"]);
+    let reader = Terminal::open(
+        &meeting.server,
+        &["join", &meeting.code, "--json", "--nickname", "reader"],
+    );
     for socket in &mut sockets {
         socket.expect("memberJoin").await;
     }
@@ -30,16 +38,36 @@ async fn with_reader(settings: &[(&str, &str)]) -> (Meeting, Vec<Socket>, Termin
 
 /// Everybody but the reader sees a new title, which is one ordered frame of its length.
 async fn retitle(meeting: &Meeting, sockets: &mut [Socket], title: &str) {
-    meeting.http.patch(&meeting.path(""), meeting.access(0), json!({"title": title})).await.ok(200);
+    meeting
+        .http
+        .patch(
+            &meeting.path(""),
+            meeting.access(0),
+            json!({"title": title}),
+        )
+        .await
+        .ok(200);
     for socket in sockets {
-        socket.until_matching(|frame| frame["sessionChange"]["faceSession"]["title"] == title).await;
+        socket
+            .until_matching(|frame| frame["sessionChange"]["faceSession"]["title"] == title)
+            .await;
     }
 }
 
 /// How many receivers the server has found too slow.
 async fn too_slow(meeting: &Meeting) -> u64 {
-    let metrics = meeting.http.request(Method::GET, "/metrics").send().await.expect("metrics").text().await.expect("text");
-    let value = metrics.lines().find_map(|line| line.strip_prefix("stream_slow_receivers_total "));
+    let metrics = meeting
+        .http
+        .request(Method::GET, "/metrics")
+        .send()
+        .await
+        .expect("metrics")
+        .text()
+        .await
+        .expect("text");
+    let value = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("stream_slow_receivers_total "));
     value.map_or(0, |value| value.parse().expect("a number"))
 }
 
@@ -49,14 +77,26 @@ async fn until_too_slow(meeting: &Meeting, sockets: &mut [Socket]) {
         let mut round = 0_u64;
         while !round.is_multiple_of(25) || too_slow(meeting).await == 0 {
             round += 1;
-            retitle(meeting, sockets, &format!("{round} {}", "\u{1d53b}".repeat(TITLE))).await;
+            retitle(
+                meeting,
+                sockets,
+                &format!("{round} {}", "\u{1d53b}".repeat(TITLE)),
+            )
+            .await;
         }
     };
-    timeout(2 * DEADLINE, filling).await.expect("the queue overflows");
+    timeout(2 * DEADLINE, filling)
+        .await
+        .expect("the queue overflows");
 }
 
 fn frames(reader: &Terminal) -> Vec<Value> {
-    reader.log.lines().iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    reader
+        .log
+        .lines()
+        .iter()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
 }
 
 /// What a reader wrote must have no gap and no repeat, but for a snapshot in place of what was missed. Gives how often it connected, and the
@@ -81,12 +121,19 @@ fn chain(frames: &[Value]) -> (usize, u64) {
 /// The reader has seen this title, in a frame or in a snapshot.
 async fn seen_by(reader: &Terminal, title: &str) {
     let snapshot = |line: &Value| line["welcome"]["snapshot"]["faceSession"]["title"] == title;
-    reader.log.line(|line| line["sessionChange"]["faceSession"]["title"] == title || snapshot(line)).await;
+    reader
+        .log
+        .line(|line| line["sessionChange"]["faceSession"]["title"] == title || snapshot(line))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stopped_reader_harms_nobody_is_let_go_and_comes_back() {
-    let bounds = [("limits.queue_frames", "16"), ("limits.queue_bytes", "65536"), ("limits.frame_out", "65536")];
+    let bounds = [
+        ("limits.queue_frames", "16"),
+        ("limits.queue_bytes", "65536"),
+        ("limits.frame_out", "65536"),
+    ];
     let (meeting, mut sockets, reader) = with_reader(&bounds).await;
     reader.signal("STOP").await;
     let stopped = Instant::now();
@@ -95,22 +142,36 @@ async fn a_stopped_reader_harms_nobody_is_let_go_and_comes_back() {
     while stopped.elapsed() < STOPPED {
         pace.tick().await;
         let target = sockets[0].member().to_owned();
-        let said = sockets[1].acked(json!({"followOther": {"target": target}})).await;
+        let said = sockets[1]
+            .acked(json!({"followOther": {"target": target}}))
+            .await;
         sockets[1].acked(json!({"cancelFollow": {}})).await;
         for socket in &mut sockets {
             socket.catch_up(said + 3).await;
         }
     }
-    let lost =
-        |frame: &Value| frame["memberChange"]["member"]["nickname"] == "reader" && frame["memberChange"]["member"].get("online").is_none();
-    assert!(sockets[2].log.iter().any(lost), "the others were told that it is gone");
+    let lost = |frame: &Value| {
+        frame["memberChange"]["member"]["nickname"] == "reader"
+            && frame["memberChange"]["member"].get("online").is_none()
+    };
+    assert!(
+        sockets[2].log.iter().any(lost),
+        "the others were told that it is gone"
+    );
 
     reader.signal("CONT").await;
     retitle(&meeting, &mut sockets, "the end").await;
     seen_by(&reader, "the end").await;
     let (connections, last) = chain(&frames(&reader));
     assert!(connections > 1, "it came back on another connection");
-    assert!(last >= sockets[0].log.iter().rev().find(|frame| frame.get("sessionChange").is_some()).map_or(0, seq));
+    assert!(
+        last >= sockets[0]
+            .log
+            .iter()
+            .rev()
+            .find(|frame| frame.get("sessionChange").is_some())
+            .map_or(0, seq)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -120,7 +181,9 @@ async fn a_reader_that_stops_within_the_bounds_gets_everything_on_the_same_conne
     let target = sockets[0].member().to_owned();
     // No more at once than everybody may say.
     for _ in 0..45 {
-        sockets[1].acked(json!({"followOther": {"target": target}})).await;
+        sockets[1]
+            .acked(json!({"followOther": {"target": target}}))
+            .await;
         sockets[1].acked(json!({"cancelFollow": {}})).await;
     }
     let head = sockets[1].seq;
@@ -134,12 +197,20 @@ async fn a_reader_that_stops_within_the_bounds_gets_everything_on_the_same_conne
     assert_eq!(chain(&frames), (1, head));
     let of_reader: Vec<_> = frames.into_iter().filter(|frame| seq(frame) > 0).collect();
     let of_others = &sockets[0].log[sockets[0].log.len() - of_reader.len()..];
-    assert_eq!((of_reader.len() > 150, of_reader.as_slice()), (true, of_others), "the same frames");
+    assert_eq!(
+        (of_reader.len() > 150, of_reader.as_slice()),
+        (true, of_others),
+        "the same frames"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_is_too_slow_and_still_there_is_told_so() {
-    let bounds = [("limits.queue_frames", "16"), ("limits.queue_bytes", "65536"), ("limits.frame_out", "65536")];
+    let bounds = [
+        ("limits.queue_frames", "16"),
+        ("limits.queue_bytes", "65536"),
+        ("limits.frame_out", "65536"),
+    ];
     let (mut meeting, mut sockets, _reader) = with_reader(&bounds).await;
     meeting.admit("slow").await;
     let mut slow = meeting.connect(3).await;
@@ -148,7 +219,11 @@ async fn a_reader_that_is_too_slow_and_still_there_is_told_so() {
     }
     until_too_slow(&meeting, &mut sockets).await;
     let (code, missed) = slow.close().await;
-    assert_eq!((code, missed.is_empty()), (1013, false), "what was on its way still comes, in order, and then the close");
+    assert_eq!(
+        (code, missed.is_empty()),
+        (1013, false),
+        "what was on its way still comes, in order, and then the close"
+    );
     let back = meeting.resume(3, slow.epoch(), slow.seq).await;
     assert!(back.welcome["seq"].as_u64() > Some(slow.seq));
 }

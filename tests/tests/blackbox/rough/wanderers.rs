@@ -36,7 +36,12 @@ fn something_to_say(chance: &mut Chance, members: &[String]) -> Value {
 }
 
 /// Drops and resumes, speaks and listens. What it says is not answered: it may be refused, or lost.
-async fn wander(mut traveller: Traveller, mut chance: Chance, members: Arc<Vec<String>>, until: Instant) -> Traveller {
+async fn wander(
+    mut traveller: Traveller,
+    mut chance: Chance,
+    members: Arc<Vec<String>>,
+    until: Instant,
+) -> Traveller {
     let mut drop_at = Instant::now() + chance.millis(0, CONNECTED.1);
     let mut speak_at = Instant::now() + chance.millis(0, PAUSE.1);
     while Instant::now() < until {
@@ -68,12 +73,21 @@ async fn arrive(mut traveller: Traveller, head: u64) -> Traveller {
 async fn two_hundred_members_drop_and_resume_and_all_see_the_same() {
     let mut chance = Chance::announced();
     // Places are kept: this is about the order that everybody sees, and nobody is to be gone from it.
-    let settings = [("member.debounce", "1s"), ("member.grace", "5m"), ("member.background_grace", "10m")];
+    let settings = [
+        ("member.debounce", "1s"),
+        ("member.grace", "5m"),
+        ("member.background_grace", "10m"),
+    ];
     let server = Server::start_with(&settings).await;
     let mut meeting = Meeting::created(server, Format::Proto, json!({})).await;
     let ledger = Ledger::new();
     let travellers = gather(&mut meeting, MEMBERS, &ledger).await;
-    let members = Arc::new(travellers.iter().map(|traveller| traveller.member.clone()).collect::<Vec<_>>());
+    let members = Arc::new(
+        travellers
+            .iter()
+            .map(|traveller| traveller.member.clone())
+            .collect::<Vec<_>>(),
+    );
     let first = travellers[0].seq;
 
     let until = Instant::now() + SPAN;
@@ -84,21 +98,44 @@ async fn two_hundred_members_drop_and_resume_and_all_see_the_same() {
     let mut travellers = all(wandering).await;
 
     // An instruction that is acknowledged stands at the head: whatever was said before it comes before it.
-    let head = travellers[0].ask(chance.any(), json!({"cancelFollow": {}})).await["ack"]["seq"].as_u64().expect("it is acknowledged");
+    let head = travellers[0]
+        .ask(chance.any(), json!({"cancelFollow": {}}))
+        .await["ack"]["seq"]
+        .as_u64()
+        .expect("it is acknowledged");
     let mut arriving = JoinSet::new();
     for traveller in travellers {
         arriving.spawn(arrive(traveller, head));
     }
-    let travellers = timeout(DEADLINE, all(arriving)).await.expect("everybody catches up");
+    let travellers = timeout(DEADLINE, all(arriving))
+        .await
+        .expect("everybody catches up");
 
     // Each saw every seq once from its own welcome on, and the same frame in it as everybody else: the traveller and the ledger have
     // looked at each frame as it came. What is left is that they all were there, came back often, and had something to see.
     let order = ledger.after(first);
-    let connections: u32 = travellers.iter().map(|traveller| traveller.connections).sum();
+    let connections: u32 = travellers
+        .iter()
+        .map(|traveller| traveller.connections)
+        .sum();
     eprintln!("{} frames, {connections} connections", order.len());
     assert_eq!(travellers.len(), MEMBERS);
     assert!(travellers.iter().all(|traveller| traveller.seq >= head));
-    assert!(connections as usize > 2 * MEMBERS, "{connections} connections");
-    assert!(order.iter().any(|frame| frame.get("memberChange").is_some()), "a loss beyond the debounce is told");
-    assert!(order.iter().filter(|frame| frame.get("followChange").is_some()).count() > MEMBERS / 4);
+    assert!(
+        connections as usize > 2 * MEMBERS,
+        "{connections} connections"
+    );
+    assert!(
+        order
+            .iter()
+            .any(|frame| frame.get("memberChange").is_some()),
+        "a loss beyond the debounce is told"
+    );
+    assert!(
+        order
+            .iter()
+            .filter(|frame| frame.get("followChange").is_some())
+            .count()
+            > MEMBERS / 4
+    );
 }

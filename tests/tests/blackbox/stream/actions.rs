@@ -21,13 +21,17 @@ fn page(page: u32) -> Value {
 
 /// What an `actionSync` says, without `key` and `view`'s other fields.
 fn page_of(frame: &Value) -> u64 {
-    frame["actionSync"]["view"]["page"].as_u64().unwrap_or_else(|| panic!("no page in {frame}"))
+    frame["actionSync"]["view"]["page"]
+        .as_u64()
+        .unwrap_or_else(|| panic!("no page in {frame}"))
 }
 
 /// Everybody reads on to the head; gives which of them saw an `actionSync`. Sent positions must have gone out before.
 async fn follow(sockets: &mut [Socket], by: usize, target: usize) {
     let target = sockets[target].member().to_owned();
-    let answered = sockets[by].ask(json!({"followOther": {"target": target}})).await;
+    let answered = sockets[by]
+        .ask(json!({"followOther": {"target": target}}))
+        .await;
     answered.ack();
     for index in (0..sockets.len()).filter(|index| *index != by) {
         sockets[index].expect("followOther").await;
@@ -40,18 +44,30 @@ async fn a_position_reaches_followers_alone(format: Format) {
     follow(&mut sockets, 1, 0).await;
     follow(&mut sockets, 2, 1).await;
     let answered = sockets[0].ask(page(7)).await;
-    assert_eq!((answered.ack(), answered.before.len()), (0, 0), "ephemeral, and not for the sender");
+    assert_eq!(
+        (answered.ack(), answered.before.len()),
+        (0, 0),
+        "ephemeral, and not for the sender"
+    );
     let sender = sockets[0].member().to_owned();
     for index in [1, 2] {
         let shown = sockets[index].expect("actionSync").await;
         let view = json!({"page": 7, "x": 0.25, "y": 0.5, "zoom": 1.5, "rotation": 90});
-        assert_eq!((&shown["from"], &shown["actionSync"]), (&json!(sender), &json!({"key": "view", "view": view})));
+        assert_eq!(
+            (&shown["from"], &shown["actionSync"]),
+            (&json!(sender), &json!({"key": "view", "view": view}))
+        );
         assert_eq!(shown.get("seq"), None);
     }
     sockets[0].acked(json!({"followMe": {}})).await;
     sockets[3].expect("followMe").await;
     sockets[3].expect("followChange").await;
-    sockets[3].refused(json!({"followOther": {"target": "4242"}}), "MEMBER_NOT_FOUND").await;
+    sockets[3]
+        .refused(
+            json!({"followOther": {"target": "4242"}}),
+            "MEMBER_NOT_FOUND",
+        )
+        .await;
 }
 
 async fn a_new_follower_gets_the_newest_values_at_once(format: Format) {
@@ -59,10 +75,16 @@ async fn a_new_follower_gets_the_newest_values_at_once(format: Format) {
     for number in 1..=3 {
         sockets[0].acked(page(number)).await;
     }
-    sockets[0].acked(json!({"actionSync": {"key": "pointer", "pointer": {"x": 0.5, "y": 1.0}}})).await;
-    sockets[0].acked(json!({"actionSync": {"key": "own", "custom": "AQID"}})).await;
+    sockets[0]
+        .acked(json!({"actionSync": {"key": "pointer", "pointer": {"x": 0.5, "y": 1.0}}}))
+        .await;
+    sockets[0]
+        .acked(json!({"actionSync": {"key": "own", "custom": "AQID"}}))
+        .await;
     let target = sockets[0].member().to_owned();
-    sockets[1].instruct(json!({"followOther": {"target": target}})).await;
+    sockets[1]
+        .instruct(json!({"followOther": {"target": target}}))
+        .await;
     let mut values = Vec::new();
     while values.len() < 3 {
         let shown = sockets[1].until("actionSync").await;
@@ -71,13 +93,18 @@ async fn a_new_follower_gets_the_newest_values_at_once(format: Format) {
     }
     values.sort_by_key(|value| value["key"].as_str().map(str::to_owned));
     assert_eq!(values[0], json!({"key": "own", "custom": "AQID"}));
-    assert_eq!(values[1], json!({"key": "pointer", "pointer": {"x": 0.5, "y": 1.0}}));
+    assert_eq!(
+        values[1],
+        json!({"key": "pointer", "pointer": {"x": 0.5, "y": 1.0}})
+    );
     assert_eq!(values[2]["view"]["page"], 3, "the newest of its key");
 }
 
 async fn a_newcomer_under_a_presenter_finds_the_values_in_its_snapshot(format: Format) {
     let (mut meeting, mut sockets) = Meeting::of(format, 1).await;
-    sockets[0].acked(json!({"followMe": {"invite": "ON"}})).await;
+    sockets[0]
+        .acked(json!({"followMe": {"invite": "ON"}}))
+        .await;
     let mut presented = page(9);
     presented["actionSync"]["term"] = json!(1);
     sockets[0].acked(presented.clone()).await;
@@ -107,7 +134,9 @@ async fn followers_of_a_fast_sender_end_at_its_newest_value(format: Format) {
 
 async fn a_value_of_another_term_is_dropped(format: Format) {
     let (_meeting, mut sockets) = Meeting::of(format, 2).await;
-    sockets[0].acked(json!({"followMe": {"invite": "ON"}})).await;
+    sockets[0]
+        .acked(json!({"followMe": {"invite": "ON"}}))
+        .await;
     sockets[1].until("followChange").await;
     for (term, number) in [(2, 1), (1, 2), (7, 3), (0, 4)] {
         let mut frame = page(number);
@@ -125,7 +154,10 @@ async fn what_is_no_position_is_refused(format: Format) {
     let (_meeting, mut sockets) = Meeting::of(format, 1).await;
     let value = |value: Value| {
         let mut action = json!({"key": "k"});
-        action.as_object_mut().expect("an object").extend(value.as_object().expect("an object").clone());
+        action
+            .as_object_mut()
+            .expect("an object")
+            .extend(value.as_object().expect("an object").clone());
         json!({"actionSync": action})
     };
     for bad in [
@@ -150,8 +182,18 @@ async fn one_who_left_off_following_gets_no_more(format: Format) {
     follow(&mut sockets, 1, 0).await;
     sockets[0].acked(page(1)).await;
     assert_eq!(page_of(&sockets[1].expect("actionSync").await), 1);
-    sockets[1].acked(json!({"cancelFollow": {"suspend": "SCROLL"}})).await;
+    sockets[1]
+        .acked(json!({"cancelFollow": {"suspend": "SCROLL"}}))
+        .await;
     sockets[0].acked(page(2)).await;
-    let answered = sockets[1].ask(json!({"followOther": {"target": "4242"}})).await;
-    assert!(answered.before.iter().all(|frame| name(frame) != "actionSync"), "{answered:?}");
+    let answered = sockets[1]
+        .ask(json!({"followOther": {"target": "4242"}}))
+        .await;
+    assert!(
+        answered
+            .before
+            .iter()
+            .all(|frame| name(frame) != "actionSync"),
+        "{answered:?}"
+    );
 }

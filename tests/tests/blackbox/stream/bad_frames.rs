@@ -45,14 +45,23 @@ fn wrong_inside(format: Format) -> Vec<Message> {
         r#"{"actionSync":{"key":"view","pointer":{"x":1e999}},"id":77.0}"#.to_owned(),
         r#"{"id":77,"actionSync":{"key":"ink","custom":"?"}}"#.to_owned(),
         r#"{"id":"77","quit":{},"quit":{}}"#.to_owned(),
-        format!(r#"{{"id":77,"followOther":{{"target":{}{}}}}}"#, "[".repeat(1_000), "]".repeat(1_000)),
+        format!(
+            r#"{{"id":77,"followOther":{{"target":{}{}}}}}"#,
+            "[".repeat(1_000),
+            "]".repeat(1_000)
+        ),
     ];
     // An id, then: a key that is not UTF-8; followOther as a number; followOther cut short inside; 200 groups within each other.
     let bytes = [
         vec![0x08, 77, 0xe2, 0x03, 0x05, 0x12, 0x01, 0xff, 0x5a, 0x00],
         vec![0x08, 77, 0xa0, 0x02, 0x01],
         vec![0x08, 77, 0xa2, 0x02, 0x01, 0x08],
-        [vec![0x08, 77], [0xc3, 0x0c].repeat(200), [0xc4, 0x0c].repeat(200)].concat(),
+        [
+            vec![0x08, 77],
+            [0xc3, 0x0c].repeat(200),
+            [0xc4, 0x0c].repeat(200),
+        ]
+        .concat(),
     ];
     match format {
         Format::Json => texts.into_iter().map(Message::text).collect(),
@@ -68,7 +77,10 @@ async fn a_frame_with_an_id_is_answered_whatever_is_wrong_inside(format: Format)
         sockets[0].send_raw(bad_frame(format)).await;
         sockets[0].send_raw(wrong.clone()).await;
         let answer = sockets[0].answer(77).await.answer;
-        assert_eq!(answer["nack"]["code"], "INVALID_ARGUMENT", "{wrong:?} → {answer}");
+        assert_eq!(
+            answer["nack"]["code"], "INVALID_ARGUMENT",
+            "{wrong:?} → {answer}"
+        );
     }
     sockets[0].acked(json!({"followMe": {}})).await;
 }
@@ -77,11 +89,24 @@ async fn a_frame_with_an_id_is_answered_whatever_is_wrong_inside(format: Format)
 async fn whole_numbers_are_read_however_json_writes_them() {
     let (meeting, mut sockets) = Meeting::of(Format::Json, 2).await;
     let host: u64 = sockets[0].member().parse().expect("an id");
-    sockets[1].send_raw(Message::text(format!(r#"{{"id":7.0e1,"nonce":1e1,"followOther":{{"target":{host}.0}}}}"#))).await;
+    sockets[1]
+        .send_raw(Message::text(format!(
+            r#"{{"id":7.0e1,"nonce":1e1,"followOther":{{"target":{host}.0}}}}"#
+        )))
+        .await;
     sockets[1].answer(70).await.ack();
     let body = r#"{"maxMembers": 1.2e1, "autoEndAfter": 7200.0}"#;
-    let request = meeting.http.request(Method::POST, "/v1/face-sessions").bearer_auth(meeting.access(0));
-    let created = send(request.header("content-type", "application/json").body(body)).await.ok(201);
+    let request = meeting
+        .http
+        .request(Method::POST, "/v1/face-sessions")
+        .bearer_auth(meeting.access(0));
+    let created = send(
+        request
+            .header("content-type", "application/json")
+            .body(body),
+    )
+    .await
+    .ok(201);
     assert_eq!(created["faceSession"]["maxMembers"], 12);
 }
 

@@ -15,11 +15,25 @@ in_both_formats!(
 );
 
 fn ids(sockets: &[Socket]) -> Vec<String> {
-    sockets.iter().map(|socket| socket.member().to_owned()).collect()
+    sockets
+        .iter()
+        .map(|socket| socket.member().to_owned())
+        .collect()
 }
 
-fn edge(member: &str, target: &str, root: &str, reason: &str) -> (String, String, String, bool, String) {
-    (member.to_owned(), target.to_owned(), root.to_owned(), false, reason.to_owned())
+fn edge(
+    member: &str,
+    target: &str,
+    root: &str,
+    reason: &str,
+) -> (String, String, String, bool, String) {
+    (
+        member.to_owned(),
+        target.to_owned(),
+        root.to_owned(),
+        false,
+        reason.to_owned(),
+    )
 }
 
 fn sorted<T: Ord>(mut items: Vec<T>) -> Vec<T> {
@@ -30,12 +44,25 @@ fn sorted<T: Ord>(mut items: Vec<T>) -> Vec<T> {
 /// One gives an instruction, which must be followed by one `followChange`; everybody must see the same two frames. Gives the second.
 async fn change(sockets: &mut [Socket], by: usize, instruction: &str, body: Value) -> Value {
     let answered = sockets[by].ask(json!({instruction: body})).await;
-    let [repeated, change] = answered.before.as_slice() else { panic!("not two frames: {answered:?}") };
-    assert!(repeated.get(instruction).is_some() && change.get("followChange").is_some(), "{answered:?}");
-    assert_eq!(answered.ack(), seq(repeated), "the ack names the frame that repeats the instruction");
+    let [repeated, change] = answered.before.as_slice() else {
+        panic!("not two frames: {answered:?}")
+    };
+    assert!(
+        repeated.get(instruction).is_some() && change.get("followChange").is_some(),
+        "{answered:?}"
+    );
+    assert_eq!(
+        answered.ack(),
+        seq(repeated),
+        "the ack names the frame that repeats the instruction"
+    );
     assert_eq!(seq(change), seq(repeated) + 1, "the consequence comes next");
     assert_eq!(repeated["from"], json!(sockets[by].member()));
-    for socket in sockets.iter_mut().enumerate().filter_map(|(index, socket)| (index != by).then_some(socket)) {
+    for socket in sockets
+        .iter_mut()
+        .enumerate()
+        .filter_map(|(index, socket)| (index != by).then_some(socket))
+    {
         assert_eq!(&socket.expect(instruction).await, repeated);
         assert_eq!(&socket.expect("followChange").await, change);
     }
@@ -57,7 +84,13 @@ async fn chains_resolve_to_their_root(format: Format) {
     let told = change(&mut sockets, 2, "followOther", json!({"target": id[1]})).await;
     assert_eq!(edges(&told), [edge(&id[2], &id[1], &id[1], "CHOICE")]);
     let told = change(&mut sockets, 1, "followOther", json!({"target": id[0]})).await;
-    assert_eq!(edges(&told), sorted(vec![edge(&id[1], &id[0], &id[0], "CHOICE"), edge(&id[2], &id[1], &id[0], "CHAIN")]));
+    assert_eq!(
+        edges(&told),
+        sorted(vec![
+            edge(&id[1], &id[0], &id[0], "CHOICE"),
+            edge(&id[2], &id[1], &id[0], "CHAIN")
+        ])
+    );
 }
 
 async fn oneself_a_cycle_and_a_stranger_cannot_be_followed(format: Format) {
@@ -65,13 +98,28 @@ async fn oneself_a_cycle_and_a_stranger_cannot_be_followed(format: Format) {
     let id = ids(&sockets);
     change(&mut sockets, 1, "followOther", json!({"target": id[0]})).await;
     change(&mut sockets, 2, "followOther", json!({"target": id[1]})).await;
-    sockets[0].refused(json!({"followOther": {"target": id[0]}}), "FOLLOW_SELF").await;
-    sockets[0].refused(json!({"followOther": {"target": id[1]}}), "FOLLOW_CYCLE").await;
-    sockets[0].refused(json!({"followOther": {"target": id[2]}}), "FOLLOW_CYCLE").await;
-    sockets[0].refused(json!({"followOther": {"target": "4242"}}), "MEMBER_NOT_FOUND").await;
+    sockets[0]
+        .refused(json!({"followOther": {"target": id[0]}}), "FOLLOW_SELF")
+        .await;
+    sockets[0]
+        .refused(json!({"followOther": {"target": id[1]}}), "FOLLOW_CYCLE")
+        .await;
+    sockets[0]
+        .refused(json!({"followOther": {"target": id[2]}}), "FOLLOW_CYCLE")
+        .await;
+    sockets[0]
+        .refused(
+            json!({"followOther": {"target": "4242"}}),
+            "MEMBER_NOT_FOUND",
+        )
+        .await;
     let head = sockets[0].seq;
     let told = change(&mut sockets, 1, "cancelFollow", json!({})).await;
-    assert_eq!(seq(&told), head + 2, "what was refused is in nobody's order");
+    assert_eq!(
+        seq(&told),
+        head + 2,
+        "what was refused is in nobody's order"
+    );
 }
 
 async fn who_stops_or_pauses_keeps_those_behind_it_right(format: Format) {
@@ -81,15 +129,37 @@ async fn who_stops_or_pauses_keeps_those_behind_it_right(format: Format) {
     change(&mut sockets, 2, "followOther", json!({"target": id[1]})).await;
 
     let told = change(&mut sockets, 1, "cancelFollow", json!({"suspend": "PAGE"})).await;
-    let paused = edges(&told).into_iter().find(|edge| edge.0 == id[1]).expect("its edge");
-    assert_eq!((paused.1.as_str(), paused.2.as_str(), paused.3), (id[0].as_str(), "", true), "a target, no root");
-    let behind = edges(&told).into_iter().find(|edge| edge.0 == id[2]).expect("the edge behind it");
+    let paused = edges(&told)
+        .into_iter()
+        .find(|edge| edge.0 == id[1])
+        .expect("its edge");
+    assert_eq!(
+        (paused.1.as_str(), paused.2.as_str(), paused.3),
+        (id[0].as_str(), "", true),
+        "a target, no root"
+    );
+    let behind = edges(&told)
+        .into_iter()
+        .find(|edge| edge.0 == id[2])
+        .expect("the edge behind it");
     assert_eq!(behind, edge(&id[2], &id[1], &id[1], "CHAIN"));
 
     let told = change(&mut sockets, 1, "followOther", json!({"target": id[0]})).await;
-    assert_eq!(edges(&told), sorted(vec![edge(&id[1], &id[0], &id[0], "CHOICE"), edge(&id[2], &id[1], &id[0], "CHAIN")]));
+    assert_eq!(
+        edges(&told),
+        sorted(vec![
+            edge(&id[1], &id[0], &id[0], "CHOICE"),
+            edge(&id[2], &id[1], &id[0], "CHAIN")
+        ])
+    );
     let told = change(&mut sockets, 1, "cancelFollow", json!({})).await;
-    assert_eq!(edges(&told), sorted(vec![edge(&id[1], "", "", "CANCELLED"), edge(&id[2], &id[1], &id[1], "CHAIN")]));
+    assert_eq!(
+        edges(&told),
+        sorted(vec![
+            edge(&id[1], "", "", "CANCELLED"),
+            edge(&id[2], &id[1], &id[1], "CHAIN")
+        ])
+    );
 }
 
 async fn a_leaver_frees_its_followers(format: Format) {
@@ -102,7 +172,13 @@ async fn a_leaver_frees_its_followers(format: Format) {
         let quit = sockets[index].expect("quit").await;
         let told = sockets[index].expect("followChange").await;
         assert_eq!(seq(&told), seq(&quit) + 1);
-        assert_eq!(edges(&told), sorted(vec![edge(&id[0], "", "", "TARGET_LEFT"), edge(&id[2], "", "", "TARGET_LEFT")]));
+        assert_eq!(
+            edges(&told),
+            sorted(vec![
+                edge(&id[0], "", "", "TARGET_LEFT"),
+                edge(&id[2], "", "", "TARGET_LEFT")
+            ])
+        );
     }
 }
 

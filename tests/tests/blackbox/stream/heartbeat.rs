@@ -5,10 +5,16 @@ use faceshare_tests::{Format, in_both_formats};
 use serde_json::json;
 use std::time::Duration;
 
-in_both_formats!(a_silent_point_is_lost_and_one_that_answers_is_not, a_server_that_was_stopped_for_longer_than_the_timeout_loses_nobody);
+in_both_formats!(
+    a_silent_point_is_lost_and_one_that_answers_is_not,
+    a_server_that_was_stopped_for_longer_than_the_timeout_loses_nobody
+);
 
 async fn a_silent_point_is_lost_and_one_that_answers_is_not(format: Format) {
-    let settings = [("heartbeat.interval", "300ms"), ("heartbeat.timeout", "1500ms")];
+    let settings = [
+        ("heartbeat.interval", "300ms"),
+        ("heartbeat.timeout", "1500ms"),
+    ];
     let (_meeting, mut sockets) = Meeting::with(format, 2, &settings, json!({})).await;
     assert_eq!(sockets[0].welcome["heartbeatInterval"], "0.300s");
     let silent = sockets.pop().expect("two");
@@ -20,7 +26,11 @@ async fn a_silent_point_is_lost_and_one_that_answers_is_not(format: Format) {
     for _ in 0..12 {
         let heart = sockets[0].until("sysHeart").await;
         let last_seq = sockets[0].seq;
-        sockets[0].send(&json!({"ackHeart": {"sentAt": heart["sysHeart"]["sentAt"], "lastSeq": last_seq}})).await;
+        sockets[0]
+            .send(
+                &json!({"ackHeart": {"sentAt": heart["sysHeart"]["sentAt"], "lastSeq": last_seq}}),
+            )
+            .await;
     }
     assert_eq!(silent.await.expect("it ends"), 4008);
     sockets[0].acked(json!({"followMe": {}})).await;

@@ -16,7 +16,11 @@ async fn speak(mut socket: Socket, neighbour: String) -> (Socket, Vec<u64>) {
     let mut asked = Vec::new();
     for round in 0..ROUNDS {
         let follow = round % 2 == 0;
-        let body = if follow { json!({"followOther": {"target": neighbour}}) } else { json!({"cancelFollow": {}}) };
+        let body = if follow {
+            json!({"followOther": {"target": neighbour}})
+        } else {
+            json!({"cancelFollow": {}})
+        };
         asked.push((socket.instruct(body).await, follow));
     }
     let mut acked = Vec::new();
@@ -25,7 +29,10 @@ async fn speak(mut socket: Socket, neighbour: String) -> (Socket, Vec<u64>) {
         // A ring cannot close: whose following would close it is refused, and then has nothing to let go of.
         match answer["ack"]["seq"].as_u64() {
             Some(seq) => acked.push(seq),
-            None => assert!(follow && answer["nack"]["code"] == "FOLLOW_CYCLE", "{answer}"),
+            None => assert!(
+                follow && answer["nack"]["code"] == "FOLLOW_CYCLE",
+                "{answer}"
+            ),
         }
     }
     (socket, acked)
@@ -33,7 +40,10 @@ async fn speak(mut socket: Socket, neighbour: String) -> (Socket, Vec<u64>) {
 
 async fn ten_members_who_all_speak_at_once_see_one_order(format: Format) {
     let (_meeting, sockets) = Meeting::of(format, MEMBERS).await;
-    let ids: Vec<_> = sockets.iter().map(|socket| socket.member().to_owned()).collect();
+    let ids: Vec<_> = sockets
+        .iter()
+        .map(|socket| socket.member().to_owned())
+        .collect();
     let start = sockets[0].seq;
     let mut speaking = JoinSet::new();
     for (index, socket) in sockets.into_iter().enumerate() {
@@ -46,18 +56,31 @@ async fn ten_members_who_all_speak_at_once_see_one_order(format: Format) {
         sockets.push(socket);
         acked.extend(seqs);
     }
-    sockets[0].acked(json!({"followMe": {"invite": "OFF"}})).await;
+    sockets[0]
+        .acked(json!({"followMe": {"invite": "OFF"}}))
+        .await;
     let head = sockets[0].seq;
     let mut logs: Vec<Vec<Value>> = Vec::new();
     for socket in &mut sockets {
         socket.catch_up(head).await;
-        logs.push(socket.log.iter().filter(|frame| seq(frame) > start).cloned().collect());
+        logs.push(
+            socket
+                .log
+                .iter()
+                .filter(|frame| seq(frame) > start)
+                .cloned()
+                .collect(),
+        );
     }
     for log in &logs {
         assert_eq!(log, &logs[0], "everybody sees the same order");
     }
     let seqs: Vec<_> = logs[0].iter().map(seq).collect();
-    assert_eq!(seqs, (start + 1..=head).collect::<Vec<_>>(), "without a gap");
+    assert_eq!(
+        seqs,
+        (start + 1..=head).collect::<Vec<_>>(),
+        "without a gap"
+    );
     for seq in acked.into_iter().filter(|seq| *seq > start) {
         assert!(seqs.contains(&seq), "{seq} was acknowledged");
     }

@@ -18,17 +18,27 @@ async fn what_was_missed_comes_once_and_in_order(format: Format) {
     let (epoch, seen) = (lost.epoch().to_owned(), lost.seq);
     lost.cut();
     for _ in 0..10 {
-        sockets[1].acked(json!({"followOther": {"target": host}})).await;
+        sockets[1]
+            .acked(json!({"followOther": {"target": host}}))
+            .await;
         sockets[1].acked(json!({"cancelFollow": {}})).await;
     }
     let mut back = meeting.resume(1, &epoch, seen).await;
-    assert_eq!((&back.welcome["resumed"], back.welcome.get("snapshot")), (&json!(true), None));
+    assert_eq!(
+        (&back.welcome["resumed"], back.welcome.get("snapshot")),
+        (&json!(true), None)
+    );
     assert_eq!(back.epoch(), epoch);
     let head = back.welcome["seq"].as_u64().expect("a head");
     assert!(head >= seen + 40, "{head}");
     back.catch_up(head).await;
     sockets[0].catch_up(head).await;
-    let missed: Vec<Value> = sockets[0].log.iter().filter(|frame| (seen + 1..=head).contains(&seq(frame))).cloned().collect();
+    let missed: Vec<Value> = sockets[0]
+        .log
+        .iter()
+        .filter(|frame| (seen + 1..=head).contains(&seq(frame)))
+        .cloned()
+        .collect();
     assert_eq!(back.log, missed, "exactly what the others saw");
     back.acked(json!({"followOther": {"target": host}})).await;
 }
@@ -38,7 +48,10 @@ async fn who_missed_nothing_gets_nothing(format: Format) {
     let lost = sockets.pop().expect("two");
     let (epoch, seen) = (lost.epoch().to_owned(), lost.seq);
     let mut back = meeting.resume(1, &epoch, seen).await;
-    assert_eq!((&back.welcome["resumed"], back.welcome["seq"].as_u64()), (&json!(true), Some(seen)));
+    assert_eq!(
+        (&back.welcome["resumed"], back.welcome["seq"].as_u64()),
+        (&json!(true), Some(seen))
+    );
     let answered = back.ask(json!({"cancelFollow": {}})).await;
     assert_eq!((answered.ack(), answered.before), (seen, Vec::new()));
     drop(lost);
@@ -60,9 +73,14 @@ async fn a_position_that_cannot_be_resumed_gives_a_snapshot(format: Format) {
         "epoch=&seq=".to_owned(),
         "%ff&&==".to_owned(),
     ] {
-        let mut back = meeting.connect_at(1, &format!("{}?{query}", meeting.websocket_url)).await;
+        let mut back = meeting
+            .connect_at(1, &format!("{}?{query}", meeting.websocket_url))
+            .await;
         assert_eq!(back.welcome.get("resumed"), None, "{query}");
-        assert!(back.welcome["snapshot"]["faceSession"].is_object(), "{query}");
+        assert!(
+            back.welcome["snapshot"]["faceSession"].is_object(),
+            "{query}"
+        );
         let seq = back.acked(json!({"cancelFollow": {}})).await;
         assert_eq!(seq, back.seq, "{query}");
     }
@@ -91,6 +109,12 @@ async fn welcome_comes_before_anything_else_while_others_speak() {
     let mut back = meeting.resume(0, &epoch, seen).await;
     back.catch_up(guest.seq).await;
     let of_both = |frame: &&Value| seq(frame) > seen;
-    assert_eq!(back.log.iter().filter(of_both).collect::<Vec<_>>(), guest.log.iter().filter(of_both).collect::<Vec<_>>());
-    assert!(matches!(sockets[0].close().await, (4009, _)), "the first socket was replaced");
+    assert_eq!(
+        back.log.iter().filter(of_both).collect::<Vec<_>>(),
+        guest.log.iter().filter(of_both).collect::<Vec<_>>()
+    );
+    assert!(
+        matches!(sockets[0].close().await, (4009, _)),
+        "the first socket was replaced"
+    );
 }

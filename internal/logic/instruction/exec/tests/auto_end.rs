@@ -22,7 +22,12 @@ fn lasting(minutes: u32) -> World {
 
 fn ends_at(entries: &[Entry]) -> Timestamp {
     let last = entries.last().expect("an entry");
-    assert_eq!(last.events, [Event::SessEnd { reason: EndReason::AutoEnd }]);
+    assert_eq!(
+        last.events,
+        [Event::SessEnd {
+            reason: EndReason::AutoEnd
+        }]
+    );
     last.at
 }
 
@@ -33,10 +38,19 @@ fn the_hosts_leaving_begins_a_countdown_that_ends_the_session_once() {
     let entry = w.say("ann", Command::Quit);
     assert_eq!(frames(&entry), ["quit", "sessionAutoEnd"]);
     let ends = left + Rules::default().host_left;
-    assert_eq!(entry.events[1], Event::SessionAutoEnd(AutoEnd { ends_at: ends, reason: AutoEndReason::HostLeft }));
+    assert_eq!(
+        entry.events[1],
+        Event::SessionAutoEnd(AutoEnd {
+            ends_at: ends,
+            reason: AutoEndReason::HostLeft
+        })
+    );
     let entries = w.wait(60 * MINUTE);
     assert_eq!((entries.len(), ends_at(&entries)), (1, ends));
-    assert_eq!(w.state.ended().map(|e| (e.at, e.reason)), Some((ends, EndReason::AutoEnd)));
+    assert_eq!(
+        w.state.ended().map(|e| (e.at, e.reason)),
+        Some((ends, EndReason::AutoEnd))
+    );
     assert_eq!(w.state.next_deadline(&w.rules), None);
     assert_eq!(w.refuses(Input::Due), ErrorCode::SessionEnded);
 }
@@ -44,13 +58,26 @@ fn the_hosts_leaving_begins_a_countdown_that_ends_the_session_once() {
 #[test]
 fn the_host_has_left_by_http_and_by_timeout_too() {
     let mut w = World::with(&["ann", "bob"]);
-    assert_eq!(frames(&w.does(Input::HttpQuit { member: id("ann") })), ["httpQuit", "sessionAutoEnd"]);
+    assert_eq!(
+        frames(&w.does(Input::HttpQuit { member: id("ann") })),
+        ["httpQuit", "sessionAutoEnd"]
+    );
     let mut w = World::with(&["ann", "bob"]);
     let lost = w.now;
     w.lose("ann", 1);
-    assert_eq!(all_frames(&w.wait(29 * SECOND)), ["memberChange"], "within its grace it has not left");
+    assert_eq!(
+        all_frames(&w.wait(29 * SECOND)),
+        ["memberChange"],
+        "within its grace it has not left"
+    );
     assert_eq!(all_frames(&w.wait(SECOND)), ["quit", "sessionAutoEnd"]);
-    assert_eq!(running(&w), Some((AutoEndReason::HostLeft, lost + Rules::default().grace + Rules::default().host_left)));
+    assert_eq!(
+        running(&w),
+        Some((
+            AutoEndReason::HostLeft,
+            lost + Rules::default().grace + Rules::default().host_left
+        ))
+    );
 }
 
 #[test]
@@ -59,7 +86,10 @@ fn the_hosts_return_cancels() {
     w.say("ann", Command::Quit);
     w.wait(MINUTE);
     assert_eq!(w.state.host(), id("ann"), "it stays the host");
-    assert_eq!(frames(&w.connect("ann", 1)), ["memberJoin", "cancelAutoEnd"]);
+    assert_eq!(
+        frames(&w.connect("ann", 1)),
+        ["memberJoin", "cancelAutoEnd"]
+    );
     assert_eq!(running(&w), None);
     assert!(w.wait(60 * MINUTE).is_empty());
 }
@@ -71,13 +101,22 @@ fn an_empty_session_ends_sooner_and_the_earliest_governs() {
     w.say("ann", Command::Quit);
     w.wait(MINUTE);
     let empty = w.now + Rules::default().empty;
-    assert_eq!(frames(&w.say("bob", Command::Quit)), ["quit", "sessionAutoEnd"]);
+    assert_eq!(
+        frames(&w.say("bob", Command::Quit)),
+        ["quit", "sessionAutoEnd"]
+    );
     assert_eq!(running(&w), Some((AutoEndReason::Empty, empty)));
     w.wait(30 * SECOND);
-    assert_eq!(frames(&w.connect("bob", 1)), ["memberJoin", "sessionAutoEnd"]);
+    assert_eq!(
+        frames(&w.connect("bob", 1)),
+        ["memberJoin", "sessionAutoEnd"]
+    );
     assert_eq!(running(&w), Some((AutoEndReason::HostLeft, host_left)));
     w.say("bob", Command::Quit);
-    assert_eq!(ends_at(&w.wait(60 * MINUTE)), w.state.ended().expect("ended").at);
+    assert_eq!(
+        ends_at(&w.wait(60 * MINUTE)),
+        w.state.ended().expect("ended").at
+    );
 }
 
 #[test]
@@ -115,7 +154,10 @@ fn the_scheduled_end_is_announced_five_minutes_before() {
     assert!(w.wait(15 * MINUTE - SECOND).is_empty());
     let entries = w.wait(SECOND);
     assert_eq!(all_frames(&entries), ["sessionAutoEnd"]);
-    assert_eq!(running(&w), Some((AutoEndReason::Scheduled, begun + 20 * MINUTE)));
+    assert_eq!(
+        running(&w),
+        Some((AutoEndReason::Scheduled, begun + 20 * MINUTE))
+    );
     assert_eq!(ends_at(&w.wait(60 * MINUTE)), begun + 20 * MINUTE);
 }
 
@@ -130,13 +172,23 @@ fn a_short_scheduled_end_is_announced_to_the_first_who_comes() {
 fn a_scheduled_end_takes_over_from_a_later_one_and_not_from_an_earlier_one() {
     let mut w = lasting(10).joined(&["ann", "bob"]);
     w.wait(5 * MINUTE - 3 * SECOND);
-    assert_eq!(frames(&w.say("ann", Command::Quit)), ["quit", "sessionAutoEnd"]);
-    assert_eq!(running(&w).map(|r| r.0), Some(AutoEndReason::HostLeft), "it ends a second sooner");
+    assert_eq!(
+        frames(&w.say("ann", Command::Quit)),
+        ["quit", "sessionAutoEnd"]
+    );
+    assert_eq!(
+        running(&w).map(|r| r.0),
+        Some(AutoEndReason::HostLeft),
+        "it ends a second sooner"
+    );
     assert_eq!(all_frames(&w.wait(60 * MINUTE)), ["sessEnd"]);
     let mut w = lasting(10).joined(&["ann", "bob"]);
     w.rules.host_left = 20 * MINUTE;
     w.say("ann", Command::Quit);
-    assert_eq!(all_frames(&w.wait(60 * MINUTE)), ["sessionAutoEnd", "sessEnd"]);
+    assert_eq!(
+        all_frames(&w.wait(60 * MINUTE)),
+        ["sessionAutoEnd", "sessEnd"]
+    );
 }
 
 #[test]
@@ -157,7 +209,10 @@ fn with_promote_and_nobody_online_the_countdown_runs() {
     let mut w = World::of(start).joined(&["ann", "bob"]);
     w.lose("bob", 1);
     w.wait(5 * SECOND);
-    assert_eq!(frames(&w.say("ann", Command::Quit)), ["quit", "sessionAutoEnd"]);
+    assert_eq!(
+        frames(&w.say("ann", Command::Quit)),
+        ["quit", "sessionAutoEnd"]
+    );
     assert_eq!(w.state.host(), id("ann"));
 }
 

@@ -1,11 +1,18 @@
 //! `cancelFollow`.
 
-use super::world::{PAUSE, STOP, Seen, World, follow, follow_me, follow_them, frames, to, to_nobody, told_edges};
+use super::world::{
+    PAUSE, STOP, Seen, World, follow, follow_me, follow_them, frames, to, to_nobody, told_edges,
+};
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::instruction::{Command, EdgeReason, Event, Invite, Lock, Suspend};
 
 const fn paused(target: &'static str) -> Seen {
-    Seen { target: Some(target), root: None, suspended: true, reason: EdgeReason::Choice }
+    Seen {
+        target: Some(target),
+        root: None,
+        suspended: true,
+        reason: EdgeReason::Choice,
+    }
 }
 
 #[test]
@@ -15,7 +22,10 @@ fn stopping_detaches_and_forgets_the_own_target() {
     w.say("ann", follow_me(Invite::On, Lock::None));
     let entry = w.say("bob", STOP);
     assert_eq!(frames(&entry), ["cancelFollow", "followChange"]);
-    assert_eq!(told_edges(&entry), [("bob", to_nobody(EdgeReason::Cancelled))]);
+    assert_eq!(
+        told_edges(&entry),
+        [("bob", to_nobody(EdgeReason::Cancelled))]
+    );
     w.say("ann", Command::CancelFollowMe);
     assert_eq!(w.edge("bob"), None);
 }
@@ -24,8 +34,18 @@ fn stopping_detaches_and_forgets_the_own_target() {
 fn pausing_keeps_the_target_and_takes_the_root() {
     let mut w = World::with(&["ann", "bob"]);
     w.say("bob", follow("ann"));
-    let entry = w.say("bob", Command::CancelFollow { suspend: Some(Suspend::Zoom) });
-    assert_eq!(entry.events[0], Event::CancelFollow { suspend: Some(Suspend::Zoom) });
+    let entry = w.say(
+        "bob",
+        Command::CancelFollow {
+            suspend: Some(Suspend::Zoom),
+        },
+    );
+    assert_eq!(
+        entry.events[0],
+        Event::CancelFollow {
+            suspend: Some(Suspend::Zoom)
+        }
+    );
     assert_eq!(told_edges(&entry), [("bob", paused("ann"))]);
 }
 
@@ -38,7 +58,11 @@ fn who_pauses_is_the_root_of_those_behind_it() {
     let entry = w.say("bob", PAUSE);
     assert_eq!(
         told_edges(&entry),
-        [("bob", paused("ann")), ("cat", to("bob", "bob", EdgeReason::Chain)), ("dan", to("cat", "bob", EdgeReason::Chain))]
+        [
+            ("bob", paused("ann")),
+            ("cat", to("bob", "bob", EdgeReason::Chain)),
+            ("dan", to("cat", "bob", EdgeReason::Chain))
+        ]
     );
     w.say("bob", follow("ann"));
     assert_eq!(w.root("dan"), Some("ann"));
@@ -69,7 +93,12 @@ fn pausing_twice_changes_nothing() {
     let mut w = World::with(&["ann", "bob"]);
     w.say("bob", follow("ann"));
     w.say("bob", PAUSE);
-    w.changes_nothing("bob", Command::CancelFollow { suspend: Some(Suspend::File) });
+    w.changes_nothing(
+        "bob",
+        Command::CancelFollow {
+            suspend: Some(Suspend::File),
+        },
+    );
 }
 
 #[test]
@@ -90,7 +119,16 @@ fn a_presenter_that_paused_tells_of_no_edge_and_has_its_pause_back_afterwards() 
     w.say("bob", follow("ann"));
     w.say("bob", PAUSE);
     let entry = w.say("bob", follow_me(Invite::Ask, Lock::None));
-    assert_eq!(told_edges(&entry), [("bob", to_nobody(EdgeReason::Presenter))]);
+    assert_eq!(
+        told_edges(&entry),
+        [("bob", to_nobody(EdgeReason::Presenter))]
+    );
     w.say("bob", Command::CancelFollowMe);
-    assert_eq!(w.edge("bob"), Some(Seen { reason: EdgeReason::Restored, ..paused("ann") }));
+    assert_eq!(
+        w.edge("bob"),
+        Some(Seen {
+            reason: EdgeReason::Restored,
+            ..paused("ann")
+        })
+    );
 }

@@ -35,9 +35,15 @@ fn the_host_ends_the_presenting_of_another() {
 #[test]
 fn nobody_else_ends_it_and_nothing_is_not_ended() {
     let mut w = World::with(&["ann", "bob", "cat"]);
-    assert_eq!(w.refused("ann", Command::CancelFollowMe), ErrorCode::NotPresenting);
+    assert_eq!(
+        w.refused("ann", Command::CancelFollowMe),
+        ErrorCode::NotPresenting
+    );
     w.say("bob", follow_me(Invite::On, Lock::None));
-    assert_eq!(w.refused("cat", Command::CancelFollowMe), ErrorCode::NotPresenting);
+    assert_eq!(
+        w.refused("cat", Command::CancelFollowMe),
+        ErrorCode::NotPresenting
+    );
 }
 
 #[test]
@@ -50,5 +56,8 @@ fn the_pauses_of_the_attached_end_and_those_of_others_stay() {
     w.say("cat", PAUSE);
     w.say("ann", Command::CancelFollowMe);
     assert_eq!(w.edge("cat"), None);
-    assert!(w.edge("bob").is_some_and(|e| e.suspended && e.root.is_none()));
+    assert!(
+        w.edge("bob")
+            .is_some_and(|e| e.suspended && e.root.is_none())
+    );
 }

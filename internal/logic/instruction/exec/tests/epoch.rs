@@ -27,9 +27,14 @@ fn a_new_epoch_starts_seqs_anew_and_keeps_everything_else() {
     let mut w = World::with(&["ann", "bob"]);
     w.say("bob", follow("ann"));
     let before = w.state.snapshot();
-    let entry = w.does(Input::NewEpoch { epoch: Epoch::new("second").expect("an epoch") });
+    let entry = w.does(Input::NewEpoch {
+        epoch: Epoch::new("second").expect("an epoch"),
+    });
     assert_eq!(entry.events, []);
-    assert_eq!((w.state.epoch().as_str(), w.state.seq()), ("second", Seq::NONE));
+    assert_eq!(
+        (w.state.epoch().as_str(), w.state.seq()),
+        ("second", Seq::NONE)
+    );
     assert_eq!(w.state.snapshot(), before);
     w.join("cat");
     assert_eq!(w.state.seq(), Seq::new(1));

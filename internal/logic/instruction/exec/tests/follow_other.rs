@@ -29,7 +29,10 @@ fn nobody_follows_itself_a_stranger_or_nobody() {
     let mut w = World::with(&["ann", "bob"]);
     assert_eq!(w.refused("bob", follow("bob")), ErrorCode::FollowSelf);
     assert_eq!(w.refused("bob", follow("hal")), ErrorCode::MemberNotFound);
-    assert_eq!(w.refused("bob", Command::FollowOther { target: None }), ErrorCode::InvalidArgument);
+    assert_eq!(
+        w.refused("bob", Command::FollowOther { target: None }),
+        ErrorCode::InvalidArgument
+    );
 }
 
 #[test]
@@ -49,7 +52,11 @@ fn a_cycle_is_refused_over_a_pause_and_over_a_target_that_does_not_count_now() {
     w.say("bob", PAUSE);
     assert_eq!(w.refused("cat", follow("bob")), ErrorCode::FollowCycle);
     w.say("ann", follow_me(Invite::On, Lock::None));
-    assert_eq!(w.refused("cat", follow("bob")), ErrorCode::FollowCycle, "bob's target is cat, though it is attached to ann");
+    assert_eq!(
+        w.refused("cat", follow("bob")),
+        ErrorCode::FollowCycle,
+        "bob's target is cat, though it is attached to ann"
+    );
 }
 
 #[test]
@@ -76,7 +83,10 @@ fn accepting_attaches_and_keeps_the_own_target() {
     w.say("bob", follow("cat"));
     w.say("ann", follow_me(Invite::Ask, Lock::None));
     let entry = w.say("bob", follow("ann"));
-    assert_eq!(told_edges(&entry), [("bob", to("ann", "ann", EdgeReason::Presenter))]);
+    assert_eq!(
+        told_edges(&entry),
+        [("bob", to("ann", "ann", EdgeReason::Presenter))]
+    );
     w.say("ann", Command::CancelFollowMe);
     assert_eq!(w.edge("bob"), Some(to("cat", "cat", EdgeReason::Restored)));
 }
@@ -87,7 +97,11 @@ fn any_other_detaches_and_becomes_the_target() {
     w.say("bob", follow("cat"));
     w.say("ann", follow_me(Invite::On, Lock::None));
     w.say("bob", follow("dan"));
-    assert_eq!(w.edge("bob"), Some(to("dan", "ann", EdgeReason::Choice)), "dan follows the presenter");
+    assert_eq!(
+        w.edge("bob"),
+        Some(to("dan", "ann", EdgeReason::Choice)),
+        "dan follows the presenter"
+    );
     w.say("ann", Command::CancelFollowMe);
     assert_eq!(w.edge("bob"), Some(to("dan", "dan", EdgeReason::Chain)));
 }
@@ -115,7 +129,10 @@ fn the_same_again_changes_nothing() {
 #[test]
 fn under_a_hard_lock_only_the_host_follows_another() {
     let mut w = World::with(&["ann", "bob", "cat", "dan"]);
-    w.say("ann", super::world::follow_them("bob", Invite::On, Lock::Hard));
+    w.say(
+        "ann",
+        super::world::follow_them("bob", Invite::On, Lock::Hard),
+    );
     assert_eq!(w.refused("cat", follow("dan")), ErrorCode::FollowLocked);
     w.changes_nothing("cat", follow("bob"));
     w.say("ann", follow("dan"));

@@ -19,7 +19,16 @@ fn the_watermark_never_goes_back_and_never_beyond_the_head() {
 #[test]
 fn what_is_not_ordered_is_no_input() {
     let mut w = World::with(&["ann"]);
-    assert_eq!(w.refused("ann", Command::AckHeart { sent_at: None, last_seq: 1 }), ErrorCode::InvalidArgument);
+    assert_eq!(
+        w.refused(
+            "ann",
+            Command::AckHeart {
+                sent_at: None,
+                last_seq: 1
+            }
+        ),
+        ErrorCode::InvalidArgument
+    );
 }
 
 #[test]

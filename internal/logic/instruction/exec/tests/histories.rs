@@ -4,11 +4,16 @@
 use super::invariants::{self, Verdict};
 use super::mirror::Mirror;
 use super::world::{NAMES, World, all_frames, arrival, device, genesis, id, point, profile};
-use crate::{Arrival, Change, Entry, Input, KnockAnswer, Patch, PlantedFault, Reject, State, Step, Via, apply, plant};
+use crate::{
+    Arrival, Change, Entry, Input, KnockAnswer, Patch, PlantedFault, Reject, State, Step, Via,
+    apply, plant,
+};
 use faceshare_biz::ErrorCode;
 use faceshare_biz::constants::NONCES_PER_MEMBER;
 use faceshare_biz::domain::facesession::{Admission, HostLeft};
-use faceshare_biz::domain::instruction::{Command, Epoch, Invite, Lock, Origin, Seq, Snapshot, Suspend};
+use faceshare_biz::domain::instruction::{
+    Command, Epoch, Invite, Lock, Origin, Seq, Snapshot, Suspend,
+};
 use faceshare_biz::domain::{KnockId, MemberId, Nickname, Title};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -70,18 +75,29 @@ fn command() -> impl Strategy<Value = Command> {
 }
 
 fn patch() -> impl Strategy<Value = Patch> {
-    let host_left = prop::option::of(prop_oneof![Just(HostLeft::Countdown), Just(HostLeft::Promote)]);
+    let host_left = prop::option::of(prop_oneof![
+        Just(HostLeft::Countdown),
+        Just(HostLeft::Promote)
+    ]);
     let title = prop::option::of(prop_oneof![Just("Talk"), Just("Other")]);
-    let admission = prop::option::of(prop_oneof![Just(Admission::Open), Just(Admission::Approval)]);
-    (title, prop::option::of(1..9_u32), host_left, prop::option::weighted(0.2, any::<bool>()), admission).prop_map(
-        |(title, max_members, host_left, locked, admission)| Patch {
+    let admission = prop::option::of(prop_oneof![
+        Just(Admission::Open),
+        Just(Admission::Approval)
+    ]);
+    (
+        title,
+        prop::option::of(1..9_u32),
+        host_left,
+        prop::option::weighted(0.2, any::<bool>()),
+        admission,
+    )
+        .prop_map(|(title, max_members, host_left, locked, admission)| Patch {
             title: title.map(|t| Title::new(t, 100).expect("a title")),
             max_members,
             host_left,
             locked,
             admission,
-        },
-    )
+        })
 }
 
 fn span() -> impl Strategy<Value = Duration> {
@@ -143,7 +159,10 @@ struct Watcher {
 
 impl Watcher {
     fn new(state: &State) -> Self {
-        Self { client: Mirror::new(state.snapshot()), replica: through_the_log(state) }
+        Self {
+            client: Mirror::new(state.snapshot()),
+            replica: through_the_log(state),
+        }
     }
 }
 
@@ -182,20 +201,37 @@ impl Nonces {
 
     /// The seq that a repeat of this input must be answered with; `None`: it is no repeat.
     fn answer(&self, input: &Input) -> Option<Seq> {
-        let Input::Command { member, nonce, .. } = input else { return None };
-        self.0.get(member)?.iter().find(|(kept, _)| kept == nonce).map(|(_, seq)| *seq)
+        let Input::Command { member, nonce, .. } = input else {
+            return None;
+        };
+        self.0
+            .get(member)?
+            .iter()
+            .find(|(kept, _)| kept == nonce)
+            .map(|(_, seq)| *seq)
     }
 }
 
 impl History {
     fn new(world: World) -> Self {
         let watchers = vec![Watcher::new(&world.state)];
-        Self { world, watchers, nonces: Nonces::default(), story: String::new(), steps: 0 }
+        Self {
+            world,
+            watchers,
+            nonces: Nonces::default(),
+            story: String::new(),
+            steps: 0,
+        }
     }
 
     fn happen(&mut self, happening: &Happening) -> Verdict {
         self.steps += 1;
-        let _ = writeln!(self.story, "{:>4}  {}", self.steps, with_names(format!("{happening:?}")));
+        let _ = writeln!(
+            self.story,
+            "{:>4}  {}",
+            self.steps,
+            with_names(format!("{happening:?}"))
+        );
         if self.steps.is_multiple_of(7) {
             self.watchers.push(Watcher::new(&self.world.state));
         }
@@ -223,52 +259,100 @@ impl History {
 
     fn input(&mut self, happening: Happening) -> Input {
         match happening {
-            Happening::Says(who, n, nonce, command) => Input::Command { member: id(who), point: point(who, n), nonce, command },
+            Happening::Says(who, n, nonce, command) => Input::Command {
+                member: id(who),
+                point: point(who, n),
+                nonce,
+                command,
+            },
             Happening::Seat(who, n, via, named) => seat(who, n, via, named),
             Happening::Arrives(who, n, via, approval) => {
                 let knock = KnockId::new(self.steps as u64).expect("steps count from one");
-                Input::Arrive(Box::new(Arrival { via, approval, knock, ..arrival(who, n, n) }))
+                Input::Arrive(Box::new(Arrival {
+                    via,
+                    approval,
+                    knock,
+                    ..arrival(who, n, n)
+                }))
             }
-            Happening::Answers(by, who, answer) => Input::AnswerKnock { by: id(by), knock: self.knock_of(who), answer },
+            Happening::Answers(by, who, answer) => Input::AnswerKnock {
+                by: id(by),
+                knock: self.knock_of(who),
+                answer,
+            },
             Happening::SaysToKnock(by, n, nonce, who, answer) => {
                 let knock = Some(self.knock_of(who));
                 let command = match answer {
                     KnockAnswer::Admit => Command::Admit { knock },
                     KnockAnswer::Deny => Command::Deny { knock },
                 };
-                Input::Command { member: id(by), point: point(by, n), nonce, command }
+                Input::Command {
+                    member: id(by),
+                    point: point(by, n),
+                    nonce,
+                    command,
+                }
             }
             Happening::Connects(who, n) => self.world.connecting(who, n),
             Happening::Loses(who, n) => self.world.losing(who, n),
-            Happening::StaleLoss(who, n) => Input::PointLost { point: point(who, n), incarnation: 1 },
+            Happening::StaleLoss(who, n) => Input::PointLost {
+                point: point(who, n),
+                incarnation: 1,
+            },
             Happening::Renames(who, guest) => {
                 let mut profile = profile(who);
-                profile.nickname = Nickname::new(if guest { "guest" } else { "member" }, 32).expect("a nickname");
+                profile.nickname =
+                    Nickname::new(if guest { "guest" } else { "member" }, 32).expect("a nickname");
                 profile.guest = guest;
-                Input::Seat { profile, point: point(who, 1), device: None, via: Via::Token }
+                Input::Seat {
+                    profile,
+                    point: point(who, 1),
+                    device: None,
+                    via: Via::Token,
+                }
             }
             Happening::Patch(by, patch) => Input::Patch { by: id(by), patch },
             Happening::HttpQuit(who) => Input::HttpQuit { member: id(who) },
             Happening::Gone(who) => Input::Gone { member: id(who) },
-            Happening::Removes(by, who) => Input::Remove { by: id(by), member: id(who) },
+            Happening::Removes(by, who) => Input::Remove {
+                by: id(by),
+                member: id(who),
+            },
             Happening::End(by) => Input::End { by: by.map(id) },
-            Happening::NewEpoch => Input::NewEpoch { epoch: Epoch::new(&format!("e{}", self.steps)).expect("an epoch") },
+            Happening::NewEpoch => Input::NewEpoch {
+                epoch: Epoch::new(&format!("e{}", self.steps)).expect("an epoch"),
+            },
             Happening::Restart => Input::Restart,
             Happening::Forces(forced) => Input::ForceAdmission { forced },
-            Happening::Comes(..) | Happening::Waits(_) | Happening::Sleeps(_) | Happening::ClockGoesBack => Input::Due,
+            Happening::Comes(..)
+            | Happening::Waits(_)
+            | Happening::Sleeps(_)
+            | Happening::ClockGoesBack => Input::Due,
         }
     }
 
     /// The newest knock of somebody, waiting or over; of somebody who has not knocked, one that may be anybody's.
     fn knock_of(&self, who: Who) -> KnockId {
-        let theirs = self.world.state.knocks.values().filter(|knock| knock.profile.id == id(who)).map(|knock| knock.id).max();
+        let theirs = self
+            .world
+            .state
+            .knocks
+            .values()
+            .filter(|knock| knock.profile.id == id(who))
+            .map(|knock| knock.id)
+            .max();
         theirs.or(KnockId::new(1)).expect("an id")
     }
 
     /// Meets every deadline as it comes, then looks once more.
     fn wait(&mut self, span: Duration) -> Verdict {
         let until = self.world.now + span;
-        while let Some(deadline) = self.world.state.next_deadline(&self.world.rules).filter(|d| *d <= until) {
+        while let Some(deadline) = self
+            .world
+            .state
+            .next_deadline(&self.world.rules)
+            .filter(|d| *d <= until)
+        {
             self.world.now = self.world.now.max(deadline);
             let index = self.world.state.index();
             self.run_due()?;
@@ -279,7 +363,11 @@ impl History {
         self.world.now = until;
         let index = self.world.state.index();
         self.run_due()?;
-        if self.world.state.index() == index { Ok(()) } else { Err("something was due that no deadline spoke of".to_owned()) }
+        if self.world.state.index() == index {
+            Ok(())
+        } else {
+            Err("something was due that no deadline spoke of".to_owned())
+        }
     }
 
     /// Carries out what is due until nothing is.
@@ -289,8 +377,13 @@ impl History {
             self.put(Input::Due)?;
             if self.world.state.index() == index {
                 let next = self.world.state.next_deadline(&self.world.rules);
-                let past = next.is_some_and(|at| at <= self.world.now.max(self.world.state.last_at()));
-                return if past { Err("a deadline stays in the past".to_owned()) } else { Ok(()) };
+                let past =
+                    next.is_some_and(|at| at <= self.world.now.max(self.world.state.last_at()));
+                return if past {
+                    Err("a deadline stays in the past".to_owned())
+                } else {
+                    Ok(())
+                };
             }
         }
         Err("deadlines without end".to_owned())
@@ -312,14 +405,21 @@ impl History {
             }
             other => {
                 let _ = writeln!(self.story, "      {other:?}");
-                if self.world.state == before { Ok(()) } else { Err("a refused input left a trace".to_owned()) }
+                if self.world.state == before {
+                    Ok(())
+                } else {
+                    Err("a refused input left a trace".to_owned())
+                }
             }
         }
     }
 
     fn commit(&mut self, before: &State, entry: &Entry) -> Verdict {
         if entry.changes.is_empty() {
-            return Err(format!("{:?} without a change", all_frames(std::slice::from_ref(entry))));
+            return Err(format!(
+                "{:?} without a change",
+                all_frames(std::slice::from_ref(entry))
+            ));
         }
         apply(&mut self.world.state, entry);
         self.nonces.commit(entry);
@@ -339,7 +439,10 @@ impl History {
     fn run(mut self, happenings: &[Happening]) -> Result<(), TestCaseError> {
         for happening in happenings {
             if let Err(wrong) = self.happen(happening) {
-                return Err(TestCaseError::fail(format!("{wrong}\nWhat happened:\n{}", self.story)));
+                return Err(TestCaseError::fail(format!(
+                    "{wrong}\nWhat happened:\n{}",
+                    self.story
+                )));
             }
         }
         Ok(())
@@ -348,7 +451,12 @@ impl History {
 
 fn seat(who: Who, n: u64, via: Via, named: bool) -> Input {
     let device = named.then(|| device(&format!("{who} {n}")));
-    Input::Seat { profile: profile(who), point: point(who, n), device, via }
+    Input::Seat {
+        profile: profile(who),
+        point: point(who, n),
+        device,
+        via,
+    }
 }
 
 /// An entry, as somebody who looks for a fault wants to read it.
@@ -361,29 +469,50 @@ fn in_words(before: &State, entry: &Entry) -> String {
 
 fn brief(change: &Change) -> String {
     match change {
-        Change::Seated { profile, point, until, .. } => format!("Seated {{ {:?}, {point:?}, until: {until:?} }}", profile.id),
+        Change::Seated {
+            profile,
+            point,
+            until,
+            ..
+        } => format!("Seated {{ {:?}, {point:?}, until: {until:?} }}", profile.id),
         other => format!("{other:?}"),
     }
 }
 
 fn with_names(text: String) -> String {
-    NAMES.iter().fold(text, |text, name| text.replace(&format!("{:?}", id(name)), name))
+    NAMES.iter().fold(text, |text, name| {
+        text.replace(&format!("{:?}", id(name)), name)
+    })
 }
 
 /// A connection that was replaced is lost without effect.
 fn invariant_a_stale_loss_changes_nothing(before: &State, input: &Input) -> Verdict {
-    let Input::PointLost { point, incarnation } = input else { return Ok(()) };
-    let current = before.present().filter_map(|(_, p)| p.points.get(point)).any(|p| p.incarnation == *incarnation);
-    if current { Ok(()) } else { Err("a stale loss took a point away".to_owned()) }
+    let Input::PointLost { point, incarnation } = input else {
+        return Ok(());
+    };
+    let current = before
+        .present()
+        .filter_map(|(_, p)| p.points.get(point))
+        .any(|p| p.incarnation == *incarnation);
+    if current {
+        Ok(())
+    } else {
+        Err("a stale loss took a point away".to_owned())
+    }
 }
 
 /// Whatever is said under a nonce that is remembered, it is answered like the first. (After the end everything is refused.)
-fn invariant_a_nonce_takes_effect_once(answer: Option<Seq>, outcome: &Result<Step, Reject>) -> Verdict {
+fn invariant_a_nonce_takes_effect_once(
+    answer: Option<Seq>,
+    outcome: &Result<Step, Reject>,
+) -> Verdict {
     let Some(seq) = answer else { return Ok(()) };
     match outcome {
         Ok(Step::Repeated(told)) if *told == seq => Ok(()),
         Err(reject) if reject.code == ErrorCode::SessionEnded => Ok(()),
-        other => Err(format!("the repeat of a nonce that took effect at {seq} led to {other:?}")),
+        other => Err(format!(
+            "the repeat of a nonce that took effect at {seq} led to {other:?}"
+        )),
     }
 }
 
@@ -391,11 +520,20 @@ fn invariant_a_nonce_takes_effect_once(answer: Option<Seq>, outcome: &Result<Ste
 fn invariant_no_more_wait_than_may(world: &World, most: usize, most_of_address: usize) -> Verdict {
     let mut of_address = BTreeMap::new();
     for knock in world.state.waiting() {
-        *of_address.entry(knock.origin.map(|Origin(address)| address)).or_insert(0) += 1;
+        *of_address
+            .entry(knock.origin.map(|Origin(address)| address))
+            .or_insert(0) += 1;
     }
-    let (all, largest) = (of_address.values().sum::<usize>(), of_address.values().max().copied().unwrap_or(0));
+    let (all, largest) = (
+        of_address.values().sum::<usize>(),
+        of_address.values().max().copied().unwrap_or(0),
+    );
     let within = all <= most && largest <= most_of_address;
-    if within { Ok(()) } else { Err(format!("{all} wait, of one address {largest}")) }
+    if within {
+        Ok(())
+    } else {
+        Err(format!("{all} wait, of one address {largest}"))
+    }
 }
 
 /// Snapshot and frames tell a client everything that a later snapshot would.
@@ -405,19 +543,41 @@ fn invariant_client_shows_what_the_server_has(client: &Mirror, server: &Snapshot
         return Ok(());
     }
     let differing = |mine: &Snapshot, other: &Snapshot| {
-        let members: Vec<_> = mine.members.iter().filter(|m| !other.members.contains(m)).collect();
-        with_names(format!("{members:?} {:?} {:?} {:?}", mine.presenting, mine.auto_end, mine.session))
+        let members: Vec<_> = mine
+            .members
+            .iter()
+            .filter(|m| !other.members.contains(m))
+            .collect();
+        with_names(format!(
+            "{members:?} {:?} {:?} {:?}",
+            mine.presenting, mine.auto_end, mine.session
+        ))
     };
-    Err(format!("a client shows\n  {}\nand the server has\n  {}", differing(shown, server), differing(server, shown)))
+    Err(format!(
+        "a client shows\n  {}\nand the server has\n  {}",
+        differing(shown, server),
+        differing(server, shown)
+    ))
 }
 
 /// The log gives back the state, with everything that is derived.
 fn invariant_replay_equals_the_live_state(replica: &State, live: &State) -> Verdict {
-    if replica == live { Ok(()) } else { Err(with_names(format!("replay gives\n  {replica:?}\nand the state is\n  {live:?}"))) }
+    if replica == live {
+        Ok(())
+    } else {
+        Err(with_names(format!(
+            "replay gives\n  {replica:?}\nand the state is\n  {live:?}"
+        )))
+    }
 }
 
 fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() }
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        ..ProptestConfig::default()
+    }
 }
 
 proptest! {
@@ -496,8 +656,15 @@ fn talk() -> impl Strategy<Value = Vec<(Who, u64, Command)>> {
 fn let_them_talk(talk: &[(Who, u64, Command)]) -> Result<(), TestCaseError> {
     let mut history = History::new(World::with(&NAMES));
     for (who, nonce, command) in talk.iter().cloned() {
-        let said = Input::Command { member: id(who), point: point(who, 1), nonce, command };
-        history.put(said).map_err(|wrong| TestCaseError::fail(format!("{wrong}\nWhat happened:\n{}", history.story)))?;
+        let said = Input::Command {
+            member: id(who),
+            point: point(who, 1),
+            nonce,
+            command,
+        };
+        history.put(said).map_err(|wrong| {
+            TestCaseError::fail(format!("{wrong}\nWhat happened:\n{}", history.story))
+        })?;
     }
     Ok(())
 }
@@ -512,10 +679,17 @@ proptest! {
 }
 
 /// How many of so many histories break something while the kernel has this fault.
-fn found<S: Strategy>(fault: PlantedFault, histories: usize, strategy: &S, run: impl Fn(S::Value) -> Result<(), TestCaseError>) -> usize {
-    let mut runner = TestRunner::new_with_rng(config(1), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+fn found<S: Strategy>(
+    fault: PlantedFault,
+    histories: usize,
+    strategy: &S,
+    run: impl Fn(S::Value) -> Result<(), TestCaseError>,
+) -> usize {
+    let mut runner =
+        TestRunner::new_with_rng(config(1), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     plant(Some(fault));
-    let broken = |_: &usize| run(strategy.new_tree(&mut runner).expect("a history").current()).is_err();
+    let broken =
+        |_: &usize| run(strategy.new_tree(&mut runner).expect("a history").current()).is_err();
     let found = (0..histories).filter(broken).count();
     plant(None);
     found
@@ -523,13 +697,20 @@ fn found<S: Strategy>(fault: PlantedFault, histories: usize, strategy: &S, run: 
 
 #[test]
 fn a_kernel_that_forgets_the_newest_nonces_is_found() {
-    let found = found(PlantedFault::NewestNonceForgotten, 10, &talk(), |talk| let_them_talk(&talk));
+    let found = found(PlantedFault::NewestNonceForgotten, 10, &talk(), |talk| {
+        let_them_talk(&talk)
+    });
     assert!(found >= 5, "{found} of 10");
 }
 
 #[test]
 fn a_deadline_that_stays_when_it_has_fired_is_found() {
     let happenings = prop::collection::vec(happening(), 20..80);
-    let found = found(PlantedFault::LastingDeadline, 40, &happenings, |happenings| History::new(World::with(&NAMES)).run(&happenings));
+    let found = found(
+        PlantedFault::LastingDeadline,
+        40,
+        &happenings,
+        |happenings| History::new(World::with(&NAMES)).run(&happenings),
+    );
     assert!(found >= 20, "{found} of 40");
 }

@@ -71,7 +71,10 @@ fn a_host_that_never_came_and_will_not_starts_the_countdown() {
     let mut w = World::with(&["bob"]);
     let entry = w.does(leaves("ann"));
     assert_eq!(frames(&entry), ["sessionAutoEnd"]);
-    assert_eq!(w.state.snapshot().auto_end.map(|a| a.reason), Some(AutoEndReason::HostLeft));
+    assert_eq!(
+        w.state.snapshot().auto_end.map(|a| a.reason),
+        Some(AutoEndReason::HostLeft)
+    );
 }
 
 #[test]
@@ -79,5 +82,8 @@ fn a_host_that_will_not_come_to_an_empty_session_has_left_for_those_who_come_lat
     let mut w = World::new();
     w.does(leaves("ann"));
     w.join("bob");
-    assert_eq!(w.state.snapshot().auto_end.map(|a| a.reason), Some(AutoEndReason::HostLeft));
+    assert_eq!(
+        w.state.snapshot().auto_end.map(|a| a.reason),
+        Some(AutoEndReason::HostLeft)
+    );
 }

@@ -18,11 +18,17 @@ fn told(entry: &crate::Entry) -> &Member {
 fn a_lost_point_is_announced_after_the_debounce() {
     let mut w = World::with(&["ann", "bob"]);
     assert_eq!(w.lose("bob", 1).events, []);
-    assert!(w.wait(Rules::default().debounce - Duration::from_millis(1)).is_empty());
+    assert!(
+        w.wait(Rules::default().debounce - Duration::from_millis(1))
+            .is_empty()
+    );
     assert!(w.member("bob").online);
     let entries = w.wait(Duration::from_millis(1));
     let member = told(&entries[0]);
-    assert_eq!((member.id, member.online, member.points.len()), (id("bob"), false, 0));
+    assert_eq!(
+        (member.id, member.online, member.points.len()),
+        (id("bob"), false, 0)
+    );
     assert_eq!(entries.len(), 1);
 }
 
@@ -83,8 +89,18 @@ fn another_point_is_announced_and_its_loss_takes_nobody_away() {
     let mut w = World::with(&["ann", "bob"]);
     w.does(seat("bob", 2, Via::Token));
     let entry = w.connect("bob", 2);
-    let points: Vec<_> = told(&entry).points.iter().map(|p| (p.id, p.device.clone())).collect();
-    assert_eq!(points, [(point("bob", 1), device("bob 1")), (point("bob", 2), device("bob 2"))]);
+    let points: Vec<_> = told(&entry)
+        .points
+        .iter()
+        .map(|p| (p.id, p.device.clone()))
+        .collect();
+    assert_eq!(
+        points,
+        [
+            (point("bob", 1), device("bob 1")),
+            (point("bob", 2), device("bob 2"))
+        ]
+    );
     w.lose("bob", 1);
     let entries = w.wait(100 * SECOND);
     assert_eq!(entries.len(), 1);
@@ -98,7 +114,10 @@ fn points_lost_together_leave_one_grace() {
     w.connect("bob", 2);
     w.lose("bob", 1);
     w.lose("bob", 2);
-    assert_eq!(all_frames(&w.wait(60 * SECOND)), ["memberChange", "memberChange", "quit"]);
+    assert_eq!(
+        all_frames(&w.wait(60 * SECOND)),
+        ["memberChange", "memberChange", "quit"]
+    );
 }
 
 #[test]
@@ -106,7 +125,11 @@ fn the_same_point_again_is_a_new_incarnation_and_nobodys_news() {
     let mut w = World::with(&["ann", "bob"]);
     let stale = w.losing("bob", 1);
     assert_eq!(w.connect("bob", 1).events, []);
-    assert_eq!(w.put(stale), Ok(Step::Unchanged), "a late loss of the old incarnation");
+    assert_eq!(
+        w.put(stale),
+        Ok(Step::Unchanged),
+        "a late loss of the old incarnation"
+    );
     assert!(w.wait(100 * SECOND).is_empty());
     assert!(w.member("bob").online);
 }
@@ -119,7 +142,11 @@ fn a_loss_told_twice_counts_once() {
     w.wait(SECOND);
     assert_eq!(w.put(loss.clone()), Ok(Step::Unchanged));
     w.wait(5 * SECOND);
-    assert_eq!(w.put(loss), Ok(Step::Unchanged), "nor after it was announced");
+    assert_eq!(
+        w.put(loss),
+        Ok(Step::Unchanged),
+        "nor after it was announced"
+    );
 }
 
 #[test]
@@ -146,7 +173,10 @@ fn a_lost_point_makes_room_for_another_at_once() {
     let entry = w.connect("bob", 6);
     let points: Vec<_> = told(&entry).points.iter().map(|p| p.id).collect();
     assert_eq!(points, [1, 3, 4, 5, 6].map(|n| point("bob", n)));
-    assert!(w.wait(60 * SECOND).is_empty(), "its loss is announced already");
+    assert!(
+        w.wait(60 * SECOND).is_empty(),
+        "its loss is announced already"
+    );
 }
 
 #[test]
@@ -160,8 +190,15 @@ fn a_restart_loses_every_point_and_the_grace_counts_from_it() {
     assert_eq!(entries.len(), 1);
     assert_eq!(name(told(&entries[0]).id), "bob");
     let entries = w.wait(60 * SECOND);
-    assert_eq!((all_frames(&entries), entries[0].at), (vec!["quit"], restarted + Rules::default().grace));
-    assert_eq!(w.put(Input::Restart).map(|s| matches!(s, Step::Entry(_))), Ok(true), "ann is lost now");
+    assert_eq!(
+        (all_frames(&entries), entries[0].at),
+        (vec!["quit"], restarted + Rules::default().grace)
+    );
+    assert_eq!(
+        w.put(Input::Restart).map(|s| matches!(s, Step::Entry(_))),
+        Ok(true),
+        "ann is lost now"
+    );
     assert_eq!(w.put(Input::Restart), Ok(Step::Unchanged));
 }
 
@@ -173,16 +210,37 @@ fn a_member_that_comes_in_again_shows_its_new_name_and_role() {
     profile.nickname = Nickname::new("Catherine", 32).expect("a nickname");
     profile.avatar_url = "/v1/avatars/x".into();
     profile.guest = false;
-    let entry = w.does(Input::Seat { profile: profile.clone(), point: point("cat", 1), device: None, via: Via::Token });
+    let entry = w.does(Input::Seat {
+        profile: profile.clone(),
+        point: point("cat", 1),
+        device: None,
+        via: Via::Token,
+    });
     let member = told(&entry);
-    assert_eq!((member.nickname.as_str(), &*member.avatar_url, member.role), ("Catherine", "/v1/avatars/x", Role::Member));
-    assert_eq!(w.put(Input::Seat { profile, point: point("cat", 1), device: None, via: Via::Token }), Ok(Step::Unchanged));
+    assert_eq!(
+        (member.nickname.as_str(), &*member.avatar_url, member.role),
+        ("Catherine", "/v1/avatars/x", Role::Member)
+    );
+    assert_eq!(
+        w.put(Input::Seat {
+            profile,
+            point: point("cat", 1),
+            device: None,
+            via: Via::Token
+        }),
+        Ok(Step::Unchanged)
+    );
 }
 
 #[test]
 fn a_new_name_for_a_connected_device_is_told() {
     let mut w = World::with(&["ann", "bob"]);
-    let renamed = Input::Seat { profile: profile("bob"), point: point("bob", 1), device: Some(device("tablet")), via: Via::Token };
+    let renamed = Input::Seat {
+        profile: profile("bob"),
+        point: point("bob", 1),
+        device: Some(device("tablet")),
+        via: Via::Token,
+    };
     let entry = w.does(renamed);
     assert_eq!(told(&entry).points[0].device, device("tablet"));
 }
@@ -200,5 +258,8 @@ fn what_came_while_nobody_looked_is_made_up_for() {
     let mut w = World::with(&["ann", "bob"]);
     w.lose("bob", 1);
     let entries = w.sleep(3_600 * SECOND);
-    assert_eq!(entries.iter().map(frames).collect::<Vec<_>>(), [["memberChange"], ["quit"]]);
+    assert_eq!(
+        entries.iter().map(frames).collect::<Vec<_>>(),
+        [["memberChange"], ["quit"]]
+    );
 }

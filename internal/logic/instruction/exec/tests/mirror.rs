@@ -38,7 +38,9 @@ impl Mirror {
         match event {
             Event::MemberJoin(member) => shown.members.push(member.clone()),
             Event::MemberChange(member) => *self.known(member.id) = member.clone(),
-            Event::Quit { member, .. } | Event::HttpQuit { member } => shown.members.retain(|m| m.id != *member),
+            Event::Quit { member, .. } | Event::HttpQuit { member } => {
+                shown.members.retain(|m| m.id != *member)
+            }
             Event::FollowChange { presenting, edges } => {
                 shown.presenting = *presenting;
                 for edge in edges {
@@ -48,12 +50,24 @@ impl Mirror {
             Event::SessionAutoEnd(auto_end) => shown.auto_end = Some(*auto_end),
             Event::CancelAutoEnd => shown.auto_end = None,
             Event::SessionChange(session) => shown.session = session.clone(),
-            Event::SessEnd { reason } => shown.session.ended = Some(Ended { at: entry.at, reason: *reason }),
-            Event::FollowMe { .. } | Event::CancelFollowMe | Event::FollowOther { .. } | Event::CancelFollow { .. } => {}
+            Event::SessEnd { reason } => {
+                shown.session.ended = Some(Ended {
+                    at: entry.at,
+                    reason: *reason,
+                })
+            }
+            Event::FollowMe { .. }
+            | Event::CancelFollowMe
+            | Event::FollowOther { .. }
+            | Event::CancelFollow { .. } => {}
         }
     }
 
     fn known(&mut self, id: MemberId) -> &mut Member {
-        self.shown.members.iter_mut().find(|m| m.id == id).expect("a frame speaks of members only")
+        self.shown
+            .members
+            .iter_mut()
+            .find(|m| m.id == id)
+            .expect("a frame speaks of members only")
     }
 }

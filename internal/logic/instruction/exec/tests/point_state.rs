@@ -8,13 +8,24 @@ use faceshare_biz::domain::instruction::Command;
 fn it_is_noted_for_the_point_that_says_so_and_told_to_nobody() {
     let mut w = World::with(&["ann", "bob"]);
     w.connect("bob", 2);
-    let said = Input::Command { member: id("bob"), point: point("bob", 2), nonce: 5, command: Command::PointState { background: true } };
+    let said = Input::Command {
+        member: id("bob"),
+        point: point("bob", 2),
+        nonce: 5,
+        command: Command::PointState { background: true },
+    };
     let seq = w.state.seq();
     assert_eq!(w.does(said).events, []);
     assert_eq!(w.state.seq(), seq);
     let points = &w.state.presence(id("bob")).expect("bob").points;
-    assert_eq!(points.values().map(|p| p.background).collect::<Vec<_>>(), [false, true]);
-    assert!(w.state.person(id("bob")).expect("bob").nonces.is_empty(), "it has no seq to answer with");
+    assert_eq!(
+        points.values().map(|p| p.background).collect::<Vec<_>>(),
+        [false, true]
+    );
+    assert!(
+        w.state.person(id("bob")).expect("bob").nonces.is_empty(),
+        "it has no seq to answer with"
+    );
 }
 
 #[test]

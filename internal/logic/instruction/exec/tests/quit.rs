@@ -6,7 +6,10 @@ use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::instruction::{Command, Event, QuitReason};
 
 fn removes(by: &str, member: &str) -> Input {
-    Input::Remove { by: id(by), member: id(member) }
+    Input::Remove {
+        by: id(by),
+        member: id(member),
+    }
 }
 
 #[test]
@@ -15,7 +18,13 @@ fn leaving_takes_effect_at_once_and_for_all_points() {
     w.does(seat("bob", 2, Via::Token));
     w.connect("bob", 2);
     let entry = w.say("bob", Command::Quit);
-    assert_eq!(entry.events, [Event::Quit { member: id("bob"), reason: QuitReason::Left }]);
+    assert_eq!(
+        entry.events,
+        [Event::Quit {
+            member: id("bob"),
+            reason: QuitReason::Left
+        }]
+    );
     assert_eq!(entry.from, Some(id("bob")));
     assert!(!w.has("bob"));
     assert_eq!(w.state.access(id("bob")), Access::Left);
@@ -39,7 +48,13 @@ fn a_grace_that_runs_out_is_a_timeout_by_the_server() {
     w.lose("bob", 1);
     let entries = w.wait(Rules::default().grace);
     let last = entries.last().expect("an entry");
-    assert_eq!(last.events, [Event::Quit { member: id("bob"), reason: QuitReason::Timeout }]);
+    assert_eq!(
+        last.events,
+        [Event::Quit {
+            member: id("bob"),
+            reason: QuitReason::Timeout
+        }]
+    );
     assert_eq!(last.from, None);
     w.does(seat("bob", 1, Via::Token));
     assert_eq!(frames(&w.connect("bob", 1)), ["memberJoin"]);
@@ -49,15 +64,30 @@ fn a_grace_that_runs_out_is_a_timeout_by_the_server() {
 fn the_host_removes_and_the_removed_stays_out_by_every_way() {
     let mut w = World::with(&["ann", "bob"]);
     let entry = w.does(removes("ann", "bob"));
-    assert_eq!(entry.events, [Event::Quit { member: id("bob"), reason: QuitReason::Removed }]);
+    assert_eq!(
+        entry.events,
+        [Event::Quit {
+            member: id("bob"),
+            reason: QuitReason::Removed
+        }]
+    );
     assert_eq!(w.state.access(id("bob")), Access::Removed);
     assert_eq!(w.refuses(seat("bob", 2, Via::Token)), ErrorCode::Forbidden);
-    assert_eq!(w.refuses(seat("bob", 2, Via::Code)), ErrorCode::NumberCodeNotJoinable);
-    assert_eq!(w.refuses(seat("bob", 2, Via::Invite)), ErrorCode::NumberCodeNotJoinable);
+    assert_eq!(
+        w.refuses(seat("bob", 2, Via::Code)),
+        ErrorCode::NumberCodeNotJoinable
+    );
+    assert_eq!(
+        w.refuses(seat("bob", 2, Via::Invite)),
+        ErrorCode::NumberCodeNotJoinable
+    );
     let connecting = w.connecting("bob", 1);
     assert_eq!(w.refuses(connecting), ErrorCode::Forbidden);
     assert_eq!(w.refused("bob", Command::Quit), ErrorCode::MemberNotFound);
-    assert_eq!(w.refuses(Input::HttpQuit { member: id("bob") }), ErrorCode::NotFound);
+    assert_eq!(
+        w.refuses(Input::HttpQuit { member: id("bob") }),
+        ErrorCode::NotFound
+    );
 }
 
 #[test]
@@ -66,7 +96,10 @@ fn only_the_host_removes_and_not_itself() {
     assert_eq!(w.refuses(removes("bob", "cat")), ErrorCode::Forbidden);
     assert_eq!(w.refuses(removes("ann", "hal")), ErrorCode::NotFound);
     let own = w.put(removes("ann", "ann")).expect_err("refused");
-    assert_eq!((own.code, own.path), (ErrorCode::InvalidArgument, Some("memberId")));
+    assert_eq!(
+        (own.code, own.path),
+        (ErrorCode::InvalidArgument, Some("memberId"))
+    );
 }
 
 #[test]

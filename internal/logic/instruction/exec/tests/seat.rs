@@ -12,7 +12,13 @@ fn small(members: u32) -> World {
 }
 
 fn lock(w: &mut World) {
-    w.does(Input::Patch { by: id("ann"), patch: Patch { locked: Some(true), ..Patch::default() } });
+    w.does(Input::Patch {
+        by: id("ann"),
+        patch: Patch {
+            locked: Some(true),
+            ..Patch::default()
+        },
+    });
 }
 
 fn refusal(w: &mut World, name: &str, via: Via) -> Reject {
@@ -24,7 +30,10 @@ fn a_seat_holds_a_place_until_it_expires() {
     let mut w = small(3).joined(&["ann"]);
     w.does(seat("bob", 1, Via::Code));
     w.does(seat("cat", 1, Via::Code));
-    assert_eq!(w.state.seat_expires_at(id("bob")), Some(w.now + Rules::default().seat));
+    assert_eq!(
+        w.state.seat_expires_at(id("bob")),
+        Some(w.now + Rules::default().seat)
+    );
     assert!(!w.state.has_room_for(id("dan"), w.now));
     w.wait(Rules::default().seat);
     assert!(w.state.has_room_for(id("dan"), w.now));
@@ -36,7 +45,10 @@ fn asking_again_holds_the_place_for_longer() {
     w.does(seat("bob", 1, Via::Code));
     w.wait(10 * SECOND);
     w.does(seat("bob", 2, Via::Code));
-    assert_eq!(w.state.seat_expires_at(id("bob")), Some(w.now + Rules::default().seat));
+    assert_eq!(
+        w.state.seat_expires_at(id("bob")),
+        Some(w.now + Rules::default().seat)
+    );
 }
 
 #[test]
@@ -49,10 +61,15 @@ fn by_code_and_invite_every_refusal_is_the_same() {
         lock(&mut locked);
         answers.push(refusal(&mut locked, "cat", via));
         let mut removed = World::with(&["ann", "cat"]);
-        removed.does(Input::Remove { by: id("ann"), member: id("cat") });
+        removed.does(Input::Remove {
+            by: id("ann"),
+            member: id("cat"),
+        });
         answers.push(refusal(&mut removed, "cat", via));
         let mut ended = World::with(&["ann"]);
-        ended.does(Input::End { by: Some(id("ann")) });
+        ended.does(Input::End {
+            by: Some(id("ann")),
+        });
         answers.push(refusal(&mut ended, "cat", via));
     }
     assert_eq!(answers[0].code, ErrorCode::NumberCodeNotJoinable);
@@ -65,11 +82,22 @@ fn by_token_a_refusal_says_why() {
     assert_eq!(w.refuses(seat("cat", 1, Via::Token)), ErrorCode::NotFound);
     w.say("bob", Command::Quit);
     w.join("cat");
-    assert_eq!(w.refuses(seat("bob", 1, Via::Token)), ErrorCode::LimitExceeded);
-    w.does(Input::Remove { by: id("ann"), member: id("bob") });
+    assert_eq!(
+        w.refuses(seat("bob", 1, Via::Token)),
+        ErrorCode::LimitExceeded
+    );
+    w.does(Input::Remove {
+        by: id("ann"),
+        member: id("bob"),
+    });
     assert_eq!(w.refuses(seat("bob", 1, Via::Token)), ErrorCode::Forbidden);
-    w.does(Input::End { by: Some(id("ann")) });
-    assert_eq!(w.refuses(seat("cat", 1, Via::Token)), ErrorCode::SessionEnded);
+    w.does(Input::End {
+        by: Some(id("ann")),
+    });
+    assert_eq!(
+        w.refuses(seat("cat", 1, Via::Token)),
+        ErrorCode::SessionEnded
+    );
 }
 
 #[test]
@@ -78,8 +106,17 @@ fn a_locked_session_keeps_out_only_those_who_were_never_let_in() {
     w.does(seat("cat", 1, Via::Code));
     w.say("bob", Command::Quit);
     lock(&mut w);
-    assert_eq!(w.refuses(seat("eve", 1, Via::Code)), ErrorCode::NumberCodeNotJoinable);
-    for (who, via) in [("ann", Via::Code), ("bob", Via::Code), ("bob", Via::Token), ("cat", Via::Invite), ("dan", Via::Code)] {
+    assert_eq!(
+        w.refuses(seat("eve", 1, Via::Code)),
+        ErrorCode::NumberCodeNotJoinable
+    );
+    for (who, via) in [
+        ("ann", Via::Code),
+        ("bob", Via::Code),
+        ("bob", Via::Token),
+        ("cat", Via::Invite),
+        ("dan", Via::Code),
+    ] {
         assert!(w.put(seat(who, 2, via)).is_ok(), "{who}");
     }
     w.join("bob");
@@ -106,14 +143,28 @@ fn a_member_gets_further_points_without_taking_a_place() {
     w.does(seat("bob", 2, Via::Token));
     w.does(seat("bob", 3, Via::Code));
     assert_eq!(w.state.owner_of_point(point("bob", 3)), Some(id("bob")));
-    let renewal = Input::Seat { profile: profile("bob"), point: point("bob", 3), device: None, via: Via::Token };
-    assert_eq!(w.put(renewal), Ok(Step::Unchanged), "a renewed token is no news");
+    let renewal = Input::Seat {
+        profile: profile("bob"),
+        point: point("bob", 3),
+        device: None,
+        via: Via::Token,
+    };
+    assert_eq!(
+        w.put(renewal),
+        Ok(Step::Unchanged),
+        "a renewed token is no news"
+    );
 }
 
 #[test]
 fn a_device_keeps_its_name_until_another_is_said() {
     let mut w = World::with(&["ann", "bob"]);
-    let renewal = Input::Seat { profile: profile("bob"), point: point("bob", 1), device: None, via: Via::Token };
+    let renewal = Input::Seat {
+        profile: profile("bob"),
+        point: point("bob", 1),
+        device: None,
+        via: Via::Token,
+    };
     w.say("bob", Command::Quit);
     w.does(renewal);
     w.connect("bob", 1);
@@ -139,7 +190,10 @@ fn points_are_remembered_up_to_a_bound_and_those_in_use_always() {
 fn the_longest_known_who_is_not_here_is_forgotten_and_the_removed_last() {
     let mut w = World::with(&["ann", "bob", "cat", "dan"]);
     w.rules.people_remembered = 4;
-    w.does(Input::Remove { by: id("ann"), member: id("bob") });
+    w.does(Input::Remove {
+        by: id("ann"),
+        member: id("bob"),
+    });
     w.say("cat", Command::Quit);
     w.does(seat("eve", 1, Via::Code));
     assert_eq!(w.state.access(id("cat")), Access::Stranger);

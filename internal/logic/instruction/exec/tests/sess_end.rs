@@ -9,18 +9,46 @@ use faceshare_biz::domain::instruction::{Epoch, Event};
 #[test]
 fn the_host_ends_it_and_nobody_else() {
     let mut w = World::with(&["ann", "bob"]);
-    assert_eq!(w.refuses(Input::End { by: Some(id("bob")) }), ErrorCode::Forbidden);
-    let entry = w.does(Input::End { by: Some(id("ann")) });
-    assert_eq!((entry.events.as_slice(), entry.from), ([Event::SessEnd { reason: EndReason::HostEnded }].as_slice(), Some(id("ann"))));
+    assert_eq!(
+        w.refuses(Input::End {
+            by: Some(id("bob"))
+        }),
+        ErrorCode::Forbidden
+    );
+    let entry = w.does(Input::End {
+        by: Some(id("ann")),
+    });
+    assert_eq!(
+        (entry.events.as_slice(), entry.from),
+        (
+            [Event::SessEnd {
+                reason: EndReason::HostEnded
+            }]
+            .as_slice(),
+            Some(id("ann"))
+        )
+    );
     let session = w.state.face_session();
-    assert_eq!((session.status(), session.ended.map(|e| e.at)), (Status::Ended, Some(w.now)));
+    assert_eq!(
+        (session.status(), session.ended.map(|e| e.at)),
+        (Status::Ended, Some(w.now))
+    );
 }
 
 #[test]
 fn the_platform_ends_it() {
     let mut w = World::with(&["ann"]);
     let entry = w.does(Input::End { by: None });
-    assert_eq!((entry.events.as_slice(), entry.from), ([Event::SessEnd { reason: EndReason::Platform }].as_slice(), None));
+    assert_eq!(
+        (entry.events.as_slice(), entry.from),
+        (
+            [Event::SessEnd {
+                reason: EndReason::Platform
+            }]
+            .as_slice(),
+            None
+        )
+    );
 }
 
 #[test]
@@ -29,15 +57,23 @@ fn after_the_end_nothing_is_accepted() {
     start.auto_end_after = Some(600 * SECOND);
     let mut w = World::of(start).joined(&["ann", "bob"]);
     w.lose("bob", 1);
-    w.does(Input::End { by: Some(id("ann")) });
+    w.does(Input::End {
+        by: Some(id("ann")),
+    });
     let connecting = w.connecting("bob", 1);
     let refused = [
         World::said("ann", 0, follow("bob")),
         connecting,
         w.losing("ann", 1),
-        Input::Patch { by: id("ann"), patch: Patch::default() },
+        Input::Patch {
+            by: id("ann"),
+            patch: Patch::default(),
+        },
         Input::HttpQuit { member: id("ann") },
-        Input::Remove { by: id("ann"), member: id("bob") },
+        Input::Remove {
+            by: id("ann"),
+            member: id("bob"),
+        },
         Input::End { by: None },
         Input::Due,
         seat("bob", 2, Via::Token),
@@ -51,10 +87,17 @@ fn after_the_end_nothing_is_accepted() {
 #[test]
 fn a_restart_and_a_new_epoch_leave_the_end_as_it_was() {
     let mut w = World::with(&["ann"]);
-    w.does(Input::End { by: Some(id("ann")) });
+    w.does(Input::End {
+        by: Some(id("ann")),
+    });
     let ended = w.state.ended();
     assert!(w.put(Input::Restart).is_ok());
-    assert!(matches!(w.put(Input::NewEpoch { epoch: Epoch::new("next").expect("an epoch") }), Ok(Step::Entry(_))));
+    assert!(matches!(
+        w.put(Input::NewEpoch {
+            epoch: Epoch::new("next").expect("an epoch")
+        }),
+        Ok(Step::Entry(_))
+    ));
     assert_eq!(w.state.ended(), ended);
     assert_eq!(w.state.next_deadline(&w.rules), None);
 }

@@ -4,7 +4,9 @@ use super::invariants;
 use crate::{Arrival, Entry, Genesis, Input, Reject, Rules, State, Step, Via, apply, step};
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::facesession::{Admission, HostLeft};
-use faceshare_biz::domain::instruction::{Command, Device, Edge, EdgeReason, Epoch, Event, Invite, Lock, Member, Origin, Profile, Suspend};
+use faceshare_biz::domain::instruction::{
+    Command, Device, Edge, EdgeReason, Epoch, Event, Invite, Lock, Member, Origin, Profile, Suspend,
+};
 use faceshare_biz::domain::{KnockId, MemberId, Nickname, PointId, SessionId, Timestamp, Title};
 use std::time::Duration;
 
@@ -33,12 +35,20 @@ pub(super) fn point(name: &str, n: u64) -> PointId {
 /// Somebody's account; every third is a guest.
 pub(super) fn profile(name: &str) -> Profile {
     let id = id(name);
-    Profile { id, nickname: Nickname::new(name, 32).expect("a nickname"), avatar_url: Box::default(), guest: id.get().is_multiple_of(3) }
+    Profile {
+        id,
+        nickname: Nickname::new(name, 32).expect("a nickname"),
+        avatar_url: Box::default(),
+        guest: id.get().is_multiple_of(3),
+    }
 }
 
 /// A device.
 pub(super) fn device(name: &str) -> Device {
-    Device { name: name.into(), kind: "phone".into() }
+    Device {
+        name: name.into(),
+        kind: "phone".into(),
+    }
 }
 
 /// An open session of `ann`'s.
@@ -59,7 +69,12 @@ pub(super) fn genesis() -> Genesis {
 
 /// Asks to let somebody in.
 pub(super) fn seat(name: &str, n: u64, via: Via) -> Input {
-    Input::Seat { profile: profile(name), point: point(name, n), device: Some(device(&format!("{name} {n}"))), via }
+    Input::Seat {
+        profile: profile(name),
+        point: point(name, n),
+        device: Some(device(&format!("{name} {n}"))),
+        via,
+    }
 }
 
 /// A knock of somebody's.
@@ -69,8 +84,20 @@ pub(super) fn knock(name: &str, n: u64) -> KnockId {
 
 /// Comes by code, from the address of this number.
 pub(super) fn arrival(name: &str, n: u64, origin: u64) -> Arrival {
-    let (profile, point, device) = (profile(name), point(name, n), Some(device(&format!("{name} {n}"))));
-    Arrival { profile, point, device, via: Via::Code, approval: false, knock: knock(name, n), origin: Some(Origin(origin)) }
+    let (profile, point, device) = (
+        profile(name),
+        point(name, n),
+        Some(device(&format!("{name} {n}"))),
+    );
+    Arrival {
+        profile,
+        point,
+        device,
+        via: Via::Code,
+        approval: false,
+        knock: knock(name, n),
+        origin: Some(Origin(origin)),
+    }
 }
 
 /// Comes by code.
@@ -80,24 +107,36 @@ pub(super) fn arrive(name: &str, n: u64) -> Input {
 
 /// `followMe` by oneself.
 pub(super) const fn follow_me(invite: Invite, lock: Lock) -> Command {
-    Command::FollowMe { invite, lock, presenter: None }
+    Command::FollowMe {
+        invite,
+        lock,
+        presenter: None,
+    }
 }
 
 /// `followMe` that names somebody.
 pub(super) fn follow_them(presenter: &str, invite: Invite, lock: Lock) -> Command {
-    Command::FollowMe { invite, lock, presenter: Some(id(presenter)) }
+    Command::FollowMe {
+        invite,
+        lock,
+        presenter: Some(id(presenter)),
+    }
 }
 
 /// `followOther`.
 pub(super) fn follow(target: &str) -> Command {
-    Command::FollowOther { target: Some(id(target)) }
+    Command::FollowOther {
+        target: Some(id(target)),
+    }
 }
 
 /// `cancelFollow` that stops.
 pub(super) const STOP: Command = Command::CancelFollow { suspend: None };
 
 /// `cancelFollow` that pauses.
-pub(super) const PAUSE: Command = Command::CancelFollow { suspend: Some(Suspend::Scroll) };
+pub(super) const PAUSE: Command = Command::CancelFollow {
+    suspend: Some(Suspend::Scroll),
+};
 
 /// A session under test.
 pub(super) struct World {
@@ -116,7 +155,12 @@ impl World {
     /// A session that begins so.
     pub(super) fn of(genesis: Genesis) -> Self {
         let (rules, now) = (Rules::default(), Timestamp::from_millis(1_000_000_000));
-        Self { state: State::open(genesis, now + rules.seat, now), rules, now, incarnation: 0 }
+        Self {
+            state: State::open(genesis, now + rules.seat, now),
+            rules,
+            now,
+            incarnation: 0,
+        }
     }
 
     /// `ann`'s session with these people in it, joined in this order.
@@ -162,7 +206,12 @@ impl World {
 
     /// Somebody says something from its first point.
     pub(super) fn said(name: &str, nonce: u64, command: Command) -> Input {
-        Input::Command { member: id(name), point: point(name, 1), nonce, command }
+        Input::Command {
+            member: id(name),
+            point: point(name, 1),
+            nonce,
+            command,
+        }
     }
 
     /// Somebody says something that changes something.
@@ -197,14 +246,24 @@ impl World {
     /// The input for a point that connects anew.
     pub(super) fn connecting(&mut self, name: &str, n: u64) -> Input {
         self.incarnation += 1;
-        Input::Connect { member: id(name), point: point(name, n), incarnation: self.incarnation }
+        Input::Connect {
+            member: id(name),
+            point: point(name, n),
+            incarnation: self.incarnation,
+        }
     }
 
     /// The input for the loss of a point's present connection.
     pub(super) fn losing(&self, name: &str, n: u64) -> Input {
         let point = point(name, n);
-        let holder = self.state.presence(id(name)).and_then(|p| p.points.get(&point));
-        Input::PointLost { point, incarnation: holder.map_or(0, |p| p.incarnation) }
+        let holder = self
+            .state
+            .presence(id(name))
+            .and_then(|p| p.points.get(&point));
+        Input::PointLost {
+            point,
+            incarnation: holder.map_or(0, |p| p.incarnation),
+        }
     }
 
     /// Loses a point's present connection.
@@ -217,7 +276,11 @@ impl World {
     pub(super) fn wait(&mut self, span: Duration) -> Vec<Entry> {
         let until = self.now + span;
         let mut entries = Vec::new();
-        while let Some(deadline) = self.state.next_deadline(&self.rules).filter(|d| *d <= until) {
+        while let Some(deadline) = self
+            .state
+            .next_deadline(&self.rules)
+            .filter(|d| *d <= until)
+        {
             self.now = self.now.max(deadline);
             let came = self.run_due();
             assert!(!came.is_empty(), "a deadline that came led to nothing");
@@ -284,18 +347,33 @@ pub(super) struct Seen {
 
 impl From<Edge> for Seen {
     fn from(edge: Edge) -> Self {
-        Self { target: edge.target.map(name), root: edge.root.map(name), suspended: edge.suspended, reason: edge.reason }
+        Self {
+            target: edge.target.map(name),
+            root: edge.root.map(name),
+            suspended: edge.suspended,
+            reason: edge.reason,
+        }
     }
 }
 
 /// An edge that is not paused.
 pub(super) fn to(target: &'static str, root: &'static str, reason: EdgeReason) -> Seen {
-    Seen { target: Some(target), root: Some(root), suspended: false, reason }
+    Seen {
+        target: Some(target),
+        root: Some(root),
+        suspended: false,
+        reason,
+    }
 }
 
 /// No edge any more.
 pub(super) fn to_nobody(reason: EdgeReason) -> Seen {
-    Seen { target: None, root: None, suspended: false, reason }
+    Seen {
+        target: None,
+        root: None,
+        suspended: false,
+        reason,
+    }
 }
 
 /// The edges that an entry tells of, by member.
@@ -304,7 +382,10 @@ pub(super) fn told_edges(entry: &Entry) -> Vec<(&'static str, Seen)> {
         Event::FollowChange { edges, .. } => Some(edges),
         _ => None,
     });
-    edges.flatten().map(|edge| (name(edge.member), Seen::from(*edge))).collect()
+    edges
+        .flatten()
+        .map(|edge| (name(edge.member), Seen::from(*edge)))
+        .collect()
 }
 
 /// The names of an entry's frames, in order.

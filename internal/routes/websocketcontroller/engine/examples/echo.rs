@@ -30,7 +30,10 @@ async fn serve(mut stream: TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut bytes = Vec::new();
     let head = loop {
-        if let Some(end) = bytes.windows(HEAD_END.len()).position(|window| window == HEAD_END) {
+        if let Some(end) = bytes
+            .windows(HEAD_END.len())
+            .position(|window| window == HEAD_END)
+        {
             break end + HEAD_END.len();
         }
         if bytes.len() > REQUEST_MAX || stream.read_buf(&mut bytes).await? == 0 {
@@ -38,10 +41,15 @@ async fn serve(mut stream: TcpStream) -> std::io::Result<()> {
         }
     };
     let mut ahead = bytes.split_off(head);
-    let Some(key) = key(&bytes) else { return stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await };
+    let Some(key) = key(&bytes) else {
+        return stream
+            .write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            .await;
+    };
     let accept = accept_key(key.as_bytes());
-    let head =
-        format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n");
+    let head = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).await?;
     let mut receiver = Receiver::new(MESSAGE_MAX);
     loop {
@@ -51,7 +59,9 @@ async fn serve(mut stream: TcpStream) -> std::io::Result<()> {
             stream.shutdown().await?;
             // Read to the end: otherwise the kernel resets the connection, which can overtake the
             // close frame.
-            return tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.map(drop);
+            return tokio::io::copy(&mut stream, &mut tokio::io::sink())
+                .await
+                .map(drop);
         }
         ahead.resize(64 << 10, 0);
         let read = stream.read(&mut ahead).await?;
@@ -84,7 +94,10 @@ fn answer(receiver: &mut Receiver, bytes: &mut [u8]) -> (Vec<u8>, bool) {
 /// The key of a handshake.
 fn key(head: &[u8]) -> Option<&str> {
     let head = std::str::from_utf8(head).ok()?;
-    let named = |line: &'_ str| line.split_once(':').is_some_and(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key"));
+    let named = |line: &'_ str| {
+        line.split_once(':')
+            .is_some_and(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key"))
+    };
     let line = head.lines().find(|line| named(line))?;
     line.split_once(':').map(|(_, value)| value.trim())
 }
