@@ -1,7 +1,7 @@
 # The server alone, on a small base, as a user without rights: docs/deployment.md says how to run it.
 #
 #   docker build -t faceshare .
-#   docker run -p 8080:8080 -p 127.0.0.1:9100:9100 -v faceshare:/data faceshare
+#   docker run -p 127.0.0.1:8080:8080 -p 127.0.0.1:9100:9100 -v faceshare:/data faceshare
 #
 # There is no HEALTHCHECK, because the image has no program to make a request with. Ask from outside: GET /healthz (alive) and
 # GET /readyz (able to serve), on either port.

@@ -113,10 +113,12 @@ async fn serve_with(
         &house,
         &stores,
         (listeners, tls),
-        (&jobs, lifecycle),
+        (&jobs, lifecycle.clone()),
         metrics,
     )
     .await;
+    // After a failure on the way the jobs still run; at the end of a drain they are told already.
+    lifecycle.stop_now();
     close(&house, &jobs, stores).await;
     served?;
     match jobs.lost() {

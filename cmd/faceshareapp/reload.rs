@@ -30,29 +30,35 @@ pub(crate) struct Reload {
 impl Reload {
     /// Reads everything again when `asked` is notified and when a file has changed, for ever.
     pub(crate) async fn follow(&self, asked: &Notify) {
-        let mut seen = self.times();
+        let mut watched = self.loaded.config.clone();
+        let mut seen = self.times(&watched);
         loop {
             let told = tokio::time::timeout(LOOK_INTERVAL, asked.notified())
                 .await
                 .is_ok();
-            let times = self.times();
+            let times = self.times(&watched);
             if told {
                 tracing::info!("asked to read the configuration again");
             }
             if told || times != seen {
                 seen = times;
-                self.apply();
+                if let Some(applied) = self.apply() {
+                    // Other paths of the certificate may be in force now.
+                    watched = applied;
+                    seen = self.times(&watched);
+                }
             }
         }
     }
 
-    /// An invalid configuration changes nothing. Of a valid one each part is applied by itself: a part that cannot be used stays as it was.
-    fn apply(&self) {
+    /// An invalid configuration changes nothing. Of a valid one, which is returned, each part is
+    /// applied by itself: a part that cannot be used stays as it was.
+    fn apply(&self) -> Option<Config> {
         let fresh = match Config::load(self.loaded.file.as_deref()) {
             Ok(fresh) => fresh,
             Err(error) => {
                 tracing::error!(%error, "the configuration cannot be used; everything stays as it was");
-                return;
+                return None;
             }
         };
         if let Err(error) = self.level.set(&fresh.config.log.level) {
@@ -83,6 +89,7 @@ impl Reload {
                 "these keys have changed and are applied by a restart alone"
             );
         }
+        Some(fresh.config)
     }
 
     /// The keys that have changed since the start and are not applied.
@@ -107,8 +114,7 @@ impl Reload {
         Ok(ring.kids().map(str::to_owned).collect())
     }
 
-    fn times(&self) -> [Option<SystemTime>; 4] {
-        let config = &self.loaded.config;
+    fn times(&self, config: &Config) -> [Option<SystemTime>; 4] {
         let time = |path: &Path| path.metadata().and_then(|meta| meta.modified()).ok();
         let (certificate, key) = config
             .tls
