@@ -1,5 +1,6 @@
 //! Everything that is proven from outside: over real sockets, against the programs as they are built.
 
+mod architecture;
 mod authority;
 mod ctl;
 mod databases;
