@@ -163,7 +163,7 @@ fn a_deadline_that_stays_when_it_has_fired_is_found() {
     assert!(
         found
             .iter()
-            .any(|(_, invariant)| *invariant == "no_mistakes_of_the_server"),
+            .any(|(_, invariant)| *invariant == "no_internal_errors"),
         "{found:?}"
     );
 }
