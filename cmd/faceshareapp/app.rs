@@ -173,7 +173,11 @@ async fn open(config: &Config) -> anyhow::Result<Stores> {
     };
     let database = Database::open(&config.database.url_in(dir), settings)
         .await
-        .map_err(explained)?;
+        .map_err(explained);
+    let database = match &config.database.url {
+        Some(_) => database.context("database.url")?,
+        None => database?,
+    };
     database
         .migrate()
         .await

@@ -172,6 +172,12 @@ impl Client {
             .extend(std::mem::take(&mut self.unanswered).into_values());
     }
 
+    /// Drops the connection and gives up every unanswered instruction.
+    pub(crate) fn give_up(&mut self) {
+        self.disconnect();
+        self.to_resend.clear();
+    }
+
     pub(crate) fn send_new_instruction(
         &mut self,
         instruction: client_frame::Instruction,

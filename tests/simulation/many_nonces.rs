@@ -1,6 +1,6 @@
 //! Histories in which a member sends more nonces than the server remembers, and sends acknowledged instructions again.
 
-use crate::client::SeatState;
+use crate::client::{Client, SeatState};
 use crate::invariants::Verdict;
 use crate::random::Random;
 use crate::store::StoreMode;
@@ -38,6 +38,10 @@ impl World {
         self.trace
             .log(|| format!("point {point} sends many nonces"));
         self.ports.store.set_mode(StoreMode::Healthy);
+        // An older instruction of any of its devices, sent again later, would be beyond the nonces
+        // that the server must remember.
+        let devices = self.clients.iter_mut().filter(|c| c.member == member);
+        devices.for_each(Client::give_up);
         let (mut nonces, mut effects) = (Vec::new(), 0);
         for round in 0..ROUNDS {
             if effects >= EFFECTS {

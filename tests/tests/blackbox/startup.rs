@@ -3,17 +3,17 @@
 use faceshare_tests::server::refused_start;
 
 #[tokio::test]
-async fn what_this_release_cannot_do_stops_the_start_and_is_named() {
+async fn a_store_that_cannot_be_used_stops_the_start_and_is_named() {
     for (key, value, said) in [
         ("redis.url", "redis://127.0.0.1:6379", "redis"),
         (
             "database.url",
-            "postgres://u:s3cret@127.0.0.1/faceshare",
+            "postgres://u:s3cret@127.0.0.1:1/faceshare",
             "postgres",
         ),
         (
             "database.url",
-            "mysql://u:s3cret@127.0.0.1/faceshare",
+            "mysql://u:s3cret@127.0.0.1:1/faceshare",
             "mysql",
         ),
     ] {

@@ -116,5 +116,5 @@ async fn what_comes_before_it_on_the_connection_is_answered_as_ever() {
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert_documented(&answer[second..], 400, "INVALID_ARGUMENT");
     let line = server.log().line(|line| line["status"] == 400).await;
-    assert_eq!(line["message"], "answered", "{line}");
+    assert_eq!(line["message"], "request refused", "{line}");
 }
