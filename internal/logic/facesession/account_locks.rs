@@ -1,4 +1,4 @@
-//! One thing at a time for each person.
+//! One lock for each account.
 
 use faceshare_biz::domain::AccountId;
 use std::collections::HashMap;
@@ -7,20 +7,21 @@ use tokio::sync::OwnedMutexGuard;
 
 type Lock = Arc<tokio::sync::Mutex<()>>;
 
-/// Whose turn it is. Of those alone who have one, or wait for one, something is kept.
+/// A map of mutexes by account. Only locks that are held or waited for stay in the map.
 #[derive(Debug, Default)]
-pub(super) struct Turns(Mutex<HashMap<AccountId, Lock>>);
+pub(super) struct AccountLocks(Mutex<HashMap<AccountId, Lock>>);
 
-impl Turns {
-    /// This person's turn, once everything that it asked for before is done.
-    pub(super) async fn of(&self, who: AccountId) -> OwnedMutexGuard<()> {
+impl AccountLocks {
+    /// Locks the account; waits in order behind earlier callers of the same account.
+    pub(super) async fn lock(&self, who: AccountId) -> OwnedMutexGuard<()> {
         let lock = self.lock_of(who);
         lock.lock_owned().await
     }
 
     fn lock_of(&self, who: AccountId) -> Lock {
         let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Locks are handed out under the map's own, so that the count is right.
+        // Clones are made only under the map's lock, so the count is exact: 1 means that a lock is
+        // unused.
         locks.retain(|_, lock| Arc::strong_count(lock) > 1);
         locks.entry(who).or_default().clone()
     }
@@ -28,24 +29,24 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
-    use super::Turns;
+    use super::AccountLocks;
     use faceshare_biz::domain::AccountId;
     use futures_util::FutureExt;
 
     #[tokio::test]
-    async fn a_second_turn_waits_for_the_first_and_nobody_elses_does() {
-        let (turns, who) = (Turns::default(), |number| {
+    async fn a_second_lock_of_an_account_waits_for_the_first_and_those_of_other_accounts_do_not() {
+        let (locks, who) = (AccountLocks::default(), |number| {
             AccountId::new(number).expect("an id")
         });
-        let first = turns.of(who(1)).await;
-        assert!(turns.of(who(1)).now_or_never().is_none());
-        assert!(turns.of(who(2)).now_or_never().is_some());
+        let first = locks.lock(who(1)).await;
+        assert!(locks.lock(who(1)).now_or_never().is_none());
+        assert!(locks.lock(who(2)).now_or_never().is_some());
         drop(first);
-        assert!(turns.of(who(1)).now_or_never().is_some());
+        assert!(locks.lock(who(1)).now_or_never().is_some());
         assert_eq!(
-            turns.0.lock().expect("not poisoned").len(),
+            locks.0.lock().expect("not poisoned").len(),
             1,
-            "nothing is kept but of the last who asked"
+            "only the lock that was asked for last is kept"
         );
     }
 }

@@ -1,4 +1,5 @@
-//! Watches how much is being guessed, tells operators, and lets go of addresses whose time is over.
+//! Measures how much is being guessed, reports it to operators and sessions, and drops expired
+//! addresses.
 
 use crate::instruction::Sessions;
 use crate::instruction::mgr::pointaddresses::PointAddresses;
@@ -8,21 +9,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How often [`DoorWatch::tick`] is due.
-pub const DOOR_WATCH_INTERVAL: Duration = Duration::from_secs(1);
+/// How often [`AdmissionWatch::tick`] is due.
+pub const ADMISSION_WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Tells sessions while approval is forced because too much is guessed.
-pub struct DoorWatch {
+/// Turns forced approval in all sessions on and off, as the budget of the whole installation is
+/// used up and recovers.
+pub struct AdmissionWatch {
     budgets: Arc<dyn GuessBudgets>,
     addresses: Arc<PointAddresses>,
     sessions: Sessions,
     clock: Arc<dyn Clock>,
-    /// What the sessions were told last.
+    /// The last value that was sent to the sessions.
     forced: AtomicBool,
 }
 
-impl DoorWatch {
-    /// Watches `budgets`, tells `sessions`, and forgets what is too old of `addresses`.
+impl AdmissionWatch {
+    /// Reads `budgets`, informs `sessions`, and drops expired entries of `addresses`.
     #[must_use]
     pub fn new(
         budgets: Arc<dyn GuessBudgets>,
@@ -39,33 +41,34 @@ impl DoorWatch {
         }
     }
 
-    /// Looks once at how much is being guessed. Sessions are told of a change; those that were not when a tick is cut short, at the next.
+    /// Reads the guessing pressure once and informs the sessions of a change. If a tick is
+    /// cancelled, the next one informs the sessions again.
     pub async fn tick(&self) {
         self.addresses.forget_old(self.clock.now());
         let pressure = match self.budgets.pressure(self.clock.now()).await {
             Ok(pressure) => pressure,
             Err(error) => {
-                tracing::warn!(%error, cause = ?error.cause(), "it is not known how much is being guessed");
+                tracing::warn!(%error, cause = ?error.cause(), "the guessing pressure could not be read; forced approval stays as it is");
                 return;
             }
         };
-        show(&pressure);
+        record_gauges(&pressure);
         let forced = pressure.spent.is_some();
         if self.forced.load(Ordering::Relaxed) != forced {
-            announce(&pressure);
+            log_change(&pressure);
             self.sessions.force_admission(forced).await;
             self.forced.store(forced, Ordering::Relaxed);
         }
     }
 }
 
-fn show(pressure: &Pressure) {
+fn record_gauges(pressure: &Pressure) {
     metrics::gauge!("guesses_expected_hits", "window" => "short").set(pressure.short.as_f64());
     metrics::gauge!("guesses_expected_hits", "window" => "day").set(pressure.long.as_f64());
     metrics::gauge!("admission_forced").set(if pressure.spent.is_some() { 1.0 } else { 0.0 });
 }
 
-fn announce(pressure: &Pressure) {
+fn log_change(pressure: &Pressure) {
     let (short, day) = (pressure.short.as_f64(), pressure.long.as_f64());
     match pressure.spent {
         Some(wait) => tracing::warn!(
@@ -77,75 +80,77 @@ fn announce(pressure: &Pressure) {
         None => tracing::info!(
             expected_hits_short = short,
             expected_hits_day = day,
-            "the guessing has ceased: codes admit again"
+            "the guessing of number codes has stopped: approval is no longer forced"
         ),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::DoorWatch;
-    use crate::facesession::fakes::House;
+    use super::AdmissionWatch;
+    use crate::facesession::fakes::TestApp;
     use faceshare_biz::domain::SessionId;
     use faceshare_biz::domain::account::Caller;
     use std::sync::atomic::Ordering;
     use std::time::Duration;
 
-    async fn is_forced(house: &House, host: Caller, id: SessionId) -> bool {
-        house
-            .cases
+    async fn is_forced(app: &TestApp, host: Caller, id: SessionId) -> bool {
+        app.cases
             .get(host, id)
             .await
             .expect("seen")
             .admission_forced
     }
 
-    /// A look, and with the time paused whatever the sessions have to do after it.
-    async fn look(watch: &DoorWatch) {
+    /// One tick; the sleep, in paused time, lets the sessions process it.
+    async fn tick(watch: &AdmissionWatch) {
         watch.tick().await;
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn sessions_show_that_approval_is_forced_for_as_long_as_it_is() {
-        let house = House::new();
-        let host = house.person(1).await;
-        let id = house.open(host).await.session.id;
-        let watch = DoorWatch::new(
-            house.budgets.clone(),
-            house.addresses.clone(),
-            house.sessions.clone(),
-            house.clock.clone(),
+    async fn sessions_show_forced_approval_while_it_lasts() {
+        let app = TestApp::new();
+        let host = app.person(1).await;
+        let id = app.open(host).await.session.id;
+        let watch = AdmissionWatch::new(
+            app.budgets.clone(),
+            app.addresses.clone(),
+            app.sessions.clone(),
+            app.clock.clone(),
         );
-        look(&watch).await;
-        assert!(!is_forced(&house, host, id).await);
-        house.budgets.under_attack.store(true, Ordering::SeqCst);
-        look(&watch).await;
-        assert!(is_forced(&house, host, id).await);
-        let later = house.open(host).await.session;
+        tick(&watch).await;
+        assert!(!is_forced(&app, host, id).await);
+        app.budgets.under_attack.store(true, Ordering::SeqCst);
+        tick(&watch).await;
+        assert!(is_forced(&app, host, id).await);
+        let later = app.open(host).await.session;
         assert!(
-            later.admission_forced && is_forced(&house, host, later.id).await,
-            "of a new one too"
+            later.admission_forced && is_forced(&app, host, later.id).await,
+            "a new session too"
         );
-        house.budgets.under_attack.store(false, Ordering::SeqCst);
-        look(&watch).await;
-        assert!(!is_forced(&house, host, id).await && !is_forced(&house, host, later.id).await);
+        app.budgets.under_attack.store(false, Ordering::SeqCst);
+        tick(&watch).await;
+        assert!(!is_forced(&app, host, id).await && !is_forced(&app, host, later.id).await);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_session_that_comes_back_looks_whether_approval_is_forced() {
-        let house = House::new();
-        let host = house.person(1).await;
-        let id = house.open(host).await.session.id;
-        house.sessions.force_admission(true).await;
-        assert!(is_forced(&house, host, id).await);
-        house.sessions.let_go().await;
-        assert!(is_forced(&house, host, id).await, "it says so still");
-        house.sessions.let_go().await;
-        house.sessions.force_admission(false).await;
+    async fn a_session_that_is_loaded_checks_whether_approval_is_forced() {
+        let app = TestApp::new();
+        let host = app.person(1).await;
+        let id = app.open(host).await.session.id;
+        app.sessions.force_admission(true).await;
+        assert!(is_forced(&app, host, id).await);
+        app.sessions.let_go().await;
         assert!(
-            !is_forced(&house, host, id).await,
-            "its log says that it was, the house that it is not"
+            is_forced(&app, host, id).await,
+            "a loaded session keeps the value of its log"
+        );
+        app.sessions.let_go().await;
+        app.sessions.force_admission(false).await;
+        assert!(
+            !is_forced(&app, host, id).await,
+            "the log says that approval is forced, the watch that it is not"
         );
     }
 }
