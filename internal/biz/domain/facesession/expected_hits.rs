@@ -24,7 +24,7 @@ impl ExpectedHits {
     /// rounded up.
     ///
     /// Codes are not counted by length. All live sessions may have a code of this length, but only
-    /// as many as [`SPARSE`] allows: above that number longer codes are assigned, and a session has
+    /// as many as `SPARSE` allows: above that number longer codes are assigned, and a session has
     /// one code.
     #[must_use]
     pub fn of_guess(live_sessions: u64, digits: usize) -> Self {
