@@ -9,9 +9,9 @@ use faceshare_biz::domain::facesession::NoContacts;
 use faceshare_biz::domain::port::{Clock, IdGenerator, Secrets, Tokens};
 use faceshare_logic::account::{AccountDeps, AccountPolicy, Accounts};
 use faceshare_logic::facesession::{
-    CODE_PURGE_INTERVAL, CRON_INTERVAL, CodePolicy, CodePurge, DOOR_WATCH_INTERVAL, DoorKeeper,
-    DoorWatch, FaceCronTask, FaceSessionDeps, FaceSessionPolicy, FaceSessions, Projector,
-    ProjectorDeps, RETENTION_INTERVAL, Retention,
+    ADMISSION_WATCH_INTERVAL, AdmissionObserver, AdmissionWatch, CODE_PURGE_INTERVAL,
+    CRON_INTERVAL, CodePolicy, CodePurge, FaceCronTask, FaceSessionDeps, FaceSessionPolicy,
+    FaceSessions, Projector, ProjectorDeps, RETENTION_INTERVAL, Retention,
 };
 use faceshare_logic::idempotency::{Idempotency, PURGE_INTERVAL};
 use faceshare_logic::instruction::connclient::ConnClients;
@@ -66,7 +66,7 @@ pub(crate) struct House {
     pub(crate) face_sessions: Arc<FaceSessions>,
     clients: ConnClients,
     addresses: Arc<PointAddresses>,
-    door: Arc<DoorWatch>,
+    door: Arc<AdmissionWatch>,
     revocations: Arc<dyn RevocationRegistry>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdGenerator>,
@@ -135,7 +135,7 @@ impl House {
         }));
         let budgets = Arc::new(EmbeddedGuessBudgets::new(config.number_code.guesses));
         let addresses = Arc::<PointAddresses>::default();
-        let keeper = DoorKeeper {
+        let keeper = AdmissionObserver {
             projector: projector.clone(),
             budgets: budgets.clone(),
             addresses: addresses.clone(),
@@ -216,7 +216,7 @@ impl House {
                 ids: ids.clone(),
             },
             revocations,
-            door: Arc::new(DoorWatch::new(
+            door: Arc::new(AdmissionWatch::new(
                 budgets,
                 addresses.clone(),
                 sessions.clone(),
@@ -276,7 +276,7 @@ impl House {
         );
         jobs.every(
             "door",
-            DOOR_WATCH_INTERVAL,
+            ADMISSION_WATCH_INTERVAL,
             draining(),
             again(self.door.clone(), async |it| it.tick().await),
         );

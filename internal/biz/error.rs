@@ -1,24 +1,25 @@
-//! One closed set of error codes, with the text for the public kept apart from the cause for the log.
+//! One closed set of error codes. The text for clients is separate from the cause for the log.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// What the domain answers with.
+/// The result of every port and use case.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 macro_rules! error_codes {
     ($($(#[$doc:meta])* $name:ident => $text:literal,)*) => {
-        /// Why something was refused or failed. Closed: each transport maps every one of them, exhaustively, in one place.
+        /// Why a call was refused or failed. The set is closed: each transport maps all codes in
+        /// one exhaustive match.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ErrorCode { $($(#[$doc])* $name,)* }
 
         impl ErrorCode {
-            /// All of them, for table tests and documents.
+            /// All codes, for table tests and documentation.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// The name that clients see.
+            /// The name of the code on the wire.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
@@ -30,59 +31,59 @@ macro_rules! error_codes {
 error_codes! {
     /// A field is missing, of the wrong type or out of its range.
     InvalidArgument => "INVALID_ARGUMENT",
-    /// No or no valid credentials: sign in.
+    /// The credentials are missing or not valid: the client must sign in.
     Unauthenticated => "UNAUTHENTICATED",
-    /// The token was good and has expired: refresh.
+    /// The access token has expired: the client must refresh it.
     TokenExpired => "TOKEN_EXPIRED",
-    /// The name or the password is wrong.
+    /// The username or the password is wrong.
     PasswordIncorrect => "PASSWORD_INCORRECT",
-    /// The caller may see it but not do this.
+    /// The caller may read the object but not do this.
     Forbidden => "FORBIDDEN",
-    /// There is no such thing, or none that the caller may know of.
+    /// There is no such object, or the caller may not know of it.
     NotFound => "NOT_FOUND",
-    /// The number code or invite does not work, for whatever reason.
+    /// The number code or invite does not work; the code is the same for every reason.
     NumberCodeNotJoinable => "NUMBER_CODE_NOT_JOINABLE",
-    /// The path knows other methods.
+    /// The path does not support this method.
     MethodNotAllowed => "METHOD_NOT_ALLOWED",
     /// The request did not arrive in time.
     RequestTimeout => "REQUEST_TIMEOUT",
-    /// A unique thing is there already.
+    /// An object with this unique value exists already.
     AlreadyExists => "ALREADY_EXISTS",
-    /// Somebody else changed it first.
+    /// Another request changed the object first, or is still running.
     Conflict => "CONFLICT",
-    /// The session is over.
+    /// The session has ended.
     SessionEnded => "SESSION_ENDED",
     /// A condition in the request's headers does not hold.
     PreconditionFailed => "PRECONDITION_FAILED",
     /// A body or frame is larger than allowed.
     PayloadTooLarge => "PAYLOAD_TOO_LARGE",
-    /// The body is of a kind that is not understood.
+    /// The media type of the body is not supported.
     UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
-    /// No such part of the content.
+    /// The requested range is outside the content.
     RangeNotSatisfiable => "RANGE_NOT_SATISFIABLE",
-    /// A count is at its limit.
+    /// A number of objects is at its limit.
     LimitExceeded => "LIMIT_EXCEEDED",
-    /// Too often.
+    /// Too many requests or attempts; `retry_after` says how long to wait.
     RateLimited => "RATE_LIMITED",
     /// The request's headers are larger than allowed.
     HeadersTooLarge => "HEADERS_TOO_LARGE",
-    /// A bug; the log has it under the request id.
+    /// A bug of the server; the log holds the cause under the request id.
     Internal => "INTERNAL",
-    /// Not now: repeat later.
+    /// The server cannot do this now; the client may repeat the call later.
     Unavailable => "UNAVAILABLE",
-    /// Somebody else presents.
+    /// Another member presents.
     PresenterActive => "PRESENTER_ACTIVE",
-    /// Nobody presents, or not the one who asks.
+    /// No member presents, or not the sender.
     NotPresenting => "NOT_PRESENTING",
     /// A member cannot follow itself.
     FollowSelf => "FOLLOW_SELF",
-    /// The target follows the sender already.
+    /// The target follows the sender, directly or through others.
     FollowCycle => "FOLLOW_CYCLE",
-    /// The presenter holds everybody.
+    /// The presenter does not let followers stop.
     FollowLocked => "FOLLOW_LOCKED",
-    /// No such member here.
+    /// The session has no such member.
     MemberNotFound => "MEMBER_NOT_FOUND",
-    /// There is nothing to cancel.
+    /// There is no countdown to cancel.
     NothingToCancel => "NOTHING_TO_CANCEL",
 }
 
@@ -92,33 +93,33 @@ impl std::fmt::Display for ErrorCode {
     }
 }
 
-/// One field that is wrong.
+/// A field of a request that is not valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Where in the request: `device.name`, `ids[3]`.
+    /// The field's path in the request: `device.name`, `ids[3]`.
     pub path: String,
-    /// What is wrong with it and what is allowed.
+    /// What is wrong and what is allowed.
     pub message: String,
 }
 
-/// A refusal or failure: a code and a text that anybody may see, and a cause that only the log sees.
+/// A refusal or failure: a code and a text for the client, and a cause for the log only.
 #[derive(Debug, thiserror::Error)]
 #[error("{code}: {detail}")]
 pub struct Error {
-    /// Which of the closed set.
+    /// The code, of the closed set.
     pub code: ErrorCode,
-    /// Safe to show.
+    /// The text for the client; holds nothing internal.
     pub detail: Cow<'static, str>,
-    /// The fields that are wrong, for [`ErrorCode::InvalidArgument`].
+    /// The fields that are not valid, for [`ErrorCode::InvalidArgument`]; otherwise empty.
     pub violations: Vec<Violation>,
-    /// When to try again.
+    /// How long the client must wait before it tries again; `None`: not stated.
     pub retry_after: Option<Duration>,
     #[source]
     cause: Option<Cause>,
 }
 
 impl Error {
-    /// A refusal with a text that is safe to show.
+    /// An error with a text for the client and without a cause.
     pub fn new(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
@@ -156,7 +157,7 @@ impl Error {
         }
     }
 
-    /// `NOT_FOUND`, saying no more than that.
+    /// `NOT_FOUND` with a text that does not tell why.
     #[must_use]
     pub fn not_found() -> Self {
         Self::new(
@@ -173,7 +174,8 @@ impl Error {
         }
     }
 
-    /// `UNAVAILABLE`: what is needed is away for now. The cause goes to the log.
+    /// `UNAVAILABLE`: something that the call needs is unavailable for now. The client may retry
+    /// after one second; the cause goes to the log.
     pub fn unavailable(cause: impl Into<Cause>) -> Self {
         let error = Self::new(
             ErrorCode::Unavailable,
@@ -186,14 +188,14 @@ impl Error {
         }
     }
 
-    /// With a time to wait before the next try.
+    /// Sets the time to wait before the next attempt.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
         self
     }
 
-    /// The cause, for the log alone.
+    /// The cause, for the log only.
     #[must_use]
     pub fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
         self.cause.as_deref()

@@ -1,6 +1,8 @@
-//! The domain: its types, its ports, its errors. Nothing here does I/O, knows a database or a wire format, or reads a clock.
+//! The domain: its types, its ports, its errors. Nothing here does I/O, knows a database or a wire
+//! format, or reads a clock.
 //!
-//! A port (a trait in a `port.rs`) stands beside the types it speaks of; its documentation states what an adapter owes.
+//! A port is a trait beside the types it uses; its documentation states the obligations of an
+//! adapter.
 
 pub mod constants;
 pub mod domain;

@@ -1,5 +1,5 @@
-//! Ports in memory that the tests of several areas share. Tokens and seals are readable here; that they hide something is for their
-//! adapters to prove.
+//! In-memory ports that the tests of several modules share. Tokens and seals are readable here; the
+//! tests of the adapters prove that the real ones are not.
 
 mod sessions;
 
@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// A clock that stands still until it is told otherwise.
+/// A clock that only a test moves.
 #[derive(Debug, Default)]
 pub(crate) struct FakeClock(AtomicI64);
 
@@ -50,7 +50,7 @@ impl IdGenerator for CountingIds {
     }
 }
 
-/// Tokens whose text is their purpose, end and claims.
+/// Tokens whose text holds their purpose, end and claims.
 #[derive(Debug)]
 pub(crate) struct PlainTokens;
 
@@ -71,10 +71,10 @@ impl PlainTokens {
 
     fn verify(purpose: &str, token: &str, now: Timestamp) -> Result<[u64; 4], TokenRefusal> {
         let mut parts = token.split('.');
-        let rightful = parts.next() == Some(purpose);
+        let right_purpose = parts.next() == Some(purpose);
         let numbers: Vec<u64> = parts.filter_map(|p| p.parse().ok()).collect();
         match numbers[..] {
-            [end, a, b, c, d] if rightful => {
+            [end, a, b, c, d] if right_purpose => {
                 let good = i64::try_from(end).is_ok_and(|end| now.as_millis() < end);
                 if good {
                     Ok([a, b, c, d])
@@ -207,7 +207,7 @@ impl Tokens for PlainTokens {
     }
 }
 
-/// Secrets that are none; number codes count up from 100000.
+/// Readable secrets; number codes count up from 100000.
 #[derive(Debug, Default)]
 pub(crate) struct PlainSecrets {
     codes: AtomicU64,
@@ -268,12 +268,12 @@ impl Secrets for PlainSecrets {
     }
 }
 
-/// What a fake that is told to fail answers.
+/// The error of a fake that a test has made unavailable.
 pub(crate) fn away() -> Error {
-    Error::unavailable("told to be away")
+    Error::unavailable("made unavailable by the test")
 }
 
-/// Revoked families in a set.
+/// The revoked families in a set.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryRevocations {
     revoked: Mutex<HashSet<FamilyId>>,

@@ -1,9 +1,10 @@
-//! Calls that take effect once though they are sent again.
+//! Idempotent calls: a repeated call takes effect once.
 //!
-//! A call under a key takes a place before it runs. Its answer is kept there, sealed, and given again to whoever repeats the call; a repeat
-//! while it runs, and one that asks for something else under the same key, are refused. A process that dies in the middle of a call leaves a
-//! place without an answer: the next process lets the same request run again at once, under the same [`EffectId`], by which the call finds
-//! what it has made already.
+//! A call with an idempotency key makes a reservation before it runs. Its answer is stored there,
+//! sealed, and returned when the same call is repeated. A repeat while the call runs, and another
+//! request under the same key, are refused. A process that dies during a call leaves a reservation
+//! without an answer: the next process lets the same request run again at once under the same
+//! [`EffectId`], by which the call finds what the first attempt has created.
 
 use faceshare_biz::domain::AccountId;
 use faceshare_biz::domain::idempotency::{AnswerRepository, Reservation, Reserved};
@@ -13,32 +14,32 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long an answer is kept.
+/// How long an answer without tokens is kept.
 pub const ANSWER_KEPT: Duration = Duration::from_secs(24 * 3_600);
-/// How long one that holds tokens is kept.
+/// How long an answer that holds tokens is kept.
 pub const TOKENS_KEPT: Duration = Duration::from_secs(600);
-/// Answers kept for one account; with one more, the oldest goes.
+/// The most answers kept for one account; one more removes the oldest.
 pub const ANSWERS_PER_ACCOUNT: u32 = 10_000;
-/// Bytes of an answer that is kept.
+/// The largest answer that is kept, in bytes.
 pub const ANSWER_BYTES: usize = 32 << 10;
 /// How often [`Idempotency::purge`] is due.
 pub const PURGE_INTERVAL: Duration = Duration::from_secs(300);
 
-/// What names a call.
+/// The identity of a call.
 #[derive(Debug, Clone, Copy)]
 pub struct Call<'a> {
-    /// The caller.
+    /// The caller's account.
     pub account: AccountId,
-    /// The method.
+    /// The HTTP method.
     pub method: &'a str,
-    /// The path.
+    /// The request's path.
     pub path: &'a str,
-    /// What the caller named it.
+    /// The client's idempotency key.
     pub key: &'a str,
 }
 
 impl Call<'_> {
-    /// No part can run over into the next: a method and a path hold no line breaks.
+    /// The parts cannot be confused: a method and a path hold no line breaks.
     fn digest(&self) -> [u8; 32] {
         let Self {
             account,
@@ -50,58 +51,61 @@ impl Call<'_> {
     }
 }
 
-/// How a call begins.
+/// The result of [`Idempotency::begin`].
 #[derive(Debug)]
 pub enum Begun {
-    /// It runs; then the answer is to be kept, or the place to be released.
-    Runs(Place),
-    /// It ran before, and this is what was kept.
+    /// The call must run; then the caller keeps its answer or releases the reservation.
+    Runs(ReservedCall),
+    /// The call ran before; this is its stored answer.
     Ran(Vec<u8>),
 }
 
-/// The place of a call that runs.
+/// The reservation of a running call.
 #[derive(Debug)]
-pub struct Place {
+pub struct ReservedCall {
     call: [u8; 32],
     attempt: u64,
     effect: u64,
 }
 
-impl Place {
-    /// The id under which the call makes what it makes. All attempts at one request get the same, until its answer is kept: what is there
-    /// already under this id was made by an attempt that died before it could answer.
+impl ReservedCall {
+    /// The id for what the call creates. All attempts at one request get the same id until an
+    /// answer is kept: an object that already has this id was created by an attempt that died
+    /// before it answered.
     #[must_use]
     pub const fn effect(&self) -> EffectId {
         EffectId(self.effect)
     }
 }
 
-/// The id of what a call makes: see [`Place::effect`].
+/// The id for what a call creates: see [`ReservedCall::effect`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EffectId(pub u64);
 
-/// Remembers answers. Cheap to clone.
+/// Stores and repeats answers. Cheap to clone.
 #[derive(Clone)]
 pub struct Idempotency {
-    /// Where they are kept.
+    /// Stores the sealed answers.
     pub answers: Arc<dyn AnswerRepository>,
-    /// Seals them.
+    /// Seals the answers.
     pub secrets: Arc<dyn Secrets>,
-    /// Names attempts.
+    /// Generates the numbers of attempts.
     pub ids: Arc<dyn IdGenerator>,
-    /// The time.
+    /// The source of time.
     pub clock: Arc<dyn Clock>,
-    /// No call takes longer than this.
+    /// The longest time of a call; afterwards a reservation without an answer counts as dead.
     pub patience: Duration,
     /// The incarnation of this process: greater than that of any earlier one.
     pub process: u64,
 }
 
 impl Idempotency {
-    /// Takes the place of a call. `request` is all that it asks for.
+    /// Makes a reservation for a call, or returns its stored answer. `request` is the whole request
+    /// body and whatever else determines the effect.
     ///
     /// # Errors
-    /// `CONFLICT` when the same call asked for something else, and, with a time to wait, while it runs.
+    /// `CONFLICT` when the key was used for another request, and, with a time to wait, while the
+    /// first call still runs.
     pub async fn begin(&self, call: Call<'_>, request: &[u8]) -> Result<Begun> {
         self.begin_digested(call, Sha256::digest(request).into())
             .await
@@ -113,7 +117,7 @@ impl Idempotency {
     /// As `begin`.
     pub async fn begin_digested(&self, call: Call<'_>, digest: [u8; 32]) -> Result<Begun> {
         let now = self.clock.now();
-        // A request may hold a password, of which no plain digest is kept.
+        // A request may hold a password, so only a keyed hash is stored, never the plain digest.
         let request = hex(&digest);
         let reservation = Reservation {
             call: call.digest(),
@@ -129,7 +133,7 @@ impl Idempotency {
             .await?
         {
             Reserved::Fresh { effect } => {
-                return Ok(Begun::Runs(Place {
+                return Ok(Begun::Runs(ReservedCall {
                     call: reservation.call,
                     attempt: reservation.attempt,
                     effect,
@@ -155,7 +159,8 @@ impl Idempotency {
             return Err(error.retry_after(Duration::from_secs(1)));
         };
         let opened = self.secrets.open(SecretUse::Answer, &sealed);
-        // Sealed together with the call, an answer cannot be moved to another one's place.
+        // The answer is sealed together with its call, so it cannot be copied to another call's
+        // reservation.
         let answer = opened.and_then(|plain| {
             plain
                 .strip_prefix(reservation.call.as_slice())
@@ -169,23 +174,29 @@ impl Idempotency {
         })
     }
 
-    /// Keeps the answer to a call that ran.
+    /// Stores the answer of a call that ran.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when it cannot be kept; the place is free again later.
-    pub async fn keep(&self, place: Place, answer: &[u8], holds_tokens: bool) -> Result<()> {
+    /// `UNAVAILABLE` when it cannot be stored; the reservation expires later.
+    pub async fn keep(
+        &self,
+        reserved: ReservedCall,
+        answer: &[u8],
+        holds_tokens: bool,
+    ) -> Result<()> {
         let kept_for = if holds_tokens {
             TOKENS_KEPT
         } else {
             ANSWER_KEPT
         };
-        let sealed = self
-            .secrets
-            .seal(SecretUse::Answer, &[place.call.as_slice(), answer].concat())?;
+        let sealed = self.secrets.seal(
+            SecretUse::Answer,
+            &[reserved.call.as_slice(), answer].concat(),
+        )?;
         self.answers
             .keep(
-                place.call,
-                place.attempt,
+                reserved.call,
+                reserved.attempt,
                 &sealed,
                 self.clock.now() + kept_for,
             )
@@ -193,24 +204,24 @@ impl Idempotency {
             .map(drop)
     }
 
-    /// Gives the place up: the call may run again.
+    /// Releases the reservation: the call may run again.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when it cannot; the place is free again later.
-    pub async fn release(&self, place: Place) -> Result<()> {
+    /// `UNAVAILABLE` when it cannot be released; the reservation expires later.
+    pub async fn release(&self, reserved: ReservedCall) -> Result<()> {
         self.answers
-            .release(place.call, place.attempt, self.clock.now())
+            .release(reserved.call, reserved.attempt, self.clock.now())
             .await
     }
 
-    /// Forgets expired answers.
+    /// Deletes expired answers and dead reservations.
     pub async fn purge(&self) {
         let now = self.clock.now();
         match self.answers.purge(now, now - ANSWER_KEPT).await {
             Ok(0) => {}
-            Ok(forgotten) => tracing::debug!(forgotten, "expired answers are forgotten"),
+            Ok(forgotten) => tracing::debug!(forgotten, "deleted expired answers"),
             Err(error) => {
-                tracing::warn!(%error, cause = ?error.cause(), "expired answers could not be forgotten")
+                tracing::warn!(%error, cause = ?error.cause(), "expired answers could not be deleted; the next purge tries again")
             }
         }
     }
@@ -233,21 +244,21 @@ mod tests {
     use std::time::Duration;
 
     #[derive(Default)]
-    struct Shelf(Mutex<HashMap<[u8; 32], Taken>>);
+    struct MemoryAnswers(Mutex<HashMap<[u8; 32], StoredCall>>);
 
-    type Taken = (Reservation, Option<String>, u64);
+    type StoredCall = (Reservation, Option<String>, u64);
 
     #[async_trait]
-    impl AnswerRepository for Shelf {
+    impl AnswerRepository for MemoryAnswers {
         async fn reserve(
             &self,
             reservation: &Reservation,
             now: Timestamp,
             limit: u32,
         ) -> Result<Reserved> {
-            let mut shelf = self.0.lock().expect("no panic");
+            let mut stored = self.0.lock().expect("not poisoned");
             let mut effect = reservation.attempt;
-            if let Some((taken, sealed, of_first)) = shelf.get(&reservation.call) {
+            if let Some((taken, sealed, of_first)) = stored.get(&reservation.call) {
                 let same = sealed.is_none() && taken.request == reservation.request;
                 if taken.expires_at > now && !(same && taken.process < reservation.process) {
                     return Ok(Reserved::Taken {
@@ -257,19 +268,19 @@ mod tests {
                 }
                 effect = if same { *of_first } else { effect };
             }
-            shelf.insert(reservation.call, (reservation.clone(), None, effect));
-            let mut theirs: Vec<_> = shelf
+            stored.insert(reservation.call, (reservation.clone(), None, effect));
+            let mut of_account: Vec<_> = stored
                 .values()
                 .map(|(taken, ..)| taken)
                 .filter(|taken| taken.account == reservation.account)
                 .map(|taken| (taken.attempt, taken.call))
                 .collect();
-            theirs.sort_unstable();
-            let over = theirs.len().saturating_sub(limit as usize);
-            theirs
+            of_account.sort_unstable();
+            let over = of_account.len().saturating_sub(limit as usize);
+            of_account
                 .into_iter()
                 .take(over)
-                .for_each(|(_, call)| drop(shelf.remove(&call)));
+                .for_each(|(_, call)| drop(stored.remove(&call)));
             Ok(Reserved::Fresh { effect })
         }
 
@@ -280,8 +291,8 @@ mod tests {
             sealed: &str,
             expires_at: Timestamp,
         ) -> Result<bool> {
-            let mut shelf = self.0.lock().expect("no panic");
-            let Some((taken, kept, _)) = shelf
+            let mut stored = self.0.lock().expect("not poisoned");
+            let Some((taken, kept, _)) = stored
                 .get_mut(&call)
                 .filter(|(taken, ..)| taken.attempt == attempt)
             else {
@@ -292,8 +303,8 @@ mod tests {
         }
 
         async fn release(&self, call: [u8; 32], attempt: u64, now: Timestamp) -> Result<()> {
-            let mut shelf = self.0.lock().expect("no panic");
-            if let Some((taken, ..)) = shelf
+            let mut stored = self.0.lock().expect("not poisoned");
+            if let Some((taken, ..)) = stored
                 .get_mut(&call)
                 .filter(|(taken, sealed, _)| taken.attempt == attempt && sealed.is_none())
             {
@@ -303,9 +314,9 @@ mod tests {
         }
 
         async fn purge(&self, now: Timestamp, unanswered_before: Timestamp) -> Result<u64> {
-            let mut shelf = self.0.lock().expect("no panic");
-            let before = shelf.len();
-            shelf.retain(|_, (taken, sealed, _)| {
+            let mut stored = self.0.lock().expect("not poisoned");
+            let before = stored.len();
+            stored.retain(|_, (taken, sealed, _)| {
                 taken.expires_at
                     > if sealed.is_some() {
                         now
@@ -313,12 +324,12 @@ mod tests {
                         unanswered_before
                     }
             });
-            Ok((before - shelf.len()) as u64)
+            Ok((before - stored.len()) as u64)
         }
     }
 
     mod contract {
-        faceshare_contract::answer_contract!(async { (super::Shelf::default(), ()) });
+        faceshare_contract::answer_contract!(async { (super::MemoryAnswers::default(), ()) });
     }
 
     const PATIENCE: Duration = Duration::from_secs(20);
@@ -326,7 +337,7 @@ mod tests {
     fn idempotency() -> (Idempotency, Arc<FakeClock>) {
         let clock = Arc::new(FakeClock::default());
         let (answers, secrets, ids) = (
-            Arc::new(Shelf::default()),
+            Arc::new(MemoryAnswers::default()),
             Arc::new(PlainSecrets::default()),
             Arc::new(CountingIds::default()),
         );
@@ -352,9 +363,13 @@ mod tests {
         }
     }
 
-    async fn runs(idempotency: &Idempotency, call: Call<'_>, request: &[u8]) -> super::Place {
+    async fn runs(
+        idempotency: &Idempotency,
+        call: Call<'_>,
+        request: &[u8],
+    ) -> super::ReservedCall {
         match idempotency.begin(call, request).await.expect("begun") {
-            Begun::Runs(place) => place,
+            Begun::Runs(reserved) => reserved,
             Begun::Ran(answer) => panic!("ran before: {answer:?}"),
         }
     }
@@ -362,9 +377,9 @@ mod tests {
     #[tokio::test]
     async fn an_answer_is_given_again_to_the_same_call_alone() {
         let (idempotency, _) = idempotency();
-        let place = runs(&idempotency, call(1, "/a"), b"x").await;
+        let reserved = runs(&idempotency, call(1, "/a"), b"x").await;
         idempotency
-            .keep(place, b"answer", false)
+            .keep(reserved, b"answer", false)
             .await
             .expect("kept");
         assert!(
@@ -377,7 +392,7 @@ mod tests {
     #[tokio::test]
     async fn another_request_and_one_that_runs_are_conflicts() {
         let (idempotency, clock) = idempotency();
-        let place = runs(&idempotency, call(1, "/a"), b"x").await;
+        let reserved = runs(&idempotency, call(1, "/a"), b"x").await;
         let running = idempotency
             .begin(call(1, "/a"), b"x")
             .await
@@ -391,7 +406,7 @@ mod tests {
             .await
             .expect_err("another");
         assert_eq!((other.code, other.retry_after), (ErrorCode::Conflict, None));
-        idempotency.release(place).await.expect("released");
+        idempotency.release(reserved).await.expect("released");
         runs(&idempotency, call(1, "/a"), b"y").await;
         clock.pass(PATIENCE);
         runs(&idempotency, call(1, "/a"), b"x").await;
@@ -424,9 +439,9 @@ mod tests {
     async fn answers_are_kept_for_a_day_and_tokens_for_ten_minutes() {
         for (holds_tokens, kept) in [(false, ANSWER_KEPT), (true, TOKENS_KEPT)] {
             let (idempotency, clock) = idempotency();
-            let place = runs(&idempotency, call(1, "/a"), b"x").await;
+            let reserved = runs(&idempotency, call(1, "/a"), b"x").await;
             idempotency
-                .keep(place, b"answer", holds_tokens)
+                .keep(reserved, b"answer", holds_tokens)
                 .await
                 .expect("kept");
             clock.pass(kept - Duration::from_millis(1));

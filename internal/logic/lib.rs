@@ -1,4 +1,5 @@
-//! The use cases: what may be done, by whom, and what follows from it. They know the domain and its ports, and no adapter.
+//! The use cases: what a caller may do and what follows from it. They depend on the domain and its
+//! ports, never on an adapter.
 
 pub mod account;
 pub mod facesession;

@@ -1,4 +1,4 @@
-//! Checks on what people send. All that is wrong with a request is said at once.
+//! Checks of request fields. All violations of a request are reported together.
 
 use faceshare_biz::domain::account::Password;
 use faceshare_biz::domain::instruction::Device;
@@ -9,26 +9,27 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 use unicode_normalization::UnicodeNormalization;
 
-/// Normalised to NFC, so that what looks the same is the same.
+/// Normalises to NFC, so that texts that look the same are equal.
 fn nfc(text: &str) -> String {
     text.nfc().collect()
 }
 
-/// A password as it is hashed: composed, since keyboards differ in how they compose a letter.
+/// A password in the form that is hashed: NFC, because keyboards compose letters differently.
 pub(crate) fn password(text: &str) -> Password {
     Password::new(nfc(text))
 }
 
-/// Collects what is wrong with the fields of one request.
+/// Collects the violations of one request.
 ///
-/// A check returns a value even when the field is bad only where there is a harmless one; [`FieldChecks::finish`] tells.
+/// A check of a bad field returns `None`, or a harmless value; [`FieldChecks::finish`] reports the
+/// violations.
 #[derive(Debug, Default)]
 pub(crate) struct FieldChecks {
     violations: Vec<Violation>,
 }
 
 impl FieldChecks {
-    /// Notes that a field is wrong.
+    /// Adds a violation.
     pub(crate) fn refuse(&mut self, path: &str, message: impl Into<String>) {
         self.violations.push(Violation {
             path: path.to_owned(),
@@ -36,7 +37,7 @@ impl FieldChecks {
         });
     }
 
-    /// The good value; notes the reason when there is none.
+    /// The checked value, or `None` and a violation.
     fn text<T>(&mut self, path: &str, checked: Result<T, TextError>) -> Option<T> {
         checked.map_err(|e| self.refuse(path, e.to_string())).ok()
     }
@@ -92,7 +93,8 @@ impl FieldChecks {
         self.text(path, Title::new(&nfc(text), max))
     }
 
-    /// A device's name and kind of at most [`constants::DEVICE_TEXT_MAX`] characters each; what is left out is empty.
+    /// A device's name and kind of at most [`constants::DEVICE_TEXT_MAX`] characters each; a
+    /// missing part is empty.
     pub(crate) fn device(&mut self, path: &str, name: Option<&str>, kind: Option<&str>) -> Device {
         let mut part = |field: &str, text: Option<&str>| -> Box<str> {
             let text = nfc(text.unwrap_or_default());
@@ -143,7 +145,7 @@ impl FieldChecks {
     }
 
     /// # Errors
-    /// `INVALID_ARGUMENT` with everything that was noted.
+    /// `INVALID_ARGUMENT` with all collected violations.
     pub(crate) fn finish(self) -> Result<()> {
         if self.violations.is_empty() {
             Ok(())
@@ -156,7 +158,7 @@ impl FieldChecks {
 /// The value of a field whose check has passed.
 ///
 /// # Errors
-/// `INTERNAL` when it has not: [`FieldChecks::finish`] was to be asked first.
+/// `INTERNAL` when it has not passed: the caller must call [`FieldChecks::finish`] first.
 pub(crate) fn checked<T>(field: Option<T>) -> Result<T> {
     field.ok_or_else(|| Error::internal("a field was used although its check had failed"))
 }
@@ -175,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_wrong_is_said_at_once_with_its_path() {
+    fn all_violations_are_reported_at_once_with_their_paths() {
         let mut checks = FieldChecks::default();
         checks.title("title", "a\u{202e}b", 100);
         checks.device("device", Some(&"x".repeat(65)), Some("pho\u{0}ne"));
@@ -230,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_says_nothing_about_itself_is_fine() {
+    fn a_device_without_name_is_accepted() {
         let mut checks = FieldChecks::default();
         let device = checks.device("device", None, Some(" phone "));
         assert_eq!((&*device.name, &*device.kind), ("", "phone"));

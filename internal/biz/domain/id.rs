@@ -53,7 +53,7 @@ macro_rules! ids {
 }
 
 ids! {
-    /// A person: an account or a guest.
+    /// An account or a guest.
     AccountId,
     /// A face session.
     SessionId,
@@ -63,11 +63,11 @@ ids! {
     FamilyId,
     /// A shared file.
     FileId,
-    /// Somebody waiting at the door.
+    /// A knock: a request to be admitted by the host.
     KnockId,
 }
 
-/// A person in a session: the account's id.
+/// A member of a session: the id of its account or guest.
 pub type MemberId = AccountId;
 
 #[cfg(test)]

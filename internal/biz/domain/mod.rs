@@ -1,4 +1,4 @@
-//! The domain's types by area; the vocabulary that all areas share stands here.
+//! The domain's types by area, and the types that all areas share.
 
 pub mod account;
 pub mod facesession;

@@ -1,11 +1,11 @@
-//! Lists come in pages.
+//! Pages of lists.
 
-/// Which page of a list is wanted.
+/// Selects a page of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageRequest<K> {
-    /// How many items at most, 1..=[`crate::constants::PAGE_SIZE_MAX`].
+    /// The most items of the page, 1..=[`crate::constants::PAGE_SIZE_MAX`].
     pub size: u32,
-    /// Go on after this key; `None`: from the start.
+    /// The page starts after this key; `None`: at the start of the list.
     pub after: Option<K>,
 }
 
@@ -14,6 +14,6 @@ pub struct PageRequest<K> {
 pub struct Page<T, K> {
     /// The items, in the list's order.
     pub items: Vec<T>,
-    /// The key to go on after; `None`: this was the last page.
+    /// The key after which the next page starts; `None`: this is the last page.
     pub next: Option<K>,
 }

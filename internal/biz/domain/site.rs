@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-/// Where a call comes from, as limits count it; who made it says how far its address can be trusted. Personal data: never logged, never kept.
+/// The origin of a call, by which limits count. The transport that builds it decides how far an
+/// address can be trusted. Personal data: never logged, never stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Site {
     /// An address of IPv4, or the /64 of IPv6 that one household or device has to itself.

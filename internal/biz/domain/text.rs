@@ -1,6 +1,6 @@
-//! Text that people write and others read: trimmed, bounded, and free of characters that deceive.
+//! Text that users write for other users: trimmed, bounded, and free of characters that deceive.
 //!
-//! Normalisation to NFC happens where text comes in (the use cases); here stands what every such text must hold to.
+//! The use cases normalise text to NFC; this module checks the rules for all such text.
 
 use icu_properties::CodePointSetData;
 use icu_properties::props::DefaultIgnorableCodePoint;
@@ -29,8 +29,9 @@ pub enum TextError {
     Invisible,
 }
 
-/// Trims `text` and checks its length (in Unicode scalar values) and characters. A text that is not empty has a visible character; beside it
-/// joiners and variation selectors are allowed, which emoji and many scripts need.
+/// Trims `text` and checks its length (in Unicode scalar values) and characters. A text that is not
+/// empty must have a visible character. Joiners and variation selectors are allowed besides it,
+/// because emoji and many scripts need them.
 ///
 /// # Errors
 /// [`TextError`] says what is wrong and what is allowed.
@@ -54,16 +55,19 @@ pub fn clean_text(text: &str, min: usize, max: usize) -> Result<&str, TextError>
     }
 }
 
-/// Control characters, and those that turn the direction of what follows them.
+/// Control characters, line separators, and characters that change the direction of the text after
+/// them.
 fn is_forbidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Whether a reader sees anything. Fonts draw nothing for white space, for what Unicode calls default-ignorable (joiners, selectors, fillers, tags),
-/// and for a few characters that are neither.
+/// Whether a reader sees anything. Fonts draw nothing for white space, for what Unicode calls
+/// default-ignorable (joiners, selectors, fillers, tags), and for a few characters that are
+/// neither.
 fn is_visible(c: char) -> bool {
-    /// The blank pattern of Braille, interlinear annotation, a note without a head, a filler and two blanks of old scripts.
+    /// The blank pattern of Braille, interlinear annotation, a note without a head, a filler and
+    /// two blanks of old scripts.
     const BLANKS: [std::ops::RangeInclusive<char>; 5] = [
         '\u{2800}'..='\u{2800}',
         '\u{fff9}'..='\u{fffb}',
@@ -94,7 +98,8 @@ macro_rules! texts {
                 clean_text(text, $min, max).map(|t| Self(t.into()))
             }
 
-            /// A text that was checked when it was written. Rules that came later do not make it unreadable.
+            /// A stored text, unchecked: rules that are newer than the text do not make it
+            /// unreadable.
             #[must_use]
             pub fn from_stored(text: &str) -> Self {
                 Self(text.into())
@@ -116,9 +121,9 @@ macro_rules! texts {
 }
 
 texts! {
-    /// What others call a person; never empty.
+    /// The name that others see for an account or guest; never empty.
     Nickname, 1;
-    /// What a session is called; may be empty.
+    /// The title of a session; may be empty.
     Title, 0;
 }
 

@@ -1,9 +1,10 @@
-//! Points in time, to the millisecond.
+//! Points in time, in milliseconds.
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Milliseconds since 1970-01-01T00:00:00Z: what every store keeps alike and every client can show.
+/// Milliseconds since 1970-01-01T00:00:00Z, a resolution that every database and every client
+/// supports.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default,
 )]

@@ -1,28 +1,29 @@
-//! Signing in for a cookie, as clients of an older system do.
+//! Sign-in for a cookie, as the clients of the classic API do.
 
 use super::sign_in::{Mismatch, network_of};
 use super::{Accounts, sign_in_again};
-use crate::facesession::carry_through;
+use crate::facesession::run_to_completion;
 use faceshare_biz::Result;
 use faceshare_biz::domain::Site;
 use faceshare_biz::domain::account::{AccessClaims, Caller, IssuedToken, Password, PasswordGuess};
 use faceshare_biz::domain::port::SecretUse;
 
-/// Why somebody gets no cookie.
+/// Why a sign-in gets no cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClassicRefusal {
-    /// Nobody has this name.
+    /// No account has this username.
     UnknownName,
-    /// The password is another.
+    /// The account has another password.
     WrongPassword,
 }
 
 impl Accounts {
-    /// Opens a token family whose only token is a cookie. Whether the name or the password is wrong is told, for the caller to keep to itself;
-    /// it takes the same time.
+    /// Opens a token family whose only token is a cookie. The refusal says whether the name or the
+    /// password is wrong; both take the same time, and the caller must not show the difference to
+    /// the client.
     ///
     /// # Errors
-    /// `RATE_LIMITED` after too many wrong passwords; `UNAVAILABLE` when too many are signing in.
+    /// `RATE_LIMITED` after too many wrong passwords; `UNAVAILABLE` when too many sign-ins wait.
     pub async fn sign_in_for_cookie(
         &self,
         username: &str,
@@ -30,7 +31,7 @@ impl Accounts {
         site: Site,
     ) -> Result<Result<IssuedToken, ClassicRefusal>> {
         let known = match self
-            .prove(&PasswordGuess { username, site }, password)
+            .verify_password(&PasswordGuess { username, site }, password)
             .await?
         {
             Ok(known) => known,
@@ -42,7 +43,7 @@ impl Accounts {
             .secrets
             .fingerprint(SecretUse::Address, &network_of(site));
         let accounts = self.clone();
-        carry_through(async move {
+        run_to_completion(async move {
             let (family, now) = (accounts.new_family_id()?, accounts.deps.clock.now());
             let claims = AccessClaims {
                 account: known.account.id,
@@ -58,10 +59,10 @@ impl Accounts {
         .await
     }
 
-    /// Who calls with this cookie; answered from memory.
+    /// The caller of a valid cookie; checked in memory only.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED`.
+    /// `UNAUTHENTICATED` when the cookie is not valid, expired or signed out.
     pub fn authenticate_cookie(&self, cookie: &str) -> Result<Caller> {
         let caller = self
             .deps
@@ -74,7 +75,7 @@ impl Accounts {
 #[cfg(test)]
 mod tests {
     use super::ClassicRefusal;
-    use crate::account::fakes::{HERE, House};
+    use crate::account::fakes::{HERE, TestAccounts};
     use crate::fakes::PlainTokens;
     use faceshare_biz::ErrorCode;
     use faceshare_biz::domain::account::Password;
@@ -82,9 +83,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_cookie_ends_thirty_minutes_after_signing_in_and_another_sign_in_has_its_own() {
-        let house = House::new();
-        house.member("ann_1", "password").await;
-        let accounts = house.accounts();
+        let app = TestAccounts::new();
+        app.member("ann_1", "password").await;
+        let accounts = app.accounts();
         let sign_in = async || {
             accounts
                 .sign_in_for_cookie("ann_1", &Password::new("password"), HERE)
@@ -93,14 +94,13 @@ mod tests {
                 .expect("a cookie")
         };
         let first = sign_in().await.token;
-        house
-            .clock
+        app.clock
             .pass(PlainTokens::COOKIE_TTL - Duration::from_millis(1));
         accounts
             .authenticate_cookie(&first)
             .expect("to the last moment");
         let second = sign_in().await.token;
-        house.clock.pass(Duration::from_millis(1));
+        app.clock.pass(Duration::from_millis(1));
         assert_eq!(
             accounts.authenticate_cookie(&first).expect_err("over").code,
             ErrorCode::Unauthenticated
@@ -112,9 +112,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_cookie_is_good_until_it_is_signed_out_and_is_no_access_token() {
-        let house = House::new();
-        house.member("ann_1", "password").await;
-        let accounts = house.accounts();
+        let app = TestAccounts::new();
+        app.member("ann_1", "password").await;
+        let accounts = app.accounts();
         let sign_in = async |name: &str, password: &str| {
             accounts
                 .sign_in_for_cookie(name, &Password::new(password), HERE)
@@ -122,7 +122,7 @@ mod tests {
                 .expect("asked")
         };
         assert_eq!(
-            sign_in("nobody", "password").await,
+            sign_in("unknown", "password").await,
             Err(ClassicRefusal::UnknownName)
         );
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Ports in memory, for the tests of the use cases around people.
+//! In-memory ports for the tests of the account use cases.
 
 mod guesses;
 mod passwords;
@@ -6,7 +6,7 @@ mod people;
 
 pub(crate) use guesses::{HERE, THERE, TRIES};
 pub(crate) use passwords::{PlainPasswords, Work};
-pub(crate) use people::People;
+pub(crate) use people::MemoryAccounts;
 
 use super::{AccountDeps, AccountObserver, AccountPolicy, Accounts, NewAccount, SignUpRules};
 use crate::fakes::{CountingIds, FakeClock, MemoryRevocations, PlainSecrets, PlainTokens};
@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Barrier;
 
-/// The usual policy.
+/// The default policy of the tests.
 pub(crate) const fn policy() -> AccountPolicy {
     AccountPolicy {
         guests: true,
@@ -31,31 +31,31 @@ pub(crate) const fn policy() -> AccountPolicy {
     }
 }
 
-/// Everything that [`Accounts`] needs, in memory.
-pub(crate) struct House {
+/// The account use cases over in-memory ports.
+pub(crate) struct TestAccounts {
     pub(crate) clock: Arc<FakeClock>,
-    pub(crate) families: Arc<Families>,
-    pub(crate) credentials: Arc<People>,
+    pub(crate) families: Arc<MemoryFamilies>,
+    pub(crate) credentials: Arc<MemoryAccounts>,
     pub(crate) passwords: Arc<PlainPasswords>,
-    guesses: Arc<guesses::FewTries>,
+    guesses: Arc<guesses::FixedPasswordBudgets>,
     pub(crate) revocations: Arc<MemoryRevocations>,
-    pub(crate) observer: Arc<Witness>,
+    pub(crate) observer: Arc<RecordingObserver>,
     ids: Arc<CountingIds>,
 }
 
-impl House {
+impl TestAccounts {
     pub(crate) fn new() -> Self {
-        let families: Arc<Families> = Arc::default();
+        let families: Arc<MemoryFamilies> = Arc::default();
         let revocations: Arc<MemoryRevocations> = Arc::default();
         Self {
             clock: Arc::default(),
-            credentials: Arc::new(People::over(families.clone())),
+            credentials: Arc::new(MemoryAccounts::over(families.clone())),
             families,
             passwords: Arc::default(),
             guesses: Arc::default(),
-            observer: Arc::new(Witness {
+            observer: Arc::new(RecordingObserver {
                 revocations: revocations.clone(),
-                ..Witness::default()
+                ..RecordingObserver::default()
             }),
             revocations,
             ids: Arc::default(),
@@ -68,7 +68,7 @@ impl House {
             credentials: self.credentials.clone(),
             passwords: self.passwords.clone(),
             guesses: self.guesses.clone(),
-            portraits: Arc::new(Copyist),
+            portraits: Arc::new(PassThroughPortraits),
             pictures: self.credentials.clone(),
             families: self.families.clone(),
             revocations: self.revocations.clone(),
@@ -84,7 +84,7 @@ impl House {
         Accounts::new(self.deps(), policy())
     }
 
-    /// Somebody with an account.
+    /// Signs up an account.
     pub(crate) async fn member(&self, username: &str, password: &str) -> Account {
         let new = NewAccount {
             username: username.into(),
@@ -103,17 +103,17 @@ impl House {
     }
 }
 
-/// Takes what is sent for a picture.
-struct Copyist;
+/// Returns the upload itself as the picture.
+struct PassThroughPortraits;
 
-impl Portraitist for Copyist {
+impl Portraitist for PassThroughPortraits {
     fn admit(&self, _account: AccountId, _site: Site) -> Result<Box<dyn PortraitPermit>> {
         Ok(Box::new(Self))
     }
 }
 
 #[async_trait]
-impl PortraitPermit for Copyist {
+impl PortraitPermit for PassThroughPortraits {
     async fn portrait(self: Box<Self>, upload: Bytes) -> Result<Picture> {
         Ok(Picture {
             media_type: "image/png".to_owned(),
@@ -122,17 +122,17 @@ impl PortraitPermit for Copyist {
     }
 }
 
-/// Remembers what it was told.
+/// Records the changes and deletions it is informed of.
 #[derive(Debug, Default)]
-pub(crate) struct Witness {
+pub(crate) struct RecordingObserver {
     changed: Mutex<Vec<Account>>,
     deleted: Mutex<Vec<AccountId>>,
-    /// How many families were known to be revoked each time that it was told of a deletion.
+    /// For each deletion, the number of families that were announced as revoked before it.
     revoked_before: Mutex<Vec<usize>>,
     revocations: Arc<MemoryRevocations>,
 }
 
-impl Witness {
+impl RecordingObserver {
     pub(crate) fn changed(&self) -> Vec<Account> {
         self.changed.lock().expect("not poisoned").clone()
     }
@@ -147,7 +147,7 @@ impl Witness {
 }
 
 #[async_trait]
-impl AccountObserver for Witness {
+impl AccountObserver for RecordingObserver {
     async fn changed(&self, account: &Account) {
         self.changed
             .lock()
@@ -164,17 +164,17 @@ impl AccountObserver for Witness {
     }
 }
 
-/// Token families in a map; its first finds can be made to meet.
+/// Token families in a map; a test can make concurrent finds finish together.
 #[derive(Default)]
-pub(crate) struct Families {
+pub(crate) struct MemoryFamilies {
     kept: Mutex<HashMap<FamilyId, TokenFamily>>,
     barrier: Mutex<Option<Arc<Barrier>>>,
     held: AtomicUsize,
 }
 
-impl Families {
-    /// The next `finds` finds answer together.
-    pub(crate) fn hold_finds_until(&self, finds: usize) {
+impl MemoryFamilies {
+    /// The next `finds` finds return together.
+    pub(crate) fn finish_finds_together(&self, finds: usize) {
         *self.barrier.lock().expect("not poisoned") = Some(Arc::new(Barrier::new(finds)));
         self.held.store(finds, Ordering::SeqCst);
     }
@@ -188,7 +188,7 @@ impl Families {
         Ok(())
     }
 
-    /// Forgets where the families of an account were opened.
+    /// Removes the networks of the families of an account.
     pub(crate) fn forget_networks(&self, account: AccountId) {
         let mut kept = self.kept.lock().expect("not poisoned");
         kept.values_mut()
@@ -217,7 +217,7 @@ impl Families {
 }
 
 #[async_trait]
-impl TokenFamilyRepository for Families {
+impl TokenFamilyRepository for MemoryFamilies {
     async fn insert(&self, family: &TokenFamily) -> Result<()> {
         self.open(family)
     }
@@ -288,13 +288,13 @@ impl TokenFamilyRepository for Families {
 
 #[cfg(test)]
 mod contract {
-    use super::{Families, People};
+    use super::{MemoryAccounts, MemoryFamilies};
     use faceshare_contract::credential::Store;
     use std::sync::Arc;
 
-    fn store() -> Store<People, People, Families> {
-        let families = Arc::<Families>::default();
-        let people = Arc::new(People::over(families.clone()));
+    fn store() -> Store<MemoryAccounts, MemoryAccounts, MemoryFamilies> {
+        let families = Arc::<MemoryFamilies>::default();
+        let people = Arc::new(MemoryAccounts::over(families.clone()));
         Store {
             credentials: people.clone(),
             accounts: people,
@@ -303,11 +303,13 @@ mod contract {
     }
 
     mod families {
-        faceshare_contract::token_family_contract!(async { (super::Families::default(), ()) });
+        faceshare_contract::token_family_contract!(async {
+            (super::MemoryFamilies::default(), ())
+        });
     }
 
     mod accounts {
-        faceshare_contract::account_contract!(async { (super::People::default(), ()) });
+        faceshare_contract::account_contract!(async { (super::MemoryAccounts::default(), ()) });
     }
 
     mod credentials {

@@ -1,4 +1,4 @@
-//! Guests: a nickname is all it takes.
+//! Sign-up of guests, with a nickname only.
 
 use super::{Accounts, FIRST_GENERATION, SignedIn};
 use crate::text::{FieldChecks, checked};
@@ -6,7 +6,7 @@ use faceshare_biz::domain::account::{Account, TokenFamily};
 use faceshare_biz::{Error, ErrorCode, Result};
 
 impl Accounts {
-    /// Makes a guest of this nickname and signs it in.
+    /// Creates a guest with this nickname and signs it in.
     ///
     /// # Errors
     /// `FORBIDDEN` where guests are off; `INVALID_ARGUMENT` with path `nickname`.
@@ -31,7 +31,8 @@ impl Accounts {
         };
         let family = self.new_family_id()?;
         let tokens = self.issue_pair(&account, family, FIRST_GENERATION, now)?;
-        // The account first: a family without an account must not exist, an unused account is swept away.
+        // The account first: a family without an account must not exist, while an unused account is
+        // deleted later.
         self.deps.accounts.insert(&account).await?;
         self.deps
             .families
@@ -52,14 +53,14 @@ impl Accounts {
 
 #[cfg(test)]
 mod tests {
-    use crate::account::fakes::{House, policy};
+    use crate::account::fakes::{TestAccounts, policy};
     use crate::account::{AccountPolicy, Accounts};
     use faceshare_biz::ErrorCode;
 
     #[tokio::test]
     async fn a_guest_is_known_by_the_token_it_gets() {
-        let house = House::new();
-        let signed_in = house
+        let app = TestAccounts::new();
+        let signed_in = app
             .accounts()
             .sign_up_guest(" A\u{308}nne ")
             .await
@@ -67,13 +68,13 @@ mod tests {
         assert_eq!(signed_in.account.nickname.as_str(), "Änne");
         assert!(signed_in.account.is_guest());
 
-        let caller = house
+        let caller = app
             .accounts()
             .authenticate(&signed_in.tokens.access.token)
             .expect("a caller");
         assert!(caller.guest);
         assert_eq!(
-            house.accounts().account(caller).await.expect("an account"),
+            app.accounts().account(caller).await.expect("an account"),
             signed_in.account
         );
     }
@@ -81,7 +82,7 @@ mod tests {
     #[tokio::test]
     async fn a_bad_nickname_is_refused_by_its_path() {
         for bad in ["", "   ", &"x".repeat(33), "a\u{202e}b"] {
-            let error = House::new()
+            let error = TestAccounts::new()
                 .accounts()
                 .sign_up_guest(bad)
                 .await
@@ -94,10 +95,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn guests_stay_out_where_they_are_off() {
-        let house = House::new();
+    async fn guests_are_refused_where_they_are_disabled() {
+        let app = TestAccounts::new();
         let closed = Accounts::new(
-            house.deps(),
+            app.deps(),
             AccountPolicy {
                 guests: false,
                 ..policy()
@@ -112,23 +113,22 @@ mod tests {
 
     #[tokio::test]
     async fn an_expired_access_token_says_refresh_and_a_bad_one_says_sign_in() {
-        let house = House::new();
-        let tokens = house
+        let app = TestAccounts::new();
+        let tokens = app
             .accounts()
             .sign_up_guest("Ann")
             .await
             .expect("a guest")
             .tokens;
         let code = |token: &str| {
-            house
-                .accounts()
+            app.accounts()
                 .authenticate(token)
                 .expect_err("refused")
                 .code
         };
         assert_eq!(code("rubbish"), ErrorCode::Unauthenticated);
         assert_eq!(code(&tokens.refresh.token), ErrorCode::Unauthenticated);
-        house.clock.set(tokens.access.expires_at);
+        app.clock.set(tokens.access.expires_at);
         assert_eq!(code(&tokens.access.token), ErrorCode::TokenExpired);
     }
 }

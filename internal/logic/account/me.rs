@@ -1,7 +1,7 @@
-//! What a person may do to its own account.
+//! Changes of the caller's own account.
 
 use super::{Accounts, sign_in_again};
-use crate::facesession::carry_through;
+use crate::facesession::run_to_completion;
 use crate::text::{FieldChecks, checked};
 use faceshare_biz::domain::Site;
 use faceshare_biz::domain::account::{
@@ -10,19 +10,19 @@ use faceshare_biz::domain::account::{
 use faceshare_biz::{Error, ErrorCode, Result, constants};
 
 impl Accounts {
-    /// Changes what others see of the caller; its sessions hear of it.
+    /// Changes the caller's nickname; its sessions are informed. `None` changes nothing.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` with path `nickname`; `UNAUTHENTICATED` when the account is gone.
+    /// `INVALID_ARGUMENT` with path `nickname`; `UNAUTHENTICATED` when the account is deleted.
     pub async fn patch(&self, caller: Caller, nickname: Option<&str>) -> Result<Account> {
         self.patch_within(caller, nickname, self.policy.nickname_max)
             .await
     }
 
-    /// As [`patch`](Self::patch), with nicknames of at most `max` characters.
+    /// Like [`patch`](Self::patch), with nicknames of at most `max` characters.
     ///
     /// # Errors
-    /// As there.
+    /// As [`patch`](Self::patch).
     pub async fn patch_within(
         &self,
         caller: Caller,
@@ -36,7 +36,7 @@ impl Accounts {
         let nickname = checks.nickname("nickname", nickname, max.min(self.policy.nickname_max));
         checks.finish()?;
         let (accounts, nickname) = (self.clone(), checked(nickname)?);
-        carry_through(async move {
+        run_to_completion(async move {
             if !accounts
                 .deps
                 .accounts
@@ -52,11 +52,13 @@ impl Accounts {
         .await
     }
 
-    /// Changes the caller's password. Every other sign-in of the account ends.
+    /// Changes the caller's password and revokes every other sign-in of the account.
     ///
     /// # Errors
-    /// `PASSWORD_INCORRECT` for a wrong old one, `RATE_LIMITED` after too many of those; `INVALID_ARGUMENT` with path `newPassword`; `FORBIDDEN` for guests, who have none;
-    /// `UNAVAILABLE` when too many passwords wait to be hashed, `RATE_LIMITED` when too many of them are from this site.
+    /// `PASSWORD_INCORRECT` for a wrong old one, `RATE_LIMITED` after too many of those;
+    /// `INVALID_ARGUMENT` with path `newPassword`; `FORBIDDEN` for guests, who have no password;
+    /// `UNAVAILABLE` when too many passwords wait to be hashed, `RATE_LIMITED` when too many of
+    /// them are from this site.
     pub async fn change_password(
         &self,
         caller: Caller,
@@ -79,7 +81,7 @@ impl Accounts {
             username: known.account.username.as_deref().unwrap_or_default(),
             site,
         };
-        self.may_guess(&guess).await?;
+        self.check_guess_budget(&guess).await?;
         if self
             .compare(&guess, old, Some(known.password.clone()))
             .await?
@@ -101,7 +103,7 @@ impl Accounts {
             at,
         };
         let accounts = self.clone();
-        carry_through(async move {
+        run_to_completion(async move {
             let revoked = accounts
                 .deps
                 .credentials
@@ -114,13 +116,14 @@ impl Accounts {
         .await
     }
 
-    /// Deletes the caller's account, or forgets the guest. Its name is free again, its sign-ins end, it leaves the sessions it is connected to.
+    /// Deletes the caller's account or guest. Its username is free again, its sign-ins are revoked,
+    /// and it leaves the sessions that it is connected to.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` when it is gone already.
+    /// `UNAUTHENTICATED` when it is deleted already.
     pub async fn delete(&self, caller: Caller) -> Result<()> {
         let accounts = self.clone();
-        carry_through(async move {
+        run_to_completion(async move {
             let at = accounts.deps.clock.now();
             let revoked = accounts
                 .deps
@@ -128,7 +131,8 @@ impl Accounts {
                 .delete(caller.account, at)
                 .await?
                 .ok_or_else(gone)?;
-            // Where the person is connected is found before the word goes out, which closes those connections.
+            // The observer finds the account's connections first; the announcement then closes
+            // them.
             tokio::join!(
                 biased;
                 accounts.deps.observer.deleted(caller.account),
@@ -146,44 +150,39 @@ fn gone() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use crate::account::fakes::{HERE, House, TRIES};
+    use crate::account::fakes::{HERE, TRIES, TestAccounts};
     use faceshare_biz::ErrorCode;
     use faceshare_biz::domain::account::{Caller, Password};
 
-    async fn signed_in(house: &House) -> Caller {
-        let tokens = house
+    async fn signed_in(app: &TestAccounts) -> Caller {
+        let tokens = app
             .accounts()
             .sign_in("ann_1", &Password::new("password"), HERE)
             .await
             .expect("signed in")
             .tokens;
-        house
-            .accounts()
+        app.accounts()
             .authenticate(&tokens.access.token)
             .expect("a caller")
     }
 
     #[tokio::test]
-    async fn a_new_nickname_is_kept_and_told() {
-        let house = House::new();
-        house.member("ann_1", "password").await;
-        let caller = signed_in(&house).await;
-        let account = house
+    async fn a_new_nickname_is_stored_and_announced() {
+        let app = TestAccounts::new();
+        app.member("ann_1", "password").await;
+        let caller = signed_in(&app).await;
+        let account = app
             .accounts()
             .patch(caller, Some(" Änne "))
             .await
             .expect("changed");
         assert_eq!(account.nickname.as_str(), "Änne");
-        assert_eq!(house.observer.changed(), std::slice::from_ref(&account));
+        assert_eq!(app.observer.changed(), std::slice::from_ref(&account));
         assert_eq!(
-            house
-                .accounts()
-                .patch(caller, None)
-                .await
-                .expect("as it is"),
+            app.accounts().patch(caller, None).await.expect("as it is"),
             account
         );
-        let refused = house
+        let refused = app
             .accounts()
             .patch(caller, Some(""))
             .await
@@ -196,10 +195,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_new_password_ends_every_other_sign_in() {
-        let house = House::new();
-        house.member("ann_1", "password").await;
-        let (here, there) = (signed_in(&house).await, signed_in(&house).await);
-        let accounts = house.accounts();
+        let app = TestAccounts::new();
+        app.member("ann_1", "password").await;
+        let (here, there) = (signed_in(&app).await, signed_in(&app).await);
+        let accounts = app.accounts();
         let (old, new) = (Password::new("password"), Password::new("passw0rd"));
         let wrong = accounts
             .change_password(here, &new, &new, HERE)
@@ -215,7 +214,7 @@ mod tests {
             .change_password(here, &old, &new, HERE)
             .await
             .expect("changed");
-        assert!(house.is_revoked(there) && !house.is_revoked(here));
+        assert!(app.is_revoked(there) && !app.is_revoked(here));
         assert_eq!(
             accounts
                 .sign_in("ann_1", &old, HERE)
@@ -228,10 +227,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_found_a_token_does_not_guess_the_password_with_it() {
-        let house = House::new();
-        house.member("ann_1", "password").await;
-        let (caller, accounts) = (signed_in(&house).await, house.accounts());
+    async fn an_access_token_does_not_allow_more_password_guesses() {
+        let app = TestAccounts::new();
+        app.member("ann_1", "password").await;
+        let (caller, accounts) = (signed_in(&app).await, app.accounts());
         let (old, wrong) = (Password::new("password"), Password::new("passwort"));
         for _ in 0..TRIES {
             let refused = accounts
@@ -260,21 +259,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_guest_has_no_password_to_change() {
-        let house = House::new();
-        let tokens = house
+        let app = TestAccounts::new();
+        let tokens = app
             .accounts()
             .sign_up_guest("Ann")
             .await
             .expect("a guest")
             .tokens;
-        let guest = house
+        let guest = app
             .accounts()
             .authenticate(&tokens.access.token)
             .expect("a caller");
         let any = Password::new("password");
         assert_eq!(
-            house
-                .accounts()
+            app.accounts()
                 .change_password(guest, &any, &any, HERE)
                 .await
                 .expect_err("none")
@@ -284,28 +282,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_deleted_account_is_nowhere_and_its_name_is_free() {
-        let house = House::new();
-        let ann = house.member("ann_1", "password").await;
-        let (here, there) = (signed_in(&house).await, signed_in(&house).await);
-        house.accounts().delete(here).await.expect("deleted");
-        assert!(house.is_revoked(here) && house.is_revoked(there));
-        assert_eq!(house.observer.deleted(), [ann.id]);
+    async fn a_deleted_account_cannot_be_used_and_its_name_is_free() {
+        let app = TestAccounts::new();
+        let ann = app.member("ann_1", "password").await;
+        let (here, there) = (signed_in(&app).await, signed_in(&app).await);
+        app.accounts().delete(here).await.expect("deleted");
+        assert!(app.is_revoked(here) && app.is_revoked(there));
+        assert_eq!(app.observer.deleted(), [ann.id]);
         assert_eq!(
-            house.observer.revoked_before(),
+            app.observer.revoked_before(),
             [0],
             "where it is connected is looked for before its connections are closed"
         );
         assert_eq!(
-            house.accounts().delete(here).await.expect_err("gone").code,
+            app.accounts().delete(here).await.expect_err("gone").code,
             ErrorCode::Unauthenticated
         );
-        let again = house
+        let again = app
             .accounts()
             .sign_in("ann_1", &Password::new("password"), HERE)
             .await
             .expect_err("gone");
         assert_eq!(again.code, ErrorCode::PasswordIncorrect);
-        assert_ne!(house.member("ann_1", "passw0rd").await.id, ann.id);
+        assert_ne!(app.member("ann_1", "passw0rd").await.id, ann.id);
     }
 }

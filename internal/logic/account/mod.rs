@@ -1,7 +1,8 @@
-//! People: how guests and accounts come to be, how they sign in and out, and how tokens are renewed.
+//! Guests and accounts: sign-up, sign-in, sign-out, changes of an account, and the renewal of
+//! tokens.
 //!
-//! A sign-in opens a **family** of tokens. Each refresh moves it to its next generation; what a refresh token may still do after that is
-//! decided in one place, the `refresh` module.
+//! A sign-in opens a **family** of tokens. Each refresh moves the family to its next generation;
+//! the `refresh` module alone decides what an older refresh token may still do.
 
 mod classic;
 #[cfg(test)]
@@ -32,65 +33,66 @@ use std::sync::Arc;
 /// The generation of the first pair of a family.
 const FIRST_GENERATION: u32 = 1;
 
-/// Where people are seen while they change.
+/// Is informed of changed and deleted accounts.
 #[async_trait]
 pub trait AccountObserver: Send + Sync + 'static {
-    /// The account is this now.
+    /// The account has changed to this state.
     async fn changed(&self, account: &Account);
-    /// The account is gone. Its connections are still there: until this first waits, nothing has told them that their sign-in is over.
+    /// The account is deleted. Its connections are still open: they are informed of the revoked
+    /// sign-in only after this method has first awaited.
     async fn deleted(&self, account: AccountId);
 }
 
-/// What [`Accounts`] works with.
+/// The ports that [`Accounts`] uses.
 #[derive(Clone)]
 pub struct AccountDeps {
     /// Accounts and guests.
     pub accounts: Arc<dyn AccountRepository>,
-    /// What proves that somebody is who it says.
+    /// Usernames and password hashes.
     pub credentials: Arc<dyn CredentialRepository>,
     /// Hashes passwords.
     pub passwords: Arc<dyn PasswordHasher>,
-    /// How many may be wrong.
+    /// The budgets of wrong passwords.
     pub guesses: Arc<dyn PasswordBudgets>,
-    /// Makes pictures.
+    /// Decodes and scales uploaded pictures.
     pub portraits: Arc<dyn Portraitist>,
-    /// Finds them.
+    /// The stored pictures.
     pub pictures: Arc<dyn PictureRepository>,
-    /// Token families.
+    /// The token families.
     pub families: Arc<dyn TokenFamilyRepository>,
-    /// Which of them are revoked.
+    /// The revoked token families, in memory.
     pub revocations: Arc<dyn RevocationRegistry>,
-    /// Told what happens to accounts.
+    /// Is informed of changed and deleted accounts.
     pub observer: Arc<dyn AccountObserver>,
-    /// Issues and verifies tokens; knows how long they live.
+    /// Issues and verifies tokens; sets their lifetimes.
     pub tokens: Arc<dyn Tokens>,
-    /// Seals pairs at rest.
+    /// Seals stored token pairs and fingerprints networks.
     pub secrets: Arc<dyn Secrets>,
-    /// Fresh ids.
+    /// Generates ids of accounts and families.
     pub ids: Arc<dyn IdGenerator>,
-    /// The time.
+    /// The source of time.
     pub clock: Arc<dyn Clock>,
 }
 
-/// What the configuration says about people.
+/// The configured rules of accounts.
 #[derive(Debug, Clone, Copy)]
 pub struct AccountPolicy {
-    /// Whether guests may come (`auth.guests`).
+    /// Whether guests may sign up (`auth.guests`).
     pub guests: bool,
     /// The most characters in a nickname.
     pub nickname_max: usize,
 }
 
-/// Somebody, with fresh tokens.
+/// An account with new tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedIn {
-    /// The person.
+    /// The account or guest.
     pub account: Account,
-    /// What it now calls with.
+    /// The new access and refresh token.
     pub tokens: TokenPair,
 }
 
-/// The use cases around people. Cheap to clone.
+/// The use cases of accounts. Cheap to clone.
 #[derive(Clone)]
 pub struct Accounts {
     deps: AccountDeps,
@@ -98,13 +100,13 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Over these adapters, under this policy.
+    /// Creates the use cases over these ports, with these rules.
     #[must_use]
     pub const fn new(deps: AccountDeps, policy: AccountPolicy) -> Self {
         Self { deps, policy }
     }
 
-    /// Who calls with this access token.
+    /// The caller of a valid access token.
     ///
     /// # Errors
     /// `TOKEN_EXPIRED` (refresh) or `UNAUTHENTICATED` (sign in).
@@ -134,7 +136,7 @@ impl Accounts {
     /// The caller's account.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` when it is gone.
+    /// `UNAUTHENTICATED` when it is deleted.
     pub async fn account(&self, caller: Caller) -> Result<Account> {
         self.deps
             .accounts
@@ -143,7 +145,7 @@ impl Accounts {
             .ok_or_else(|| sign_in_again("the account is gone"))
     }
 
-    /// The pair of one generation of a family.
+    /// Issues the token pair of one generation of a family.
     fn issue_pair(
         &self,
         account: &Account,
@@ -168,19 +170,19 @@ impl Accounts {
     }
 
     fn new_account_id(&self) -> Result<AccountId> {
-        AccountId::new(self.deps.ids.next_id()).ok_or_else(bad_id)
+        AccountId::new(self.deps.ids.next_id()).ok_or_else(invalid_id)
     }
 
     fn new_family_id(&self) -> Result<FamilyId> {
-        FamilyId::new(self.deps.ids.next_id()).ok_or_else(bad_id)
+        FamilyId::new(self.deps.ids.next_id()).ok_or_else(invalid_id)
     }
 }
 
-fn bad_id() -> Error {
+fn invalid_id() -> Error {
     Error::internal("the id generator gave a number that is no id")
 }
 
-/// `UNAUTHENTICATED`: nothing but a new sign-in helps.
+/// `UNAUTHENTICATED`: the client must sign in again.
 fn sign_in_again(detail: &'static str) -> Error {
     Error::new(ErrorCode::Unauthenticated, detail)
 }

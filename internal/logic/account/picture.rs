@@ -1,18 +1,18 @@
-//! Pictures of people.
+//! Pictures of accounts.
 
 use super::{Accounts, sign_in_again};
-use crate::facesession::carry_through;
+use crate::facesession::run_to_completion;
 use bytes::Bytes;
 use faceshare_biz::domain::Site;
 use faceshare_biz::domain::account::{Account, Caller, Picture, PortraitPermit};
 use faceshare_biz::{Error, Result};
 
-/// Where pictures are served, in front of their keys.
+/// The path under which pictures are served, before the key.
 pub const PICTURE_PATH: &str = "/v1/avatars/";
-/// Characters of the longest key that is looked up.
+/// The longest key that is looked up, in bytes.
 const KEY_MAX: usize = 64;
 
-/// An upload that has its place in the queue and is not read yet. Dropped, it gives the place up.
+/// An upload that has a permit and is not read yet. Dropping it releases the permit.
 pub struct PictureUpload {
     accounts: Accounts,
     caller: Caller,
@@ -20,10 +20,11 @@ pub struct PictureUpload {
 }
 
 impl PictureUpload {
-    /// Makes the caller's picture of the uploaded file. The picture before is deleted, and the caller's sessions are told.
+    /// Replaces the caller's picture by the uploaded file. The caller's sessions are informed.
     ///
     /// # Errors
-    /// `UNSUPPORTED_MEDIA_TYPE`, `INVALID_ARGUMENT` as [`PortraitPermit`] says; `UNAUTHENTICATED` when the account is gone.
+    /// `UNSUPPORTED_MEDIA_TYPE`, `INVALID_ARGUMENT` as [`PortraitPermit`] says; `UNAUTHENTICATED`
+    /// when the account is deleted.
     pub async fn finish(self, upload: Bytes) -> Result<Account> {
         let Self {
             accounts,
@@ -31,7 +32,7 @@ impl PictureUpload {
             permit,
         } = self;
         let picture = permit.portrait(upload).await?;
-        carry_through(async move {
+        run_to_completion(async move {
             let key = accounts.deps.secrets.picture_key();
             let url = format!("{PICTURE_PATH}{key}");
             if !accounts
@@ -51,10 +52,12 @@ impl PictureUpload {
 }
 
 impl Accounts {
-    /// Takes a place for an upload of the caller's picture. Ask for it before the upload is read.
+    /// Takes a permit for an upload of the caller's picture. Called before the upload is read, so
+    /// that the uploads in memory are bounded.
     ///
     /// # Errors
-    /// `UNAVAILABLE`, `RATE_LIMITED` as [`Portraitist`](faceshare_biz::domain::account::Portraitist) says.
+    /// `UNAVAILABLE`, `RATE_LIMITED` as
+    /// [`Portraitist`](faceshare_biz::domain::account::Portraitist) says.
     pub fn begin_picture(&self, caller: Caller, site: Site) -> Result<PictureUpload> {
         let permit = self.deps.portraits.admit(caller.account, site)?;
         Ok(PictureUpload {
@@ -64,10 +67,10 @@ impl Accounts {
         })
     }
 
-    /// The picture of a key: for everybody who has it.
+    /// The picture of a key, for every client that knows the key.
     ///
     /// # Errors
-    /// `NOT_FOUND`.
+    /// `NOT_FOUND` when there is no picture of this key.
     pub async fn picture(&self, key: &str) -> Result<Picture> {
         if key.len() > KEY_MAX {
             return Err(Error::not_found());
@@ -83,13 +86,13 @@ impl Accounts {
 #[cfg(test)]
 mod tests {
     use super::PICTURE_PATH;
-    use crate::account::fakes::{HERE, House};
+    use crate::account::fakes::{HERE, TestAccounts};
     use faceshare_biz::ErrorCode;
 
     #[tokio::test]
     async fn a_new_picture_takes_the_place_of_the_old_one() {
-        let house = House::new();
-        let accounts = house.accounts();
+        let app = TestAccounts::new();
+        let accounts = app.accounts();
         let tokens = accounts.sign_up_guest("Ann").await.expect("a guest").tokens;
         let ann = accounts
             .authenticate(&tokens.access.token)
@@ -114,6 +117,6 @@ mod tests {
             accounts.picture(&keys[0]).await.expect_err("gone").code,
             ErrorCode::NotFound
         );
-        assert_eq!(house.observer.changed().len(), 2);
+        assert_eq!(app.observer.changed().len(), 2);
     }
 }

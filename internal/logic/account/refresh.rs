@@ -1,7 +1,8 @@
-//! Refreshing: each refresh token works once, with a short overlap for answers that were lost and for two tabs.
+//! Refresh of tokens: each refresh token works once, with a short overlap for lost answers and for
+//! two tabs.
 //!
-//! A refresh token that comes back later than that has leaked or was replayed, and it cannot be told which of its two bearers is the
-//! thief: the whole family is revoked.
+//! A refresh token that is used later than that has leaked or was replayed. The server cannot tell
+//! which of its two bearers is the thief, so the whole family is revoked.
 
 use super::{Accounts, SignedIn, sign_in_again};
 use faceshare_biz::constants::REFRESH_OVERLAP;
@@ -12,48 +13,52 @@ use faceshare_biz::domain::account::{
 use faceshare_biz::domain::port::SecretUse;
 use faceshare_biz::{Error, Result};
 
-/// How often a refresh looks again after another one was faster. The second look settles it; the third is for a family that is refreshed
-/// from several places without pause.
-const ROUNDS: usize = 3;
+/// The most attempts of a refresh when a concurrent one was faster. The second attempt normally
+/// finds the other's pair; the third is for a family that several clients refresh without pause.
+const ATTEMPTS: usize = 3;
 
-/// What a refresh token of some generation gets.
+/// What a refresh token of some generation is answered with.
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict<'a> {
-    /// It is of the newest pair: a new one.
+enum RefreshVerdict<'a> {
+    /// The token is of the newest pair: it gets a new pair.
     Rotate,
-    /// It is the one just used, and the pair it gave is unused as yet: that pair again, as it was sealed.
+    /// The token was just used, and the pair it gave is still unused: it gets that sealed pair
+    /// again.
     Repeat(&'a str),
-    /// It was used too long ago, or its successor was used already.
+    /// The token was used too long ago, or its successor was used already: the family is revoked.
     Reuse,
-    /// It gets nothing, and nothing follows from that.
+    /// The token gets nothing; the family is not touched.
     Refuse,
 }
 
-/// Judges a token of `generation` by what is known of its family.
-fn judge(family: &TokenFamily, generation: u32, now: Timestamp) -> Verdict<'_> {
+/// Decides on a token of `generation` by the state of its family.
+fn judge(family: &TokenFamily, generation: u32, now: Timestamp) -> RefreshVerdict<'_> {
     if family.revoked_at.is_some() || family.expires_at <= now {
-        return Verdict::Refuse;
+        return RefreshVerdict::Refuse;
     }
     match family.generation.checked_sub(generation) {
-        Some(0) => Verdict::Rotate,
+        Some(0) => RefreshVerdict::Rotate,
         Some(1) if now.since(family.rotated_at) < REFRESH_OVERLAP => family
             .sealed_pair
             .as_deref()
-            .map_or(Verdict::Reuse, Verdict::Repeat),
-        Some(_) => Verdict::Reuse,
-        // Newer than the newest: the store lost a rotation. Nobody did wrong, but the chain is broken.
-        None => Verdict::Refuse,
+            .map_or(RefreshVerdict::Reuse, RefreshVerdict::Repeat),
+        Some(_) => RefreshVerdict::Reuse,
+        // Newer than the newest: the database has lost a rotation. That is not misuse, but the
+        // chain is broken.
+        None => RefreshVerdict::Refuse,
     }
 }
 
 impl Accounts {
-    /// A new pair for a refresh token.
+    /// Exchanges a refresh token for a new pair.
     ///
-    /// The token just used, within [`REFRESH_OVERLAP`] and while its successor is unused, gives the same pair again; used at once in two
-    /// places it gives both the same pair. Any other use of an old token revokes its family.
+    /// A token that was just used gives the same pair again within [`REFRESH_OVERLAP`], while its
+    /// successor is unused; two concurrent uses get the same pair. Any other use of an old token
+    /// revokes its family.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED`: sign in again.
+    /// `UNAUTHENTICATED` when the client must sign in again; `UNAVAILABLE` when other refreshes of
+    /// the family were faster in every attempt.
     pub async fn refresh(&self, refresh_token: &str) -> Result<SignedIn> {
         let now = self.deps.clock.now();
         let claims = self
@@ -69,17 +74,17 @@ impl Accounts {
             .find(claims.account)
             .await?
             .ok_or_else(|| sign_in_again("the account is gone: sign in again"))?;
-        for _ in 0..ROUNDS {
+        for _ in 0..ATTEMPTS {
             if let Some(tokens) = self.try_refresh(&account, claims, now).await? {
                 return Ok(SignedIn { account, tokens });
             }
         }
         Err(Error::unavailable(
-            "a token family was refreshed from elsewhere in every round",
+            "a concurrent refresh of the token family was faster in every attempt",
         ))
     }
 
-    /// `None`: another refresh was faster, look again.
+    /// One attempt. `None`: a concurrent refresh was faster; the caller tries again.
     async fn try_refresh(
         &self,
         account: &Account,
@@ -92,11 +97,11 @@ impl Accounts {
             .filter(|f| f.account == claims.account)
             .ok_or_else(refused)?;
         match judge(&family, claims.generation, now) {
-            Verdict::Rotate => self.rotate(account, &family, now).await,
-            Verdict::Repeat(sealed) => self.open_pair(sealed).map(Some).ok_or_else(refused),
-            Verdict::Refuse => Err(refused()),
-            Verdict::Reuse => {
-                tracing::warn!(account = %claims.account, family = %claims.family, "an old refresh token came back: its family is revoked");
+            RefreshVerdict::Rotate => self.rotate(account, &family, now).await,
+            RefreshVerdict::Repeat(sealed) => self.open_pair(sealed).map(Some).ok_or_else(refused),
+            RefreshVerdict::Refuse => Err(refused()),
+            RefreshVerdict::Reuse => {
+                tracing::warn!(account = %claims.account, family = %claims.family, "an old refresh token was used again: its family is revoked");
                 self.revoke(claims.family, now).await?;
                 Err(refused())
             }
@@ -135,7 +140,7 @@ impl Accounts {
         self.deps.secrets.seal(SecretUse::TokenPair, &plain)
     }
 
-    /// `None` when the key it was sealed with is gone.
+    /// `None` when the key that sealed it is no longer configured.
     fn open_pair(&self, sealed: &str) -> Option<TokenPair> {
         let plain = self.deps.secrets.open(SecretUse::TokenPair, sealed)?;
         let (access, access_end, refresh, refresh_end): (String, i64, String, i64) =
@@ -153,8 +158,8 @@ impl Accounts {
 
 #[cfg(test)]
 mod tests {
-    use super::{Verdict, judge};
-    use crate::account::fakes::House;
+    use super::{RefreshVerdict, judge};
+    use crate::account::fakes::TestAccounts;
     use faceshare_biz::ErrorCode;
     use faceshare_biz::domain::account::TokenFamily;
     use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
@@ -184,17 +189,17 @@ mod tests {
             ..family(3)
         };
         let table = [
-            (family(1), 1, 100, Verdict::Rotate),
-            (family(3), 3, 9_999, Verdict::Rotate),
-            (family(3), 2, 100, Verdict::Repeat("sealed")),
-            (family(3), 2, 90, Verdict::Repeat("sealed")), // the clock went back
-            (family(3), 2, 159, Verdict::Repeat("sealed")),
-            (family(3), 2, 160, Verdict::Reuse),
-            (family(3), 1, 101, Verdict::Reuse),
-            (family(3), 4, 101, Verdict::Refuse),
-            (family(3), 3, 10_000, Verdict::Refuse),
-            (revoked.clone(), 3, 101, Verdict::Refuse),
-            (revoked, 2, 101, Verdict::Refuse),
+            (family(1), 1, 100, RefreshVerdict::Rotate),
+            (family(3), 3, 9_999, RefreshVerdict::Rotate),
+            (family(3), 2, 100, RefreshVerdict::Repeat("sealed")),
+            (family(3), 2, 90, RefreshVerdict::Repeat("sealed")), // the clock went back
+            (family(3), 2, 159, RefreshVerdict::Repeat("sealed")),
+            (family(3), 2, 160, RefreshVerdict::Reuse),
+            (family(3), 1, 101, RefreshVerdict::Reuse),
+            (family(3), 4, 101, RefreshVerdict::Refuse),
+            (family(3), 3, 10_000, RefreshVerdict::Refuse),
+            (revoked.clone(), 3, 101, RefreshVerdict::Refuse),
+            (revoked, 2, 101, RefreshVerdict::Refuse),
         ];
         for (family, generation, now, expected) in table {
             assert_eq!(
@@ -208,13 +213,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_refresh_gives_a_pair_that_works_and_refreshes_on() {
-        let house = House::new();
-        let first = house
-            .accounts()
-            .sign_up_guest("Ann")
-            .await
-            .expect("a guest");
-        let second = house
+        let app = TestAccounts::new();
+        let first = app.accounts().sign_up_guest("Ann").await.expect("a guest");
+        let second = app
             .accounts()
             .refresh(&first.tokens.refresh.token)
             .await
@@ -222,14 +223,12 @@ mod tests {
         assert_eq!(second.account, first.account);
         assert_ne!(second.tokens, first.tokens);
         assert!(
-            house
-                .accounts()
+            app.accounts()
                 .authenticate(&second.tokens.access.token)
                 .is_ok()
         );
         assert!(
-            house
-                .accounts()
+            app.accounts()
                 .refresh(&second.tokens.refresh.token)
                 .await
                 .is_ok()
@@ -238,35 +237,34 @@ mod tests {
 
     #[tokio::test]
     async fn the_token_just_used_gives_the_same_pair_again_for_a_minute() {
-        let house = House::new();
-        let first = house
+        let app = TestAccounts::new();
+        let first = app
             .accounts()
             .sign_up_guest("Ann")
             .await
             .expect("a guest")
             .tokens;
-        let second = house
+        let second = app
             .accounts()
             .refresh(&first.refresh.token)
             .await
             .expect("a pair");
-        house.clock.pass(Duration::from_secs(59));
+        app.clock.pass(Duration::from_secs(59));
         assert_eq!(
-            house
-                .accounts()
+            app.accounts()
                 .refresh(&first.refresh.token)
                 .await
                 .expect("the pair again"),
             second
         );
-        house.clock.pass(Duration::from_secs(1));
-        let error = house
+        app.clock.pass(Duration::from_secs(1));
+        let error = app
             .accounts()
             .refresh(&first.refresh.token)
             .await
             .expect_err("too late");
         assert_eq!(error.code, ErrorCode::Unauthenticated);
-        let error = house
+        let error = app
             .accounts()
             .refresh(&second.tokens.refresh.token)
             .await
@@ -276,53 +274,41 @@ mod tests {
 
     #[tokio::test]
     async fn once_the_new_token_was_used_the_old_one_revokes_the_family() {
-        let house = House::new();
-        let first = house
+        let app = TestAccounts::new();
+        let first = app
             .accounts()
             .sign_up_guest("Ann")
             .await
             .expect("a guest")
             .tokens;
-        let second = house
+        let second = app
             .accounts()
             .refresh(&first.refresh.token)
             .await
             .expect("a pair")
             .tokens;
-        let third = house
+        let third = app
             .accounts()
             .refresh(&second.refresh.token)
             .await
             .expect("a pair")
             .tokens;
-        assert!(
-            house
-                .accounts()
-                .refresh(&first.refresh.token)
-                .await
-                .is_err()
-        );
-        assert!(
-            house
-                .accounts()
-                .refresh(&third.refresh.token)
-                .await
-                .is_err()
-        );
+        assert!(app.accounts().refresh(&first.refresh.token).await.is_err());
+        assert!(app.accounts().refresh(&third.refresh.token).await.is_err());
     }
 
     #[tokio::test]
     async fn the_slower_of_two_refreshes_gets_the_pair_of_the_faster() {
-        let house = House::new();
-        let first = house
+        let app = TestAccounts::new();
+        let first = app
             .accounts()
             .sign_up_guest("Ann")
             .await
             .expect("a guest")
             .tokens;
-        // Both have read the family before either rotates it.
-        house.families.hold_finds_until(2);
-        let accounts = house.accounts();
+        // Both refreshes read the family before one of them rotates it.
+        app.families.finish_finds_together(2);
+        let accounts = app.accounts();
         let (one, other) = tokio::join!(
             accounts.refresh(&first.refresh.token),
             accounts.refresh(&first.refresh.token)
@@ -332,8 +318,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_expired_or_forged_refresh_token_asks_to_sign_in() {
-        let house = House::new();
-        let tokens = house
+        let app = TestAccounts::new();
+        let tokens = app
             .accounts()
             .sign_up_guest("Ann")
             .await
@@ -341,19 +327,13 @@ mod tests {
             .tokens;
         for bad in ["rubbish", tokens.access.token.as_str()] {
             assert_eq!(
-                house
-                    .accounts()
-                    .refresh(bad)
-                    .await
-                    .expect_err("refused")
-                    .code,
+                app.accounts().refresh(bad).await.expect_err("refused").code,
                 ErrorCode::Unauthenticated
             );
         }
-        house.clock.set(tokens.refresh.expires_at);
+        app.clock.set(tokens.refresh.expires_at);
         assert_eq!(
-            house
-                .accounts()
+            app.accounts()
                 .refresh(&tokens.refresh.token)
                 .await
                 .expect_err("expired")

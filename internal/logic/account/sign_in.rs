@@ -1,7 +1,7 @@
-//! Signing in with a name and a password.
+//! Sign-in with a username and a password.
 
 use super::{Accounts, FIRST_GENERATION, SignedIn};
-use crate::facesession::carry_through;
+use crate::facesession::run_to_completion;
 use crate::text;
 use faceshare_biz::domain::account::{
     Account, Credentials, Password, PasswordGuess, PasswordHash, TokenFamily, Verdict,
@@ -11,21 +11,23 @@ use faceshare_biz::domain::{AccountId, FamilyId, Site, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
 use std::time::Duration;
 
-/// Why a name and a password do not fit. Told apart for those alone who may know which names there are.
+/// Why a username and a password do not match. The difference must not reach clients that may not
+/// know which usernames exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mismatch {
-    /// Nobody has this name.
+    /// No account has this username.
     Name,
-    /// Somebody has it, with another password.
+    /// The account has another password.
     Password,
 }
 
 impl Accounts {
-    /// Opens a token family for whoever knows the password.
+    /// Verifies the password and opens a token family.
     ///
     /// # Errors
-    /// `PASSWORD_INCORRECT`, alike in text and time for a wrong name and a wrong password; `RATE_LIMITED` after too many of those;
-    /// `UNAVAILABLE` when too many are signing in, `RATE_LIMITED` when too many of them from this site.
+    /// `PASSWORD_INCORRECT`, with the same text and time for a wrong name and a wrong password;
+    /// `RATE_LIMITED` after too many of those; `UNAVAILABLE` when too many sign-ins wait,
+    /// `RATE_LIMITED` when too many of them come from this site.
     pub async fn sign_in(
         &self,
         username: &str,
@@ -33,7 +35,7 @@ impl Accounts {
         site: Site,
     ) -> Result<SignedIn> {
         let known = self
-            .prove(&PasswordGuess { username, site }, password)
+            .verify_password(&PasswordGuess { username, site }, password)
             .await?
             .map_err(|_| incorrect())?;
         let network = self
@@ -41,7 +43,7 @@ impl Accounts {
             .secrets
             .fingerprint(SecretUse::Address, &network_of(site));
         let accounts = self.clone();
-        carry_through(async move {
+        run_to_completion(async move {
             let (family, now) = (accounts.new_family_id()?, accounts.deps.clock.now());
             let tokens = accounts.issue_pair(&known.account, family, FIRST_GENERATION, now)?;
             accounts
@@ -55,13 +57,13 @@ impl Accounts {
         .await
     }
 
-    /// Looks whether this is the password of this name, and freshens its hash when that is outdated.
-    pub(super) async fn prove(
+    /// Verifies the password of a username, and replaces its hash when the hash is outdated.
+    pub(super) async fn verify_password(
         &self,
         guess: &PasswordGuess<'_>,
         password: &Password,
     ) -> Result<Result<Credentials, Mismatch>> {
-        self.may_guess(guess).await?;
+        self.check_guess_budget(guess).await?;
         let found = self.deps.credentials.by_username(guess.username).await?;
         let hash = found.as_ref().map(|known| known.password.clone());
         let verdict = self.compare(guess, password, hash).await?;
@@ -85,16 +87,17 @@ impl Accounts {
         Ok(Ok(known))
     }
 
-    /// Whether this guess needs to be looked at: spares the look-up and the hash of one that must wait.
+    /// Checks the budgets before the look-up and the hash, which a guess that must wait does not
+    /// need.
     ///
     /// # Errors
-    /// `RATE_LIMITED`.
-    pub(super) async fn may_guess(&self, guess: &PasswordGuess<'_>) -> Result<()> {
+    /// `RATE_LIMITED` when a budget is used up.
+    pub(super) async fn check_guess_budget(&self, guess: &PasswordGuess<'_>) -> Result<()> {
         let (guesses, now) = (&self.deps.guesses, self.deps.clock.now());
         let Some(wait) = guesses.wait(guess, now).await? else {
             return Ok(());
         };
-        if !self.is_usual_place(guess).await? {
+        if !self.is_usual_network(guess).await? {
             return Err(too_many(wait));
         }
         guesses.remember(guess).await?;
@@ -104,9 +107,10 @@ impl Accounts {
             .map_or(Ok(()), |wait| Err(too_many(wait)))
     }
 
-    /// Whether somebody of this name signed in from this network, as the database knows it: the budgets in memory have forgotten after a
-    /// restart. A name that nobody has is looked for as long.
-    async fn is_usual_place(&self, guess: &PasswordGuess<'_>) -> Result<bool> {
+    /// Whether the account of this username has signed in from this network before, according to
+    /// the database: the budgets in memory are empty after a restart. For an unknown username the
+    /// same queries run, so that the time does not tell.
+    async fn is_usual_network(&self, guess: &PasswordGuess<'_>) -> Result<bool> {
         let known = self.deps.credentials.by_username(guess.username).await?;
         let account = known.map_or(
             AccountId::new(u64::MAX >> 1).expect("invariant: not zero"),
@@ -119,10 +123,11 @@ impl Accounts {
         self.deps.families.opened_from(account, &networks).await
     }
 
-    /// Compares a password with a hash. What comes of it counts.
+    /// Compares a password with a hash and charges the result to the budgets.
     ///
     /// # Errors
-    /// `RATE_LIMITED`, be it right or wrong, when others at the same time have spent the budget.
+    /// `RATE_LIMITED`, for right and wrong passwords, when concurrent guesses have used up the
+    /// budget.
     pub(super) async fn compare(
         &self,
         guess: &PasswordGuess<'_>,
@@ -147,7 +152,8 @@ impl Accounts {
         Ok(verdict)
     }
 
-    /// Keeps a family that rests on a password; a password that was changed meanwhile carries nothing.
+    /// Stores a family if the password is still the one that was verified; otherwise
+    /// `PASSWORD_INCORRECT`.
     pub(super) async fn open_family(
         &self,
         known: &Credentials,
@@ -180,12 +186,12 @@ impl Accounts {
     }
 }
 
-/// A network as it is fingerprinted: never kept in clear.
+/// The text of a network that is fingerprinted; the network itself is never stored.
 pub(super) fn network_of(site: Site) -> String {
     format!("sign-in:{}", site.network)
 }
 
-/// A budget is spent. Said of names that nobody has as well.
+/// The answer when a budget is used up, for unknown usernames too.
 fn too_many(wait: Duration) -> Error {
     metrics::counter!("password_guesses_total", "outcome" => "wait").increment(1);
     Error::new(
@@ -204,15 +210,15 @@ fn incorrect() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use crate::account::fakes::{HERE, House, THERE, TRIES, Work};
+    use crate::account::fakes::{HERE, THERE, TRIES, TestAccounts, Work};
     use faceshare_biz::ErrorCode;
     use faceshare_biz::domain::account::Password;
 
     #[tokio::test]
-    async fn the_password_opens_and_nothing_else_does() {
-        let house = House::new();
-        let ann = house.member("ann_1", "pa\u{308}ssword").await;
-        let accounts = house.accounts();
+    async fn only_the_right_password_signs_in() {
+        let app = TestAccounts::new();
+        let ann = app.member("ann_1", "pa\u{308}ssword").await;
+        let accounts = app.accounts();
         let signed_in = accounts
             .sign_in("ANN_1", &Password::new("p\u{e4}ssword"), HERE)
             .await
@@ -234,7 +240,7 @@ mod tests {
             .await
             .expect_err("wrong");
         let unknown = accounts
-            .sign_in("nobody", &Password::new("password"), HERE)
+            .sign_in("unknown", &Password::new("password"), HERE)
             .await
             .expect_err("unknown");
         assert_eq!(
@@ -243,27 +249,28 @@ mod tests {
         );
         assert_eq!(wrong.detail, unknown.detail);
         assert_eq!(
-            house.passwords.compared(),
+            app.passwords.compared(),
             3,
             "an unknown name is compared as well"
         );
     }
 
-    /// Time tells nothing: what a name that nobody has costs is what a wrong password costs, whichever way one asks.
+    /// Timing does not reveal usernames: both sign-ins do the same hashing for an unknown name as
+    /// for a wrong password.
     #[tokio::test]
     async fn an_unknown_name_is_the_same_work_as_a_wrong_password() {
-        let house = House::new();
-        house.member("ann_1", "password").await;
-        let accounts = house.accounts();
-        house.passwords.work();
+        let app = TestAccounts::new();
+        app.member("ann_1", "password").await;
+        let accounts = app.accounts();
+        app.passwords.work();
         let guess = Password::new("passwo\u{308}rt");
-        for name in ["ann_1", "nobody", "not a name at all", ""] {
+        for name in ["ann_1", "unknown", "not a name at all", ""] {
             accounts
                 .sign_in(name, &guess, HERE)
                 .await
                 .expect_err("wrong");
             assert_eq!(
-                house.passwords.work(),
+                app.passwords.work(),
                 [Work::Verify("passw\u{f6}rt".to_owned())],
                 "{name:?}"
             );
@@ -273,7 +280,7 @@ mod tests {
                 .expect("answered");
             assert!(refused.is_err());
             assert_eq!(
-                house.passwords.work(),
+                app.passwords.work(),
                 [Work::Verify("passw\u{f6}rt".to_owned())],
                 "{name:?} in the classic API"
             );
@@ -282,10 +289,10 @@ mod tests {
 
     #[tokio::test]
     async fn after_too_many_wrong_passwords_the_right_one_waits_too_and_no_hash_is_made() {
-        let house = House::new();
-        house.member("ann_1", "password").await;
-        let accounts = house.accounts();
-        for name in ["ann_1", "nobody"] {
+        let app = TestAccounts::new();
+        app.member("ann_1", "password").await;
+        let accounts = app.accounts();
+        for name in ["ann_1", "unknown"] {
             for _ in 0..TRIES {
                 let wrong = accounts
                     .sign_in(name, &Password::new("passwort"), HERE)
@@ -294,24 +301,26 @@ mod tests {
                 assert_eq!(wrong.code, ErrorCode::PasswordIncorrect);
             }
         }
-        let compared = house.passwords.compared();
-        for name in ["ann_1", "nobody"] {
-            let told = accounts
+        let compared = app.passwords.compared();
+        for name in ["ann_1", "unknown"] {
+            let refused = accounts
                 .sign_in(name, &Password::new("password"), HERE)
                 .await
                 .expect_err("spent");
-            assert_eq!(told.code, ErrorCode::RateLimited, "{name}");
-            assert!(told.retry_after.is_some());
+            assert_eq!(refused.code, ErrorCode::RateLimited, "{name}");
+            assert!(refused.retry_after.is_some());
         }
-        assert_eq!(house.passwords.compared(), compared);
+        assert_eq!(app.passwords.compared(), compared);
     }
 
-    /// The budgets of this test remember no sign-in, like those of a process that has just started.
+    /// The budgets of this test do not remember sign-ins, like those of a process that has just
+    /// started.
     #[tokio::test]
-    async fn strangers_do_not_keep_an_owner_out_of_a_usual_place_after_a_restart() {
-        let house = House::new();
-        house.member("ann_1", "password").await;
-        let accounts = house.accounts();
+    async fn wrong_passwords_from_elsewhere_do_not_block_the_owner_on_a_usual_network_after_a_restart()
+     {
+        let app = TestAccounts::new();
+        app.member("ann_1", "password").await;
+        let accounts = app.accounts();
         accounts
             .sign_in("ann_1", &Password::new("password"), HERE)
             .await
@@ -322,23 +331,23 @@ mod tests {
                 .await
                 .expect_err("wrong");
         }
-        let told = accounts
+        let refused = accounts
             .sign_in("ann_1", &Password::new("password"), THERE)
             .await
             .expect_err("spent");
-        assert_eq!(told.code, ErrorCode::RateLimited);
+        assert_eq!(refused.code, ErrorCode::RateLimited);
         accounts
             .sign_in("ann_1", &Password::new("password"), HERE)
             .await
-            .expect("a usual place");
+            .expect("a usual network");
     }
 
     #[tokio::test]
-    async fn wrong_passwords_at_once_are_answered_no_more_often() {
-        let house = House::new();
-        house.member("ann_1", "password").await;
-        let accounts = house.accounts();
-        house.passwords.meet(10);
+    async fn concurrent_wrong_passwords_are_answered_no_more_often_than_sequential_ones() {
+        let app = TestAccounts::new();
+        app.member("ann_1", "password").await;
+        let accounts = app.accounts();
+        app.passwords.finish_together(10);
         let guesses = (0..10).map(|_| async {
             accounts
                 .sign_in("ann_1", &Password::new("passwort"), HERE)
@@ -348,7 +357,7 @@ mod tests {
         });
         let codes = futures_util::future::join_all(guesses).await;
         assert_eq!(
-            house.passwords.compared(),
+            app.passwords.compared(),
             10,
             "all were let through before the first was judged"
         );
@@ -370,27 +379,25 @@ mod tests {
 
     #[tokio::test]
     async fn an_outdated_hash_is_replaced_once() {
-        let house = House::new();
-        house.member("ann_1", "password").await;
-        house.passwords.raise_parameters();
+        let app = TestAccounts::new();
+        app.member("ann_1", "password").await;
+        app.passwords.raise_parameters();
         for _ in 0..2 {
-            house
-                .accounts()
+            app.accounts()
                 .sign_in("ann_1", &Password::new("password"), HERE)
                 .await
                 .expect("signed in");
         }
-        assert_eq!(house.passwords.rehashed(), 1);
+        assert_eq!(app.passwords.rehashed(), 1);
     }
 
     #[tokio::test]
-    async fn a_password_that_changes_meanwhile_opens_nothing() {
-        let house = House::new();
-        house.member("ann_1", "password").await;
-        house
-            .passwords
-            .when_compared(house.credentials.clone(), "ann_1");
-        let error = house
+    async fn a_password_that_is_changed_during_the_comparison_does_not_sign_in() {
+        let app = TestAccounts::new();
+        app.member("ann_1", "password").await;
+        app.passwords
+            .change_password_during_compare(app.credentials.clone(), "ann_1");
+        let error = app
             .accounts()
             .sign_in("ann_1", &Password::new("password"), HERE)
             .await

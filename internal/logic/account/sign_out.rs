@@ -1,22 +1,23 @@
-//! Ending sign-ins: what a family of tokens could do, it can do no more.
+//! Sign-out: revokes a family of tokens.
 //!
-//! A revocation is written down first and spread second. Who hangs up in between is carried through; a process that dies in between reads
-//! at its next start what was written.
+//! A revocation is stored first and announced second. Both steps run even if the caller disconnects
+//! in between; a process that dies in between reads the stored revocations at its next start.
 
 use super::Accounts;
-use crate::facesession::carry_through;
+use crate::facesession::run_to_completion;
 use faceshare_biz::Result;
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::{FamilyId, Timestamp};
 
 impl Accounts {
-    /// Revokes the caller's family: its tokens are refused, its connections closed, its session tokens do not resume.
+    /// Revokes the caller's family: its tokens are refused, its connections closed, its session
+    /// tokens do not resume.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when it could not be written down; then nothing has changed.
+    /// `UNAVAILABLE` when it could not be stored; then nothing has changed.
     pub async fn sign_out(&self, caller: Caller) -> Result<()> {
         let accounts = self.clone();
-        carry_through(async move {
+        run_to_completion(async move {
             accounts
                 .revoke(caller.family, accounts.deps.clock.now())
                 .await
@@ -33,15 +34,15 @@ impl Accounts {
 
 #[cfg(test)]
 mod tests {
-    use crate::account::fakes::{HERE, House};
+    use crate::account::fakes::{HERE, TestAccounts};
     use faceshare_biz::ErrorCode;
     use faceshare_biz::domain::account::{Password, RevocationRegistry};
 
     #[tokio::test]
     async fn signing_out_ends_this_sign_in_and_no_other() {
-        let house = House::new();
-        house.member("ann_1", "password").await;
-        let accounts = house.accounts();
+        let app = TestAccounts::new();
+        app.member("ann_1", "password").await;
+        let accounts = app.accounts();
         let sign_in = async || {
             accounts
                 .sign_in("ann_1", &Password::new("password"), HERE)
@@ -77,34 +78,32 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn reuse_of_a_refresh_token_is_spread_like_a_sign_out() {
-        let house = House::new();
-        let first = house
+    async fn reuse_of_a_refresh_token_is_announced_like_a_sign_out() {
+        let app = TestAccounts::new();
+        let first = app
             .accounts()
             .sign_up_guest("Ann")
             .await
             .expect("a guest")
             .tokens;
-        let second = house
+        let second = app
             .accounts()
             .refresh(&first.refresh.token)
             .await
             .expect("refreshed")
             .tokens;
-        house
-            .accounts()
+        app.accounts()
             .refresh(&second.refresh.token)
             .await
             .expect("refreshed");
-        let caller = house
+        let caller = app
             .accounts()
             .authenticate(&second.access.token)
             .expect("a caller");
-        house
-            .accounts()
+        app.accounts()
             .refresh(&first.refresh.token)
             .await
             .expect_err("reuse");
-        assert!(house.revocations.is_revoked(caller.family));
+        assert!(app.revocations.is_revoked(caller.family));
     }
 }

@@ -1,32 +1,32 @@
-//! Accounts with a name and a password: made anew, or of a guest.
+//! Sign-up with a username and a password: creates an account or promotes a guest.
 
 use super::Accounts;
-use crate::facesession::carry_through;
+use crate::facesession::run_to_completion;
 use crate::text::{FieldChecks, checked};
 use faceshare_biz::domain::account::{Account, Caller, HashLine, Password};
 use faceshare_biz::domain::{AccountId, Nickname, Site};
 use faceshare_biz::{Error, ErrorCode, Result, constants};
 use std::ops::RangeInclusive;
 
-/// Who signs up.
+/// A sign-up.
 #[derive(Debug, Clone)]
 pub struct NewAccount {
-    /// What it will sign in as.
+    /// The username, of any case.
     pub username: String,
-    /// With which proof.
+    /// The password, unchecked.
     pub password: Password,
-    /// What others see; left out, a guest keeps its own and everybody else goes by the username.
+    /// The nickname; `None`: a guest keeps its own, a new account gets its username.
     pub nickname: Option<String>,
-    /// From where.
+    /// The site of the caller, for the quotas of the hashing queue.
     pub site: Site,
 }
 
-/// How long names and passwords are that are set.
+/// The allowed lengths of new usernames and passwords.
 #[derive(Debug, Clone)]
 pub struct SignUpRules {
-    /// Characters of a username.
+    /// The length of a username, in characters.
     pub username: RangeInclusive<usize>,
-    /// Characters of a password.
+    /// The length of a password, in characters.
     pub password: RangeInclusive<usize>,
 }
 
@@ -39,8 +39,8 @@ impl Default for SignUpRules {
     }
 }
 
-/// The good fields of a sign-up.
-struct Checked {
+/// The checked fields of a sign-up.
+struct CheckedSignUp {
     username: String,
     password: Password,
     nickname: Option<Nickname>,
@@ -48,11 +48,13 @@ struct Checked {
 }
 
 impl Accounts {
-    /// Makes an account. A guest who calls becomes the account: it keeps its id, its tokens and its sessions.
+    /// Creates an account. If the caller is a guest, the guest becomes the account and keeps its
+    /// id, tokens and sessions.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` with paths `username`, `password`, `nickname`; `ALREADY_EXISTS` when the name is taken, whatever its case, or the
-    /// caller has an account already; `UNAUTHENTICATED` when the guest is gone; `UNAVAILABLE` when too many passwords wait to be hashed,
+    /// `INVALID_ARGUMENT` with paths `username`, `password`, `nickname`; `ALREADY_EXISTS` when the
+    /// username is taken in any case, or the caller has an account already; `UNAUTHENTICATED` when
+    /// the guest is deleted; `UNAVAILABLE` when too many passwords wait to be hashed,
     /// `RATE_LIMITED` when too many of them are from this site.
     pub async fn sign_up(
         &self,
@@ -67,7 +69,7 @@ impl Accounts {
                 "you have an account already; sign out to make another",
             ));
         }
-        // The store has the last word; this spares the hash.
+        // The repository enforces unique names; this check only avoids a useless hash.
         if self
             .deps
             .credentials
@@ -81,7 +83,7 @@ impl Accounts {
             ));
         }
         let accounts = self.clone();
-        carry_through(async move {
+        run_to_completion(async move {
             match caller {
                 Some(guest) => accounts.promote(guest.account, new).await,
                 None => accounts.make(new).await,
@@ -90,7 +92,7 @@ impl Accounts {
         .await
     }
 
-    fn check(&self, new: NewAccount, rules: &SignUpRules) -> Result<Checked> {
+    fn check(&self, new: NewAccount, rules: &SignUpRules) -> Result<CheckedSignUp> {
         let mut checks = FieldChecks::default();
         checks.username("username", &new.username, &rules.username);
         let password = checks.new_password("password", new.password.expose(), &rules.password);
@@ -98,7 +100,7 @@ impl Accounts {
             .nickname
             .map(|nickname| checks.nickname("nickname", &nickname, self.policy.nickname_max));
         checks.finish()?;
-        Ok(Checked {
+        Ok(CheckedSignUp {
             username: new.username,
             password,
             nickname: nickname.map(checked).transpose()?,
@@ -106,7 +108,7 @@ impl Accounts {
         })
     }
 
-    async fn make(&self, new: Checked) -> Result<Account> {
+    async fn make(&self, new: CheckedSignUp) -> Result<Account> {
         let nickname = match new.nickname {
             Some(nickname) => nickname,
             None => named_after(&new.username)?,
@@ -127,7 +129,7 @@ impl Accounts {
         Ok(account)
     }
 
-    async fn promote(&self, guest: AccountId, new: Checked) -> Result<Account> {
+    async fn promote(&self, guest: AccountId, new: CheckedSignUp) -> Result<Account> {
         let gone = || super::sign_in_again("the guest is gone: sign up without its token");
         let before = self.deps.accounts.find(guest).await?.ok_or_else(gone)?;
         let nickname = new.nickname.unwrap_or(before.nickname);
@@ -162,7 +164,7 @@ impl Accounts {
     }
 }
 
-/// A username serves as a nickname even where nicknames are to be shorter.
+/// A username is a valid nickname even if the configured limit of nicknames is shorter.
 fn named_after(username: &str) -> Result<Nickname> {
     Nickname::new(username, *constants::USERNAME_LENGTH.end()).map_err(Error::internal)
 }
@@ -170,7 +172,7 @@ fn named_after(username: &str) -> Result<Nickname> {
 #[cfg(test)]
 mod tests {
     use super::{NewAccount, SignUpRules};
-    use crate::account::fakes::{HERE, House};
+    use crate::account::fakes::{HERE, TestAccounts};
     use faceshare_biz::ErrorCode;
     use faceshare_biz::domain::account::Password;
 
@@ -185,9 +187,9 @@ mod tests {
 
     #[tokio::test]
     async fn an_account_goes_by_its_username_unless_it_says_otherwise() {
-        let house = House::new();
+        let app = TestAccounts::new();
         let rules = SignUpRules::default();
-        let ann = house
+        let ann = app
             .accounts()
             .sign_up(new("Ann_1", "password"), &rules, None)
             .await
@@ -205,8 +207,7 @@ mod tests {
             ..new("ben_1", "password")
         };
         assert_eq!(
-            house
-                .accounts()
+            app.accounts()
                 .sign_up(ben, &rules, None)
                 .await
                 .expect("an account")
@@ -217,15 +218,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_is_given_once_whatever_its_case() {
-        let house = House::new();
+    async fn a_username_is_unique_in_any_case() {
+        let app = TestAccounts::new();
         let rules = SignUpRules::default();
-        house
-            .accounts()
+        app.accounts()
             .sign_up(new("ann_1", "password"), &rules, None)
             .await
             .expect("an account");
-        let refused = house
+        let refused = app
             .accounts()
             .sign_up(new("ANN_1", "password"), &rules, None)
             .await
@@ -234,12 +234,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everything_that_is_wrong_is_named() {
+    async fn every_wrong_field_is_reported() {
         let bad = NewAccount {
             nickname: Some(String::new()),
             ..new("a b", "short")
         };
-        let error = House::new()
+        let error = TestAccounts::new()
             .accounts()
             .sign_up(bad, &SignUpRules::default(), None)
             .await
@@ -249,9 +249,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_guest_becomes_an_account_and_stays_who_it_was() {
-        let house = House::new();
-        let accounts = house.accounts();
+    async fn a_promoted_guest_keeps_its_id_nickname_and_tokens() {
+        let app = TestAccounts::new();
+        let accounts = app.accounts();
         let guest = accounts.sign_up_guest("Ann").await.expect("a guest");
         let caller = accounts
             .authenticate(&guest.tokens.access.token)
@@ -266,9 +266,9 @@ mod tests {
             (guest.account.id, "Ann", false)
         );
         assert_eq!(
-            house.observer.changed(),
+            app.observer.changed(),
             std::slice::from_ref(&account),
-            "its sessions hear of it"
+            "its sessions are informed"
         );
         let refreshed = accounts
             .refresh(&guest.tokens.refresh.token)

@@ -1,4 +1,4 @@
-//! Who may see a session, and who may change it.
+//! Access checks: which callers may read a session, and which may change it.
 
 use super::FaceSessions;
 use crate::instruction::{Glance, Shown, Standing};
@@ -9,19 +9,19 @@ use faceshare_biz::{Error, ErrorCode, Result};
 use faceshare_exec::Access;
 use std::sync::Arc;
 
-/// A session, and what the caller is in it.
+/// A session, and the caller's access to it.
 #[derive(Debug)]
-pub(super) struct Seen {
-    /// What the caller is.
+pub(super) struct SessionAccess {
+    /// The caller's access.
     pub(super) access: Access,
-    /// The session, as it is committed.
+    /// The session's committed state.
     pub(super) session: Arc<Shown>,
 }
 
-impl Seen {
+impl SessionAccess {
     /// # Errors
-    /// `NOT_FOUND` unless the caller is one of its people now, or was at its end.
-    pub(super) fn by_its_people(self) -> Result<Self> {
+    /// `NOT_FOUND` unless the caller is a member now, or was one at the session's end.
+    pub(super) fn require_participant(self) -> Result<Self> {
         match self.access {
             Access::Host | Access::Present | Access::Admitted => Ok(self),
             Access::Left | Access::Removed | Access::Stranger => Err(Error::not_found()),
@@ -29,8 +29,8 @@ impl Seen {
     }
 
     /// # Errors
-    /// `SESSION_ENDED` when it is over.
-    pub(super) fn while_it_goes_on(self) -> Result<Self> {
+    /// `SESSION_ENDED` when the session has ended.
+    pub(super) fn require_live(self) -> Result<Self> {
         match self.session.status() {
             Status::Active => Ok(self),
             Status::Ended => Err(Error::new(ErrorCode::SessionEnded, "the session is over")),
@@ -38,8 +38,8 @@ impl Seen {
     }
 
     /// # Errors
-    /// `FORBIDDEN` when another one hosts it.
-    pub(super) fn by_its_host(self) -> Result<Self> {
+    /// `FORBIDDEN` when the caller is not the host.
+    pub(super) fn require_host(self) -> Result<Self> {
         match self.access {
             Access::Host => Ok(self),
             _ => Err(Error::new(
@@ -51,32 +51,40 @@ impl Seen {
 }
 
 impl FaceSessions {
-    /// What the caller is in a session, whatever that is.
-    pub(super) async fn look(&self, caller: Caller, id: SessionId) -> Result<Seen> {
+    /// The session and the caller's access to it, unchecked.
+    pub(super) async fn session_access(
+        &self,
+        caller: Caller,
+        id: SessionId,
+    ) -> Result<SessionAccess> {
         let Glance { session, standing } = self.deps.sessions.glance(id, caller.account).await?;
-        Ok(Seen {
+        Ok(SessionAccess {
             access: access(standing, self.now()),
             session,
         })
     }
 
-    /// A session that the caller may see.
-    pub(super) async fn seen(&self, caller: Caller, id: SessionId) -> Result<Seen> {
-        self.look(caller, id).await?.by_its_people()
+    /// A session that the caller may read.
+    pub(super) async fn visible_session(
+        &self,
+        caller: Caller,
+        id: SessionId,
+    ) -> Result<SessionAccess> {
+        self.session_access(caller, id).await?.require_participant()
     }
 
-    /// A session that the caller may change.
-    pub(super) async fn hosted(&self, caller: Caller, id: SessionId) -> Result<Arc<Shown>> {
+    /// A live session that the caller hosts.
+    pub(super) async fn hosted_session(&self, caller: Caller, id: SessionId) -> Result<Arc<Shown>> {
         Ok(self
-            .seen(caller, id)
+            .visible_session(caller, id)
             .await?
-            .while_it_goes_on()?
-            .by_its_host()?
+            .require_live()?
+            .require_host()?
             .session)
     }
 }
 
-/// Somebody who left and was let in again counts as let in from then on, not only once it connects.
+/// A member who left and holds a seat again counts as admitted already before it connects.
 pub(super) fn access(standing: Standing, now: Timestamp) -> Access {
     match standing.access {
         Access::Left if standing.seat_expires_at.is_some_and(|until| until > now) => {

@@ -1,6 +1,6 @@
-//! Tests of the door where the host lets people in: who knocks, who answers, who waits.
+//! Tests of admission with the host's approval: knocks, answers and waits.
 
-use super::fakes::{HERE, House, THERE};
+use super::fakes::{HERE, THERE, TestApp};
 use super::{Created, Key, NewFaceSession, NewInvite, Prejoined, WAIT_POLL, Waited};
 use crate::account::AccountObserver;
 use crate::fakes::PlainTokens;
@@ -14,17 +14,16 @@ use faceshare_exec::{Input, KnockAnswer, State};
 use std::net::IpAddr;
 use std::time::Duration;
 
-async fn guarded(house: &House, host: Caller) -> Created {
+async fn approval_session(app: &TestApp, host: Caller) -> Created {
     let new = NewFaceSession {
         admission: Some(Admission::Approval),
         ..NewFaceSession::default()
     };
-    house.cases.create(host, new).await.expect("a session")
+    app.cases.create(host, new).await.expect("a session")
 }
 
-async fn knock(house: &House, who: Caller, at: &Created) -> Result<Prejoined> {
-    house
-        .cases
+async fn knock(app: &TestApp, who: Caller, at: &Created) -> Result<Prejoined> {
+    app.cases
         .prejoin(
             who,
             HERE,
@@ -34,81 +33,71 @@ async fn knock(house: &House, who: Caller, at: &Created) -> Result<Prejoined> {
         .await
 }
 
-async fn the_knock(house: &House, host: Caller, at: &Created) -> KnockId {
-    house
-        .cases
-        .knocks(host, at.session.id)
-        .await
-        .expect("knocks")[0]
-        .id
+async fn first_knock(app: &TestApp, host: Caller, at: &Created) -> KnockId {
+    app.cases.knocks(host, at.session.id).await.expect("knocks")[0].id
 }
 
-async fn answer(house: &House, host: Caller, at: &Created, answer: KnockAnswer) {
-    let knock = the_knock(house, host, at).await;
-    house
-        .cases
+async fn answer(app: &TestApp, host: Caller, at: &Created, answer: KnockAnswer) {
+    let knock = first_knock(app, host, at).await;
+    app.cases
         .answer_knock(host, at.session.id, knock, answer)
         .await
         .expect("answered");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_is_let_in_as_soon_as_the_host_says_so() {
-    let house = House::new();
-    let (host, guest) = (house.person(1).await, house.person(2).await);
-    let created = guarded(&house, host).await;
-    let token = knock(&house, guest, &created)
+async fn a_waiting_caller_is_admitted_as_soon_as_the_host_admits_it() {
+    let app = TestApp::new();
+    let (host, guest) = (app.person(1).await, app.person(2).await);
+    let created = approval_session(&app, host).await;
+    let token = knock(&app, guest, &created)
         .await
-        .expect("taken")
+        .expect("accepted")
         .waiting()
         .token;
-    let (waited, ()) = tokio::join!(house.cases.wait(guest, &token), async {
+    let (waited, ()) = tokio::join!(app.cases.wait(guest, &token), async {
         tokio::time::sleep(Duration::from_secs(3)).await;
-        answer(&house, host, &created, KnockAnswer::Admit).await;
+        answer(&app, host, &created, KnockAnswer::Admit).await;
     });
-    let Waited::Admitted(entered) = waited.expect("told") else {
-        panic!("not let in")
+    let Waited::Admitted(entered) = waited.expect("answered") else {
+        panic!("not admitted")
     };
     assert_eq!(entered.session.id, created.session.id);
     assert_eq!(
         entered.seat_expires_at,
-        house.clock.now() + Duration::from_secs(30)
+        app.clock.now() + Duration::from_secs(30)
     );
     assert!(
-        matches!(
-            house.cases.wait(guest, &token).await,
-            Ok(Waited::Admitted(_))
-        ),
-        "asking again tells the same"
+        matches!(app.cases.wait(guest, &token).await, Ok(Waited::Admitted(_))),
+        "a second call gives the same answer"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_an_answer_one_is_told_to_ask_again() {
-    let house = House::new();
-    let (host, guest) = (house.person(1).await, house.person(2).await);
-    let created = guarded(&house, host).await;
-    let first = knock(&house, guest, &created)
+async fn without_an_answer_the_caller_is_asked_to_poll_again() {
+    let app = TestApp::new();
+    let (host, guest) = (app.person(1).await, app.person(2).await);
+    let created = approval_session(&app, host).await;
+    let first = knock(&app, guest, &created)
         .await
-        .expect("taken")
+        .expect("accepted")
         .waiting();
     let start = tokio::time::Instant::now();
-    let Ok(Waited::Waiting(again)) = house.cases.wait(guest, &first.token).await else {
+    let Ok(Waited::Waiting(again)) = app.cases.wait(guest, &first.token).await else {
         panic!("not waiting")
     };
     assert_eq!(start.elapsed(), WAIT_POLL);
     assert_eq!(again.expires_at, first.expires_at);
-    let repeat = knock(&house, guest, &created)
+    let repeat = knock(&app, guest, &created)
         .await
-        .expect("taken")
+        .expect("accepted")
         .waiting();
     assert_eq!(
         repeat.expires_at, first.expires_at,
         "a second knock is the first"
     );
     assert_eq!(
-        house
-            .cases
+        app.cases
             .knocks(host, created.session.id)
             .await
             .expect("knocks")
@@ -118,28 +107,25 @@ async fn without_an_answer_one_is_told_to_ask_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_denied_learns_it_and_cannot_come_back() {
-    let house = House::new();
-    let (host, guest) = (house.person(1).await, house.person(2).await);
-    let created = guarded(&house, host).await;
-    let token = knock(&house, guest, &created)
+async fn a_denied_caller_is_informed_and_cannot_come_back() {
+    let app = TestApp::new();
+    let (host, guest) = (app.person(1).await, app.person(2).await);
+    let created = approval_session(&app, host).await;
+    let token = knock(&app, guest, &created)
         .await
-        .expect("taken")
+        .expect("accepted")
         .waiting()
         .token;
-    answer(&house, host, &created, KnockAnswer::Deny).await;
+    answer(&app, host, &created, KnockAnswer::Deny).await;
     assert_eq!(
-        house.cases.wait(guest, &token).await.expect("told"),
+        app.cases.wait(guest, &token).await.expect("answered"),
         Waited::Denied
     );
     assert_eq!(
-        knock(&house, guest, &created)
-            .await
-            .expect_err("barred")
-            .code,
+        knock(&app, guest, &created).await.expect_err("barred").code,
         ErrorCode::NumberCodeNotJoinable
     );
-    let search = house
+    let search = app
         .cases
         .search(guest, HERE, created.code.code.digits())
         .await;
@@ -149,8 +135,7 @@ async fn who_is_denied_learns_it_and_cannot_come_back() {
     );
     let session = created.session.id;
     assert_eq!(
-        house
-            .cases
+        app.cases
             .token(guest, session, None)
             .await
             .expect_err("a stranger")
@@ -158,8 +143,7 @@ async fn who_is_denied_learns_it_and_cannot_come_back() {
         ErrorCode::NotFound
     );
     assert_eq!(
-        house
-            .cases
+        app.cases
             .get(guest, session)
             .await
             .expect_err("a stranger")
@@ -169,22 +153,21 @@ async fn who_is_denied_learns_it_and_cannot_come_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_withdraws_its_knock_waits_no_longer_and_may_knock_again() {
-    let house = House::new();
+async fn a_caller_who_withdraws_its_knock_stops_waiting_and_may_knock_again() {
+    let app = TestApp::new();
     let (host, guest, other) = (
-        house.person(1).await,
-        house.person(2).await,
-        house.person(3).await,
+        app.person(1).await,
+        app.person(2).await,
+        app.person(3).await,
     );
-    let created = guarded(&house, host).await;
-    let token = knock(&house, guest, &created)
+    let created = approval_session(&app, host).await;
+    let token = knock(&app, guest, &created)
         .await
-        .expect("taken")
+        .expect("accepted")
         .waiting()
         .token;
     assert_eq!(
-        house
-            .cases
+        app.cases
             .cancel_wait(other, &token)
             .await
             .expect_err("another's")
@@ -192,98 +175,94 @@ async fn who_withdraws_its_knock_waits_no_longer_and_may_knock_again() {
         ErrorCode::InvalidArgument
     );
     let (waited, cancelled) = tokio::join!(
-        house.cases.wait(guest, &token),
-        house.cases.cancel_wait(guest, &token)
+        app.cases.wait(guest, &token),
+        app.cases.cancel_wait(guest, &token)
     );
     cancelled.expect("withdrawn");
-    assert_eq!(waited.expect("told at once"), Waited::Expired);
+    assert_eq!(waited.expect("answered at once"), Waited::Expired);
     assert_eq!(
-        house
-            .cases
+        app.cases
             .knocks(host, created.session.id)
             .await
             .expect("knocks"),
         []
     );
-    house
-        .cases
+    app.cases
         .cancel_wait(guest, &token)
         .await
         .expect("once more");
-    knock(&house, guest, &created)
+    knock(&app, guest, &created)
         .await
-        .expect("taken")
+        .expect("accepted")
         .waiting();
-    house
-        .cases
+    app.cases
         .end(host, created.session.id)
         .await
         .expect("ended");
-    house
-        .cases
+    app.cases
         .cancel_wait(guest, &token)
         .await
         .expect("after the end");
 }
 
 #[tokio::test(start_paused = true)]
-async fn whose_account_is_deleted_waits_nowhere_and_is_refused() {
-    let house = House::new();
-    let (host, guest) = (house.person(1).await, house.person(2).await);
-    let doors = [guarded(&house, host).await, guarded(&house, host).await];
+async fn the_knocks_of_a_deleted_account_are_withdrawn_and_its_calls_refused() {
+    let app = TestApp::new();
+    let (host, guest) = (app.person(1).await, app.person(2).await);
+    let sessions = [
+        approval_session(&app, host).await,
+        approval_session(&app, host).await,
+    ];
     let mut tokens = Vec::new();
-    for door in &doors {
+    for session in &sessions {
         tokens.push(
-            knock(&house, guest, door)
+            knock(&app, guest, session)
                 .await
-                .expect("taken")
+                .expect("accepted")
                 .waiting()
                 .token,
         );
     }
-    let knocked = the_knock(&house, host, &doors[0]).await;
-    let (waited, ()) = tokio::join!(house.cases.wait(guest, &tokens[0]), async {
-        house
-            .people
-            .delete(guest.account, house.now())
+    let knocked = first_knock(&app, host, &sessions[0]).await;
+    let (waited, ()) = tokio::join!(app.cases.wait(guest, &tokens[0]), async {
+        app.people
+            .delete(guest.account, app.now())
             .await
             .expect("asked")
             .expect("deleted");
-        house.sessions.deleted(guest.account).await;
+        app.sessions.deleted(guest.account).await;
     });
     assert_eq!(
         waited.expect_err("refused at once").code,
         ErrorCode::Unauthenticated
     );
-    for door in &doors {
+    for session in &sessions {
         assert_eq!(
-            house
-                .cases
-                .knocks(host, door.session.id)
+            app.cases
+                .knocks(host, session.session.id)
                 .await
                 .expect("knocks"),
             []
         );
     }
-    let late = house
+    let late = app
         .cases
-        .answer_knock(host, doors[0].session.id, knocked, KnockAnswer::Admit)
+        .answer_knock(host, sessions[0].session.id, knocked, KnockAnswer::Admit)
         .await;
     assert_eq!(late.expect_err("over").code, ErrorCode::Conflict);
 }
 
 #[tokio::test(start_paused = true)]
-async fn whose_account_is_deleted_while_it_knocks_does_not_wait() {
-    let house = House::new();
-    let (host, guest) = (house.person(1).await, house.person(2).await);
-    let created = guarded(&house, host).await;
-    // What it looks up as it comes is still there; what it looks up as it has come is not.
-    house.people.vanish_once_found(guest.account);
-    let refused = knock(&house, guest, &created).await.expect_err("gone");
+async fn a_knock_of_an_account_that_is_deleted_meanwhile_is_withdrawn() {
+    let app = TestApp::new();
+    let (host, guest) = (app.person(1).await, app.person(2).await);
+    let created = approval_session(&app, host).await;
+    // The first look-up of the account finds it; the one after the knock is recorded does not.
+    app.people.delete_after_next_find(guest.account);
+    let refused = knock(&app, guest, &created).await.expect_err("gone");
     assert_eq!(refused.code, ErrorCode::Unauthenticated);
     assert_eq!(
-        house
-            .cases
+        app.cases
             .knocks(host, created.session.id)
             .await
             .expect("knocks"),
@@ -292,68 +271,70 @@ async fn whose_account_is_deleted_while_it_knocks_does_not_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_and_the_expiry_are_told() {
-    let house = House::new();
+async fn a_waiting_caller_is_informed_of_the_end_and_of_the_expiry() {
+    let app = TestApp::new();
     let (host, guest, late) = (
-        house.person(1).await,
-        house.person(2).await,
-        house.person(3).await,
+        app.person(1).await,
+        app.person(2).await,
+        app.person(3).await,
     );
-    let created = guarded(&house, host).await;
-    let expired = knock(&house, guest, &created)
+    let created = approval_session(&app, host).await;
+    let expired = knock(&app, guest, &created)
         .await
-        .expect("taken")
+        .expect("accepted")
         .waiting();
-    house.connect_host(host, &created).await;
-    house.clock.set(expired.expires_at);
-    house
-        .sessions
+    app.connect_host(host, &created).await;
+    app.clock.set(expired.expires_at);
+    app.sessions
         .propose(created.session.id, Input::Due)
         .await
         .expect("due");
     assert_eq!(
-        house.cases.wait(guest, &expired.token).await.expect("told"),
+        app.cases
+            .wait(guest, &expired.token)
+            .await
+            .expect("answered"),
         Waited::Expired
     );
-    let code = house
+    let code = app
         .cases
         .rotate_number_code(host, created.session.id)
         .await
         .expect("a code");
     let by_code = Key::NumberCode(code.code.digits().to_owned());
-    let token = house
+    let token = app
         .cases
         .prejoin(late, HERE, by_code, None)
         .await
-        .expect("taken")
+        .expect("accepted")
         .waiting()
         .token;
     let (waited, ended) = tokio::join!(
-        house.cases.wait(late, &token),
-        house.cases.end(host, created.session.id)
+        app.cases.wait(late, &token),
+        app.cases.end(host, created.session.id)
     );
     ended.expect("ended");
-    assert_eq!(waited.expect("told"), Waited::Ended);
-    house.clock.pass(Duration::from_secs(3_600));
+    assert_eq!(waited.expect("answered"), Waited::Ended);
+    app.clock.pass(Duration::from_secs(3_600));
     assert_eq!(
-        house.cases.wait(late, &token).await.expect("told"),
+        app.cases.wait(late, &token).await.expect("answered"),
         Waited::Expired,
-        "of an old token no more is known"
+        "an old token only says that it has expired"
     );
 }
 
 #[tokio::test]
-async fn a_wait_token_is_for_the_one_who_knocked() {
-    let house = House::new();
+async fn a_wait_token_works_only_for_its_caller() {
+    let app = TestApp::new();
     let (host, guest, other) = (
-        house.person(1).await,
-        house.person(2).await,
-        house.person(3).await,
+        app.person(1).await,
+        app.person(2).await,
+        app.person(3).await,
     );
-    let created = guarded(&house, host).await;
-    let token = knock(&house, guest, &created)
+    let created = approval_session(&app, host).await;
+    let token = knock(&app, guest, &created)
         .await
-        .expect("taken")
+        .expect("accepted")
         .waiting()
         .token;
     for (who, token) in [
@@ -361,7 +342,7 @@ async fn a_wait_token_is_for_the_one_who_knocked() {
         (guest, "junk"),
         (guest, created.token.token.as_str()),
     ] {
-        let error = house.cases.wait(who, token).await.expect_err("not theirs");
+        let error = app.cases.wait(who, token).await.expect_err("not theirs");
         assert_eq!(
             (error.code, error.violations[0].path.as_str()),
             (ErrorCode::InvalidArgument, "waitToken")
@@ -371,43 +352,42 @@ async fn a_wait_token_is_for_the_one_who_knocked() {
 
 #[tokio::test]
 async fn only_the_host_sees_and_answers_knocks() {
-    let house = House::new();
+    let app = TestApp::new();
     let (host, guest, stranger) = (
-        house.person(1).await,
-        house.person(2).await,
-        house.person(3).await,
+        app.person(1).await,
+        app.person(2).await,
+        app.person(3).await,
     );
-    let created = guarded(&house, host).await;
+    let created = approval_session(&app, host).await;
     let id = created.session.id;
-    knock(&house, guest, &created).await.expect("taken");
-    let knock_id = the_knock(&house, host, &created).await;
+    knock(&app, guest, &created).await.expect("accepted");
+    let knock_id = first_knock(&app, host, &created).await;
     for who in [guest, stranger] {
         assert_eq!(
-            house.cases.knocks(who, id).await.expect_err("hidden").code,
+            app.cases.knocks(who, id).await.expect_err("hidden").code,
             ErrorCode::NotFound
         );
-        let answer = house
+        let answer = app
             .cases
             .answer_knock(who, id, knock_id, KnockAnswer::Admit)
             .await;
         assert_eq!(answer.expect_err("hidden").code, ErrorCode::NotFound);
     }
-    answer(&house, host, &created, KnockAnswer::Admit).await;
+    answer(&app, host, &created, KnockAnswer::Admit).await;
     assert_eq!(
-        house
-            .cases
+        app.cases
             .knocks(guest, id)
             .await
             .expect_err("not the host")
             .code,
         ErrorCode::Forbidden
     );
-    let again = house
+    let again = app
         .cases
         .answer_knock(host, id, knock_id, KnockAnswer::Deny)
         .await;
     assert_eq!(again.expect_err("over").code, ErrorCode::Conflict);
-    let unknown = house
+    let unknown = app
         .cases
         .answer_knock(host, id, KnockId::new(5).expect("an id"), KnockAnswer::Deny)
         .await;
@@ -416,29 +396,28 @@ async fn only_the_host_sees_and_answers_knocks() {
 
 #[tokio::test]
 async fn an_invite_with_approval_knocks_and_spends_one_use() {
-    let house = House::new();
-    let (host, guest) = (house.person(1).await, house.person(2).await);
-    let created = house.open(host).await;
+    let app = TestApp::new();
+    let (host, guest) = (app.person(1).await, app.person(2).await);
+    let created = app.open(host).await;
     let new = NewInvite {
         approval: Some(true),
         max_uses: Some(2),
         ..NewInvite::default()
     };
-    let invite = house
+    let invite = app
         .cases
         .make_invite(host, created.session.id, new)
         .await
         .expect("an invite");
     for _ in 0..2 {
-        let entering = house
+        let entering = app
             .cases
             .prejoin(guest, HERE, Key::Invite(invite.secret.clone()), None)
             .await;
-        entering.expect("taken").waiting();
+        entering.expect("accepted").waiting();
     }
     assert_eq!(
-        house
-            .cases
+        app.cases
             .invite(host, created.session.id)
             .await
             .expect("usable")
@@ -448,10 +427,10 @@ async fn an_invite_with_approval_knocks_and_spends_one_use() {
 }
 
 #[tokio::test]
-async fn a_knock_tells_addresses_apart() {
-    let house = House::new();
-    let host = house.person(1).await;
-    let created = guarded(&house, host).await;
+async fn knocks_from_different_addresses_have_different_origins() {
+    let app = TestApp::new();
+    let host = app.person(1).await;
+    let created = approval_session(&app, host).await;
     let addresses = [
         "192.0.2.1",
         "192.0.2.2",
@@ -461,16 +440,15 @@ async fn a_knock_tells_addresses_apart() {
     ];
     for (number, address) in (2..).zip(addresses) {
         let (who, address) = (
-            house.person(number).await,
+            app.person(number).await,
             address.parse::<IpAddr>().expect("an address"),
         );
         let site = Site { address, ..HERE };
         let code = Key::NumberCode(created.code.code.digits().to_owned());
-        house
-            .cases
+        app.cases
             .prejoin(who, site, code, None)
             .await
-            .expect("taken")
+            .expect("accepted")
             .waiting();
     }
     let origins = |state: &State| {
@@ -479,7 +457,7 @@ async fn a_knock_tells_addresses_apart() {
             .filter_map(|k| k.origin)
             .collect::<Vec<Origin>>()
     };
-    let origins = house
+    let origins = app
         .sessions
         .read(created.session.id, origins)
         .await
@@ -488,34 +466,33 @@ async fn a_knock_tells_addresses_apart() {
     assert!(origins[0] != origins[1] && origins[3] != origins[4]);
 }
 
-/// A guest comes to an open session by an invite that asks the host, and waits.
-async fn asks(house: &House, host: Caller, guest: Caller, at: &Created) -> KnockId {
+/// A guest joins an open session by an invite that needs approval, and waits.
+async fn knock_by_invite(app: &TestApp, host: Caller, guest: Caller, at: &Created) -> KnockId {
     let new = NewInvite {
         approval: Some(true),
         ..NewInvite::default()
     };
-    let invite = house
+    let invite = app
         .cases
         .make_invite(host, at.session.id, new)
         .await
         .expect("an invite");
-    house
-        .cases
+    app.cases
         .prejoin(guest, HERE, Key::Invite(invite.secret), None)
         .await
-        .expect("taken")
+        .expect("accepted")
         .waiting();
-    the_knock(house, host, at).await
+    first_knock(app, host, at).await
 }
 
-/// Somebody new comes by code, with an account or without: whether it is let in at once. If not, it must have been asked to wait.
-async fn walks_in(house: &House, who: Caller, site: Site, at: &Created) -> bool {
+/// Joins by code. Returns whether the caller was admitted at once; otherwise it was asked to wait.
+async fn is_admitted(app: &TestApp, who: Caller, site: Site, at: &Created) -> bool {
     let code = Key::NumberCode(at.code.code.digits().to_owned());
-    match house
+    match app
         .cases
         .prejoin(who, site, code, None)
         .await
-        .expect("taken")
+        .expect("accepted")
     {
         Prejoined::Admitted(_) => true,
         Prejoined::Waiting(_) => false,
@@ -524,55 +501,54 @@ async fn walks_in(house: &House, who: Caller, site: Site, at: &Created) -> bool 
 
 #[tokio::test(start_paused = true)]
 async fn after_a_denial_unproven_callers_from_there_must_knock_for_an_hour() {
-    let house = House::new();
-    let proven = house.account(9).await;
-    house.clock.pass(Duration::from_secs(86_400));
+    let app = TestApp::new();
+    let proven = app.account(9).await;
+    app.clock.pass(Duration::from_secs(86_400));
     let (host, guest, old) = (
-        house.person(1).await,
-        house.person(2).await,
-        house.person(3).await,
+        app.person(1).await,
+        app.person(2).await,
+        app.person(3).await,
     );
-    let (created, other) = (house.open(host).await, house.open(host).await);
-    house.connect_host(host, &created).await;
-    house.join(old, &created).await;
-    let knock = asks(&house, host, guest, &created).await;
-    house
-        .cases
+    let (created, other) = (app.open(host).await, app.open(host).await);
+    app.connect_host(host, &created).await;
+    app.join(old, &created).await;
+    let knock = knock_by_invite(&app, host, guest, &created).await;
+    app.cases
         .answer_knock(host, created.session.id, knock, KnockAnswer::Deny)
         .await
         .expect("answered");
 
-    assert!(!walks_in(&house, house.person(4).await, HERE, &created).await);
+    assert!(!is_admitted(&app, app.person(4).await, HERE, &created).await);
     assert!(
-        walks_in(&house, house.person(5).await, THERE, &created).await,
+        is_admitted(&app, app.person(5).await, THERE, &created).await,
         "from elsewhere"
     );
     assert!(
-        !walks_in(&house, house.account(6).await, HERE, &created).await,
+        !is_admitted(&app, app.account(6).await, HERE, &created).await,
         "with an account made a second ago"
     );
     assert!(
-        walks_in(&house, proven, HERE, &created).await,
+        is_admitted(&app, proven, HERE, &created).await,
         "with an account of yesterday"
     );
     assert!(
-        walks_in(&house, house.person(7).await, HERE, &other).await,
+        is_admitted(&app, app.person(7).await, HERE, &other).await,
         "into another session"
     );
     assert!(
-        walks_in(&house, old, HERE, &created).await,
-        "who was in already"
+        is_admitted(&app, old, HERE, &created).await,
+        "a caller who was a member"
     );
-    house.clock.pass(Duration::from_secs(3_600));
-    let code = house
+    app.clock.pass(Duration::from_secs(3_600));
+    let code = app
         .cases
         .rotate_number_code(host, created.session.id)
         .await
         .expect("a code");
     assert!(
-        walks_in(
-            &house,
-            house.person(8).await,
+        is_admitted(
+            &app,
+            app.person(8).await,
             HERE,
             &Created { code, ..created }
         )
@@ -581,19 +557,19 @@ async fn after_a_denial_unproven_callers_from_there_must_knock_for_an_hour() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_denial_in_the_stream_is_the_same_and_so_is_one_of_an_account() {
-    let house = House::new();
+async fn a_denial_over_the_stream_bars_the_address_and_so_does_one_of_an_account() {
+    let app = TestApp::new();
     let (host, guest, account) = (
-        house.person(1).await,
-        house.person(2).await,
-        house.account(3).await,
+        app.person(1).await,
+        app.person(2).await,
+        app.account(3).await,
     );
     for (number, who) in [(4, account), (5, guest)] {
-        let created = house.open(host).await;
-        house.connect_host(host, &created).await;
-        let knock = asks(&house, host, who, &created).await;
+        let created = app.open(host).await;
+        app.connect_host(host, &created).await;
+        let knock = knock_by_invite(&app, host, who, &created).await;
         let (claims, _) = PlainTokens
-            .verify_session(&created.token.token, house.clock.now())
+            .verify_session(&created.token.token, app.clock.now())
             .expect("a session token");
         let command = Command::Deny { knock: Some(knock) };
         let input = Input::Command {
@@ -602,11 +578,10 @@ async fn a_denial_in_the_stream_is_the_same_and_so_is_one_of_an_account() {
             nonce: 0,
             command,
         };
-        house
-            .sessions
+        app.sessions
             .propose(created.session.id, input)
             .await
             .expect("denied");
-        assert!(!walks_in(&house, house.person(number).await, HERE, &created).await);
+        assert!(!is_admitted(&app, app.person(number).await, HERE, &created).await);
     }
 }

@@ -1,24 +1,24 @@
-//! The life of number codes, and how guesses at them are answered.
+//! The lifetime of number codes, and when a refused guess is answered.
 
 use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::facesession::CodeRecord;
 use std::time::Duration;
 
-/// A use that would move a code's end by less than this part of its lifetime leaves it: where many come in one after the other, few of them
-/// write.
+/// A use that would move a code's end by less than its lifetime divided by this leaves the end as
+/// it is: when many callers join one after the other, few of them cause a write.
 const PROLONG_PARTS: u32 = 60;
 
-/// How long number codes live, rest and keep a guess waiting.
+/// Lifetime and quarantine of number codes, and the delay of a refused guess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CodePolicy {
-    /// From its making or its last use by somebody who came in.
+    /// The lifetime from the creation of the code, or from its last use by a caller who joined.
     pub lifetime: Duration,
-    /// From its making, however often it is used.
+    /// The longest lifetime from the creation of the code, however often it is used.
     pub max_lifetime: Duration,
-    /// After its end nobody gets it for this long.
+    /// For this long after its end a code is not assigned again.
     pub quarantine: Duration,
-    /// A refused guess is answered this long after it arrived, whatever the reason. Longer than any refusal takes to be found; zero:
-    /// at once.
+    /// A refused guess is answered this long after it arrived, for every reason. Longer than the
+    /// server needs to refuse any guess; zero: no delay.
     pub refusal_time: Duration,
 }
 
@@ -35,24 +35,25 @@ impl Default for CodePolicy {
 }
 
 impl CodePolicy {
-    /// The end of a code made now.
+    /// The end of a code that is created now.
     pub(super) fn first_end(&self, now: Timestamp) -> Timestamp {
         now + self.lifetime.min(self.max_lifetime)
     }
 
-    /// The later end of a code that was used now; `None`: it ends when it would have, or less than a sixtieth of its lifetime earlier.
+    /// The new end of a code that is used now; `None`: its end stays, because it would move by less
+    /// than a sixtieth of the lifetime.
     pub(super) fn later_end(&self, code: &CodeRecord, now: Timestamp) -> Option<Timestamp> {
         let end = (now + self.lifetime).min(code.created_at + self.max_lifetime);
         (end >= code.expires_at + self.lifetime / PROLONG_PARTS).then_some(end)
     }
 
-    /// Until when a code that ends now is given to nobody.
+    /// The time until which a code that ends now is not assigned again.
     pub(super) fn quarantine_until(&self, now: Timestamp) -> Timestamp {
         now + self.quarantine
     }
 
-    /// How long after its arrival a guess is refused whose refusal was found after `taken`: a whole number of [`Self::refusal_time`]s,
-    /// at least one.
+    /// How long after its arrival a guess is answered if the refusal was known after `taken`: a
+    /// whole number of [`Self::refusal_time`]s, at least one.
     pub(super) fn refused_after(&self, taken: Duration) -> Duration {
         let step = self.refusal_time.as_nanos();
         if step == 0 {

@@ -1,6 +1,6 @@
 //! `create`: a new session with its number code, and the caller as its host.
 
-use super::{Created, FaceSessions, NewFaceSession, carry_through};
+use super::{Created, FaceSessions, NewFaceSession, run_to_completion};
 use crate::idempotency::EffectId;
 use crate::text::{FieldChecks, checked};
 use faceshare_biz::domain::account::Caller;
@@ -12,12 +12,12 @@ use faceshare_exec::{Genesis, Input, State, Via};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// What may be asked for as the longest life of a session. One shorter than the five minutes of notice is announced as soon as somebody
-/// is there to hear it.
+/// The allowed values of `autoEndAfter`. An end within the five minutes of notice is announced as
+/// soon as a member connects.
 const AUTO_END_AFTER: RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(24 * 3_600);
 
-/// A new session's settings, checked.
+/// The checked settings of a new session.
 #[derive(Debug)]
 struct Settings {
     title: Title,
@@ -30,15 +30,16 @@ struct Settings {
 }
 
 impl FaceSessions {
-    /// Opens a session that the caller hosts.
+    /// Creates a session that the caller hosts.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` with the fields' paths; `LIMIT_EXCEEDED` when the caller hosts too many live sessions already; `SESSION_ENDED` when
-    /// an earlier attempt at the same call made it and it has ended.
+    /// `INVALID_ARGUMENT` with the fields' paths; `LIMIT_EXCEEDED` when the caller hosts the most
+    /// live sessions already; `SESSION_ENDED` when an earlier attempt at the same call created the
+    /// session and it has ended.
     pub async fn create(&self, caller: Caller, new: NewFaceSession) -> Result<Created> {
         let settings = self.check_new(&new)?;
         let host = self.profile(caller).await?;
-        carry_through(self.clone().open(caller, host, settings)).await
+        run_to_completion(self.clone().open(caller, host, settings)).await
     }
 
     fn check_new(&self, new: &NewFaceSession) -> Result<Settings> {
@@ -67,8 +68,9 @@ impl FaceSessions {
         })
     }
 
-    /// Lists the session first, which is where the host's limit is kept; then opens its log, which is what makes it a session; then gives
-    /// it a code. What fails on the way takes back what went before.
+    /// First inserts the session into the directory, which enforces the host's limit; then creates
+    /// its log, which makes it a session; then assigns a code. A failed step undoes the earlier
+    /// ones.
     async fn open(self, caller: Caller, host: Profile, settings: Settings) -> Result<Created> {
         let id = settings
             .effect
@@ -76,7 +78,7 @@ impl FaceSessions {
         let id = SessionId::new(id)
             .ok_or_else(|| Error::internal("the id generator gave a number that is no id"))?;
         if settings.effect.is_some()
-            && let Some(created) = self.made_before(caller, &host, id).await?
+            && let Some(created) = self.existing_session(caller, &host, id).await?
         {
             return Ok(created);
         }
@@ -117,7 +119,7 @@ impl FaceSessions {
                 return Err(error);
             }
         };
-        match self.equip(caller, session, point).await {
+        match self.finish_creation(caller, session, point).await {
             Ok(created) => Ok(created),
             Err(error) => {
                 self.abandon(id).await;
@@ -126,8 +128,9 @@ impl FaceSessions {
         }
     }
 
-    /// What an earlier attempt at the same call has made, with a new point for the host. `None`: nothing, or a row in the directory alone.
-    async fn made_before(
+    /// The session that an earlier attempt at the same call created, with a new point for the host.
+    /// `None`: there is none, or only a row in the directory, which is removed.
+    async fn existing_session(
         &self,
         caller: Caller,
         host: &Profile,
@@ -144,7 +147,7 @@ impl FaceSessions {
         if session.ended.is_some() {
             return Err(Error::new(
                 ErrorCode::SessionEnded,
-                "the session that this call made has ended",
+                "the session that this call created has ended",
             ));
         }
         let point = self.new_point()?;
@@ -178,8 +181,13 @@ impl FaceSessions {
         }))
     }
 
-    /// The code and the host's token.
-    async fn equip(&self, caller: Caller, session: FaceSession, point: PointId) -> Result<Created> {
+    /// Adds the code and the host's token.
+    async fn finish_creation(
+        &self,
+        caller: Caller,
+        session: FaceSession,
+        point: PointId,
+    ) -> Result<Created> {
         let token = self.session_token(caller, session.id, point)?;
         let code = self.assign_code(session.id).await?;
         Ok(Created {
@@ -189,14 +197,16 @@ impl FaceSessions {
         })
     }
 
-    /// Takes a session off the list whose log could not be opened. If this fails too, the next start finds it.
+    /// Removes a session from the directory whose log could not be created. If this fails too, the
+    /// next start removes it.
     async fn unlist(&self, id: SessionId) {
         if let Err(error) = self.deps.directory.remove(id).await {
-            tracing::warn!(session = %id, %error, cause = ?error.cause(), "a session that never began is still listed");
+            tracing::warn!(session = %id, %error, cause = ?error.cause(), "a session whose log could not be created is still listed; the next start removes it");
         }
     }
 
-    /// Ends a session that its host never heard of. If this fails too, it ends by itself, being empty.
+    /// Ends a session that its host was never given. If this fails too, the session ends by itself
+    /// because it is empty.
     async fn abandon(&self, id: SessionId) {
         if let Err(error) = self
             .deps
@@ -204,7 +214,7 @@ impl FaceSessions {
             .propose(id, Input::End { by: None })
             .await
         {
-            tracing::warn!(session = %id, %error, cause = ?error.cause(), "a session that could not be opened whole goes on until it ends as empty");
+            tracing::warn!(session = %id, %error, cause = ?error.cause(), "a session that could not be created completely goes on until it ends as empty");
         }
         self.deps.projector.flush(id).await;
     }

@@ -1,4 +1,4 @@
-//! `end`: the host ends a session, for everybody and for good.
+//! `end`: the host ends a session for all members.
 
 use super::FaceSessions;
 use faceshare_biz::Result;
@@ -12,7 +12,7 @@ impl FaceSessions {
     /// # Errors
     /// `NOT_FOUND`, `SESSION_ENDED`, `FORBIDDEN`.
     pub async fn end(&self, caller: Caller, id: SessionId) -> Result<()> {
-        self.hosted(caller, id).await?;
+        self.hosted_session(caller, id).await?;
         self.deps
             .sessions
             .propose(

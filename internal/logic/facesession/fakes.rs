@@ -1,14 +1,14 @@
-//! Ports in memory, and a house that stands on them, for the tests of the use cases around sessions.
+//! In-memory ports and a [`TestApp`] over them, for the tests of the session use cases.
 
-mod door;
+mod admission;
 
-pub(crate) use door::{Budgets, Contacts, HERE, THERE};
+pub(crate) use admission::{Budgets, Contacts, HERE, THERE};
 
 use super::{
-    CodePolicy, Created, DoorKeeper, FaceSessionDeps, FaceSessionPolicy, FaceSessions, Key,
+    AdmissionObserver, CodePolicy, Created, FaceSessionDeps, FaceSessionPolicy, FaceSessions, Key,
     NewFaceSession, Projector, ProjectorDeps,
 };
-use crate::account::fakes::People;
+use crate::account::fakes::MemoryAccounts;
 use crate::fakes::{CountingIds, FakeClock, MemoryLog, PlainSecrets, PlainTokens, away, sessions};
 use crate::instruction::Sessions;
 use crate::instruction::mgr::pointaddresses::PointAddresses;
@@ -28,11 +28,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// How many live sessions one host may have here.
+/// The most live sessions of one host in a [`TestApp`].
 pub(crate) const LIVE_PER_HOST: u32 = 2;
 
-/// The use cases over ports in memory.
-pub(crate) struct House {
+/// The session use cases over in-memory ports.
+pub(crate) struct TestApp {
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) log: Arc<MemoryLog>,
     pub(crate) directory: Arc<Directory>,
@@ -40,23 +40,23 @@ pub(crate) struct House {
     pub(crate) projector: Projector,
     pub(crate) sessions: Sessions,
     pub(crate) cases: FaceSessions,
-    pub(crate) people: Arc<People>,
+    pub(crate) people: Arc<MemoryAccounts>,
     pub(crate) budgets: Arc<Budgets>,
     pub(crate) addresses: Arc<PointAddresses>,
     pub(crate) contacts: Arc<Contacts>,
 }
 
-impl House {
+impl TestApp {
     pub(crate) fn new() -> Self {
         let budgets = Arc::<Budgets>::default();
         Self {
             budgets: budgets.clone(),
-            ..Self::guarded_by(budgets, CodePolicy::default())
+            ..Self::with_budgets(budgets, CodePolicy::default())
         }
     }
 
-    /// With other budgets at the door, those of the fakes being idle, and other lives of codes.
-    pub(crate) fn guarded_by(guard: Arc<dyn GuessBudgets>, codes_live: CodePolicy) -> Self {
+    /// With these budgets instead of the fake ones, and these lifetimes of codes.
+    pub(crate) fn with_budgets(guard: Arc<dyn GuessBudgets>, codes_live: CodePolicy) -> Self {
         let clock = Arc::<FakeClock>::default();
         clock.set(Timestamp::from_millis(1_000_000));
         let (directory, codes, invites) = (
@@ -65,7 +65,7 @@ impl House {
             Arc::<Invites>::default(),
         );
         let (people, ids, secrets) = (
-            Arc::<People>::default(),
+            Arc::<MemoryAccounts>::default(),
             Arc::<CountingIds>::default(),
             Arc::<PlainSecrets>::default(),
         );
@@ -78,7 +78,7 @@ impl House {
         let projector = Projector::new(deps, codes_live);
         let log = Arc::<MemoryLog>::default();
         let (addresses, contacts) = (Arc::<PointAddresses>::default(), Arc::<Contacts>::default());
-        let keeper = DoorKeeper {
+        let observer = AdmissionObserver {
             projector: projector.clone(),
             budgets: guard.clone(),
             addresses: addresses.clone(),
@@ -88,7 +88,7 @@ impl House {
             log.clone(),
             clock.clone(),
             secrets.clone(),
-            Arc::new(keeper),
+            Arc::new(observer),
         );
         let deps = FaceSessionDeps {
             sessions: sessions.clone(),
@@ -132,17 +132,17 @@ impl House {
         self.clock.now()
     }
 
-    /// A guest of this number.
+    /// A new guest with this number as its id.
     pub(crate) async fn person(&self, number: u64) -> Caller {
-        self.somebody(number, None).await
+        self.new_person(number, None).await
     }
 
-    /// Somebody with an account of this number.
+    /// A new account with this number as its id.
     pub(crate) async fn account(&self, number: u64) -> Caller {
-        self.somebody(number, Some(format!("name{number}"))).await
+        self.new_person(number, Some(format!("name{number}"))).await
     }
 
-    async fn somebody(&self, number: u64, username: Option<String>) -> Caller {
+    async fn new_person(&self, number: u64, username: Option<String>) -> Caller {
         let id = AccountId::new(number).expect("an id");
         let nickname = Nickname::new(&format!("person {number}"), 32).expect("a nickname");
         let guest = username.is_none();
@@ -161,7 +161,7 @@ impl House {
         }
     }
 
-    /// A guest becomes an account.
+    /// Promotes a guest to an account.
     pub(crate) async fn upgrade(&self, guest: Caller) {
         let (name, nickname) = (
             format!("name{}", guest.account),
@@ -188,7 +188,7 @@ impl House {
             .expect("a session")
     }
 
-    /// Somebody comes in by code and connects.
+    /// The caller joins by code and connects.
     pub(crate) async fn join(&self, who: Caller, created: &Created) -> SessionClaims {
         let key = Key::NumberCode(created.code.code.digits().to_owned());
         let token = self
@@ -236,7 +236,7 @@ impl House {
     }
 }
 
-/// The directory in a map; can be told to be away.
+/// The directory in a map; `away` makes it unavailable.
 #[derive(Default)]
 pub(crate) struct Directory {
     listed: Mutex<BTreeMap<SessionId, Listed>>,
@@ -247,7 +247,7 @@ pub(crate) struct Directory {
 struct Listed {
     session: FaceSession,
     log_index: u64,
-    /// All who host or hosted it.
+    /// All present and former hosts.
     hosts: Vec<MemberId>,
 }
 
@@ -364,10 +364,10 @@ impl FaceSessionRepository for Directory {
     }
 }
 
-/// A code, and until when it rests if it is retired.
+/// A code, and the end of its quarantine if it is retired.
 type KeptCode = (CodeRecord, Option<Timestamp>);
 
-/// The number codes in a list; can be told to be away.
+/// The number codes in a list; `away` makes `assign` fail.
 #[derive(Default)]
 pub(crate) struct Codes {
     kept: Mutex<Vec<KeptCode>>,
@@ -375,7 +375,7 @@ pub(crate) struct Codes {
 }
 
 impl Codes {
-    /// Whether the code is kept, be it live or in quarantine.
+    /// Whether the code is stored, live or in quarantine.
     pub(crate) fn is_kept(&self, code: &CodeRecord) -> bool {
         self.kept
             .lock()

@@ -1,4 +1,4 @@
-//! `get`: a session, to its people.
+//! `get`: a session, for its members.
 
 use super::FaceSessions;
 use crate::instruction::Shown;
@@ -11,8 +11,8 @@ impl FaceSessions {
     /// The session as it is now, or as it was at its end.
     ///
     /// # Errors
-    /// `NOT_FOUND` to all but its people.
+    /// `NOT_FOUND` to callers who are not members.
     pub async fn get(&self, caller: Caller, id: SessionId) -> Result<Arc<Shown>> {
-        Ok(self.seen(caller, id).await?.session)
+        Ok(self.visible_session(caller, id).await?.session)
     }
 }

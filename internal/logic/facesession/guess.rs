@@ -1,12 +1,13 @@
-//! Guesses: every attempt to find a session by a number code or an invite goes through here, for search and prejoin alike.
+//! Guesses: `search` and `prejoin` resolve every number code and invite through this module.
 //!
-//! Whatever the reason that a code or invite does not work (unknown, expired, rotated, full, ended, locked, banned), the answer is the
-//! same, and it comes at the same time after the question. Wrong codes spend budgets ([`GuessBudgets`]); who has spent one is told to wait,
-//! whether the code is right or wrong, at that same time.
+//! If a code or invite does not work (unknown, expired, rotated, full, ended, locked, banned), the
+//! answer is the same for every reason and comes after the same time. Wrong codes are charged to
+//! budgets ([`GuessBudgets`]). A caller whose budget is used up is told to wait, after the same
+//! time and whether its code is right or wrong.
 //!
 //! [`GuessBudgets`]: faceshare_biz::domain::facesession::GuessBudgets
 
-use super::door::Admittance;
+use super::admission::AdmissionDecision;
 use super::{FaceSessions, Key};
 use crate::text::FieldChecks;
 use faceshare_biz::domain::account::Caller;
@@ -22,16 +23,14 @@ use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Somebody at the door.
+/// A caller that tries to join, and where it calls from.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Visitor {
-    /// Who.
+pub(super) struct JoinAttempt {
     pub(super) caller: Caller,
-    /// From where.
     pub(super) site: Site,
 }
 
-impl Visitor {
+impl JoinAttempt {
     fn guesser(&self) -> Guesser {
         Guesser {
             account: (!self.caller.guest).then_some(self.caller.account),
@@ -43,23 +42,21 @@ impl Visitor {
 /// A well-formed [`Key`].
 #[derive(Debug)]
 pub(super) enum ParsedKey {
-    /// Digits.
     NumberCode(NumberCode),
-    /// Any text.
     Invite(String),
 }
 
-/// What a key was found to be.
+/// The code or invite that a key names.
 #[derive(Debug)]
-pub(super) enum Lead {
+pub(super) enum ResolvedKey {
     /// A live number code.
     Code(CodeRecord),
-    /// An invite whose time is not over; its uses may be.
+    /// An invite that has not expired; its uses may be spent.
     Invite(Invite),
 }
 
-impl Lead {
-    /// Where it leads.
+impl ResolvedKey {
+    /// The session of the code or invite.
     pub(super) const fn session(&self) -> SessionId {
         match self {
             Self::Code(code) => code.session,
@@ -76,8 +73,9 @@ pub(super) fn not_joinable() -> Error {
     )
 }
 
-/// What tells something about a session becomes the one answer; failures of our own stay what they are.
-fn hide_the_reason(error: Error) -> Error {
+/// Replaces an error that tells something about a session by the one answer. Failures of the server
+/// stay what they are.
+fn hide_reason(error: Error) -> Error {
     match error.code {
         ErrorCode::NumberCodeNotJoinable
         | ErrorCode::NotFound
@@ -87,8 +85,9 @@ fn hide_the_reason(error: Error) -> Error {
     }
 }
 
-/// Whether the caller may come to this session by code at all, room or not. The kernel judges the same way when a seat is asked for.
-pub(super) fn welcomes(state: &State, who: MemberId) -> bool {
+/// Whether the caller may join this session by code, apart from the number of members. The kernel
+/// applies the same rule when a seat is requested.
+pub(super) fn may_enter(state: &State, who: MemberId) -> bool {
     let session = state.face_session();
     let welcome = match state.access(who) {
         Access::Removed => false,
@@ -98,7 +97,7 @@ pub(super) fn welcomes(state: &State, who: MemberId) -> bool {
     welcome && session.ended.is_none()
 }
 
-/// A budget is spent. Said of right and wrong guesses alike.
+/// The answer when a budget is used up, for right and wrong guesses alike.
 pub(super) fn too_many(wait: Duration) -> Error {
     Error::new(
         ErrorCode::RateLimited,
@@ -108,7 +107,8 @@ pub(super) fn too_many(wait: Duration) -> Error {
 }
 
 impl FaceSessions {
-    /// A malformed number code is a slip of the hand and no guess; an invite has no form to be wrong in.
+    /// Checks the form of a key. A malformed number code is a typing error and is not counted as a
+    /// guess; an invite may be any text.
     pub(super) fn parse_key(&self, checks: &mut FieldChecks, key: Key) -> Option<ParsedKey> {
         match key {
             Key::Invite(secret) => Some(ParsedKey::Invite(secret)),
@@ -125,20 +125,20 @@ impl FaceSessions {
         }
     }
 
-    /// Makes one guess and answers for it: `attempt` is made where the key leads.
+    /// Makes one guess: resolves the key, runs `action` on what it names, and delays a refusal.
     pub(super) async fn guess<T, A>(
         &self,
-        who: Visitor,
+        attempt: JoinAttempt,
         key: &ParsedKey,
-        attempt: impl FnOnce(Lead, Admittance) -> A + Send,
+        action: impl FnOnce(ResolvedKey, AdmissionDecision) -> A + Send,
     ) -> Result<T>
     where
         A: Future<Output = Result<T>> + Send,
     {
         let arrival = Instant::now();
         let outcome = match key {
-            ParsedKey::NumberCode(code) => self.guess_code(who, code, attempt).await,
-            ParsedKey::Invite(secret) => self.use_invite(who, secret, attempt).await,
+            ParsedKey::NumberCode(code) => self.guess_code(attempt, code, action).await,
+            ParsedKey::Invite(secret) => self.use_invite(attempt, secret, action).await,
         };
         let label = match outcome.as_ref().map_err(|e| e.code) {
             Err(ErrorCode::NumberCodeNotJoinable) => "miss",
@@ -146,7 +146,7 @@ impl FaceSessions {
             _ => "other",
         };
         if label != "other" {
-            tracing::debug!(account = %who.caller.account, guest = who.caller.guest, label, "a guess was refused");
+            tracing::debug!(account = %attempt.caller.account, guest = attempt.caller.guest, label, "a guess was refused");
             tokio::time::sleep_until(arrival + self.policy.codes.refused_after(arrival.elapsed()))
                 .await;
         }
@@ -154,17 +154,18 @@ impl FaceSessions {
         outcome
     }
 
-    /// What the code leads to is looked up first and judged then, before it has any effect. What the session itself refuses was a miss, too.
+    /// Looks the code up and charges the guess before the code has any effect. A refusal by the
+    /// session itself counts as a wrong guess too.
     async fn guess_code<T, A>(
         &self,
-        who: Visitor,
+        attempt: JoinAttempt,
         code: &NumberCode,
-        attempt: impl FnOnce(Lead, Admittance) -> A + Send,
+        action: impl FnOnce(ResolvedKey, AdmissionDecision) -> A + Send,
     ) -> Result<T>
     where
         A: Future<Output = Result<T>> + Send,
     {
-        let guesser = who.guesser();
+        let guesser = attempt.guesser();
         if let Some(wait) = self.deps.budgets.wait(&guesser, self.now()).await? {
             return Err(too_many(wait));
         }
@@ -173,10 +174,10 @@ impl FaceSessions {
             .secrets
             .fingerprints(SecretUse::NumberCode, code.digits());
         let Some(record) = self.deps.codes.find(&prints, self.now()).await? else {
-            return Err(self.missed(&guesser, Found::Nothing, code).await?);
+            return Err(self.count_miss(&guesser, Found::Nothing, code).await?);
         };
         let found = Found::Session {
-            near: self.is_near(record.session, who.site),
+            near: self.is_near(record.session, attempt.site),
         };
         let under_attack = match self
             .deps
@@ -189,44 +190,49 @@ impl FaceSessions {
             Judgement::Wait(wait) => return Err(too_many(wait)),
         };
         let session = record.session;
-        let lead = Lead::Code(record);
+        let resolved = ResolvedKey::Code(record);
         let enter = async {
-            let admittance = self
-                .admittance(who.caller, who.site, &lead, under_attack)
+            let decision = self
+                .decide_admission(attempt.caller, attempt.site, &resolved, under_attack)
                 .await?;
-            attempt(lead, admittance).await
+            action(resolved, decision).await
         };
-        match enter.await.map_err(hide_the_reason) {
+        match enter.await.map_err(hide_reason) {
             Err(error) if error.code == ErrorCode::NumberCodeNotJoinable => {
-                let found = if self.lacks_only_room(who.caller, session).await? {
+                let found = if self.lacks_only_room(attempt.caller, session).await? {
                     Found::Full
                 } else {
                     Found::Nothing
                 };
-                Err(self.missed(&guesser, found, code).await?)
+                Err(self.count_miss(&guesser, found, code).await?)
             }
             outcome => outcome,
         }
     }
 
-    /// Whether the caller could enter the session if it had room.
+    /// Whether the caller could join the session if it were not full.
     async fn lacks_only_room(&self, caller: Caller, id: SessionId) -> Result<bool> {
         let (who, now) = (caller.account, self.now());
         let found = self
             .deps
             .sessions
             .read(id, move |state| {
-                welcomes(state, who) && !state.has_room_for(who, now)
+                may_enter(state, who) && !state.has_room_for(who, now)
             })
             .await;
-        match found.map_err(hide_the_reason) {
+        match found.map_err(hide_reason) {
             Err(error) if error.code == ErrorCode::NumberCodeNotJoinable => Ok(false),
             found => found,
         }
     }
 
-    /// Counts a guess that led nowhere; what it is answered with.
-    async fn missed(&self, guesser: &Guesser, found: Found, code: &NumberCode) -> Result<Error> {
+    /// Charges a wrong guess and returns the error to answer it with.
+    async fn count_miss(
+        &self,
+        guesser: &Guesser,
+        found: Found,
+        code: &NumberCode,
+    ) -> Result<Error> {
         let worth = ExpectedHits::of_guess(self.live_sessions().await?, code.digits().len());
         Ok(
             match self
@@ -241,12 +247,12 @@ impl FaceSessions {
         )
     }
 
-    /// An invite is too long to be guessed, so it costs no budget.
+    /// An invite is too long to be guessed, so it is not charged to a budget.
     async fn use_invite<T, A>(
         &self,
-        who: Visitor,
+        attempt: JoinAttempt,
         secret: &str,
-        attempt: impl FnOnce(Lead, Admittance) -> A + Send,
+        action: impl FnOnce(ResolvedKey, AdmissionDecision) -> A + Send,
     ) -> Result<T>
     where
         A: Future<Output = Result<T>> + Send,
@@ -259,14 +265,17 @@ impl FaceSessions {
                 .find(&prints)
                 .await?
                 .filter(|invite| self.now() < invite.expires_at);
-            let lead = Lead::Invite(invite.ok_or_else(not_joinable)?);
-            let admittance = self.admittance(who.caller, who.site, &lead, false).await?;
-            attempt(lead, admittance).await
+            let resolved = ResolvedKey::Invite(invite.ok_or_else(not_joinable)?);
+            let decision = self
+                .decide_admission(attempt.caller, attempt.site, &resolved, false)
+                .await?;
+            action(resolved, decision).await
         };
-        enter.await.map_err(hide_the_reason)
+        enter.await.map_err(hide_reason)
     }
 
-    /// How many sessions go on, as of a second ago at most: wrong guesses may come fast.
+    /// The number of live sessions, at most one second old: wrong guesses may come fast, and each
+    /// count is a query.
     async fn live_sessions(&self) -> Result<u64> {
         const FRESH: Duration = Duration::from_secs(1);
         let now = self.now();

@@ -1,4 +1,5 @@
-//! `invite`, `make_invite` and `revoke_invite`: the link by which people come in without typing.
+//! `invite`, `make_invite` and `revoke_invite`: the link by which callers join without typing a
+//! code.
 
 use super::{FaceSessions, NewInvite, ShownInvite};
 use crate::text::FieldChecks;
@@ -10,19 +11,20 @@ use faceshare_biz::{Error, Result};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// What may be asked for as an invite's life. A session that lives on makes a new one after a week; less than a minute cannot be read.
+/// The allowed lifetime of an invite. A longer session makes a new invite after a week; a link of
+/// less than a minute expires before it is opened.
 const EXPIRES_IN: RangeInclusive<Duration> =
     Duration::from_secs(60)..=Duration::from_secs(7 * 86_400);
-/// What may be asked for as the number of uses; more is the same as none given.
+/// The allowed number of uses; a higher limit would be as good as none.
 const MAX_USES: RangeInclusive<u32> = 1..=10_000;
 
 impl FaceSessions {
-    /// The session's invite, while it leads in.
+    /// The session's invite, while it is usable.
     ///
     /// # Errors
-    /// `NOT_FOUND` to all but its people, and when there is none that works.
+    /// `NOT_FOUND` to callers who are not members, and when there is no usable invite.
     pub async fn invite(&self, caller: Caller, id: SessionId) -> Result<ShownInvite> {
-        let session = self.seen(caller, id).await?.session;
+        let session = self.visible_session(caller, id).await?.session;
         let invite = match session.status() {
             Status::Active => self
                 .deps
@@ -37,17 +39,18 @@ impl FaceSessions {
             .ok_or_else(Error::not_found)
     }
 
-    /// A new invite instead of the old, which leads nowhere from then on.
+    /// Creates a new invite. The old one stops working at once.
     ///
     /// # Errors
-    /// `NOT_FOUND`, `SESSION_ENDED`, `FORBIDDEN`, then `INVALID_ARGUMENT` with path `expiresIn` or `maxUses`.
+    /// `NOT_FOUND`, `SESSION_ENDED`, `FORBIDDEN`, then `INVALID_ARGUMENT` with path `expiresIn` or
+    /// `maxUses`.
     pub async fn make_invite(
         &self,
         caller: Caller,
         id: SessionId,
         new: NewInvite,
     ) -> Result<ShownInvite> {
-        self.hosted(caller, id).await?;
+        self.hosted_session(caller, id).await?;
         check_new(&new)?;
         let secret = self.deps.secrets.invite_secret();
         let invite = Invite {
@@ -71,12 +74,12 @@ impl FaceSessions {
         })
     }
 
-    /// Takes the invite away; it leads nowhere from then on.
+    /// Revokes the invite. It stops working at once.
     ///
     /// # Errors
     /// `NOT_FOUND` (also when there is no invite), `SESSION_ENDED`, `FORBIDDEN`.
     pub async fn revoke_invite(&self, caller: Caller, id: SessionId) -> Result<()> {
-        self.hosted(caller, id).await?;
+        self.hosted_session(caller, id).await?;
         if self.deps.invites.revoke(id).await? {
             Ok(())
         } else {
@@ -84,7 +87,7 @@ impl FaceSessions {
         }
     }
 
-    /// `None` when the key it was sealed with is gone.
+    /// `None` when the key that sealed it is no longer configured.
     fn show_invite(&self, invite: &Invite) -> Option<ShownInvite> {
         let secret = self.deps.secrets.open(SecretUse::Invite, &invite.sealed)?;
         let secret = String::from_utf8(secret).ok()?;

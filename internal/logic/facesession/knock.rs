@@ -1,4 +1,4 @@
-//! `knocks`, `admit` and `deny`: the host looks who waits at the door, and answers.
+//! `knocks`, `admit` and `deny`: the host lists the waiting knocks and answers them.
 
 use super::FaceSessions;
 use faceshare_biz::Result;
@@ -8,23 +8,24 @@ use faceshare_biz::domain::{KnockId, SessionId};
 use faceshare_exec::{Input, Knock, KnockAnswer};
 
 impl FaceSessions {
-    /// The knocks that wait for an answer, oldest first.
+    /// The knocks that wait for an answer, oldest first. For the host only.
     ///
     /// # Errors
     /// `NOT_FOUND`, `SESSION_ENDED`, `FORBIDDEN`.
     pub async fn knocks(&self, caller: Caller, id: SessionId) -> Result<Vec<MemberKnock>> {
-        self.hosted(caller, id).await?;
+        self.hosted_session(caller, id).await?;
         self.deps
             .sessions
             .read(id, |state| state.waiting().map(Knock::told).collect())
             .await
     }
 
-    /// Answers a knock; the one who knocked learns it at once.
+    /// Answers a knock; its sender is informed at once.
     ///
     /// # Errors
-    /// `NOT_FOUND` (the session or the knock), `SESSION_ENDED`, `FORBIDDEN`; `CONFLICT` when the knock is over; `LIMIT_EXCEEDED` when
-    /// somebody is to be let in and the session is full: the knock goes on waiting.
+    /// `NOT_FOUND` (the session or the knock), `SESSION_ENDED`, `FORBIDDEN`; `CONFLICT` when the
+    /// knock is answered or expired; `LIMIT_EXCEEDED` when an admitted knock finds the session
+    /// full: the knock goes on waiting.
     pub async fn answer_knock(
         &self,
         caller: Caller,
@@ -32,7 +33,7 @@ impl FaceSessions {
         knock: KnockId,
         answer: KnockAnswer,
     ) -> Result<()> {
-        self.hosted(caller, id).await?;
+        self.hosted_session(caller, id).await?;
         self.deps
             .sessions
             .propose(

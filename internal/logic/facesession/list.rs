@@ -8,7 +8,8 @@ use faceshare_biz::domain::{Page, PageRequest, SessionId};
 use faceshare_exec::State;
 
 impl FaceSessions {
-    /// The sessions that the caller hosts or hosted, newest first. Those that go on are shown as they are now.
+    /// The sessions that the caller hosts or hosted, newest first. Live sessions are shown in their
+    /// present state.
     pub async fn list(
         &self,
         caller: Caller,
@@ -24,7 +25,8 @@ impl FaceSessions {
             .iter_mut()
             .filter(|s| s.status() == Status::Active)
         {
-            // The list may lag behind, and it stands in while the log cannot be read.
+            // The directory may lag behind the log; its row is used only while the log cannot be
+            // read.
             if let Ok(current) = self
                 .deps
                 .sessions

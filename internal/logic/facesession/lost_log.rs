@@ -1,6 +1,8 @@
-//! Ends the sessions that lost their logs: the file of the logs was missing or empty, and the directory still lists them as live.
+//! Ends the sessions whose logs are lost: the log file was missing or empty, and the directory
+//! still lists them as live.
 //!
-//! Such a session cannot go on: nobody knows who is in it. Its host finds it ended by the platform, and its code and invites end with it.
+//! Such a session cannot go on, because its members are unknown. Its host sees it ended by the
+//! platform, and its code and invites end with it.
 
 use super::FaceSessions;
 use faceshare_biz::domain::SessionId;
@@ -10,8 +12,8 @@ use faceshare_biz::{ErrorCode, Result};
 use faceshare_exec::{Genesis, Input, State};
 
 impl FaceSessions {
-    /// Ends every session that is listed as live and has no log; how many there were. For a start with an empty log, before anything else
-    /// uses the directory.
+    /// Ends every session that is listed as live and has no log. Returns their number. For a start
+    /// with an empty log, before any other use of the directory.
     ///
     /// # Errors
     /// `UNAVAILABLE` when the directory or the log cannot be read or written.
@@ -45,11 +47,12 @@ impl FaceSessions {
                     avatar_url: host.avatar_url.into(),
                     guest,
                 };
-                self.log_anew(id, &listed, host).await?;
+                self.create_ended_log(id, &listed, host).await?;
                 let session = self.deps.sessions.read(id, State::face_session).await?;
                 self.deps.projector.write_lost(session).await?;
             }
-            // Nobody is left who could ask for it.
+            // The host's account is deleted, so no caller can read the session: only its row in the
+            // directory is ended.
             None => {
                 let ended = Some(Ended {
                     at: self.now(),
@@ -64,8 +67,13 @@ impl FaceSessions {
         Ok(())
     }
 
-    /// A log that says no more than that the session is over.
-    async fn log_anew(&self, id: SessionId, listed: &FaceSession, host: Profile) -> Result<()> {
+    /// Creates a log that holds only the session's end.
+    async fn create_ended_log(
+        &self,
+        id: SessionId,
+        listed: &FaceSession,
+        host: Profile,
+    ) -> Result<()> {
         let genesis = Genesis {
             id,
             title: listed.title.clone(),

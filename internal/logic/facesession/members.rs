@@ -1,4 +1,4 @@
-//! `members` and `remove`: who is in a session, and who no longer is by its host's wish.
+//! `members` and `remove`: lists the members of a session, and removes one for its host.
 
 use super::FaceSessions;
 use faceshare_biz::Result;
@@ -8,21 +8,24 @@ use faceshare_biz::domain::{MemberId, SessionId};
 use faceshare_exec::{Input, State};
 
 impl FaceSessions {
-    /// The members by the time they joined, as they are connected right now; of an ended session those at its end.
+    /// The members in the order in which they joined, with their points connected now; of an ended
+    /// session the members at its end.
     ///
     /// # Errors
-    /// `NOT_FOUND` to all but its people.
+    /// `NOT_FOUND` to callers who are not members.
     pub async fn members(&self, caller: Caller, id: SessionId) -> Result<Vec<Member>> {
-        self.seen(caller, id).await?;
+        self.visible_session(caller, id).await?;
         self.deps.sessions.read(id, State::roster).await
     }
 
-    /// The host removes a member, who cannot come back; if it is a guest, other guests from its address must be let in for an hour.
+    /// Removes a member, who cannot come back. For an hour, unproven callers from the member's
+    /// addresses need the host's approval.
     ///
     /// # Errors
-    /// `NOT_FOUND` (the session or the member), `SESSION_ENDED`, `FORBIDDEN`; `INVALID_ARGUMENT` with path `memberId` for the host itself.
+    /// `NOT_FOUND` (the session or the member), `SESSION_ENDED`, `FORBIDDEN`; `INVALID_ARGUMENT`
+    /// with path `memberId` for the host itself.
     pub async fn remove(&self, caller: Caller, id: SessionId, member: MemberId) -> Result<()> {
-        self.hosted(caller, id).await?;
+        self.hosted_session(caller, id).await?;
         self.deps
             .sessions
             .propose(

@@ -1,30 +1,37 @@
-//! Face sessions over HTTP: opened, found by code or invite, changed, left and ended. One file for each use case.
+//! Use cases of face sessions over HTTP: create, find by code or invite, join, change, leave and
+//! end. One file for each use case.
 //!
-//! What a session *is* stands in its instruction log; these use cases propose inputs to it and read its committed state. The directory,
-//! the codes and the invites are what must be found without the log.
+//! The instruction log of a session is its source of truth: the use cases propose inputs to it and
+//! read its committed state. The directory, the codes and the invites hold what must be found
+//! without the log.
 //!
 //! # In time
-//! The deadlines of a session are fired by its actor; a scheduled task ([`FaceCronTask`]) brings actors back that are gone, so that a
-//! session ends when it must though nobody touches it. Another one ([`Retention`]) forgets what has been kept for long enough.
+//! A session's actor fires the session's deadlines. A scheduled task ([`FaceCronTask`]) loads
+//! actors that have stopped, so that a session ends at its deadline even if no client uses it.
+//! Another task ([`Retention`]) deletes what has been kept for its full time.
 //!
 //! # Who sees what
-//! To those who are not in a session it does not exist: `NOT_FOUND` on every call that names it, whatever the call. Its people may read
-//! it, after its end too; what would change an ended session is `SESSION_ENDED`; what only the host may do is `FORBIDDEN` to the others.
+//! A caller who is not in a session gets `NOT_FOUND` on every call that names it. Its members may
+//! read it, also after its end. A change to an ended session is answered with `SESSION_ENDED`, and
+//! a call that only the host may make with `FORBIDDEN` to the other members.
 
 mod access;
+mod account_locks;
+mod admission;
+mod admission_observer;
+mod admission_watch;
 #[cfg(test)]
 mod approval;
 mod code_policy;
 mod create;
-mod door;
-mod door_keeper;
-mod door_watch;
 mod end;
 mod facecrontask;
 #[cfg(test)]
 mod fakes;
 mod get;
 mod guess;
+#[cfg(test)]
+mod guessing_attack;
 mod invite;
 mod knock;
 mod list;
@@ -40,28 +47,25 @@ mod quit;
 mod retention;
 mod search;
 #[cfg(test)]
-mod siege;
-#[cfg(test)]
 mod tests;
 mod token;
-mod turns;
 mod types;
 mod wait;
 
+pub use admission_observer::AdmissionObserver;
+pub use admission_watch::{ADMISSION_WATCH_INTERVAL, AdmissionWatch};
 pub use code_policy::CodePolicy;
-pub use door_keeper::DoorKeeper;
-pub use door_watch::{DOOR_WATCH_INTERVAL, DoorWatch};
 pub use facecrontask::{CRON_INTERVAL, FaceCronTask};
 pub use projector::{Projector, ProjectorDeps};
 pub use purge::{CODE_PURGE_INTERVAL, CodePurge};
 pub use retention::{RETENTION_INTERVAL, Retention};
 pub use types::{
-    Created, DeviceInput, Entered, Key, NewFaceSession, NewInvite, PatchInput, Prejoined, Preview,
-    ShownCode, ShownInvite, Waited, Waiting,
+    Created, DeviceInput, Entered, Key, NewFaceSession, NewInvite, PatchInput, PendingKnock,
+    Prejoined, Preview, ShownCode, ShownInvite, Waited,
 };
 pub use wait::WAIT_POLL;
 
-use self::turns::Turns;
+use self::account_locks::AccountLocks;
 use crate::instruction::Sessions;
 use crate::instruction::mgr::pointaddresses::PointAddresses;
 use faceshare_biz::domain::account::{AccountRepository, Caller, IssuedToken};
@@ -78,7 +82,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tracing::Instrument;
 
-/// What [`FaceSessions`] works with.
+/// The ports and shared services that [`FaceSessions`] uses.
 #[derive(Clone)]
 pub struct FaceSessionDeps {
     /// The running sessions.
@@ -89,63 +93,64 @@ pub struct FaceSessionDeps {
     pub codes: Arc<dyn NumberCodeRepository>,
     /// The invites.
     pub invites: Arc<dyn InviteRepository>,
-    /// Who people are.
+    /// Accounts and guests, for the profiles of members.
     pub accounts: Arc<dyn AccountRepository>,
-    /// Issues session tokens; knows how long they live.
+    /// Issues session and wait tokens; sets their lifetimes.
     pub tokens: Arc<dyn Tokens>,
-    /// Codes, invites, epochs, page tokens.
+    /// Generates and seals codes, invites, epochs and page tokens.
     pub secrets: Arc<dyn Secrets>,
-    /// Fresh ids.
+    /// Generates ids of sessions, points and knocks.
     pub ids: Arc<dyn IdGenerator>,
-    /// The time.
+    /// The source of time.
     pub clock: Arc<dyn Clock>,
     /// Keeps the directory in step with the logs.
     pub projector: Projector,
-    /// How much may be guessed.
+    /// The budgets of wrong number codes.
     pub budgets: Arc<dyn GuessBudgets>,
-    /// From where people come.
+    /// The addresses of connected points and of unused seats.
     pub addresses: Arc<PointAddresses>,
-    /// Whom hosts know.
+    /// The contacts of hosts.
     pub contacts: Arc<dyn HostContacts>,
 }
 
-/// What the configuration says about sessions.
+/// The configured limits of sessions.
 #[derive(Debug, Clone, Copy)]
 pub struct FaceSessionPolicy {
-    /// How many live sessions one person may host.
+    /// The most live sessions that one account may host.
     pub live_per_host: u32,
     /// The most characters in a title.
     pub title_max: usize,
     /// The most members in a session, and the number unless the host asks for fewer.
     pub members_max: u32,
-    /// How long an invite lives unless the host says otherwise.
+    /// The lifetime of an invite for which the host sets none.
     pub invite_ttl: Duration,
-    /// The life of number codes, and how guesses at them are answered.
+    /// The lifetime of number codes, and when a wrong guess is answered.
     pub codes: CodePolicy,
-    /// Seats of one address in one session that are not connected yet.
+    /// The most seats in one session that one address may hold without connecting.
     pub seats_per_address: usize,
 }
 
-/// The use cases around face sessions. Cheap to clone.
+/// The use cases of face sessions. Cheap to clone; clones share their state.
 #[derive(Clone)]
 pub struct FaceSessions {
     deps: FaceSessionDeps,
     policy: FaceSessionPolicy,
     /// When the live sessions were counted last, and how many there were.
     live: Arc<Mutex<Option<(Timestamp, u64)>>>,
-    /// Whoever comes by an invite does so once at a time: from the look whether it is in to its being in, a use must not be spent twice.
-    by_invite: Arc<Turns>,
+    /// One join by invite at a time for each account: between the check whether the caller is a
+    /// member and its join, a second join must not spend another use of the invite.
+    invite_locks: Arc<AccountLocks>,
 }
 
 impl FaceSessions {
-    /// Over these adapters, under this policy.
+    /// Creates the use cases over these ports, with these limits.
     #[must_use]
     pub fn new(deps: FaceSessionDeps, policy: FaceSessionPolicy) -> Self {
         Self {
             deps,
             policy,
             live: Arc::default(),
-            by_invite: Arc::default(),
+            invite_locks: Arc::default(),
         }
     }
 
@@ -153,7 +158,7 @@ impl FaceSessions {
         self.deps.clock.now()
     }
 
-    /// Who the caller is, as its account is now.
+    /// The caller's profile, read from its account now.
     async fn profile(&self, caller: Caller) -> Result<Profile> {
         let account = self.deps.accounts.find(caller.account).await?;
         let account = account.ok_or_else(|| {
@@ -176,7 +181,7 @@ impl FaceSessions {
             .ok_or_else(|| Error::internal("the id generator gave a number that is no id"))
     }
 
-    /// Opens the stream of a session to the caller, as one point.
+    /// The token with which the caller opens the stream of a session as one point.
     fn session_token(
         &self,
         caller: Caller,
@@ -193,11 +198,12 @@ impl FaceSessions {
     }
 }
 
-/// Does the work to its end even when the one who asked hangs up meanwhile: between its steps lie things that must be undone or followed.
-pub(crate) async fn carry_through<T: Send + 'static>(
+/// Runs the work to its end in a task of its own, even if the caller disconnects: a step that is
+/// done must be completed or undone by the later steps.
+pub(crate) async fn run_to_completion<T: Send + 'static>(
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
-    // On the heap at once, as a task is copied several times on its way to where it stays.
+    // Boxed, because a task is moved several times before it is stored.
     tokio::spawn(Box::pin(work).in_current_span())
         .await
         .unwrap_or_else(|panic| Err(Error::internal(panic)))

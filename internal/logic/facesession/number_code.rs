@@ -1,4 +1,5 @@
-//! `number_code` and `rotate_number_code`: the code of a session, shown and replaced; and how a session gets one.
+//! `number_code` and `rotate_number_code`: show and replace the code of a session; and the
+//! assignment of a code.
 
 use super::{FaceSessions, ShownCode};
 use faceshare_biz::domain::account::Caller;
@@ -8,17 +9,18 @@ use faceshare_biz::domain::port::SecretUse;
 use faceshare_biz::domain::{SessionId, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
 
-/// Draws before giving up. At the densest allowed, one code in ten thousand lives and thirty times that rest: a draw fails with a
-/// probability of well under 1 %, eight in a row never.
+/// The most random codes that are tried. At the highest allowed density one code in 10,000 is live
+/// and 30 times as many are in quarantine: one try fails with a probability of well under 1 %,
+/// eight in a row practically never.
 const DRAWS: usize = 8;
 
 impl FaceSessions {
     /// The session's live code.
     ///
     /// # Errors
-    /// `NOT_FOUND` to all but its people, and when there is none.
+    /// `NOT_FOUND` to callers who are not members, and when there is no live code.
     pub async fn number_code(&self, caller: Caller, id: SessionId) -> Result<ShownCode> {
-        let session = self.seen(caller, id).await?.session;
+        let session = self.visible_session(caller, id).await?.session;
         let record = match session.status() {
             Status::Active => self.deps.codes.current(id, self.now()).await?,
             Status::Ended => None,
@@ -28,23 +30,25 @@ impl FaceSessions {
             .ok_or_else(Error::not_found)
     }
 
-    /// A new code instead of the old, which dies at once. The host's points are told, without the code.
+    /// Assigns a new code. The old one stops working at once. The host's points get a notice
+    /// without the code.
     ///
     /// # Errors
     /// `NOT_FOUND`, `SESSION_ENDED`, `FORBIDDEN`.
     pub async fn rotate_number_code(&self, caller: Caller, id: SessionId) -> Result<ShownCode> {
-        self.hosted(caller, id).await?;
+        self.hosted_session(caller, id).await?;
         let shown = self.assign_code(id).await?;
         let notice = Notice::NumberCodeChange {
             expires_at: Some(shown.expires_at),
         };
         if let Err(error) = self.deps.sessions.tell_host(id, notice).await {
-            tracing::warn!(session = %id, %error, cause = ?error.cause(), "the host's points do not know of the new number code");
+            tracing::warn!(session = %id, %error, cause = ?error.cause(), "the host's points could not be informed of the new number code");
         }
         Ok(shown)
     }
 
-    /// Gives the session a fresh code; a longer one while too much is being guessed.
+    /// Assigns a new code to the session; one digit longer while the budget of the whole
+    /// installation is used up.
     pub(super) async fn assign_code(&self, session: SessionId) -> Result<ShownCode> {
         let live = self.deps.directory.count_live().await?;
         let now = self.now();
@@ -60,7 +64,7 @@ impl FaceSessions {
         ))
     }
 
-    /// `None`: the code is taken.
+    /// `None`: another session has the code, or it is in quarantine.
     async fn try_assign(
         &self,
         session: SessionId,
@@ -71,7 +75,9 @@ impl FaceSessions {
             .deps
             .secrets
             .fingerprints(SecretUse::NumberCode, code.digits());
-        // The store keeps fingerprints apart, of which these digits have one for each key: while keys rotate it must be asked for the others.
+        // The repository only checks that the fingerprint under the active key is unique. While
+        // keys rotate, the same digits have one fingerprint for each key, so the others are looked
+        // up here.
         if prints.len() > 1 && self.deps.codes.find(&prints, now).await?.is_some() {
             return Ok(None);
         }
@@ -103,7 +109,8 @@ impl FaceSessions {
         }
     }
 
-    /// `None` when the key it was sealed with is gone: it can be rotated, not shown.
+    /// `None` when the key that sealed it is no longer configured: such a code can be rotated, not
+    /// shown.
     pub(super) fn show_code(&self, record: &CodeRecord) -> Option<ShownCode> {
         let digits = self
             .deps

@@ -1,4 +1,4 @@
-//! Page tokens: where a list goes on, sealed, and good for the caller alone.
+//! Page tokens: the sealed position at which a list continues, valid for its caller only.
 
 use super::FaceSessions;
 use faceshare_biz::domain::account::Caller;
@@ -7,15 +7,15 @@ use faceshare_biz::domain::{AccountId, SessionId};
 use faceshare_biz::{Error, Result};
 
 impl FaceSessions {
-    /// The token that goes on after this session in the caller's own list.
+    /// The token for the page after this session in the caller's own list.
     pub fn encode_page_token(&self, caller: Caller, after: SessionId) -> Result<String> {
         encode(self.deps.secrets.as_ref(), caller.account, after)
     }
 
-    /// After which session to go on.
+    /// The session after which the page starts.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` with path `pageToken` when it is none, or another caller's.
+    /// `INVALID_ARGUMENT` with path `pageToken` when it is not a page token, or another caller's.
     pub fn decode_page_token(&self, caller: Caller, token: &str) -> Result<SessionId> {
         let after = decode(self.deps.secrets.as_ref(), caller.account, token);
         after.ok_or_else(|| Error::invalid("pageToken", "is not a token of a page of this list"))

@@ -9,7 +9,7 @@ use faceshare_biz::domain::facesession::FaceSession;
 use faceshare_exec::{Input, Patch};
 
 impl FaceSessions {
-    /// Changes what is given; everybody in the session is told.
+    /// Changes the given fields. Every member of the session is informed.
     ///
     /// # Errors
     /// `NOT_FOUND`, `SESSION_ENDED`, `FORBIDDEN`, then `INVALID_ARGUMENT` with the fields' paths.
@@ -19,7 +19,7 @@ impl FaceSessions {
         id: SessionId,
         input: PatchInput,
     ) -> Result<FaceSession> {
-        let session = self.hosted(caller, id).await?;
+        let session = self.hosted_session(caller, id).await?;
         let patch = self.check_patch(&input)?;
         if patch == Patch::default() {
             return Ok(FaceSession::clone(&session));

@@ -1,9 +1,10 @@
-//! `prejoin`: a number code or an invite becomes a seat and a session token, or a knock and a wait token.
+//! `prejoin`: a number code or an invite becomes a seat and a session token, or a knock and a wait
+//! token.
 
 use super::access::access;
-use super::door::Admittance;
-use super::guess::{Lead, Visitor, not_joinable};
-use super::{DeviceInput, Entered, FaceSessions, Key, Prejoined, carry_through};
+use super::admission::AdmissionDecision;
+use super::guess::{JoinAttempt, ResolvedKey, not_joinable};
+use super::{DeviceInput, Entered, FaceSessions, Key, Prejoined, run_to_completion};
 use crate::instruction::Standing;
 use crate::text::{FieldChecks, checked};
 use faceshare_biz::domain::account::Caller;
@@ -15,37 +16,38 @@ use faceshare_biz::{Error, ErrorCode, Result};
 use faceshare_exec::{Access, Arrival, Input, State, Via};
 use std::net::IpAddr;
 
-/// Who comes to the door, whatever the key says.
-struct Arriving {
+/// The part of a join attempt that does not depend on the key.
+struct JoinRequest {
     profile: Profile,
     point: PointId,
     device: Option<Device>,
-    /// The knock it becomes if the host must let it in.
+    /// The id of the knock if the host's approval is needed.
     knock: KnockId,
     origin: Origin,
 }
 
-/// How the caller stands once its arrival is committed.
-pub(super) enum Place {
-    /// It is in; `None`: its place is not held by a seat.
-    In(Option<Timestamp>),
-    /// It waits.
-    Waits(KnockId, Timestamp),
-    /// Neither: what it came to was undone meanwhile.
-    Out,
+/// The caller's status once its arrival is committed.
+pub(super) enum JoinStatus {
+    /// The caller is a member or has a seat until then; `None`: it is a member without a seat.
+    Admitted(Option<Timestamp>),
+    /// The caller waits with this knock, which expires then.
+    Waiting(KnockId, Timestamp),
+    /// Neither: a later input of the session removed the caller again.
+    Refused,
 }
 
-/// The session, and the caller's place in it.
-type Taken = (FaceSession, Place);
+/// The session, and the caller's status in it.
+type JoinOutcome = (FaceSession, JoinStatus);
 
 impl FaceSessions {
-    /// Lets the caller in as a new point and holds a place until it connects, or lets it wait for the host. Who waits already goes on
-    /// waiting.
+    /// Admits the caller as a new point and holds a seat until it connects, or records a knock that
+    /// the host must answer. A caller who waits already keeps its knock.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` with path `numberCode`, `device.name` or `device.kind`; `RATE_LIMITED` when a budget of wrong codes is spent;
-    /// `LIMIT_EXCEEDED` when too many from the same address have a seat and do not connect, or too many wait; else
-    /// `NUMBER_CODE_NOT_JOINABLE`, for whatever reason.
+    /// `INVALID_ARGUMENT` with path `numberCode`, `device.name` or `device.kind`; `RATE_LIMITED`
+    /// when a budget of wrong codes is used up; `LIMIT_EXCEEDED` when too many callers of the same
+    /// address hold a seat without connecting, or too many knocks wait; `NUMBER_CODE_NOT_JOINABLE`
+    /// for every other reason.
     pub async fn prejoin(
         &self,
         caller: Caller,
@@ -59,33 +61,32 @@ impl FaceSessions {
         checks.finish()?;
         let key = checked(key)?;
         let (profile, point) = (self.profile(caller).await?, self.new_point()?);
-        let arriving = Arriving {
+        let request = JoinRequest {
             profile,
             point,
             device,
             knock: self.new_knock()?,
             origin: self.origin(site.address),
         };
-        let (this, visitor) = (self.clone(), Visitor { caller, site });
-        let enter = |lead: Lead, admittance| {
-            carry_through(async move {
-                let (session, place) = this
-                    .take_place(visitor, &lead, arriving, admittance)
-                    .await?;
-                if let Place::Waits(..) = place {
-                    this.still_there(caller, session.id).await?;
+        let (this, attempt) = (self.clone(), JoinAttempt { caller, site });
+        let enter = |resolved: ResolvedKey, decision| {
+            run_to_completion(async move {
+                let (session, status) = this.join(attempt, &resolved, request, decision).await?;
+                if let JoinStatus::Waiting(..) = status {
+                    this.withdraw_if_deleted(caller, session.id).await?;
                 }
-                if let (Lead::Code(code), Place::In(_)) = (&lead, &place) {
-                    this.prolong(code).await;
+                if let (ResolvedKey::Code(code), JoinStatus::Admitted(_)) = (&resolved, &status) {
+                    this.extend_code(code).await;
                 }
-                this.placed(caller, session, point, place)
+                this.prejoin_outcome(caller, session, point, status)
             })
         };
-        self.guess(visitor, &key, enter).await
+        self.guess(attempt, &key, enter).await
     }
 
-    /// An account that goes is looked for where it waits. One that went while it knocked was not found: its knock is taken back here.
-    async fn still_there(&self, caller: Caller, id: SessionId) -> Result<()> {
+    /// Withdraws the knock of an account that was deleted while it knocked. The deletion itself
+    /// withdraws the knocks that it finds; it cannot find one that is recorded later.
+    async fn withdraw_if_deleted(&self, caller: Caller, id: SessionId) -> Result<()> {
         let found = self.profile(caller).await.map(drop);
         if found
             .as_ref()
@@ -109,7 +110,7 @@ impl FaceSessions {
             .ok_or_else(|| Error::internal("the id generator gave a number that is no id"))
     }
 
-    /// An address as knocks keep it: what is written down cannot be read as one.
+    /// A keyed hash of an address, as knocks keep it: the address cannot be read from the log.
     fn origin(&self, address: IpAddr) -> Origin {
         let print = self
             .deps
@@ -122,20 +123,21 @@ impl FaceSessions {
         Origin(words.fold(0, |all, word| all ^ word))
     }
 
-    /// Takes a seat in the session that the key leads to, or knocks, unless too many seats of its address are not used.
-    async fn take_place(
+    /// Takes a seat in the session of the key, or knocks, unless too many seats of the caller's
+    /// address are unused.
+    async fn join(
         &self,
-        who: Visitor,
-        lead: &Lead,
-        arriving: Arriving,
-        admittance: Admittance,
-    ) -> Result<Taken> {
-        let (id, member, now) = (lead.session(), who.caller.account, self.now());
+        attempt: JoinAttempt,
+        resolved: &ResolvedKey,
+        request: JoinRequest,
+        decision: AdmissionDecision,
+    ) -> Result<JoinOutcome> {
+        let (id, member, now) = (resolved.session(), attempt.caller.account, self.now());
         let until = now + self.deps.sessions.settings().rules.seat;
         let held = self.deps.addresses.hold_seat(
             id,
             member,
-            who.site.address,
+            attempt.site.address,
             (now, until),
             self.policy.seats_per_address,
         );
@@ -147,34 +149,34 @@ impl FaceSessions {
             error.retry_after(wait)
         })?;
         let outcome = self
-            .arrive(
-                who.caller,
-                lead,
-                arriving,
-                admittance == Admittance::Approval,
+            .propose_arrival(
+                attempt.caller,
+                resolved,
+                request,
+                decision == AdmissionDecision::Approval,
             )
             .await;
-        if !matches!(outcome, Ok((_, Place::In(_)))) {
+        if !matches!(outcome, Ok((_, JoinStatus::Admitted(_)))) {
             self.deps.addresses.give_up_seat(id, member);
         }
         outcome
     }
 
-    async fn arrive(
+    async fn propose_arrival(
         &self,
         caller: Caller,
-        lead: &Lead,
-        arriving: Arriving,
+        resolved: &ResolvedKey,
+        request: JoinRequest,
         approval: bool,
-    ) -> Result<Taken> {
-        let Arriving {
+    ) -> Result<JoinOutcome> {
+        let JoinRequest {
             profile,
             point,
             device,
             knock,
             origin,
-        } = arriving;
-        let (id, who, now) = (lead.session(), caller.account, self.now());
+        } = request;
+        let (id, who, now) = (resolved.session(), caller.account, self.now());
         let propose = |via, approval| {
             let arrival = Arrival {
                 profile,
@@ -185,30 +187,32 @@ impl FaceSessions {
                 knock,
                 origin: Some(origin),
             };
-            let taken = move |state: &State| (state.face_session(), place(state, who, now));
+            let read_status =
+                move |state: &State| (state.face_session(), join_status(state, who, now));
             self.deps
                 .sessions
-                .propose_and(id, Input::Arrive(Box::new(arrival)), taken)
+                .propose_and(id, Input::Arrive(Box::new(arrival)), read_status)
         };
-        match lead {
-            Lead::Code(_) => propose(Via::Code, approval).await,
-            Lead::Invite(invite) => {
-                let _turn = self.by_invite.of(who).await;
-                let spent = self.spend(caller, invite).await?;
+        match resolved {
+            ResolvedKey::Code(_) => propose(Via::Code, approval).await,
+            ResolvedKey::Invite(invite) => {
+                let _lock = self.invite_locks.lock(who).await;
+                let spent = self.spend_invite(caller, invite).await?;
                 let outcome = propose(Via::Invite, approval || invite.approval).await;
                 if let Err(error) = &outcome {
-                    self.refund(invite, spent, error).await;
+                    self.refund_invite(invite, spent, error).await;
                 }
                 outcome
             }
         }
     }
 
-    /// Spends a use of the invite, unless the caller is in or waits already: whether it did.
-    async fn spend(&self, caller: Caller, invite: &Invite) -> Result<bool> {
-        match self.look(caller, invite.session).await?.access {
+    /// Spends a use of the invite unless the caller is a member or waits already. Returns whether a
+    /// use was spent.
+    async fn spend_invite(&self, caller: Caller, invite: &Invite) -> Result<bool> {
+        match self.session_access(caller, invite.session).await?.access {
             Access::Host | Access::Present | Access::Admitted => Ok(false),
-            Access::Stranger if self.waits(caller, invite.session).await? => Ok(false),
+            Access::Stranger if self.is_waiting(caller, invite.session).await? => Ok(false),
             Access::Left | Access::Removed | Access::Stranger => match self
                 .deps
                 .invites
@@ -221,29 +225,31 @@ impl FaceSessions {
         }
     }
 
-    /// Gives back a use that came to nothing. Where it is not known whether it did, the use stays spent: too few rather than too many.
-    async fn refund(&self, invite: &Invite, spent: bool, why: &Error) {
+    /// Gives back a use after a refused join. After an error that leaves the outcome unknown the
+    /// use stays spent, so that an invite never admits more callers than it allows.
+    async fn refund_invite(&self, invite: &Invite, spent: bool, why: &Error) {
         let refused = !matches!(why.code, ErrorCode::Unavailable | ErrorCode::Internal);
         if spent
             && refused
             && let Err(error) = self.deps.invites.refund(invite.fingerprint).await
         {
-            tracing::warn!(session = %invite.session, %error, cause = ?error.cause(), "a use of an invite is lost");
+            tracing::warn!(session = %invite.session, %error, cause = ?error.cause(), "a use of an invite could not be given back");
         }
     }
 
-    /// A code that is used lives on. That it does not when this fails keeps nobody out who is in.
-    async fn prolong(&self, code: &CodeRecord) {
+    /// Extends the lifetime of a code that was used. A failure is only logged: the caller has
+    /// joined already.
+    async fn extend_code(&self, code: &CodeRecord) {
         let now = self.now();
         let Some(end) = self.policy.codes.later_end(code, now) else {
             return;
         };
         if let Err(error) = self.deps.codes.extend(code.fingerprint, now, end).await {
-            tracing::warn!(session = %code.session, %error, cause = ?error.cause(), "a number code was used and not prolonged");
+            tracing::warn!(session = %code.session, %error, cause = ?error.cause(), "the end of a used number code could not be extended");
         }
     }
 
-    async fn waits(&self, caller: Caller, id: SessionId) -> Result<bool> {
+    async fn is_waiting(&self, caller: Caller, id: SessionId) -> Result<bool> {
         let who = caller.account;
         self.deps
             .sessions
@@ -251,18 +257,18 @@ impl FaceSessions {
             .await
     }
 
-    /// What the caller gets for its place in the session.
-    pub(super) fn placed(
+    /// The answer to the caller for its status in the session.
+    pub(super) fn prejoin_outcome(
         &self,
         caller: Caller,
         session: FaceSession,
         point: PointId,
-        place: Place,
+        status: JoinStatus,
     ) -> Result<Prejoined> {
-        match place {
-            Place::In(seat) => {
+        match status {
+            JoinStatus::Admitted(seat) => {
                 let token = self.session_token(caller, session.id, point)?;
-                // The place of somebody who is a member already is held by being one: the token is all that expires.
+                // A caller who is a member already needs no seat: only its token expires.
                 let seat_expires_at = seat.unwrap_or(token.expires_at);
                 Ok(Prejoined::Admitted(Entered {
                     session,
@@ -270,33 +276,33 @@ impl FaceSessions {
                     seat_expires_at,
                 }))
             }
-            Place::Waits(knock, until) => Ok(Prejoined::Waiting(
+            JoinStatus::Waiting(knock, until) => Ok(Prejoined::Waiting(
                 self.wait_token(caller, session.id, knock, until)?,
             )),
-            Place::Out => Err(not_joinable()),
+            JoinStatus::Refused => Err(not_joinable()),
         }
     }
 }
 
-/// How somebody stands who has just arrived.
-pub(super) fn place(state: &State, who: MemberId, now: Timestamp) -> Place {
+/// The status of a caller whose arrival is committed.
+pub(super) fn join_status(state: &State, who: MemberId, now: Timestamp) -> JoinStatus {
     let standing = Standing {
         access: state.access(who),
         seat_expires_at: state.seat_expires_at(who),
     };
     match access(standing, now) {
-        Access::Present => Place::In(None),
-        Access::Host => Place::In(
+        Access::Present => JoinStatus::Admitted(None),
+        Access::Host => JoinStatus::Admitted(
             state
                 .presence(who)
                 .is_none()
                 .then(|| state.seat_expires_at(who))
                 .flatten(),
         ),
-        Access::Admitted | Access::Left => Place::In(state.seat_expires_at(who)),
-        Access::Removed => Place::Out,
-        Access::Stranger => state
-            .knock_of(who)
-            .map_or(Place::Out, |knock| Place::Waits(knock.id, knock.until)),
+        Access::Admitted | Access::Left => JoinStatus::Admitted(state.seat_expires_at(who)),
+        Access::Removed => JoinStatus::Refused,
+        Access::Stranger => state.knock_of(who).map_or(JoinStatus::Refused, |knock| {
+            JoinStatus::Waiting(knock.id, knock.until)
+        }),
     }
 }

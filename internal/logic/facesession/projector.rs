@@ -1,8 +1,9 @@
 //! Keeps the directory in step with the logs, and ends codes and invites with their sessions.
 //!
-//! A log says what happened, the directory only lists it. So nothing waits for the directory: a changed session is noted, the newest note
-//! of each session counts, and a background task writes the notes down until it succeeds. A use case whose caller should find its own
-//! change in the list writes its session down at once.
+//! The log is the source of truth, the directory is derived from it. So nothing waits for the
+//! directory: the newest state of each changed session is kept in memory, and a background task
+//! writes these states until it succeeds. A use case whose caller must find its own change in the
+//! list writes the session at once.
 
 use super::CodePolicy;
 use crate::instruction::{SessionObserver, Sessions};
@@ -22,7 +23,7 @@ const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// The longest wait between two attempts to write.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
-/// What a [`Projector`] works with.
+/// The ports that a [`Projector`] uses.
 pub struct ProjectorDeps {
     /// The directory of sessions.
     pub directory: Arc<dyn FaceSessionRepository>,
@@ -30,53 +31,54 @@ pub struct ProjectorDeps {
     pub codes: Arc<dyn NumberCodeRepository>,
     /// The invites.
     pub invites: Arc<dyn InviteRepository>,
-    /// The time.
+    /// The source of time.
     pub clock: Arc<dyn Clock>,
 }
 
-/// Writes changed sessions down. Cheap to clone; all clones are one.
+/// Writes changed sessions to the directory. Cheap to clone; clones share their state.
 #[derive(Clone)]
 pub struct Projector(Arc<Shared>);
 
 struct Shared {
     deps: ProjectorDeps,
     policy: CodePolicy,
-    /// The newest state of each session that is not written down; at most one for each session that changed.
-    noted: Mutex<HashMap<SessionId, Noted>>,
+    /// The newest unwritten state of each changed session.
+    unwritten: Mutex<HashMap<SessionId, IndexedSession>>,
     wake: Notify,
-    /// One writer at a time: a slow write of an older state must not come after that of a newer one.
+    /// One writer at a time: a slow write of an older state must not overwrite a newer one.
     writing: tokio::sync::Mutex<()>,
 }
 
-/// A session, and the index of the log entry after which it is like this.
-type Noted = (FaceSession, u64);
+/// The state of a session, and the index of the log entry that produced it.
+type IndexedSession = (FaceSession, u64);
 
 impl SessionObserver for Projector {
     fn changed(&self, session: &FaceSession, log_index: u64) {
-        self.note(|noted| noted.insert(session.id, (session.clone(), log_index)));
+        self.with_unwritten(|unwritten| unwritten.insert(session.id, (session.clone(), log_index)));
         self.0.wake.notify_one();
     }
 }
 
 impl Projector {
-    /// Over these adapters, with the life of codes.
+    /// Creates a projector over these ports; `policy` sets the quarantine of codes.
     #[must_use]
     pub fn new(deps: ProjectorDeps, policy: CodePolicy) -> Self {
         Self(Arc::new(Shared {
             deps,
             policy,
-            noted: Mutex::default(),
+            unwritten: Mutex::default(),
             wake: Notify::new(),
             writing: tokio::sync::Mutex::default(),
         }))
     }
 
-    /// Writes down what changes, for ever. May be dropped at any point: what is not written stays noted.
+    /// Writes changed sessions until the future is dropped. May be dropped at any point: unwritten
+    /// states stay in memory.
     pub async fn follow(&self) {
         loop {
             let mut backoff = BACKOFF_MIN;
             while let Err(error) = self.write_all().await {
-                tracing::warn!(%error, cause = ?error.cause(), ?backoff, "the directory of sessions lags behind");
+                tracing::warn!(%error, cause = ?error.cause(), ?backoff, "changed sessions could not be written to the directory; trying again after the backoff");
                 tokio::time::sleep(backoff).await;
                 backoff = (backoff * 2).min(BACKOFF_MAX);
             }
@@ -84,36 +86,36 @@ impl Projector {
         }
     }
 
-    /// Writes down what is noted, once; for the end of the process.
+    /// Writes all unwritten states once, for the shutdown of the process.
     pub async fn finish(&self) {
         if let Err(error) = self.write_all().await {
-            tracing::warn!(%error, cause = ?error.cause(), "the directory of sessions lags behind until the next start");
+            tracing::warn!(%error, cause = ?error.cause(), "changed sessions could not be written to the directory; the next start writes them");
         }
     }
 
-    /// Writes this session down now if it changed. When that fails, the background task goes on trying.
+    /// Writes this session now if it changed. After a failure the background task tries again.
     pub(super) async fn flush(&self, id: SessionId) {
         if let Err(error) = self.write(id).await {
-            tracing::warn!(session = %id, %error, cause = ?error.cause(), "a changed session is not in the directory yet");
+            tracing::warn!(session = %id, %error, cause = ?error.cause(), "a changed session could not be written to the directory yet");
         }
     }
 
-    /// Brings the directory in line with the logs, at start and before anything else uses either: what changed just before the process
-    /// died was not written down, and what was listed may never have begun.
+    /// Updates the directory from the logs, at start and before any other use of either: the last
+    /// changes before the process died were not written, and a listed session may have no log.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when either cannot be read or written.
+    /// `UNAVAILABLE` when the directory or the logs cannot be read or written.
     pub async fn reconcile(&self, sessions: &Sessions) -> Result<()> {
         for id in self.0.deps.directory.live().await? {
             match sessions
                 .read(id, |state| (state.face_session(), state.index()))
                 .await
             {
-                Ok(noted) => self.apply(&noted).await?,
+                Ok(current) => self.apply(&current).await?,
                 Err(error) if error.code == ErrorCode::NotFound => {
                     self.0.deps.directory.remove(id).await?
                 }
-                // One log that cannot be read must not keep all other sessions from coming back.
+                // One unreadable log must not stop all other sessions from loading.
                 Err(error) if error.code == ErrorCode::Internal => {
                     tracing::error!(session = %id, %error, cause = ?error.cause(), "a session could not be read from its log");
                 }
@@ -123,19 +125,20 @@ impl Projector {
         Ok(())
     }
 
-    /// Writes down an ended session whose log was lost. The row may come from a later entry of the lost log, so this state counts as later
-    /// than every entry.
+    /// Writes an ended session whose log was lost. The row may come from a later entry of the lost
+    /// log, so this state counts as later than every entry.
     pub(super) async fn write_lost(&self, session: FaceSession) -> Result<()> {
         let _alone = self.0.writing.lock().await;
         self.apply(&(session, i64::MAX.unsigned_abs())).await
     }
 
-    /// Tries every noted session once; the last failure, if there was one. Stops where the store is away.
+    /// Tries to write every unwritten state once. Returns the last failure, if there was one. Stops
+    /// when the directory is unavailable.
     async fn write_all(&self) -> Result<()> {
         let mut outcome = Ok(());
-        let ids = self.note(|noted| noted.keys().copied().collect::<Vec<_>>());
+        let ids = self.with_unwritten(|unwritten| unwritten.keys().copied().collect::<Vec<_>>());
         for id in ids {
-            // One session that cannot be written must not keep the others from it.
+            // One session that cannot be written must not stop the others.
             if let Err(error) = self.write(id).await {
                 let away = error.code == ErrorCode::Unavailable;
                 outcome = Err(error);
@@ -149,14 +152,14 @@ impl Projector {
 
     async fn write(&self, id: SessionId) -> Result<()> {
         let _alone = self.0.writing.lock().await;
-        let Some(written) = self.note(|noted| noted.get(&id).cloned()) else {
+        let Some(written) = self.with_unwritten(|unwritten| unwritten.get(&id).cloned()) else {
             return Ok(());
         };
         self.apply(&written).await?;
-        // Only what was written is done with: a newer note may have come meanwhile.
-        self.note(|noted| {
-            if noted.get(&id) == Some(&written) {
-                noted.remove(&id)
+        // Removes only the state that was written: a newer one may have come during the write.
+        self.with_unwritten(|unwritten| {
+            if unwritten.get(&id) == Some(&written) {
+                unwritten.remove(&id)
             } else {
                 None
             }
@@ -165,7 +168,7 @@ impl Projector {
     }
 
     /// Idempotent.
-    async fn apply(&self, (session, log_index): &Noted) -> Result<()> {
+    async fn apply(&self, (session, log_index): &IndexedSession) -> Result<()> {
         let Shared { deps, policy, .. } = self.0.as_ref();
         deps.directory.save(session, *log_index).await?;
         if session.ended.is_some() {
@@ -178,7 +181,16 @@ impl Projector {
         Ok(())
     }
 
-    fn note<T>(&self, change: impl FnOnce(&mut HashMap<SessionId, Noted>) -> T) -> T {
-        change(&mut self.0.noted.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with_unwritten<T>(
+        &self,
+        change: impl FnOnce(&mut HashMap<SessionId, IndexedSession>) -> T,
+    ) -> T {
+        change(
+            &mut self
+                .0
+                .unwritten
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 }

@@ -1,4 +1,4 @@
-//! `quit`: leaving without a socket.
+//! `quit`: a member leaves over HTTP.
 
 use super::FaceSessions;
 use faceshare_biz::domain::SessionId;
@@ -7,16 +7,16 @@ use faceshare_biz::{Error, Result};
 use faceshare_exec::{Access, Input};
 
 impl FaceSessions {
-    /// The caller leaves, with all its points. Leaving twice is leaving.
+    /// The caller leaves with all its points. A second call succeeds and changes nothing.
     ///
     /// # Errors
-    /// `NOT_FOUND` to all who never were in, or whom the host removed; `SESSION_ENDED`.
+    /// `NOT_FOUND` to callers who never were members or whom the host removed; `SESSION_ENDED`.
     pub async fn quit(&self, caller: Caller, id: SessionId) -> Result<()> {
-        let seen = self.look(caller, id).await?;
+        let seen = self.session_access(caller, id).await?;
         match seen.access {
             Access::Removed | Access::Stranger => return Err(Error::not_found()),
             Access::Host | Access::Present | Access::Admitted | Access::Left => {
-                seen.while_it_goes_on()?
+                seen.require_live()?
             }
         };
         self.deps

@@ -1,7 +1,7 @@
-//! What has been kept for long enough is forgotten: ended sessions after [`ENDED_KEPT`], unused guests after [`GUEST_KEPT`],
-//! token families that ended after [`FAMILY_KEPT`].
+//! Deletes what has been kept for its full time: ended sessions after [`ENDED_KEPT`], unused guests
+//! after [`GUEST_KEPT`], ended token families after [`FAMILY_KEPT`].
 //!
-//! Idempotent, and without a state of its own: what a pass does not get to, the next one finds.
+//! Idempotent and without a state of its own: what a pass does not reach, the next one deletes.
 
 use crate::instruction::Sessions;
 use faceshare_biz::Result;
@@ -17,31 +17,32 @@ use std::time::Duration;
 
 /// How often [`Retention::tick`] is due; the first time at the start.
 pub const RETENTION_INTERVAL: Duration = Duration::from_secs(86_400);
-/// How much is listed at a time.
+/// The most rows that one query lists.
 const BATCH: u32 = 200;
 
-/// Forgets, day by day.
+/// Deletes old sessions, guests and token families once a day.
 #[derive(Clone)]
 pub struct Retention {
-    /// Who is in a session that goes on.
+    /// Reads the members of live sessions.
     pub sessions: Sessions,
-    /// The sessions that are listed.
+    /// The directory of sessions.
     pub directory: Arc<dyn FaceSessionRepository>,
-    /// Their logs.
+    /// The session logs.
     pub log: Arc<dyn SessionLog>,
-    /// The guests.
+    /// The accounts and guests.
     pub accounts: Arc<dyn AccountRepository>,
-    /// Their tokens.
+    /// The token families.
     pub families: Arc<dyn TokenFamilyRepository>,
-    /// The time.
+    /// The source of time.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Retention {
-    /// Forgets everything that has been kept for long enough. May be stopped in the middle; due every [`RETENTION_INTERVAL`].
+    /// Deletes everything that has been kept for its full time. May be cancelled at any point; due
+    /// every [`RETENTION_INTERVAL`].
     pub async fn tick(&self) {
-        report("ended sessions", self.forget_sessions().await);
-        report("unused guests", self.forget_guests().await);
+        report("ended sessions", self.delete_sessions().await);
+        report("unused guests", self.delete_guests().await);
         report(
             "token families",
             self.families
@@ -50,8 +51,9 @@ impl Retention {
         );
     }
 
-    /// The log goes first: what is still listed is found again when the process dies in between.
-    async fn forget_sessions(&self) -> Result<u64> {
+    /// Deletes the log first: if the process dies in between, the session is still listed and is
+    /// found again.
+    async fn delete_sessions(&self) -> Result<u64> {
         let before = self.clock.now() - ENDED_KEPT;
         let mut forgotten = 0;
         loop {
@@ -67,8 +69,8 @@ impl Retention {
         }
     }
 
-    /// A guest who is in a session may have no need to refresh anything for days.
-    async fn forget_guests(&self) -> Result<u64> {
+    /// Skips guests who are in a live session: they may not refresh a token for days.
+    async fn delete_guests(&self) -> Result<u64> {
         let before = self.clock.now() - GUEST_KEPT;
         let here = self.in_sessions().await?;
         let (mut forgotten, mut after) = (0, None);
@@ -84,7 +86,7 @@ impl Retention {
         }
     }
 
-    /// The hosts and members of all sessions that go on.
+    /// The hosts and members of all live sessions.
     async fn in_sessions(&self) -> Result<HashSet<MemberId>> {
         let mut here = HashSet::new();
         for id in self.directory.live().await? {
@@ -94,7 +96,8 @@ impl Retention {
             });
             match people.await {
                 Ok(people) => here.extend(people),
-                // Listed, and not begun: its host made an account just now.
+                // Listed but without a log yet: its host has just been active, so it is not an
+                // unused guest.
                 Err(error) if error.code == faceshare_biz::ErrorCode::NotFound => {}
                 Err(error) => return Err(error),
             }
@@ -106,12 +109,11 @@ impl Retention {
 fn report(what: &str, outcome: Result<u64>) {
     match outcome {
         Ok(0) => {}
-        Ok(forgotten) => tracing::info!(
-            forgotten,
-            "{what} have been kept for long enough and are forgotten"
-        ),
+        Ok(forgotten) => {
+            tracing::info!(forgotten, "{what} were deleted after their retention time")
+        }
         Err(error) => {
-            tracing::warn!(%error, cause = ?error.cause(), "{what} could not all be looked through")
+            tracing::warn!(%error, cause = ?error.cause(), "{what} could not all be checked for deletion; the next tick tries again")
         }
     }
 }
@@ -119,72 +121,54 @@ fn report(what: &str, outcome: Result<u64>) {
 #[cfg(test)]
 mod tests {
     use super::{ENDED_KEPT, GUEST_KEPT, Retention};
-    use crate::account::fakes::Families;
-    use crate::facesession::fakes::House;
+    use crate::account::fakes::MemoryFamilies;
+    use crate::facesession::fakes::TestApp;
     use faceshare_biz::domain::account::AccountRepository;
     use faceshare_exec::Input;
     use std::sync::Arc;
     use std::time::Duration;
 
-    fn retention(house: &House) -> Retention {
+    fn retention(app: &TestApp) -> Retention {
         Retention {
-            sessions: house.sessions.clone(),
-            directory: house.directory.clone(),
-            log: house.log.clone(),
-            accounts: house.people.clone(),
-            families: Arc::new(Families::default()),
-            clock: house.clock.clone(),
+            sessions: app.sessions.clone(),
+            directory: app.directory.clone(),
+            log: app.log.clone(),
+            accounts: app.people.clone(),
+            families: Arc::new(MemoryFamilies::default()),
+            clock: app.clock.clone(),
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_ended_session_is_kept_its_time_and_then_nowhere() {
-        let house = House::new();
-        let host = house.person(1).await;
+    async fn an_ended_session_is_deleted_after_its_retention_time() {
+        let app = TestApp::new();
+        let host = app.person(1).await;
         let (over, live) = (
-            house.open(host).await.session.id,
-            house.open(host).await.session.id,
+            app.open(host).await.session.id,
+            app.open(host).await.session.id,
         );
-        house.cases.end(host, over).await.expect("ended");
-        house.clock.pass(ENDED_KEPT);
-        assert_eq!(
-            retention(&house)
-                .forget_sessions()
-                .await
-                .expect("looked through"),
-            0
-        );
-        house.clock.pass(Duration::from_secs(1));
-        assert_eq!(
-            retention(&house)
-                .forget_sessions()
-                .await
-                .expect("looked through"),
-            1
-        );
-        assert!(house.directory.get(over).is_none() && house.log.entries(over) == 0);
-        assert!(house.directory.get(live).is_some() && house.log.entries(live) > 0);
+        app.cases.end(host, over).await.expect("ended");
+        app.clock.pass(ENDED_KEPT);
+        assert_eq!(retention(&app).delete_sessions().await.expect("checked"), 0);
+        app.clock.pass(Duration::from_secs(1));
+        assert_eq!(retention(&app).delete_sessions().await.expect("checked"), 1);
+        assert!(app.directory.get(over).is_none() && app.log.entries(over) == 0);
+        assert!(app.directory.get(live).is_some() && app.log.entries(live) > 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_guest_who_never_came_back_is_forgotten_unless_it_is_in_a_session() {
-        let house = House::new();
+        let app = TestApp::new();
         let (host, member, stranger) = (
-            house.person(1).await,
-            house.person(2).await,
-            house.person(3).await,
+            app.person(1).await,
+            app.person(2).await,
+            app.person(3).await,
         );
-        let created = house.open(host).await;
-        house.join(member, &created).await;
-        house.clock.pass(GUEST_KEPT + Duration::from_secs(1));
-        assert_eq!(
-            retention(&house)
-                .forget_guests()
-                .await
-                .expect("looked through"),
-            1
-        );
-        let kept = async |id| house.people.find(id).await.expect("looked up").is_some();
+        let created = app.open(host).await;
+        app.join(member, &created).await;
+        app.clock.pass(GUEST_KEPT + Duration::from_secs(1));
+        assert_eq!(retention(&app).delete_guests().await.expect("checked"), 1);
+        let kept = async |id| app.people.find(id).await.expect("looked up").is_some();
         assert_eq!(
             [
                 kept(host.account).await,
@@ -194,18 +178,11 @@ mod tests {
             [true, true, false]
         );
 
-        house
-            .sessions
+        app.sessions
             .propose(created.session.id, Input::End { by: None })
             .await
             .expect("ended");
-        house.projector.flush(created.session.id).await;
-        assert_eq!(
-            retention(&house)
-                .forget_guests()
-                .await
-                .expect("looked through"),
-            2
-        );
+        app.projector.flush(created.session.id).await;
+        assert_eq!(retention(&app).delete_guests().await.expect("checked"), 2);
     }
 }

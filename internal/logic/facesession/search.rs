@@ -1,7 +1,7 @@
-//! `search`: what a number code leads to, before one goes in.
+//! `search`: the preview of a number code's session.
 
-use super::door::Admittance;
-use super::guess::{Visitor, not_joinable, too_many, welcomes};
+use super::admission::AdmissionDecision;
+use super::guess::{JoinAttempt, may_enter, not_joinable, too_many};
 use super::{FaceSessions, Key, Preview};
 use crate::text::{FieldChecks, checked};
 use faceshare_biz::Result;
@@ -14,8 +14,9 @@ impl FaceSessions {
     /// The session behind a number code, if the caller could join it now.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` with path `numberCode` when malformed; `RATE_LIMITED` when a budget of wrong codes is spent, for guests the one of
-    /// the whole installation too; else `NUMBER_CODE_NOT_JOINABLE`, for whatever reason.
+    /// `INVALID_ARGUMENT` with path `numberCode` when malformed; `RATE_LIMITED` when a budget of
+    /// wrong codes is used up, for guests also that of the whole installation;
+    /// `NUMBER_CODE_NOT_JOINABLE` for every other reason.
     pub async fn search(&self, caller: Caller, site: Site, number_code: &str) -> Result<Preview> {
         let mut checks = FieldChecks::default();
         let key = self.parse_key(&mut checks, Key::NumberCode(number_code.to_owned()));
@@ -27,19 +28,19 @@ impl FaceSessions {
             return Err(too_many(wait));
         }
         self.guess(
-            Visitor { caller, site },
+            JoinAttempt { caller, site },
             &key,
-            |lead, admittance| async move {
+            |resolved, decision| async move {
                 let (who, now) = (caller.account, self.now());
                 let seen = self
                     .deps
                     .sessions
-                    .read(lead.session(), move |state| preview(state, who, now))
+                    .read(resolved.session(), move |state| preview(state, who, now))
                     .await?;
                 let preview = seen.ok_or_else(not_joinable)?;
-                Ok(match admittance {
-                    Admittance::Free => preview,
-                    Admittance::Approval => Preview {
+                Ok(match decision {
+                    AdmissionDecision::Immediate => preview,
+                    AdmissionDecision::Approval => Preview {
                         admission: Admission::Approval,
                         ..preview
                     },
@@ -50,10 +51,10 @@ impl FaceSessions {
     }
 }
 
-/// What somebody sees who could come in by code now; `None`: it could not.
+/// The preview for a caller who could join by code now; `None`: it could not.
 fn preview(state: &State, who: MemberId, now: Timestamp) -> Option<Preview> {
     let session = state.face_session();
-    let joinable = welcomes(state, who) && state.has_room_for(who, now);
+    let joinable = may_enter(state, who) && state.has_room_for(who, now);
     let host = state.profile(session.host).filter(|_| joinable)?;
     Some(Preview {
         title: session.title,

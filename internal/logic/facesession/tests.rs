@@ -1,6 +1,6 @@
-//! The use cases together, over ports in memory and the real kernel.
+//! Tests of the use cases over in-memory ports and the real kernel.
 
-use super::fakes::{HERE, House, LIVE_PER_HOST};
+use super::fakes::{HERE, LIVE_PER_HOST, TestApp};
 use super::{CodePolicy, CodePurge, DeviceInput, Key, NewFaceSession, NewInvite, PatchInput};
 use crate::fakes::PlainTokens;
 use crate::idempotency::EffectId;
@@ -35,20 +35,20 @@ fn code_of<T>(outcome: Result<T, Error>) -> ErrorCode {
 
 #[tokio::test]
 async fn two_people_meet_by_a_number_code() {
-    let house = House::new();
-    let (host, guest) = (house.person(1).await, house.person(2).await);
+    let app = TestApp::new();
+    let (host, guest) = (app.person(1).await, app.person(2).await);
     let new = NewFaceSession {
         title: Some(" Sprint  review ".to_owned()),
         max_members: Some(2),
         ..NewFaceSession::default()
     };
-    let created = house.cases.create(host, new).await.expect("a session");
+    let created = app.cases.create(host, new).await.expect("a session");
     assert_eq!(
         (created.session.title.as_str(), created.session.max_members),
         ("Sprint  review", 2)
     );
 
-    let preview = house
+    let preview = app
         .cases
         .search(guest, HERE, created.code.code.digits())
         .await
@@ -62,7 +62,7 @@ async fn two_people_meet_by_a_number_code() {
         name: Some("Bob's phone".to_owned()),
         kind: Some("phone".to_owned()),
     };
-    let entered = house
+    let entered = app
         .cases
         .prejoin(
             guest,
@@ -73,17 +73,17 @@ async fn two_people_meet_by_a_number_code() {
         .await
         .expect("let in")
         .admitted();
-    assert!(entered.seat_expires_at > house.clock.now());
+    assert!(entered.seat_expires_at > app.clock.now());
     let (claims, _) = PlainTokens
-        .verify_session(&entered.token.token, house.clock.now())
+        .verify_session(&entered.token.token, app.clock.now())
         .expect("a session token");
     assert_eq!(
         (claims.session, claims.member, claims.family),
         (created.session.id, guest.account, guest.family)
     );
 
-    house.connect(claims).await;
-    let members = house
+    app.connect(claims).await;
+    let members = app
         .cases
         .members(host, created.session.id)
         .await
@@ -97,8 +97,8 @@ async fn two_people_meet_by_a_number_code() {
 
 #[tokio::test]
 async fn a_new_session_is_checked_in_all_its_fields_at_once() {
-    let house = House::new();
-    let host = house.person(1).await;
+    let app = TestApp::new();
+    let host = app.person(1).await;
     let new = NewFaceSession {
         title: Some("x".repeat(101)),
         admission: None,
@@ -111,47 +111,43 @@ async fn a_new_session_is_checked_in_all_its_fields_at_once() {
         host_left: None,
         effect: None,
     };
-    let error = house.cases.create(host, new).await.expect_err("all wrong");
+    let error = app.cases.create(host, new).await.expect_err("all wrong");
     assert_eq!(
         paths(&error),
         ["title", "maxMembers", "autoEndAfter", "device.name"]
     );
     assert_eq!(
-        house.directory.get(SessionId::new(1_001).expect("an id")),
+        app.directory.get(SessionId::new(1_001).expect("an id")),
         None
     );
 }
 
 #[tokio::test]
-async fn a_host_has_so_many_live_sessions_and_no_more() {
-    let house = House::new();
-    let host = house.person(1).await;
-    let first = house.open(host).await;
+async fn a_host_cannot_have_more_live_sessions_than_the_limit() {
+    let app = TestApp::new();
+    let host = app.person(1).await;
+    let first = app.open(host).await;
     for _ in 1..LIVE_PER_HOST {
-        house.open(host).await;
+        app.open(host).await;
     }
     assert_eq!(
-        code_of(house.cases.create(host, NewFaceSession::default()).await),
+        code_of(app.cases.create(host, NewFaceSession::default()).await),
         ErrorCode::LimitExceeded
     );
-    house
-        .cases
-        .end(host, first.session.id)
-        .await
-        .expect("ended");
-    house.open(host).await;
+    app.cases.end(host, first.session.id).await.expect("ended");
+    app.open(host).await;
 }
 
 #[tokio::test]
-async fn a_session_that_gets_no_code_does_not_go_on() {
-    let house = House::new();
-    let host = house.person(1).await;
-    house.codes.away.store(true, Ordering::SeqCst);
+async fn a_session_that_gets_no_code_is_ended() {
+    let app = TestApp::new();
+    let host = app.person(1).await;
+    app.codes.away.store(true, Ordering::SeqCst);
     assert_eq!(
-        code_of(house.cases.create(host, NewFaceSession::default()).await),
+        code_of(app.cases.create(host, NewFaceSession::default()).await),
         ErrorCode::Unavailable
     );
-    let own = house
+    let own = app
         .cases
         .list(
             host,
@@ -170,36 +166,35 @@ async fn a_session_that_gets_no_code_does_not_go_on() {
 }
 
 #[tokio::test]
-async fn to_strangers_leavers_and_the_removed_a_session_does_not_exist() {
-    let house = House::new();
+async fn callers_who_are_not_members_get_not_found_on_every_call() {
+    let app = TestApp::new();
     let (host, leaver, removed, stranger) = (
-        house.person(1).await,
-        house.person(2).await,
-        house.person(3).await,
-        house.person(4).await,
+        app.person(1).await,
+        app.person(2).await,
+        app.person(3).await,
+        app.person(4).await,
     );
-    let created = house.open(host).await;
+    let created = app.open(host).await;
     let id = created.session.id;
-    house.join(leaver, &created).await;
-    house.join(removed, &created).await;
-    house.cases.quit(leaver, id).await.expect("left");
-    house
-        .cases
+    app.join(leaver, &created).await;
+    app.join(removed, &created).await;
+    app.cases.quit(leaver, id).await.expect("left");
+    app.cases
         .remove(host, id, removed.account)
         .await
         .expect("removed");
     for who in [stranger, leaver, removed] {
         let answers = [
-            code_of(house.cases.get(who, id).await),
-            code_of(house.cases.members(who, id).await),
-            code_of(house.cases.number_code(who, id).await),
-            code_of(house.cases.rotate_number_code(who, id).await),
-            code_of(house.cases.invite(who, id).await),
-            code_of(house.cases.make_invite(who, id, NewInvite::default()).await),
-            code_of(house.cases.revoke_invite(who, id).await),
-            code_of(house.cases.patch(who, id, PatchInput::default()).await),
-            code_of(house.cases.end(who, id).await),
-            code_of(house.cases.remove(who, id, host.account).await),
+            code_of(app.cases.get(who, id).await),
+            code_of(app.cases.members(who, id).await),
+            code_of(app.cases.number_code(who, id).await),
+            code_of(app.cases.rotate_number_code(who, id).await),
+            code_of(app.cases.invite(who, id).await),
+            code_of(app.cases.make_invite(who, id, NewInvite::default()).await),
+            code_of(app.cases.revoke_invite(who, id).await),
+            code_of(app.cases.patch(who, id, PatchInput::default()).await),
+            code_of(app.cases.end(who, id).await),
+            code_of(app.cases.remove(who, id, host.account).await),
         ];
         assert!(
             answers.iter().all(|code| *code == ErrorCode::NotFound),
@@ -207,35 +202,34 @@ async fn to_strangers_leavers_and_the_removed_a_session_does_not_exist() {
         );
     }
     assert_eq!(
-        code_of(house.cases.quit(stranger, id).await),
+        code_of(app.cases.quit(stranger, id).await),
         ErrorCode::NotFound
     );
     assert_eq!(
-        code_of(house.cases.quit(removed, id).await),
+        code_of(app.cases.quit(removed, id).await),
         ErrorCode::NotFound
     );
     assert_eq!(
-        code_of(house.cases.token(stranger, id, None).await),
+        code_of(app.cases.token(stranger, id, None).await),
         ErrorCode::NotFound
     );
     assert_eq!(
-        code_of(house.cases.token(removed, id, None).await),
+        code_of(app.cases.token(removed, id, None).await),
         ErrorCode::Forbidden
     );
-    assert!(house.cases.token(leaver, id, None).await.is_ok());
+    assert!(app.cases.token(leaver, id, None).await.is_ok());
 }
 
 #[tokio::test]
 async fn what_only_the_host_may_do_is_forbidden_to_members() {
-    let house = House::new();
-    let (host, member) = (house.person(1).await, house.person(2).await);
-    let created = house.open(host).await;
+    let app = TestApp::new();
+    let (host, member) = (app.person(1).await, app.person(2).await);
+    let created = app.open(host).await;
     let id = created.session.id;
-    house.join(member, &created).await;
+    app.join(member, &created).await;
     let answers = [
         code_of(
-            house
-                .cases
+            app.cases
                 .patch(
                     member,
                     id,
@@ -246,21 +240,19 @@ async fn what_only_the_host_may_do_is_forbidden_to_members() {
                 )
                 .await,
         ),
-        code_of(house.cases.end(member, id).await),
-        code_of(house.cases.remove(member, id, host.account).await),
-        code_of(house.cases.rotate_number_code(member, id).await),
+        code_of(app.cases.end(member, id).await),
+        code_of(app.cases.remove(member, id, host.account).await),
+        code_of(app.cases.rotate_number_code(member, id).await),
         code_of(
-            house
-                .cases
+            app.cases
                 .make_invite(member, id, NewInvite::default())
                 .await,
         ),
-        code_of(house.cases.revoke_invite(member, id).await),
+        code_of(app.cases.revoke_invite(member, id).await),
     ];
     assert_eq!(answers, [ErrorCode::Forbidden; 6]);
     assert_eq!(
-        house
-            .cases
+        app.cases
             .number_code(member, id)
             .await
             .expect("shown to members"),
@@ -269,89 +261,83 @@ async fn what_only_the_host_may_do_is_forbidden_to_members() {
 }
 
 #[tokio::test]
-async fn an_ended_session_can_be_read_by_its_people_and_changed_by_nobody() {
-    let house = House::new();
-    let (host, member) = (house.person(1).await, house.person(2).await);
-    let created = house.open(host).await;
+async fn an_ended_session_can_be_read_by_its_members_and_not_be_changed() {
+    let app = TestApp::new();
+    let (host, member) = (app.person(1).await, app.person(2).await);
+    let created = app.open(host).await;
     let id = created.session.id;
-    house.join(member, &created).await;
-    house
-        .cases
+    app.join(member, &created).await;
+    app.cases
         .make_invite(host, id, NewInvite::default())
         .await
         .expect("an invite");
-    house.cases.end(host, id).await.expect("ended");
+    app.cases.end(host, id).await.expect("ended");
 
     for who in [host, member] {
         assert_eq!(
-            house.cases.get(who, id).await.expect("readable").status(),
+            app.cases.get(who, id).await.expect("readable").status(),
             Status::Ended
         );
-        assert!(house.cases.members(who, id).await.is_ok());
+        assert!(app.cases.members(who, id).await.is_ok());
         assert_eq!(
-            code_of(house.cases.number_code(who, id).await),
+            code_of(app.cases.number_code(who, id).await),
             ErrorCode::NotFound
         );
         assert_eq!(
-            code_of(house.cases.invite(who, id).await),
+            code_of(app.cases.invite(who, id).await),
             ErrorCode::NotFound
         );
         let answers = [
-            code_of(house.cases.patch(who, id, PatchInput::default()).await),
-            code_of(house.cases.end(who, id).await),
-            code_of(house.cases.quit(who, id).await),
-            code_of(house.cases.token(who, id, None).await),
-            code_of(house.cases.rotate_number_code(who, id).await),
-            code_of(house.cases.make_invite(who, id, NewInvite::default()).await),
+            code_of(app.cases.patch(who, id, PatchInput::default()).await),
+            code_of(app.cases.end(who, id).await),
+            code_of(app.cases.quit(who, id).await),
+            code_of(app.cases.token(who, id, None).await),
+            code_of(app.cases.rotate_number_code(who, id).await),
+            code_of(app.cases.make_invite(who, id, NewInvite::default()).await),
         ];
         assert_eq!(answers, [ErrorCode::SessionEnded; 6]);
     }
-    assert!(house.directory.get(id).expect("listed").ended.is_some());
+    assert!(app.directory.get(id).expect("listed").ended.is_some());
     assert_eq!(
-        house
-            .codes
-            .current(id, house.clock.now())
-            .await
-            .expect("codes"),
+        app.codes.current(id, app.clock.now()).await.expect("codes"),
         None
     );
 }
 
-/// How a code may not work.
+/// The reasons for which a code does not work.
 const REASONS: [&str; 7] = [
     "unknown", "expired", "rotated", "full", "ended", "locked", "banned",
 ];
 
-/// A session whose code does not work for the caller, for this reason, and that code.
-async fn unworkable(house: &House, reason: &str) -> (Caller, String) {
+/// A caller, and a code that does not work for it for this reason.
+async fn session_with_bad_code(app: &TestApp, reason: &str) -> (Caller, String) {
     let (host, other, caller) = (
-        house.person(1).await,
-        house.person(2).await,
-        house.person(3).await,
+        app.person(1).await,
+        app.person(2).await,
+        app.person(3).await,
     );
-    let created = house.open(host).await;
+    let created = app.open(host).await;
     let (id, digits) = (created.session.id, created.code.code.digits().to_owned());
     let patch =
-        |patch: PatchInput| async { house.cases.patch(host, id, patch).await.expect("patched") };
+        |patch: PatchInput| async { app.cases.patch(host, id, patch).await.expect("patched") };
     match reason {
         "unknown" => return (caller, "999888".to_owned()),
-        "expired" => house.clock.set(created.code.expires_at),
+        "expired" => app.clock.set(created.code.expires_at),
         "rotated" => drop(
-            house
-                .cases
+            app.cases
                 .rotate_number_code(host, id)
                 .await
                 .expect("rotated"),
         ),
         "full" => {
-            house.join(other, &created).await;
+            app.join(other, &created).await;
             patch(PatchInput {
                 max_members: Some(1),
                 ..PatchInput::default()
             })
             .await;
         }
-        "ended" => house.cases.end(host, id).await.expect("ended"),
+        "ended" => app.cases.end(host, id).await.expect("ended"),
         "locked" => drop(
             patch(PatchInput {
                 locked: Some(true),
@@ -360,9 +346,8 @@ async fn unworkable(house: &House, reason: &str) -> (Caller, String) {
             .await,
         ),
         "banned" => {
-            house.join(caller, &created).await;
-            house
-                .cases
+            app.join(caller, &created).await;
+            app.cases
                 .remove(host, id, caller.account)
                 .await
                 .expect("removed");
@@ -377,13 +362,13 @@ async fn every_reason_that_a_code_does_not_work_looks_the_same_and_takes_as_long
     let refusal_time = CodePolicy::default().refusal_time;
     let mut details = Vec::new();
     for reason in REASONS {
-        let house = House::new();
-        let (caller, digits) = unworkable(&house, reason).await;
+        let app = TestApp::new();
+        let (caller, digits) = session_with_bad_code(&app, reason).await;
         for way in ["search", "prejoin"] {
             let asked = Instant::now();
             let error = match way {
-                "search" => house.cases.search(caller, HERE, &digits).await.err(),
-                _ => house
+                "search" => app.cases.search(caller, HERE, &digits).await.err(),
+                _ => app
                     .cases
                     .prejoin(caller, HERE, by_code(&digits), None)
                     .await
@@ -405,10 +390,10 @@ async fn every_reason_that_a_code_does_not_work_looks_the_same_and_takes_as_long
 
 #[tokio::test(start_paused = true)]
 async fn a_bad_invite_answers_as_a_bad_code_does() {
-    let house = House::new();
-    let (host, caller) = (house.person(1).await, house.person(2).await);
-    let id = house.open(host).await.session.id;
-    let old = house
+    let app = TestApp::new();
+    let (host, caller) = (app.person(1).await, app.person(2).await);
+    let id = app.open(host).await.session.id;
+    let old = app
         .cases
         .make_invite(host, id, NewInvite::default())
         .await
@@ -417,20 +402,20 @@ async fn a_bad_invite_answers_as_a_bad_code_does() {
         expires_in: Some(Duration::from_secs(60)),
         ..NewInvite::default()
     };
-    let expired = house
+    let expired = app
         .cases
         .make_invite(host, id, new)
         .await
         .expect("an invite");
-    house.clock.pass(Duration::from_secs(60));
-    let unknown_code = house
+    app.clock.pass(Duration::from_secs(60));
+    let unknown_code = app
         .cases
         .search(caller, HERE, "999888")
         .await
         .expect_err("unknown");
     for secret in [old.secret.as_str(), expired.secret.as_str(), "", "x"] {
         let asked = Instant::now();
-        let error = house
+        let error = app
             .cases
             .prejoin(caller, HERE, by_invite(secret), None)
             .await
@@ -445,10 +430,10 @@ async fn a_bad_invite_answers_as_a_bad_code_does() {
 
 #[tokio::test(start_paused = true)]
 async fn a_malformed_code_is_refused_at_once_by_its_path() {
-    let house = House::new();
-    let caller = house.person(1).await;
+    let app = TestApp::new();
+    let caller = app.person(1).await;
     let asked = Instant::now();
-    let error = house
+    let error = app
         .cases
         .search(caller, HERE, "27415x")
         .await
@@ -461,7 +446,7 @@ async fn a_malformed_code_is_refused_at_once_by_its_path() {
         name: None,
         kind: Some("\u{202e}".to_owned()),
     };
-    let error = house
+    let error = app
         .cases
         .prejoin(caller, HERE, by_code("1"), Some(device))
         .await
@@ -471,15 +456,15 @@ async fn a_malformed_code_is_refused_at_once_by_its_path() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_code_lives_on_with_its_use_and_two_hours_at_most() {
-    let house = House::new();
-    let (host, guest) = (house.person(1).await, house.person(2).await);
-    let created = house.open(host).await;
-    let (id, made) = (created.session.id, house.clock.now());
-    house.join(guest, &created).await;
+async fn each_use_extends_a_code_up_to_two_hours() {
+    let app = TestApp::new();
+    let (host, guest) = (app.person(1).await, app.person(2).await);
+    let created = app.open(host).await;
+    let (id, made) = (created.session.id, app.clock.now());
+    app.join(guest, &created).await;
     for _ in 0..14 {
-        house.clock.pass(Duration::from_secs(9 * 60));
-        if house
+        app.clock.pass(Duration::from_secs(9 * 60));
+        if app
             .cases
             .prejoin(guest, HERE, by_code(created.code.code.digits()), None)
             .await
@@ -487,22 +472,22 @@ async fn a_code_lives_on_with_its_use_and_two_hours_at_most() {
         {
             break;
         }
-        let shown = house.cases.number_code(host, id).await.expect("shown");
+        let shown = app.cases.number_code(host, id).await.expect("shown");
         assert!(shown.expires_at <= made + Duration::from_secs(2 * 3_600));
     }
-    house.clock.set(made + Duration::from_secs(2 * 3_600));
+    app.clock.set(made + Duration::from_secs(2 * 3_600));
     assert_eq!(
-        code_of(house.cases.number_code(host, id).await),
+        code_of(app.cases.number_code(host, id).await),
         ErrorCode::NotFound
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn rotating_kills_the_old_code_at_once() {
-    let house = House::new();
-    let (host, guest) = (house.person(1).await, house.person(2).await);
-    let created = house.open(host).await;
-    let rotated = house
+async fn a_rotated_code_stops_working_at_once() {
+    let app = TestApp::new();
+    let (host, guest) = (app.person(1).await, app.person(2).await);
+    let created = app.open(host).await;
+    let rotated = app
         .cases
         .rotate_number_code(host, created.session.id)
         .await
@@ -510,16 +495,14 @@ async fn rotating_kills_the_old_code_at_once() {
     assert_ne!(rotated.code, created.code.code);
     assert_eq!(
         code_of(
-            house
-                .cases
+            app.cases
                 .search(guest, HERE, created.code.code.digits())
                 .await
         ),
         ErrorCode::NumberCodeNotJoinable
     );
     assert!(
-        house
-            .cases
+        app.cases
             .search(guest, HERE, rotated.code.digits())
             .await
             .is_ok()
@@ -528,9 +511,9 @@ async fn rotating_kills_the_old_code_at_once() {
 
 #[tokio::test]
 async fn a_code_that_is_taken_is_drawn_again() {
-    let (house, twin) = (House::new(), House::new());
-    let host = house.person(1).await;
-    // The first code that either house draws is the same: here another session has it already.
+    let (app, twin) = (TestApp::new(), TestApp::new());
+    let host = app.person(1).await;
+    // Both apps draw the same first code; in the first app another session has it already.
     let taken = twin.open(twin.person(1).await).await;
     let mut record = twin
         .codes
@@ -539,39 +522,37 @@ async fn a_code_that_is_taken_is_drawn_again() {
         .expect("codes")
         .expect("a code");
     record.session = SessionId::new(9).expect("an id");
-    house
-        .codes
-        .assign(&record, house.clock.now(), house.clock.now())
+    app.codes
+        .assign(&record, app.clock.now(), app.clock.now())
         .await
         .expect("assigned");
-    assert_ne!(house.open(host).await.code.code, taken.code.code);
+    assert_ne!(app.open(host).await.code.code, taken.code.code);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_invite_is_spent_by_newcomers_alone() {
-    let house = House::new();
+    let app = TestApp::new();
     let (host, first, second) = (
-        house.person(1).await,
-        house.person(2).await,
-        house.person(3).await,
+        app.person(1).await,
+        app.person(2).await,
+        app.person(3).await,
     );
-    let id = house.open(host).await.session.id;
+    let id = app.open(host).await.session.id;
     let new = NewInvite {
         max_uses: Some(1),
         ..NewInvite::default()
     };
-    let invite = house
+    let invite = app
         .cases
         .make_invite(host, id, new)
         .await
         .expect("an invite");
     let enter = |who| {
-        house
-            .cases
+        app.cases
             .prejoin(who, HERE, by_invite(&invite.secret), None)
     };
     assert!(enter(host).await.is_ok());
-    assert_eq!(house.cases.invite(host, id).await.expect("unspent").uses, 0);
+    assert_eq!(app.cases.invite(host, id).await.expect("unspent").uses, 0);
     assert!(enter(first).await.is_ok());
     assert_eq!(
         code_of(enter(second).await),
@@ -582,32 +563,31 @@ async fn an_invite_is_spent_by_newcomers_alone() {
         "a repeat by one who is in costs nothing"
     );
     assert_eq!(
-        code_of(house.cases.invite(host, id).await),
+        code_of(app.cases.invite(host, id).await),
         ErrorCode::NotFound
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_comes_by_one_invite_many_times_at_once_gets_in_every_time_for_one_use() {
-    let house = House::new();
+async fn concurrent_joins_of_one_caller_spend_one_use_of_an_invite() {
+    let app = TestApp::new();
     let (host, guest, other) = (
-        house.person(1).await,
-        house.person(2).await,
-        house.person(3).await,
+        app.person(1).await,
+        app.person(2).await,
+        app.person(3).await,
     );
-    let id = house.open(host).await.session.id;
+    let id = app.open(host).await.session.id;
     let new = NewInvite {
         max_uses: Some(2),
         ..NewInvite::default()
     };
-    let invite = house
+    let invite = app
         .cases
         .make_invite(host, id, new)
         .await
         .expect("an invite");
     let enter = |who| {
-        house
-            .cases
+        app.cases
             .prejoin(who, HERE, by_invite(&invite.secret), None)
     };
     let entered: Vec<_> = futures_util::future::join_all((0..8).map(|_| enter(guest))).await;
@@ -617,34 +597,33 @@ async fn who_comes_by_one_invite_many_times_at_once_gets_in_every_time_for_one_u
         .collect();
     assert_eq!(
         seats,
-        [house.now() + Duration::from_secs(30); 8],
+        [app.now() + Duration::from_secs(30); 8],
         "one seat, for all of them"
     );
-    assert_eq!(house.cases.invite(host, id).await.expect("usable").uses, 1);
+    assert_eq!(app.cases.invite(host, id).await.expect("usable").uses, 1);
     assert!(enter(other).await.is_ok(), "the other use is left");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_comes_by_an_invite_for_one_many_times_at_once_gets_in_every_time() {
-    let house = House::new();
+async fn concurrent_joins_of_one_caller_all_succeed_by_an_invite_with_one_use() {
+    let app = TestApp::new();
     let (host, guest, other) = (
-        house.person(1).await,
-        house.person(2).await,
-        house.person(3).await,
+        app.person(1).await,
+        app.person(2).await,
+        app.person(3).await,
     );
-    let id = house.open(host).await.session.id;
+    let id = app.open(host).await.session.id;
     let new = NewInvite {
         max_uses: Some(1),
         ..NewInvite::default()
     };
-    let invite = house
+    let invite = app
         .cases
         .make_invite(host, id, new)
         .await
         .expect("an invite");
     let enter = |who| {
-        house
-            .cases
+        app.cases
             .prejoin(who, HERE, by_invite(&invite.secret), None)
     };
     for entered in futures_util::future::join_all((0..8).map(|_| enter(guest))).await {
@@ -657,15 +636,15 @@ async fn who_comes_by_an_invite_for_one_many_times_at_once_gets_in_every_time() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_use_of_an_invite_that_came_to_nothing_is_given_back() {
-    let house = House::new();
-    let (host, guest) = (house.person(1).await, house.person(2).await);
-    let id = house.open(host).await.session.id;
+async fn the_use_of_an_invite_is_given_back_after_a_refused_join() {
+    let app = TestApp::new();
+    let (host, guest) = (app.person(1).await, app.person(2).await);
+    let id = app.open(host).await.session.id;
     let new = NewInvite {
         max_uses: Some(1),
         ..NewInvite::default()
     };
-    let invite = house
+    let invite = app
         .cases
         .make_invite(host, id, new)
         .await
@@ -674,29 +653,22 @@ async fn a_use_of_an_invite_that_came_to_nothing_is_given_back() {
         locked: Some(locked),
         ..PatchInput::default()
     };
-    house
-        .cases
-        .patch(host, id, lock(true))
-        .await
-        .expect("locked");
+    app.cases.patch(host, id, lock(true)).await.expect("locked");
     assert_eq!(
         code_of(
-            house
-                .cases
+            app.cases
                 .prejoin(guest, HERE, by_invite(&invite.secret), None)
                 .await
         ),
         ErrorCode::NumberCodeNotJoinable
     );
-    assert_eq!(house.cases.invite(host, id).await.expect("unspent").uses, 0);
-    house
-        .cases
+    assert_eq!(app.cases.invite(host, id).await.expect("unspent").uses, 0);
+    app.cases
         .patch(host, id, lock(false))
         .await
         .expect("unlocked");
     assert!(
-        house
-            .cases
+        app.cases
             .prejoin(guest, HERE, by_invite(&invite.secret), None)
             .await
             .is_ok()
@@ -704,30 +676,30 @@ async fn a_use_of_an_invite_that_came_to_nothing_is_given_back() {
 }
 
 #[tokio::test]
-async fn a_token_renews_a_point_of_ones_own_and_of_nobody_else() {
-    let house = House::new();
-    let (host, guest) = (house.person(1).await, house.person(2).await);
-    let created = house.open(host).await;
+async fn a_token_renews_only_a_point_of_the_caller() {
+    let app = TestApp::new();
+    let (host, guest) = (app.person(1).await, app.person(2).await);
+    let created = app.open(host).await;
     let id = created.session.id;
-    let SessionClaims { point, .. } = house.join(guest, &created).await;
+    let SessionClaims { point, .. } = app.join(guest, &created).await;
 
-    let renewed = house
+    let renewed = app
         .cases
         .token(guest, id, Some(point))
         .await
         .expect("renewed");
     assert_eq!(
         PlainTokens
-            .verify_session(&renewed.token, house.clock.now())
+            .verify_session(&renewed.token, app.clock.now())
             .expect("claims")
             .0
             .point,
         point
     );
-    let minted = house.cases.token(guest, id, None).await.expect("minted");
+    let minted = app.cases.token(guest, id, None).await.expect("minted");
     assert_ne!(
         PlainTokens
-            .verify_session(&minted.token, house.clock.now())
+            .verify_session(&minted.token, app.clock.now())
             .expect("claims")
             .0
             .point,
@@ -736,8 +708,7 @@ async fn a_token_renews_a_point_of_ones_own_and_of_nobody_else() {
     for bad in [point, PointId::new(5).expect("an id")] {
         assert_eq!(
             paths(
-                &house
-                    .cases
+                &app.cases
                     .token(host, id, Some(bad))
                     .await
                     .expect_err("not the host's")
@@ -748,20 +719,18 @@ async fn a_token_renews_a_point_of_ones_own_and_of_nobody_else() {
 }
 
 #[tokio::test]
-async fn somebody_who_left_comes_back_without_a_code_even_when_it_is_locked() {
-    let house = House::new();
-    let (host, guest) = (house.person(1).await, house.person(2).await);
-    let created = house.open(host).await;
+async fn a_member_who_left_comes_back_without_a_code_even_when_the_session_is_locked() {
+    let app = TestApp::new();
+    let (host, guest) = (app.person(1).await, app.person(2).await);
+    let created = app.open(host).await;
     let id = created.session.id;
-    let SessionClaims { point, .. } = house.join(guest, &created).await;
-    house.cases.quit(guest, id).await.expect("left");
-    house
-        .cases
+    let SessionClaims { point, .. } = app.join(guest, &created).await;
+    app.cases.quit(guest, id).await.expect("left");
+    app.cases
         .quit(guest, id)
         .await
         .expect("leaving twice is leaving");
-    house
-        .cases
+    app.cases
         .patch(
             host,
             id,
@@ -772,26 +741,23 @@ async fn somebody_who_left_comes_back_without_a_code_even_when_it_is_locked() {
         )
         .await
         .expect("locked");
-    assert!(house.cases.token(guest, id, Some(point)).await.is_ok());
-    assert!(house.cases.get(guest, id).await.is_ok());
+    assert!(app.cases.token(guest, id, Some(point)).await.is_ok());
+    assert!(app.cases.get(guest, id).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_change_is_in_the_list_when_it_is_answered() {
-    let house = House::new();
-    let host = house.person(1).await;
-    let id = house.open(host).await.session.id;
+    let app = TestApp::new();
+    let host = app.person(1).await;
+    let id = app.open(host).await.session.id;
     let patch = PatchInput {
         title: Some("A\u{308}rger".to_owned()),
         ..PatchInput::default()
     };
-    let patched = house.cases.patch(host, id, patch).await.expect("patched");
+    let patched = app.cases.patch(host, id, patch).await.expect("patched");
     assert_eq!(patched.title.as_str(), "Ärger");
-    assert_eq!(
-        house.directory.get(id).expect("listed").title,
-        patched.title
-    );
-    let page = house
+    assert_eq!(app.directory.get(id).expect("listed").title, patched.title);
+    let page = app
         .cases
         .list(
             host,
@@ -806,25 +772,24 @@ async fn a_change_is_in_the_list_when_it_is_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_directory_that_was_away_catches_up() {
-    let house = House::new();
-    let host = house.person(1).await;
-    let created = house.open(host).await;
+async fn the_directory_is_written_once_it_is_available_again() {
+    let app = TestApp::new();
+    let host = app.person(1).await;
+    let created = app.open(host).await;
     let id = created.session.id;
-    let projector = house.projector.clone();
+    let projector = app.projector.clone();
     let following = tokio::spawn(async move { projector.follow().await });
 
-    house.directory.away.store(true, Ordering::SeqCst);
-    house
-        .cases
+    app.directory.away.store(true, Ordering::SeqCst);
+    app.cases
         .end(host, id)
         .await
         .expect("the log alone decides");
-    assert_eq!(house.directory.get(id).expect("listed").ended, None);
-    house.directory.away.store(false, Ordering::SeqCst);
+    assert_eq!(app.directory.get(id).expect("listed").ended, None);
+    app.directory.away.store(false, Ordering::SeqCst);
 
     let caught_up = async {
-        while house.directory.get(id).is_some_and(|s| s.ended.is_none()) {
+        while app.directory.get(id).is_some_and(|s| s.ended.is_none()) {
             tokio::task::yield_now().await;
             tokio::time::advance(Duration::from_millis(50)).await;
         }
@@ -834,81 +799,74 @@ async fn a_directory_that_was_away_catches_up() {
         .expect("within its backoff");
     following.abort();
     assert_eq!(
-        house
-            .codes
-            .current(id, house.clock.now())
-            .await
-            .expect("codes"),
+        app.codes.current(id, app.clock.now()).await.expect("codes"),
         None
     );
 }
 
 #[tokio::test]
-async fn what_is_noted_at_the_end_is_written_down_before_it_stops() {
-    let house = House::new();
-    let mut session = house.open(house.person(1).await).await.session;
+async fn finish_writes_the_unwritten_states() {
+    let app = TestApp::new();
+    let mut session = app.open(app.person(1).await).await.session;
     session.member_count = 7;
-    house.projector.changed(&session, u64::MAX);
-    house.projector.finish().await;
-    assert_eq!(house.directory.get(session.id), Some(session));
+    app.projector.changed(&session, u64::MAX);
+    app.projector.finish().await;
+    assert_eq!(app.directory.get(session.id), Some(session));
 }
 
 #[tokio::test]
-async fn reconciling_follows_the_logs_and_drops_what_never_began() {
-    let house = House::new();
-    let host = house.person(1).await;
-    let session = house.open(host).await.session;
+async fn reconcile_updates_rows_from_the_logs_and_removes_rows_without_a_log() {
+    let app = TestApp::new();
+    let host = app.person(1).await;
+    let session = app.open(host).await.session;
     let mut stale = session.clone();
     stale.title = Title::new("stale", 100).expect("a title");
-    house.directory.save(&stale, 0).await.expect("saved");
+    app.directory.save(&stale, 0).await.expect("saved");
     let mut never_began = session.clone();
     never_began.id = SessionId::new(7).expect("an id");
-    house.directory.save(&never_began, 0).await.expect("saved");
+    app.directory.save(&never_began, 0).await.expect("saved");
 
-    house
-        .projector
-        .reconcile(&house.sessions)
+    app.projector
+        .reconcile(&app.sessions)
         .await
         .expect("reconciled");
     assert_eq!(
-        house.directory.get(session.id).expect("listed").title,
+        app.directory.get(session.id).expect("listed").title,
         session.title
     );
-    assert_eq!(house.directory.get(never_began.id), None);
+    assert_eq!(app.directory.get(never_began.id), None);
 }
 
 #[tokio::test]
 async fn a_live_session_whose_log_was_lost_is_ended_by_the_platform_with_its_code() {
-    let house = House::new();
-    let host = house.person(1).await;
+    let app = TestApp::new();
+    let host = app.person(1).await;
     let (lost, kept) = (
-        house.open(host).await.session.id,
-        house.open(host).await.session.id,
+        app.open(host).await.session.id,
+        app.open(host).await.session.id,
     );
-    house.sessions.let_go().await;
-    house.log.delete(lost).await.expect("forgotten");
+    app.sessions.let_go().await;
+    app.log.delete(lost).await.expect("forgotten");
 
-    assert_eq!(house.cases.end_lost().await.expect("ended"), 1);
+    assert_eq!(app.cases.end_lost().await.expect("ended"), 1);
     let ended = |session: &FaceSession| session.ended.map(|ended| ended.reason);
     assert_eq!(
-        ended(&house.cases.get(host, lost).await.expect("its host sees it")),
+        ended(&app.cases.get(host, lost).await.expect("its host sees it")),
         Some(EndReason::Platform)
     );
     assert_eq!(
-        ended(&house.directory.get(lost).expect("listed")),
+        ended(&app.directory.get(lost).expect("listed")),
         Some(EndReason::Platform)
     );
     assert_eq!(
-        house
-            .codes
-            .current(lost, house.clock.now())
+        app.codes
+            .current(lost, app.clock.now())
             .await
             .expect("codes"),
         None
     );
     assert_eq!(
-        house
-            .cases
+        app.cases
             .get(host, kept)
             .await
             .expect("its host sees it")
@@ -916,51 +874,50 @@ async fn a_live_session_whose_log_was_lost_is_ended_by_the_platform_with_its_cod
         Status::Active
     );
     assert_eq!(
-        house.cases.end_lost().await.expect("nothing is left to do"),
+        app.cases.end_lost().await.expect("nothing is left to do"),
         0
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_code_is_forgotten_once_its_quarantine_is_over_and_not_before() {
-    let house = House::new();
-    let host = house.person(1).await;
-    let created = house.open(host).await;
-    let record = house
+async fn a_code_is_deleted_once_its_quarantine_is_over_and_not_before() {
+    let app = TestApp::new();
+    let host = app.person(1).await;
+    let created = app.open(host).await;
+    let record = app
         .codes
-        .current(created.session.id, house.clock.now())
+        .current(created.session.id, app.clock.now())
         .await
         .expect("codes")
         .expect("a code");
-    house
-        .cases
+    app.cases
         .end(host, created.session.id)
         .await
         .expect("ended");
     let purge = CodePurge {
-        codes: house.codes.clone(),
-        clock: house.clock.clone(),
+        codes: app.codes.clone(),
+        clock: app.clock.clone(),
         policy: CodePolicy::default(),
     };
 
-    house.clock.pass(Duration::from_secs(30 * 60));
+    app.clock.pass(Duration::from_secs(30 * 60));
     purge.tick().await;
-    assert!(house.codes.is_kept(&record));
-    house.clock.pass(Duration::from_secs(1));
+    assert!(app.codes.is_kept(&record));
+    app.clock.pass(Duration::from_secs(1));
     purge.tick().await;
-    assert!(!house.codes.is_kept(&record));
+    assert!(!app.codes.is_kept(&record));
 }
 
 #[tokio::test]
 async fn a_call_that_is_repeated_under_its_id_opens_one_session() {
-    let house = House::new();
-    let host = house.person(1).await;
+    let app = TestApp::new();
+    let host = app.person(1).await;
     let new = |id| NewFaceSession {
         effect: Some(EffectId(id)),
         ..NewFaceSession::default()
     };
-    let first = house.cases.create(host, new(7)).await.expect("a session");
-    let again = house
+    let first = app.cases.create(host, new(7)).await.expect("a session");
+    let again = app
         .cases
         .create(host, new(7))
         .await
@@ -969,49 +926,36 @@ async fn a_call_that_is_repeated_under_its_id_opens_one_session() {
         (again.session.id, again.code.code),
         (first.session.id, first.code.code)
     );
-    assert_eq!(house.directory.count_live().await.expect("counted"), 1);
-    let other = house
-        .cases
-        .create(host, new(8))
-        .await
-        .expect("another call");
+    assert_eq!(app.directory.count_live().await.expect("counted"), 1);
+    let other = app.cases.create(host, new(8)).await.expect("another call");
     assert_ne!(other.session.id, first.session.id);
-    house
-        .cases
-        .end(host, first.session.id)
-        .await
-        .expect("ended");
+    app.cases.end(host, first.session.id).await.expect("ended");
     assert_eq!(
-        code_of(house.cases.create(host, new(7)).await),
+        code_of(app.cases.create(host, new(7)).await),
         ErrorCode::SessionEnded
     );
 }
 
-/// Killed before its log began, and before it got a code.
+/// The first attempt died before it created the log, or before it assigned a code.
 #[tokio::test]
 async fn a_repeated_call_goes_on_where_the_first_attempt_died() {
-    let house = House::new();
-    let host = house.person(1).await;
+    let app = TestApp::new();
+    let host = app.person(1).await;
     let new = || NewFaceSession {
         effect: Some(EffectId(7)),
         ..NewFaceSession::default()
     };
-    let mut listed = house.open(host).await.session;
-    house.cases.end(host, listed.id).await.expect("ended");
+    let mut listed = app.open(host).await.session;
+    app.cases.end(host, listed.id).await.expect("ended");
     listed.id = SessionId::new(7).expect("an id");
-    house
-        .directory
-        .save(&listed, 0)
-        .await
-        .expect("listed alone");
-    let created = house.cases.create(host, new()).await.expect("a session");
+    app.directory.save(&listed, 0).await.expect("listed alone");
+    let created = app.cases.create(host, new()).await.expect("a session");
     assert_eq!(created.session.id, listed.id);
-    house
-        .codes
-        .retire(listed.id, house.now(), house.now())
+    app.codes
+        .retire(listed.id, app.now(), app.now())
         .await
         .expect("retired");
-    let again = house
+    let again = app
         .cases
         .create(host, new())
         .await

@@ -1,4 +1,4 @@
-//! `token`: a session token without a code, for those who were in.
+//! `token`: a session token without a code, for callers who are or were members.
 
 use super::FaceSessions;
 use faceshare_biz::domain::account::{Caller, IssuedToken};
@@ -7,18 +7,20 @@ use faceshare_biz::{Error, ErrorCode, Result};
 use faceshare_exec::{Access, Input, Via};
 
 impl FaceSessions {
-    /// Renews the token of the caller's point, or mints a point. Who has left or timed out is let in again.
+    /// Renews the token of the caller's point, or creates a point. A member who left or timed out
+    /// is admitted again.
     ///
     /// # Errors
-    /// `NOT_FOUND` to strangers; `FORBIDDEN` to one whom the host removed; `SESSION_ENDED`; `LIMIT_EXCEEDED` when full;
-    /// `INVALID_ARGUMENT` with path `pointId` when that is not a point of the caller.
+    /// `NOT_FOUND` to strangers; `FORBIDDEN` to a caller whom the host removed; `SESSION_ENDED`;
+    /// `LIMIT_EXCEEDED` when the session is full; `INVALID_ARGUMENT` with path `pointId` when that
+    /// is not a point of the caller.
     pub async fn token(
         &self,
         caller: Caller,
         id: SessionId,
         point: Option<PointId>,
     ) -> Result<IssuedToken> {
-        let seen = self.look(caller, id).await?;
+        let seen = self.session_access(caller, id).await?;
         match seen.access {
             Access::Stranger => return Err(Error::not_found()),
             Access::Removed => {
@@ -28,7 +30,7 @@ impl FaceSessions {
                 ));
             }
             Access::Host | Access::Present | Access::Admitted | Access::Left => {
-                seen.while_it_goes_on()?
+                seen.require_live()?
             }
         };
         let point = match point {

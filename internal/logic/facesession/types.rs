@@ -1,4 +1,4 @@
-//! What the use cases take and give.
+//! Inputs and outputs of the use cases.
 
 use crate::idempotency::EffectId;
 use faceshare_biz::domain::account::IssuedToken;
@@ -6,27 +6,28 @@ use faceshare_biz::domain::facesession::{Admission, FaceSession, HostLeft, Numbe
 use faceshare_biz::domain::{Nickname, Timestamp, Title};
 use std::time::Duration;
 
-/// How a new session is wanted. What is left out gets its default.
+/// The settings of a new session. A field that is `None` gets its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewFaceSession {
-    /// What it is called; empty by default.
+    /// The title; empty by default.
     pub title: Option<String>,
-    /// How people come in; [`Admission::Open`] by default.
+    /// How newcomers are admitted; [`Admission::Open`] by default.
     pub admission: Option<Admission>,
-    /// How many members at most; the installation's limit by default.
+    /// The most members, 1 to the configured limit; the configured limit by default.
     pub max_members: Option<u32>,
     /// What happens when the host leaves; [`HostLeft::Countdown`] by default.
     pub host_left: Option<HostLeft>,
-    /// It ends this long after its beginning at the latest, 10 minutes to 24 hours; never by default.
+    /// The session ends this long after its creation at the latest, 1 second to 24 hours; no such
+    /// end by default.
     pub auto_end_after: Option<Duration>,
-    /// The device the host connects with.
+    /// The device that the host connects with.
     pub device: Option<DeviceInput>,
-    /// The session's id, for a call that may be repeated: a session that is there already under it was made by an earlier attempt. `None`:
-    /// a new id.
+    /// The session's id, for a call that may be repeated: a session that already has this id was
+    /// made by an earlier attempt at the same call. `None`: a new id.
     pub effect: Option<EffectId>,
 }
 
-/// A device, as a client describes it.
+/// A device as its client describes it; 0 to 64 characters each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeviceInput {
     /// E.g. "Ann's phone".
@@ -35,36 +36,36 @@ pub struct DeviceInput {
     pub kind: Option<String>,
 }
 
-/// A new session, and all its host needs.
+/// A new session, with the code and the token for its host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Created {
     /// The session.
     pub session: FaceSession,
-    /// By which others find it.
+    /// The number code by which others find it.
     pub code: ShownCode,
-    /// With which the host connects.
+    /// The session token with which the host connects.
     pub token: IssuedToken,
 }
 
-/// A number code, in clear.
+/// A number code in clear text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShownCode {
-    /// A secret.
+    /// The digits: a secret, never logged.
     pub code: NumberCode,
-    /// Its end, unless it is used or rotated before.
+    /// When it expires; each use moves this later, a rotation ends the code at once.
     pub expires_at: Timestamp,
 }
 
-/// An invite, in clear.
+/// An invite in clear text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ShownInvite {
-    /// A secret: what the link holds.
+    /// The secret of the link. Never logged.
     pub secret: String,
-    /// Its end.
+    /// When it expires.
     pub expires_at: Timestamp,
-    /// How often it may be used; `None`: any number of times.
+    /// The most uses; `None`: no limit.
     pub max_uses: Option<u32>,
-    /// How often it was used.
+    /// The uses spent so far.
     pub uses: u32,
 }
 
@@ -77,24 +78,24 @@ impl std::fmt::Debug for ShownInvite {
     }
 }
 
-/// Somebody was let in.
+/// An admitted caller: it has a seat in the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entered {
     /// The session.
     pub session: FaceSession,
-    /// With which to connect.
+    /// The session token with which the caller connects.
     pub token: IssuedToken,
-    /// Until then a place is held.
+    /// The seat is held until then, unless the caller connects first.
     pub seat_expires_at: Timestamp,
 }
 
-/// How the attempt to come in went.
+/// The outcome of a prejoin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Prejoined {
-    /// There is a seat.
+    /// The caller has a seat.
     Admitted(Entered),
-    /// The host is asked.
-    Waiting(Waiting),
+    /// The caller waits for the host's answer.
+    Waiting(PendingKnock),
 }
 
 #[cfg(test)]
@@ -102,65 +103,65 @@ impl Prejoined {
     pub(super) fn admitted(self) -> Entered {
         match self {
             Self::Admitted(entered) => entered,
-            Self::Waiting(waiting) => panic!("{waiting:?} is no seat"),
+            Self::Waiting(waiting) => panic!("not admitted: {waiting:?}"),
         }
     }
 
-    pub(super) fn waiting(self) -> Waiting {
+    pub(super) fn waiting(self) -> PendingKnock {
         match self {
             Self::Waiting(waiting) => waiting,
-            Self::Admitted(entered) => panic!("{entered:?} does not wait"),
+            Self::Admitted(entered) => panic!("not waiting: {entered:?}"),
         }
     }
 }
 
-/// Somebody waits to be let in.
+/// A knock that waits for the host's answer.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Waiting {
-    /// A secret: with which to ask how it ends.
+pub struct PendingKnock {
+    /// The wait token, with which the caller asks for the answer. A secret.
     pub token: String,
-    /// Unanswered until then, the knock expires.
+    /// The knock expires then if the host has not answered.
     pub expires_at: Timestamp,
 }
 
-impl std::fmt::Debug for Waiting {
+impl std::fmt::Debug for PendingKnock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Waiting")
+        f.debug_struct("PendingKnock")
             .field("token", &"***")
             .field("expires_at", &self.expires_at)
             .finish()
     }
 }
 
-/// How a knock stands when somebody has waited for it.
+/// The outcome of a wait for the host's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Waited {
-    /// The host let the caller in.
+    /// The host admitted the caller.
     Admitted(Entered),
     /// The host has not answered yet.
-    Waiting(Waiting),
-    /// The host did not let the caller in, or removed it since.
+    Waiting(PendingKnock),
+    /// The host denied the knock, or removed the caller since.
     Denied,
     /// The host did not answer in time.
     Expired,
-    /// The session is over.
+    /// The session has ended.
     Ended,
 }
 
-/// What a number code tells before one goes in.
+/// What a number code shows of its session before the caller joins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preview {
-    /// What the session is called.
+    /// The title; may be empty.
     pub title: Title,
-    /// Who hosts it.
+    /// The host's nickname.
     pub host_nickname: Nickname,
-    /// Members now.
+    /// The number of members now, online or within their grace.
     pub member_count: u32,
-    /// How people come in.
+    /// How newcomers are admitted.
     pub admission: Admission,
 }
 
-/// By what somebody wants to come in.
+/// What a caller joins with.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Key {
     /// A number code, as typed.
@@ -178,28 +179,28 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// What the host wants to change; what is left out stays.
+/// The host's changes to a session; a field that is `None` stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PatchInput {
-    /// What the session is called.
+    /// The title; may be empty.
     pub title: Option<String>,
-    /// How people come in.
+    /// How newcomers are admitted.
     pub admission: Option<Admission>,
-    /// How many members at most. Fewer than there are removes nobody.
+    /// The most members. A number below the present one removes no member.
     pub max_members: Option<u32>,
     /// What happens when the host leaves.
     pub host_left: Option<HostLeft>,
-    /// Whether nobody new comes in.
+    /// Whether newcomers are refused.
     pub locked: Option<bool>,
 }
 
-/// How a new invite is wanted.
+/// The settings of a new invite.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NewInvite {
-    /// Its life, 1 minute to 7 days; the configured one by default.
+    /// The lifetime, 1 minute to 7 days; the configured one by default.
     pub expires_in: Option<Duration>,
-    /// How often it may be used, 1 to 10,000; any number of times by default.
+    /// The most uses, 1 to 10,000; no limit by default.
     pub max_uses: Option<u32>,
-    /// Whether the host must let in who comes by it.
+    /// Whether a newcomer who uses it needs the host's approval.
     pub approval: Option<bool>,
 }

@@ -1,10 +1,11 @@
-//! `wait`: the one who knocked asks how it ended.
+//! `wait`: a caller who knocked asks for the host's answer.
 //!
-//! The question waits for the answer, up to [`WAIT_POLL`]; then it is asked again.
+//! A call is held open until the answer comes, at most for [`WAIT_POLL`]; then the client calls
+//! again.
 
 use super::guess::not_joinable;
-use super::prejoin::place;
-use super::{FaceSessions, Prejoined, Waited, Waiting};
+use super::prejoin::join_status;
+use super::{FaceSessions, PendingKnock, Prejoined, Waited};
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::WaitClaims;
 use faceshare_biz::domain::instruction::KnockState;
@@ -14,37 +15,40 @@ use faceshare_biz::{Error, ErrorCode, Result};
 use faceshare_exec::{Access, Input, State, Via};
 use std::time::Duration;
 
-/// How long one question is held open: less than the half minute after which proxies give up on an answer.
+/// How long one call is held open: less than the 30 seconds after which many proxies time out.
 pub const WAIT_POLL: Duration = Duration::from_secs(25);
-/// A wait token outlives its knock by this much, so that whoever is let in at the last moment, or learns that it expired, still can ask.
+/// A wait token outlives its knock by this much, so that a caller who is admitted at the last
+/// moment, or whose knock has expired, can still ask for the outcome.
 const TOKEN_SLACK: Duration = Duration::from_secs(60);
 
-/// How somebody who came to the door stands there.
+/// The state of a knock as its sender sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Standing {
-    /// It waits.
-    Waits {
+enum KnockStatus {
+    /// The host has not answered; the knock expires at `until`.
+    Waiting {
         until: Timestamp,
     },
-    /// It was let in, as this point.
-    In(Option<PointId>),
+    /// The host admitted the caller, as this point; `None`: the knock is forgotten, a new point is
+    /// needed.
+    Admitted(Option<PointId>),
     Denied,
     Expired,
     Ended,
 }
 
 impl FaceSessions {
-    /// How a knock ended, as soon as it has, or that it still waits.
+    /// The outcome of a knock as soon as there is one, or that it still waits.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` with path `waitToken` when it is none of the caller's; `UNAUTHENTICATED` when its account is gone; `LIMIT_EXCEEDED` when the caller was let in, took its time
-    /// and the session is full now: ask again.
+    /// `INVALID_ARGUMENT` with path `waitToken` when the token is not a valid one of the caller;
+    /// `UNAUTHENTICATED` when the caller's account is deleted; `LIMIT_EXCEEDED` when the caller was
+    /// admitted, asks late and the session is full now: it may ask again.
     pub async fn wait(&self, caller: Caller, wait_token: &str) -> Result<Waited> {
         let Some(WaitClaims { session, knock, .. }) = self.wait_claims(caller, wait_token)? else {
             return Ok(Waited::Expired);
         };
-        if let Standing::Waits { .. } = self.standing(caller, session, knock).await? {
-            // Whether it is over or the time is, the next look tells.
+        if let KnockStatus::Waiting { .. } = self.knock_status(caller, session, knock).await? {
+            // The status is read again below, whether the knock ended or the time ran out.
             if let Ok(over) =
                 tokio::time::timeout(WAIT_POLL, self.deps.sessions.await_knock(session, knock))
                     .await
@@ -52,22 +56,24 @@ impl FaceSessions {
                 over?;
             }
         }
-        match self.standing(caller, session, knock).await? {
-            Standing::Waits { until } => Ok(Waited::Waiting(
+        match self.knock_status(caller, session, knock).await? {
+            KnockStatus::Waiting { until } => Ok(Waited::Waiting(
                 self.wait_token(caller, session, knock, until)?,
             )),
-            Standing::In(point) => self.come_in(caller, session, point).await,
-            Standing::Denied => Ok(Waited::Denied),
-            // Over because its sender's account is: that is not to be taken for a host who did not answer.
-            Standing::Expired => self.profile(caller).await.map(|_| Waited::Expired),
-            Standing::Ended => Ok(Waited::Ended),
+            KnockStatus::Admitted(point) => self.seat_admitted(caller, session, point).await,
+            KnockStatus::Denied => Ok(Waited::Denied),
+            // A knock also ends when its sender's account is deleted: the profile look-up then
+            // fails with `UNAUTHENTICATED`, so that this does not look like a host who did not
+            // answer.
+            KnockStatus::Expired => self.profile(caller).await.map(|_| Waited::Expired),
+            KnockStatus::Ended => Ok(Waited::Ended),
         }
     }
 
-    /// Withdraws a knock. What is over already stays as it ended.
+    /// Withdraws a knock. A knock that has ended stays as it is.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` with path `waitToken` when it is none of the caller's.
+    /// `INVALID_ARGUMENT` with path `waitToken` when the token is not a valid one of the caller.
     pub async fn cancel_wait(&self, caller: Caller, wait_token: &str) -> Result<()> {
         let Some(WaitClaims { session, knock, .. }) = self.wait_claims(caller, wait_token)? else {
             return Ok(());
@@ -91,7 +97,7 @@ impl FaceSessions {
         }
     }
 
-    /// What a wait token says; `None` when its time is over, and that of its knock with it.
+    /// The claims of a wait token; `None` when it has expired, and its knock with it.
     fn wait_claims(&self, caller: Caller, wait_token: &str) -> Result<Option<WaitClaims>> {
         match self.deps.tokens.verify_wait(wait_token, self.now()) {
             Ok(claims) if claims.account == caller.account => Ok(Some(claims)),
@@ -102,27 +108,28 @@ impl FaceSessions {
         }
     }
 
-    async fn standing(
+    async fn knock_status(
         &self,
         caller: Caller,
         session: SessionId,
         knock: KnockId,
-    ) -> Result<Standing> {
+    ) -> Result<KnockStatus> {
         let who = caller.account;
         match self
             .deps
             .sessions
-            .read(session, move |state| standing(state, who, knock))
+            .read(session, move |state| knock_status(state, who, knock))
             .await
         {
-            // It ended so long ago that its log is gone.
-            Err(error) if error.code == ErrorCode::NotFound => Ok(Standing::Ended),
+            // The session ended so long ago that its log is deleted.
+            Err(error) if error.code == ErrorCode::NotFound => Ok(KnockStatus::Ended),
             looked => looked,
         }
     }
 
-    /// The host said yes: a seat from now on, as the answer may have come while nobody asked.
-    async fn come_in(
+    /// Gives an admitted caller a seat that lasts from now on, since the host may have answered
+    /// between two calls.
+    async fn seat_admitted(
         &self,
         caller: Caller,
         session: SessionId,
@@ -137,27 +144,27 @@ impl FaceSessions {
             via: Via::Token,
         };
         let (who, now) = (caller.account, self.now());
-        let (session, place) = self
+        let (session, status) = self
             .deps
             .sessions
             .propose_and(session, seat, move |state| {
-                (state.face_session(), place(state, who, now))
+                (state.face_session(), join_status(state, who, now))
             })
             .await?;
-        match self.placed(caller, session, point, place)? {
+        match self.prejoin_outcome(caller, session, point, status)? {
             Prejoined::Admitted(entered) => Ok(Waited::Admitted(entered)),
             Prejoined::Waiting(_) => Err(not_joinable()),
         }
     }
 
-    /// What somebody who waits gets to ask with.
+    /// The wait token for a knock.
     pub(super) fn wait_token(
         &self,
         caller: Caller,
         session: SessionId,
         knock: KnockId,
         until: Timestamp,
-    ) -> Result<Waiting> {
+    ) -> Result<PendingKnock> {
         let claims = WaitClaims {
             session,
             account: caller.account,
@@ -167,29 +174,29 @@ impl FaceSessions {
             .deps
             .tokens
             .issue_wait(&claims, self.now(), until + TOKEN_SLACK)?;
-        Ok(Waiting {
+        Ok(PendingKnock {
             token: token.token,
             expires_at: until,
         })
     }
 }
 
-/// A knock that is forgotten is told by what its sender is in the session.
-fn standing(state: &State, who: MemberId, id: KnockId) -> Standing {
+/// If the session has forgotten the knock, the sender's access tells the outcome.
+fn knock_status(state: &State, who: MemberId, id: KnockId) -> KnockStatus {
     if state.is_ended() {
-        return Standing::Ended;
+        return KnockStatus::Ended;
     }
     let knock = state.knock(id).filter(|knock| knock.profile.id == who);
     match (knock.map(|k| k.state), state.access(who)) {
-        (Some(KnockState::Waiting), _) => Standing::Waits {
+        (Some(KnockState::Waiting), _) => KnockStatus::Waiting {
             until: knock.map(|k| k.until).unwrap_or_default(),
         },
-        (_, Access::Removed) => Standing::Denied,
+        (_, Access::Removed) => KnockStatus::Denied,
         (_, Access::Host | Access::Present | Access::Admitted | Access::Left) => {
-            Standing::In(knock.map(|k| k.point))
+            KnockStatus::Admitted(knock.map(|k| k.point))
         }
-        (Some(KnockState::Denied), Access::Stranger) => Standing::Denied,
-        (_, Access::Stranger) if state.is_denied(who) => Standing::Denied,
-        (_, Access::Stranger) => Standing::Expired,
+        (Some(KnockState::Denied), Access::Stranger) => KnockStatus::Denied,
+        (_, Access::Stranger) if state.is_denied(who) => KnockStatus::Denied,
+        (_, Access::Stranger) => KnockStatus::Expired,
     }
 }

@@ -1,4 +1,4 @@
-//! Sessions over a log in memory, with the real actor and kernel.
+//! Sessions over an in-memory log, with the real actor and kernel.
 
 use super::{FakeClock, PlainSecrets, away};
 use crate::instruction::{SessionDeps, SessionObserver, Sessions, StreamSettings};
@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Sessions that nobody is connected to.
+/// Sessions without connections.
 pub(crate) fn sessions(
     log: Arc<MemoryLog>,
     clock: Arc<FakeClock>,
@@ -32,7 +32,7 @@ pub(crate) fn sessions(
     })
 }
 
-/// Logs in a map; can be told to be away.
+/// The logs in a map; `away` makes them unavailable.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryLog {
     logs: Mutex<HashMap<SessionId, MemorySession>>,
@@ -43,7 +43,7 @@ pub(crate) struct MemoryLog {
 struct MemorySession {
     records: Vec<LogRecord>,
     snapshot: Option<SnapshotRecord>,
-    /// The last entry that was forgotten.
+    /// The last entry that was trimmed.
     forgotten: Option<LogRecord>,
 }
 
@@ -78,7 +78,7 @@ impl MemoryLog {
         self.logs.lock().expect("not poisoned")
     }
 
-    fn reach(&self) -> Result<()> {
+    fn check_available(&self) -> Result<()> {
         if self.away.load(Ordering::SeqCst) {
             Err(away())
         } else {
@@ -86,7 +86,7 @@ impl MemoryLog {
         }
     }
 
-    /// How many entries a session has.
+    /// The number of entries of a session.
     pub(crate) fn entries(&self, session: SessionId) -> usize {
         self.open().get(&session).map_or(0, |log| log.records.len())
     }
@@ -95,7 +95,7 @@ impl MemoryLog {
 #[async_trait]
 impl SessionLog for MemoryLog {
     async fn append(&self, batch: Append) -> Result<(), AppendError> {
-        self.reach()
+        self.check_available()
             .map_err(|error| AppendError::Unavailable(error.into()))?;
         let mut logs = self.open();
         let log = logs.entry(batch.session).or_default();
@@ -109,7 +109,7 @@ impl SessionLog for MemoryLog {
     }
 
     async fn load(&self, session: SessionId) -> Result<Option<Loaded>> {
-        self.reach()?;
+        self.check_available()?;
         let logs = self.open();
         let Some(log) = logs.get(&session) else {
             return Ok(None);
@@ -172,7 +172,7 @@ impl SessionLog for MemoryLog {
     }
 }
 
-/// Frames for nobody.
+/// A codec for sessions without connections: every frame is empty.
 #[derive(Debug)]
 pub(crate) struct NoCodec;
 

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::{Error, ErrorCode, Violation};
 use faceshare_logic::account::Accounts;
-use faceshare_logic::idempotency::{ANSWER_BYTES, Begun, Call, Idempotency, Place};
+use faceshare_logic::idempotency::{ANSWER_BYTES, Begun, Call, Idempotency, ReservedCall};
 use futures_util::FutureExt as _;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
@@ -186,7 +186,7 @@ impl KeyedUpload {
 
 async fn run_to_the_end(
     idempotency: &Idempotency,
-    place: Place,
+    place: ReservedCall,
     answer: impl Future<Output = Result<Response, Infallible>> + Send + 'static,
 ) -> Response {
     let idempotency = idempotency.clone();
@@ -262,7 +262,7 @@ fn asked(parts: &Parts, body: &[u8]) -> Vec<u8> {
 }
 
 /// Keeps the answer, if it is one to keep, and gives the place up otherwise.
-async fn settle(idempotency: &Idempotency, place: Place, response: Response) -> Response {
+async fn settle(idempotency: &Idempotency, place: ReservedCall, response: Response) -> Response {
     let status = response.status();
     let said_what_became = status.is_success()
         || (status.is_client_error()
@@ -292,7 +292,7 @@ async fn settle(idempotency: &Idempotency, place: Place, response: Response) -> 
     }
 }
 
-async fn release(idempotency: &Idempotency, place: Place) {
+async fn release(idempotency: &Idempotency, place: ReservedCall) {
     if let Err(error) = idempotency.release(place).await {
         tracing::warn!(%error, cause = ?error.cause(), "a call may not be repeated for a while");
     }

@@ -5,27 +5,27 @@ use crate::domain::{Site, Timestamp};
 use async_trait::async_trait;
 use std::time::Duration;
 
-/// Somebody who says a password.
+/// A guess at a password.
 #[derive(Debug, Clone, Copy)]
 pub struct PasswordGuess<'a> {
-    /// Whose it is said to be, in any case; there need not be such an account.
+    /// The username, in any case; the account need not exist.
     pub username: &'a str,
-    /// From where.
+    /// The site of the caller.
     pub site: Site,
 }
 
-/// How many wrong passwords there may be.
+/// The limits of wrong passwords.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PasswordGuessLimits {
     /// For one name from one network, in [`window`](Self::window).
     pub per_name_and_network: u32,
-    /// From one network for whatever names, in [`window`](Self::window).
+    /// From one network for all names together, in [`window`](Self::window).
     pub per_network: u32,
-    /// For one name from wherever, in [`wide_window`](Self::wide_window).
+    /// For one name from all networks together, in [`wide_window`](Self::wide_window).
     pub per_name: u32,
-    /// Of the first two.
+    /// The window of the limits by network.
     pub window: Duration,
-    /// Of the last.
+    /// The window of the limit by name alone.
     pub wide_window: Duration,
 }
 
@@ -42,24 +42,28 @@ impl Default for PasswordGuessLimits {
     }
 }
 
-/// Keeps the budgets.
+/// Keeps the budgets of wrong passwords.
 ///
-/// A name is counted whether or not anybody has it. Where the right password of a name was said not long ago, that name meets the first
-/// budget alone: strangers elsewhere cannot keep its owner out.
+/// A name is counted whether or not such an account exists. From a network where its right password
+/// was given not long ago, only the first budget counts for a name: wrong guesses from elsewhere
+/// cannot block its owner.
 ///
-/// A password is judged once it was compared and before that has any effect, one at a time: of a thousand that are said at once no more are
-/// answered than of a thousand said one by one. What is told to wait is not counted. What is kept is bounded; what was longest unheard of is
-/// forgotten first.
+/// A password is judged after the comparison and before it has any effect, one at a time: of a
+/// thousand concurrent guesses no more are answered than of a thousand sequential ones. A guess
+/// that is told to wait is not counted. Memory is bounded; the least recently seen names and
+/// networks are forgotten first.
 #[async_trait]
 pub trait PasswordBudgets: Send + Sync + 'static {
-    /// How long every password of this guess must wait; `None`: it need not. Counts nothing.
+    /// How long this name and site must wait before any password; `None`: they need not wait.
+    /// Counts nothing.
     async fn wait(&self, guess: &PasswordGuess<'_>, now: Timestamp) -> Result<Option<Duration>>;
 
-    /// Remembers that the right password of this name was said here, as is known from elsewhere: after a restart, say.
+    /// Records that the right password of this name was given from this network before, as the
+    /// caller knows from the database after a restart.
     async fn remember(&self, guess: &PasswordGuess<'_>) -> Result<()>;
 
-    /// Counts a wrong password, or remembers where a right one was said. `Some`: a budget is spent, nothing was counted, and the answer is
-    /// to wait for so long, right or wrong. Atomic.
+    /// Counts a wrong password, or records the network of a right one. `Some`: a budget is used up;
+    /// nothing was counted, and the caller must wait for this long, right or wrong. Atomic.
     async fn judge(
         &self,
         guess: &PasswordGuess<'_>,

@@ -1,4 +1,4 @@
-//! People: accounts and guests, and the tokens they carry.
+//! Accounts and guests, their passwords, pictures and tokens.
 
 mod guess;
 mod password;

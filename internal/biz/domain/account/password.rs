@@ -1,4 +1,4 @@
-//! Passwords: what a person types, and what is kept of it.
+//! Passwords and their hashes.
 
 use crate::Result;
 use crate::domain::Site;
@@ -6,18 +6,18 @@ use async_trait::async_trait;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// What a person typed. Never shown, wiped when dropped.
+/// A password in clear text. Masked in debug output, wiped when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(Zeroizing<String>);
 
 impl Password {
-    /// Takes a text as a password, whatever it holds.
+    /// Takes any text as a password, unchecked.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The text, for those who hash it and those who check its length.
+    /// The text, for hashing and for checks of its length.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -30,18 +30,18 @@ impl fmt::Debug for Password {
     }
 }
 
-/// What is kept of a password: a salted hash together with the parameters it was made with, as a PHC string.
+/// The stored form of a password: a salted hash with its parameters, as a PHC string.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(Box<str>);
 
 impl PasswordHash {
-    /// As it was kept.
+    /// From the stored text, unchecked.
     #[must_use]
     pub fn new(text: impl Into<Box<str>>) -> Self {
         Self(text.into())
     }
 
-    /// As it is to be kept.
+    /// The text to store.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -54,36 +54,38 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// What comparing a password with a hash came to.
+/// The result of comparing a password with a hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is another password, or there was no hash to compare with.
+    /// The password is another one, or there was no hash to compare with.
     Wrong,
-    /// It is the password.
+    /// The password is right.
     Right,
-    /// It is the password, and this hash of it, made with today's parameters, should take the place of the old one.
+    /// The password is right, and this hash, made with the present parameters, should replace the
+    /// old one.
     Outdated(PasswordHash),
 }
 
-/// Where a new password waits to be hashed.
+/// The queue in which a new password waits to be hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HashLine {
-    /// With those who sign up.
+    /// The queue of sign-ups.
     SignUp,
-    /// With those who have an account: who sign in or change their password.
+    /// The queue of existing accounts: sign-ins and changes of passwords.
     SignIn,
 }
 
-/// Hashes passwords slowly, without holding up anything else: the work is done beside the threads that serve requests, so much of it at a
-/// time and so much of it waiting, and no more. Of what waits, an address and a network have at most a share; those who sign up wait apart,
-/// and never keep out those who sign in.
+/// Hashes passwords slowly, outside the threads that serve requests. Running and waiting jobs are
+/// bounded. An address and a network have a quota of the waiting jobs. Sign-ups wait in a queue of
+/// their own, so that they never block sign-ins.
 #[async_trait]
 pub trait PasswordHasher: Send + Sync + 'static {
-    /// The hash of a new password. With a time to wait: `UNAVAILABLE` when too much is waiting already, `RATE_LIMITED` when too much of it is
-    /// from this site.
+    /// Hashes a new password. `UNAVAILABLE` when too many jobs wait, `RATE_LIMITED` when too many
+    /// of them come from this site; both say when to try again.
     async fn hash(&self, password: Password, line: HashLine, site: Site) -> Result<PasswordHash>;
-    /// Compares, for somebody who signs in. Without a hash it takes as long as with one and says [`Verdict::Wrong`], so that time does not tell
-    /// whether there is one. `UNAVAILABLE` and `RATE_LIMITED` as above.
+    /// Compares a password for a sign-in. Without a hash it takes as long as with one and returns
+    /// [`Verdict::Wrong`], so that the time does not tell whether there is a hash. `UNAVAILABLE`
+    /// and `RATE_LIMITED` as for [`hash`](Self::hash).
     async fn verify(
         &self,
         password: Password,

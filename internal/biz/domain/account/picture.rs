@@ -1,37 +1,40 @@
-//! Pictures of people.
+//! Pictures of accounts.
 
 use crate::Result;
 use crate::domain::{AccountId, Site};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-/// A picture as it is served: small, square, and made by us, whatever was sent.
+/// A picture as it is served: 256 by 256 pixels, encoded by the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
     /// `image/png` or `image/jpeg`.
     pub media_type: String,
-    /// The file.
+    /// The encoded file.
     pub bytes: Bytes,
 }
 
-/// The queue of uploads that become pictures.
+/// The bounded queue of picture uploads.
 pub trait Portraitist: Send + Sync + 'static {
-    /// A place in the queue. It is asked for before the upload is read, so that no more uploads are in memory than there are places.
+    /// Takes a permit for one upload. Called before the upload is read, so that no more uploads are
+    /// in memory than there are permits.
     ///
-    /// `UNAVAILABLE` when the queue is full, `RATE_LIMITED` when this account, address or network has its share of it; both say when to
-    /// try again.
+    /// `UNAVAILABLE` when the queue is full, `RATE_LIMITED` when this account, address or network
+    /// has used up its quota; both say when to try again.
     fn admit(&self, account: AccountId, site: Site) -> Result<Box<dyn PortraitPermit>>;
 }
 
-/// A place in the queue of a [`Portraitist`], until it is dropped or used.
+/// A permit of a [`Portraitist`]; released when it is used or dropped.
 #[async_trait]
 pub trait PortraitPermit: Send + 'static {
-    /// Decodes a PNG, JPEG or WebP file within limits, cuts the middle out and writes it anew, 256 by 256. `UNSUPPORTED_MEDIA_TYPE` for
-    /// another kind of file, `INVALID_ARGUMENT` for one that cannot be decoded or has too many pixels.
+    /// Decodes a PNG, JPEG or WebP file within limits, crops it to its middle and encodes it again,
+    /// 256 by 256 pixels. `UNSUPPORTED_MEDIA_TYPE` for another kind of file, `INVALID_ARGUMENT` for
+    /// one that cannot be decoded or has too many pixels.
     async fn portrait(self: Box<Self>, upload: Bytes) -> Result<Picture>;
 }
 
-/// Finds pictures. [`AccountRepository::set_picture`](super::AccountRepository::set_picture) keeps them.
+/// Reads pictures. [`AccountRepository::set_picture`](super::AccountRepository::set_picture) stores
+/// them.
 #[async_trait]
 pub trait PictureRepository: Send + Sync + 'static {
     /// The picture of this key, if there is one.

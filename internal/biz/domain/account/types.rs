@@ -3,18 +3,18 @@
 use super::PasswordHash;
 use crate::domain::{AccountId, FamilyId, Nickname, Timestamp};
 
-/// A person. A guest has no username.
+/// An account or a guest. A guest has no username.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// Also the member id in every session.
     pub id: AccountId,
     /// Unique, case-insensitively; `None` for a guest.
     pub username: Option<String>,
-    /// What others see.
+    /// The name that others see.
     pub nickname: Nickname,
     /// Path of the picture; empty when there is none.
     pub avatar_url: String,
-    /// When it was made; an account that was a guest before, when it became one.
+    /// When it was created; for a promoted guest, when it was promoted.
     pub created_at: Timestamp,
 }
 
@@ -26,46 +26,46 @@ impl Account {
     }
 }
 
-/// An account together with what proves that somebody is its owner.
+/// An account together with its password hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// The account.
     pub account: Account,
-    /// Of its password.
+    /// The hash of its password.
     pub password: PasswordHash,
 }
 
-/// Who makes a call, as a valid access token says.
+/// The caller of a request, as a valid access token says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Caller {
-    /// The person.
+    /// The account or guest.
     pub account: AccountId,
     /// The sign-in that the token comes from.
     pub family: FamilyId,
-    /// Whether the person is a guest.
+    /// Whether it is a guest.
     pub guest: bool,
 }
 
-/// What an access token says.
+/// The claims of an access token.
 pub type AccessClaims = Caller;
 
-/// What a refresh token says.
+/// The claims of a refresh token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefreshClaims {
-    /// The person.
+    /// The account or guest.
     pub account: AccountId,
-    /// The sign-in.
+    /// The sign-in that the token comes from.
     pub family: FamilyId,
-    /// Which pair of the family: counts up with each refresh.
+    /// The pair of the family; counts up from 1 with each refresh.
     pub generation: u32,
 }
 
-/// A token and its end.
+/// A token and when it expires.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IssuedToken {
     /// A secret: never logged.
     pub token: String,
-    /// From then on it is refused.
+    /// The token is refused from then on.
     pub expires_at: Timestamp,
 }
 
@@ -78,32 +78,34 @@ impl std::fmt::Debug for IssuedToken {
     }
 }
 
-/// What a sign-in or refresh gives.
+/// The tokens that a sign-in or refresh issues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenPair {
-    /// For calls.
+    /// The access token, for calls over HTTP.
     pub access: IssuedToken,
-    /// For the next pair.
+    /// The refresh token, for the next pair.
     pub refresh: IssuedToken,
 }
 
 /// All tokens that come from one sign-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenFamily {
-    /// Its id.
+    /// The family's id.
     pub id: FamilyId,
-    /// Whose it is.
+    /// The account that signed in.
     pub account: AccountId,
     /// The newest pair's generation.
     pub generation: u32,
-    /// When the newest pair was made.
+    /// When the newest pair was issued.
     pub rotated_at: Timestamp,
-    /// The newest pair, sealed, for a repeat of the refresh that made it; `None` for the first pair.
+    /// The newest pair, sealed, for a repeat of the refresh that made it; `None` for the first
+    /// pair.
     pub sealed_pair: Option<String>,
-    /// When the newest refresh token ends.
+    /// When the newest refresh token expires.
     pub expires_at: Timestamp,
-    /// When it was revoked.
+    /// When it was revoked; `None`: it is not.
     pub revoked_at: Option<Timestamp>,
-    /// Keyed hash of the network that the password was said from; `None` for a guest's family, and once the account is deleted.
+    /// Keyed hash of the network of the sign-in; `None` for a guest's family, and once the account
+    /// is deleted.
     pub network: Option<[u8; 32]>,
 }

@@ -1,17 +1,17 @@
-//! Whom a host knows.
+//! The contacts of hosts.
 
 use crate::Result;
 use crate::domain::{AccountId, MemberId};
 use async_trait::async_trait;
 
-/// The contacts of hosts, as far as the door must know them.
+/// The contacts of hosts, as far as admission needs them.
 #[async_trait]
 pub trait HostContacts: Send + Sync + 'static {
-    /// Whether this person is among the host's contacts.
+    /// Whether this account is a contact of the host.
     async fn includes(&self, host: MemberId, person: AccountId) -> Result<bool>;
 }
 
-/// An installation in which nobody has contacts.
+/// An installation without contacts.
 #[derive(Debug, Clone, Copy)]
 pub struct NoContacts;
 

@@ -1,26 +1,31 @@
-//! How many strangers' sessions a number of guesses finds on average.
+//! The number of sessions that guesses at number codes find on average.
 
 use std::ops::{Add, AddAssign};
 
-/// A number of expected hits, in trillionths: sums of very small chances must not depend on their order.
+/// A number of expected hits, in trillionths. An integer, so that sums of very small chances do not
+/// depend on their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct ExpectedHits(u64);
 
-/// Trillionths in one.
+/// The trillionths in one hit.
 const ONE: u64 = 1_000_000_000_000;
-/// A code of a length is given out only while there are at most ten to the power of this much less sessions: one guess in 10,000 hits.
+/// Codes of `n` digits are assigned only up to `10^(n - SPARSE)` live sessions: at most one guess
+/// in 10,000 hits.
 const SPARSE: u32 = 4;
-/// Of all numbers of a length at least 8 in 10 have the shape of a code (no leading zero, no repeats): these an attacker guesses among.
+/// At least 8 in 10 numbers of a length have the shape of a code (no leading zero, no repeats); an
+/// attacker guesses only among these.
 const SHAPELY_TENTHS: u128 = 8;
 
 impl ExpectedHits {
-    /// None.
+    /// No expected hits.
     pub const NONE: Self = Self(0);
 
-    /// What one guess at a code of this many digits is worth while so many sessions live, never less than the truth.
+    /// The expected hits of one guess at a code of this many digits with this many live sessions,
+    /// rounded up.
     ///
-    /// The codes are not counted by length. All live sessions may have a code of this length, but no more than the sparseness of codes of
-    /// this length allows: longer ones are given out beyond that, and a session has one code.
+    /// Codes are not counted by length. All live sessions may have a code of this length, but only
+    /// as many as `SPARSE` allows: above that number longer codes are assigned, and a session has
+    /// one code.
     #[must_use]
     pub fn of_guess(live_sessions: u64, digits: usize) -> Self {
         let digits = u32::try_from(digits).unwrap_or(u32::MAX).clamp(SPARSE, 18);
@@ -29,20 +34,20 @@ impl ExpectedHits {
         Self(u64::try_from((codes * u128::from(ONE)).div_ceil(shapely)).unwrap_or(u64::MAX))
     }
 
-    /// From a setting such as 0.05.
+    /// From thousandths of a hit, as the configuration has them: 50 for 0.05.
     #[must_use]
     pub fn from_thousandths(thousandths: u32) -> Self {
         Self(u64::from(thousandths) * (ONE / 1_000))
     }
 
-    /// As a number, to be shown.
+    /// The hits as a number, for display only.
     #[must_use]
     #[allow(clippy::cast_precision_loss, reason = "shown, not reckoned with")]
     pub fn as_f64(self) -> f64 {
         self.0 as f64 / ONE as f64
     }
 
-    /// In trillionths.
+    /// The hits in trillionths.
     #[must_use]
     pub const fn trillionths(self) -> u64 {
         self.0

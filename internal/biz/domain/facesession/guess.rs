@@ -7,76 +7,78 @@ use async_trait::async_trait;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// Who guesses, as budgets count it.
+/// The sender of a guess, as budgets count it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Guesser {
-    /// `None`: a guest. Guests are free to make, so they have no budget but that of their address.
+    /// The account; `None`: a guest. Guests cost nothing to create, so only their address has a
+    /// budget.
     pub account: Option<AccountId>,
-    /// From where.
+    /// The site of the caller.
     pub site: Site,
 }
 
-/// What a guess was found to lead to.
+/// What a guess leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
-    /// Nothing that the guesser may enter, for any reason but the next.
+    /// No session that the guesser may join, for any reason except [`Found::Full`].
     Nothing,
-    /// A session that the guesser could enter if it had room.
+    /// A session that the guesser could join if it were not full.
     Full,
-    /// A session.
+    /// A session that the guesser may join.
     Session {
-        /// A member of it is connected from the guesser's own address.
+        /// Whether a member of it is connected from the guesser's address.
         near: bool,
     },
 }
 
-/// What becomes of a guess.
+/// The decision of the budgets on a guess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Judgement {
-    /// It counts for what it was found to be.
+    /// The guess is answered for what it leads to.
     Stands {
-        /// The budget of the whole installation is spent: see [`Pressure::spent`].
+        /// The budget of the whole installation is used up: see [`Pressure::spent`].
         under_attack: bool,
     },
-    /// A session was found, and is not entered: the guess is answered as a wrong one, for which the budget is not spent.
+    /// A session was found, but the guess is answered as a wrong one without charging the budget.
     Refused,
-    /// A budget is spent: no guess is answered for so long, right or wrong.
+    /// A budget is used up: no guess is answered for this long, right or wrong.
     Wait(Duration),
 }
 
-/// How much is being guessed in the whole installation.
+/// The guessing in the whole installation, against its budgets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pressure {
-    /// Expected hits in the short window.
+    /// Expected hits in the short window ([`GuessLimits::window`]).
     pub short: ExpectedHits,
-    /// Expected hits in the long window.
+    /// Expected hits in the long window ([`GuessLimits::long_window`]).
     pub long: ExpectedHits,
-    /// `Some`: either window's budget is spent, for so long unless more is guessed.
+    /// `Some`: the budget of a window is used up, for this long if no more is guessed.
     pub spent: Option<Duration>,
 }
 
-/// How much may be guessed.
+/// The limits of wrong guesses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GuessLimits {
-    /// Wrong guesses of an account before it must wait.
+    /// The wrong guesses of an account before it must wait.
     pub per_account: u32,
     /// The first wait of an account; each further wrong guess doubles it.
     pub wait: Duration,
-    /// The longest wait of an account. One wrong guess is forgotten after as long without another.
+    /// The longest wait of an account. One wrong guess is forgotten after this time without
+    /// another.
     pub wait_max: Duration,
-    /// Wrong guesses from an address in a window.
+    /// The wrong guesses from an address in a window.
     pub per_address: u32,
-    /// Wrong guesses from an address in a window, when only sessions near it are found any more.
+    /// The wrong guesses from an address in a window once it finds only sessions near it.
     pub per_address_near: u32,
-    /// Wrong guesses from a network in a window.
+    /// The wrong guesses from a network in a window.
     pub per_network: u32,
     /// The window of addresses and networks, and the short one of the whole installation.
     pub window: Duration,
-    /// Expected hits in that window, in the whole installation.
+    /// The expected hits of the whole installation in the short window.
     pub hits_in_window: ExpectedHits,
     /// The long window of the whole installation.
     pub long_window: Duration,
-    /// Expected hits in that one.
+    /// The expected hits of the whole installation in the long window.
     pub hits_in_long_window: ExpectedHits,
 }
 
@@ -98,28 +100,35 @@ impl Default for GuessLimits {
     }
 }
 
-/// Keeps the budgets.
+/// Keeps the budgets of wrong guesses.
 ///
-/// Wrong guesses count against the account, the address, the network and the whole installation at once. A right guess takes nothing
-/// back; wrong ones are forgotten with time, never earlier than their window says.
+/// Wrong guesses count against the account, the address, the network and the whole installation at
+/// once. A right guess does not reset a budget; wrong guesses are forgotten with time, never before
+/// the end of their window.
 ///
-/// A guess is judged once it is known what it leads to and before that has any effect, and what is judged first counts first: of a thousand
-/// guesses made at once no more are answered than of a thousand made one by one. What is kept is bounded whatever is guessed; when it is
-/// full, the addresses, networks and accounts longest unheard of are forgotten, and never what the whole installation has spent.
+/// A guess is judged once its target is known and before it has any effect, one guess at a time: of
+/// a thousand concurrent guesses no more are answered than of a thousand sequential ones. Memory is
+/// bounded: at the bound the least recently seen addresses, networks and accounts are forgotten,
+/// but never the counts of the whole installation.
 ///
-/// Budgets are kept twice. The *shown* ones count every guess that led nowhere, full sessions included; they alone decide how a guess that leads
-/// nowhere is answered, so that a full session and a wrong code look alike whatever is guessed next. The *true* ones do not count full sessions;
-/// they alone decide whether a right guess is let through. So who has tried a full session ten times still gets into another.
+/// Each budget has two counts. The *shown* count includes guesses at full sessions and decides
+/// alone how a wrong guess is answered, so that a full session and a wrong code look the same
+/// whatever is guessed next. The *true* count does not include full sessions and decides alone
+/// whether a right guess is answered. So a caller who has tried a full session ten times can still
+/// join another.
 #[async_trait]
 pub trait GuessBudgets: Send + Sync + 'static {
-    /// How long this guesser must wait, whatever it would guess; `None`: it need not, or that depends on what it guesses. Counts nothing.
+    /// How long this guesser must wait before any guess; `None`: it need not wait, or that depends
+    /// on the guess. Counts nothing.
     async fn wait(&self, who: &Guesser, now: Timestamp) -> Result<Option<Duration>>;
 
-    /// Judges a guess and counts it when it is wrong. `worth` is what it adds to the expected hits when it is. Atomic.
+    /// Judges a guess and counts it if it is wrong; a wrong guess adds `worth` to the expected
+    /// hits. Atomic.
     ///
-    /// An address with [`GuessLimits::per_address`] wrong guesses finds nothing but near sessions: any other guess is told to wait whether it
-    /// is right or wrong, counts as wrong up to [`GuessLimits::per_address_near`], and adds nothing to the expected hits, since it can hit
-    /// nobody.
+    /// An address with [`GuessLimits::per_address`] wrong guesses finds only near sessions. Any
+    /// other guess from there is told to wait, right or wrong; it counts as wrong up to
+    /// [`GuessLimits::per_address_near`] and adds nothing to the expected hits, since it cannot
+    /// hit.
     async fn judge(
         &self,
         who: &Guesser,
@@ -128,12 +137,13 @@ pub trait GuessBudgets: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Judgement>;
 
-    /// How much is being guessed.
+    /// The present guessing in the whole installation.
     async fn pressure(&self, now: Timestamp) -> Result<Pressure>;
 
-    /// Until then guests and young accounts from this address come into this session with the host's approval alone. Never shortens an earlier bar.
+    /// Until `until`, guests and young accounts from this address need the host's approval for this
+    /// session. Never shortens an earlier bar.
     async fn bar(&self, session: SessionId, address: IpAddr, until: Timestamp) -> Result<()>;
 
-    /// Whether such a bar holds.
+    /// Whether such a bar is in force.
     async fn is_barred(&self, session: SessionId, address: IpAddr, now: Timestamp) -> Result<bool>;
 }

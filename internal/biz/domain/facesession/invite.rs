@@ -2,7 +2,8 @@
 
 use crate::domain::{SessionId, Timestamp};
 
-/// An invite as it is kept: found by its fingerprint, shown from its seal. A session has at most one.
+/// A stored invite: found by its fingerprint, shown from its sealed secret. A session has at most
+/// one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invite {
     /// Keyed hash of the secret.
@@ -11,29 +12,29 @@ pub struct Invite {
     pub sealed: String,
     /// The session it leads to.
     pub session: SessionId,
-    /// From then on it leads nowhere.
+    /// The invite stops working then.
     pub expires_at: Timestamp,
-    /// How often it may be used; `None`: any number of times.
+    /// The most uses; `None`: no limit.
     pub max_uses: Option<u32>,
-    /// How often it was used.
+    /// The uses spent so far.
     pub uses: u32,
-    /// Whether the host must let in who comes by it.
+    /// Whether a newcomer who uses it needs the host's approval.
     pub approval: bool,
 }
 
 impl Invite {
-    /// Whether it still leads somewhere.
+    /// Whether it has neither expired nor been used up.
     #[must_use]
     pub fn is_usable(&self, now: Timestamp) -> bool {
         now < self.expires_at && self.max_uses.is_none_or(|max| self.uses < max)
     }
 }
 
-/// How the attempt to use up one use of an invite went.
+/// The result of spending one use of an invite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InviteUse {
     /// One use is spent.
     Spent,
-    /// It is gone, expired or used up; nothing was spent.
+    /// The invite is revoked, expired or used up; nothing was spent.
     Refused,
 }

@@ -1,4 +1,4 @@
-//! Face sessions as a whole: what they are called, who hosts them, how one gets in.
+//! Face sessions as the directory lists them: their settings, codes and invites, and admission.
 
 mod contacts;
 mod expected_hits;

@@ -1,4 +1,4 @@
-//! The short number by which a session is found.
+//! Number codes: the short numbers by which sessions are found.
 
 use crate::domain::{SessionId, Timestamp};
 
@@ -7,9 +7,9 @@ use crate::domain::{SessionId, Timestamp};
 pub struct NumberCode(Box<str>);
 
 impl NumberCode {
-    /// The fewest digits.
+    /// The shortest code, in digits.
     pub const MIN_LENGTH: usize = 6;
-    /// The most digits.
+    /// The longest code, in digits.
     pub const MAX_LENGTH: usize = 12;
 
     /// `None` unless these are 6 to 12 ASCII digits and nothing else.
@@ -33,7 +33,7 @@ impl std::fmt::Debug for NumberCode {
     }
 }
 
-/// A number code as it is kept: found by its fingerprint, shown from its seal.
+/// A stored number code: found by its fingerprint, shown from its sealed digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodeRecord {
     /// Keyed hash of the digits; unique among live and quarantined codes.
@@ -42,9 +42,9 @@ pub struct CodeRecord {
     pub sealed: String,
     /// The session it leads to.
     pub session: SessionId,
-    /// When it was made: its life is bounded from here.
+    /// When it was created; its longest lifetime counts from here.
     pub created_at: Timestamp,
-    /// From then on it leads nowhere.
+    /// The code stops working then.
     pub expires_at: Timestamp,
 }
 

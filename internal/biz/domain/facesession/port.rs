@@ -1,6 +1,7 @@
-//! Where sessions are listed and where codes and invites are kept.
+//! The directory of sessions, and the stores of codes and invites.
 //!
-//! The truth about a session is its instruction log; what is kept here is what must be found without it.
+//! The instruction log is the source of truth about a session; these stores hold what must be found
+//! without it.
 
 use super::{CodeRecord, FaceSession, Invite, InviteUse};
 use crate::Result;
@@ -10,25 +11,25 @@ use async_trait::async_trait;
 /// The directory of sessions.
 #[async_trait]
 pub trait FaceSessionRepository: Send + Sync + 'static {
-    /// Lists a new session, unless its host has `limit` live ones already: then `LIMIT_EXCEEDED` and nothing is kept. Atomic,
-    /// for a host that has an account.
+    /// Inserts a new session. `LIMIT_EXCEEDED`, and nothing stored, when its host has `limit` live
+    /// sessions already. Atomic, for a host that has an account.
     async fn insert(&self, session: &FaceSession, limit: u32) -> Result<()>;
-    /// Writes down how a session is after the entry `log_index` of its log. One that is not listed is listed: the log leads. What was written
-    /// down after a later entry stays.
+    /// Stores the state of a session after the entry `log_index` of its log. Inserts a session that
+    /// is not listed, since the log is the source of truth. A state of a later entry stays.
     async fn save(&self, session: &FaceSession, log_index: u64) -> Result<()>;
-    /// Takes a session off the list: it never came to be, or has been kept for long enough.
+    /// Removes a session that was never created completely or whose retention time is over.
     async fn remove(&self, id: SessionId) -> Result<()>;
-    /// A session as it was written down last; `None`: it is not listed.
+    /// The last stored state of a session; `None`: it is not listed.
     async fn find(&self, id: SessionId) -> Result<Option<FaceSession>>;
-    /// The sessions that this person hosts or hosted, newest first, paged by id.
+    /// The sessions that this account hosts or hosted, newest first, paged by id.
     async fn list_by_host(
         &self,
         host: MemberId,
         page: PageRequest<SessionId>,
     ) -> Result<Page<FaceSession, SessionId>>;
-    /// How many sessions go on, in the whole installation.
+    /// The number of live sessions in the whole installation.
     async fn count_live(&self) -> Result<u64>;
-    /// The sessions that go on, as far as the list knows.
+    /// The sessions that are listed as live.
     async fn live(&self) -> Result<Vec<SessionId>>;
     /// Sessions that ended before `before`, oldest id first, at most `limit`.
     async fn ended_before(&self, before: Timestamp, limit: u32) -> Result<Vec<SessionId>>;
@@ -37,8 +38,9 @@ pub trait FaceSessionRepository: Send + Sync + 'static {
 /// The number codes.
 #[async_trait]
 pub trait NumberCodeRepository: Send + Sync + 'static {
-    /// Gives the session this code and retires the one it had, until `quarantine_until`. Atomic.
-    /// `ALREADY_EXISTS`, and nothing changed, when another code that is live or in quarantine has this fingerprint.
+    /// Assigns this code to the session and retires its old one until `quarantine_until`. Atomic.
+    /// `ALREADY_EXISTS`, and nothing changed, if another code that is live or in quarantine has
+    /// this fingerprint.
     async fn assign(
         &self,
         code: &CodeRecord,
@@ -49,7 +51,8 @@ pub trait NumberCodeRepository: Send + Sync + 'static {
     async fn find(&self, fingerprints: &[[u8; 32]], now: Timestamp) -> Result<Option<CodeRecord>>;
     /// The session's live code.
     async fn current(&self, session: SessionId, now: Timestamp) -> Result<Option<CodeRecord>>;
-    /// Moves the end of a live code; never brings back one that is retired or expired. `false`: it was not live.
+    /// Moves the end of a live code; never revives a retired or expired one. `false`: it was not
+    /// live.
     async fn extend(
         &self,
         fingerprint: [u8; 32],
@@ -63,14 +66,15 @@ pub trait NumberCodeRepository: Send + Sync + 'static {
         now: Timestamp,
         quarantine_until: Timestamp,
     ) -> Result<()>;
-    /// Forgets codes whose quarantine is over: those retired until before `now`, and those that expired before `expired_before`.
+    /// Deletes codes whose quarantine is over: those retired until before `now`, and those that
+    /// expired before `expired_before`. Returns their number.
     async fn purge(&self, now: Timestamp, expired_before: Timestamp) -> Result<u64>;
 }
 
 /// The invites.
 #[async_trait]
 pub trait InviteRepository: Send + Sync + 'static {
-    /// Gives the session this invite instead of the one it had.
+    /// Stores this invite as the only one of its session.
     async fn put(&self, invite: &Invite) -> Result<()>;
     /// The invite with one of these fingerprints, usable or not.
     async fn find(&self, fingerprints: &[[u8; 32]]) -> Result<Option<Invite>>;
@@ -78,8 +82,8 @@ pub trait InviteRepository: Send + Sync + 'static {
     async fn current(&self, session: SessionId) -> Result<Option<Invite>>;
     /// Spends one use, atomically: two callers never share the last one.
     async fn spend(&self, fingerprint: [u8; 32], now: Timestamp) -> Result<InviteUse>;
-    /// Gives back a use that came to nothing.
+    /// Gives back one spent use.
     async fn refund(&self, fingerprint: [u8; 32]) -> Result<()>;
-    /// Takes the session's invite away. `false`: it had none.
+    /// Removes the session's invite. `false`: it had none.
     async fn revoke(&self, session: SessionId) -> Result<bool>;
 }

@@ -1,23 +1,23 @@
-//! A face session as everybody in it sees it.
+//! A face session as its members see it, and the claims of its tokens.
 
 use crate::domain::{AccountId, FamilyId, KnockId, MemberId, PointId, SessionId, Timestamp, Title};
 use serde::{Deserialize, Serialize};
 
-/// Whether a session goes on.
+/// Whether a session is live or ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
-    /// It does.
+    /// The session is live.
     Active,
-    /// It is over, for good.
+    /// The session has ended; this is final.
     Ended,
 }
 
-/// How people with the code or an invite come in.
+/// How callers with the code or an invite join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Admission {
-    /// At once.
+    /// They join at once.
     Open,
-    /// When the host lets them in.
+    /// They need the host's approval.
     Approval,
 }
 
@@ -33,52 +33,52 @@ pub enum HostLeft {
 /// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EndReason {
-    /// The host's wish.
+    /// The host ended it.
     HostEnded,
     /// A countdown ran out.
     AutoEnd,
-    /// The platform's doing.
+    /// The server ended it.
     Platform,
 }
 
-/// When and why a session ended.
+/// The end of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
-    /// When.
+    /// When it ended.
     pub at: Timestamp,
-    /// Why.
+    /// Why it ended.
     pub reason: EndReason,
 }
 
 /// A face session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaceSession {
-    /// Its id.
+    /// The session's id.
     pub id: SessionId,
-    /// What it is called.
+    /// The title; may be empty.
     pub title: Title,
-    /// Who hosts it.
+    /// The host.
     pub host: MemberId,
-    /// How people come in.
+    /// How newcomers join.
     pub admission: Admission,
-    /// The server asks for approval for now, whatever `admission` says.
+    /// Whether the server requires approval for now, whatever `admission` says.
     pub admission_forced: bool,
-    /// Nobody new comes in.
+    /// Whether newcomers are refused.
     pub locked: bool,
     /// What happens when the host leaves.
     pub host_left: HostLeft,
-    /// How many members at most.
+    /// The most members, host included; 1 to the configured limit.
     pub max_members: u32,
-    /// Members now, online or within their grace.
+    /// The members now, online or within their grace.
     pub member_count: u32,
-    /// When it was opened.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// Set once it is over.
+    /// The end; `None` while it is live.
     pub ended: Option<Ended>,
 }
 
 impl FaceSession {
-    /// Whether it goes on.
+    /// Whether it is live or ended.
     #[must_use]
     pub const fn status(&self) -> Status {
         if self.ended.is_some() {
@@ -89,26 +89,26 @@ impl FaceSession {
     }
 }
 
-/// What a wait token says: whose knock at which session it asks for.
+/// The claims of a wait token: one knock of one account at one session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WaitClaims {
     /// The session.
     pub session: SessionId,
-    /// Who knocked.
+    /// The account that knocked.
     pub account: AccountId,
     /// The knock.
     pub knock: KnockId,
 }
 
-/// What a session token says: it opens the stream of one session as one point of one member.
+/// The claims of a session token, which opens the stream of one session as one point of one member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionClaims {
     /// The session.
     pub session: SessionId,
-    /// Whose point.
+    /// The member that the point belongs to.
     pub member: MemberId,
-    /// Which point.
+    /// The point that the token connects.
     pub point: PointId,
-    /// The sign-in behind it.
+    /// The sign-in that the token comes from.
     pub family: FamilyId,
 }

@@ -1,4 +1,4 @@
-//! Calls that take effect once though they are sent again: what is remembered of them.
+//! Idempotent calls: the stored reservations and answers.
 
 mod port;
 

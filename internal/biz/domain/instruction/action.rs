@@ -1,4 +1,5 @@
-//! Positions: what a presenter shows, what a follower is shown. Ephemeral, absolute, newest wins.
+//! Positions of presenters, which their followers receive. Ephemeral and absolute; the newest value
+//! wins.
 
 use crate::domain::{FileId, MemberId};
 use bytes::Bytes;
@@ -15,7 +16,7 @@ impl ActionKey {
         (key.len() <= max).then(|| Self(key.into()))
     }
 
-    /// The key.
+    /// The key as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -25,54 +26,55 @@ impl ActionKey {
 /// Which part of a document is on the screen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct View {
-    /// From 1; 0: one continuous document.
+    /// The page, from 1; 0: one continuous document.
     pub page: u32,
     /// Left edge, 0..1.
     pub x: f64,
     /// Top edge, 0..1.
     pub y: f64,
-    /// 0: 1.
+    /// The zoom factor; 0 means 1.
     pub zoom: f64,
     /// Degrees, clockwise: 0, 90, 180, 270.
     pub rotation: u32,
 }
 
-/// What is synchronised.
+/// The value of a position.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ActionValue {
-    /// Part of a document.
+    /// The visible part of a document.
     View(View),
-    /// A place in it.
+    /// A pointer within the document.
     Pointer {
-        /// 0..1.
+        /// The coordinate as a fraction of the page, 0..1.
         x: f64,
-        /// 0..1.
+        /// The coordinate as a fraction of the page, 0..1.
         y: f64,
     },
-    /// The application's own.
+    /// Bytes of the application, opaque to the server.
     Custom(Bytes),
 }
 
 /// One value of one sender.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Action {
-    /// What is shown.
+    /// The file that is shown; `None`: no file.
     pub file: Option<FileId>,
-    /// Which value.
+    /// The name of the value among those of the sender.
     pub key: ActionKey,
-    /// The presenting term it speaks in; 0: not as presenter.
+    /// The presenting term in which it is sent; 0: not as presenter.
     pub term: u32,
-    /// The value.
+    /// The value itself.
     pub value: ActionValue,
-    /// Bytes that count towards the limit: those of a custom value, of another value the whole instruction on the wire.
+    /// Bytes that count towards the limit: those of a custom value, of another value the whole
+    /// instruction on the wire.
     pub size: usize,
 }
 
 /// An action with its sender.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SentAction {
-    /// Whose position it is.
+    /// The sender.
     pub from: MemberId,
-    /// The value.
+    /// The value itself.
     pub action: Action,
 }

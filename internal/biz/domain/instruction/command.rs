@@ -1,4 +1,4 @@
-//! What a client may ask of a session.
+//! The instructions that a client may send to a session.
 
 use super::{Action, Invite, Lock, Suspend};
 use crate::domain::{KnockId, MemberId, Timestamp};
@@ -8,52 +8,52 @@ use crate::domain::{KnockId, MemberId, Timestamp};
 pub enum Command {
     /// The echo of a heartbeat, with the last ordered seq that the client has seen.
     AckHeart {
-        /// As it came in the heartbeat.
+        /// The time that the heartbeat carried; `None`: absent.
         sent_at: Option<Timestamp>,
-        /// The delivered watermark.
+        /// The highest ordered seq that the client has received.
         last_seq: u32,
     },
     /// The app went to the background, or came back.
     PointState {
-        /// Whether it is there now.
+        /// Whether the app is in the background now.
         background: bool,
     },
-    /// Leave.
+    /// Leave the session.
     Quit,
-    /// Present, take over, or change how.
+    /// Start to present, take over, or change the settings of the presentation.
     FollowMe {
-        /// What to ask of the others.
+        /// What to ask of the other members.
         invite: Invite,
-        /// Whom to hold.
+        /// Whether followers may stop.
         lock: Lock,
-        /// Whom to make the presenter; `None`: the sender.
+        /// The member that becomes the presenter; `None`: the sender.
         presenter: Option<MemberId>,
     },
     /// End the presenting.
     CancelFollowMe,
     /// Follow one member.
     FollowOther {
-        /// Whom; `None` when the client named nobody.
+        /// The member to follow; `None` when the client named no member.
         target: Option<MemberId>,
     },
     /// Stop following, or pause.
     CancelFollow {
-        /// Why to pause; `None`: stop.
+        /// The reason to pause; `None`: stop following.
         suspend: Option<Suspend>,
     },
     /// Stop the countdown to the end.
     CancelAutoEnd,
-    /// Let somebody in.
+    /// Admit a caller who knocks.
     Admit {
-        /// Who knocked.
+        /// The knock; `None` when the client named none.
         knock: Option<KnockId>,
     },
-    /// Keep somebody out.
+    /// Deny a caller who knocks.
     Deny {
-        /// Who knocked.
+        /// The knock; `None` when the client named none.
         knock: Option<KnockId>,
     },
-    /// Where the sender is.
+    /// The position of the sender.
     ActionSync(Action),
 }
 

@@ -1,14 +1,14 @@
-//! What the server states, in order, to everybody in a session.
+//! The ordered instructions that the server sends to all members of a session.
 
 use super::{Edge, Invite, Lock, Member, Presenting, Suspend};
 use crate::domain::facesession::{EndReason, FaceSession};
 use crate::domain::{MemberId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Why a member is gone.
+/// Why a member left the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum QuitReason {
-    /// By its own wish.
+    /// The member left by itself.
     Left,
     /// Its grace ran out.
     Timeout,
@@ -21,7 +21,7 @@ pub enum QuitReason {
 pub enum AutoEndReason {
     /// The host has left.
     HostLeft,
-    /// Nobody is there.
+    /// No member is connected.
     Empty,
     /// The longest duration that was set at creation is nearly over.
     Scheduled,
@@ -41,55 +41,55 @@ pub struct AutoEnd {
 pub enum Event {
     /// The first point of a member connected.
     MemberJoin(Member),
-    /// A member is different now.
+    /// A member has changed to this state.
     MemberChange(Member),
-    /// A member is gone.
+    /// A member left the session.
     Quit {
-        /// Who.
+        /// The member.
         member: MemberId,
-        /// Why.
+        /// The reason.
         reason: QuitReason,
     },
     /// A member said over HTTP that it leaves.
     HttpQuit {
-        /// Who.
+        /// The member.
         member: MemberId,
     },
-    /// Somebody presents, or changes how.
+    /// A member presents, or changes the settings of the presentation.
     FollowMe {
-        /// What is asked of the others.
+        /// What is asked of the other members.
         invite: Invite,
-        /// Whom it holds.
+        /// Whether followers may stop.
         lock: Lock,
-        /// Whom the host named; `None`: the sender itself.
+        /// The presenter that the host named; `None`: the sender.
         presenter: Option<MemberId>,
     },
-    /// Somebody ended the presenting.
+    /// A member ended the presentation.
     CancelFollowMe,
-    /// Somebody follows a member.
+    /// A member follows another.
     FollowOther {
-        /// Whom.
+        /// The member that is followed.
         target: MemberId,
     },
-    /// Somebody stopped following, or pauses.
+    /// A member stopped following, or paused.
     CancelFollow {
-        /// Why it pauses; `None`: it stopped.
+        /// The reason of the pause; `None`: the member stopped.
         suspend: Option<Suspend>,
     },
     /// The follow graph changed.
     FollowChange {
-        /// The state after the change.
+        /// The presentation after the change; `None`: no member presents.
         presenting: Option<Presenting>,
-        /// Everyone whose edge or root changed.
+        /// The edges of all members whose edge or root changed.
         edges: Vec<Edge>,
     },
     /// A countdown began.
     SessionAutoEnd(AutoEnd),
-    /// The countdown is off.
+    /// The countdown was cancelled.
     CancelAutoEnd,
-    /// The session is over; nothing comes after it.
+    /// The session has ended; no event follows.
     SessEnd {
-        /// Why.
+        /// The reason.
         reason: EndReason,
     },
     /// Title, host, admission, lock or limits changed.

@@ -8,79 +8,80 @@ use serde::{Deserialize, Serialize};
 pub enum Invite {
     /// Clients ask their user whether to follow.
     Ask,
-    /// Everybody follows at once.
+    /// All members follow at once.
     On,
-    /// Nobody is asked.
+    /// Members are not asked.
     Off,
 }
 
 /// Whether a follower may stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lock {
-    /// It may.
+    /// Every follower may stop.
     None,
-    /// Only the host may.
+    /// Only the host may stop following.
     Hard,
 }
 
 /// Why a follower pauses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Suspend {
-    /// Scrolled away.
+    /// The follower scrolled away.
     Scroll,
-    /// Zoomed.
+    /// The follower zoomed.
     Zoom,
-    /// Turned a page.
+    /// The follower turned a page.
     Page,
-    /// Opened another file.
+    /// The follower opened another file.
     File,
-    /// Anything else.
+    /// Any other reason.
     Other,
 }
 
-/// That somebody presents.
+/// The running presentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presenting {
-    /// Who.
+    /// The presenter.
     pub member: MemberId,
-    /// What it asks.
+    /// What it asks of the other members.
     pub invite: Invite,
-    /// Whom it holds.
+    /// Whether followers may stop.
     pub lock: Lock,
     /// Counts the starts and takeovers in a session, from 1; never reused.
     pub term: u32,
-    /// Since when.
+    /// When the presenting or its takeover started.
     pub since: Timestamp,
 }
 
 /// Why an edge is as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EdgeReason {
-    /// Attached to the presenter.
+    /// The member was attached to the presenter.
     Presenter,
-    /// Its own choice.
+    /// The member chose the target.
     Choice,
-    /// Somebody further up the chain changed.
+    /// An edge further up the chain changed.
     Chain,
-    /// Its own target counts again.
+    /// The member's own earlier target applies again.
     Restored,
-    /// It stopped following.
+    /// The member stopped following.
     Cancelled,
-    /// Its target left.
+    /// The target left the session.
     TargetLeft,
 }
 
-/// Whom a member follows, and whose position it is shown.
+/// An edge of the follow graph: whom a member follows, and whose positions it receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edge {
     /// The follower.
     pub member: MemberId,
-    /// Whom it follows; `None`: nobody.
+    /// The member that it follows; `None`: it follows no member.
     pub target: Option<MemberId>,
-    /// The end of the chain; `None`: nobody, or suspended.
+    /// The end of the chain, whose positions the follower receives; `None`: it follows no member,
+    /// or is suspended.
     pub root: Option<MemberId>,
-    /// Whether it pauses.
+    /// Whether the follower has paused.
     pub suspended: bool,
-    /// Why.
+    /// Why the edge is as it is.
     pub reason: EdgeReason,
 }

@@ -6,7 +6,7 @@ use crate::domain::{MemberId, Timestamp};
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// How frames are written on a connection.
+/// The encoding of frames on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WireFormat {
     /// Protobuf in binary frames.
@@ -16,126 +16,126 @@ pub enum WireFormat {
 }
 
 impl WireFormat {
-    /// All of them.
+    /// All formats.
     pub const ALL: [Self; 2] = [Self::Proto, Self::Json];
 }
 
-/// A frame from a client, understood.
+/// A decoded frame of a client.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClientFrame {
-    /// 0: wants no answer.
+    /// The frame's id, repeated in the answer; 0: no answer is wanted.
     pub id: u32,
-    /// 0: none.
+    /// Detects repeats of the same instruction; 0: none.
     pub nonce: u64,
-    /// What is asked.
+    /// The instruction.
     pub command: Command,
 }
 
-/// What came of reading a client's frame.
+/// The result of decoding a client's message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decoded {
-    /// Understood.
+    /// A valid frame.
     Frame(ClientFrame),
-    /// A frame, but not one that can be carried out.
+    /// A well-formed frame whose instruction is not valid.
     Refused {
-        /// The frame's id; 0: wants no answer.
+        /// The frame's id; 0: no answer is wanted.
         id: u32,
-        /// Why.
+        /// The reason of the refusal.
         code: ErrorCode,
-        /// For people.
+        /// A text for developers and users.
         detail: Cow<'static, str>,
     },
-    /// Not a frame at all.
+    /// The message is not a frame.
     Malformed,
 }
 
 /// The first frame of a connection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Welcome {
-    /// Who is connected.
+    /// The member that is connected.
     pub member: MemberId,
-    /// As which point.
+    /// The point that is connected.
     pub point: PointInfo,
-    /// As what.
+    /// The member's role.
     pub role: Role,
-    /// The order that seq counts in.
+    /// The epoch that `seq` counts in.
     pub epoch: Epoch,
-    /// The head of the order.
+    /// The newest seq of the epoch.
     pub seq: Seq,
-    /// How often heartbeats come.
+    /// The interval of heartbeats.
     pub heartbeat_interval: Duration,
-    /// The whole state; `None`: resumed, and what was missed follows.
+    /// The whole state; `None`: the connection resumes, and the missed frames follow.
     pub snapshot: Option<Snapshot>,
 }
 
-/// What the server tells some points, outside of the order.
+/// Instructions of the server to single points, without a seq.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Notice {
-    /// You are connected.
+    /// The connection is accepted.
     Welcome(Box<Welcome>),
-    /// Taken.
+    /// The instruction was accepted.
     Ack {
         /// The frame's id.
         id: u32,
-        /// The seq of the frame that repeats the instruction.
+        /// The seq of the frame that carries the instruction to all members.
         seq: Seq,
     },
-    /// Refused.
+    /// The instruction was refused.
     Nack {
         /// The frame's id.
         id: u32,
-        /// Why.
+        /// The reason of the refusal.
         code: ErrorCode,
-        /// For people.
+        /// A text for developers and users.
         detail: Cow<'static, str>,
     },
-    /// Are you there?
+    /// A heartbeat, which the client must answer.
     SysHeart {
-        /// When it was asked.
+        /// When it was sent.
         sent_at: Timestamp,
     },
     /// A fresh session token.
     TokenRenewed {
-        /// A secret.
+        /// The token: a secret, never logged.
         token: String,
-        /// Its end.
+        /// When it expires.
         expires_at: Timestamp,
     },
     /// To the host: the number code changed.
     NumberCodeChange {
-        /// Its end; `None`: there is none.
+        /// When the new code expires; `None`: there is no code.
         expires_at: Option<Timestamp>,
     },
-    /// To the host: somebody waits at the door, or does so no longer.
+    /// To the host: a knock began to wait, or has ended.
     MemberKnock(MemberKnock),
-    /// Where the one that the receiver follows is.
+    /// The position of the member that the receiver follows.
     ActionSync(SentAction),
 }
 
-/// What a frame from the server says.
+/// The content of a frame from the server.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Statement {
-    /// In order, to everybody.
+    /// Ordered, to all members.
     Event(Event),
-    /// Outside of the order, to some.
+    /// Without a seq, to single points.
     Notice(Notice),
 }
 
 /// A frame from the server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServerFrame {
-    /// Its place in the order; 0: none.
+    /// The seq of the frame; 0: not ordered.
     pub seq: Seq,
-    /// When it was said.
+    /// When the server issued it.
     pub at: Timestamp,
-    /// Whose doing it is; `None`: the server's.
+    /// The member that caused it; `None`: the server.
     pub from: Option<MemberId>,
-    /// What it says.
+    /// The content.
     pub statement: Statement,
 }
 
 impl ServerFrame {
-    /// A frame outside of the order, from the server itself.
+    /// A frame without a seq, from the server itself.
     #[must_use]
     pub const fn notice(at: Timestamp, notice: Notice) -> Self {
         Self {
@@ -147,37 +147,37 @@ impl ServerFrame {
     }
 }
 
-/// Why the server closes a connection. The codes on the wire stand in one place, with the transport.
+/// Why the server closes a connection. The transport maps each reason to a WebSocket close code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CloseReason {
     /// The member left.
     Left,
-    /// Too many frames that are none.
+    /// Too many malformed frames.
     BadFrames,
-    /// The credentials are not, or no longer, good.
+    /// The token is not valid, expired or revoked.
     Unauthenticated,
     /// The host removed the member.
     Removed,
-    /// Nothing heard for too long.
+    /// The client sent nothing for too long.
     HeartbeatLost,
-    /// The same point connected again.
+    /// The same point opened another connection.
     Replaced,
-    /// The session is over.
+    /// The session has ended.
     SessionEnded,
-    /// A frame over the limit.
+    /// A frame exceeded the size limit.
     FrameTooLarge,
-    /// Too much of something.
+    /// A rate or count limit was exceeded.
     TooMany,
-    /// The receiver does not keep up.
+    /// The client reads too slowly: its outbound queue is full.
     TooSlow,
-    /// The server stops or restarts, or the session's order starts anew.
+    /// The server stops or restarts, or the session starts a new epoch.
     Restarting,
-    /// A bug on our side.
+    /// A bug of the server.
     Internal,
 }
 
 impl CloseReason {
-    /// All of them, for table tests.
+    /// All reasons, for table tests.
     pub const ALL: [Self; 12] = [
         Self::Left,
         Self::BadFrames,

@@ -1,37 +1,38 @@
-//! Knocks: somebody at the door, as the host sees it.
+//! Knocks: requests to be admitted, as the host sees them.
 
 use super::Device;
 use crate::domain::{KnockId, Nickname, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// How a knock stands.
+/// The state of a knock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum KnockState {
-    /// Nobody has answered it yet.
+    /// The host has not answered yet.
     Waiting,
-    /// Let in: by the host, or in another way meanwhile.
+    /// The caller was admitted, by the host or in another way.
     Admitted,
-    /// Kept out.
+    /// The host denied it.
     Denied,
-    /// Nobody answered it in time.
+    /// The host did not answer in time, or the knock was withdrawn.
     Expired,
 }
 
-/// What the host is told of a knock.
+/// A knock as the host receives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberKnock {
-    /// Which.
+    /// The knock's id.
     pub id: KnockId,
-    /// How the one who knocked is called.
+    /// The nickname of the caller.
     pub nickname: Nickname,
-    /// From which device.
+    /// The caller's device.
     pub device: Device,
-    /// Unanswered until then, it expires.
+    /// The knock expires then if the host has not answered.
     pub expires_at: Timestamp,
-    /// How it stands.
+    /// The state now.
     pub state: KnockState,
 }
 
-/// Where a knock comes from: a keyed hash of the address, good for telling two apart and nothing else.
+/// The origin of a knock: a keyed hash of the address, which only shows whether two knocks come
+/// from the same address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Origin(pub u64);

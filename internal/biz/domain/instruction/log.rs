@@ -1,10 +1,10 @@
-//! The ordered log of a session: the one thing that says what happened.
+//! The ordered log of a session: its source of truth.
 
 use crate::domain::{SessionId, Timestamp};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-/// A place in an epoch's order of ordered frames, from 1; 0: none.
+/// The position of a frame in the order of an epoch, from 1; 0: not ordered.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default,
 )]
@@ -27,7 +27,7 @@ impl Seq {
         self.0
     }
 
-    /// The place `count` frames further on.
+    /// The position `count` frames later.
     #[must_use]
     pub const fn plus(self, count: u32) -> Self {
         Self(self.0.saturating_add(count))
@@ -67,19 +67,19 @@ impl std::fmt::Display for Epoch {
     }
 }
 
-/// What a client has seen: up to and with this frame of this order.
+/// The position of a client: it has received all frames of this epoch up to `seq`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    /// Which order.
+    /// The epoch.
     pub epoch: Epoch,
-    /// The last frame seen.
+    /// The last frame that it received.
     pub seq: Seq,
 }
 
 /// One entry, as a log keeps it. The payload is opaque to the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRecord {
-    /// Its place among the entries.
+    /// The position among the entries of the session, from 1.
     pub index: u64,
     /// The epoch it belongs to.
     pub epoch: Epoch,
@@ -87,7 +87,7 @@ pub struct LogRecord {
     pub last_seq: Seq,
     /// When it was accepted.
     pub at: Timestamp,
-    /// The entry itself.
+    /// The encoded entry.
     pub payload: Bytes,
 }
 
@@ -98,58 +98,60 @@ pub struct SnapshotRecord {
     pub index: u64,
     /// That entry's epoch.
     pub epoch: Epoch,
-    /// The state itself.
+    /// The encoded state.
     pub payload: Bytes,
 }
 
-/// What to add to a log, all or nothing.
+/// A batch to append to a log, all or nothing.
 #[derive(Debug, Clone)]
 pub struct Append {
-    /// Whose log.
+    /// The session.
     pub session: SessionId,
-    /// Holds only while the log ends here.
+    /// The append succeeds only if the last entry of the log has this index; 0: the log is empty.
     pub expected_index: u64,
     /// The entries: consecutive, the first at `expected_index` + 1.
     pub records: Vec<LogRecord>,
-    /// The state after some entry of the log or of `records`; takes the place of the one kept before.
+    /// The state after some entry of the log or of `records`; replaces the stored one.
     pub snapshot: Option<SnapshotRecord>,
-    /// Entries up to this index may be forgotten; never past the kept snapshot.
+    /// Entries up to this index may be deleted, but none after the stored snapshot.
     pub trim_to: Option<u64>,
 }
 
-/// Why nothing was added, or why that is not known.
+/// Why an append failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
-    /// The log ends elsewhere than expected: nothing was added.
+    /// The log ends at another index than expected: nothing was appended.
     #[error("the log ends elsewhere than expected")]
     Conflict,
-    /// The log could not be written. Whether the entries are in it is known only after reading it again.
+    /// The log could not be written. Whether the entries are in it is known only after reading it
+    /// again.
     #[error("the log could not be written")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// What a log still holds of one entry, without the entry.
+/// The metadata of one entry that a log still holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retained {
-    /// Its place among the entries.
+    /// The position among the entries of the session, from 1.
     pub index: u64,
     /// The last ordered seq once it is applied.
     pub last_seq: Seq,
     /// When it was accepted.
     pub at: Timestamp,
-    /// Bytes of its payload.
+    /// The size of its payload, in bytes.
     pub size: u32,
 }
 
-/// A log, read to bring a session back.
+/// What is read from a log to load a session.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     /// The newest snapshot.
     pub snapshot: Option<SnapshotRecord>,
     /// The entries after it, in order.
     pub records: Vec<LogRecord>,
-    /// All entries of the last epoch that are still held, in order.
+    /// The metadata of all entries of the last epoch that the log still holds, in order.
     pub retained: Vec<Retained>,
-    /// The log may have lost acknowledged entries (a power cut without full synchronisation): go on in a new epoch.
+    /// The log may have lost acknowledged entries (a power cut without full synchronisation), so
+    /// the session must go on in a new epoch.
     pub suspect: bool,
 }

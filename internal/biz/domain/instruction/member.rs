@@ -1,18 +1,18 @@
-//! Members and their points, as everybody sees them.
+//! Members and their points, as all members see them.
 
 use super::{AutoEnd, Edge, Presenting, SentAction};
 use crate::domain::facesession::FaceSession;
 use crate::domain::{MemberId, Nickname, PointId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// What a member is in a session.
+/// The role of a member in a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
-    /// Hosts it.
+    /// The host.
     Host,
-    /// Has an account.
+    /// A member with an account.
     Member,
-    /// Has none.
+    /// A member without an account.
     Guest,
 }
 
@@ -25,12 +25,12 @@ pub struct Device {
     pub kind: Box<str>,
 }
 
-/// Who somebody is, as copied from the account when it comes in.
+/// The profile of a member, copied from its account when it joins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
-    /// The account.
+    /// The account's id.
     pub id: MemberId,
-    /// What others see.
+    /// The name that others see.
     pub nickname: Nickname,
     /// Path of the picture; may be empty.
     pub avatar_url: Box<str>,
@@ -41,22 +41,22 @@ pub struct Profile {
 /// One device of a member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PointInfo {
-    /// Which.
+    /// The point's id.
     pub id: PointId,
-    /// What it is.
+    /// The device, as its client named it.
     pub device: Device,
 }
 
-/// One person in the session.
+/// One member of the session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// The account's id.
     pub id: MemberId,
-    /// What others see.
+    /// The name that others see.
     pub nickname: Nickname,
     /// Path of the picture; may be empty.
     pub avatar_url: Box<str>,
-    /// What it is here.
+    /// The role in this session.
     pub role: Role,
     /// Whether a point is connected.
     pub online: bool,
@@ -64,21 +64,21 @@ pub struct Member {
     pub points: Vec<PointInfo>,
     /// When its first point connected.
     pub joined_at: Timestamp,
-    /// Whom it follows; `None`: nobody.
+    /// Whom it follows; `None`: no member.
     pub follow: Option<Edge>,
 }
 
-/// The whole state of a session, as a newcomer needs it.
+/// The whole state of a session, for a point that connects without resuming.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
     /// The session.
     pub session: FaceSession,
-    /// Those online or within their grace, by the time they joined.
+    /// The members online or within their grace, in the order in which they joined.
     pub members: Vec<Member>,
-    /// Who presents.
+    /// The presentation; `None`: no member presents.
     pub presenting: Option<Presenting>,
-    /// The countdown that runs.
+    /// The running countdown; `None`: there is none.
     pub auto_end: Option<AutoEnd>,
-    /// The latest values of the receiver's root.
+    /// The latest positions of the receiver's root.
     pub actions: Vec<SentAction>,
 }

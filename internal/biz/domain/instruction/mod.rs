@@ -1,6 +1,8 @@
-//! The instruction stream: what clients may ask ([`Command`]), what the server states ([`Event`], [`Notice`]), and the log that orders it.
+//! The instruction stream: what clients may ask ([`Command`]), what the server sends ([`Event`],
+//! [`Notice`]), and the log that orders it.
 //!
-//! `Command` and `Event` are two types on purpose: a client cannot forge what only the server may say, because there is no value for it.
+//! `Command` and `Event` are two types on purpose: a client cannot forge a server event, because a
+//! `Command` cannot represent one.
 
 mod action;
 mod command;

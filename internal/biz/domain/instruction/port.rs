@@ -1,4 +1,4 @@
-//! The log and the wire, as the session sees them.
+//! The ports of the session log and of the wire formats.
 
 use super::{Append, AppendError, Decoded, Epoch, Loaded, LogRecord, Seq, ServerFrame, WireFormat};
 use crate::Result;
@@ -9,16 +9,18 @@ use bytes::Bytes;
 /// The ordered logs of all sessions.
 ///
 /// # Obligations
-/// - One total order for each session: [`SessionLog::append`] is compare-and-set on the last index, and all or nothing.
-/// - What `append` has answered `Ok` for is there after the process is killed.
+/// - One total order for each session: [`SessionLog::append`] is compare-and-set on the last index,
+///   and all or nothing.
+/// - Entries that `append` has acknowledged with `Ok` survive a kill of the process.
 /// - [`SessionLog::read`] returns entries without a gap.
 #[async_trait]
 pub trait SessionLog: Send + Sync + 'static {
-    /// Adds entries at the end.
+    /// Appends entries at the end of the session's log.
     async fn append(&self, batch: Append) -> Result<(), AppendError>;
-    /// Everything needed to bring a session back; `None`: no such log.
+    /// Everything that is needed to load a session; `None`: it has no log.
     async fn load(&self, session: SessionId) -> Result<Option<Loaded>>;
-    /// The entries of this epoch that hold frames after `after`, oldest first, at most `limit` of them.
+    /// The entries of this epoch that hold frames after `after`, oldest first, at most `limit`.
+    /// `NOT_FOUND` when some of them are deleted already.
     async fn read(
         &self,
         session: SessionId,
@@ -28,14 +30,15 @@ pub trait SessionLog: Send + Sync + 'static {
     ) -> Result<Vec<LogRecord>>;
     /// All sessions that have a log.
     async fn sessions(&self) -> Result<Vec<SessionId>>;
-    /// Forgets a session's log.
+    /// Deletes a session's log.
     async fn delete(&self, session: SessionId) -> Result<()>;
 }
 
-/// Writes and reads frames in the wire formats.
+/// Encodes and decodes frames in the wire formats.
 pub trait FrameCodec: Send + Sync + 'static {
-    /// The frame in this format. Shared by all receivers of that format: encode once.
+    /// Encodes a frame. The bytes are shared by all receivers of the format, so a frame is encoded
+    /// once for each format.
     fn encode(&self, format: WireFormat, frame: &ServerFrame) -> Bytes;
-    /// Reads what a client sent.
+    /// Decodes a message of a client.
     fn decode(&self, format: WireFormat, message: &[u8]) -> Decoded;
 }

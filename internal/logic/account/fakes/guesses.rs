@@ -1,4 +1,4 @@
-//! A few wrong passwords for each name.
+//! A fake of the password budgets: a few wrong passwords for each name.
 
 use async_trait::async_trait;
 use faceshare_biz::Result;
@@ -9,55 +9,63 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// Where everybody signs in.
+/// The site of callers.
 pub(crate) const HERE: Site = Site {
     address: IpAddr::V4(Ipv4Addr::LOCALHOST),
     network: IpAddr::V4(Ipv4Addr::LOCALHOST),
 };
-/// Where nobody does.
+/// A site in another network.
 pub(crate) const THERE: Site = Site {
     address: IpAddr::V4(Ipv4Addr::BROADCAST),
     network: IpAddr::V4(Ipv4Addr::BROADCAST),
 };
-/// Wrong passwords that a name may be said.
+/// The wrong passwords allowed for each name.
 pub(crate) const TRIES: usize = 3;
 
-/// A username, and a network that its password is said from.
-type Place = (String, IpAddr);
+/// A username, and the network of a guess at its password.
+type NameAndNetwork = (String, IpAddr);
 
-/// Forgets no wrong password, and knows of usual places what it is told alone. There a name meets the tries of the place alone.
+/// Never forgets a wrong password, and knows only the usual networks that it is told. From a usual
+/// network only the wrong passwords from that network count.
 #[derive(Default)]
-pub(crate) struct FewTries {
-    wrong: Mutex<HashMap<Place, usize>>,
-    usual: Mutex<HashSet<Place>>,
+pub(crate) struct FixedPasswordBudgets {
+    wrong: Mutex<HashMap<NameAndNetwork, usize>>,
+    usual_networks: Mutex<HashSet<NameAndNetwork>>,
 }
 
-fn place(guess: &PasswordGuess<'_>) -> Place {
+fn name_and_network(guess: &PasswordGuess<'_>) -> NameAndNetwork {
     (guess.username.to_owned(), guess.site.network)
 }
 
-impl FewTries {
+impl FixedPasswordBudgets {
     fn is_spent(&self, guess: &PasswordGuess<'_>) -> Option<Duration> {
-        let (here, wrong) = (place(guess), self.wrong.lock().expect("not poisoned"));
-        let usual = self.usual.lock().expect("not poisoned").contains(&here);
+        let (here, wrong) = (
+            name_and_network(guess),
+            self.wrong.lock().expect("not poisoned"),
+        );
+        let is_usual = self
+            .usual_networks
+            .lock()
+            .expect("not poisoned")
+            .contains(&here);
         let counted = wrong
             .iter()
-            .filter(|(place, _)| place.0 == here.0 && (!usual || **place == here));
+            .filter(|(counted, _)| counted.0 == here.0 && (!is_usual || **counted == here));
         (counted.map(|(_, wrong)| wrong).sum::<usize>() >= TRIES).then_some(Duration::from_secs(60))
     }
 }
 
 #[async_trait]
-impl PasswordBudgets for FewTries {
+impl PasswordBudgets for FixedPasswordBudgets {
     async fn wait(&self, guess: &PasswordGuess<'_>, _now: Timestamp) -> Result<Option<Duration>> {
         Ok(self.is_spent(guess))
     }
 
     async fn remember(&self, guess: &PasswordGuess<'_>) -> Result<()> {
-        self.usual
+        self.usual_networks
             .lock()
             .expect("not poisoned")
-            .insert(place(guess));
+            .insert(name_and_network(guess));
         Ok(())
     }
 
@@ -73,7 +81,7 @@ impl PasswordBudgets for FewTries {
                 .wrong
                 .lock()
                 .expect("not poisoned")
-                .entry(place(guess))
+                .entry(name_and_network(guess))
                 .or_default() += 1;
         }
         Ok(wait)

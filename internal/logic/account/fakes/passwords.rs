@@ -1,6 +1,6 @@
-//! Passwords that are kept as they are.
+//! A fake password hasher with readable hashes.
 
-use super::People;
+use super::MemoryAccounts;
 use async_trait::async_trait;
 use faceshare_biz::Result;
 use faceshare_biz::domain::Site;
@@ -9,49 +9,54 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Barrier;
 
-/// A hash is how strong it is and the password.
+/// A hash is its strength and the plain password, separated by a colon.
 #[derive(Default)]
 pub(crate) struct PlainPasswords {
     strength: AtomicUsize,
     compared: AtomicUsize,
     rehashed: AtomicUsize,
     work: Mutex<Vec<Work>>,
-    interloper: Mutex<Option<(Arc<People>, String)>>,
-    meeting: Mutex<Option<Arc<Barrier>>>,
+    changed_during_compare: Mutex<Option<(Arc<MemoryAccounts>, String)>>,
+    barrier: Mutex<Option<Arc<Barrier>>>,
 }
 
-/// What a hasher was asked to do, each time as long a computation.
+/// One hashing job; all kinds take the same time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// Of a new password.
+    /// Hashes this new password.
     Hash(String),
-    /// Of a password with the hash that somebody has, or with none.
+    /// Compares this password with an account's hash, or with none.
     Verify(String),
 }
 
 impl PlainPasswords {
-    /// The work since the last time.
+    /// The jobs since the last call.
     pub(crate) fn work(&self) -> Vec<Work> {
         std::mem::take(&mut *self.work.lock().expect("not poisoned"))
     }
 
-    fn works(&self, work: Work) {
+    fn record(&self, work: Work) {
         self.work.lock().expect("not poisoned").push(work);
     }
 
-    /// From now on older hashes are outdated.
+    /// From now on, earlier hashes are outdated.
     pub(crate) fn raise_parameters(&self) {
         self.strength.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// While the next password is compared, the one of this person is changed.
-    pub(crate) fn when_compared(&self, people: Arc<People>, username: &str) {
-        *self.interloper.lock().expect("not poisoned") = Some((people, username.to_owned()));
+    /// Changes the password of this account during the next comparison.
+    pub(crate) fn change_password_during_compare(
+        &self,
+        people: Arc<MemoryAccounts>,
+        username: &str,
+    ) {
+        *self.changed_during_compare.lock().expect("not poisoned") =
+            Some((people, username.to_owned()));
     }
 
-    /// From now on so many comparisons end together.
-    pub(crate) fn meet(&self, comparisons: usize) {
-        *self.meeting.lock().expect("not poisoned") = Some(Arc::new(Barrier::new(comparisons)));
+    /// From now on this many comparisons finish together.
+    pub(crate) fn finish_together(&self, comparisons: usize) {
+        *self.barrier.lock().expect("not poisoned") = Some(Arc::new(Barrier::new(comparisons)));
     }
 
     pub(crate) fn compared(&self) -> usize {
@@ -74,7 +79,7 @@ impl PlainPasswords {
 #[async_trait]
 impl PasswordHasher for PlainPasswords {
     async fn hash(&self, password: Password, _line: HashLine, _site: Site) -> Result<PasswordHash> {
-        self.works(Work::Hash(password.expose().to_owned()));
+        self.record(Work::Hash(password.expose().to_owned()));
         Ok(self.hashed(&password))
     }
 
@@ -85,13 +90,18 @@ impl PasswordHasher for PlainPasswords {
         _site: Site,
     ) -> Result<Verdict> {
         self.compared.fetch_add(1, Ordering::SeqCst);
-        self.works(Work::Verify(password.expose().to_owned()));
-        if let Some((people, username)) = self.interloper.lock().expect("not poisoned").take() {
+        self.record(Work::Verify(password.expose().to_owned()));
+        if let Some((people, username)) = self
+            .changed_during_compare
+            .lock()
+            .expect("not poisoned")
+            .take()
+        {
             people.set_password(&username, PasswordHash::new("0:changed meanwhile"));
         }
-        let meeting = self.meeting.lock().expect("not poisoned").clone();
-        if let Some(meeting) = meeting {
-            meeting.wait().await;
+        let barrier = self.barrier.lock().expect("not poisoned").clone();
+        if let Some(barrier) = barrier {
+            barrier.wait().await;
         }
         let today = self.hashed(&password);
         Ok(match hash {

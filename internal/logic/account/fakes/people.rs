@@ -1,6 +1,6 @@
 //! Accounts and passwords in a map.
 
-use super::Families;
+use super::MemoryFamilies;
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{
     Account, AccountRepository, CredentialRepository, Credentials, PasswordChange, PasswordHash,
@@ -11,41 +11,41 @@ use faceshare_biz::{Error, ErrorCode, Result};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-type Kept = HashMap<AccountId, (Account, Option<PasswordHash>)>;
+type StoredAccounts = HashMap<AccountId, (Account, Option<PasswordHash>)>;
 
-/// All people.
+/// Accounts, credentials and pictures in maps.
 #[derive(Default)]
-pub(crate) struct People {
-    kept: Mutex<Kept>,
-    families: Arc<Families>,
+pub(crate) struct MemoryAccounts {
+    kept: Mutex<StoredAccounts>,
+    families: Arc<MemoryFamilies>,
     pictures: Mutex<HashMap<String, (AccountId, Picture)>>,
-    vanishing: Mutex<Option<AccountId>>,
+    deleted_after_find: Mutex<Option<AccountId>>,
 }
 
-impl People {
-    pub(crate) fn over(families: Arc<Families>) -> Self {
+impl MemoryAccounts {
+    pub(crate) fn over(families: Arc<MemoryFamilies>) -> Self {
         Self {
             families,
             ..Self::default()
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, StoredAccounts> {
         self.kept.lock().expect("not poisoned")
     }
 
-    /// Changes somebody's password behind everybody's back.
+    /// Replaces the hash of an account without any check.
     pub(crate) fn set_password(&self, username: &str, hash: PasswordHash) {
         let mut kept = self.kept();
-        let theirs = kept
+        let stored = kept
             .values_mut()
             .find(|(account, _)| account.username.as_deref() == Some(username));
-        theirs.expect("somebody of this name").1 = Some(hash);
+        stored.expect("an account with this username").1 = Some(hash);
     }
 
-    /// The next who looks for this account finds it, and nobody after.
-    pub(crate) fn vanish_once_found(&self, id: AccountId) {
-        *self.vanishing.lock().expect("not poisoned") = Some(id);
+    /// Deletes the account right after the next successful find.
+    pub(crate) fn delete_after_next_find(&self, id: AccountId) {
+        *self.deleted_after_find.lock().expect("not poisoned") = Some(id);
     }
 
     fn add(&self, account: &Account, password: Option<&PasswordHash>) -> Result<()> {
@@ -63,7 +63,7 @@ impl People {
     }
 }
 
-fn is_taken(kept: &Kept, username: &str) -> bool {
+fn is_taken(kept: &StoredAccounts, username: &str) -> bool {
     kept.values()
         .any(|(account, _)| is_called(account, username))
 }
@@ -87,7 +87,7 @@ fn credentials((account, password): &(Account, Option<PasswordHash>)) -> Option<
 }
 
 #[async_trait]
-impl AccountRepository for People {
+impl AccountRepository for MemoryAccounts {
     async fn insert(&self, account: &Account) -> Result<()> {
         self.add(account, None)
     }
@@ -95,10 +95,10 @@ impl AccountRepository for People {
     async fn find(&self, id: AccountId) -> Result<Option<Account>> {
         let found = self.kept().get(&id).map(|(account, _)| account.clone());
         if self
-            .vanishing
+            .deleted_after_find
             .lock()
             .expect("not poisoned")
-            .take_if(|vanishing| *vanishing == id)
+            .take_if(|marked| *marked == id)
             .is_some()
         {
             self.kept().remove(&id);
@@ -174,7 +174,7 @@ impl AccountRepository for People {
             .map(|_| self.families.revoke_all(id, None, at)))
     }
 
-    /// Nobody here ever refreshes a token.
+    /// Refreshes are not recorded here: a guest counts as unused by its age alone.
     async fn unused_guests(
         &self,
         before: Timestamp,
@@ -202,7 +202,7 @@ impl AccountRepository for People {
 }
 
 #[async_trait]
-impl PictureRepository for People {
+impl PictureRepository for MemoryAccounts {
     async fn find(&self, key: &str) -> Result<Option<Picture>> {
         Ok(self
             .pictures
@@ -214,7 +214,7 @@ impl PictureRepository for People {
 }
 
 #[async_trait]
-impl CredentialRepository for People {
+impl CredentialRepository for MemoryAccounts {
     async fn insert(&self, account: &Account, password: &PasswordHash) -> Result<()> {
         self.add(account, Some(password))
     }
@@ -244,10 +244,10 @@ impl CredentialRepository for People {
 
     async fn rehash(&self, id: AccountId, old: &PasswordHash, new: &PasswordHash) -> Result<bool> {
         let mut kept = self.kept();
-        let theirs = kept
+        let stored = kept
             .get_mut(&id)
             .filter(|(_, hash)| hash.as_ref() == Some(old));
-        Ok(theirs.map(|(_, hash)| *hash = Some(new.clone())).is_some())
+        Ok(stored.map(|(_, hash)| *hash = Some(new.clone())).is_some())
     }
 
     async fn change(&self, change: &PasswordChange) -> Result<Option<Vec<FamilyId>>> {

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::port::Clock;
 use faceshare_biz::{Error, Result};
-use faceshare_logic::facesession::{Entered, FaceSessions, Key, Prejoined, Waiting};
+use faceshare_logic::facesession::{Entered, FaceSessions, Key, PendingKnock, Prejoined};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -101,9 +101,9 @@ pub struct WaitingAnswer {
     expires_at: TimeText,
 }
 
-impl From<Waiting> for WaitingAnswer {
-    fn from(waiting: Waiting) -> Self {
-        let Waiting { token, expires_at } = waiting;
+impl From<PendingKnock> for WaitingAnswer {
+    fn from(waiting: PendingKnock) -> Self {
+        let PendingKnock { token, expires_at } = waiting;
         Self {
             status: WaitingStatus::Waiting,
             wait_token: token,

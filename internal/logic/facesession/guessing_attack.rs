@@ -1,12 +1,15 @@
-//! What a distributed attacker gets through the door itself, and what honest people still get, over 24 hours: the use cases of this module
-//! over the real budgets, on a virtual clock.
+//! Simulates 24 hours of a distributed guessing attack on the use cases, over the real budgets and
+//! on a virtual clock: how many sessions the attacker enters, and whether honest callers still
+//! join.
 //!
-//! The attacker is the one of the budgets' own simulation: it guesses with guests, from as many addresses as the case says, and stays just
-//! below the budget of every address and network; it hosts a session, which it enters from each address before it guesses. Codes live as long
-//! as they may. Instead of drawing its guesses it hits a stranger's session with every so many, a hundred times as often as chance
-//! would have it, so that what it enters can be counted and is the same every time.
+//! The attacker is the one of the budgets' own simulation: it guesses with guests, from as many
+//! addresses as the case says, and stays just below the budget of every address and network. It
+//! hosts a session, which it enters from each address before it guesses. Codes have their longest
+//! lifetime. The guesses are not random: every 80th hits the session of another host, a hundred
+//! times as often as chance would, so that the result is large enough to count and the same every
+//! time.
 
-use super::fakes::House;
+use super::fakes::TestApp;
 use super::{CodePolicy, Created, Key, NewFaceSession, NewInvite, Prejoined};
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::{GuessBudgets, GuessLimits, NumberCode};
@@ -18,23 +21,25 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The densest that codes of six digits get: a guess is worth this many expected hits.
+/// The highest density of six-digit codes: with this many live sessions a guess is worth
+/// [`HITS_PER_GUESS`] expected hits.
 const LIVE: usize = 100;
-const WORTH: f64 = 1.25e-4;
-/// How much luckier than chance the attacker is: of its guesses every 80th hits.
+const HITS_PER_GUESS: f64 = 1.25e-4;
+/// How much more often than by chance the attacker hits: every 80th guess.
 const LUCK: f64 = 100.0;
-const HITS: u32 = 80;
-/// The budget of an address comes back in 11 minutes at the latest.
+const GUESSES_PER_HIT: u32 = 80;
+/// The budget of an address recovers within 11 minutes.
 const ROUND: Duration = Duration::from_secs(11 * 60);
 const ROUNDS: u32 = 24 * 60 / 11;
-/// Guesses of an address in a round: one less than would spend its budget.
+/// Guesses of an address in a round: one below its budget.
 const GUESSES: u32 = 9;
-/// Codes are rotated after so many rounds, as late as a code can live.
-const ROTATED: u32 = 10;
-/// Guesses of some hours that may come to nothing, after which the attacker rests: more than a day's budget.
-const SHELF: u32 = 2_000;
+/// Codes are rotated after this many rounds, the longest lifetime of a code.
+const ROUNDS_PER_CODE: u32 = 10;
+/// The most guesses under forced approval within a code's lifetime, after which the attacker
+/// pauses: more than a day's budget.
+const FORCED_GUESSES_MAX: u32 = 2_000;
 
-/// Ten addresses in a network: more would spend the network's budget first.
+/// Ten addresses in a network: more would use up the network's budget first.
 fn site(number: u32) -> Site {
     let (network, host) = (number / 10, number % 10);
     let at = |last: u32| IpAddr::from(Ipv4Addr::from(0x0a00_0000 + (network << 8) + last));
@@ -44,100 +49,100 @@ fn site(number: u32) -> Site {
     }
 }
 
-/// Where an honest person is, far from any attacker.
-fn home(number: u32) -> Site {
+/// The site of an honest caller, in a network that no attacker uses.
+fn honest_site(number: u32) -> Site {
     site(9_000_000 + 10 * number)
 }
 
-/// A session whose host is connected.
+/// A session whose host is connected, and its current code.
 struct Target {
     host: Caller,
     created: Created,
     code: NumberCode,
 }
 
-struct Siege {
-    house: House,
+struct GuessingAttack {
+    app: TestApp,
     budgets: Arc<EmbeddedGuessBudgets>,
-    /// Strangers' sessions; behind them the attacker's own.
+    /// The [`LIVE`] sessions of other hosts, then the attacker's own.
     targets: Vec<Target>,
     people: u64,
     guesses: u32,
     entered: u32,
-    /// Codes that were found and did not let in at once, with when that was.
+    /// Codes that were right but needed approval, and when they were found.
     found: Vec<(Timestamp, NumberCode)>,
-    /// Guesses made while they let nobody in.
-    shelved: Vec<Timestamp>,
+    /// When each guess under forced approval was made.
+    forced_guesses: Vec<Timestamp>,
 }
 
-impl Siege {
-    async fn laid() -> Self {
+impl GuessingAttack {
+    async fn prepare() -> Self {
         let budgets = Arc::new(EmbeddedGuessBudgets::new(GuessLimits::default()));
         let longest = CodePolicy {
             lifetime: CodePolicy::default().max_lifetime,
             ..CodePolicy::default()
         };
-        let house = House::guarded_by(budgets.clone(), longest);
-        let mut siege = Self {
-            house,
+        let app = TestApp::with_budgets(budgets.clone(), longest);
+        let mut attack = Self {
+            app,
             budgets,
             targets: Vec::new(),
             people: 0,
             guesses: 0,
             entered: 0,
             found: Vec::new(),
-            shelved: Vec::new(),
+            forced_guesses: Vec::new(),
         };
-        while siege.targets.len() <= LIVE {
-            let host = siege.guest().await;
-            let created = siege
-                .house
+        while attack.targets.len() <= LIVE {
+            let host = attack.guest().await;
+            let created = attack
+                .app
                 .cases
                 .create(host, NewFaceSession::default())
                 .await
                 .expect("a session");
-            siege.house.connect_host(host, &created).await;
+            attack.app.connect_host(host, &created).await;
             let code = created.code.code.clone();
-            siege.targets.push(Target {
+            attack.targets.push(Target {
                 host,
                 created,
                 code,
             });
         }
-        siege
+        attack
     }
 
     async fn guest(&mut self) -> Caller {
         self.people += 1;
-        self.house.person(self.people).await
+        self.app.person(self.people).await
     }
 
     async fn is_forced(&self) -> bool {
         self.budgets
-            .pressure(self.house.now())
+            .pressure(self.app.now())
             .await
             .expect("known")
             .spent
             .is_some()
     }
 
-    async fn come(&self, who: Caller, from: Site, code: &NumberCode) -> Result<Prejoined> {
-        self.house
+    async fn join_by_code(&self, who: Caller, from: Site, code: &NumberCode) -> Result<Prejoined> {
+        self.app
             .cases
             .prejoin(who, from, Key::NumberCode(code.digits().to_owned()), None)
             .await
     }
 
-    /// One guess, which hits when it is its turn.
+    /// One guess; every [`GUESSES_PER_HIT`]th is right.
     async fn guess(&mut self, guest: Caller, from: Site) {
         self.guesses += 1;
-        if !self.guesses.is_multiple_of(HITS) {
+        if !self.guesses.is_multiple_of(GUESSES_PER_HIT) {
             let wrong =
                 NumberCode::new(&(900_000 + self.guesses % 90_000).to_string()).expect("a code");
             let error = self
-                .come(guest, from, &wrong)
+                .join_by_code(guest, from, &wrong)
                 .await
-                .expect_err("nobody has this code");
+                .expect_err("no session has this code");
             assert_eq!(
                 error.code,
                 ErrorCode::NumberCodeNotJoinable,
@@ -145,43 +150,44 @@ impl Siege {
             );
             return;
         }
-        let target = (self.guesses / HITS) as usize % LIVE;
-        // Nobody that the session has seen.
+        let target = (self.guesses / GUESSES_PER_HIT) as usize % LIVE;
+        // A new guest, whom the session does not know.
         let (guest, code) = (self.guest().await, self.targets[target].code.clone());
-        match self.come(guest, from, &code).await {
+        match self.join_by_code(guest, from, &code).await {
             Ok(Prejoined::Admitted(_)) => self.entered += 1,
-            // Told that it is right, and not let in: the host answers nobody whom it does not know.
-            Ok(Prejoined::Waiting(_)) => self.found.push((self.house.now(), code)),
+            // The code is right but needs approval, and the host does not answer strangers.
+            Ok(Prejoined::Waiting(_)) => self.found.push((self.app.now(), code)),
             Err(error) => {
                 assert_eq!(
                     error.code,
                     ErrorCode::LimitExceeded,
                     "too many wait there: {error:?}"
                 );
-                self.found.push((self.house.now(), code));
+                self.found.push((self.app.now(), code));
             }
         }
     }
 
-    /// What was found earlier is tried again by somebody new, once guests come in.
-    async fn use_what_was_found(&mut self) {
+    /// Tries the found codes again with new guests, once no approval is forced.
+    async fn retry_found_codes(&mut self) {
         for (_, code) in std::mem::take(&mut self.found) {
             let guest = self.guest().await;
             self.entered += u32::from(matches!(
-                self.come(guest, site(8_000_000), &code).await,
+                self.join_by_code(guest, site(8_000_000), &code).await,
                 Ok(Prejoined::Admitted(_))
             ));
         }
     }
 
-    /// A round from these addresses. A patient attacker stops when guesses let nobody in, a greedy one goes on for later.
+    /// One round from these addresses. A patient attacker stops while approval is forced, a greedy
+    /// one goes on to use the found codes later.
     async fn round(&mut self, number: u32, addresses: u32, greedy: bool) {
-        let now = self.house.now();
+        let now = self.app.now();
         let life = CodePolicy::default().max_lifetime;
-        self.shelved.retain(|at| now.since(*at) < life);
+        self.forced_guesses.retain(|at| now.since(*at) < life);
         self.found.retain(|(at, _)| now.since(*at) < life);
         if !self.is_forced().await {
-            self.use_what_was_found().await;
+            self.retry_found_codes().await;
         }
         for next in 0..addresses {
             let forced = self.is_forced().await;
@@ -190,8 +196,8 @@ impl Siege {
                 self.guest().await,
             );
             let own = self.targets[LIVE].code.clone();
-            // It clears nothing.
-            match self.come(guest, from, &own).await {
+            // A right code does not reset the budgets.
+            match self.join_by_code(guest, from, &own).await {
                 Ok(Prejoined::Admitted(_)) => {}
                 Ok(Prejoined::Waiting(_)) => assert!(forced),
                 Err(error) => assert!(
@@ -202,21 +208,25 @@ impl Siege {
             for _ in 0..GUESSES {
                 self.guess(guest, from).await;
                 if self.is_forced().await {
-                    self.shelved.push(now);
+                    self.forced_guesses.push(now);
                 }
             }
-            let enough = if greedy { SHELF as usize } else { 0 };
-            if self.shelved.len() > enough {
+            let enough = if greedy {
+                FORCED_GUESSES_MAX as usize
+            } else {
+                0
+            };
+            if self.forced_guesses.len() > enough {
                 break;
             }
         }
     }
 
-    /// All sessions have new codes.
+    /// Rotates the codes of all sessions.
     async fn rotate(&mut self) {
         for target in &mut self.targets {
             let fresh = self
-                .house
+                .app
                 .cases
                 .rotate_number_code(target.host, target.created.session.id)
                 .await
@@ -225,21 +235,22 @@ impl Siege {
         }
     }
 
-    /// A day of it.
-    async fn day(&mut self, addresses: u32, greedy: bool) {
+    /// Runs the attack for a day.
+    async fn run_day(&mut self, addresses: u32, greedy: bool) {
         for number in 0..ROUNDS {
-            if number > 0 && number.is_multiple_of(ROTATED) {
+            if number > 0 && number.is_multiple_of(ROUNDS_PER_CODE) {
                 self.rotate().await;
             }
             self.round(number, addresses, greedy).await;
-            if number.is_multiple_of(ROTATED) {
+            if number.is_multiple_of(ROUNDS_PER_CODE) {
                 self.honest_people_get_in(number).await;
             }
-            self.house.clock.pass(ROUND);
+            self.app.clock.pass(ROUND);
         }
     }
 
-    /// Whoever is no suspect comes in at once, mistyping now and then; a new guest does too, or once the host has said so.
+    /// Callers who are not suspect join at once, even after a few typing errors. A new guest joins
+    /// at once, or after the host's approval while it is forced.
     async fn honest_people_get_in(&mut self, round: u32) {
         let Target {
             host,
@@ -247,16 +258,19 @@ impl Siege {
             code,
         } = &self.targets[round as usize % LIVE];
         let (host, id, code) = (*host, created.session.id, code.clone());
-        let (near, wrong) = (home(round), NumberCode::new("989898").expect("a code"));
+        let (near, wrong) = (
+            honest_site(round),
+            NumberCode::new("989898").expect("a code"),
+        );
         let invite = self
-            .house
+            .app
             .cases
             .make_invite(host, id, NewInvite::default())
             .await
             .expect("an invite");
         let by_invite = self.guest().await;
         let entered = self
-            .house
+            .app
             .cases
             .prejoin(
                 by_invite,
@@ -270,16 +284,16 @@ impl Siege {
             "by invite: {entered:?}"
         );
         let again = self
-            .come(by_invite, site(6_000_000 + 10 * round), &code)
+            .join_by_code(by_invite, site(6_000_000 + 10 * round), &code)
             .await;
         assert!(
             matches!(again, Ok(Prejoined::Admitted(_))),
-            "somebody who was in: {again:?}"
+            "a caller who was a member: {again:?}"
         );
 
         let newcomer = self.guest().await;
         let knocked = self
-            .come(newcomer, site(5_000_000 + 10 * round), &code)
+            .join_by_code(newcomer, site(5_000_000 + 10 * round), &code)
             .await
             .expect("let in, or asked to wait");
         assert_eq!(
@@ -289,7 +303,7 @@ impl Siege {
         );
         if matches!(knocked, Prejoined::Waiting(_)) {
             let waiting = self
-                .house
+                .app
                 .cases
                 .knocks(host, id)
                 .await
@@ -299,13 +313,13 @@ impl Siege {
                 .iter()
                 .find(|knock| knock.nickname.as_str() == name)
                 .expect("the newcomer's");
-            self.house
+            self.app
                 .cases
                 .answer_knock(host, id, knock.id, KnockAnswer::Admit)
                 .await
                 .expect("let in");
             let entered = self
-                .come(newcomer, site(5_000_000 + 10 * round), &code)
+                .join_by_code(newcomer, site(5_000_000 + 10 * round), &code)
                 .await;
             assert!(
                 matches!(entered, Ok(Prejoined::Admitted(_))),
@@ -313,17 +327,19 @@ impl Siege {
             );
         }
 
-        // A class behind the teacher's address, whose typing has spent it.
-        let _teacher =
-            self.house
-                .addresses
-                .connect(id, host.account, near.address, self.house.now());
+        // A class that shares the teacher's address, whose typing errors have used up its budget.
+        let _teacher = self
+            .app
+            .addresses
+            .connect(id, host.account, near.address, self.app.now());
         for pupil in 0..3 {
             let who = self.guest().await;
             for _ in 0..4 {
-                self.come(who, near, &wrong).await.expect_err("mistyped");
+                self.join_by_code(who, near, &wrong)
+                    .await
+                    .expect_err("mistyped");
             }
-            let entered = self.come(who, near, &code).await;
+            let entered = self.join_by_code(who, near, &code).await;
             assert!(
                 matches!(entered, Ok(Prejoined::Admitted(_))),
                 "pupil {pupil}: {entered:?}"
@@ -331,46 +347,47 @@ impl Siege {
         }
     }
 
-    /// What the documented bound is for an attacker with this luck: it is reckoned from the worth of all guesses, those that hit included.
+    /// The documented bound for an attacker with this luck. It counts the expected hits of all
+    /// guesses, including those that hit.
     fn bound() -> f64 {
-        (0.2 + WORTH) * LUCK / LUCK.mul_add(-WORTH, 1.0)
+        (0.2 + HITS_PER_GUESS) * LUCK / LUCK.mul_add(-HITS_PER_GUESS, 1.0)
     }
 }
 
-/// One address, and a thousand that stop when it is of no use, and a thousand that go on.
+/// The cases: one address, a thousand addresses that stop under forced approval, and a thousand
+/// that go on.
 #[tokio::test(start_paused = true)]
-async fn a_day_of_guessing_at_the_door_enters_no_more_than_is_documented_and_honest_people_get_in()
-{
+async fn a_day_of_guessing_codes_enters_no_more_than_is_documented_and_honest_people_get_in() {
     for (addresses, greedy, at_least) in [(1, true, 14), (1_000, false, 15), (1_000, true, 4)] {
-        let mut siege = Siege::laid().await;
-        let old = siege.house.account(1_000_000).await;
-        siege.day(addresses, greedy).await;
-        let Siege {
+        let mut attack = GuessingAttack::prepare().await;
+        let old = attack.app.account(1_000_000).await;
+        attack.run_day(addresses, greedy).await;
+        let GuessingAttack {
             entered, guesses, ..
-        } = siege;
-        let told = format!("{addresses} addresses: entered {entered} by {guesses} guesses");
-        assert!(f64::from(entered) <= Siege::bound(), "{told}");
+        } = attack;
+        let summary = format!("{addresses} addresses: entered {entered} by {guesses} guesses");
+        assert!(f64::from(entered) <= GuessingAttack::bound(), "{summary}");
         assert!(
             entered >= at_least,
-            "it did not do what it could, so nothing is shown; {told}"
+            "the attack was too weak to prove anything; {summary}"
         );
-        assert_eq!(siege.is_forced().await, addresses > 1, "{told}");
+        assert_eq!(attack.is_forced().await, addresses > 1, "{summary}");
 
         // An account that is a day old mistypes four times and comes in at once.
-        siege.house.clock.pass(ROUND);
-        siege.rotate().await;
-        let code = siege.targets[0].code.clone();
+        attack.app.clock.pass(ROUND);
+        attack.rotate().await;
+        let code = attack.targets[0].code.clone();
         let wrong = NumberCode::new("989898").expect("a code");
         for _ in 0..4 {
-            siege
-                .come(old, home(500_000), &wrong)
+            attack
+                .join_by_code(old, honest_site(500_000), &wrong)
                 .await
                 .expect_err("mistyped");
         }
-        let came = siege.come(old, home(500_000), &code).await;
+        let joined = attack.join_by_code(old, honest_site(500_000), &code).await;
         assert!(
-            matches!(came, Ok(Prejoined::Admitted(_))),
-            "{told}, {came:?}"
+            matches!(joined, Ok(Prejoined::Admitted(_))),
+            "{summary}, {joined:?}"
         );
     }
 }

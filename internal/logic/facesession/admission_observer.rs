@@ -1,7 +1,7 @@
-//! Remembers from where those came whom a host did not let in, however the host said so.
+//! Bars the address of each caller that a host denies, over HTTP or over the stream.
 
 use super::Projector;
-use super::door::bar;
+use super::admission::bar;
 use crate::instruction::SessionObserver;
 use crate::instruction::mgr::pointaddresses::PointAddresses;
 use faceshare_biz::domain::SessionId;
@@ -10,32 +10,32 @@ use faceshare_biz::domain::instruction::Profile;
 use faceshare_biz::domain::port::Clock;
 use std::sync::Arc;
 
-/// Observes sessions for the door, and for the directory.
+/// Observes sessions: bars addresses after a denial, and passes changes on to the projector.
 #[derive(Clone)]
-pub struct DoorKeeper {
-    /// Told of what is listed.
+pub struct AdmissionObserver {
+    /// Receives every change of a session.
     pub projector: Projector,
-    /// Where the bars are kept.
+    /// Keeps the barred addresses.
     pub budgets: Arc<dyn GuessBudgets>,
-    /// From where people come.
+    /// The addresses of connected points and of callers who knock.
     pub addresses: Arc<PointAddresses>,
-    /// The time.
+    /// The source of time.
     pub clock: Arc<dyn Clock>,
 }
 
-impl SessionObserver for DoorKeeper {
+impl SessionObserver for AdmissionObserver {
     fn changed(&self, session: &FaceSession, log_index: u64) {
         self.projector.changed(session, log_index);
     }
 
-    /// A session does not wait for the budgets, which may be elsewhere.
+    /// Runs in a task of its own: the session does not wait for the budgets, which may be remote.
     fn denied(&self, session: SessionId, who: &Profile) {
         let addresses = self.addresses.all_of(session, who.id);
         let (budgets, now) = (self.budgets.clone(), self.clock.now());
         tokio::spawn(async move {
             for address in addresses {
                 if let Err(error) = bar(&*budgets, session, address, now).await {
-                    tracing::warn!(%session, %error, cause = ?error.cause(), "unproven callers from where one was denied come in as before");
+                    tracing::warn!(%session, %error, cause = ?error.cause(), "the address of a denied caller could not be barred");
                 }
             }
         });

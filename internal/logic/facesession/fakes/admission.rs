@@ -1,4 +1,4 @@
-//! What the door asks, as the tests would have it.
+//! Fakes of the ports that decide on admission.
 
 use async_trait::async_trait;
 use faceshare_biz::Result;
@@ -19,19 +19,19 @@ const fn site(last: u8) -> Site {
     }
 }
 
-/// Where people are unless a test says otherwise.
+/// The site of callers, unless a test sets another.
 pub(crate) const HERE: Site = site(1);
-/// Somewhere else.
+/// A site at another address in the same network.
 pub(crate) const THERE: Site = site(2);
 
-/// Budgets that are spent when a test says so, and remember what they were asked.
+/// Budgets that a test sets as used up, and that record each judged guess.
 #[derive(Debug, Default)]
 pub(crate) struct Budgets {
-    /// Of the guesser.
+    /// The guesser's own budget is used up.
     pub(crate) spent: AtomicBool,
-    /// All but for near sessions.
+    /// Only sessions near the guesser are found.
     pub(crate) near_only: AtomicBool,
-    /// Of the whole installation.
+    /// The budget of the whole installation is used up.
     pub(crate) under_attack: AtomicBool,
     judged: Mutex<Vec<(Guesser, Found, ExpectedHits)>>,
     bars: Mutex<HashMap<(SessionId, IpAddr), Timestamp>>,
@@ -40,12 +40,12 @@ pub(crate) struct Budgets {
 impl Budgets {
     pub(crate) const WAIT: Duration = Duration::from_secs(77);
 
-    /// What was judged since the last time.
+    /// The guesses judged since the last call.
     pub(crate) fn judged(&self) -> Vec<(Guesser, Found, ExpectedHits)> {
         std::mem::take(&mut *self.judged.lock().expect("not poisoned"))
     }
 
-    /// What was found in each guess since the last time.
+    /// What each guess since the last call was found to lead to.
     pub(crate) fn found(&self) -> Vec<Found> {
         self.judged()
             .into_iter()
@@ -108,7 +108,7 @@ impl GuessBudgets for Budgets {
     }
 }
 
-/// Who knows whom.
+/// Pairs of a host and its contact.
 #[derive(Debug, Default)]
 pub(crate) struct Contacts(Mutex<HashSet<(MemberId, AccountId)>>);
 
