@@ -25,7 +25,7 @@ use faceshare_repository::{
     EmbeddedGuessBudgets, EmbeddedPasswordBudgets, EmbeddedRevocations, cache, db,
 };
 use faceshare_routes::websocketcontroller::{
-    self, StreamPlaces, StreamState, WebSocketCodec, WireCodec,
+    self, StreamPermits, StreamState, WebSocketCodec, WireCodec,
 };
 use faceshare_routes::{
     AccountLimits, AddressLimits, AddressRates, AllowedOrigins, AppState, Classic, ClassicRules,
@@ -349,7 +349,7 @@ impl House {
         let stream = websocketcontroller::routes(StreamState {
             clients: self.clients.clone(),
             addresses: self.addresses.clone(),
-            places: StreamPlaces::new(config.limits.streams_per_address),
+            permits: StreamPermits::new(config.limits.streams_per_address),
             clock: self.clock.clone(),
             frame_max: config.limits.frame_in,
             origins: origins.clone(),

@@ -1,6 +1,7 @@
 //! The OpenAPI document, generated from the handlers.
 //!
-//! `api/openapi.json` is this document; a test fails when it is not. Run that test with `UPDATE_OPENAPI=1` to write it anew.
+//! A test compares `api/openapi.json` with this document. Run the test with `UPDATE_OPENAPI=1` to
+//! write the file again.
 
 use crate::e::http::{PROBLEM_JSON, Problem};
 use crate::httpcontroller::{account, classic, docs, facesession, landing, ops};
@@ -21,7 +22,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
-/// The document of a server that does not speak the classic API.
+/// The document of a server without the classic API.
 #[must_use]
 pub fn openapi_without_classic() -> utoipa::openapi::OpenApi {
     let mut document = openapi();
@@ -44,10 +45,10 @@ pub fn openapi_without_classic() -> utoipa::openapi::OpenApi {
     ),
     servers((url = "/", description = "This server")),
     tags(
-        (name = "accounts", description = "People and their tokens"),
+        (name = "accounts", description = "Accounts, guests and their tokens"),
         (name = "face-sessions", description = "Sessions: opened, found, entered, changed, left, ended"),
         (name = "classic", description = "The calls of an older system, where `classic.enabled` is set. Every answer is 200; `errCode` tells how it went: 0 ServerError, 1 DataBaseError, 2 InvalidSessionError, 3 UserExistedError, 4 UserNotExistError, 5 PasswordError, 6 InvalidParamsError, 7 success. A call by POST, and signout, that comes from another site is refused with 2"),
-        (name = "operations", description = "For those who run the server")
+        (name = "operations", description = "For operators")
     ),
     paths(
         account::create_guest::create_guest,
@@ -96,7 +97,7 @@ pub fn openapi_without_classic() -> utoipa::openapi::OpenApi {
         docs::docs_page
     ),
     components(schemas(Problem)),
-    modifiers(&BearerScheme, &OptionalBodies, &OneKey, &Rates, &IdempotencyKeys)
+    modifiers(&BearerScheme, &OptionalBodies, &ExactlyOneKey, &RateLimitResponses, &IdempotencyKeys)
 )]
 struct Document;
 
@@ -116,7 +117,7 @@ impl Modify for BearerScheme {
     }
 }
 
-/// A body that may be left out may not be `null` instead.
+/// Removes `null` from optional bodies: a client may leave the body out, but may not send `null`.
 struct OptionalBodies;
 
 impl Modify for OptionalBodies {
@@ -143,10 +144,10 @@ impl Modify for OptionalBodies {
     }
 }
 
-/// Whoever wants to come in has a code or an invite, and says one of them.
-struct OneKey;
+/// A prejoin request holds exactly one key: a number code or an invite token.
+struct ExactlyOneKey;
 
-impl Modify for OneKey {
+impl Modify for ExactlyOneKey {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let schemas = &mut document.components.get_or_insert_default().schemas;
         let Some(RefOr::T(Schema::Object(both))) = schemas.remove("PrejoinRequest") else {
@@ -157,7 +158,8 @@ impl Modify for OneKey {
             let mut one = both.clone();
             one.description = None;
             one.required = vec![key.to_owned()];
-            // Not only left out: with both of them it is not clear which is meant.
+            // With both keys it is not clear which one is meant, so the other one must be absent or
+            // null.
             one.properties.insert(
                 other.to_owned(),
                 Schema::Object(ObjectBuilder::new().schema_type(Type::Null).build()).into(),
@@ -171,10 +173,10 @@ impl Modify for OneKey {
     }
 }
 
-/// Every call of clients may come too often.
-struct Rates;
+/// Adds the 429 response to every client call.
+struct RateLimitResponses;
 
-impl Modify for Rates {
+impl Modify for RateLimitResponses {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for (path, item) in &mut document.paths.paths {
             let operations = [
@@ -204,7 +206,8 @@ impl Modify for Rates {
     }
 }
 
-/// Calls that change something and need a token take effect once under a key.
+/// Adds the `Idempotency-Key` header and the 409 response to calls that change something and need a
+/// token.
 struct IdempotencyKeys;
 
 impl Modify for IdempotencyKeys {
@@ -284,74 +287,74 @@ macro_rules! problems {
 }
 
 problems! {
-    /// Of calls that read a body.
+    /// Problems of calls that read a JSON body.
     BodyProblems {
         "400": "`INVALID_ARGUMENT`: `errors` names each field that is wrong",
         "408": "`REQUEST_TIMEOUT`",
         "413": "`PAYLOAD_TOO_LARGE`",
         "415": "`UNSUPPORTED_MEDIA_TYPE`: the body must be JSON",
     }
-    /// Of calls whose path or query holds values.
+    /// Problems of calls with values in the path or query.
     QueryProblems {
         "400": "`INVALID_ARGUMENT`: `errors` names each parameter that is wrong",
     }
-    /// Of calls that need a token.
+    /// Problems of calls that need a token.
     AuthProblems {
         "401": "`UNAUTHENTICATED`: sign in. `TOKEN_EXPIRED`: refresh",
     }
-    /// Of calls that need a password.
+    /// Problems of calls that need a password.
     PasswordProblems {
         "401": "`PASSWORD_INCORRECT`: the name or the password is wrong. With a token: `UNAUTHENTICATED`, `TOKEN_EXPIRED`",
     }
-    /// Of calls that take a picture.
+    /// Problems of calls that take a picture.
     UploadProblems {
         "400": "`INVALID_ARGUMENT`: it cannot be decoded, or has too many pixels",
         "408": "`REQUEST_TIMEOUT`",
         "413": "`PAYLOAD_TOO_LARGE`",
         "415": "`UNSUPPORTED_MEDIA_TYPE`: the file must be a PNG, JPEG or WebP",
     }
-    /// Of calls that guests may not make.
+    /// Problems of calls that guests may not make.
     GuestProblems {
         "403": "`FORBIDDEN`: not for guests",
     }
-    /// Of calls that give something that there is once.
+    /// Problems of calls that create something unique, such as a username.
     TakenProblems {
         "409": "`ALREADY_EXISTS`",
     }
-    /// Of calls whose work waits in a queue.
+    /// Problems of calls whose work waits in a queue.
     Busy {
-        "503": "`UNAVAILABLE`: too much is waiting already, see `Retry-After`",
+        "503": "`UNAVAILABLE`: the queue is full, see `Retry-After`",
     }
-    /// Of calls on one session.
+    /// Problems of calls on one session.
     SessionProblems {
         "404": "`NOT_FOUND`: there is no such thing, or the caller is no member of the session",
     }
-    /// Of calls that change a session.
+    /// Problems of calls that change a session.
     EndedProblems {
         "410": "`SESSION_ENDED`: the session is over and cannot be changed",
     }
-    /// Of calls whose time may be over.
+    /// Problems of calls that may come too late.
     ConflictProblems {
-        "409": "`CONFLICT`: it is over already",
+        "409": "`CONFLICT`: already decided",
     }
-    /// Of calls that not every member may make.
+    /// Problems of calls that not every member may make.
     HostProblems {
         "403": "`FORBIDDEN`: the caller may see it, but not do this",
     }
-    /// Of calls that use a code or an invite.
+    /// Problems of calls that use a number code or an invite.
     CodeProblems {
         "404": "`NUMBER_CODE_NOT_JOINABLE`: wrong, expired, full, locked or over, all answered alike",
         "429": "`RATE_LIMITED`: see `Retry-After`",
     }
-    /// Of calls that count against a limit.
+    /// Problems of calls that count against a limit.
     Problem422 {
         "422": "`LIMIT_EXCEEDED`",
     }
-    /// Of a server that cannot serve.
+    /// Problems of a server that is not ready.
     Unready {
-        "503": "`UNAVAILABLE`: draining, or something that is needed is away",
+        "503": "`UNAVAILABLE`: draining, or a dependency is unavailable",
     }
-    /// Of what is not shown to everybody.
+    /// Problems of resources that not every caller may see.
     NotHere {
         "404": "`NOT_FOUND`: not here, or not for you",
     }

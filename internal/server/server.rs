@@ -1,4 +1,4 @@
-//! All listeners of the process, from binding to the end.
+//! The listeners of the process, from binding to shutdown.
 
 use crate::connection::ConnectionPolicy;
 use crate::jobs::Jobs;
@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-/// Where to listen. Port 0: any free one.
+/// The addresses to listen on. Port 0: any free port.
 #[derive(Debug, Clone, Copy)]
 pub struct Bind {
     /// For clients.
@@ -25,7 +25,7 @@ pub struct Bind {
     pub grpc: Option<SocketAddr>,
 }
 
-/// Where the server listens.
+/// The addresses that the server listens on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Addresses {
     /// For clients.
@@ -36,7 +36,7 @@ pub struct Addresses {
     pub grpc: Option<SocketAddr>,
 }
 
-/// What is served where. A service without its listener is left out.
+/// The router of each listener. The router of a listener that is not bound is not used.
 pub struct Services {
     /// For clients.
     pub http: Router,
@@ -44,21 +44,21 @@ pub struct Services {
     pub ops: Router,
     /// For other services.
     pub grpc: Router,
-    /// For clients and other services, never for operators; `None`: in clear text.
+    /// TLS for clients and other services, never for operators; `None`: clear text.
     pub tls: Option<Tls>,
 }
 
-/// Why the server could not start or go on.
+/// Why the server could not start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// The address is taken, or not one of this machine.
+    /// The address is in use, or does not belong to this machine.
     #[error("cannot listen on {address} ({key})")]
     Bind {
-        /// As configured.
+        /// The configured address.
         address: SocketAddr,
-        /// The key of the configuration that names it.
+        /// The configuration key of the address.
         key: &'static str,
-        /// What the operating system said.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
@@ -74,7 +74,7 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Binds all of them.
+    /// Binds all listeners.
     ///
     /// # Errors
     /// [`ServerError::Bind`] names the first address that could not be bound.
@@ -95,16 +95,18 @@ impl Listeners {
         })
     }
 
-    /// Where they listen.
+    /// The addresses that they listen on.
     #[must_use]
     pub const fn addresses(&self) -> Addresses {
         self.addresses
     }
 
-    /// Serves until the end of the lifecycle. Each listener is an essential job.
+    /// Serves until the lifecycle ends. Each listener is an essential job.
     ///
-    /// Once it drains, `farewell` runs (it should see that every upgraded connection is told and closed), then the listeners close, what is
-    /// under way is finished and the lifecycle's tracker is waited for: all within `drain_timeout`, then everything stops.
+    /// Once the lifecycle drains, `close_streams` runs (it should notify and close every upgraded
+    /// connection); then the listeners close, requests in service are finished and the lifecycle's
+    /// tracked tasks are waited for. All of this happens within `drain_timeout`; then everything
+    /// stops.
     pub async fn serve(
         self,
         services: Services,
@@ -112,7 +114,7 @@ impl Listeners {
         jobs: &Jobs,
         lifecycle: Lifecycle,
         drain_timeout: Duration,
-        farewell: impl Future<Output = ()>,
+        close_streams: impl Future<Output = ()>,
     ) {
         let listen = |name, listener, tls, router, policy| {
             jobs.run_essential(
@@ -164,27 +166,29 @@ impl Listeners {
             ));
         }
         lifecycle.draining.cancelled().await;
-        drain(&mut listeners, &lifecycle, drain_timeout, farewell).await;
+        drain(&mut listeners, &lifecycle, drain_timeout, close_streams).await;
         lifecycle.stop_now();
         join(&mut listeners).await;
     }
 }
 
-/// Bytes that the kernel takes from us and has not sent yet: without a bound, up to 4 MiB of old positions lie there before a slow receiver
-/// is noticed, and newer ones wait behind them. It is also the step in which a slow client's progress is seen.
+/// Bytes that the kernel accepts before it has sent them. Without a bound, up to 4 MiB of old
+/// positions are queued there before a slow receiver is noticed, and newer ones wait behind them.
+/// It is also the step in which a slow client's progress is seen.
 const UNSENT_BYTES: u32 = 16 * 1024;
 
-/// Bounded by the timeout as a whole, and cut short by the hard end.
+/// Drains within `timeout` as a whole; the hard stage ends it at once.
 async fn drain(
     listeners: &mut [JoinHandle<()>],
     lifecycle: &Lifecycle,
     timeout: Duration,
-    farewell: impl Future<Output = ()>,
+    close_streams: impl Future<Output = ()>,
 ) {
     let began = Instant::now();
     let finish = async {
-        farewell.await;
-        // The listeners stay open until the last stream has ended: whoever comes meanwhile is told to come back, not turned away mute.
+        close_streams.await;
+        // The listeners stay open until the last stream has ended: clients that connect meanwhile
+        // are told to come back later instead of being refused without a reason.
         lifecycle.tracker.close();
         lifecycle.tracker.wait().await;
         lifecycle.soft.cancel();
@@ -196,12 +200,12 @@ async fn drain(
         .await
     {
         Some(Ok(())) => tracing::info!(took = ?began.elapsed(), "drained"),
-        Some(Err(_)) => tracing::warn!(?timeout, "not everything was done in time; stopping"),
+        Some(Err(_)) => tracing::warn!(?timeout, "the drain did not finish in time; stopping now"),
         None => {}
     }
 }
 
-/// A listener that failed was told of by the supervisor.
+/// Waits for the listeners. The supervisor has already logged one that failed.
 async fn join(listeners: &mut [JoinHandle<()>]) {
     for listener in listeners
         .iter_mut()
@@ -221,7 +225,7 @@ async fn bind(
         source,
     };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
-    // The connections that it accepts inherit it.
+    // Accepted connections inherit the option.
     #[cfg(target_os = "linux")]
     SockRef::from(&listener)
         .set_tcp_notsent_lowat(UNSENT_BYTES)
@@ -249,7 +253,7 @@ mod tests {
     use axum::http::StatusCode;
     use axum::http::header::{CONNECTION, UPGRADE};
     use axum::routing::get;
-    use faceshare_routes::Documented;
+    use faceshare_routes::ProblemResponses;
     use hyper_util::rt::TokioIo;
     use hyper_util::server::conn::auto::upgrade::downcast;
     use socket2::SockRef;
@@ -275,7 +279,7 @@ mod tests {
         http: Router,
         header_timeout: Duration,
         drain_timeout: Duration,
-        farewell: impl Future<Output = ()> + Send + 'static,
+        close_streams: impl Future<Output = ()> + Send + 'static,
     ) -> Running {
         let any = || SocketAddr::from(([127, 0, 0, 1], 0));
         let listeners = Listeners::bind(&Bind {
@@ -308,7 +312,14 @@ mod tests {
         let (supervisor, life) = (jobs.clone(), lifecycle.clone());
         let serving = async move {
             listeners
-                .serve(services, policy, &supervisor, life, drain_timeout, farewell)
+                .serve(
+                    services,
+                    policy,
+                    &supervisor,
+                    life,
+                    drain_timeout,
+                    close_streams,
+                )
                 .await
         };
         Running {
@@ -373,7 +384,7 @@ mod tests {
                 let upgrade = hyper::upgrade::on(&mut request);
                 tokio::spawn(async move {
                     let upgraded = upgrade.await.expect("upgraded");
-                    let socket = downcast::<TokioIo<Documented<TcpStream>>>(upgraded)
+                    let socket = downcast::<TokioIo<ProblemResponses<TcpStream>>>(upgraded)
                         .map(|parts| parts.io.into_inner().into_inner());
                     let unsent = socket.ok().map(|socket| {
                         SockRef::from(&socket)
@@ -445,7 +456,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tracked_tasks_are_waited_for_and_whoever_comes_meanwhile_is_answered() {
+    async fn tracked_tasks_are_waited_for_and_new_connections_are_answered_meanwhile() {
         let router = Router::new().route("/", get(async || "still here"));
         let running = start(router, LONG, LONG, ready(())).await;
         let release = Arc::new(Notify::new());

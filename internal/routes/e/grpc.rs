@@ -1,4 +1,5 @@
-//! Domain errors → gRPC status codes. The domain's own code travels beside it as `google.rpc.ErrorInfo.reason`.
+//! Maps domain errors to gRPC status codes. The domain's own code travels beside the status as
+//! `google.rpc.ErrorInfo.reason`.
 
 use faceshare_biz::ErrorCode;
 use tonic::Code;

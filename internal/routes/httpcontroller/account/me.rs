@@ -9,7 +9,7 @@ use axum::extract::State;
 use faceshare_logic::account::Accounts;
 use std::sync::Arc;
 
-/// Who the caller is.
+/// Shows the caller's account.
 #[utoipa::path(
     get,
     path = "/v1/accounts/me",

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// What is to be different.
+/// The fields to change.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct PatchAccountRequest {
     /// What others see: 1 to 32 characters.
@@ -19,9 +19,10 @@ pub struct PatchAccountRequest {
     nickname: Option<String>,
 }
 
-/// Changes what others see of the caller.
+/// Changes the caller's nickname.
 ///
-/// For accounts and guests, on themselves. The sessions that the caller is connected to hear of it as `memberChange`.
+/// For accounts and guests, on themselves. The sessions that the caller is connected to are
+/// notified with `memberChange`.
 #[utoipa::path(
     patch,
     path = "/v1/accounts/me",

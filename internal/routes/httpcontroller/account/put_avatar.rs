@@ -16,14 +16,16 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use std::sync::Arc;
 
-/// What may be sent.
+/// Accepted media types.
 const MEDIA_TYPES: [&str; 3] = ["image/png", "image/jpeg", "image/webp"];
 
-/// Gives the caller a picture.
+/// Sets the caller's picture.
 ///
-/// For accounts and guests, on themselves. A PNG, JPEG or WebP file of at most 5 MiB and 25 megapixels (`limits.avatar_bytes`,
-/// `limits.avatar_pixels`); its middle is cut out and written anew, 256 by 256, without anything else that the file held. The address of the
-/// picture changes, the one before is gone, and the sessions that the caller is connected to hear of it as `memberChange`.
+/// For accounts and guests, on themselves. A PNG, JPEG or WebP file of at most 5 MiB and 25
+/// megapixels (`limits.avatar_bytes`, `limits.avatar_pixels`). Its middle is cut out and encoded
+/// again, 256 by 256, without any other data of the file. The address of the picture changes, the
+/// previous picture is deleted, and the sessions that the caller is connected to are notified with
+/// `memberChange`.
 #[utoipa::path(
     put,
     path = "/v1/accounts/me/avatar",

@@ -13,21 +13,22 @@ use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Who signs in.
+/// The account that signs in.
 #[derive(Deserialize, ToSchema)]
 pub struct SignInRequest {
-    /// In any case.
+    /// The username, in any case.
     #[schema(example = "ann_1")]
     username: String,
-    /// Its password.
+    /// The password.
     #[schema(example = "correct horse", format = Password)]
     password: String,
 }
 
 /// Signs in.
 ///
-/// Open to everybody. A wrong name and a wrong password are answered alike, `PASSWORD_INCORRECT`, and take the same time. After
-/// too many of them, for this name or from this network, every password is `RATE_LIMITED` for a while, the right one too.
+/// Needs no token. A wrong username and a wrong password get the same answer, `PASSWORD_INCORRECT`,
+/// after the same time. After too many failures, for this username or from this network, every
+/// password is `RATE_LIMITED` for a while, the right one too.
 #[utoipa::path(
     post,
     path = "/v1/accounts/sign-in",

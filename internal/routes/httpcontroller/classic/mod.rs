@@ -1,6 +1,7 @@
 //! The calls of an older system, over the same use cases as everything else.
 //!
-//! Its clients know six paths, one cookie, and answers that are always 200 with a code in them.
+//! Clients of that system know six paths, one cookie, and responses that are always 200 with a code
+//! in them.
 
 mod answer;
 mod cross_site;
@@ -13,7 +14,7 @@ pub mod signup;
 pub mod update_nickname;
 pub mod update_profile_pic;
 
-pub use answer::{ClassicAnswer, Failure, IfAny, Nothing, Outcome, Success};
+pub use answer::{ClassicAnswer, ClassicError, ClassicResult, IfAny, Nothing, Success};
 pub use fields::{ClassicCredentials, ClassicNickname, ClassicSignUp, Fields};
 pub use session::{Secure, Session};
 
@@ -28,23 +29,23 @@ use faceshare_logic::account::Accounts;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-/// Under what all its paths are.
+/// The prefix of all its paths.
 pub const PREFIX: &str = "/api/entrytask/user/";
-/// Characters of the names and passwords that are set here.
+/// Allowed length, in characters, of usernames and passwords that are set here.
 const LENGTH: RangeInclusive<usize> = 4..=13;
 /// Characters of a nickname that is set here, at most.
 const NICKNAME_MAX: usize = 8;
-/// What a multipart body holds beside its file.
+/// Bytes of a multipart body beside its file at most.
 const MULTIPART_FRAME: usize = 64 * 1024;
 
-/// What the configuration says of it.
+/// Settings of the classic API.
 #[derive(Debug, Clone, Copy)]
 pub struct ClassicRules {
-    /// `classic.reveal_unknown_user`: whether signing in tells that there is no such name.
+    /// `classic.reveal_unknown_user`: whether signing in says that a username does not exist.
     pub reveal_unknown_user: bool,
 }
 
-/// What its handlers need.
+/// State of its handlers.
 #[derive(Clone, FromRef)]
 pub struct ClassicState {
     accounts: Arc<Accounts>,
@@ -53,7 +54,7 @@ pub struct ClassicState {
     rules: ClassicRules,
 }
 
-/// Its routes.
+/// The routes of the classic API.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>(
     rules: ClassicRules,
     state: &AppState,

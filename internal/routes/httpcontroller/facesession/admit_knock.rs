@@ -11,9 +11,10 @@ use faceshare_logic::instruction::exec::KnockAnswer;
 use http::StatusCode;
 use std::sync::Arc;
 
-/// Lets somebody in who waits. For the host.
+/// Admits a client that waits at the session. For the host.
 ///
-/// The one who waits gets its session token from `wait`. A lock does not keep the host from this; a full session does, and the knock goes on waiting.
+/// The waiting client gets its session token from `wait`. A lock does not prevent this; a full
+/// session does, and the knock stays waiting.
 #[utoipa::path(
     post,
     path = "/v1/face-sessions/{id}/knocks/{knockId}/admit",

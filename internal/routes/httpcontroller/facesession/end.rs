@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// Ends a session. For the host.
 ///
-/// Told to everybody in it as `sessEnd`; every socket closes with 4010.
+/// All members are notified with `sessEnd`; every socket closes with 4010.
 #[utoipa::path(
     post,
     path = "/v1/face-sessions/{id}/end",

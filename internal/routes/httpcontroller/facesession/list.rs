@@ -15,15 +15,15 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
-/// Which page.
+/// The page to show.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
-    /// Items at most: 1 to 200, 50 unless said otherwise.
+    /// Greatest number of items: 1 to 200, 50 by default.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
     page_size: Option<String>,
-    /// `nextPageToken` of the page before.
+    /// `nextPageToken` of the previous page.
     page_token: Option<String>,
 }
 

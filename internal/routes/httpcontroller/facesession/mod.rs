@@ -1,4 +1,4 @@
-//! Face sessions: opened, found, entered, changed, left, ended.
+//! Face sessions: create, find, join, change, leave, end.
 
 pub mod admit_knock;
 pub mod cancel_wait;

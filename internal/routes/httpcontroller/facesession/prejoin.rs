@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// A number code or an invite, one of the two.
+/// A number code or an invite token, exactly one of them.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PrejoinRequest {
@@ -47,21 +47,21 @@ fn key(number_code: Option<String>, invite_token: Option<String>) -> Result<Key>
     }
 }
 
-/// How the attempt to come in went.
+/// The status of a client that was admitted.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AdmittedStatus {
-    /// There is a seat.
+    /// The client has a seat.
     Admitted,
 }
 
-/// A seat in the session, kept until `seatExpiresAt`: connect before.
+/// A seat in the session. It is kept until `seatExpiresAt`: connect before.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AdmittedAnswer {
     status: AdmittedStatus,
     face_session: FaceSessionView,
-    /// Until then the seat is kept for a first connection.
+    /// The seat is kept until then for the first connection.
     #[schema(value_type = String, format = DateTime)]
     seat_expires_at: TimeText,
     #[serde(flatten)]
@@ -69,7 +69,7 @@ pub struct AdmittedAnswer {
 }
 
 impl AdmittedAnswer {
-    /// As of `now`.
+    /// `now` is the start of `expiresIn`.
     pub fn new(entered: Entered, now: Timestamp, base: &PublicBase) -> Self {
         Self {
             status: AdmittedStatus::Admitted,
@@ -80,23 +80,23 @@ impl AdmittedAnswer {
     }
 }
 
-/// How the attempt to come in goes on.
+/// The status of a client that waits for the host.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum WaitingStatus {
-    /// The host is asked.
+    /// The host has not answered yet.
     Waiting,
 }
 
-/// The host is asked: ask how it ends with `POST /v1/face-sessions/wait`.
+/// The host must admit the caller: `POST /v1/face-sessions/wait` waits for the answer.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WaitingAnswer {
     status: WaitingStatus,
-    /// For `wait`, by the same caller. A secret.
+    /// The token for `wait`, valid for the same caller only. A secret.
     #[schema(example = "v4.local.…")]
     wait_token: String,
-    /// Unanswered until then, the knock expires.
+    /// The knock expires then, unless the host has answered.
     #[schema(value_type = String, format = DateTime)]
     expires_at: TimeText,
 }
@@ -112,13 +112,15 @@ impl From<Waiting> for WaitingAnswer {
     }
 }
 
-/// Comes in by number code or invite, or asks to be let in.
+/// Joins a session by number code or invite, or asks the host to be admitted.
 ///
-/// Whatever the reason why a code or an invite does not work, the answer is the same. Wrong codes spend a budget of the account, the address
-/// and the network; who has spent one is answered `RATE_LIMITED`, and a right code does not help before `Retry-After`. Where the host must let
-/// people in, the answer is 202 with a token to wait with; the same knock again for somebody who waits already. Who was in the session before
-/// is let in at once. `LIMIT_EXCEEDED`: too many wait at this session, or too many from the caller's address have a seat in it and have not
-/// connected, or wait.
+/// Every code or invite that does not work gets the same answer, whatever the reason. Wrong codes
+/// count against limits of the account, the address and the network; once one is reached the answer
+/// is `RATE_LIMITED`, for right codes too until `Retry-After`. Where the host must admit members,
+/// the answer is 202 with a token to wait with; a caller that waits already gets the same knock
+/// again. A former member of the session is admitted at once. `LIMIT_EXCEEDED`: too many callers
+/// wait at this session, or too many from the caller's address wait or have a seat and have not
+/// connected.
 #[utoipa::path(
     post,
     path = "/v1/face-sessions/prejoin",
@@ -126,8 +128,8 @@ impl From<Waiting> for WaitingAnswer {
     security(("bearer" = [])),
     request_body = PrejoinRequest,
     responses(
-        (status = 200, description = "There is a seat", body = AdmittedAnswer),
-        (status = 202, description = "The host is asked", body = WaitingAnswer),
+        (status = 200, description = "The caller has a seat", body = AdmittedAnswer),
+        (status = 202, description = "The caller waits for the host's answer", body = WaitingAnswer),
         AuthProblems, BodyProblems, CodeProblems, Problem422
     )
 )]

@@ -8,7 +8,7 @@ use faceshare_logic::facesession::FaceSessions;
 use http::StatusCode;
 use std::sync::Arc;
 
-/// Takes the invite link away. For the host.
+/// Revokes the invite link. For the host.
 ///
 /// It stops working at once.
 #[utoipa::path(

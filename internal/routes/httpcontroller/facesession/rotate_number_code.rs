@@ -9,9 +9,10 @@ use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use std::sync::Arc;
 
-/// Makes a new number code. For the host.
+/// Creates a new number code. For the host.
 ///
-/// The old one stops working at once; the host's devices are told by `numberCodeChange`.
+/// The previous code stops working at once; the host's devices are notified with
+/// `numberCodeChange`.
 #[utoipa::path(
     post,
     path = "/v1/face-sessions/{id}/number-code",

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// Shows the number code. For members.
 ///
-/// `NOT_FOUND` when there is none: it has expired, and the host may make a new one.
+/// `NOT_FOUND` when there is none: the code has expired, and the host may create a new one.
 #[utoipa::path(
     get,
     path = "/v1/face-sessions/{id}/number-code",

@@ -1,26 +1,26 @@
 //! `GET /openapi.json`
 
 use super::Classic;
-use crate::json::{Written, written};
+use crate::json::{JsonBytes, to_json};
 use crate::openapi;
 use axum::extract::State;
 use bytes::Bytes;
 use std::sync::LazyLock;
 
-/// The document is large: it is written once, and all answers share its bytes.
+/// The document is large: it is serialized once, and all responses share its bytes.
 static WITH_CLASSIC: LazyLock<Bytes> = LazyLock::new(|| document(&openapi::openapi()));
 static WITHOUT_CLASSIC: LazyLock<Bytes> =
     LazyLock::new(|| document(&openapi::openapi_without_classic()));
 
-/// The description of these calls.
+/// The OpenAPI document of these calls.
 #[utoipa::path(
     get,
     path = "/openapi.json",
     tag = "operations",
     responses((status = 200, description = "An OpenAPI document", body = Object, content_type = "application/json"))
 )]
-pub async fn openapi_document(State(Classic(classic)): State<Classic>) -> Written {
-    Written(if classic {
+pub async fn openapi_document(State(Classic(classic)): State<Classic>) -> JsonBytes {
+    JsonBytes(if classic {
         WITH_CLASSIC.clone()
     } else {
         WITHOUT_CLASSIC.clone()
@@ -28,7 +28,7 @@ pub async fn openapi_document(State(Classic(classic)): State<Classic>) -> Writte
 }
 
 fn document(openapi: &utoipa::openapi::OpenApi) -> Bytes {
-    written(openapi).expect("invariant: an OpenAPI document has a form in JSON")
+    to_json(openapi).expect("invariant: an OpenAPI document serializes to JSON")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! What is counted of requests.
+//! Metrics of requests.
 //!
-//! To find a metric by its labels costs more than to count: each is looked up once and kept.
+//! Looking up a metric by its labels costs more than counting: each handle is looked up once and
+//! kept.
 
 use super::observe::Labels;
 use arc_swap::ArcSwap;
@@ -10,23 +11,24 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The metrics of one listener's requests. As many as there are routes, methods and statuses: strangers cannot make it grow.
-pub(crate) struct Ledger {
+/// The metrics of one listener's requests. There are as many series as routes, methods and
+/// statuses; clients cannot make the map grow.
+pub(crate) struct RequestMetrics {
     in_flight: Gauge,
-    routes: ArcSwap<HashMap<Box<str>, Vec<Line>>>,
+    routes: ArcSwap<HashMap<Box<str>, Vec<RequestSeries>>>,
 }
 
-/// What is counted under one route.
+/// The series of one route, method and status.
 #[derive(Clone)]
-struct Line {
+struct RequestSeries {
     method: &'static str,
     status: StatusCode,
     requests: Counter,
     duration: Histogram,
 }
 
-impl Ledger {
-    /// Once the recorder is installed: what is counted before is lost.
+impl RequestMetrics {
+    /// Call it once the recorder is installed: earlier counts are lost.
     pub(crate) fn new() -> Self {
         Self {
             in_flight: metrics::gauge!("http_requests_in_flight"),
@@ -34,7 +36,8 @@ impl Ledger {
         }
     }
 
-    /// Counts a request as under way until this is dropped: when answered, and when its client goes away before.
+    /// Counts a request as in flight until the returned guard is dropped: when it is answered, or
+    /// when its client goes away.
     pub(crate) fn enter(&self) -> InFlight {
         self.in_flight.increment(1.0);
         InFlight(self.in_flight.clone())
@@ -43,28 +46,28 @@ impl Ledger {
     /// Counts an answered request.
     pub(crate) fn record(&self, labels: &Labels, status: StatusCode, took: Duration) {
         let routes = self.routes.load();
-        let lines = routes.get(labels.route()).into_iter().flatten();
-        if let Some(line) = lines
+        let series_of_route = routes.get(labels.route()).into_iter().flatten();
+        if let Some(series) = series_of_route
             .into_iter()
-            .find(|line| line.method == labels.method && line.status == status)
+            .find(|series| series.method == labels.method && series.status == status)
         {
-            line.count(took);
+            series.count(took);
             return;
         }
-        let line = Line::new(labels, status);
-        line.count(took);
+        let series = RequestSeries::new(labels, status);
+        series.count(took);
         self.routes.rcu(|routes| {
             let mut routes = HashMap::clone(routes);
             routes
                 .entry(labels.route().into())
                 .or_default()
-                .push(line.clone());
+                .push(series.clone());
             Arc::new(routes)
         });
     }
 }
 
-impl Line {
+impl RequestSeries {
     fn new(labels: &Labels, status: StatusCode) -> Self {
         let (method, route) = (labels.method, labels.route().to_owned());
         let duration = metrics::histogram!("http_request_duration_seconds", "method" => method, "route" => route.clone());
@@ -83,7 +86,7 @@ impl Line {
     }
 }
 
-/// A request under way.
+/// Guard of a request in flight.
 pub(crate) struct InFlight(Gauge);
 
 impl Drop for InFlight {
