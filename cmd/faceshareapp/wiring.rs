@@ -28,7 +28,7 @@ use faceshare_routes::websocketcontroller::{
     self, StreamPermits, StreamState, WebSocketCodec, WireCodec,
 };
 use faceshare_routes::{
-    AccountLimits, AddressLimits, AddressRates, AllowedOrigins, AppState, Classic, ClassicRules,
+    AccountLimits, AddressLimits, AddressRates, AllowedOrigins, AppState, ClassicRules,
     DiscardUnread, HttpPolicy, LinkSettings, Links, LocalMachine, Observer, Ops, ReadinessCheck,
     UploadLimits,
 };
@@ -380,7 +380,6 @@ impl House {
             checks: checks.clone(),
             jobs: Arc::new(jobs.clone()),
             metrics,
-            classic: Classic(config.classic.enabled),
         };
         let proxies = faceshare_routes::TrustedProxies::from_networks(http.trusted_proxies.clone());
         let observer = Observer::new(self.ids.clone(), proxies, self.clock.clone());

@@ -3,18 +3,19 @@
 //! A test compares `api/openapi.json` with this document. Run the test with `UPDATE_OPENAPI=1` to
 //! write the file again.
 
-use crate::e::http::{PROBLEM_JSON, Problem};
+use crate::e::http::Problem;
 use crate::httpcontroller::{account, classic, docs, facesession, landing, ops};
+use crate::json::to_json;
 use crate::middleware::deadline;
-use std::collections::BTreeMap;
+use crate::paths;
+use crate::responses::problem;
+use bytes::Bytes;
+use std::sync::LazyLock;
 use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{
-    ContentBuilder, ObjectBuilder, OneOfBuilder, Ref, RefOr, Required, Response, ResponseBuilder,
-    Schema,
-};
-use utoipa::{IntoResponses, Modify, OpenApi};
+use utoipa::openapi::{ObjectBuilder, OneOfBuilder, RefOr, Required, Schema};
+use utoipa::{Modify, OpenApi};
 
 /// The document.
 #[must_use]
@@ -29,11 +30,32 @@ pub fn openapi_without_classic() -> utoipa::openapi::OpenApi {
     document
         .paths
         .paths
-        .retain(|path, _| !path.starts_with(classic::PREFIX));
+        .retain(|path, _| !path.starts_with(paths::CLASSIC_PREFIX));
     if let Some(tags) = &mut document.tags {
         tags.retain(|tag| tag.name != "classic");
     }
     document
+}
+
+// The document is large: it is serialized once, and all responses share its bytes.
+static JSON: LazyLock<Bytes> = LazyLock::new(|| serialize(&openapi()));
+static JSON_WITHOUT_CLASSIC: LazyLock<Bytes> =
+    LazyLock::new(|| serialize(&openapi_without_classic()));
+
+fn serialize(document: &utoipa::openapi::OpenApi) -> Bytes {
+    to_json(document).expect("invariant: an OpenAPI document serializes to JSON")
+}
+
+/// The document as JSON. All callers share its bytes.
+#[must_use]
+pub fn json() -> Bytes {
+    JSON.clone()
+}
+
+/// The document of a server without the classic API as JSON. All callers share its bytes.
+#[must_use]
+pub fn json_without_classic() -> Bytes {
+    JSON_WITHOUT_CLASSIC.clone()
 }
 
 #[derive(OpenApi)]
@@ -262,107 +284,9 @@ impl Modify for IdempotencyKeys {
     }
 }
 
-fn problem(description: &str) -> RefOr<Response> {
-    let content = ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name("Problem")))
-        .build();
-    ResponseBuilder::new()
-        .description(description)
-        .content(PROBLEM_JSON, content)
-        .build()
-        .into()
-}
-
-macro_rules! problems {
-    ($($(#[$doc:meta])* $name:ident { $($status:literal: $text:literal,)* })*) => {$(
-        $(#[$doc])*
-        pub struct $name;
-
-        impl IntoResponses for $name {
-            fn responses() -> BTreeMap<String, RefOr<Response>> {
-                [$(($status.to_owned(), problem($text)),)* ("default".to_owned(), problem("Any other problem"))].into()
-            }
-        }
-    )*};
-}
-
-problems! {
-    /// Problems of calls that read a JSON body.
-    BodyProblems {
-        "400": "`INVALID_ARGUMENT`: `errors` names each field that is wrong",
-        "408": "`REQUEST_TIMEOUT`",
-        "413": "`PAYLOAD_TOO_LARGE`",
-        "415": "`UNSUPPORTED_MEDIA_TYPE`: the body must be JSON",
-    }
-    /// Problems of calls with values in the path or query.
-    QueryProblems {
-        "400": "`INVALID_ARGUMENT`: `errors` names each parameter that is wrong",
-    }
-    /// Problems of calls that need a token.
-    AuthProblems {
-        "401": "`UNAUTHENTICATED`: sign in. `TOKEN_EXPIRED`: refresh",
-    }
-    /// Problems of calls that need a password.
-    PasswordProblems {
-        "401": "`PASSWORD_INCORRECT`: the name or the password is wrong. With a token: `UNAUTHENTICATED`, `TOKEN_EXPIRED`",
-    }
-    /// Problems of calls that take a picture.
-    UploadProblems {
-        "400": "`INVALID_ARGUMENT`: it cannot be decoded, or has too many pixels",
-        "408": "`REQUEST_TIMEOUT`",
-        "413": "`PAYLOAD_TOO_LARGE`",
-        "415": "`UNSUPPORTED_MEDIA_TYPE`: the file must be a PNG, JPEG or WebP",
-    }
-    /// Problems of calls that guests may not make.
-    GuestProblems {
-        "403": "`FORBIDDEN`: not for guests",
-    }
-    /// Problems of calls that create something unique, such as a username.
-    TakenProblems {
-        "409": "`ALREADY_EXISTS`",
-    }
-    /// Problems of calls whose work waits in a queue.
-    Busy {
-        "503": "`UNAVAILABLE`: the queue is full, see `Retry-After`",
-    }
-    /// Problems of calls on one session.
-    SessionProblems {
-        "404": "`NOT_FOUND`: there is no such thing, or the caller is no member of the session",
-    }
-    /// Problems of calls that change a session.
-    EndedProblems {
-        "410": "`SESSION_ENDED`: the session is over and cannot be changed",
-    }
-    /// Problems of calls that may come too late.
-    ConflictProblems {
-        "409": "`CONFLICT`: already decided",
-    }
-    /// Problems of calls that not every member may make.
-    HostProblems {
-        "403": "`FORBIDDEN`: the caller may see it, but not do this",
-    }
-    /// Problems of calls that use a number code or an invite.
-    CodeProblems {
-        "404": "`NUMBER_CODE_NOT_JOINABLE`: wrong, expired, full, locked or over, all answered alike",
-        "429": "`RATE_LIMITED`: see `Retry-After`",
-    }
-    /// Problems of calls that count against a limit.
-    Problem422 {
-        "422": "`LIMIT_EXCEEDED`",
-    }
-    /// Problems of a server that is not ready.
-    Unready {
-        "503": "`UNAVAILABLE`: draining, or a dependency is unavailable",
-    }
-    /// Problems of resources that not every caller may see.
-    NotHere {
-        "404": "`NOT_FOUND`: not here, or not for you",
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::openapi;
+    use super::{json, json_without_classic, openapi};
     use std::path::Path;
 
     #[test]
@@ -377,6 +301,18 @@ mod tests {
             kept == fresh,
             "api/openapi.json is stale: run this test with UPDATE_OPENAPI=1"
         );
+    }
+
+    #[test]
+    fn all_responses_share_the_bytes_of_one_document() {
+        for (json, has_classic) in [(json as fn() -> _, true), (json_without_classic, false)] {
+            let (one, other) = (json(), json());
+            assert_eq!(one.as_ptr(), other.as_ptr());
+            assert_eq!(
+                one.windows(14).any(|text| text == b"/api/entrytask"),
+                has_classic
+            );
+        }
     }
 
     #[test]

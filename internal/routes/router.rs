@@ -1,74 +1,24 @@
 //! The routes, and the middleware around them.
 
-use crate::extract::UploadLimits;
 use crate::httpcontroller::classic::ClassicRules;
+use crate::httpcontroller::ops::OpenApiDocument;
 use crate::httpcontroller::{account, classic, docs, facesession, landing, ops as ops_controller};
-use crate::links::Links;
 use crate::middleware::cors;
 use crate::middleware::guard::{Guard, Limits};
 use crate::middleware::idempotency::IdempotentCalls;
 use crate::middleware::observe::Observer;
 use crate::middleware::origins::AllowedOrigins;
 use crate::middleware::precheck::Precheck;
-use crate::middleware::rate::{AccountLimits, AddressLimits};
+use crate::middleware::rate::AddressLimits;
 use crate::middleware::unread_body::DiscardUnread;
+use crate::openapi;
+use crate::state::{AppState, RouterState};
 use axum::Router;
-use axum::extract::FromRef;
 use axum::routing::{delete, get, post, put};
-use faceshare_biz::domain::port::Clock;
-use faceshare_logic::account::Accounts;
-use faceshare_logic::facesession::FaceSessions;
-use faceshare_logic::idempotency::Idempotency;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 use tower::util::option_layer;
-
-/// State of the handlers; each handler extracts the fields that it needs.
-pub struct AppState {
-    /// Accounts and guests.
-    pub accounts: Arc<Accounts>,
-    /// Face sessions and their members.
-    pub face_sessions: Arc<FaceSessions>,
-    /// The time, for `expiresIn`.
-    pub clock: Arc<dyn Clock>,
-    /// Rates of each account.
-    pub account_limits: AccountLimits,
-    /// Stores the responses of calls under an idempotency key.
-    pub idempotency: Idempotency,
-    /// Bounds of uploaded pictures.
-    pub avatar_uploads: UploadLimits,
-    /// Builds links.
-    pub links: Arc<Links>,
-    /// Cancelled when the server drains; calls that wait end then.
-    pub draining: CancellationToken,
-}
-
-/// The state as the router clones it, several times for each request.
-#[derive(Clone)]
-struct Shared(Arc<AppState>);
-
-macro_rules! handed_out {
-    ($($field:ident: $type:ty,)*) => {$(
-        impl FromRef<Shared> for $type {
-            fn from_ref(state: &Shared) -> Self {
-                state.0.$field.clone()
-            }
-        }
-    )*};
-}
-
-handed_out! {
-    accounts: Arc<Accounts>,
-    face_sessions: Arc<FaceSessions>,
-    clock: Arc<dyn Clock>,
-    account_limits: AccountLimits,
-    idempotency: Idempotency,
-    avatar_uploads: UploadLimits,
-    links: Arc<Links>,
-    draining: CancellationToken,
-}
 
 /// Settings of the middleware around every route.
 #[derive(Clone)]
@@ -104,6 +54,11 @@ pub fn app(
         account_limits: state.account_limits.clone(),
         request_body: policy.request_body,
     };
+    let document = OpenApiDocument(if policy.classic.is_some() {
+        openapi::json
+    } else {
+        openapi::json_without_classic
+    });
     let router = Router::new()
         .merge(accounts())
         .merge(face_sessions())
@@ -113,11 +68,11 @@ pub fn app(
                 .map(|rules| classic::routes(rules, &state))
                 .unwrap_or_default(),
         )
-        .with_state(Shared(Arc::new(state)))
+        .with_state(RouterState(Arc::new(state)))
         .merge(stream)
         .merge(landing::routes())
         .merge(docs::routes())
-        .merge(ops_controller::public_routes(ops));
+        .merge(ops_controller::public_routes(ops, document));
     layered(router, policy, observer, Some(idempotent_calls))
 }
 
@@ -130,7 +85,7 @@ pub fn ops(ops: ops_controller::Ops, policy: &HttpPolicy, observer: Observer) ->
     layered(ops_controller::private_routes(ops), &policy, observer, None)
 }
 
-fn accounts() -> Router<Shared> {
+fn accounts() -> Router<RouterState> {
     use account as c;
     Router::new()
         .route("/v1/guests", post(c::create_guest::create_guest))
@@ -152,7 +107,7 @@ fn accounts() -> Router<Shared> {
         .route("/v1/avatars/{key}", get(c::avatar::show_avatar))
 }
 
-fn face_sessions() -> Router<Shared> {
+fn face_sessions() -> Router<RouterState> {
     use facesession as c;
     Router::new()
         .route(

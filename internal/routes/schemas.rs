@@ -23,7 +23,8 @@ macro_rules! visible {
 const USERNAME: &str = "^[A-Za-z0-9_.-]+$";
 const TEXT: &str = concat!("^( *|", allowed!(), "*", visible!(), allowed!(), "*)$");
 const NAME: &str = concat!("^", allowed!(), "*", visible!(), allowed!(), "*$");
-/// 6 to 12 digits, with spaces and hyphens anywhere. The server reads more than that: see [`number_code`].
+/// 6 to 12 digits, with spaces and hyphens anywhere. The server accepts more than that: see
+/// [`number_code`].
 const CODE: &str = "^[ -]{0,4}([0-9][ -]{0,2}){6,12}$";
 /// 1 s to 24 h.
 const TO_A_DAY: &str = r"^([1-9]\d{0,3}|[1-7]\d{4}|8[0-5]\d{3}|86[0-3]\d{2})(\.\d{1,9})?s$";

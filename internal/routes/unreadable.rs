@@ -293,7 +293,7 @@ mod tests {
     const BARE: &str =
         "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\ndate: today\r\n\r\n";
 
-    /// What reaches a peer that takes a few bytes at a time, when hyper writes this.
+    /// The bytes that reach a peer when hyper writes `written`; the peer reads 16 bytes at a time.
     async fn reaches(router: Router, written: &str) -> String {
         let (mut near, far) = tokio::io::duplex(16);
         let mut connection =
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_rest_of_something_that_was_written_in_part_is_no_answer() {
+    async fn the_rest_of_a_partial_write_is_not_taken_for_a_response() {
         let router = Router::new().fallback(async || (StatusCode::BAD_REQUEST, "why"));
         // The peer takes sixteen bytes at a time: what is left begins like an answer.
         let written = format!("{}{BARE}", "x".repeat(16));
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn after_a_switch_of_protocols_nothing_is_an_answer() {
+    async fn after_a_switch_of_protocols_nothing_is_taken_for_a_response() {
         let (mut near, far) = tokio::io::duplex(1_024);
         let router = Router::new().fallback(async || (StatusCode::BAD_REQUEST, "why"));
         let mut connection =
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_of_the_routers_gets_through_whole_in_the_place_of_hypers() {
+    async fn the_routers_response_replaces_hypers_as_a_whole() {
         let router = Router::new()
             .fallback(async || (StatusCode::BAD_REQUEST, [("x-request-id", "7")], "why"));
         let read = reaches(router, BARE).await;
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_date_of_the_routers_stands_in_the_place_of_hypers() {
+    async fn the_routers_date_replaces_hypers() {
         let router = Router::new().fallback(async || (StatusCode::BAD_REQUEST, [("date", "now")]));
         let read = reaches(router, BARE).await;
         assert!(
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everything_else_goes_through_as_it_is() {
+    async fn all_other_bytes_are_written_unchanged() {
         let refuses = || Router::new().fallback(async || StatusCode::BAD_REQUEST);
         for written in [
             "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
@@ -378,11 +378,11 @@ mod tests {
         ] {
             assert_eq!(reaches(refuses(), written).await, written);
         }
-        let deaf = Router::new().fallback(async || StatusCode::NO_CONTENT);
+        let other_router = Router::new().fallback(async || StatusCode::NO_CONTENT);
         assert_eq!(
-            reaches(deaf, BARE).await,
+            reaches(other_router, BARE).await,
             BARE,
-            "a router that knows nothing of it is not asked twice"
+            "a router without a problem response leaves hyper's in place"
         );
     }
 
@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_hypers_own_is_told_from_ours_and_from_everything_else() {
+    fn a_response_of_hypers_own_is_distinguished_from_all_other_bytes() {
         let date = "date: Sat, 21 Nov 2026 12:00:00 GMT";
         for (status, reason) in [
             (400, "Bad Request"),

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_kept_of_an_answer_counts_after_its_body_is_gone_and_stalls_the_connection() {
+    async fn unsent_bytes_of_a_response_count_after_its_body_is_dropped_and_stall_the_connection() {
         let usage = usage();
         let mut body = AnswerBody::new(Body::from(vec![7; 1_000]), Exchange::begin(&usage));
         let Poll::Ready(Some(kept)) = poll(&mut body) else {

@@ -27,9 +27,11 @@ use tower::ServiceExt;
 /// Settings of every connection of a listener.
 #[derive(Debug, Clone)]
 pub struct ConnectionPolicy {
-    /// How long a client may take to send a request's headers, and a connection may be open without a request.
+    /// How long a client may take to send a request's headers, and how long a connection may be
+    /// open without a request.
     pub header_timeout: Duration,
-    /// Bytes of a request's headers beyond which the connection ends (for HTTP/1.1 with 431); at least 8 KiB.
+    /// Bytes of a request's headers beyond which the connection is closed (for HTTP/1.1 with 431);
+    /// at least 8 KiB.
     pub header_bytes: usize,
     /// Bounds on the number of connections and on the bytes that they hold.
     pub limits: ConnectionLimits,
@@ -44,7 +46,8 @@ const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 const HEADER_BYTES_MIN: usize = 8_192;
 /// Concurrent requests on one HTTP/2 connection: the least that RFC 9113 recommends.
 const HTTP2_STREAMS: u32 = 100;
-/// Bytes of request bodies that a client may send before the server has read any, on one HTTP/2 stream and on all of a connection.
+/// Bytes of request bodies that a client may send before the server has read any, on one HTTP/2
+/// stream and on a whole connection.
 const HTTP2_STREAM_WINDOW: u32 = 256 * 1024;
 const HTTP2_CONNECTION_WINDOW: u32 = 512 * 1024;
 /// Bytes of a response that h2 keeps unsent for one stream.

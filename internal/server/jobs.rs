@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_job_stops_in_the_middle_of_what_it_does() {
+    async fn a_job_is_cancelled_in_the_middle_of_its_work() {
         let (jobs, until) = (Jobs::new(Lifecycle::new()), CancellationToken::new());
         jobs.every("sweep", INTERVAL, until.clone(), pending);
         jobs.run("follow", until.clone(), pending);
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_essential_job_that_ends_when_it_is_told_to_is_no_loss() {
+    async fn an_essential_job_that_ends_after_its_cancellation_is_not_lost() {
         let (lifecycle, began) = (Lifecycle::new(), Instant::now());
         let jobs = Jobs::new(lifecycle.clone());
         let (told, until) = (Arc::new(Notify::new()), lifecycle.soft.clone());

@@ -330,7 +330,8 @@ mod tests {
         }
     }
 
-    /// A router that answers "done" once it is released (the last), and tells when a request is in it (the second).
+    /// A router that answers "done" once it is released (the last value), and notifies when a
+    /// request is in service (the second).
     fn held() -> (Router, Arc<Notify>, Arc<Notify>) {
         let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (inside, go) = (entered.clone(), release.clone());
@@ -374,7 +375,8 @@ mod tests {
         assert!(rest(ops).await.ends_with("ops"));
     }
 
-    /// Who serves streams writes to a plain connection's socket past hyper: what cannot be unwrapped would slow every delivery.
+    /// The stream handler writes to a plain connection's socket without hyper. A socket that cannot
+    /// be unwrapped would make every delivery slower.
     #[tokio::test]
     async fn an_upgraded_connection_in_clear_text_gives_the_socket_back() {
         let (told, mut plain) = mpsc::channel(1);
@@ -415,7 +417,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_drain_finishes_what_is_under_way_and_takes_nothing_new() {
+    async fn a_drain_finishes_requests_in_service_and_accepts_no_new_ones() {
         let (router, entered, release) = held();
         let running = start(router, LONG, LONG, ready(())).await;
         let stream = connect(running.addresses.http, REQUEST).await;
@@ -477,7 +479,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_says_nothing_is_not_waited_for() {
+    async fn a_silent_client_is_not_waited_for() {
         let running = start(Router::new(), Duration::from_millis(20), LONG, ready(())).await;
         assert_eq!(rest(connect(running.addresses.http, b"").await).await, "");
         // The first letter of both POST and of HTTP/2's preface.
@@ -528,7 +530,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_loss_of_an_essential_job_finishes_what_is_under_way_and_ends_the_serving() {
+    async fn a_lost_essential_job_drains_the_server_and_ends_it() {
         let (router, entered, release) = held();
         let running = start(router, LONG, LONG, ready(())).await;
         let stream = connect(running.addresses.http, REQUEST).await;

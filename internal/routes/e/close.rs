@@ -2,7 +2,8 @@
 
 use faceshare_biz::domain::instruction::CloseReason;
 
-/// The code of the close frame (RFC 6455; 4000 and up are ours) and a reason that is short and safe to show.
+/// The code of the close frame (RFC 6455; 4000 and up are the application's) and a reason that is
+/// short and safe to show.
 #[must_use]
 pub const fn code_and_reason(why: CloseReason) -> (u16, &'static str) {
     match why {

@@ -1,4 +1,5 @@
-//! `Idempotency-Key`: a call that changes something takes effect once, though it is sent again because its answer was lost.
+//! `Idempotency-Key`: a call that changes something takes effect once, though the client sends it
+//! again because it lost the response.
 //!
 //! The call runs to its end in a task of its own, even when its client is gone: a repeat asks for
 //! exactly that response. Responses that say what became of the call (2xx and 4xx) are stored.
@@ -13,7 +14,7 @@ use super::rate::AccountLimits;
 use crate::e::HttpError;
 use crate::e::http::ResponseError;
 use crate::extract::too_large;
-use crate::httpcontroller::classic;
+use crate::paths::CLASSIC_PREFIX;
 use auth::bearer_from_headers;
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
@@ -62,7 +63,7 @@ impl IdempotentCalls {
             && request.headers().contains_key(IDEMPOTENCY_KEY)
             && request.uri().path() != WAIT_PATH
             // The classic API identifies callers by a cookie, whatever other headers a request has.
-            && !request.uri().path().starts_with(classic::PREFIX)
+            && !request.uri().path().starts_with(CLASSIC_PREFIX)
             && is_json_or_empty(request)
     }
 

@@ -1,4 +1,5 @@
-//! The outermost layer: names the request, opens its span, counts it, catches panics and writes problem documents.
+//! The outermost layer: names the request, opens its span, counts it, catches panics and writes
+//! problem documents.
 //!
 //! Records a request's method, the route it matched, its status and its time. It never records the
 //! path itself, the query, a body or a header value: they may hold tokens, codes and invites.
@@ -7,16 +8,16 @@
 use super::date::DateHeader;
 use super::rate::ClientAddress;
 use super::request_id::{RequestId, X_REQUEST_ID};
-use super::request_metrics::{InFlight, RequestMetrics};
+use super::request_metrics::{InFlight, RequestLabels, RequestMetrics};
 use super::trace_context::TraceContext;
 use super::{headers, panic_response};
 use crate::e::http::{ResponseError, error_for_status, write_problem};
-use axum::extract::{ConnectInfo, MatchedPath, Request};
+use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use faceshare_biz::Error;
 use faceshare_biz::domain::port::{Clock, IdGenerator};
+use http::HeaderValue;
 use http::header::DATE;
-use http::{HeaderValue, Method};
 use network::TrustedProxies;
 use pin_project_lite::pin_project;
 use std::convert::Infallible;
@@ -120,7 +121,7 @@ where
         let started = Instant::now();
         let observer = self.observer.clone();
         let id = RequestId::of(request.headers(), || observer.shared.ids.next_id());
-        let labels = Labels::of(&request);
+        let labels = RequestLabels::of(&request);
         let client = observer.client(&request);
         let span = span(&request, &id, &labels, client);
         if let Some(client) = client
@@ -194,7 +195,7 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for ObserveFuture<
 /// State of a request that its response needs.
 struct RequestInProgress {
     observer: Observer,
-    labels: Labels,
+    labels: RequestLabels,
     id: RequestId,
     started: Instant,
     in_flight: InFlight,
@@ -228,43 +229,8 @@ impl RequestInProgress {
     }
 }
 
-/// The metric labels of a request.
-pub(crate) struct Labels {
-    pub(crate) method: &'static str,
-    route: Option<MatchedPath>,
-}
-
-impl Labels {
-    fn of(request: &Request) -> Self {
-        Self {
-            method: method_label(request.method()),
-            route: request.extensions().get::<MatchedPath>().cloned(),
-        }
-    }
-
-    /// The route's pattern. Requests without a route share one label, so that clients cannot grow
-    /// the metrics.
-    pub(crate) fn route(&self) -> &str {
-        self.route.as_ref().map_or("unmatched", MatchedPath::as_str)
-    }
-}
-
-fn method_label(method: &Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "PATCH" => "PATCH",
-        "DELETE" => "DELETE",
-        "OPTIONS" => "OPTIONS",
-        "CONNECT" => "CONNECT",
-        _ => "OTHER",
-    }
-}
-
 /// All fields at once: adding one later costs as much as a new span.
-fn span(request: &Request, id: &RequestId, labels: &Labels, client: Option<IpAddr>) -> Span {
+fn span(request: &Request, id: &RequestId, labels: &RequestLabels, client: Option<IpAddr>) -> Span {
     let trace = TraceContext::of(request.headers());
     tracing::info_span!(
         "http",

@@ -53,8 +53,8 @@ impl Precheck {
     }
 }
 
-/// `INVALID_ARGUMENT` unless there is one well-formed `Host` (RFC 9112, section 3.2). HTTP/1.0 may leave it out, and so may HTTP/2, which
-/// has `:authority`.
+/// `INVALID_ARGUMENT` unless there is exactly one well-formed `Host` (RFC 9112, section 3.2).
+/// HTTP/1.0 may leave it out, and so may HTTP/2, which has `:authority`.
 fn check_host(request: &Request) -> Result<(), Error> {
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {

@@ -3,9 +3,9 @@
 //! Looking up a metric by its labels costs more than counting: each handle is looked up once and
 //! kept.
 
-use super::observe::Labels;
 use arc_swap::ArcSwap;
-use http::StatusCode;
+use axum::extract::{MatchedPath, Request};
+use http::{Method, StatusCode};
 use metrics::{Counter, Gauge, Histogram};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,14 +37,14 @@ impl RequestMetrics {
     }
 
     /// Counts a request as in flight until the returned guard is dropped: when it is answered, or
-    /// when its client goes away.
+    /// when its client disconnects.
     pub(crate) fn enter(&self) -> InFlight {
         self.in_flight.increment(1.0);
         InFlight(self.in_flight.clone())
     }
 
     /// Counts an answered request.
-    pub(crate) fn record(&self, labels: &Labels, status: StatusCode, took: Duration) {
+    pub(crate) fn record(&self, labels: &RequestLabels, status: StatusCode, took: Duration) {
         let routes = self.routes.load();
         let series_of_route = routes.get(labels.route()).into_iter().flatten();
         if let Some(series) = series_of_route
@@ -68,7 +68,7 @@ impl RequestMetrics {
 }
 
 impl RequestSeries {
-    fn new(labels: &Labels, status: StatusCode) -> Self {
+    fn new(labels: &RequestLabels, status: StatusCode) -> Self {
         let (method, route) = (labels.method, labels.route().to_owned());
         let duration = metrics::histogram!("http_request_duration_seconds", "method" => method, "route" => route.clone());
         let requests = metrics::counter!("http_requests_total", "method" => method, "route" => route, "status" => status.as_str().to_owned());
@@ -83,6 +83,41 @@ impl RequestSeries {
     fn count(&self, took: Duration) {
         self.requests.increment(1);
         self.duration.record(took.as_secs_f64());
+    }
+}
+
+/// The metric labels of a request.
+pub(crate) struct RequestLabels {
+    pub(crate) method: &'static str,
+    route: Option<MatchedPath>,
+}
+
+impl RequestLabels {
+    pub(crate) fn of(request: &Request) -> Self {
+        Self {
+            method: method_label(request.method()),
+            route: request.extensions().get::<MatchedPath>().cloned(),
+        }
+    }
+
+    /// The route's pattern. Requests without a route share one label, so that clients cannot grow
+    /// the metrics.
+    pub(crate) fn route(&self) -> &str {
+        self.route.as_ref().map_or("unmatched", MatchedPath::as_str)
+    }
+}
+
+fn method_label(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        "CONNECT" => "CONNECT",
+        _ => "OTHER",
     }
 }
 

@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_comes_in_time_keeps_the_connection() {
+    async fn a_body_that_arrives_in_time_keeps_the_connection_open() {
         let mut connection = connect();
         for (more, body) in [
             ("content-length: 24\r\n", "x".repeat(24)),
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_never_comes_closes_the_connection_and_says_so() {
+    async fn a_body_that_never_arrives_closes_the_connection_with_a_header_that_says_so() {
         let (mut connection, began) = (connect(), Instant::now());
         send(&mut connection, &head("/nowhere", "content-length: 24\r\n")).await;
         assert_eq!(answer(&mut connection).await, (404, true, String::new()));

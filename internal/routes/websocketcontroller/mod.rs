@@ -3,7 +3,8 @@
 //! - `upgrade`: which requests may open a stream, and how they are refused.
 //! - `socket`: the reading and writing half of a WebSocket.
 //! - `engine` (a crate of its own): what RFC 6455 asks of a server, without I/O.
-//! - `codec` (a crate of its own, so that it can be fuzzed without the rest): the domain's frames in the two wire formats.
+//! - `codec` (a crate of its own, so that it can be fuzzed without the rest): the domain's frames in
+//!   the two wire formats.
 
 mod socket;
 mod stream_permits;

@@ -146,7 +146,7 @@ async fn requests_wait_for_unread_answers_and_go_on_one_after_the_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_eviction_reaches_a_task_that_waits_and_one_that_comes_later_and_becomes_only_harder() {
+async fn an_eviction_reaches_waiting_and_later_tasks_and_never_becomes_graceful_again() {
     let usage = usage();
     let waits = tokio::spawn({
         let usage = usage.clone();
@@ -161,7 +161,7 @@ async fn an_eviction_reaches_a_task_that_waits_and_one_that_comes_later_and_beco
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_connection_has_a_second_to_say_something_before_it_counts_as_idle() {
+async fn a_new_connection_has_a_second_to_send_a_request_before_it_counts_as_idle() {
     let (silent, has_received_request) = (usage(), usage());
     drop(Exchange::begin(&has_received_request));
     assert_eq!(

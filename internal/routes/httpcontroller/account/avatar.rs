@@ -1,8 +1,8 @@
 //! `GET /v1/avatars/{key}`
 
-use super::PictureFile;
+use super::representation::PictureFile;
 use crate::e::HttpError;
-use crate::openapi::NotHere;
+use crate::responses::HiddenProblems;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -26,7 +26,7 @@ const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000,
     params(("key" = String, Path, description = "As `avatarUrl` ends")),
     responses(
         (status = 200, description = "A picture of 256 by 256", content((PictureFile = "image/jpeg"), (PictureFile = "image/png"))),
-        NotHere
+        HiddenProblems
     )
 )]
 pub async fn show_avatar(

@@ -2,7 +2,7 @@
 
 use crate::e::HttpError;
 use crate::extract::{Authenticated, ClientSite, ValidJson};
-use crate::openapi::{BodyProblems, Busy, GuestProblems, PasswordProblems};
+use crate::responses::{BodyProblems, GuestProblems, PasswordProblems, QueueProblems};
 use axum::extract::State;
 use faceshare_biz::domain::account::Password;
 use faceshare_logic::account::Accounts;
@@ -34,7 +34,7 @@ pub struct ChangePasswordRequest {
     tag = "accounts",
     security(("bearer" = [])),
     request_body = ChangePasswordRequest,
-    responses((status = 204, description = "Changed"), PasswordProblems, BodyProblems, GuestProblems, Busy)
+    responses((status = 204, description = "Changed"), PasswordProblems, BodyProblems, GuestProblems, QueueProblems)
 )]
 pub async fn change_password(
     Authenticated(caller): Authenticated,

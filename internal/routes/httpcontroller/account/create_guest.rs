@@ -1,10 +1,10 @@
 //! `POST /v1/guests`
 
-use super::TokensAnswer;
+use super::representation::TokensAnswer;
 use crate::e::HttpError;
 use crate::extract::ValidJson;
 use crate::json::Json;
-use crate::openapi::BodyProblems;
+use crate::responses::BodyProblems;
 use crate::schemas;
 use axum::extract::State;
 use faceshare_biz::domain::port::Clock;

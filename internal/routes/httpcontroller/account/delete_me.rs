@@ -2,7 +2,7 @@
 
 use crate::e::HttpError;
 use crate::extract::Authenticated;
-use crate::openapi::AuthProblems;
+use crate::responses::AuthProblems;
 use axum::extract::State;
 use faceshare_logic::account::Accounts;
 use http::StatusCode;

@@ -1,10 +1,10 @@
 //! `PATCH /v1/accounts/me`
 
-use super::AccountAnswer;
+use super::representation::AccountAnswer;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, ValidJson};
 use crate::json::Json;
-use crate::openapi::{AuthProblems, BodyProblems};
+use crate::responses::{AuthProblems, BodyProblems};
 use axum::extract::State;
 use faceshare_logic::account::Accounts;
 use serde::Deserialize;

@@ -1,11 +1,11 @@
 //! `PUT /v1/accounts/me/avatar`
 
-use super::{AccountAnswer, PictureFile};
+use super::representation::{AccountAnswer, PictureFile};
 use crate::e::HttpError;
 use crate::extract::{Authenticated, ClientSite, UploadLimits};
 use crate::json::Json;
 use crate::middleware::idempotency::KeyedUpload;
-use crate::openapi::{AuthProblems, Busy, UploadProblems};
+use crate::responses::{AuthProblems, QueueProblems, UploadProblems};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use faceshare_biz::{Error, ErrorCode};
@@ -34,7 +34,7 @@ const MEDIA_TYPES: [&str; 3] = ["image/png", "image/jpeg", "image/webp"];
     request_body(content(
         (PictureFile = "image/png"), (PictureFile = "image/jpeg"), (PictureFile = "image/webp")
     ), description = "The file"),
-    responses((status = 200, description = "The caller as it is now", body = AccountAnswer), AuthProblems, UploadProblems, Busy)
+    responses((status = 200, description = "The caller as it is now", body = AccountAnswer), AuthProblems, UploadProblems, QueueProblems)
 )]
 pub async fn put_avatar(
     Authenticated(caller): Authenticated,

@@ -1,10 +1,10 @@
 //! `POST /v1/accounts/refresh`
 
-use super::TokensAnswer;
+use super::representation::TokensAnswer;
 use crate::e::HttpError;
 use crate::extract::ValidJson;
 use crate::json::Json;
-use crate::openapi::{AuthProblems, BodyProblems};
+use crate::responses::{AuthProblems, BodyProblems};
 use axum::extract::State;
 use faceshare_biz::domain::port::Clock;
 use faceshare_logic::account::Accounts;

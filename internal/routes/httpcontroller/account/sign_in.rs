@@ -1,10 +1,10 @@
 //! `POST /v1/accounts/sign-in`
 
-use super::TokensAnswer;
+use super::representation::TokensAnswer;
 use crate::e::HttpError;
 use crate::extract::{ClientSite, ValidJson};
 use crate::json::Json;
-use crate::openapi::{BodyProblems, Busy, PasswordProblems};
+use crate::responses::{BodyProblems, PasswordProblems, QueueProblems};
 use axum::extract::State;
 use faceshare_biz::domain::account::Password;
 use faceshare_biz::domain::port::Clock;
@@ -34,7 +34,7 @@ pub struct SignInRequest {
     path = "/v1/accounts/sign-in",
     tag = "accounts",
     request_body = SignInRequest,
-    responses((status = 200, description = "Signed in", body = TokensAnswer), PasswordProblems, BodyProblems, Busy)
+    responses((status = 200, description = "Signed in", body = TokensAnswer), PasswordProblems, BodyProblems, QueueProblems)
 )]
 pub async fn sign_in(
     State(accounts): State<Arc<Accounts>>,

@@ -1,10 +1,10 @@
 //! `POST /v1/accounts`
 
-use super::AccountAnswer;
+use super::representation::AccountAnswer;
 use crate::e::HttpError;
 use crate::extract::{ClientSite, MaybeAuthenticated, ValidJson};
 use crate::json::Json;
-use crate::openapi::{AuthProblems, BodyProblems, Busy, TakenProblems};
+use crate::responses::{AlreadyExistsProblems, AuthProblems, BodyProblems, QueueProblems};
 use axum::extract::State;
 use faceshare_biz::domain::account::Password;
 use faceshare_logic::account::{Accounts, NewAccount, SignUpRules};
@@ -39,7 +39,7 @@ pub struct SignUpRequest {
     tag = "accounts",
     security((), ("bearer" = [])),
     request_body = SignUpRequest,
-    responses((status = 201, description = "The account was created", body = AccountAnswer), AuthProblems, BodyProblems, TakenProblems, Busy)
+    responses((status = 201, description = "The account was created", body = AccountAnswer), AuthProblems, BodyProblems, AlreadyExistsProblems, QueueProblems)
 )]
 pub async fn sign_up(
     MaybeAuthenticated(caller): MaybeAuthenticated,

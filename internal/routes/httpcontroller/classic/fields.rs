@@ -6,7 +6,13 @@ use axum::Form;
 use axum::extract::{FromRequest, Request};
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
+use std::ops::RangeInclusive;
 use utoipa::ToSchema;
+
+/// Allowed length, in characters, of usernames and passwords that are set here.
+pub(super) const LENGTH: RangeInclusive<usize> = 4..=13;
+/// Characters of a nickname that is set here, at most.
+pub(super) const NICKNAME_MAX: usize = 8;
 
 /// A username and password, of any account.
 #[derive(Deserialize, ToSchema)]

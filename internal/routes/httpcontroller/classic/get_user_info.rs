@@ -1,8 +1,7 @@
 //! `GET /api/entrytask/user/get_user_info`
 
-use super::answer::{ClassicResult, Success};
+use super::answer::{ClassicAnswer, ClassicResult, IfAny, Success};
 use super::session::Session;
-use super::{ClassicAnswer, IfAny};
 use axum::extract::State;
 use faceshare_logic::account::Accounts;
 use serde::Serialize;

@@ -11,48 +11,24 @@ mod session;
 pub mod signin;
 pub mod signout;
 pub mod signup;
+mod state;
 pub mod update_nickname;
 pub mod update_profile_pic;
 
 pub use answer::{ClassicAnswer, ClassicError, ClassicResult, IfAny, Nothing, Success};
 pub use fields::{ClassicCredentials, ClassicNickname, ClassicSignUp, Fields};
 pub use session::{Secure, Session};
+pub use state::{ClassicRules, ClassicState};
 
-use crate::extract::UploadLimits;
-use crate::links::Links;
-use crate::router::AppState;
+use crate::paths::CLASSIC_PREFIX;
+use crate::state::AppState;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use faceshare_logic::account::Accounts;
-use std::ops::RangeInclusive;
-use std::sync::Arc;
 
-/// The prefix of all its paths.
-pub const PREFIX: &str = "/api/entrytask/user/";
-/// Allowed length, in characters, of usernames and passwords that are set here.
-const LENGTH: RangeInclusive<usize> = 4..=13;
-/// Characters of a nickname that is set here, at most.
-const NICKNAME_MAX: usize = 8;
 /// Bytes of a multipart body beside its file at most.
 const MULTIPART_FRAME: usize = 64 * 1024;
-
-/// Settings of the classic API.
-#[derive(Debug, Clone, Copy)]
-pub struct ClassicRules {
-    /// `classic.reveal_unknown_user`: whether signing in says that a username does not exist.
-    pub reveal_unknown_user: bool,
-}
-
-/// State of its handlers.
-#[derive(Clone, FromRef)]
-pub struct ClassicState {
-    accounts: Arc<Accounts>,
-    links: Arc<Links>,
-    uploads: UploadLimits,
-    rules: ClassicRules,
-}
 
 /// The routes of the classic API.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>(
@@ -66,7 +42,7 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(
         uploads,
         rules,
     };
-    let path = |name: &str| format!("{PREFIX}{name}");
+    let path = |name: &str| format!("{CLASSIC_PREFIX}{name}");
     let pictures = DefaultBodyLimit::max(uploads.bytes.saturating_add(MULTIPART_FRAME));
     Router::new()
         .route(&path("signup"), post(signup::classic_signup))

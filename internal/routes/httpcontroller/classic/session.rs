@@ -1,7 +1,7 @@
 //! The cookie `sessionID`.
 
-use super::ClassicState;
 use super::answer::ClassicError;
+use super::state::ClassicState;
 use crate::links::{Links, host_of};
 use auth::COOKIE_TTL;
 use axum::extract::FromRequestParts;

@@ -1,9 +1,9 @@
 //! `POST /api/entrytask/user/signin`
 
-use super::answer::{ClassicError, Nothing, Success};
+use super::answer::{ClassicAnswer, ClassicError, Nothing, Success};
 use super::fields::{ClassicCredentials, Fields};
 use super::session::{Secure, set_cookie};
-use super::{ClassicAnswer, ClassicRules};
+use super::state::ClassicRules;
 use crate::extract::ClientSite;
 use axum::extract::State;
 use axum::response::IntoResponse;

@@ -1,7 +1,6 @@
 //! `GET /api/entrytask/user/signout`
 
-use super::ClassicAnswer;
-use super::answer::{ClassicError, Nothing, Success};
+use super::answer::{ClassicAnswer, ClassicError, Nothing, Success};
 use super::session::{Secure, Session, clear_cookie};
 use axum::extract::State;
 use axum::response::IntoResponse;

@@ -1,8 +1,7 @@
 //! `POST /api/entrytask/user/signup`
 
-use super::answer::{ClassicResult, Nothing, Success};
-use super::fields::{ClassicSignUp, Fields};
-use super::{ClassicAnswer, LENGTH};
+use super::answer::{ClassicAnswer, ClassicResult, Nothing, Success};
+use super::fields::{ClassicSignUp, Fields, LENGTH};
 use crate::extract::ClientSite;
 use axum::extract::State;
 use faceshare_biz::domain::account::Password;

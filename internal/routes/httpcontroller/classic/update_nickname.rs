@@ -1,9 +1,8 @@
 //! `POST /api/entrytask/user/update_nickname`
 
-use super::answer::{ClassicResult, Success};
-use super::fields::{ClassicNickname, Fields};
+use super::answer::{ClassicAnswer, ClassicResult, Success};
+use super::fields::{ClassicNickname, Fields, NICKNAME_MAX};
 use super::session::Session;
-use super::{ClassicAnswer, NICKNAME_MAX};
 use axum::extract::State;
 use faceshare_logic::account::Accounts;
 use std::sync::Arc;

@@ -1,8 +1,7 @@
 //! `POST /api/entrytask/user/update_profile_pic`
 
-use super::answer::{ClassicError, ClassicResult, Success};
+use super::answer::{ClassicAnswer, ClassicError, ClassicResult, IfAny, Success};
 use super::session::Session;
-use super::{ClassicAnswer, IfAny};
 use crate::extract::{ClientSite, UploadLimits};
 use axum::extract::multipart::MultipartRejection;
 use axum::extract::{Multipart, State};

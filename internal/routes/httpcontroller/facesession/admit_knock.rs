@@ -2,8 +2,8 @@
 
 use crate::e::HttpError;
 use crate::extract::{Authenticated, KnockPath};
-use crate::openapi::{
-    AuthProblems, ConflictProblems, EndedProblems, HostProblems, Problem422, SessionProblems,
+use crate::responses::{
+    AuthProblems, ConflictProblems, EndedProblems, HostProblems, LimitProblems, SessionProblems,
 };
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
@@ -21,7 +21,7 @@ use std::sync::Arc;
     tag = "face-sessions",
     security(("bearer" = [])),
     params(("id" = String, Path, description = "The session"), ("knockId" = String, Path, description = "The knock")),
-    responses((status = 204, description = "Done"), AuthProblems, HostProblems, EndedProblems, ConflictProblems, SessionProblems, Problem422)
+    responses((status = 204, description = "Done"), AuthProblems, HostProblems, EndedProblems, ConflictProblems, SessionProblems, LimitProblems)
 )]
 pub async fn admit_knock(
     Authenticated(caller): Authenticated,

@@ -3,7 +3,7 @@
 use super::wait::WaitRequest;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, ValidJson};
-use crate::openapi::{AuthProblems, BodyProblems};
+use crate::responses::{AuthProblems, BodyProblems};
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use http::StatusCode;

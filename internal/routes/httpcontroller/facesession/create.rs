@@ -1,13 +1,14 @@
 //! `POST /v1/face-sessions`
 
-use super::{
-    AdmissionText, DeviceRequest, FaceSessionView, HostLeftText, NumberCodeView, SessionTokenView,
+use super::number_code::NumberCodeView;
+use super::representation::{
+    AdmissionText, DeviceRequest, FaceSessionView, HostLeftText, SessionTokenView,
 };
 use crate::e::HttpError;
 use crate::extract::{Authenticated, OptionalJson};
 use crate::json::Json;
 use crate::links::PublicBase;
-use crate::openapi::{AuthProblems, BodyProblems, Problem422};
+use crate::responses::{AuthProblems, BodyProblems, LimitProblems};
 use crate::schemas;
 use crate::text::DurationText;
 use axum::Extension;
@@ -75,7 +76,7 @@ pub struct CreateFaceSessionAnswer {
     tag = "face-sessions",
     security(("bearer" = [])),
     request_body = Option<CreateFaceSessionRequest>,
-    responses((status = 201, description = "The session was created", body = CreateFaceSessionAnswer), AuthProblems, BodyProblems, Problem422)
+    responses((status = 201, description = "The session was created", body = CreateFaceSessionAnswer), AuthProblems, BodyProblems, LimitProblems)
 )]
 pub async fn create_face_session(
     Authenticated(caller): Authenticated,

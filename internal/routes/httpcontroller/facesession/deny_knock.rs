@@ -2,7 +2,7 @@
 
 use crate::e::HttpError;
 use crate::extract::{Authenticated, KnockPath};
-use crate::openapi::{
+use crate::responses::{
     AuthProblems, ConflictProblems, EndedProblems, HostProblems, SessionProblems,
 };
 use axum::extract::State;

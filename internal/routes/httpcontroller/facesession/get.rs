@@ -1,10 +1,10 @@
 //! `GET /v1/face-sessions/{id}`
 
-use super::FaceSessionAnswer;
+use super::representation::FaceSessionAnswer;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, SessionPath};
 use crate::json::JsonBytes;
-use crate::openapi::{AuthProblems, SessionProblems};
+use crate::responses::{AuthProblems, SessionProblems};
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! JSON form of knocks.
 
-use super::DeviceView;
+use super::member::DeviceView;
 use crate::text::{IdText, TimeText};
 use faceshare_biz::domain::KnockId;
 use faceshare_biz::domain::instruction::{KnockState, MemberKnock};

@@ -1,10 +1,10 @@
 //! `GET /v1/face-sessions/{id}/knocks`
 
-use super::KnockView;
+use super::knock::KnockView;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, SessionPath};
 use crate::json::Json;
-use crate::openapi::{AuthProblems, EndedProblems, HostProblems, SessionProblems};
+use crate::responses::{AuthProblems, EndedProblems, HostProblems, SessionProblems};
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use serde::Serialize;

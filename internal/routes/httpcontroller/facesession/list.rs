@@ -1,10 +1,10 @@
 //! `GET /v1/face-sessions`
 
-use super::FaceSessionView;
+use super::representation::FaceSessionView;
 use crate::e::HttpError;
 use crate::extract::Authenticated;
 use crate::json::Json;
-use crate::openapi::{AuthProblems, QueryProblems};
+use crate::responses::{AuthProblems, QueryProblems};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use faceshare_biz::constants::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};

@@ -1,11 +1,11 @@
 //! `POST /v1/face-sessions/{id}/invoke-link`
 
-use super::InviteAnswer;
+use super::invite::InviteAnswer;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, OptionalJson, SessionPath};
 use crate::json::Json;
 use crate::links::PublicBase;
-use crate::openapi::{AuthProblems, BodyProblems, EndedProblems, HostProblems, SessionProblems};
+use crate::responses::{AuthProblems, BodyProblems, EndedProblems, HostProblems, SessionProblems};
 use crate::schemas;
 use crate::text::DurationText;
 use axum::extract::State;

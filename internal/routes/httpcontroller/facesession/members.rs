@@ -1,10 +1,10 @@
 //! `GET /v1/face-sessions/{id}/members`
 
-use super::MemberView;
+use super::member::MemberView;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, SessionPath};
 use crate::json::Json;
-use crate::openapi::{AuthProblems, SessionProblems};
+use crate::responses::{AuthProblems, SessionProblems};
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use serde::Serialize;

@@ -1,10 +1,10 @@
 //! `PATCH /v1/face-sessions/{id}`
 
-use super::{AdmissionText, FaceSessionAnswer, HostLeftText};
+use super::representation::{AdmissionText, FaceSessionAnswer, HostLeftText};
 use crate::e::HttpError;
 use crate::extract::{Authenticated, SessionPath, ValidJson};
 use crate::json::Json;
-use crate::openapi::{AuthProblems, BodyProblems, EndedProblems, HostProblems, SessionProblems};
+use crate::responses::{AuthProblems, BodyProblems, EndedProblems, HostProblems, SessionProblems};
 use crate::schemas;
 use axum::extract::State;
 use faceshare_logic::facesession::{FaceSessions, PatchInput};

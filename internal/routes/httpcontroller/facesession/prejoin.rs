@@ -1,21 +1,20 @@
 //! `POST /v1/face-sessions/prejoin`
 
-use super::{DeviceRequest, FaceSessionView, SessionTokenView};
+use super::admission::{AdmittedAnswer, WaitingAnswer};
+use super::representation::DeviceRequest;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, ClientSite, ValidJson};
 use crate::json::Json;
 use crate::links::PublicBase;
-use crate::openapi::{AuthProblems, BodyProblems, CodeProblems, Problem422};
+use crate::responses::{AuthProblems, BodyProblems, CodeProblems, LimitProblems};
 use crate::schemas;
-use crate::text::TimeText;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::port::Clock;
 use faceshare_biz::{Error, Result};
-use faceshare_logic::facesession::{Entered, FaceSessions, Key, Prejoined, Waiting};
+use faceshare_logic::facesession::{FaceSessions, Key, Prejoined};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -47,71 +46,6 @@ fn key(number_code: Option<String>, invite_token: Option<String>) -> Result<Key>
     }
 }
 
-/// The status of a client that was admitted.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum AdmittedStatus {
-    /// The client has a seat.
-    Admitted,
-}
-
-/// A seat in the session. It is kept until `seatExpiresAt`: connect before.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct AdmittedAnswer {
-    status: AdmittedStatus,
-    face_session: FaceSessionView,
-    /// The seat is kept until then for the first connection.
-    #[schema(value_type = String, format = DateTime)]
-    seat_expires_at: TimeText,
-    #[serde(flatten)]
-    token: SessionTokenView,
-}
-
-impl AdmittedAnswer {
-    /// `now` is the start of `expiresIn`.
-    pub fn new(entered: Entered, now: Timestamp, base: &PublicBase) -> Self {
-        Self {
-            status: AdmittedStatus::Admitted,
-            face_session: entered.session.into(),
-            seat_expires_at: TimeText(entered.seat_expires_at),
-            token: SessionTokenView::new(entered.token, now, base),
-        }
-    }
-}
-
-/// The status of a client that waits for the host.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum WaitingStatus {
-    /// The host has not answered yet.
-    Waiting,
-}
-
-/// The host must admit the caller: `POST /v1/face-sessions/wait` waits for the answer.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct WaitingAnswer {
-    status: WaitingStatus,
-    /// The token for `wait`, valid for the same caller only. A secret.
-    #[schema(example = "v4.local.…")]
-    wait_token: String,
-    /// The knock expires then, unless the host has answered.
-    #[schema(value_type = String, format = DateTime)]
-    expires_at: TimeText,
-}
-
-impl From<Waiting> for WaitingAnswer {
-    fn from(waiting: Waiting) -> Self {
-        let Waiting { token, expires_at } = waiting;
-        Self {
-            status: WaitingStatus::Waiting,
-            wait_token: token,
-            expires_at: TimeText(expires_at),
-        }
-    }
-}
-
 /// Joins a session by number code or invite, or asks the host to be admitted.
 ///
 /// Every code or invite that does not work gets the same answer, whatever the reason. Wrong codes
@@ -130,7 +64,7 @@ impl From<Waiting> for WaitingAnswer {
     responses(
         (status = 200, description = "The caller has a seat", body = AdmittedAnswer),
         (status = 202, description = "The caller waits for the host's answer", body = WaitingAnswer),
-        AuthProblems, BodyProblems, CodeProblems, Problem422
+        AuthProblems, BodyProblems, CodeProblems, LimitProblems
     )
 )]
 pub async fn prejoin_face_session(

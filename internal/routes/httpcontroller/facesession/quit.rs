@@ -2,7 +2,7 @@
 
 use crate::e::HttpError;
 use crate::extract::{Authenticated, SessionPath};
-use crate::openapi::{AuthProblems, EndedProblems, SessionProblems};
+use crate::responses::{AuthProblems, EndedProblems, SessionProblems};
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use http::StatusCode;

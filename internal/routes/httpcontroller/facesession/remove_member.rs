@@ -2,7 +2,7 @@
 
 use crate::e::HttpError;
 use crate::extract::{Authenticated, MemberPath};
-use crate::openapi::{AuthProblems, EndedProblems, HostProblems, QueryProblems, SessionProblems};
+use crate::responses::{AuthProblems, EndedProblems, HostProblems, QueryProblems, SessionProblems};
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use http::StatusCode;

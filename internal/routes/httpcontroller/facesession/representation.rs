@@ -34,7 +34,8 @@ pub enum AdmissionText {
     Approval,
 }
 
-/// What happens when the host leaves: a countdown to the end, or the longest-present member becomes host.
+/// What happens when the host leaves: a countdown to the end, or the longest-present member becomes
+/// host.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = HostLeft)]

@@ -1,10 +1,10 @@
 //! `POST /v1/face-sessions/{id}/number-code`
 
-use super::NumberCodeAnswer;
+use super::number_code::NumberCodeAnswer;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, SessionPath};
 use crate::json::Json;
-use crate::openapi::{AuthProblems, EndedProblems, HostProblems, SessionProblems};
+use crate::responses::{AuthProblems, EndedProblems, HostProblems, SessionProblems};
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use std::sync::Arc;

@@ -1,10 +1,10 @@
 //! `POST /v1/face-sessions/search`
 
-use super::AdmissionText;
+use super::representation::AdmissionText;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, ClientSite, ValidJson};
 use crate::json::Json;
-use crate::openapi::{AuthProblems, BodyProblems, CodeProblems};
+use crate::responses::{AuthProblems, BodyProblems, CodeProblems};
 use crate::schemas;
 use axum::extract::State;
 use faceshare_logic::facesession::{FaceSessions, Preview};

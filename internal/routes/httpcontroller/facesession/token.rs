@@ -1,12 +1,12 @@
 //! `POST /v1/face-sessions/{id}/token`
 
-use super::SessionTokenView;
+use super::representation::SessionTokenView;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, OptionalJson, SessionPath};
 use crate::json::Json;
 use crate::links::PublicBase;
-use crate::openapi::{
-    AuthProblems, BodyProblems, EndedProblems, HostProblems, Problem422, SessionProblems,
+use crate::responses::{
+    AuthProblems, BodyProblems, EndedProblems, HostProblems, LimitProblems, SessionProblems,
 };
 use crate::text::IdText;
 use axum::extract::State;
@@ -39,7 +39,7 @@ pub struct SessionTokenRequest {
     request_body = Option<SessionTokenRequest>,
     responses(
         (status = 200, description = "A token", body = SessionTokenView),
-        AuthProblems, BodyProblems, EndedProblems, SessionProblems, HostProblems, Problem422
+        AuthProblems, BodyProblems, EndedProblems, SessionProblems, HostProblems, LimitProblems
     )
 )]
 pub async fn issue_session_token(

@@ -1,11 +1,11 @@
 //! `POST /v1/face-sessions/wait`
 
-use super::{AdmittedAnswer, WaitingAnswer};
+use super::admission::{AdmittedAnswer, WaitingAnswer};
 use crate::e::HttpError;
 use crate::extract::{Authenticated, ValidJson};
 use crate::json::Json;
 use crate::links::PublicBase;
-use crate::openapi::{AuthProblems, BodyProblems, Problem422};
+use crate::responses::{AuthProblems, BodyProblems, LimitProblems};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use faceshare_biz::domain::port::Clock;
@@ -81,7 +81,7 @@ impl WaitAnswer {
     responses(
         (status = 200, description = "The wait is over", body = WaitAnswer),
         (status = 202, description = "The host has not answered yet: ask again", body = WaitingAnswer),
-        AuthProblems, BodyProblems, Problem422
+        AuthProblems, BodyProblems, LimitProblems
     )
 )]
 pub async fn wait_for_admission(

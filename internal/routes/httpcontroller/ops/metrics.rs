@@ -22,7 +22,7 @@ const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
     path = "/metrics",
     operation_id = "metrics",
     tag = "operations",
-    responses((status = 200, description = "The text format of Prometheus", body = String, content_type = "text/plain"), crate::openapi::NotHere)
+    responses((status = 200, description = "The text format of Prometheus", body = String, content_type = "text/plain"), crate::responses::HiddenProblems)
 )]
 pub async fn metrics_for_loopback(
     peer: Option<Extension<ConnectInfo<SocketAddr>>>,

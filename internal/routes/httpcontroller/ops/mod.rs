@@ -12,6 +12,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
+pub use openapi_document::OpenApiDocument;
 pub use readyz::{JobStatus, ReadinessCheck};
 
 /// State of these calls.
@@ -25,19 +26,14 @@ pub struct Ops {
     pub jobs: Arc<dyn JobStatus>,
     /// Renders the metrics; `None`: `/metrics` is served on another listener or not at all.
     pub metrics: Option<PrometheusHandle>,
-    /// Whether the classic API is served and therefore documented.
-    pub classic: Classic,
 }
 
-/// Whether the classic API is served.
-#[derive(Debug, Clone, Copy)]
-pub struct Classic(pub bool);
-
 /// Routes of the public listener. Its `/metrics` answers loopback peers only.
-pub fn public_routes(ops: Ops) -> Router {
+pub fn public_routes(ops: Ops, document: OpenApiDocument) -> Router {
+    let document = get(openapi_document::openapi_document).with_state(document);
     shared()
         .route("/metrics", get(metrics::metrics_for_loopback))
-        .route("/openapi.json", get(openapi_document::openapi_document))
+        .route("/openapi.json", document)
         .with_state(ops)
 }
 

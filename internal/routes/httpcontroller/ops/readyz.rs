@@ -2,7 +2,7 @@
 
 use crate::e::HttpError;
 use crate::json::Json;
-use crate::openapi::Unready;
+use crate::responses::ReadinessProblems;
 use async_trait::async_trait;
 use axum::extract::State;
 use faceshare_biz::{Error, ErrorCode};
@@ -46,7 +46,7 @@ pub struct ReadyAnswer {
 /// Whether the server can serve.
 ///
 /// 503 while the server drains and while a dependency is unavailable.
-#[utoipa::path(get, path = "/readyz", tag = "operations", responses((status = 200, description = "Ready", body = ReadyAnswer), Unready))]
+#[utoipa::path(get, path = "/readyz", tag = "operations", responses((status = 200, description = "Ready", body = ReadyAnswer), ReadinessProblems))]
 pub async fn readyz(
     State(draining): State<CancellationToken>,
     State(checks): State<Arc<[Arc<dyn ReadinessCheck>]>>,

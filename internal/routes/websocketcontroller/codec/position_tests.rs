@@ -159,7 +159,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_damaged_is_read_as_the_generated_code_reads_it_or_left_to_it(
+    fn a_damaged_message_is_read_as_the_generated_code_reads_it_or_left_to_it(
         frame in client_frame(),
         damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3_u8), 1..4),
     ) {

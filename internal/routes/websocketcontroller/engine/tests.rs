@@ -95,7 +95,10 @@ fn empty_fragments_are_reported_so_that_they_can_be_counted() {
     let message = Event::Message(MessageKind::Binary, Bytes::from_static(b"a"));
     assert_eq!(
         all_at_once(&bytes),
-        (vec![Event::EmptyFragment, Event::EmptyFragment, message], None)
+        (
+            vec![Event::EmptyFragment, Event::EmptyFragment, message],
+            None
+        )
     );
 }
 
