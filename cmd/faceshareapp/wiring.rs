@@ -25,10 +25,10 @@ use faceshare_repository::{
     EmbeddedGuessBudgets, EmbeddedPasswordBudgets, EmbeddedRevocations, cache, db,
 };
 use faceshare_routes::websocketcontroller::{
-    self, StreamPlaces, StreamState, WebSocketCodec, WireCodec,
+    self, StreamPermits, StreamState, WebSocketCodec, WireCodec,
 };
 use faceshare_routes::{
-    AccountLimits, AddressLimits, AddressRates, AllowedOrigins, AppState, Classic, ClassicRules,
+    AccountLimits, AddressLimits, AddressRates, AllowedOrigins, AppState, ClassicRules,
     DiscardUnread, HttpPolicy, LinkSettings, Links, LocalMachine, Observer, Ops, ReadinessCheck,
     UploadLimits,
 };
@@ -349,7 +349,7 @@ impl House {
         let stream = websocketcontroller::routes(StreamState {
             clients: self.clients.clone(),
             addresses: self.addresses.clone(),
-            places: StreamPlaces::new(config.limits.streams_per_address),
+            permits: StreamPermits::new(config.limits.streams_per_address),
             clock: self.clock.clone(),
             frame_max: config.limits.frame_in,
             origins: origins.clone(),
@@ -380,7 +380,6 @@ impl House {
             checks: checks.clone(),
             jobs: Arc::new(jobs.clone()),
             metrics,
-            classic: Classic(config.classic.enabled),
         };
         let proxies = faceshare_routes::TrustedProxies::from_networks(http.trusted_proxies.clone());
         let observer = Observer::new(self.ids.clone(), proxies, self.clock.clone());

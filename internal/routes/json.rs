@@ -1,4 +1,4 @@
-//! Answers in JSON.
+//! JSON responses.
 
 use crate::e::HttpError;
 use axum::body::Body;
@@ -9,32 +9,34 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 
-/// Bytes that hold most answers without growing.
-const MOST: usize = 512;
-/// Headers that an answer leaves with, most often: those of every answer, its type and its length.
-const HEADERS: usize = 8;
+/// Initial capacity of a body in bytes: most bodies fit without growing.
+const BODY_CAPACITY: usize = 512;
+/// Initial capacity of the header map: the headers of every response, the media type and the
+/// length.
+const HEADER_CAPACITY: usize = 8;
 
-/// A value, written as JSON. Unlike axum's, it makes room for the whole answer at once, headers included.
+/// Serializes its value as the response body. Unlike axum's `Json`, it allocates the body and the
+/// header map once.
 #[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        match written(&self.0) {
-            Ok(text) => Written(text).into_response(),
+        match to_json(&self.0) {
+            Ok(text) => JsonBytes(text).into_response(),
             Err(error) => HttpError(Error::internal(error)).into_response(),
         }
     }
 }
 
-/// JSON that has been written already.
+/// A body that is JSON already.
 #[derive(Debug, Clone)]
-pub struct Written(pub Bytes);
+pub struct JsonBytes(pub Bytes);
 
-impl IntoResponse for Written {
+impl IntoResponse for JsonBytes {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::from(self.0));
-        *response.headers_mut() = HeaderMap::with_capacity(HEADERS);
+        *response.headers_mut() = HeaderMap::with_capacity(HEADER_CAPACITY);
         response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -42,12 +44,12 @@ impl IntoResponse for Written {
     }
 }
 
-/// A value as JSON.
+/// Serializes a value to JSON.
 ///
 /// # Errors
-/// When it has no such form; what we answer with has one.
-pub fn written(value: &impl Serialize) -> serde_json::Result<Bytes> {
-    let mut text = Vec::with_capacity(MOST);
+/// When the value cannot be serialized. Values of this crate always can.
+pub fn to_json(value: &impl Serialize) -> serde_json::Result<Bytes> {
+    let mut text = Vec::with_capacity(BODY_CAPACITY);
     serde_json::to_writer(&mut text, value)?;
     Ok(text.into())
 }
@@ -55,7 +57,7 @@ pub fn written(value: &impl Serialize) -> serde_json::Result<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::Json;
-    use crate::e::http::Failure;
+    use crate::e::http::ResponseError;
     use axum::response::IntoResponse;
     use faceshare_biz::ErrorCode;
     use http::StatusCode;
@@ -86,13 +88,13 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_a_failure_of_ours() {
+    fn a_value_that_cannot_be_serialized_is_an_internal_error() {
         let response = Json(HashMap::from([((1, 2), 3)])).into_response();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(
             response
                 .extensions()
-                .get::<Failure>()
+                .get::<ResponseError>()
                 .expect("it failed")
                 .0
                 .code,

@@ -1,4 +1,4 @@
-//! The address under which clients reach this server, for the links in answers.
+//! The public address of the server, for links in responses.
 
 use crate::middleware::FirstSeen;
 use axum::extract::{FromRef, FromRequestParts};
@@ -11,15 +11,15 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Where the instruction stream is.
+/// Path of the instruction stream.
 pub const INSTRUCTIONS_PATH: &str = "/v1/instructions";
 
-/// What links are made of.
+/// Settings that links are built from.
 #[derive(Debug, Clone)]
 pub struct LinkSettings {
-    /// `http.public_url`: `https://face.example`. It wins over everything.
+    /// `http.public_url`: `https://face.example`. It takes precedence over every other source.
     pub public_url: Option<String>,
-    /// `http.allowed_hosts`: names that a request's Host may hold to be trusted.
+    /// `http.allowed_hosts`: values of a request's `Host` that are trusted.
     pub allowed_hosts: Vec<String>,
     /// The address that the server listens on.
     pub listen: SocketAddr,
@@ -27,7 +27,7 @@ pub struct LinkSettings {
     pub tls: bool,
 }
 
-/// Makes links.
+/// Builds links.
 #[derive(Debug)]
 pub struct Links {
     settings: LinkSettings,
@@ -36,7 +36,7 @@ pub struct Links {
 }
 
 impl Links {
-    /// For a server on this machine, whose names are trusted beside `http.allowed_hosts`.
+    /// For a server on this machine. The machine's names are trusted beside `http.allowed_hosts`.
     #[must_use]
     pub fn new(settings: LinkSettings, machine: LocalMachine) -> Self {
         Self {
@@ -46,11 +46,12 @@ impl Links {
         }
     }
 
-    /// The base of links for a request that came with this Host.
+    /// The base of links for a request with this `Host`.
     ///
-    /// A Host is written by the client, so a link made from any Host could lead the next reader elsewhere; only an IP literal, `localhost`, the
-    /// machine's own names and the configured ones are believed. Else links lead to the first of [`Links::lan_urls`], or to the address that
-    /// the server listens on. The log names each Host that is not believed once.
+    /// The client chooses `Host`, so a link built from any `Host` could lead another reader
+    /// elsewhere. Only an IP literal, `localhost`, the machine's own names and the configured names
+    /// are trusted. Otherwise links use the first of [`Links::lan_urls`], or the address that the
+    /// server listens on. Each `Host` that is not trusted is logged once.
     #[must_use]
     pub fn base(&self, host: Option<&str>) -> PublicBase {
         let LinkSettings {
@@ -79,14 +80,15 @@ impl Links {
             tracing::warn!(
                 host,
                 links = base,
-                "links do not use the Host of a request: it is not known; add it to http.allowed_hosts, or set http.public_url"
+                "the Host of a request is not trusted and not used for links; add it to http.allowed_hosts, or set http.public_url"
             );
         }
         PublicBase(base)
     }
 
-    /// Where other machines in the same network reach the server, the likeliest first; empty when it listens on loopback alone. Read from the
-    /// machine's interfaces at most every ten seconds.
+    /// URLs under which other machines in the same network reach the server, the likeliest first;
+    /// empty when it listens on loopback only. Read from the machine's interfaces at most every ten
+    /// seconds.
     #[must_use]
     pub fn lan_urls(&self) -> Vec<String> {
         self.machine
@@ -104,7 +106,8 @@ impl Links {
     }
 }
 
-/// An unspecified address is no address to go to.
+/// Clients cannot connect to an unspecified address (`0.0.0.0`, `::`), so `localhost` takes its
+/// place.
 fn local(listen: SocketAddr) -> String {
     if listen.ip().is_unspecified() {
         format!("localhost:{}", listen.port())
@@ -113,13 +116,14 @@ fn local(listen: SocketAddr) -> String {
     }
 }
 
-/// The host that a request was sent to, with its port if it has one: of its target, else of its `Host`.
+/// The host that a request was sent to, with its port if present: from the request target, else
+/// from `Host`.
 pub(crate) fn host_of<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
     let named = uri.authority().map(Authority::as_str);
     named.or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()))
 }
 
-/// Scheme and authority of links, without a slash at its end.
+/// Scheme and authority of links, without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicBase(String);
 
@@ -130,7 +134,7 @@ impl PublicBase {
         format!("{}{path}", self.0)
     }
 
-    /// Where clients open the instruction stream.
+    /// The URL of the instruction stream.
     #[must_use]
     pub fn websocket_url(&self) -> String {
         // `http` → `ws`, `https` → `wss`.
@@ -181,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn only_hosts_that_can_be_trusted_are_believed() {
+    fn only_trusted_hosts_are_used_for_links() {
         let base = |host| links(None, "127.0.0.1:8080").base(host).link("");
         for good in [
             "localhost:9",
@@ -212,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_host_to_believe_links_lead_where_other_machines_reach_the_server() {
+    fn without_a_trusted_host_links_use_the_address_that_other_machines_reach() {
         for host in [None, Some("evil.example")] {
             assert_eq!(
                 links(None, "0.0.0.0:8080").base(host).websocket_url(),

@@ -1,19 +1,21 @@
 //! The OpenAPI document, generated from the handlers.
 //!
-//! `api/openapi.json` is this document; a test fails when it is not. Run that test with `UPDATE_OPENAPI=1` to write it anew.
+//! A test compares `api/openapi.json` with this document. Run the test with `UPDATE_OPENAPI=1` to
+//! write the file again.
 
-use crate::e::http::{PROBLEM_JSON, Problem};
+use crate::e::http::Problem;
 use crate::httpcontroller::{account, classic, docs, facesession, landing, ops};
+use crate::json::to_json;
 use crate::middleware::deadline;
-use std::collections::BTreeMap;
+use crate::paths;
+use crate::responses::problem;
+use bytes::Bytes;
+use std::sync::LazyLock;
 use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{
-    ContentBuilder, ObjectBuilder, OneOfBuilder, Ref, RefOr, Required, Response, ResponseBuilder,
-    Schema,
-};
-use utoipa::{IntoResponses, Modify, OpenApi};
+use utoipa::openapi::{ObjectBuilder, OneOfBuilder, RefOr, Required, Schema};
+use utoipa::{Modify, OpenApi};
 
 /// The document.
 #[must_use]
@@ -21,18 +23,39 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     Document::openapi()
 }
 
-/// The document of a server that does not speak the classic API.
+/// The document of a server without the classic API.
 #[must_use]
 pub fn openapi_without_classic() -> utoipa::openapi::OpenApi {
     let mut document = openapi();
     document
         .paths
         .paths
-        .retain(|path, _| !path.starts_with(classic::PREFIX));
+        .retain(|path, _| !path.starts_with(paths::CLASSIC_PREFIX));
     if let Some(tags) = &mut document.tags {
         tags.retain(|tag| tag.name != "classic");
     }
     document
+}
+
+// The document is large: it is serialized once, and all responses share its bytes.
+static JSON: LazyLock<Bytes> = LazyLock::new(|| serialize(&openapi()));
+static JSON_WITHOUT_CLASSIC: LazyLock<Bytes> =
+    LazyLock::new(|| serialize(&openapi_without_classic()));
+
+fn serialize(document: &utoipa::openapi::OpenApi) -> Bytes {
+    to_json(document).expect("invariant: an OpenAPI document serializes to JSON")
+}
+
+/// The document as JSON. All callers share its bytes.
+#[must_use]
+pub fn json() -> Bytes {
+    JSON.clone()
+}
+
+/// The document of a server without the classic API as JSON. All callers share its bytes.
+#[must_use]
+pub fn json_without_classic() -> Bytes {
+    JSON_WITHOUT_CLASSIC.clone()
 }
 
 #[derive(OpenApi)]
@@ -44,10 +67,10 @@ pub fn openapi_without_classic() -> utoipa::openapi::OpenApi {
     ),
     servers((url = "/", description = "This server")),
     tags(
-        (name = "accounts", description = "People and their tokens"),
+        (name = "accounts", description = "Accounts, guests and their tokens"),
         (name = "face-sessions", description = "Sessions: opened, found, entered, changed, left, ended"),
         (name = "classic", description = "The calls of an older system, where `classic.enabled` is set. Every answer is 200; `errCode` tells how it went: 0 ServerError, 1 DataBaseError, 2 InvalidSessionError, 3 UserExistedError, 4 UserNotExistError, 5 PasswordError, 6 InvalidParamsError, 7 success. A call by POST, and signout, that comes from another site is refused with 2"),
-        (name = "operations", description = "For those who run the server")
+        (name = "operations", description = "For operators")
     ),
     paths(
         account::create_guest::create_guest,
@@ -96,7 +119,7 @@ pub fn openapi_without_classic() -> utoipa::openapi::OpenApi {
         docs::docs_page
     ),
     components(schemas(Problem)),
-    modifiers(&BearerScheme, &OptionalBodies, &OneKey, &Rates, &IdempotencyKeys)
+    modifiers(&BearerScheme, &OptionalBodies, &ExactlyOneKey, &RateLimitResponses, &IdempotencyKeys)
 )]
 struct Document;
 
@@ -116,7 +139,7 @@ impl Modify for BearerScheme {
     }
 }
 
-/// A body that may be left out may not be `null` instead.
+/// Removes `null` from optional bodies: a client may leave the body out, but may not send `null`.
 struct OptionalBodies;
 
 impl Modify for OptionalBodies {
@@ -143,10 +166,10 @@ impl Modify for OptionalBodies {
     }
 }
 
-/// Whoever wants to come in has a code or an invite, and says one of them.
-struct OneKey;
+/// A prejoin request holds exactly one key: a number code or an invite token.
+struct ExactlyOneKey;
 
-impl Modify for OneKey {
+impl Modify for ExactlyOneKey {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let schemas = &mut document.components.get_or_insert_default().schemas;
         let Some(RefOr::T(Schema::Object(both))) = schemas.remove("PrejoinRequest") else {
@@ -157,7 +180,8 @@ impl Modify for OneKey {
             let mut one = both.clone();
             one.description = None;
             one.required = vec![key.to_owned()];
-            // Not only left out: with both of them it is not clear which is meant.
+            // With both keys it is not clear which one is meant, so the other one must be absent or
+            // null.
             one.properties.insert(
                 other.to_owned(),
                 Schema::Object(ObjectBuilder::new().schema_type(Type::Null).build()).into(),
@@ -171,10 +195,10 @@ impl Modify for OneKey {
     }
 }
 
-/// Every call of clients may come too often.
-struct Rates;
+/// Adds the 429 response to every client call.
+struct RateLimitResponses;
 
-impl Modify for Rates {
+impl Modify for RateLimitResponses {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for (path, item) in &mut document.paths.paths {
             let operations = [
@@ -204,7 +228,8 @@ impl Modify for Rates {
     }
 }
 
-/// Calls that change something and need a token take effect once under a key.
+/// Adds the `Idempotency-Key` header and the 409 response to calls that change something and need a
+/// token.
 struct IdempotencyKeys;
 
 impl Modify for IdempotencyKeys {
@@ -259,107 +284,9 @@ impl Modify for IdempotencyKeys {
     }
 }
 
-fn problem(description: &str) -> RefOr<Response> {
-    let content = ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name("Problem")))
-        .build();
-    ResponseBuilder::new()
-        .description(description)
-        .content(PROBLEM_JSON, content)
-        .build()
-        .into()
-}
-
-macro_rules! problems {
-    ($($(#[$doc:meta])* $name:ident { $($status:literal: $text:literal,)* })*) => {$(
-        $(#[$doc])*
-        pub struct $name;
-
-        impl IntoResponses for $name {
-            fn responses() -> BTreeMap<String, RefOr<Response>> {
-                [$(($status.to_owned(), problem($text)),)* ("default".to_owned(), problem("Any other problem"))].into()
-            }
-        }
-    )*};
-}
-
-problems! {
-    /// Of calls that read a body.
-    BodyProblems {
-        "400": "`INVALID_ARGUMENT`: `errors` names each field that is wrong",
-        "408": "`REQUEST_TIMEOUT`",
-        "413": "`PAYLOAD_TOO_LARGE`",
-        "415": "`UNSUPPORTED_MEDIA_TYPE`: the body must be JSON",
-    }
-    /// Of calls whose path or query holds values.
-    QueryProblems {
-        "400": "`INVALID_ARGUMENT`: `errors` names each parameter that is wrong",
-    }
-    /// Of calls that need a token.
-    AuthProblems {
-        "401": "`UNAUTHENTICATED`: sign in. `TOKEN_EXPIRED`: refresh",
-    }
-    /// Of calls that need a password.
-    PasswordProblems {
-        "401": "`PASSWORD_INCORRECT`: the name or the password is wrong. With a token: `UNAUTHENTICATED`, `TOKEN_EXPIRED`",
-    }
-    /// Of calls that take a picture.
-    UploadProblems {
-        "400": "`INVALID_ARGUMENT`: it cannot be decoded, or has too many pixels",
-        "408": "`REQUEST_TIMEOUT`",
-        "413": "`PAYLOAD_TOO_LARGE`",
-        "415": "`UNSUPPORTED_MEDIA_TYPE`: the file must be a PNG, JPEG or WebP",
-    }
-    /// Of calls that guests may not make.
-    GuestProblems {
-        "403": "`FORBIDDEN`: not for guests",
-    }
-    /// Of calls that give something that there is once.
-    TakenProblems {
-        "409": "`ALREADY_EXISTS`",
-    }
-    /// Of calls whose work waits in a queue.
-    Busy {
-        "503": "`UNAVAILABLE`: too much is waiting already, see `Retry-After`",
-    }
-    /// Of calls on one session.
-    SessionProblems {
-        "404": "`NOT_FOUND`: there is no such thing, or the caller is no member of the session",
-    }
-    /// Of calls that change a session.
-    EndedProblems {
-        "410": "`SESSION_ENDED`: the session is over and cannot be changed",
-    }
-    /// Of calls whose time may be over.
-    ConflictProblems {
-        "409": "`CONFLICT`: it is over already",
-    }
-    /// Of calls that not every member may make.
-    HostProblems {
-        "403": "`FORBIDDEN`: the caller may see it, but not do this",
-    }
-    /// Of calls that use a code or an invite.
-    CodeProblems {
-        "404": "`NUMBER_CODE_NOT_JOINABLE`: wrong, expired, full, locked or over, all answered alike",
-        "429": "`RATE_LIMITED`: see `Retry-After`",
-    }
-    /// Of calls that count against a limit.
-    Problem422 {
-        "422": "`LIMIT_EXCEEDED`",
-    }
-    /// Of a server that cannot serve.
-    Unready {
-        "503": "`UNAVAILABLE`: draining, or something that is needed is away",
-    }
-    /// Of what is not shown to everybody.
-    NotHere {
-        "404": "`NOT_FOUND`: not here, or not for you",
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::openapi;
+    use super::{json, json_without_classic, openapi};
     use std::path::Path;
 
     #[test]
@@ -374,6 +301,18 @@ mod tests {
             kept == fresh,
             "api/openapi.json is stale: run this test with UPDATE_OPENAPI=1"
         );
+    }
+
+    #[test]
+    fn all_responses_share_the_bytes_of_one_document() {
+        for (json, has_classic) in [(json as fn() -> _, true), (json_without_classic, false)] {
+            let (one, other) = (json(), json());
+            assert_eq!(one.as_ptr(), other.as_ptr());
+            assert_eq!(
+                one.windows(14).any(|text| text == b"/api/entrytask"),
+                has_classic
+            );
+        }
     }
 
     #[test]

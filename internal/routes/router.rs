@@ -1,83 +1,33 @@
-//! Which paths there are, and what every request goes through on its way to them.
+//! The routes, and the middleware around them.
 
-use crate::extract::UploadLimits;
 use crate::httpcontroller::classic::ClassicRules;
+use crate::httpcontroller::ops::OpenApiDocument;
 use crate::httpcontroller::{account, classic, docs, facesession, landing, ops as ops_controller};
-use crate::links::Links;
 use crate::middleware::cors;
 use crate::middleware::guard::{Guard, Limits};
-use crate::middleware::idempotency::Once;
+use crate::middleware::idempotency::IdempotentCalls;
 use crate::middleware::observe::Observer;
 use crate::middleware::origins::AllowedOrigins;
 use crate::middleware::precheck::Precheck;
-use crate::middleware::rate::{AccountLimits, AddressLimits};
+use crate::middleware::rate::AddressLimits;
 use crate::middleware::unread_body::DiscardUnread;
+use crate::openapi;
+use crate::state::{AppState, RouterState};
 use axum::Router;
-use axum::extract::FromRef;
 use axum::routing::{delete, get, post, put};
-use faceshare_biz::domain::port::Clock;
-use faceshare_logic::account::Accounts;
-use faceshare_logic::facesession::FaceSessions;
-use faceshare_logic::idempotency::Idempotency;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 use tower::util::option_layer;
 
-/// What handlers may ask for; each takes only what it needs.
-pub struct AppState {
-    /// People.
-    pub accounts: Arc<Accounts>,
-    /// Face sessions.
-    pub face_sessions: Arc<FaceSessions>,
-    /// The time, for `expiresIn`.
-    pub clock: Arc<dyn Clock>,
-    /// How much one account may ask for.
-    pub account_limits: AccountLimits,
-    /// Remembers answers to calls under a key.
-    pub idempotency: Idempotency,
-    /// Bounds of the pictures that are uploaded.
-    pub avatar_uploads: UploadLimits,
-    /// How links are made.
-    pub links: Arc<Links>,
-    /// Cancelled when the server goes down: nobody is kept waiting from then on.
-    pub draining: CancellationToken,
-}
-
-/// The state as the router hands it around, several times for each request.
-#[derive(Clone)]
-struct Shared(Arc<AppState>);
-
-macro_rules! handed_out {
-    ($($field:ident: $type:ty,)*) => {$(
-        impl FromRef<Shared> for $type {
-            fn from_ref(state: &Shared) -> Self {
-                state.0.$field.clone()
-            }
-        }
-    )*};
-}
-
-handed_out! {
-    accounts: Arc<Accounts>,
-    face_sessions: Arc<FaceSessions>,
-    clock: Arc<dyn Clock>,
-    account_limits: AccountLimits,
-    idempotency: Idempotency,
-    avatar_uploads: UploadLimits,
-    links: Arc<Links>,
-    draining: CancellationToken,
-}
-
-/// What holds for every request.
+/// Settings of the middleware around every route.
 #[derive(Clone)]
 pub struct HttpPolicy {
-    /// Pages of other origins that may call.
+    /// Origins whose pages may call the server.
     pub origins: AllowedOrigins,
     /// `limits.request_body`: bytes of a JSON body.
     pub request_body: usize,
-    /// How the classic API is served; `None`: it is not.
+    /// Rules of the classic API; `None`: it is not served.
     pub classic: Option<ClassicRules>,
     /// Bytes of a request's path and headers; below the listener's own limit.
     pub request_headers: usize,
@@ -85,11 +35,12 @@ pub struct HttpPolicy {
     pub address_limits: AddressLimits,
     /// How long a request may take.
     pub request_timeout: Duration,
-    /// How much of a body that no handler read is read and thrown away.
+    /// Bounds for discarding a body that no handler read.
     pub discard: DiscardUnread,
 }
 
-/// The public listener. `stream` holds `GET /v1/instructions`; `observer` names and records requests.
+/// The router of the public listener. `stream` holds `GET /v1/instructions`; `observer` names and
+/// records requests.
 pub fn app(
     state: AppState,
     stream: Router,
@@ -97,12 +48,17 @@ pub fn app(
     policy: &HttpPolicy,
     observer: Observer,
 ) -> Router {
-    let once = Once {
+    let idempotent_calls = IdempotentCalls {
         accounts: state.accounts.clone(),
         idempotency: state.idempotency.clone(),
         account_limits: state.account_limits.clone(),
         request_body: policy.request_body,
     };
+    let document = OpenApiDocument(if policy.classic.is_some() {
+        openapi::json
+    } else {
+        openapi::json_without_classic
+    });
     let router = Router::new()
         .merge(accounts())
         .merge(face_sessions())
@@ -112,15 +68,15 @@ pub fn app(
                 .map(|rules| classic::routes(rules, &state))
                 .unwrap_or_default(),
         )
-        .with_state(Shared(Arc::new(state)))
+        .with_state(RouterState(Arc::new(state)))
         .merge(stream)
         .merge(landing::routes())
         .merge(docs::routes())
-        .merge(ops_controller::public_routes(ops));
-    layered(router, policy, observer, Some(once))
+        .merge(ops_controller::public_routes(ops, document));
+    layered(router, policy, observer, Some(idempotent_calls))
 }
 
-/// The listener for operators, when there is one apart. Who reaches it is not counted.
+/// The router of the operators' listener. Its clients are not rate-limited.
 pub fn ops(ops: ops_controller::Ops, policy: &HttpPolicy, observer: Observer) -> Router {
     let policy = HttpPolicy {
         address_limits: AddressLimits::none(),
@@ -129,7 +85,7 @@ pub fn ops(ops: ops_controller::Ops, policy: &HttpPolicy, observer: Observer) ->
     layered(ops_controller::private_routes(ops), &policy, observer, None)
 }
 
-fn accounts() -> Router<Shared> {
+fn accounts() -> Router<RouterState> {
     use account as c;
     Router::new()
         .route("/v1/guests", post(c::create_guest::create_guest))
@@ -151,7 +107,7 @@ fn accounts() -> Router<Shared> {
         .route("/v1/avatars/{key}", get(c::avatar::show_avatar))
 }
 
-fn face_sessions() -> Router<Shared> {
+fn face_sessions() -> Router<RouterState> {
     use facesession as c;
     Router::new()
         .route(
@@ -214,14 +170,20 @@ fn face_sessions() -> Router<Shared> {
         )
 }
 
-/// The first layer is the outermost. All are put around a route at once: each time costs every request some allocations.
-fn layered(router: Router, policy: &HttpPolicy, observer: Observer, once: Option<Once>) -> Router {
+/// The first layer is the outermost. All are put around a route at once: each call of `layer` costs
+/// every request some allocations.
+fn layered(
+    router: Router,
+    policy: &HttpPolicy,
+    observer: Observer,
+    idempotent_calls: Option<IdempotentCalls>,
+) -> Router {
     let guard = Guard::new(Limits {
         addresses: policy.address_limits.clone(),
         headers: policy.request_headers,
         body: policy.request_body,
         timeout: policy.request_timeout,
-        once,
+        idempotent_calls,
     });
     let cors = option_layer(cors(&policy.origins));
     let precheck = Precheck::new(policy.origins.clone());
@@ -370,7 +332,7 @@ mod tests {
         }
         assert!(
             !response.headers().contains_key("strict-transport-security"),
-            "in clear text it would be ignored, or worse"
+            "browsers ignore it in clear text"
         );
         assert_eq!(
             send(Request::get("/ok").header("x-request-id", "not ok"))
@@ -412,7 +374,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_takes_too_long_is_answered_in_time() {
+    async fn a_handler_that_takes_too_long_is_answered_at_the_deadline() {
         assert_eq!(
             problem(send(Request::get("/slow")).await).await["code"],
             "REQUEST_TIMEOUT"

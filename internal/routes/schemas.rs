@@ -1,17 +1,19 @@
-//! Schemas of what people write, as exact as the rules behind it: a client that checks against the document is not refused by the server.
+//! Schemas of text that people write, as exact as the rules behind them: the server does not refuse
+//! a client that checks against the document.
 
 use utoipa::openapi::schema::{
     AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
 };
 
-/// Characters that may stand in a text: none that controls a terminal, a line or the direction of writing.
+/// Characters that a text may hold: none that controls a terminal, a line or the direction of
+/// writing.
 macro_rules! allowed {
     () => {
         r"[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
     };
 }
-/// The same without what nobody sees: white space, joiners, fillers, selectors. Those beyond U+FFFF are left out, which not every dialect of
-/// patterns can name.
+/// `allowed!` without invisible characters: white space, joiners, fillers, selectors. Those beyond
+/// U+FFFF are missing because not every dialect of patterns can name them.
 macro_rules! visible {
     () => {
         r"[^\s\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb]"
@@ -21,7 +23,8 @@ macro_rules! visible {
 const USERNAME: &str = "^[A-Za-z0-9_.-]+$";
 const TEXT: &str = concat!("^( *|", allowed!(), "*", visible!(), allowed!(), "*)$");
 const NAME: &str = concat!("^", allowed!(), "*", visible!(), allowed!(), "*$");
-/// 6 to 12 digits, with spaces and hyphens anywhere. The server reads more than that: see [`number_code`].
+/// 6 to 12 digits, with spaces and hyphens anywhere. The server accepts more than that: see
+/// [`number_code`].
 const CODE: &str = "^[ -]{0,4}([0-9][ -]{0,2}){6,12}$";
 /// 1 s to 24 h.
 const TO_A_DAY: &str = r"^([1-9]\d{0,3}|[1-7]\d{4}|8[0-5]\d{3}|86[0-3]\d{2})(\.\d{1,9})?s$";
@@ -41,7 +44,7 @@ fn optional(text: ObjectBuilder) -> ObjectBuilder {
     text.schema_type(SchemaType::from_iter([Type::String, Type::Null]))
 }
 
-/// What others see of somebody.
+/// The nickname that other members see.
 pub(crate) fn nickname() -> Schema {
     let description = "What others see: 1 to 32 characters after trimming, at least one of them visible, none a control or bidirectional override character.";
     text(description, NAME, 32)
@@ -50,7 +53,7 @@ pub(crate) fn nickname() -> Schema {
         .into()
 }
 
-/// The same where it may be left out.
+/// An optional nickname.
 pub(crate) fn optional_nickname() -> Schema {
     let description = "What others see: 1 to 32 characters after trimming, at least one of them visible, none a control or bidirectional override character.";
     optional(text(description, NAME, 32).min_length(Some(1)))
@@ -70,7 +73,7 @@ pub(crate) fn username() -> Schema {
     .into()
 }
 
-/// A password that is set.
+/// A new password.
 pub(crate) fn new_password() -> Schema {
     let password = ObjectBuilder::new()
         .schema_type(Type::String)
@@ -93,7 +96,7 @@ pub(crate) fn title() -> Schema {
         .into()
 }
 
-/// Name or kind of a device.
+/// The name or kind of a device.
 pub(crate) fn device() -> Schema {
     let description = "At most 64 characters after trimming: none, or at least one visible; none a control or bidirectional override character.";
     optional(text(description, TEXT, 64))
@@ -101,12 +104,12 @@ pub(crate) fn device() -> Schema {
         .into()
 }
 
-/// A number code, as people write it.
+/// A number code as people type it.
 pub(crate) fn number_code() -> Schema {
     text("6 to 12 digits. It may be sent as it was pasted: white space, hyphens and dashes of any kind do not count, and full-width digits do.", CODE, 40).examples(["274-158"]).into()
 }
 
-/// Members that a session may have.
+/// The greatest number of members of a session.
 pub(crate) fn max_members() -> Schema {
     let number = ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
@@ -119,19 +122,19 @@ pub(crate) fn max_members() -> Schema {
         .into()
 }
 
-/// How long a session may last.
+/// The time after which a session ends by itself.
 pub(crate) fn auto_end_after() -> Schema {
     let description = "The session ends this long after it was opened, 1 s to 24 hours; announced 5 minutes before.";
     duration(description, TO_A_DAY, 1, 86_400)
 }
 
-/// How long an invite works.
+/// The time for which an invite is valid.
 pub(crate) fn invite_expires_in() -> Schema {
     let description = "How long it works, 60 s to 7 days; what `auth.invite_ttl` says (24 hours) unless said otherwise.";
     duration(description, MINUTE_TO_A_WEEK, 60, 604_800)
 }
 
-/// Seconds with their unit, or a number of seconds.
+/// A duration: seconds with their unit, or a number of seconds.
 fn duration(description: &str, pattern: &str, least: u32, most: u32) -> Schema {
     let words = ObjectBuilder::new()
         .schema_type(Type::String)

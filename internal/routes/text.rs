@@ -1,4 +1,4 @@
-//! How ids, times and durations are written in JSON.
+//! Text forms of ids, times and durations in JSON.
 
 use faceshare_biz::domain::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
@@ -24,7 +24,7 @@ impl<'de, T: FromStr> Deserialize<'de> for IdText<T> {
     }
 }
 
-/// Reads the digits where they stand.
+/// Parses the digits in place, without an allocation.
 struct IdVisitor<T>(PhantomData<T>);
 
 impl<T: FromStr> de::Visitor<'_> for IdVisitor<T> {
@@ -54,7 +54,8 @@ impl Serialize for TimeText {
         );
         let at = OffsetDateTime::from_unix_timestamp(seconds).map_err(ser::Error::custom)?;
         let year = u16::try_from(at.year()).map_err(ser::Error::custom)?;
-        // Digit by digit: most answers hold a time, and formatting took longer than all else in them.
+        // Written digit by digit: most responses hold a time, and the formatter took longer than
+        // everything else in them.
         let mut text = *b"0000-00-00T00:00:00.000Z";
         put(&mut text[0..4], year);
         put(&mut text[5..7], u8::from(at.month()).into());
@@ -62,16 +63,16 @@ impl Serialize for TimeText {
         put(&mut text[11..13], at.hour().into());
         put(&mut text[14..16], at.minute().into());
         put(&mut text[17..19], at.second().into());
-        // A remainder of a thousand: nothing is cut off.
+        // A remainder below 1,000 fits `u16`.
         put(&mut text[20..23], millis as u16);
         serializer.serialize_str(str::from_utf8(&text).map_err(ser::Error::custom)?)
     }
 }
 
-/// The last digits of a number, as many as there are places.
+/// Writes the last digits of a number, one for each byte of `places`.
 fn put(places: &mut [u8], mut number: u16) {
     for place in places.iter_mut().rev() {
-        // Below ten: nothing is cut off.
+        // A remainder below 10 fits `u8`.
         *place = b'0' + (number % 10) as u8;
         number /= 10;
     }
@@ -109,7 +110,7 @@ impl<'de> Deserialize<'de> for DurationText {
     }
 }
 
-/// Text with its unit; a bare number counts as seconds, as in `expiresIn` of answers.
+/// Text with a unit; a plain number counts as seconds, as `expiresIn` in responses does.
 struct DurationVisitor;
 
 impl de::Visitor<'_> for DurationVisitor {
@@ -128,7 +129,8 @@ impl de::Visitor<'_> for DurationVisitor {
     }
 }
 
-/// Whole seconds from `now` to `end`, to the nearest: a token issued a millisecond ago has its full life.
+/// Seconds from `now` to `end`, rounded to the nearest: a token issued a millisecond ago has its
+/// full lifetime.
 pub(crate) fn seconds_until(end: Timestamp, now: Timestamp) -> u64 {
     (end.since(now) + Duration::from_millis(500)).as_secs()
 }

@@ -1,7 +1,9 @@
-//! Requests that cannot be read as such: malformed, or with more headers than a listener takes in.
+//! Requests that hyper cannot parse: malformed, or with more headers than a listener accepts.
 //!
-//! hyper answers them by itself, with a status and nothing else, and lets nobody have a say. [`Documented`] stands between it and the socket:
-//! in the place of such an answer it writes the router's own, with the document, the id and the headers that every answer has.
+//! hyper answers such a request itself, with a status and no body, and offers no hook.
+//! [`ProblemResponses`] stands between hyper and the socket: in place of such a response it writes
+//! the router's own, with the problem document, the request id and the headers that every response
+//! has.
 
 use axum::Router;
 use axum::body::Body;
@@ -18,20 +20,21 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tower::ServiceExt;
 
-/// Bytes of the longest answer that hyper makes by itself; it makes do with half of it.
-const BARE_MOST: usize = 256;
-/// Bytes of the document in its place, at most.
-const DOCUMENT_MOST: usize = 64 * 1024;
+/// Bytes of the longest response that hyper writes itself, with a margin of two.
+const BARE_MAX: usize = 256;
+/// Bytes of the problem document at most.
+const DOCUMENT_MAX: usize = 64 * 1024;
 
-/// Bytes of a head and a body that are written as one: to copy them costs less than a system call costs more for taking them in parts.
-const TOGETHER: usize = 2_048;
+/// Up to this many bytes, head and body are copied and written in one piece: the copy costs less
+/// than a vectored write.
+const COPY_MAX: usize = 2_048;
 
-/// What hyper could not read; a request's extension.
+/// Request extension that says which status hyper gave to what it could not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Unreadable(StatusCode);
+pub(crate) struct UnreadableRequest(StatusCode);
 
-impl Unreadable {
-    /// What the caller is told.
+impl UnreadableRequest {
+    /// The error that the client gets.
     pub(crate) fn error(self) -> Error {
         match self.0 {
             StatusCode::BAD_REQUEST => Error::new(
@@ -46,75 +49,83 @@ impl Unreadable {
     }
 }
 
-/// A connection as hyper writes to it.
+/// A connection that replaces hyper's own error responses by problem documents.
 #[derive(Debug)]
-pub struct Documented<S> {
+pub struct ProblemResponses<S> {
     stream: S,
     router: Router,
     peer: SocketAddr,
-    /// Of an answer of our own, what is not written yet.
-    left: Bytes,
-    /// What is written next may be the beginning of an answer. No longer so once the socket took a part of something: what comes then may be
-    /// the rest of anything that somebody else has said.
+    /// The part of a problem response that is not written yet.
+    unwritten: Bytes,
+    /// Whether the next write may begin a response. `false` for good once the socket took a part of
+    /// a write only: a later write may then be the rest of any other data.
     at_beginning: bool,
 }
 
-impl<S> Documented<S> {
-    /// A connection from `peer`, of which `router` answers.
+impl<S> ProblemResponses<S> {
+    /// A connection from `peer`; `router` writes the problem documents.
     pub const fn new(stream: S, router: Router, peer: SocketAddr) -> Self {
         Self {
             stream,
             router,
             peer,
-            left: Bytes::new(),
+            unwritten: Bytes::new(),
             at_beginning: true,
         }
     }
 
-    /// The connection, once hyper has nothing to do with it any more.
+    /// The wrapped connection, once hyper no longer uses it.
     pub fn into_inner(self) -> S {
         self.stream
     }
 
-    /// Something of hyper's has been written, beginning with this. After a switch of protocols nothing is an answer any more.
-    fn passed(&mut self, beginning: &[u8], whole: bool) {
+    /// Records a write of hyper's that began with these bytes. After a switch of protocols no write
+    /// begins a response.
+    fn note_written(&mut self, beginning: &[u8], whole: bool) {
         self.at_beginning &= whole && !beginning.starts_with(b"HTTP/1.1 101");
     }
 
-    /// Whether this is an answer of hyper's own; ours is then to be written.
-    fn replaces(&mut self, written: &[u8]) -> bool {
+    /// Replaces a response of hyper's own: `true` when `written` was one, and the problem response
+    /// is to be written instead.
+    fn replace(&mut self, written: &[u8]) -> bool {
         if !self.at_beginning {
             return false;
         }
-        let Some(bare) = Bare::of(written) else {
+        let Some(bare) = BareResponse::of(written) else {
             return false;
         };
-        let Some((response, body)) = answer(&self.router, self.peer, Unreadable(bare.status))
+        let Some((response, body)) =
+            answer(&self.router, self.peer, UnreadableRequest(bare.status))
         else {
             return false;
         };
-        self.left = bare.filled(&response, &body);
+        self.unwritten = bare.with_problem(&response, &body);
         true
     }
 }
 
-impl<S: AsyncWrite + Unpin> Documented<S> {
-    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.left.is_empty() {
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.left))?;
+impl<S: AsyncWrite + Unpin> ProblemResponses<S> {
+    fn poll_unwritten(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.unwritten.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.unwritten))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.left.advance(written);
+            self.unwritten.advance(written);
         }
         Poll::Ready(Ok(()))
     }
 }
 
-/// The router's answer, if it is the one that is looked for. Nothing in it waits.
-fn answer(router: &Router, peer: SocketAddr, what: Unreadable) -> Option<(Response<()>, Bytes)> {
+/// The router's problem response; `None` when the router answers something else. The router must
+/// answer without waiting.
+fn answer(
+    router: &Router,
+    peer: SocketAddr,
+    what: UnreadableRequest,
+) -> Option<(Response<()>, Bytes)> {
     let mut request = Request::new(Body::empty());
-    // Nobody knows which it was.
+    // The real method is not known.
     *request.method_mut() = Method::from_bytes(b"UNREADABLE").ok()?;
     request.extensions_mut().insert(what);
     request.extensions_mut().insert(ConnectInfo(peer));
@@ -128,14 +139,14 @@ fn answer(router: &Router, peer: SocketAddr, what: Unreadable) -> Option<(Respon
         return None;
     }
     let (parts, body) = response.into_parts();
-    let body = axum::body::to_bytes(body, DOCUMENT_MOST)
+    let body = axum::body::to_bytes(body, DOCUMENT_MAX)
         .now_or_never()?
         .ok()?;
     Some((Response::from_parts(parts, ()), body))
 }
 
-/// All of the slices, one after the other; there must be room for them.
-fn together<'b>(slices: &[IoSlice<'_>], room: &'b mut [u8]) -> &'b [u8] {
+/// Copies all slices into `room`, which must be large enough.
+fn concat<'b>(slices: &[IoSlice<'_>], room: &'b mut [u8]) -> &'b [u8] {
     let mut end = 0;
     for slice in slices {
         room[end..end + slice.len()].copy_from_slice(slice);
@@ -144,8 +155,8 @@ fn together<'b>(slices: &[IoSlice<'_>], room: &'b mut [u8]) -> &'b [u8] {
     &room[..end]
 }
 
-/// An answer without anything in it.
-struct Bare<'a> {
+/// A response of hyper's own, which has no body.
+struct BareResponse<'a> {
     status: StatusCode,
     /// `HTTP/1.1` or `HTTP/1.0`.
     version: &'a str,
@@ -153,10 +164,11 @@ struct Bare<'a> {
     fields: &'a str,
 }
 
-impl<'a> Bare<'a> {
-    /// Answers of ours are longer, name their request, or begin otherwise; frames and the bodies that we serve begin otherwise.
+impl<'a> BareResponse<'a> {
+    /// Recognizes a response of hyper's own. Responses of ours are longer or name their request;
+    /// frames and served bodies begin differently.
     fn of(written: &'a [u8]) -> Option<Self> {
-        if !written.starts_with(b"HTTP/1.") || written.len() > BARE_MOST {
+        if !written.starts_with(b"HTTP/1.") || written.len() > BARE_MAX {
             return None;
         }
         let (line, fields) = std::str::from_utf8(written)
@@ -174,7 +186,7 @@ impl<'a> Bare<'a> {
     }
 
     /// The same, with what `response` has.
-    fn filled(&self, response: &Response<()>, body: &[u8]) -> Bytes {
+    fn with_problem(&self, response: &Response<()>, body: &[u8]) -> Bytes {
         let mut text = format!("{} {}\r\n", self.version, response.status()).into_bytes();
         let mut line =
             |name: &[u8], value: &[u8]| text.extend([name, b": ", value, b"\r\n"].concat());
@@ -203,7 +215,7 @@ impl<'a> Bare<'a> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Documented<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for ProblemResponses<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -213,19 +225,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for Documented<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Documented<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for ProblemResponses<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        ready!(this.poll_left(cx))?;
-        if this.replaces(bytes) {
+        ready!(this.poll_unwritten(cx))?;
+        if this.replace(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
         let written = ready!(Pin::new(&mut this.stream).poll_write(cx, bytes))?;
-        this.passed(bytes, written == bytes.len());
+        this.note_written(bytes, written == bytes.len());
         Poll::Ready(Ok(written))
     }
 
@@ -235,20 +247,20 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Documented<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        ready!(this.poll_left(cx))?;
+        ready!(this.poll_unwritten(cx))?;
         if let [bytes] = slices
-            && this.replaces(bytes)
+            && this.replace(bytes)
         {
             return Poll::Ready(Ok(bytes.len()));
         }
         let total = slices.iter().map(|slice| slice.len()).sum::<usize>();
-        let written = if slices.len() > 1 && total <= TOGETHER {
-            ready!(Pin::new(&mut this.stream).poll_write(cx, together(slices, &mut [0; TOGETHER])))?
+        let written = if slices.len() > 1 && total <= COPY_MAX {
+            ready!(Pin::new(&mut this.stream).poll_write(cx, concat(slices, &mut [0; COPY_MAX])))?
         } else {
             ready!(Pin::new(&mut this.stream).poll_write_vectored(cx, slices))?
         };
         let whole = written == total;
-        this.passed(slices.first().map_or(&[], |slice| slice), whole);
+        this.note_written(slices.first().map_or(&[], |slice| slice), whole);
         Poll::Ready(Ok(written))
     }
 
@@ -258,20 +270,20 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Documented<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_left(cx))?;
+        ready!(this.poll_unwritten(cx))?;
         Pin::new(&mut this.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_left(cx))?;
+        ready!(this.poll_unwritten(cx))?;
         Pin::new(&mut this.stream).poll_shutdown(cx)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Bare, Documented};
+    use super::{BareResponse, ProblemResponses};
     use axum::Router;
     use http::StatusCode;
     use std::io::IoSlice;
@@ -281,10 +293,11 @@ mod tests {
     const BARE: &str =
         "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\ndate: today\r\n\r\n";
 
-    /// What reaches a peer that takes a few bytes at a time, when hyper writes this.
+    /// The bytes that reach a peer when hyper writes `written`; the peer reads 16 bytes at a time.
     async fn reaches(router: Router, written: &str) -> String {
         let (mut near, far) = tokio::io::duplex(16);
-        let mut connection = Documented::new(far, router, SocketAddr::from(([127, 0, 0, 1], 1)));
+        let mut connection =
+            ProblemResponses::new(far, router, SocketAddr::from(([127, 0, 0, 1], 1)));
         let write = async {
             connection
                 .write_all(written.as_bytes())
@@ -299,7 +312,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_rest_of_something_that_was_written_in_part_is_no_answer() {
+    async fn the_rest_of_a_partial_write_is_not_taken_for_a_response() {
         let router = Router::new().fallback(async || (StatusCode::BAD_REQUEST, "why"));
         // The peer takes sixteen bytes at a time: what is left begins like an answer.
         let written = format!("{}{BARE}", "x".repeat(16));
@@ -307,10 +320,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn after_a_switch_of_protocols_nothing_is_an_answer() {
+    async fn after_a_switch_of_protocols_nothing_is_taken_for_a_response() {
         let (mut near, far) = tokio::io::duplex(1_024);
         let router = Router::new().fallback(async || (StatusCode::BAD_REQUEST, "why"));
-        let mut connection = Documented::new(far, router, SocketAddr::from(([127, 0, 0, 1], 1)));
+        let mut connection =
+            ProblemResponses::new(far, router, SocketAddr::from(([127, 0, 0, 1], 1)));
         for part in ["HTTP/1.1 101 Switching Protocols\r\n\r\n", BARE] {
             connection
                 .write_all(part.as_bytes())
@@ -324,7 +338,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_of_the_routers_gets_through_whole_in_the_place_of_hypers() {
+    async fn the_routers_response_replaces_hypers_as_a_whole() {
         let router = Router::new()
             .fallback(async || (StatusCode::BAD_REQUEST, [("x-request-id", "7")], "why"));
         let read = reaches(router, BARE).await;
@@ -345,7 +359,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_date_of_the_routers_stands_in_the_place_of_hypers() {
+    async fn the_routers_date_replaces_hypers() {
         let router = Router::new().fallback(async || (StatusCode::BAD_REQUEST, [("date", "now")]));
         let read = reaches(router, BARE).await;
         assert!(
@@ -355,7 +369,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everything_else_goes_through_as_it_is() {
+    async fn all_other_bytes_are_written_unchanged() {
         let refuses = || Router::new().fallback(async || StatusCode::BAD_REQUEST);
         for written in [
             "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
@@ -364,11 +378,11 @@ mod tests {
         ] {
             assert_eq!(reaches(refuses(), written).await, written);
         }
-        let deaf = Router::new().fallback(async || StatusCode::NO_CONTENT);
+        let other_router = Router::new().fallback(async || StatusCode::NO_CONTENT);
         assert_eq!(
-            reaches(deaf, BARE).await,
+            reaches(other_router, BARE).await,
             BARE,
-            "a router that knows nothing of it is not asked twice"
+            "a router without a problem response leaves hyper's in place"
         );
     }
 
@@ -384,13 +398,13 @@ mod tests {
             let (mut near, far) = tokio::io::duplex(1_024);
             let sent: Vec<u8> = (0..head + body).map(|at| (at % 251) as u8).collect();
             let written = sent.clone();
-            let mut documented =
-                Documented::new(far, Router::new(), SocketAddr::from(([127, 0, 0, 1], 1)));
+            let mut connection =
+                ProblemResponses::new(far, Router::new(), SocketAddr::from(([127, 0, 0, 1], 1)));
             let writing = tokio::spawn(async move {
                 let (head, body) = written.split_at(head);
                 let mut slices = &mut [IoSlice::new(head), IoSlice::new(body)][..];
                 while !slices.is_empty() {
-                    let written = documented.write_vectored(slices).await.expect("written");
+                    let written = connection.write_vectored(slices).await.expect("written");
                     IoSlice::advance_slices(&mut slices, written);
                 }
             });
@@ -402,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_hypers_own_is_told_from_ours_and_from_everything_else() {
+    fn a_response_of_hypers_own_is_distinguished_from_all_other_bytes() {
         let date = "date: Sat, 21 Nov 2026 12:00:00 GMT";
         for (status, reason) in [
             (400, "Bad Request"),
@@ -412,19 +426,19 @@ mod tests {
             let bare = format!(
                 "HTTP/1.1 {status} {reason}\r\nconnection: close\r\ncontent-length: 0\r\n{date}\r\n\r\n"
             );
-            let found = Bare::of(bare.as_bytes()).expect("bare");
+            let found = BareResponse::of(bare.as_bytes()).expect("bare");
             assert_eq!(
                 (found.status, found.version),
                 (StatusCode::from_u16(status).expect("a status"), "HTTP/1.1")
             );
             let ours = bare.replace(date, "x-request-id: 7");
-            assert!(Bare::of(ours.as_bytes()).is_none());
+            assert!(BareResponse::of(ours.as_bytes()).is_none());
             assert!(
-                Bare::of(&bare.as_bytes()[..bare.len() - 1]).is_none(),
+                BareResponse::of(&bare.as_bytes()[..bare.len() - 1]).is_none(),
                 "a part of one"
             );
             assert!(
-                Bare::of(format!("{bare}x").as_bytes()).is_none(),
+                BareResponse::of(format!("{bare}x").as_bytes()).is_none(),
                 "more than one"
             );
         }
@@ -434,7 +448,7 @@ mod tests {
             "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
             "{\"status\":400}\r\n\r\n",
         ] {
-            assert!(Bare::of(other.as_bytes()).is_none(), "{other}");
+            assert!(BareResponse::of(other.as_bytes()).is_none(), "{other}");
         }
     }
 }

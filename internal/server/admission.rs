@@ -1,7 +1,7 @@
-//! Admission of connections to a listener, and what becomes of those that have to go.
+//! Admits connections to a listener, and chooses which connections are closed to make room.
 
-use crate::table::{ConnectionId, ConnectionTable, Exhausted, Shares, Source};
-use crate::usage::{Eviction, Patience, Usage};
+use crate::table::{ConnectionId, ConnectionQuotas, ConnectionTable, Exhausted, Source};
+use crate::usage::{ConnectionTimeouts, Eviction, Usage};
 use faceshare_routes::TrustedProxies;
 use metrics::{counter, gauge};
 use std::net::IpAddr;
@@ -12,26 +12,28 @@ use tokio::time::Instant;
 /// Bounds on the connections of a listener. Streams of upgraded connections are not among them.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectionLimits {
-    /// Connections at once; 0: any number.
+    /// Open connections at most; 0: unlimited.
     pub connections: usize,
-    /// Of these, from one address (of IPv6, one /64); 0: any number.
+    /// Open connections of one address (of IPv6, one /64); 0: unlimited.
     pub per_address: usize,
-    /// Of these, from one network (/24, or /56 of IPv6); 0: any number.
+    /// Open connections of one network (/24, or /56 of IPv6); 0: unlimited.
     pub per_network: usize,
-    /// How long a client may take nothing of an answer.
+    /// How long a client may read nothing of a response.
     pub answer_timeout: Duration,
-    /// Bytes of answers that are not sent yet beyond which the requests of one connection wait.
+    /// When this many bytes of responses are unsent, further requests of the connection wait.
     pub unread_bytes: usize,
-    /// Bytes of requests and unread answers of one address beyond which its connection with the most of them is closed; 0: any number.
+    /// Bytes of requests and unread responses of one address at most; beyond that, its connection
+    /// with the most of them is closed. 0: unlimited.
     pub unread_bytes_per_address: usize,
-    /// The same for one network.
+    /// Like `unread_bytes_per_address`, for one network.
     pub unread_bytes_per_network: usize,
-    /// Peers without a share: each stands for many clients.
+    /// Peers without a quota: each stands for many clients.
     pub proxies: TrustedProxies,
 }
 
-/// Connections that are closed at a time when there are no descriptors left: listeners try again ten times a second.
-const ROOM: usize = 64;
+/// Connections that are closed at once when the process has no descriptors left. Listeners try
+/// again ten times a second.
+const EVICTED_AT_ONCE: usize = 64;
 
 /// The connections of one listener.
 #[derive(Debug)]
@@ -42,9 +44,9 @@ pub(crate) struct Admission {
     table: Mutex<ConnectionTable<Arc<Usage>>>,
 }
 
-/// The place of an open connection; it is free again when this is dropped.
+/// The permit of an open connection; dropping it frees it.
 #[derive(Debug)]
-pub(crate) struct Admitted {
+pub(crate) struct ConnectionPermit {
     admission: Arc<Admission>,
     source: Source,
     id: ConnectionId,
@@ -52,9 +54,9 @@ pub(crate) struct Admitted {
 }
 
 impl Admission {
-    /// `listener` is its name in metrics.
+    /// `listener` is the listener's name in metrics.
     pub(crate) fn new(listener: &'static str, limits: ConnectionLimits) -> Arc<Self> {
-        let shares = Shares {
+        let quotas = ConnectionQuotas {
             total: limits.connections,
             per_address: limits.per_address,
             per_network: limits.per_network,
@@ -63,31 +65,31 @@ impl Admission {
             listener,
             limits,
             epoch: Instant::now(),
-            table: Mutex::new(ConnectionTable::new(shares)),
+            table: Mutex::new(ConnectionTable::new(quotas)),
         })
     }
 
-    /// Lets a connection in, or `None` when it has to be closed at once.
-    pub(crate) fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<Admitted> {
+    /// A permit for a connection; `None` when the connection must be closed at once.
+    pub(crate) fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<ConnectionPermit> {
         let source = if self.limits.proxies.contains(peer) {
             Source::Proxy
         } else {
             Source::client(peer)
         };
         let mut table = self.lock();
-        let admitted = table.admit(source, |sums| Arc::new(Usage::new(self.epoch, sums)));
+        let permit = table.admit(source, |sums| Arc::new(Usage::new(self.epoch, sums)));
         self.report(&table);
         drop(table);
-        match admitted {
-            Ok(admitted) => {
-                if let Some((exhausted, usage)) = admitted.evicted {
+        match permit {
+            Ok(permit) => {
+                if let Some((exhausted, usage)) = permit.evicted {
                     self.evict(&usage, Eviction::Graceful, exhausted.name());
                 }
-                Some(Admitted {
+                Some(ConnectionPermit {
                     admission: self.clone(),
                     source,
-                    id: admitted.id,
-                    usage: admitted.connection,
+                    id: permit.id,
+                    usage: permit.connection,
                 })
             }
             Err(exhausted) => {
@@ -97,11 +99,14 @@ impl Admission {
         }
     }
 
-    /// Closes idle connections, because the process has no descriptor left for another one. `false`: there is none.
+    /// Closes idle connections when the process has no descriptor left for a new one. `false` when
+    /// there is none to close.
     pub(crate) fn make_room(&self) -> bool {
         let evicted: Vec<_> = {
             let mut table = self.lock();
-            std::iter::from_fn(|| table.evict()).take(ROOM).collect()
+            std::iter::from_fn(|| table.evict())
+                .take(EVICTED_AT_ONCE)
+                .collect()
         };
         for usage in &evicted {
             self.evict(usage, Eviction::Abort, "descriptors");
@@ -120,47 +125,48 @@ impl Admission {
     }
 
     fn report(&self, table: &ConnectionTable<Arc<Usage>>) {
-        // Far fewer than the 2^52 up to which it is exact.
+        // A count far below 2^52 is exact as `f64`.
         #[expect(clippy::cast_precision_loss)]
         gauge!("http_connections_open", "listener" => self.listener).set(table.len() as f64);
     }
 }
 
-impl Admitted {
+impl ConnectionPermit {
     pub(crate) fn usage(&self) -> &Arc<Usage> {
         &self.usage
     }
 
-    /// `idle`: how long the connection may be without a request.
-    pub(crate) fn patience(&self, idle: Duration) -> Patience {
-        Patience {
+    /// `idle`: how long the connection may be open without a request.
+    pub(crate) fn timeouts(&self, idle: Duration) -> ConnectionTimeouts {
+        ConnectionTimeouts {
             idle,
             stalled: self.admission.limits.answer_timeout,
         }
     }
 
-    /// Waits until few enough bytes of this connection's answers are unread for one more request.
+    /// Waits until the unread bytes of this connection's responses allow one more request.
     pub(crate) async fn ready_for_request(&self) {
         self.usage.drained(self.admission.limits.unread_bytes).await;
     }
 
-    /// Closes what holds the most bytes of this connection's address or network, where these hold too many.
-    pub(crate) fn relieve(&self) {
+    /// While this connection's address or network holds too many bytes, closes its connection with
+    /// the most.
+    pub(crate) fn evict_over_byte_limits(&self) {
         let limits = &self.admission.limits;
         let (of_address, of_network) = self.usage.sums();
-        self.relieve_one(
+        self.evict_heaviest(
             Exhausted::Address,
             of_address,
             limits.unread_bytes_per_address,
         );
-        self.relieve_one(
+        self.evict_heaviest(
             Exhausted::Network,
             of_network,
             limits.unread_bytes_per_network,
         );
     }
 
-    fn relieve_one(&self, scope: Exhausted, held: usize, most: usize) {
+    fn evict_heaviest(&self, scope: Exhausted, held: usize, most: usize) {
         if most == 0 || held <= most || self.source == Source::Proxy {
             return;
         }
@@ -179,14 +185,14 @@ impl Admitted {
         }
     }
 
-    /// A connection was closed because its client took nothing of an answer.
+    /// Counts a connection that was closed because its client read nothing of a response.
     pub(crate) fn count_stalled(&self) {
         counter!("http_connections_stalled_total", "listener" => self.admission.listener)
             .increment(1);
     }
 }
 
-impl Drop for Admitted {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut table = self.admission.lock();
         table.remove(self.id);

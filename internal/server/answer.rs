@@ -1,7 +1,7 @@
-//! An answer's body as hyper takes it: in pieces that are counted until they are written.
+//! The body of a response, handed to hyper in chunks that are counted until they are written.
 //!
-//! hyper and h2 keep what they cannot send yet. Each piece that they are given carries its exchange with it, so that what they keep is
-//! counted as long as they keep it, and what they let go of is progress.
+//! hyper and h2 keep what they cannot send yet. Each chunk carries its exchange, so that its bytes
+//! are counted as long as hyper keeps them, and each dropped chunk is progress of the client.
 
 use crate::usage::Exchange;
 use axum::body::{Body, Bytes};
@@ -10,20 +10,23 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-/// Bytes of a piece at most. A client that takes less than one within the time for unread answers is given up.
-const PIECE: usize = 16 * 1024;
-/// A longer answer is counted as this: it is made while it is sent, and hyper keeps less of it. One of unknown length is a stream, of which
-/// only what was said last is kept, and is not counted.
-const COUNTED_MOST: usize = 256 * 1024;
+/// Bytes of a chunk at most. A client that reads less than one chunk within the time for unread
+/// responses is disconnected.
+const CHUNK_BYTES: usize = 16 * 1024;
+/// A longer response is counted as this many bytes: it is produced while it is sent, and hyper
+/// keeps less of it. A response of unknown length is a stream, of which only the last message is
+/// kept, and is not counted.
+const COUNTED_MAX: usize = 256 * 1024;
 
-/// The body of an answer, whose bytes its connection holds until the client has taken them.
+/// A response body whose bytes are counted until the client has read them.
 pub(crate) struct AnswerBody {
     inner: Body,
-    /// Of what `inner` gave, what is not handed out yet.
+    /// The part of the last frame of `inner` that is not handed out yet.
     rest: Bytes,
     exchange: Arc<Exchange>,
-    /// `inner` is not known to wait for the server: the client is to take something.
-    owed: bool,
+    /// Whether the client has data to read, as far as known. `false` while `inner` waits for the
+    /// server.
+    pending: bool,
 }
 
 impl AnswerBody {
@@ -32,30 +35,30 @@ impl AnswerBody {
         let bytes = hint
             .upper()
             .and_then(|most| usize::try_from(most).ok())
-            .map_or(0, |most| most.min(COUNTED_MOST));
+            .map_or(0, |most| most.min(COUNTED_MAX));
         exchange.answered(bytes);
-        exchange.owe();
+        exchange.add_pending();
         Self {
             inner,
             rest: Bytes::new(),
             exchange: Arc::new(exchange),
-            owed: true,
+            pending: true,
         }
     }
 
-    fn set_owed(&mut self, owed: bool) {
-        match (self.owed, owed) {
-            (false, true) => self.exchange.owe(),
-            (true, false) => self.exchange.paid(),
+    fn set_pending(&mut self, pending: bool) {
+        match (self.pending, pending) {
+            (false, true) => self.exchange.add_pending(),
+            (true, false) => self.exchange.remove_pending(),
             _ => {}
         }
-        self.owed = owed;
+        self.pending = pending;
     }
 
-    fn piece(&mut self) -> Frame<Bytes> {
-        let bytes = self.rest.split_to(self.rest.len().min(PIECE));
-        self.exchange.owe();
-        Frame::data(Bytes::from_owner(Piece {
+    fn chunk(&mut self) -> Frame<Bytes> {
+        let bytes = self.rest.split_to(self.rest.len().min(CHUNK_BYTES));
+        self.exchange.add_pending();
+        Frame::data(Bytes::from_owner(CountedChunk {
             bytes,
             exchange: self.exchange.clone(),
         }))
@@ -72,15 +75,15 @@ impl HttpBody for AnswerBody {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = self.get_mut();
         if !this.rest.is_empty() {
-            return Poll::Ready(Some(Ok(this.piece())));
+            return Poll::Ready(Some(Ok(this.chunk())));
         }
         let polled = Pin::new(&mut this.inner).poll_frame(cx);
-        this.set_owed(matches!(polled, Poll::Ready(Some(_))));
+        this.set_pending(matches!(polled, Poll::Ready(Some(_))));
         match ready!(polled) {
             Some(Ok(frame)) => Poll::Ready(Some(Ok(match frame.into_data() {
                 Ok(data) if !data.is_empty() => {
                     this.rest = data;
-                    this.piece()
+                    this.chunk()
                 }
                 Ok(empty) => Frame::data(empty),
                 Err(other) => other,
@@ -106,33 +109,33 @@ impl HttpBody for AnswerBody {
 
 impl Drop for AnswerBody {
     fn drop(&mut self) {
-        self.set_owed(false);
+        self.set_pending(false);
     }
 }
 
-/// Bytes on their way to the client.
-struct Piece {
+/// A chunk on its way to the client.
+struct CountedChunk {
     bytes: Bytes,
     exchange: Arc<Exchange>,
 }
 
-impl AsRef<[u8]> for Piece {
+impl AsRef<[u8]> for CountedChunk {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-impl Drop for Piece {
+impl Drop for CountedChunk {
     fn drop(&mut self) {
-        self.exchange.paid();
+        self.exchange.remove_pending();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{AnswerBody, PIECE};
+    use super::{AnswerBody, CHUNK_BYTES};
     use crate::table::{Connection as _, Sums};
-    use crate::usage::{EXCHANGE_BYTES, Exchange, Patience, Usage, Verdict};
+    use crate::usage::{ConnectionTimeouts, EXCHANGE_BYTES, Exchange, Usage, Verdict};
     use axum::body::{Body, Bytes};
     use hyper::body::Body as _;
     use proptest::prelude::*;
@@ -142,7 +145,7 @@ mod tests {
     use std::time::Duration;
     use tokio::time::Instant;
 
-    const PATIENCE: Patience = Patience {
+    const TIMEOUTS: ConnectionTimeouts = ConnectionTimeouts {
         idle: Duration::from_secs(30),
         stalled: Duration::from_secs(20),
     };
@@ -158,16 +161,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_body_arrives_whole_in_pieces_and_its_length_is_known_all_the_way(length in 0_usize..5 * PIECE) {
+        fn a_body_arrives_whole_in_chunks_and_its_length_is_known_all_the_way(length in 0_usize..5 * CHUNK_BYTES) {
             let sent: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
             let _inside = runtime.enter();
             let usage = usage();
             let mut body = AnswerBody::new(Body::from(sent.clone()), Exchange::begin(&usage));
             let mut read = Vec::new();
-            while let Poll::Ready(Some(piece)) = poll(&mut body) {
-                prop_assert!(piece.len() <= PIECE);
-                read.extend_from_slice(&piece);
+            while let Poll::Ready(Some(chunk)) = poll(&mut body) {
+                prop_assert!(chunk.len() <= CHUNK_BYTES);
+                read.extend_from_slice(&chunk);
                 prop_assert_eq!(body.size_hint().exact(), Some((length - read.len()) as u64));
                 prop_assert_eq!(usage.held_bytes(), length + EXCHANGE_BYTES);
             }
@@ -179,7 +182,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_kept_of_an_answer_counts_after_its_body_is_gone_and_stalls_the_connection() {
+    async fn unsent_bytes_of_a_response_count_after_its_body_is_dropped_and_stall_the_connection() {
         let usage = usage();
         let mut body = AnswerBody::new(Body::from(vec![7; 1_000]), Exchange::begin(&usage));
         let Poll::Ready(Some(kept)) = poll(&mut body) else {
@@ -189,11 +192,11 @@ mod tests {
         let part = kept.slice(900..);
         drop(kept);
         assert_eq!(usage.held_bytes(), 1_000 + EXCHANGE_BYTES);
-        tokio::time::advance(PATIENCE.stalled).await;
-        assert_eq!(usage.verdict(PATIENCE), Verdict::Stalled);
+        tokio::time::advance(TIMEOUTS.stalled).await;
+        assert_eq!(usage.verdict(TIMEOUTS), Verdict::Stalled);
         drop(part);
         assert_eq!(usage.held_bytes(), 0);
-        assert!(matches!(usage.verdict(PATIENCE), Verdict::Wait(_)));
+        assert!(matches!(usage.verdict(TIMEOUTS), Verdict::Wait(_)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -204,12 +207,12 @@ mod tests {
         assert!(poll(&mut body).is_pending());
         tokio::time::advance(Duration::from_secs(3_600)).await;
         assert!(
-            matches!(usage.verdict(PATIENCE), Verdict::Wait(_)),
+            matches!(usage.verdict(TIMEOUTS), Verdict::Wait(_)),
             "the server has nothing to say"
         );
         let _unasked = AnswerBody::new(Body::from("more"), Exchange::begin(&usage));
-        tokio::time::advance(PATIENCE.stalled).await;
-        assert_eq!(usage.verdict(PATIENCE), Verdict::Stalled);
+        tokio::time::advance(TIMEOUTS.stalled).await;
+        assert_eq!(usage.verdict(TIMEOUTS), Verdict::Stalled);
     }
 
     /// A body that never gives anything.

@@ -1,6 +1,7 @@
-//! One connection: HTTP/1.1 or HTTP/2, in clear text or over TLS, until it is done or the server stops.
+//! Serves one connection, HTTP/1.1 or HTTP/2, in clear text or over TLS, until it is done or the
+//! server stops.
 
-use crate::admission::{Admitted, ConnectionLimits};
+use crate::admission::{ConnectionLimits, ConnectionPermit};
 use crate::answer::AnswerBody;
 use crate::lifecycle::Lifecycle;
 use crate::usage::{Eviction, Exchange, Verdict};
@@ -8,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::Response;
-use faceshare_routes::Documented;
+use faceshare_routes::ProblemResponses;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -23,65 +24,71 @@ use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-/// What holds for every connection of a listener.
+/// Settings of every connection of a listener.
 #[derive(Debug, Clone)]
 pub struct ConnectionPolicy {
-    /// How long a client may take to send a request's headers, and a connection may be open without a request.
+    /// How long a client may take to send a request's headers, and how long a connection may be
+    /// open without a request.
     pub header_timeout: Duration,
-    /// Bytes of a request's headers beyond which the connection ends (for HTTP/1.1 with 431); at least 8 KiB.
+    /// Bytes of a request's headers beyond which the connection is closed (for HTTP/1.1 with 431);
+    /// at least 8 KiB.
     pub header_bytes: usize,
-    /// How many connections there may be, and what they may hold.
+    /// Bounds on the number of connections and on the bytes that they hold.
     pub limits: ConnectionLimits,
-    /// Whether only HTTP/2 is spoken, as gRPC needs it.
+    /// Whether the listener accepts HTTP/2 only, as gRPC needs it.
     pub http2_only: bool,
 }
 
-/// How long a connection without a request in service lives on once the listener closes: answers that are being written get out.
-const UNFINISHED: Duration = Duration::from_secs(1);
-/// The least that hyper allows.
+/// How long a closing connection without a request in service stays open, so that responses can be
+/// written.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
+/// The least value that hyper accepts.
 const HEADER_BYTES_MIN: usize = 8_192;
-/// Requests at once on one HTTP/2 connection: what RFC 9113 recommends as the least.
+/// Concurrent requests on one HTTP/2 connection: the least that RFC 9113 recommends.
 const HTTP2_STREAMS: u32 = 100;
-/// Bytes of request bodies that a client may send before the server has read any, on one HTTP/2 stream and on all of a connection.
+/// Bytes of request bodies that a client may send before the server has read any, on one HTTP/2
+/// stream and on a whole connection.
 const HTTP2_STREAM_WINDOW: u32 = 256 * 1024;
 const HTTP2_CONNECTION_WINDOW: u32 = 512 * 1024;
-/// Bytes of an answer that h2 keeps for one stream until they are sent.
+/// Bytes of a response that h2 keeps unsent for one stream.
 const HTTP2_SEND_BUFFER: usize = 64 * 1024;
-/// Bytes that rustls keeps until they are sent. They are the last of an answer, and are not counted as unread.
+/// Bytes that rustls keeps unsent. They are the end of a response, and are not counted as unread.
 const TLS_SEND_BUFFER: usize = 16 * 1024;
-/// How often an HTTP/2 peer is asked whether it is there, and how long it may take to say so.
+/// The interval of HTTP/2 pings, and how long a peer may take to answer one.
 const HTTP2_KEEP_ALIVE: Duration = Duration::from_secs(20);
 
-/// Serves a connection to its end. Upgraded connections leave it and live on.
+/// Serves a connection to its end. Upgraded connections leave it and stay open.
 pub(crate) async fn accept(
     stream: TcpStream,
     peer: SocketAddr,
     tls: Option<TlsAcceptor>,
     router: Router,
     policy: Arc<ConnectionPolicy>,
-    admitted: Admitted,
+    permit: ConnectionPermit,
     lifecycle: Lifecycle,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection was gone before it was served");
+        tracing::debug!(%error, "a connection closed before it was served");
         return;
     }
-    let admitted = Arc::new(admitted);
-    // On the heap at once: it is large, and a task is copied several times on its way to where it stays.
+    let permit = Arc::new(permit);
+    // Boxed at once: the future is large, and a task is copied several times until it is in its
+    // place.
     let Some(tls) = tls else {
-        return Box::pin(serve(stream, peer, router, policy, admitted, lifecycle)).await;
+        return Box::pin(serve(stream, peer, router, policy, permit, lifecycle)).await;
     };
     let handshake = tls.accept_with(stream, |tls| tls.set_buffer_limit(Some(TLS_SEND_BUFFER)));
     let handshake = tokio::time::timeout(policy.header_timeout, handshake);
     let handshake = tokio::select! {
         done = lifecycle.soft.run_until_cancelled(handshake) => done,
-        _ = admitted.usage().evicted() => None,
+        _ = permit.usage().evicted() => None,
     };
     match handshake {
         Some(Ok(Ok(stream))) => {
-            Box::pin(serve(stream, peer, router, policy, admitted, lifecycle)).await
+            Box::pin(serve(stream, peer, router, policy, permit, lifecycle)).await
         }
-        // Strangers knock all day, with old versions or none at all.
+        // Logged at `debug` only: scanners with old TLS versions or none at all connect all the
+        // time.
         Some(Ok(Err(error))) => {
             metrics::counter!("tls_handshakes_failed_total").increment(1);
             tracing::debug!(%error, "a TLS handshake failed");
@@ -95,15 +102,15 @@ async fn serve<S>(
     peer: SocketAddr,
     router: Router,
     policy: Arc<ConnectionPolicy>,
-    admitted: Arc<Admitted>,
+    permit: Arc<ConnectionPermit>,
     lifecycle: Lifecycle,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let stream = Documented::new(stream, router.clone(), peer);
-    let usage = admitted.usage().clone();
-    let patience = admitted.patience(policy.header_timeout);
-    let serving = admitted.clone();
+    let stream = ProblemResponses::new(stream, router.clone(), peer);
+    let usage = permit.usage().clone();
+    let timeouts = permit.timeouts(policy.header_timeout);
+    let serving = permit.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
@@ -113,66 +120,67 @@ async fn serve<S>(
     let builder = builder(&policy);
     let mut connection =
         std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
-    let mut look = std::pin::pin!(tokio::time::sleep(
-        policy.header_timeout.min(patience.stalled)
+    let mut check_timer = std::pin::pin!(tokio::time::sleep(
+        policy.header_timeout.min(timeouts.stalled)
     ));
-    let mut leaving = false;
+    let mut is_closing = false;
     loop {
         tokio::select! {
             biased;
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
-                    tracing::debug!(error = %error, "a connection broke");
+                    tracing::debug!(error = %error, "a connection failed");
                 }
                 return;
             }
-            () = look.as_mut() => match usage.verdict(patience) {
-                Verdict::Wait(time) => look.as_mut().reset(Instant::now() + time),
+            () = check_timer.as_mut() => match usage.verdict(timeouts) {
+                Verdict::Wait(time) => check_timer.as_mut().reset(Instant::now() + time),
                 Verdict::Stalled => {
-                    admitted.count_stalled();
+                    permit.count_stalled();
                     return;
                 }
-                // Which version a peer speaks is found out without a timer; one that says nothing at all is not waited for.
-                Verdict::Idle if leaving || !usage.spoke() => return,
+                // hyper detects the HTTP version without a timer, so a peer that sends nothing is
+                // disconnected here.
+                Verdict::Idle if is_closing || !usage.has_received_request() => return,
                 Verdict::Idle => {
-                    leaving = true;
+                    is_closing = true;
                     connection.as_mut().graceful_shutdown();
-                    look.as_mut().reset(Instant::now() + UNFINISHED);
+                    check_timer.as_mut().reset(Instant::now() + FINISH_TIMEOUT);
                 }
             },
-            how = usage.evicted(), if !leaving => match how {
+            how = usage.evicted(), if !is_closing => match how {
                 Eviction::Graceful => {
-                    leaving = true;
+                    is_closing = true;
                     connection.as_mut().graceful_shutdown();
                 }
                 Eviction::Abort => return,
             },
-            () = lifecycle.soft.cancelled(), if !leaving => {
-                leaving = true;
+            () = lifecycle.soft.cancelled(), if !is_closing => {
+                is_closing = true;
                 connection.as_mut().graceful_shutdown();
             }
-            // A client that has begun a request and does not go on with it is not waited for.
-            () = tokio::time::sleep(UNFINISHED), if leaving && usage.is_idle() => if usage.is_idle() { return },
-            // It never comes before the soft end: until that one does, nobody looks out for this one.
-            () = lifecycle.hard.cancelled(), if leaving => return,
+            // A client that has begun a request and does not complete it is not waited for.
+            () = tokio::time::sleep(FINISH_TIMEOUT), if is_closing && usage.is_idle() => if usage.is_idle() { return },
+            // The hard stage never comes before the soft one, so it need not be watched until then.
+            () = lifecycle.hard.cancelled(), if is_closing => return,
         }
     }
 }
 
-/// Answers one request, as soon as the client has read enough of the answers before.
+/// Answers one request, once the client has read enough of the earlier responses.
 async fn answer(
     router: Router,
     request: Request<Body>,
     exchange: Exchange,
-    admitted: Arc<Admitted>,
+    permit: Arc<ConnectionPermit>,
 ) -> Result<Response<AnswerBody>, Infallible> {
-    admitted.relieve();
-    admitted.ready_for_request().await;
+    permit.evict_over_byte_limits();
+    permit.ready_for_request().await;
     let serving = exchange.serve();
     let answer = router.oneshot(request).await?;
     drop(serving);
     let answer = answer.map(|body| AnswerBody::new(body, exchange));
-    admitted.relieve();
+    permit.evict_over_byte_limits();
     Ok(answer)
 }
 

@@ -1,11 +1,12 @@
 //! Background work of the process, under one supervisor.
 //!
-//! Every job has a name. One that panics, or ends before it should, is logged, counted (`jobs_failed_total`), listed by `GET /readyz`, and
-//! started again after a pause that grows with each failure in a row. A job that the process cannot do without is not started again: its
-//! failure drains the process, which then exits with a failure ([`Jobs::lost`]).
+//! Every job has a name. A job that panics, or ends too early, is logged, counted
+//! (`jobs_failed_total`), listed by `GET /readyz`, and restarted after a pause that grows with each
+//! failure in a row. An essential job is not restarted: its failure drains the process, which then
+//! exits with a failure ([`Jobs::lost`]).
 //!
-//! [`Jobs::every`] is for work that is done again and again, [`Jobs::run`] for a loop that waits for something else than time, and
-//! [`Jobs::run_essential`] for what the process stands or falls with.
+//! [`Jobs::every`] is for periodic work, [`Jobs::run`] for a loop that waits for events, and
+//! [`Jobs::run_essential`] for work that the process cannot go on without.
 
 use crate::lifecycle::Lifecycle;
 use faceshare_routes::JobStatus;
@@ -21,14 +22,15 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The pause after a first failure; it doubles with each further one in a row, up to [`BACKOFF_MAX`].
+/// The pause after a first failure; it doubles with each further failure in a row, up to
+/// [`BACKOFF_MAX`].
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 /// The longest pause before a job is started again.
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
-/// A loop that has run for so long since its last failure counts as well again.
+/// A loop that has run for this long since its last failure counts as working again.
 const WELL_AFTER: Duration = Duration::from_secs(60);
 
-/// The supervisor. Cheap to clone; all clones are one.
+/// The supervisor. Cheap to clone; all clones share one state.
 #[derive(Debug, Clone)]
 pub struct Jobs(Arc<Shared>);
 
@@ -36,7 +38,7 @@ pub struct Jobs(Arc<Shared>);
 struct Shared {
     lifecycle: Lifecycle,
     tasks: TaskTracker,
-    /// Failures in a row of the jobs that are not well.
+    /// Failures in a row of the jobs that fail at present.
     failing: Mutex<BTreeMap<&'static str, u32>>,
     /// The first essential job that failed.
     lost: OnceLock<&'static str>,
@@ -54,8 +56,8 @@ impl Jobs {
         }))
     }
 
-    /// Calls `tick` at once and then every `interval` until `until` is cancelled, which may be in the middle of a tick. A tick that takes
-    /// longer than the interval puts off the next one.
+    /// Calls `tick` at once and then every `interval` until `until` is cancelled, which may also
+    /// cancel a running tick. A tick that takes longer than the interval delays the next one.
     pub fn every<T: Future<Output = ()> + Send>(
         &self,
         name: &'static str,
@@ -80,7 +82,8 @@ impl Jobs {
         });
     }
 
-    /// Runs what `begin` makes until `until` is cancelled. It is made anew when it panics or ends before that.
+    /// Runs the future that `begin` creates until `until` is cancelled. When it panics or ends
+    /// before that, `begin` is called again.
     pub fn run<T: Future<Output = ()> + Send>(
         &self,
         name: &'static str,
@@ -106,8 +109,9 @@ impl Jobs {
         });
     }
 
-    /// Runs `work`, without which the process cannot go on. It ends by itself once `until` is cancelled; when it panics or ends before that,
-    /// the process drains and [`Jobs::lost`] names it.
+    /// Runs `work`, which the process cannot go on without. It ends by itself once `until` is
+    /// cancelled; when it panics or ends before that, the process drains and [`Jobs::lost`] names
+    /// it.
     pub fn run_essential(
         &self,
         name: &'static str,
@@ -129,20 +133,20 @@ impl Jobs {
             );
             count(name, 1);
             let _ = shared.lost.set(name);
-            // A second stop would cut the drain short.
+            // A second `stop` would end the drain at once.
             if !shared.lifecycle.draining.is_cancelled() {
                 shared.lifecycle.stop();
             }
         })
     }
 
-    /// The essential job whose failure ended the process; `None`: it ends as it was told to, or goes on.
+    /// The essential job whose failure ended the process; `None` when no essential job failed.
     #[must_use]
     pub fn lost(&self) -> Option<&'static str> {
         self.0.lost.get().copied()
     }
 
-    /// Waits until every job has ended. Those whose `until` is not cancelled never do.
+    /// Waits until every job has ended. Jobs whose `until` is not cancelled never end.
     pub async fn ended(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
@@ -160,7 +164,7 @@ impl Jobs {
         });
     }
 
-    /// The pause before it is started again.
+    /// Records a failure and returns the pause before the restart.
     fn failed(&self, name: &'static str, why: &str) -> Duration {
         let failures = {
             let mut failing = self.failures();
@@ -211,7 +215,7 @@ impl JobStatus for Jobs {
     }
 }
 
-/// What a panic said, where there was one.
+/// Runs `work` and returns the message of its panic.
 async fn caught(work: impl Future<Output = ()>) -> Result<(), String> {
     AssertUnwindSafe(work)
         .catch_unwind()
@@ -336,7 +340,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_job_stops_in_the_middle_of_what_it_does() {
+    async fn a_job_is_cancelled_in_the_middle_of_its_work() {
         let (jobs, until) = (Jobs::new(Lifecycle::new()), CancellationToken::new());
         jobs.every("sweep", INTERVAL, until.clone(), pending);
         jobs.run("follow", until.clone(), pending);
@@ -366,7 +370,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_essential_job_that_ends_when_it_is_told_to_is_no_loss() {
+    async fn an_essential_job_that_ends_after_its_cancellation_is_not_lost() {
         let (lifecycle, began) = (Lifecycle::new(), Instant::now());
         let jobs = Jobs::new(lifecycle.clone());
         let (told, until) = (Arc::new(Notify::new()), lifecycle.soft.clone());

@@ -1,7 +1,8 @@
-//! Listeners: bound first, so that the addresses are known before anything is served; drained at the end, within a bound.
+//! Listeners. They are bound first, so that the addresses are known before any request is served,
+//! and drained at the end, within a bound.
 //!
-//! [`Listeners::bind`] → [`Listeners::addresses`] → [`Listeners::serve`], which returns when [`Lifecycle`] says so. Listeners are essential
-//! [`Jobs`]: the process drains when one dies.
+//! [`Listeners::bind`] → [`Listeners::addresses`] → [`Listeners::serve`], which returns when
+//! [`Lifecycle`] ends. Listeners are essential [`Jobs`]: the process drains when one fails.
 
 mod admission;
 mod answer;

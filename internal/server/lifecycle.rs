@@ -1,4 +1,4 @@
-//! How the process comes to its end.
+//! The stages in which the process shuts down.
 
 use std::io;
 use std::sync::Arc;
@@ -7,33 +7,34 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The stages of an end, each for good. Cheap to clone; all clones are one.
+/// The stages of a shutdown; none can be undone. Cheap to clone; all clones share one state.
 ///
 /// 1. `draining`: not ready any more, upgrades are refused, connected clients are told to move.
 /// 2. `soft`: listeners close; what is under way is finished.
 /// 3. `hard`: everything stops where it is.
 #[derive(Debug, Clone, Default)]
 pub struct Lifecycle {
-    /// The first stage.
+    /// Cancelled at the first stage.
     pub draining: CancellationToken,
-    /// The second.
+    /// Cancelled at the second stage.
     pub soft: CancellationToken,
-    /// The last.
+    /// Cancelled at the last stage.
     pub hard: CancellationToken,
     /// Notified when the operator asks for the configuration to be read again (SIGHUP).
     pub reload: Arc<Notify>,
-    /// Tasks that the end waits for, such as upgraded connections, which no listener knows any more.
+    /// Tasks that the shutdown waits for, such as upgraded connections, which no listener tracks
+    /// any more.
     pub tracker: TaskTracker,
 }
 
 impl Lifecycle {
-    /// At the start of a life.
+    /// A lifecycle in which no stage has begun.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Begins to drain. A second time stops at once.
+    /// Begins to drain. A second call stops at once.
     pub fn stop(&self) {
         if self.draining.is_cancelled() {
             self.stop_now();
@@ -48,10 +49,10 @@ impl Lifecycle {
         self.hard.cancel();
     }
 
-    /// From now on SIGTERM, SIGINT and SIGHUP are received and do nothing by themselves.
+    /// Catches SIGTERM, SIGINT and SIGHUP: from now on they have no default action.
     ///
     /// # Errors
-    /// When signals cannot be received.
+    /// When the signal handlers cannot be installed.
     pub fn catch_signals() -> io::Result<Signals> {
         let [terminate, interrupt, hang_up] = [
             SignalKind::terminate(),
@@ -77,7 +78,7 @@ impl Lifecycle {
                     continue;
                 }
                 () = self.hard.cancelled() => return,
-                // No signal can come any more.
+                // The signal streams are closed.
                 else => return,
             };
             tracing::info!(
@@ -90,7 +91,7 @@ impl Lifecycle {
     }
 }
 
-/// The signals that the process receives.
+/// The signals that the process handles.
 #[derive(Debug)]
 pub struct Signals {
     terminate: tokio::signal::unix::Signal,

@@ -1,4 +1,4 @@
-//! A listener: accepts connections, and serves each in a task of its own until it ends.
+//! A listener accepts connections, and serves each in a task of its own until it ends.
 
 use crate::admission::Admission;
 use crate::connection::{self, ConnectionPolicy};
@@ -11,7 +11,8 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
-/// Until the next try after a failure to accept, most likely for want of a descriptor: an evicted connection closes meanwhile.
+/// The pause after a failure to accept, mostly for want of a descriptor: an evicted connection
+/// closes meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A bound listener and its name in metrics.
@@ -21,8 +22,9 @@ pub(crate) struct Listener {
     pub(crate) socket: TcpListener,
 }
 
-/// Accepts until the soft end, then waits for its connections; at the hard end they stop by themselves. Every connection is accepted at
-/// once, and closed when it may not stay: newcomers do not wait in the backlog behind connections that are never served.
+/// Accepts until the soft stage, then waits for its connections; at the hard stage they stop by
+/// themselves. Every connection is accepted at once, and closed when it gets no permit: new
+/// connections do not wait in the backlog behind connections that are never served.
 pub(crate) async fn run(
     listener: Listener,
     tls: Option<TlsAcceptor>,
@@ -40,7 +42,7 @@ pub(crate) async fn run(
     {
         match accepted {
             Ok((stream, peer)) => {
-                let Some(admitted) = admission.admit(peer.ip()) else {
+                let Some(permit) = admission.admit(peer.ip()) else {
                     continue;
                 };
                 let (tls, router, policy, lifecycle) = (
@@ -50,7 +52,7 @@ pub(crate) async fn run(
                     lifecycle.clone(),
                 );
                 connections.spawn(connection::accept(
-                    stream, peer, tls, router, policy, admitted, lifecycle,
+                    stream, peer, tls, router, policy, permit, lifecycle,
                 ));
             }
             Err(error) if is_of_the_peer(&error) => {}

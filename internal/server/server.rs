@@ -1,4 +1,4 @@
-//! All listeners of the process, from binding to the end.
+//! The listeners of the process, from binding to shutdown.
 
 use crate::connection::ConnectionPolicy;
 use crate::jobs::Jobs;
@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-/// Where to listen. Port 0: any free one.
+/// The addresses to listen on. Port 0: any free port.
 #[derive(Debug, Clone, Copy)]
 pub struct Bind {
     /// For clients.
@@ -25,7 +25,7 @@ pub struct Bind {
     pub grpc: Option<SocketAddr>,
 }
 
-/// Where the server listens.
+/// The addresses that the server listens on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Addresses {
     /// For clients.
@@ -36,7 +36,7 @@ pub struct Addresses {
     pub grpc: Option<SocketAddr>,
 }
 
-/// What is served where. A service without its listener is left out.
+/// The router of each listener. The router of a listener that is not bound is not used.
 pub struct Services {
     /// For clients.
     pub http: Router,
@@ -44,21 +44,21 @@ pub struct Services {
     pub ops: Router,
     /// For other services.
     pub grpc: Router,
-    /// For clients and other services, never for operators; `None`: in clear text.
+    /// TLS for clients and other services, never for operators; `None`: clear text.
     pub tls: Option<Tls>,
 }
 
-/// Why the server could not start or go on.
+/// Why the server could not start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// The address is taken, or not one of this machine.
+    /// The address is in use, or does not belong to this machine.
     #[error("cannot listen on {address} ({key})")]
     Bind {
-        /// As configured.
+        /// The configured address.
         address: SocketAddr,
-        /// The key of the configuration that names it.
+        /// The configuration key of the address.
         key: &'static str,
-        /// What the operating system said.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
@@ -74,7 +74,7 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Binds all of them.
+    /// Binds all listeners.
     ///
     /// # Errors
     /// [`ServerError::Bind`] names the first address that could not be bound.
@@ -95,16 +95,18 @@ impl Listeners {
         })
     }
 
-    /// Where they listen.
+    /// The addresses that they listen on.
     #[must_use]
     pub const fn addresses(&self) -> Addresses {
         self.addresses
     }
 
-    /// Serves until the end of the lifecycle. Each listener is an essential job.
+    /// Serves until the lifecycle ends. Each listener is an essential job.
     ///
-    /// Once it drains, `farewell` runs (it should see that every upgraded connection is told and closed), then the listeners close, what is
-    /// under way is finished and the lifecycle's tracker is waited for: all within `drain_timeout`, then everything stops.
+    /// Once the lifecycle drains, `close_streams` runs (it should notify and close every upgraded
+    /// connection); then the listeners close, requests in service are finished and the lifecycle's
+    /// tracked tasks are waited for. All of this happens within `drain_timeout`; then everything
+    /// stops.
     pub async fn serve(
         self,
         services: Services,
@@ -112,7 +114,7 @@ impl Listeners {
         jobs: &Jobs,
         lifecycle: Lifecycle,
         drain_timeout: Duration,
-        farewell: impl Future<Output = ()>,
+        close_streams: impl Future<Output = ()>,
     ) {
         let listen = |name, listener, tls, router, policy| {
             jobs.run_essential(
@@ -164,27 +166,29 @@ impl Listeners {
             ));
         }
         lifecycle.draining.cancelled().await;
-        drain(&mut listeners, &lifecycle, drain_timeout, farewell).await;
+        drain(&mut listeners, &lifecycle, drain_timeout, close_streams).await;
         lifecycle.stop_now();
         join(&mut listeners).await;
     }
 }
 
-/// Bytes that the kernel takes from us and has not sent yet: without a bound, up to 4 MiB of old positions lie there before a slow receiver
-/// is noticed, and newer ones wait behind them. It is also the step in which a slow client's progress is seen.
+/// Bytes that the kernel accepts before it has sent them. Without a bound, up to 4 MiB of old
+/// positions are queued there before a slow receiver is noticed, and newer ones wait behind them.
+/// It is also the step in which a slow client's progress is seen.
 const UNSENT_BYTES: u32 = 16 * 1024;
 
-/// Bounded by the timeout as a whole, and cut short by the hard end.
+/// Drains within `timeout` as a whole; the hard stage ends it at once.
 async fn drain(
     listeners: &mut [JoinHandle<()>],
     lifecycle: &Lifecycle,
     timeout: Duration,
-    farewell: impl Future<Output = ()>,
+    close_streams: impl Future<Output = ()>,
 ) {
     let began = Instant::now();
     let finish = async {
-        farewell.await;
-        // The listeners stay open until the last stream has ended: whoever comes meanwhile is told to come back, not turned away mute.
+        close_streams.await;
+        // The listeners stay open until the last stream has ended: clients that connect meanwhile
+        // are told to come back later instead of being refused without a reason.
         lifecycle.tracker.close();
         lifecycle.tracker.wait().await;
         lifecycle.soft.cancel();
@@ -196,12 +200,12 @@ async fn drain(
         .await
     {
         Some(Ok(())) => tracing::info!(took = ?began.elapsed(), "drained"),
-        Some(Err(_)) => tracing::warn!(?timeout, "not everything was done in time; stopping"),
+        Some(Err(_)) => tracing::warn!(?timeout, "the drain did not finish in time; stopping now"),
         None => {}
     }
 }
 
-/// A listener that failed was told of by the supervisor.
+/// Waits for the listeners. The supervisor has already logged one that failed.
 async fn join(listeners: &mut [JoinHandle<()>]) {
     for listener in listeners
         .iter_mut()
@@ -221,7 +225,7 @@ async fn bind(
         source,
     };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
-    // The connections that it accepts inherit it.
+    // Accepted connections inherit the option.
     #[cfg(target_os = "linux")]
     SockRef::from(&listener)
         .set_tcp_notsent_lowat(UNSENT_BYTES)
@@ -249,7 +253,7 @@ mod tests {
     use axum::http::StatusCode;
     use axum::http::header::{CONNECTION, UPGRADE};
     use axum::routing::get;
-    use faceshare_routes::Documented;
+    use faceshare_routes::ProblemResponses;
     use hyper_util::rt::TokioIo;
     use hyper_util::server::conn::auto::upgrade::downcast;
     use socket2::SockRef;
@@ -275,7 +279,7 @@ mod tests {
         http: Router,
         header_timeout: Duration,
         drain_timeout: Duration,
-        farewell: impl Future<Output = ()> + Send + 'static,
+        close_streams: impl Future<Output = ()> + Send + 'static,
     ) -> Running {
         let any = || SocketAddr::from(([127, 0, 0, 1], 0));
         let listeners = Listeners::bind(&Bind {
@@ -308,7 +312,14 @@ mod tests {
         let (supervisor, life) = (jobs.clone(), lifecycle.clone());
         let serving = async move {
             listeners
-                .serve(services, policy, &supervisor, life, drain_timeout, farewell)
+                .serve(
+                    services,
+                    policy,
+                    &supervisor,
+                    life,
+                    drain_timeout,
+                    close_streams,
+                )
                 .await
         };
         Running {
@@ -319,7 +330,8 @@ mod tests {
         }
     }
 
-    /// A router that answers "done" once it is released (the last), and tells when a request is in it (the second).
+    /// A router that answers "done" once it is released (the last value), and notifies when a
+    /// request is in service (the second).
     fn held() -> (Router, Arc<Notify>, Arc<Notify>) {
         let (entered, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (inside, go) = (entered.clone(), release.clone());
@@ -363,7 +375,8 @@ mod tests {
         assert!(rest(ops).await.ends_with("ops"));
     }
 
-    /// Who serves streams writes to a plain connection's socket past hyper: what cannot be unwrapped would slow every delivery.
+    /// The stream handler writes to a plain connection's socket without hyper. A socket that cannot
+    /// be unwrapped would make every delivery slower.
     #[tokio::test]
     async fn an_upgraded_connection_in_clear_text_gives_the_socket_back() {
         let (told, mut plain) = mpsc::channel(1);
@@ -373,7 +386,7 @@ mod tests {
                 let upgrade = hyper::upgrade::on(&mut request);
                 tokio::spawn(async move {
                     let upgraded = upgrade.await.expect("upgraded");
-                    let socket = downcast::<TokioIo<Documented<TcpStream>>>(upgraded)
+                    let socket = downcast::<TokioIo<ProblemResponses<TcpStream>>>(upgraded)
                         .map(|parts| parts.io.into_inner().into_inner());
                     let unsent = socket.ok().map(|socket| {
                         SockRef::from(&socket)
@@ -404,7 +417,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_drain_finishes_what_is_under_way_and_takes_nothing_new() {
+    async fn a_drain_finishes_requests_in_service_and_accepts_no_new_ones() {
         let (router, entered, release) = held();
         let running = start(router, LONG, LONG, ready(())).await;
         let stream = connect(running.addresses.http, REQUEST).await;
@@ -445,7 +458,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tracked_tasks_are_waited_for_and_whoever_comes_meanwhile_is_answered() {
+    async fn tracked_tasks_are_waited_for_and_new_connections_are_answered_meanwhile() {
         let router = Router::new().route("/", get(async || "still here"));
         let running = start(router, LONG, LONG, ready(())).await;
         let release = Arc::new(Notify::new());
@@ -466,7 +479,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_says_nothing_is_not_waited_for() {
+    async fn a_silent_client_is_not_waited_for() {
         let running = start(Router::new(), Duration::from_millis(20), LONG, ready(())).await;
         assert_eq!(rest(connect(running.addresses.http, b"").await).await, "");
         // The first letter of both POST and of HTTP/2's preface.
@@ -517,7 +530,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_loss_of_an_essential_job_finishes_what_is_under_way_and_ends_the_serving() {
+    async fn a_lost_essential_job_drains_the_server_and_ends_it() {
         let (router, entered, release) = held();
         let running = start(router, LONG, LONG, ready(())).await;
         let stream = connect(running.addresses.http, REQUEST).await;

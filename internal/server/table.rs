@@ -1,4 +1,5 @@
-//! Which connections are open, by the address and the network that they come from, and which one is closed when there are too many.
+//! The open connections, by address and network, and the choice of the one to close when there are
+//! too many.
 //!
 //! No I/O: the caller closes the connection that the table names.
 
@@ -8,9 +9,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many connections may be open at once; 0: any number.
+/// How many connections may be open at once; 0: unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shares {
+pub(crate) struct ConnectionQuotas {
     pub(crate) total: usize,
     pub(crate) per_address: usize,
     pub(crate) per_network: usize,
@@ -19,7 +20,7 @@ pub(crate) struct Shares {
 /// Where a connection comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Source {
-    /// A proxy of ours, which stands for many clients: it has no share.
+    /// A trusted proxy, which stands for many clients: it has no quota.
     Proxy,
     /// An address (of IPv6, a /64) and its network (/24, or /56 of IPv6).
     Client {
@@ -37,15 +38,15 @@ impl Source {
     }
 }
 
-/// What the table asks of a connection.
+/// What the table needs to know of a connection.
 pub(crate) trait Connection {
-    /// When it became idle, on a scale of the caller's; `None` while a request is in service.
+    /// When the connection became idle, in the caller's unit; `None` while a request is in service.
     fn idle_since(&self) -> Option<u64>;
-    /// Bytes that its requests and unread answers hold.
+    /// Bytes that its requests and unread responses hold.
     fn held_bytes(&self) -> usize;
 }
 
-/// Bytes that the connections of an address or of a network hold together.
+/// Bytes that the connections of one address or network hold together.
 #[derive(Debug, Default)]
 pub(crate) struct HeldBytes(AtomicUsize);
 
@@ -70,26 +71,26 @@ pub(crate) struct Sums {
     pub(crate) network: Arc<HeldBytes>,
 }
 
-/// Identifies a connection of the table.
+/// Identifies a connection in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ConnectionId {
     source: Source,
     number: u64,
 }
 
-/// Why a connection is closed or refused.
+/// The quota that a connection is closed or refused for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exhausted {
-    /// The share of its address.
+    /// The quota of its address.
     Address,
-    /// The share of its network.
+    /// The quota of its network.
     Network,
-    /// All connections.
+    /// The quota of all connections.
     Total,
 }
 
 impl Exhausted {
-    /// For metrics.
+    /// The label in metrics.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Address => "address",
@@ -99,9 +100,9 @@ impl Exhausted {
     }
 }
 
-/// A connection that is in, and the one that must be closed for it.
+/// A connection that was added, and the one that must be closed for it.
 #[derive(Debug)]
-pub(crate) struct Admitted<C> {
+pub(crate) struct AdmittedConnection<C> {
     pub(crate) id: ConnectionId,
     pub(crate) connection: C,
     pub(crate) evicted: Option<(Exhausted, C)>,
@@ -110,7 +111,7 @@ pub(crate) struct Admitted<C> {
 /// The open connections.
 #[derive(Debug)]
 pub(crate) struct ConnectionTable<C> {
-    shares: Shares,
+    quotas: ConnectionQuotas,
     next: u64,
     total: usize,
     networks: HashMap<NetworkKey, Network<C>>,
@@ -131,9 +132,9 @@ struct Address<C> {
 }
 
 impl<C: Connection + Clone> ConnectionTable<C> {
-    pub(crate) fn new(shares: Shares) -> Self {
+    pub(crate) fn new(quotas: ConnectionQuotas) -> Self {
         Self {
-            shares,
+            quotas,
             next: 0,
             total: 0,
             networks: HashMap::new(),
@@ -141,21 +142,22 @@ impl<C: Connection + Clone> ConnectionTable<C> {
         }
     }
 
-    /// Connections of all sources.
+    /// The number of connections of all sources.
     pub(crate) const fn len(&self) -> usize {
         self.total
     }
 
-    /// Lets a connection in. Where its address, its network or everybody together has as many as allowed, the longest idle one of the
-    /// address, of the network's greatest address, or of the greatest network is taken out for it.
+    /// Adds a connection. When its address, its network or all connections together have reached
+    /// their quota, it removes the longest idle connection of the address, of the network's
+    /// greatest address, or of the greatest network.
     ///
     /// # Errors
-    /// When a request is in service on each connection that could go.
+    /// When each connection that could be closed has a request in service.
     pub(crate) fn admit(
         &mut self,
         source: Source,
         make: impl FnOnce(Sums) -> C,
-    ) -> Result<Admitted<C>, Exhausted> {
+    ) -> Result<AdmittedConnection<C>, Exhausted> {
         let evicted = match self.exhausted(source) {
             Some(exhausted) => {
                 let victim = self.idle_in(exhausted, source).ok_or(exhausted)?;
@@ -171,14 +173,14 @@ impl<C: Connection + Clone> ConnectionTable<C> {
         self.next += 1;
         self.total += 1;
         let connection = self.insert(id, make);
-        Ok(Admitted {
+        Ok(AdmittedConnection {
             id,
             connection,
             evicted,
         })
     }
 
-    /// Takes a connection out; `None` when it is out already.
+    /// Removes a connection; `None` when it is removed already.
     pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<C> {
         let Source::Client {
             address: key,
@@ -203,14 +205,15 @@ impl<C: Connection + Clone> ConnectionTable<C> {
         Some(removed)
     }
 
-    /// Takes out the longest idle connection of the greatest network, to make room for something else.
+    /// Removes the longest idle connection of the greatest network, to free a descriptor.
     pub(crate) fn evict(&mut self) -> Option<C> {
         let victim = self.idle_of_all()?;
         self.remove(victim)
     }
 
-    /// Takes out the connection that holds the most bytes of those of an address or a network, if together they hold more than `most`.
-    /// The sum is made anew: connections that were taken out before and are still being closed are not in it.
+    /// Removes the connection that holds the most bytes of an address or a network, if together its
+    /// connections hold more than `most`. The sum is computed again: it does not include
+    /// connections that were removed before and are still being closed.
     pub(crate) fn evict_heaviest(
         &mut self,
         source: Source,
@@ -242,9 +245,9 @@ impl<C: Connection + Clone> ConnectionTable<C> {
         })
     }
 
-    /// The first limit, from the narrowest, that one more connection would break.
+    /// The first quota, from the narrowest, that one more connection would exceed.
     fn exhausted(&self, source: Source) -> Option<Exhausted> {
-        let full = |held: usize, most: usize| most > 0 && held >= most;
+        let full = |held: usize, max: usize| max > 0 && held >= max;
         if let Source::Client { address, network } = source
             && let Some(network) = self.networks.get(&network)
         {
@@ -252,14 +255,14 @@ impl<C: Connection + Clone> ConnectionTable<C> {
                 .addresses
                 .get(&address)
                 .map_or(0, |a| a.connections.len());
-            if full(of_address, self.shares.per_address) {
+            if full(of_address, self.quotas.per_address) {
                 return Some(Exhausted::Address);
             }
-            if full(network.total, self.shares.per_network) {
+            if full(network.total, self.quotas.per_network) {
                 return Some(Exhausted::Network);
             }
         }
-        full(self.total, self.shares.total).then_some(Exhausted::Total)
+        full(self.total, self.quotas.total).then_some(Exhausted::Total)
     }
 
     fn idle_in(&self, exhausted: Exhausted, source: Source) -> Option<ConnectionId> {

@@ -1,4 +1,5 @@
-//! TLS on a listener: a certificate that may be exchanged while it is in use. Connections that are open keep what they were opened with.
+//! TLS of a listener, with a certificate that can be replaced at run time. Open connections keep
+//! the certificate that they were opened with.
 
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio_rustls::TlsAcceptor;
 
-/// Why a certificate cannot be used. Says which key of the configuration to look at.
+/// Why a certificate cannot be used. Names the configuration key to look at.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The chain cannot be read.
@@ -22,17 +23,17 @@ pub enum TlsError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The key cannot be read, or is another certificate's.
+    /// The key cannot be read, or does not belong to the certificate.
     #[error("tls.key: {}: {reason}", path.display())]
     Key {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it; never a part of it.
+        /// What is wrong with it; never a part of its content.
         reason: String,
     },
 }
 
-/// A certificate and its key. Cheap to clone; all clones are one.
+/// A certificate and its key. Cheap to clone; all clones share one state.
 #[derive(Clone)]
 pub struct Tls(Arc<Current>);
 
@@ -50,7 +51,7 @@ impl Tls {
         )?))))))
     }
 
-    /// Reads two files and uses what they hold for connections that are opened from now on.
+    /// Reads two files and uses them for connections that are opened from now on.
     ///
     /// # Errors
     /// [`TlsError`]; the old certificate stays.
@@ -61,7 +62,7 @@ impl Tls {
         Ok(())
     }
 
-    /// What accepts connections of these protocols, e.g. `h2`.
+    /// An acceptor for connections of these protocols, e.g. `h2`.
     pub(crate) fn acceptor(&self, protocols: &[&[u8]]) -> TlsAcceptor {
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let versions = builder

@@ -1,4 +1,5 @@
-//! What one connection has in service and in flight, and what follows from it: whether it is idle, stalled, or holds too much.
+//! What one connection has in service and in flight, and what follows: whether it is idle, stalled,
+//! or holds too many bytes.
 
 use crate::table::{Connection, Sums};
 use std::sync::Arc;
@@ -7,38 +8,38 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Bytes that a request and the head of its answer are counted as, besides the answer's body.
+/// Bytes that a request and the head of its response count as, besides the response's body.
 pub(crate) const EXCHANGE_BYTES: usize = 4_096;
 
-/// A new connection has this long to say something before it may be closed for another one. Without it, a crowd that comes at once would
-/// push itself out.
-const YOUNG: Duration = Duration::from_secs(1);
+/// A new connection may not be closed for another one within this time. Otherwise many clients that
+/// connect at once would push each other out.
+const GRACE_PERIOD: Duration = Duration::from_secs(1);
 
-/// How long a connection may stay as it is.
+/// How long a connection may stay idle or stalled.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
-    /// Without a request.
+pub(crate) struct ConnectionTimeouts {
+    /// Time without a request.
     pub(crate) idle: Duration,
-    /// With an answer of which the client takes nothing.
+    /// Time in which the client reads nothing of a response.
     pub(crate) stalled: Duration,
 }
 
-/// What a look at a connection says.
+/// What to do about a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Look again after this.
+    /// Check again after this time.
     Wait(Duration),
-    /// No request for [`Patience::idle`], and none in service.
+    /// No request for [`ConnectionTimeouts::idle`], and none in service.
     Idle,
-    /// An answer waits for the client, which took nothing for [`Patience::stalled`].
+    /// A response waits for the client, which read nothing for [`ConnectionTimeouts::stalled`].
     Stalled,
 }
 
-/// How a connection is to end.
+/// How a connection is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Eviction {
-    /// What has begun may be finished.
+    /// Requests in service may finish.
     Graceful = 1,
     /// At once.
     Abort = 2,
@@ -51,24 +52,25 @@ pub(crate) struct Usage {
     sums: Sums,
     /// Requests in service.
     requests: AtomicUsize,
-    /// Requests and answers that are not dropped yet.
+    /// Requests and responses that are not dropped yet.
     exchanges: AtomicUsize,
-    /// Bytes of their bodies.
+    /// Bytes of the responses' bodies.
     answer_bytes: AtomicUsize,
-    /// Parts of answers that wait for the client to take them.
-    owed: AtomicUsize,
+    /// Chunks of responses that wait for the client to read them.
+    pending: AtomicUsize,
     /// Milliseconds after `epoch`: the last beginning or end of an exchange.
     active_at: AtomicU64,
-    /// Likewise: when the client last took a part of an answer, or the first of `owed` began to wait.
+    /// Milliseconds after `epoch` when the client last read a chunk, or the first of `pending`
+    /// began to wait.
     progress_at: AtomicU64,
-    spoke: AtomicBool,
+    has_received_request: AtomicBool,
     eviction: AtomicU8,
     evicted: Notify,
     drained: Notify,
 }
 
 impl Usage {
-    /// Of a connection that opens now. `epoch` is the same for all of a table.
+    /// The usage of a connection that opens now. `epoch` is the same for all of a table.
     pub(crate) fn new(epoch: Instant, sums: Sums) -> Self {
         let now = millis(epoch);
         Self {
@@ -77,19 +79,19 @@ impl Usage {
             requests: AtomicUsize::new(0),
             exchanges: AtomicUsize::new(0),
             answer_bytes: AtomicUsize::new(0),
-            owed: AtomicUsize::new(0),
+            pending: AtomicUsize::new(0),
             active_at: AtomicU64::new(now),
             progress_at: AtomicU64::new(now),
-            spoke: AtomicBool::new(false),
+            has_received_request: AtomicBool::new(false),
             eviction: AtomicU8::new(0),
             evicted: Notify::new(),
             drained: Notify::new(),
         }
     }
 
-    /// Whether there was a request.
-    pub(crate) fn spoke(&self) -> bool {
-        self.spoke.load(Ordering::Relaxed)
+    /// Whether the connection has had a request.
+    pub(crate) fn has_received_request(&self) -> bool {
+        self.has_received_request.load(Ordering::Relaxed)
     }
 
     /// Whether no request is in service.
@@ -97,20 +99,20 @@ impl Usage {
         self.requests.load(Ordering::Relaxed) == 0
     }
 
-    /// What to do about the connection now.
-    pub(crate) fn verdict(&self, patience: Patience) -> Verdict {
+    /// What to do about the connection at this time.
+    pub(crate) fn verdict(&self, timeouts: ConnectionTimeouts) -> Verdict {
         let since = |at: &AtomicU64| {
             Duration::from_millis(millis(self.epoch).saturating_sub(at.load(Ordering::Relaxed)))
         };
-        let mut look = patience.idle.min(patience.stalled);
-        if self.owed.load(Ordering::Relaxed) > 0 {
-            match patience.stalled.checked_sub(since(&self.progress_at)) {
+        let mut look = timeouts.idle.min(timeouts.stalled);
+        if self.pending.load(Ordering::Relaxed) > 0 {
+            match timeouts.stalled.checked_sub(since(&self.progress_at)) {
                 None | Some(Duration::ZERO) => return Verdict::Stalled,
                 Some(left) => look = look.min(left),
             }
         }
         if self.exchanges.load(Ordering::Relaxed) == 0 {
-            match patience.idle.checked_sub(since(&self.active_at)) {
+            match timeouts.idle.checked_sub(since(&self.active_at)) {
                 None | Some(Duration::ZERO) => return Verdict::Idle,
                 Some(left) => look = look.min(left),
             }
@@ -118,13 +120,13 @@ impl Usage {
         Verdict::Wait(look)
     }
 
-    /// Tells the connection's task to end it.
+    /// Tells the connection's task to close it.
     pub(crate) fn evict(&self, how: Eviction) {
         self.eviction.fetch_max(how as u8, Ordering::Relaxed);
         self.evicted.notify_one();
     }
 
-    /// Waits until the connection is told to end.
+    /// Waits until the connection is told to close.
     pub(crate) async fn evicted(&self) -> Eviction {
         loop {
             match self.eviction.load(Ordering::Relaxed) {
@@ -135,15 +137,17 @@ impl Usage {
         }
     }
 
-    /// Waits until the bodies of unread answers are no more than `most` bytes.
+    /// Waits until the bodies of unread responses are at most `most` bytes.
     pub(crate) async fn drained(&self, most: usize) {
-        // Each answer that goes lets one request on; the ones behind it follow when that one's answer goes.
+        // Each dropped response wakes one waiting request; the requests behind it are woken when
+        // its own response is dropped.
         while self.answer_bytes.load(Ordering::Relaxed) > most {
             self.drained.notified().await;
         }
     }
 
-    /// Bytes that all connections of its address, and of its network, hold; those that are being closed included.
+    /// Bytes that all connections of its address, and of its network, hold, those that are being
+    /// closed included.
     pub(crate) fn sums(&self) -> (usize, usize) {
         (self.sums.address.get(), self.sums.network.get())
     }
@@ -152,15 +156,15 @@ impl Usage {
         at.store(millis(self.epoch), Ordering::Relaxed);
     }
 
-    fn owe(&self) {
-        if self.owed.fetch_add(1, Ordering::Relaxed) == 0 {
+    fn add_pending(&self) {
+        if self.pending.fetch_add(1, Ordering::Relaxed) == 0 {
             self.touch(&self.progress_at);
         }
     }
 
-    fn paid(&self) {
+    fn remove_pending(&self) {
         self.touch(&self.progress_at);
-        self.owed.fetch_sub(1, Ordering::Relaxed);
+        self.pending.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn hold(&self, bytes: usize) {
@@ -177,8 +181,8 @@ impl Usage {
 impl Connection for Usage {
     fn idle_since(&self) -> Option<u64> {
         let since = self.active_at.load(Ordering::Relaxed);
-        let is_young = !self.spoke()
-            && Duration::from_millis(millis(self.epoch).saturating_sub(since)) < YOUNG;
+        let is_young = !self.has_received_request()
+            && Duration::from_millis(millis(self.epoch).saturating_sub(since)) < GRACE_PERIOD;
         (self.is_idle() && !is_young).then_some(since)
     }
 
@@ -198,7 +202,7 @@ impl<C: Connection> Connection for Arc<C> {
     }
 }
 
-/// A request and its answer, until nothing of either is kept any more.
+/// A request and its response, until both are dropped.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     usage: Arc<Usage>,
@@ -206,9 +210,9 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// A request has come.
+    /// Begins the exchange of a request.
     pub(crate) fn begin(usage: &Arc<Usage>) -> Self {
-        usage.spoke.store(true, Ordering::Relaxed);
+        usage.has_received_request.store(true, Ordering::Relaxed);
         usage.exchanges.fetch_add(1, Ordering::Relaxed);
         usage.hold(EXCHANGE_BYTES);
         usage.touch(&usage.active_at);
@@ -218,27 +222,27 @@ impl Exchange {
         }
     }
 
-    /// The request is in service for as long as this lives.
+    /// The request is in service as long as the returned guard lives.
     pub(crate) fn serve(&self) -> Serving {
         self.usage.requests.fetch_add(1, Ordering::Relaxed);
         Serving(self.usage.clone())
     }
 
-    /// The answer keeps so many bytes until the client has taken it.
+    /// Counts the bytes of the response's body, until the exchange is dropped.
     pub(crate) fn answered(&self, bytes: usize) {
         self.body.fetch_add(bytes, Ordering::Relaxed);
         self.usage.answer_bytes.fetch_add(bytes, Ordering::Relaxed);
         self.usage.hold(bytes);
     }
 
-    /// A part of the answer waits for the client.
-    pub(crate) fn owe(&self) {
-        self.usage.owe();
+    /// A chunk of the response waits for the client.
+    pub(crate) fn add_pending(&self) {
+        self.usage.add_pending();
     }
 
-    /// The client took a part, or it is not to be sent any more.
-    pub(crate) fn paid(&self) {
-        self.usage.paid();
+    /// The client has read a chunk, or the chunk is not sent any more.
+    pub(crate) fn remove_pending(&self) {
+        self.usage.remove_pending();
     }
 }
 
@@ -254,7 +258,7 @@ impl Drop for Exchange {
     }
 }
 
-/// A request in service.
+/// Guard of a request in service.
 #[derive(Debug)]
 pub(crate) struct Serving(Arc<Usage>);
 

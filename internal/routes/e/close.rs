@@ -1,23 +1,24 @@
-//! Why a socket closes → the close code and reason that the peer sees.
+//! Maps each reason to close a WebSocket to the close code and reason text that the peer gets.
 
 use faceshare_biz::domain::instruction::CloseReason;
 
-/// The code of the close frame (RFC 6455; 4000 and up are ours) and a reason that is short and safe to show.
+/// The code of the close frame (RFC 6455; 4000 and up are the application's) and a reason that is
+/// short and safe to show.
 #[must_use]
 pub const fn code_and_reason(why: CloseReason) -> (u16, &'static str) {
     match why {
         CloseReason::Left => (1000, "left"),
-        CloseReason::BadFrames => (4000, "too many frames that are none"),
-        CloseReason::Unauthenticated => (4001, "credentials not or no longer good"),
+        CloseReason::BadFrames => (4000, "too many malformed frames"),
+        CloseReason::Unauthenticated => (4001, "token invalid, expired or revoked"),
         CloseReason::Removed => (4003, "removed by the host"),
-        CloseReason::HeartbeatLost => (4008, "nothing heard for too long"),
-        CloseReason::Replaced => (4009, "connected elsewhere as the same point"),
-        CloseReason::SessionEnded => (4010, "the session is over"),
+        CloseReason::HeartbeatLost => (4008, "heartbeat timeout"),
+        CloseReason::Replaced => (4009, "replaced by another connection of this point"),
+        CloseReason::SessionEnded => (4010, "session ended"),
         CloseReason::FrameTooLarge => (4013, "frame too large"),
-        CloseReason::TooMany => (4029, "too many"),
-        CloseReason::TooSlow => (1013, "too slow; resume"),
-        CloseReason::Restarting => (1012, "restarting; resume"),
-        CloseReason::Internal => (1011, "something went wrong on our side; resume"),
+        CloseReason::TooMany => (4029, "limit exceeded"),
+        CloseReason::TooSlow => (1013, "client too slow; resume"),
+        CloseReason::Restarting => (1012, "server restarting; resume"),
+        CloseReason::Internal => (1011, "internal error; resume"),
     }
 }
 

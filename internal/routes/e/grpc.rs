@@ -1,4 +1,5 @@
-//! Domain errors → gRPC status codes. The domain's own code travels beside it as `google.rpc.ErrorInfo.reason`.
+//! Maps domain errors to gRPC status codes. The domain's own code travels beside the status as
+//! `google.rpc.ErrorInfo.reason`.
 
 use faceshare_biz::ErrorCode;
 use tonic::Code;
@@ -64,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_be_repeated_is_unavailable() {
+    fn only_an_error_that_allows_a_repeat_is_unavailable() {
         let unavailable: Vec<_> = ErrorCode::ALL
             .iter()
             .filter(|c| status_code(**c) == Code::Unavailable)

@@ -1,8 +1,9 @@
-//! Domain errors → HTTP: RFC 9457 problem documents.
+//! Maps domain errors to HTTP responses with RFC 9457 problem documents.
 //!
-//! An error response leaves its handler without a body and carries the error along ([`Failure`]); the outermost middleware writes the
-//! document, because it alone knows the request id, and logs the cause under it. Errors that no handler made (no such path, no such method, a
-//! panic) take the same way out.
+//! An error response leaves its handler without a body and carries its error in an extension
+//! ([`ResponseError`]). The outermost middleware writes the document, because it alone knows the
+//! request id, and logs the error's cause under that id. Errors that no handler made (unknown path,
+//! unknown method, a panic) take the same path.
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -16,7 +17,7 @@ use utoipa::ToSchema;
 
 /// The media type of problem documents.
 pub const PROBLEM_JSON: &str = "application/problem+json";
-/// What a client is told to wait when nothing more precise is known.
+/// The `Retry-After` of an error that does not bring its own.
 const RETRY_DEFAULT: Duration = Duration::from_secs(1);
 
 /// The status and the title of each code.
@@ -30,45 +31,43 @@ pub const fn status_and_title(code: ErrorCode) -> (StatusCode, &'static str) {
         ErrorCode::Forbidden => (StatusCode::FORBIDDEN, "Not allowed"),
         ErrorCode::NotFound => (StatusCode::NOT_FOUND, "Not found"),
         ErrorCode::NumberCodeNotJoinable => (StatusCode::NOT_FOUND, "The code does not work"),
-        ErrorCode::MethodNotAllowed => (
-            StatusCode::METHOD_NOT_ALLOWED,
-            "The path knows other methods",
-        ),
+        ErrorCode::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
         ErrorCode::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "The request took too long"),
-        ErrorCode::AlreadyExists => (StatusCode::CONFLICT, "It exists already"),
-        ErrorCode::Conflict => (StatusCode::CONFLICT, "Somebody else was first"),
-        ErrorCode::SessionEnded => (StatusCode::GONE, "The session is over"),
+        ErrorCode::AlreadyExists => (StatusCode::CONFLICT, "Already exists"),
+        ErrorCode::Conflict => (StatusCode::CONFLICT, "Conflict with the current state"),
+        ErrorCode::SessionEnded => (StatusCode::GONE, "The session has ended"),
         ErrorCode::PreconditionFailed => {
             (StatusCode::PRECONDITION_FAILED, "A condition does not hold")
         }
         ErrorCode::PayloadTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
-        ErrorCode::UnsupportedMediaType => (
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "The kind of body is not understood",
-        ),
-        ErrorCode::RangeNotSatisfiable => (StatusCode::RANGE_NOT_SATISFIABLE, "No such part"),
+        ErrorCode::UnsupportedMediaType => {
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")
+        }
+        ErrorCode::RangeNotSatisfiable => {
+            (StatusCode::RANGE_NOT_SATISFIABLE, "Range not satisfiable")
+        }
         ErrorCode::LimitExceeded => (StatusCode::UNPROCESSABLE_ENTITY, "A limit is reached"),
-        ErrorCode::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "Too often"),
+        ErrorCode::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
         ErrorCode::HeadersTooLarge => (
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             "The headers are too large",
         ),
-        ErrorCode::Internal => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "Something went wrong on our side",
-        ),
+        ErrorCode::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
         ErrorCode::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Not available right now"),
-        ErrorCode::PresenterActive => (StatusCode::CONFLICT, "Somebody else presents"),
-        ErrorCode::NotPresenting => (StatusCode::CONFLICT, "Nobody presents"),
-        ErrorCode::FollowSelf => (StatusCode::BAD_REQUEST, "Nobody follows itself"),
+        ErrorCode::PresenterActive => (StatusCode::CONFLICT, "Another member presents"),
+        ErrorCode::NotPresenting => (StatusCode::CONFLICT, "Not presenting"),
+        ErrorCode::FollowSelf => (StatusCode::BAD_REQUEST, "A member cannot follow itself"),
         ErrorCode::FollowCycle => (StatusCode::CONFLICT, "The target follows the sender"),
-        ErrorCode::FollowLocked => (StatusCode::FORBIDDEN, "The presenter holds everybody"),
+        ErrorCode::FollowLocked => (
+            StatusCode::FORBIDDEN,
+            "Following is locked by the presenter",
+        ),
         ErrorCode::MemberNotFound => (StatusCode::NOT_FOUND, "No such member"),
         ErrorCode::NothingToCancel => (StatusCode::CONFLICT, "There is nothing to cancel"),
     }
 }
 
-/// The error that stands for a status which no handler of ours gave. `None`: not an error.
+/// The error for a status that no handler of ours set. `None` when the status is no error.
 #[must_use]
 pub fn error_for_status(status: StatusCode) -> Option<Error> {
     if !status.is_client_error() && !status.is_server_error() {
@@ -105,7 +104,7 @@ pub fn error_for_status(status: StatusCode) -> Option<Error> {
     Some(Error::new(code, status_and_title(code).1))
 }
 
-/// A domain error as a handler returns it.
+/// A domain error as handlers return it.
 #[derive(Debug)]
 pub struct HttpError(pub Error);
 
@@ -115,14 +114,16 @@ impl<E: Into<Error>> From<E> for HttpError {
     }
 }
 
-/// The error of a response, on its way to the middleware that writes the document.
+/// Response extension that carries the error to the middleware that writes the document.
 #[derive(Debug, Clone)]
-pub struct Failure(pub Arc<Error>);
+pub struct ResponseError(pub Arc<Error>);
 
 impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
         let mut response = status_and_title(self.0.code).0.into_response();
-        response.extensions_mut().insert(Failure(Arc::new(self.0)));
+        response
+            .extensions_mut()
+            .insert(ResponseError(Arc::new(self.0)));
         response
     }
 }
@@ -130,18 +131,19 @@ impl IntoResponse for HttpError {
 /// One field that is wrong.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FieldProblem {
-    /// Where in the request; empty for the body as a whole.
+    /// Path of the field in the request; empty for the body as a whole.
     #[schema(example = "device.name")]
     path: String,
-    /// What is wrong with it and what is allowed.
+    /// What is wrong with the field and what is allowed.
     message: String,
 }
 
-/// An error, as RFC 9457 has it. Programs act on `code`, and on the status when they do not know the code.
+/// An RFC 9457 problem document. Programs act on `code`, and on the status when they do not know
+/// the code.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
-    /// A name for the kind of problem; not a page.
+    /// Names the kind of problem; the URN leads to no page.
     #[serde(rename = "type")]
     #[schema(example = "urn:faceshare:error:NOT_FOUND")]
     kind: String,
@@ -157,7 +159,7 @@ pub struct Problem {
     /// The kind of problem, for programs.
     #[schema(example = "NOT_FOUND")]
     code: &'static str,
-    /// Under which the server's log knows more.
+    /// The request's id: the server's log has more under it.
     #[schema(example = "7301444403200000001")]
     request_id: String,
     /// Each field that is wrong, with `INVALID_ARGUMENT`.
@@ -184,7 +186,8 @@ impl Problem {
     }
 }
 
-/// Gives an error response its document and headers. Other headers of the response (such as `Allow`) stay.
+/// Writes the problem document and its headers into an error response. Other headers of the
+/// response (such as `Allow`) stay.
 pub fn write_problem(response: Response, error: &Error, request_id: &str) -> Response {
     let (mut parts, _) = response.into_parts();
     let body = serde_json::to_vec(&Problem::new(error, parts.status, request_id))
@@ -218,7 +221,7 @@ fn wait_before_retry(error: &Error) -> Option<Duration> {
         .or_else(|| always.then_some(RETRY_DEFAULT))
 }
 
-/// Rounded up, at least 1: a client that waits this long has waited long enough.
+/// Rounded up, at least 1, so that a client that waits this long has waited long enough.
 pub(crate) fn whole_seconds(span: Duration) -> u64 {
     span.as_secs()
         .saturating_add(u64::from(span.subsec_nanos() > 0))
@@ -273,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_status_from_elsewhere_gets_a_code_of_the_same_status() {
+    fn a_status_without_an_error_gets_a_code_of_the_same_status() {
         for status in [
             401, 403, 404, 405, 408, 409, 410, 412, 413, 415, 416, 429, 431, 500, 503,
         ]
@@ -293,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn who_must_wait_is_told_how_long() {
+    fn an_error_that_allows_a_retry_has_retry_after() {
         let wait = |e: Error| {
             written(e)
                 .get("retry-after")

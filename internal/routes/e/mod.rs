@@ -1,4 +1,5 @@
-//! Domain errors on their way out: one exhaustive map for each transport, so that the same failure reads the same everywhere.
+//! Maps domain errors to each transport. One exhaustive map per transport, so that the same failure
+//! reads the same everywhere.
 
 pub mod close;
 pub mod grpc;

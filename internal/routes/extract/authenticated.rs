@@ -1,4 +1,4 @@
-//! Who calls, as the access token says.
+//! Extracts the caller that the access token names.
 
 use crate::e::HttpError;
 use crate::middleware::rate::AccountLimits;
@@ -11,7 +11,8 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use std::sync::Arc;
 
-/// An authenticated caller, within the rate of its account. There is no other way to come by one in a handler.
+/// An authenticated caller that is within its account's rate limit. Handlers get a caller only from
+/// this extractor and [`MaybeAuthenticated`].
 #[derive(Debug, Clone, Copy)]
 pub struct Authenticated(pub Caller);
 
@@ -31,8 +32,9 @@ where
     }
 }
 
-/// An authenticated caller, or nobody: for calls that anybody may make. A header that is there must be good; a token that has expired would
-/// otherwise make somebody nobody.
+/// The caller, or `None` for a request without an `Authorization` header, for calls that need no
+/// token. A header that is present must hold a valid token: an expired token must not turn an
+/// account into an anonymous caller.
 #[derive(Debug, Clone, Copy)]
 pub struct MaybeAuthenticated(pub Option<Caller>);
 
@@ -53,7 +55,7 @@ where
     }
 }
 
-/// Why a header holds no token that could be good.
+/// The error for a header that holds no well-formed token.
 fn refused(error: &AuthError) -> Error {
     let detail = match error {
         AuthError::Missing => "the call needs an Authorization header with a bearer token",
@@ -69,7 +71,7 @@ mod tests {
     use faceshare_biz::ErrorCode;
 
     #[test]
-    fn without_a_token_one_is_asked_to_sign_in() {
+    fn a_request_without_a_token_is_unauthenticated() {
         for error in [AuthError::Missing, AuthError::Malformed] {
             assert_eq!(refused(&error).code, ErrorCode::Unauthenticated);
         }

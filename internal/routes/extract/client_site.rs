@@ -1,4 +1,4 @@
-//! Where a request comes from, as limits count it.
+//! The address and network that limits count a request under.
 
 use crate::middleware::rate::ClientAddress;
 use axum::extract::FromRequestParts;
@@ -8,12 +8,13 @@ use network::{address_key, network_key};
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Where a request comes from. All that come from nowhere, which a listener never lets happen, count as one.
+/// The address and network of a request's client. Requests without an address share one site;
+/// listeners always set one.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientSite(pub Site);
 
 impl ClientSite {
-    /// From what the outermost layer found out.
+    /// Reads the address that the outermost layer resolved.
     pub fn of(extensions: &http::Extensions) -> Self {
         let address = ClientAddress::of(extensions)
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.0);

@@ -1,4 +1,4 @@
-//! JSON bodies. What does not fit is answered with the path of the field.
+//! JSON bodies. A body that does not fit is refused with the path of the field.
 
 use crate::e::HttpError;
 use axum::RequestExt as _;
@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 #[derive(Debug, Clone, Copy)]
 pub struct ValidJson<T>(pub T);
 
-/// A JSON body that may be left out when every field of it may.
+/// A JSON body that may be empty when all of its fields are optional.
 #[derive(Debug, Clone, Copy)]
 pub struct OptionalJson<T>(pub T);
 
@@ -32,7 +32,9 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJ
     type Rejection = HttpError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
-        // A body of another kind is not asked for. Whether one of no kind is empty is seen only when it is read, unless it says its length.
+        // Refuse another media type before reading, so that the client need not send the body. A
+        // body without a media type and without a declared length must be read to know whether it
+        // is empty.
         let must_be_json =
             request.headers().contains_key(CONTENT_TYPE) || request.body().size_hint().lower() > 0;
         let is_json = match require_json(request.headers()) {
@@ -71,12 +73,12 @@ fn require_json(headers: &HeaderMap) -> Result<(), Error> {
     }
 }
 
-/// The whole body, up to the limit of the route. One that says that it is longer is not asked for: its client may be waiting for
-/// `100 Continue`.
+/// Reads the whole body, up to the limit of the route. A body that declares a greater length is
+/// refused unread: its client may be waiting for `100 Continue`.
 pub(crate) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Error> {
     let declared = request.body().size_hint().lower();
     let request = request.with_limited_body();
-    // A limited body never promises more than its limit.
+    // A limited body never declares more than its limit.
     if request.body().size_hint().lower() < declared {
         return Err(too_large());
     }
@@ -91,7 +93,7 @@ pub(crate) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<
         })
 }
 
-/// For a body beyond its limit.
+/// `PAYLOAD_TOO_LARGE` for a body beyond its limit.
 pub(crate) fn too_large() -> Error {
     Error::new(
         ErrorCode::PayloadTooLarge,
@@ -99,9 +101,10 @@ pub(crate) fn too_large() -> Error {
     )
 }
 
-/// The value that a body holds, which must be an object. Whole numbers may be written with a fraction or an exponent.
+/// Parses a body, which must hold a JSON object. Integers may be written with a fraction or an
+/// exponent.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
-    // serde would read an array as the fields in order.
+    // serde would accept an array as the fields in their order.
     if body.trim_ascii_start().starts_with(b"[") {
         return Err(Error::invalid("", "must be a JSON object"));
     }
@@ -115,7 +118,7 @@ fn parse_as_written<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
         let path = if path == "." { "" } else { &path };
-        // serde calls it bad syntax, too, when a name is wanted and a number stands there.
+        // serde also reports bad syntax when it expects a variant name and finds a number.
         let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
         if is_json && !error.inner().is_data() {
             Error::invalid(path, "has a value of the wrong kind")
@@ -127,7 +130,8 @@ fn parse_as_written<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     Ok(value)
 }
 
-/// Names the field itself where serde names the object that lacks it, and leaves line numbers to errors of syntax.
+/// Names the missing field where serde names the object that lacks it, and keeps line numbers for
+/// syntax errors only.
 fn field_error(path: &str, error: &serde_json::Error) -> Error {
     let text = error.to_string();
     if !error.is_data() {
@@ -168,9 +172,9 @@ mod tests {
 
     #[derive(Debug, Default, Deserialize)]
     #[allow(dead_code, reason = "only whether it can be read matters here")]
-    struct Outer {
+    struct AccountBody {
         nickname: String,
-        device: Option<Inner>,
+        device: Option<DeviceBody>,
         ids: Option<Vec<u32>>,
         color: Option<Color>,
     }
@@ -182,7 +186,7 @@ mod tests {
 
     #[derive(Debug, Default, Deserialize)]
     #[allow(dead_code, reason = "only whether it can be read matters here")]
-    struct Inner {
+    struct DeviceBody {
         name: String,
     }
 
@@ -192,8 +196,8 @@ mod tests {
         body: impl Into<Body>,
     ) -> Result<StatusCode, Arc<Error>> {
         let app = Router::new()
-            .route("/required", post(|_: ValidJson<Outer>| async {}))
-            .route("/optional", post(|_: OptionalJson<Outer>| async {}))
+            .route("/required", post(|_: ValidJson<AccountBody>| async {}))
+            .route("/optional", post(|_: OptionalJson<AccountBody>| async {}))
             .layer(DefaultBodyLimit::max(256));
         let mut request = Request::post(path);
         if let Some(kind) = content_type {
@@ -203,7 +207,7 @@ mod tests {
             .oneshot(request.body(body.into()).expect("a request"))
             .await
             .expect("infallible");
-        match response.extensions().get::<crate::e::http::Failure>() {
+        match response.extensions().get::<crate::e::http::ResponseError>() {
             Some(failure) => Err(failure.0.clone()),
             None => Ok(response.status()),
         }

@@ -1,4 +1,4 @@
-//! What handlers take from a request: who calls, which session, a body that has been checked.
+//! Extractors: the caller, the session of the path, a checked body.
 
 mod authenticated;
 mod client_site;

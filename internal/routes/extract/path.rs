@@ -1,4 +1,4 @@
-//! Ids in the path. What is no id names nothing: `NOT_FOUND`.
+//! Ids in the path. A segment that is no id is answered with `NOT_FOUND`.
 
 use crate::e::HttpError;
 use crate::text::IdText;
@@ -22,7 +22,7 @@ pub struct MemberPath {
     pub member: MemberId,
 }
 
-/// `{id}` and `{knockId}`: somebody who waits at a face session.
+/// `{id}` and `{knockId}`: a knock at a face session.
 #[derive(Debug, Clone, Copy)]
 pub struct KnockPath {
     /// The session.
@@ -46,11 +46,11 @@ impl<S: Send + Sync> FromRequestParts<S> for MemberPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
-        struct Params {
+        struct MemberParams {
             id: IdText<SessionId>,
             member_id: IdText<MemberId>,
         }
-        let Params { id, member_id } = params(parts, state).await?;
+        let MemberParams { id, member_id } = params(parts, state).await?;
         Ok(Self {
             session: id.0,
             member: member_id.0,
@@ -64,11 +64,11 @@ impl<S: Send + Sync> FromRequestParts<S> for KnockPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
-        struct Params {
+        struct KnockParams {
             id: IdText<SessionId>,
             knock_id: IdText<KnockId>,
         }
-        let Params { id, knock_id } = params(parts, state).await?;
+        let KnockParams { id, knock_id } = params(parts, state).await?;
         Ok(Self {
             session: id.0,
             knock: knock_id.0,

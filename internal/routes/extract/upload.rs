@@ -1,4 +1,4 @@
-//! Uploads: bodies that are larger than others, read piece by piece once the upload has its place.
+//! Uploads: large bodies, read piece by piece once the upload has a slot.
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -7,12 +7,13 @@ use http::{HeaderMap, header::CONTENT_LENGTH};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use std::time::Duration;
 
-/// What an upload may be like.
+/// Bounds of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UploadLimits {
-    /// Bytes of the file.
+    /// Bytes of the file at most.
     pub bytes: usize,
-    /// An upload of which nothing arrives for so long is given up. The whole of it is bounded by the time of a request.
+    /// An upload that sends nothing for this long is given up. The request's deadline bounds its
+    /// whole time.
     pub idle: Duration,
 }
 
@@ -30,7 +31,7 @@ impl UploadLimits {
         }
     }
 
-    /// The next piece of an upload.
+    /// Waits for the next piece of an upload.
     ///
     /// # Errors
     /// `REQUEST_TIMEOUT` when nothing arrives.
@@ -44,7 +45,7 @@ impl UploadLimits {
         tokio::time::timeout(self.idle, piece).await.map_err(late)
     }
 
-    /// The whole body; `each` is called with every piece as it arrives.
+    /// Reads the whole body; calls `each` with every piece as it arrives.
     ///
     /// # Errors
     /// `PAYLOAD_TOO_LARGE`, `REQUEST_TIMEOUT`, or `INVALID_ARGUMENT` when the body ends early.
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_is_read_up_to_its_limit_and_every_piece_is_shown() {
+    async fn a_body_is_read_up_to_its_limit_and_every_piece_is_passed_on() {
         let (whole, seen) = read(Body::from_stream(pieces(&["1234", "56", "78"])))
             .await
             .expect("it fits");

@@ -1,4 +1,5 @@
-//! The HTTP calls, one file each: the request, the response, the handler, its documentation.
+//! The HTTP handlers. Each file holds one call: its request, its response, its handler and the
+//! handler's documentation.
 
 pub mod account;
 pub mod classic;

@@ -1,6 +1,7 @@
 //! The `Date` header.
 //!
-//! hyper writes one where there is none, but keeps the text until a later second comes: once the clock was set back, its date stands still.
+//! hyper writes one where it is missing, but caches the text until a later second: after the clock
+//! is set back, its date stands still.
 
 use arc_swap::ArcSwap;
 use faceshare_biz::domain::Timestamp;
@@ -15,20 +16,20 @@ const FORMAT: StaticFormatDescription = format_description!(
     "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
 );
 
-/// Writes dates; the text of a second is made once.
+/// Formats dates, and caches the text of the current second.
 #[derive(Debug, Default)]
-pub(crate) struct DateHeader(ArcSwap<Written>);
+pub(crate) struct DateHeader(ArcSwap<CachedDate>);
 
 #[derive(Debug, Default)]
-struct Written {
-    /// Since 1970.
+struct CachedDate {
+    /// Seconds since 1970.
     second: i64,
-    /// `None`: nothing was written yet.
+    /// `None`: nothing is cached yet.
     value: Option<HeaderValue>,
 }
 
 impl DateHeader {
-    /// `now` as a header's value; `None` for a time that has no such text.
+    /// `now` as a header value; `None` for a time beyond the format's range.
     pub(crate) fn at(&self, now: Timestamp) -> Option<HeaderValue> {
         let second = now.as_millis().div_euclid(1_000);
         let written = self.0.load();
@@ -36,7 +37,7 @@ impl DateHeader {
             return written.value.clone();
         }
         let value = write(second);
-        self.0.store(Arc::new(Written {
+        self.0.store(Arc::new(CachedDate {
             second,
             value: value.clone(),
         }));

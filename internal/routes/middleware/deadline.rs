@@ -12,10 +12,11 @@ use std::time::Duration;
 use tokio::task::coop::unconstrained;
 use tokio::time::{Sleep, sleep};
 
-/// The one call that is held open on purpose.
+/// Path of the one call that is held open on purpose.
 pub(crate) const WAIT_PATH: &str = "/v1/face-sessions/wait";
 
-/// How long a request to `path` may take: whoever waits to be let in is kept waiting beside the limit.
+/// The deadline of a request to `path`. A call that waits for admission may be held open in
+/// addition to the limit.
 pub fn of(limit: Duration, path: &str) -> Duration {
     if path == WAIT_PATH {
         limit + WAIT_POLL
@@ -25,19 +26,21 @@ pub fn of(limit: Duration, path: &str) -> Duration {
 }
 
 pin_project! {
-    /// An answer, or `REQUEST_TIMEOUT` when it is not done in time. An upgraded connection lives on: its request was done with the handshake.
-    pub struct Bounded<F> {
+    /// A response, or `REQUEST_TIMEOUT` when it is not ready in time. An upgraded connection is not
+    /// affected: its request ended with the handshake.
+    pub struct DeadlineFuture<F> {
         #[pin]
         answer: F,
         limit: Duration,
-        // Most answers are there at once, and a timer is among the dearer things: it is set for those that are not.
+        // Most responses are ready at once, and a timer is expensive: it is set for the others
+        // only.
         #[pin]
         over: Option<Sleep>,
     }
 }
 
-impl<F> Bounded<F> {
-    /// `limit` counts from the first look.
+impl<F> DeadlineFuture<F> {
+    /// `limit` counts from the first poll.
     pub const fn new(limit: Duration, answer: F) -> Self {
         Self {
             answer,
@@ -47,7 +50,7 @@ impl<F> Bounded<F> {
     }
 }
 
-impl<F: Future<Output = Result<Response, Infallible>>> Future for Bounded<F> {
+impl<F: Future<Output = Result<Response, Infallible>>> Future for DeadlineFuture<F> {
     type Output = Result<Response, Infallible>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -58,7 +61,8 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Bounded<F> {
         if this.over.is_none() {
             this.over.set(Some(sleep(*this.limit)));
         }
-        // Time runs, too, for whoever uses up the task's turn each time.
+        // Unconstrained: the timer must fire although the inner future uses up the task's
+        // cooperative budget on every poll.
         let over = this.over.as_pin_mut().map(unconstrained);
         over.map_or(Poll::Pending, |mut over| Pin::new(&mut over).poll(context))
             .map(|()| {

@@ -1,17 +1,18 @@
-//! Texts that strangers choose, each of which is logged once.
+//! Logs each text that clients choose only once.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-/// Texts that are remembered. When there are more, the log says nothing of the later ones: who sends so many means to fill it.
+/// Texts that are remembered. Later ones are not logged: a client that sends this many means to
+/// fill the log.
 const REMEMBERED: usize = 64;
 
-/// Which texts were seen before. It holds a bounded number of them.
+/// The texts seen before, a bounded number.
 #[derive(Debug, Default)]
 pub(crate) struct FirstSeen(Mutex<HashSet<String>>);
 
 impl FirstSeen {
-    /// Whether the text is seen for the first time; `false` for every text once as many are remembered as there is room for.
+    /// Whether the text is seen for the first time; `false` for every text once the set is full.
     pub(crate) fn is_new(&self, text: &str) -> bool {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.len() < REMEMBERED && !seen.contains(text) && seen.insert(text.to_owned())

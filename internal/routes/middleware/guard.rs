@@ -1,12 +1,12 @@
-//! What a request must pass before it is looked at: its address' rate, the size of its headers, the coding of its body, and then the time it
-//! may take.
+//! Checks a request before its handler runs: the rate of its address, the size of its headers, the
+//! coding of its body. Then bounds its time.
 
-use super::deadline::{self, Bounded};
-use super::idempotency::Once;
+use super::deadline::{self, DeadlineFuture};
+use super::idempotency::IdempotentCalls;
 use super::rate::{self, AddressLimits};
-use super::{Answering, headers};
+use super::{ResponseFuture, headers};
 use crate::e::HttpError;
-use crate::unreadable::Unreadable;
+use crate::unreadable::UnreadableRequest;
 use axum::body::HttpBody as _;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::response::{IntoResponse, Response};
@@ -20,26 +20,26 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tower::{Layer, Service};
 
-/// The limits of one listener; the layer that keeps them.
+/// The layer that keeps the limits of one listener.
 #[derive(Clone)]
 pub struct Guard(Arc<Limits>);
 
-/// What is let in.
+/// Limits of a listener.
 pub struct Limits {
-    /// What one address may ask for.
+    /// Rates of one address.
     pub addresses: AddressLimits,
-    /// Bytes of the path and headers.
+    /// Bytes of the path and headers at most.
     pub headers: usize,
-    /// Bytes of a body, unless a route says otherwise.
+    /// Bytes of a body at most, unless a route sets its own limit.
     pub body: usize,
-    /// How long a request may take, its body included.
+    /// The deadline of a request, its body included.
     pub timeout: Duration,
-    /// Calls that take effect once though they are sent again; `None`: on this listener there are none.
-    pub once: Option<Once>,
+    /// Runs calls under an idempotency key; `None`: the listener has no such calls.
+    pub idempotent_calls: Option<IdempotentCalls>,
 }
 
 impl Guard {
-    /// With these limits.
+    /// Creates the layer.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self(Arc::new(limits))
@@ -48,7 +48,7 @@ impl Guard {
 
 impl Limits {
     fn check(&self, request: &Request) -> Result<(), Error> {
-        if let Some(unreadable) = request.extensions().get::<Unreadable>() {
+        if let Some(unreadable) = request.extensions().get::<UnreadableRequest>() {
             return Err(unreadable.error());
         }
         rate::check(&self.addresses, request)?;
@@ -67,15 +67,16 @@ impl<S> Layer<S> for Guard {
     }
 }
 
-/// A service behind its limits.
+/// A service behind the limits.
 #[derive(Clone)]
 pub struct Guarded<S> {
     limits: Arc<Limits>,
     inner: S,
 }
 
-/// An answer on its way: a refusal, or what the inner service says in time.
-pub type Guarding<F> = Either<Ready<Result<Response, Infallible>>, Bounded<Either<Answering, F>>>;
+/// The future of a guarded request: a refusal, or the inner response within the deadline.
+pub type GuardFuture<F> =
+    Either<Ready<Result<Response, Infallible>>, DeadlineFuture<Either<ResponseFuture, F>>>;
 
 impl<S> Service<Request> for Guarded<S>
 where
@@ -84,13 +85,13 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Guarding<S::Future>;
+    type Future = GuardFuture<S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request) -> Guarding<S::Future> {
+    fn call(&mut self, mut request: Request) -> GuardFuture<S::Future> {
         if let Err(error) = self.limits.check(&request) {
             return Either::Left(ready(Ok(HttpError(error).into_response())));
         }
@@ -98,22 +99,22 @@ where
             let identity = [(ACCEPT_ENCODING, HeaderValue::from_static("identity"))];
             return Either::Left(ready(Ok((identity, HttpError(error)).into_response())));
         }
-        // Of nothing there is nothing to limit.
+        // An empty body needs no limit.
         if !request.body().is_end_stream() {
             DefaultBodyLimit::max(self.limits.body).apply(&mut request);
         }
         let timeout = deadline::of(self.limits.timeout, request.uri().path());
         let answer = match self
             .limits
-            .once
+            .idempotent_calls
             .as_ref()
-            .filter(|once| once.concerns(&request))
+            .filter(|idempotent_calls| idempotent_calls.applies_to(&request))
         {
-            Some(once) => {
-                Either::Left(Box::pin(once.clone().run(request, self.inner.clone())) as Answering)
-            }
+            Some(idempotent_calls) => Either::Left(Box::pin(
+                idempotent_calls.clone().run(request, self.inner.clone()),
+            ) as ResponseFuture),
             None => Either::Right(self.inner.call(request)),
         };
-        Either::Right(Bounded::new(timeout, answer))
+        Either::Right(DeadlineFuture::new(timeout, answer))
     }
 }

@@ -1,4 +1,4 @@
-//! Headers: how large a request's may be, and what every response carries.
+//! Limits of request headers, and the headers of every response.
 
 use axum::body::HttpBody as _;
 use axum::extract::{MatchedPath, Request};
@@ -10,8 +10,8 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::time::Duration;
 
-/// `HEADERS_TOO_LARGE` for more bytes than this in the path and the headers' names and values. The listener's own limit lies higher, so that
-/// this one answers with a document.
+/// `HEADERS_TOO_LARGE` when the path and the headers' names and values hold more than `max` bytes.
+/// The listener's own limit is higher, so that this check answers with a document.
 pub(crate) fn check(max: usize, request: &Request) -> Result<(), Error> {
     let fields: usize = request
         .headers()
@@ -32,8 +32,8 @@ pub(crate) fn check(max: usize, request: &Request) -> Result<(), Error> {
     Ok(())
 }
 
-/// `UNSUPPORTED_MEDIA_TYPE` for a body that is compressed: none is expanded, so that its size is what arrives. Where there is no route,
-/// `NOT_FOUND` says more.
+/// `UNSUPPORTED_MEDIA_TYPE` for a compressed body: bodies are never expanded, so their size is what
+/// arrives. A path without a route is left to `NOT_FOUND`.
 pub(crate) fn check_coding(request: &Request) -> Result<(), Error> {
     let mut codings = request
         .headers()
@@ -53,7 +53,7 @@ pub(crate) fn check_coding(request: &Request) -> Result<(), Error> {
     ))
 }
 
-/// What every answer has unless it says otherwise.
+/// Headers of every response that does not set them itself.
 const DEFAULTS: [(HeaderName, HeaderValue); 4] = [
     (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (
@@ -64,14 +64,16 @@ const DEFAULTS: [(HeaderName, HeaderValue); 4] = [
     (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
 ];
 
-/// For so long browsers come over TLS alone. Not for subdomains: they may be somebody else's.
+/// The value that makes browsers use TLS only, for this long. Without `includeSubDomains`:
+/// subdomains may belong to others.
 pub(crate) fn strict_transport(max_age: Duration) -> HeaderValue {
     HeaderValue::try_from(format!("max-age={}", max_age.as_secs()))
         .expect("invariant: digits make a header value")
 }
 
-/// Answers are not cached unless a handler says so (they hold tokens and people's names), are what they say they are, load nothing and sit in
-/// nobody's frame, and tell no other site where one came from. `strict`: for a listener over TLS.
+/// Sets the security headers. Responses are not cached unless a handler allows it (they hold tokens
+/// and names), keep their media type, load nothing, may not be framed, and send no referrer.
+/// `strict` is the value of `Strict-Transport-Security`, for a listener over TLS.
 pub(crate) fn secure(headers: &mut HeaderMap, strict: Option<&HeaderValue>) {
     if let Some(strict) = strict {
         headers.insert(STRICT_TRANSPORT_SECURITY, strict.clone());

@@ -1,16 +1,20 @@
-//! `Idempotency-Key`: a call that changes something takes effect once, though it is sent again because its answer was lost.
+//! `Idempotency-Key`: a call that changes something takes effect once, though the client sends it
+//! again because it lost the response.
 //!
-//! The call runs to its end in a task of its own, whether or not its client still waits: the answer that nobody took is the one that is asked
-//! for again. Kept is what says what became of the call, 2xx and 4xx; what says that it was not looked at (401, 429, 5xx) is not, and the
-//! call may run again. An upload passes by: its handler takes a place for it before the body is read, and then runs it under its key (`KeyedUpload`). So does the question how a knock ended: it changes
-//! nothing, and what was answered once (not yet) must not be answered again.
+//! The call runs to its end in a task of its own, even when its client is gone: a repeat asks for
+//! exactly that response. Responses that say what became of the call (2xx and 4xx) are stored.
+//! Responses of calls that did not run (401, 429, 5xx) are not, and the call may run again.
+//!
+//! An upload takes another way: its handler reserves a slot before the body is read, and then runs
+//! the upload under its key (`KeyedUpload`). `POST …/wait` ignores the key: it changes nothing, and
+//! a stored "not yet" must not be replayed.
 
 use super::deadline::WAIT_PATH;
 use super::rate::AccountLimits;
 use crate::e::HttpError;
-use crate::e::http::Failure;
+use crate::e::http::ResponseError;
 use crate::extract::too_large;
-use crate::httpcontroller::classic;
+use crate::paths::CLASSIC_PREFIX;
 use auth::bearer_from_headers;
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
@@ -34,42 +38,43 @@ use std::time::Duration;
 use tower::{Service, ServiceExt as _};
 use tracing::Instrument as _;
 
-/// Names a call; 1 to 64 visible ASCII characters.
+/// The header that names a call; 1 to 64 visible ASCII characters.
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// Says that an answer is that of an earlier attempt.
+/// The header that marks a response as that of an earlier attempt.
 pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// Runs calls under a key.
 #[derive(Clone)]
-pub struct Once {
-    /// Who calls.
+pub struct IdempotentCalls {
+    /// Authenticates callers.
     pub accounts: Arc<Accounts>,
-    /// Remembers answers.
+    /// Stores responses.
     pub idempotency: Idempotency,
-    /// Repeats count like calls.
+    /// Rates of accounts; repeats count like calls.
     pub account_limits: AccountLimits,
-    /// Bytes of a body.
+    /// Bytes of a body at most.
     pub request_body: usize,
 }
 
-impl Once {
-    /// Whether the request names itself and could change something.
-    pub(crate) fn concerns(&self, request: &Request) -> bool {
+impl IdempotentCalls {
+    /// Whether the request has a key and may change something.
+    pub(crate) fn applies_to(&self, request: &Request) -> bool {
         !request.method().is_safe()
             && request.headers().contains_key(IDEMPOTENCY_KEY)
             && request.uri().path() != WAIT_PATH
-            // There the cookie says who calls, whatever else comes with it.
-            && !request.uri().path().starts_with(classic::PREFIX)
+            // The classic API identifies callers by a cookie, whatever other headers a request has.
+            && !request.uri().path().starts_with(CLASSIC_PREFIX)
             && is_json_or_empty(request)
     }
 
-    /// Runs it, or answers what came of it before.
+    /// Runs the call, or replays the stored response.
     pub(crate) async fn run<S>(self, request: Request, service: S) -> Result<Response, Infallible>
     where
         S: Service<Request, Response = Response, Error = Infallible> + Send + 'static,
         S::Future: Send + 'static,
     {
-        // Whoever is not signed in is told so by the handler, or needs not be.
+        // A caller without a valid token is left to the handler, which refuses it or needs no
+        // token.
         let Some(caller) = self.caller(request.headers()) else {
             return service.oneshot(request).await;
         };
@@ -98,16 +103,19 @@ impl Once {
             path: parts.uri.path(),
             key: &key,
         };
-        let begun = self.idempotency.begin(call, &asked(&parts, &body)).await;
+        let begun = self
+            .idempotency
+            .begin(call, &request_content(&parts, &body))
+            .await;
         if !matches!(begun, Ok(Begun::Runs(_))) {
-            // The handler would have counted the call.
+            // The handler would have counted the call against the rate.
             self.account_limits.check(caller.account)?;
         }
         Ok((begun?, Request::from_parts(parts, Body::from(body))))
     }
 
     async fn body(&self, body: Body) -> Result<Bytes, Error> {
-        // One that says that it is too long is not asked for.
+        // A body that declares too great a length is refused unread.
         if HttpBody::size_hint(&body).lower() > self.request_body as u64 {
             return Err(too_large());
         }
@@ -124,13 +132,14 @@ impl Once {
     }
 }
 
-/// An upload under a key. The handler makes it before it reads the body, shows it every piece, and lets it run the call.
+/// An upload under a key. The handler creates it before it reads the body, passes every piece to
+/// it, and lets it run the call.
 pub(crate) struct KeyedUpload {
     caller: Caller,
     method: Method,
     path: String,
     key: String,
-    asked: Sha256,
+    digest: Sha256,
 }
 
 impl KeyedUpload {
@@ -142,23 +151,23 @@ impl KeyedUpload {
         if !parts.headers.contains_key(IDEMPOTENCY_KEY) {
             return Ok(None);
         }
-        let asked = Sha256::new_with_prefix(asked(parts, b""));
+        let digest = Sha256::new_with_prefix(request_content(parts, b""));
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         Ok(Some(Self {
             caller,
             method,
             path,
             key: key(&parts.headers)?,
-            asked,
+            digest,
         }))
     }
 
-    /// A piece of the body, in order.
+    /// Adds the next piece of the body to the digest.
     pub(crate) fn add(&mut self, piece: &[u8]) {
-        self.asked.update(piece);
+        self.digest.update(piece);
     }
 
-    /// Runs the call, or answers what came of it before.
+    /// Runs the call, or replays the stored response.
     pub(crate) async fn run(
         self,
         idempotency: &Idempotency,
@@ -172,7 +181,7 @@ impl KeyedUpload {
         };
         Ok(
             match idempotency
-                .begin_digested(call, self.asked.finalize().into())
+                .begin_digested(call, self.digest.finalize().into())
                 .await?
             {
                 Begun::Runs(place) => {
@@ -197,13 +206,13 @@ async fn run_to_the_end(
         )
         .await;
         match outcome {
-            Ok(Ok(Ok(response))) => settle(&idempotency, place, response).await,
+            Ok(Ok(Ok(response))) => store_or_release(&idempotency, place, response).await,
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(panic)) => {
                 release(&idempotency, place).await;
                 resume_unwind(panic)
             }
-            // What becomes of it is not known; its place is free again by now.
+            // The outcome is unknown; the key's reservation has expired by now.
             Err(_) => HttpError(Error::new(
                 ErrorCode::RequestTimeout,
                 "the request was not complete in time",
@@ -220,7 +229,7 @@ async fn run_to_the_end(
     }
 }
 
-/// A body of no kind counts as empty unless it says its length.
+/// A body without a media type counts as empty unless it declares a length.
 fn is_json_or_empty(request: &Request) -> bool {
     let Some(kind) = request.headers().get(CONTENT_TYPE) else {
         return HttpBody::size_hint(request.body()).lower() == 0;
@@ -251,8 +260,8 @@ fn key(headers: &HeaderMap) -> Result<String, Error> {
     })
 }
 
-/// All that a request asks for beside its method and path.
-fn asked(parts: &Parts, body: &[u8]) -> Vec<u8> {
+/// The content of a request beside its method and path: query and body.
+fn request_content(parts: &Parts, body: &[u8]) -> Vec<u8> {
     [
         parts.uri.query().unwrap_or_default().as_bytes(),
         b"\n",
@@ -261,20 +270,24 @@ fn asked(parts: &Parts, body: &[u8]) -> Vec<u8> {
     .concat()
 }
 
-/// Keeps the answer, if it is one to keep, and gives the place up otherwise.
-async fn settle(idempotency: &Idempotency, place: ReservedCall, response: Response) -> Response {
+/// Stores the response if it is one to store; otherwise releases the key.
+async fn store_or_release(
+    idempotency: &Idempotency,
+    place: ReservedCall,
+    response: Response,
+) -> Response {
     let status = response.status();
-    let said_what_became = status.is_success()
+    let tells_the_outcome = status.is_success()
         || (status.is_client_error()
             && !matches!(
                 status,
                 StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS
             ));
-    if !said_what_became {
+    if !tells_the_outcome {
         release(idempotency, place).await;
         return response;
     }
-    let (answer, response) = Answer::of(response).await;
+    let (answer, response) = StoredResponse::of(response).await;
     let Some(answer) = answer else {
         release(idempotency, place).await;
         return response;
@@ -284,9 +297,10 @@ async fn settle(idempotency: &Idempotency, place: ReservedCall, response: Respon
         serde_json::to_vec(&answer).expect("invariant: an answer has string keys and plain values");
     match idempotency.keep(place, &bytes, holds_tokens).await {
         Ok(()) => response,
-        // The call has had its effect; that a repeat would run again for now is all that can be said against it.
+        // The call has taken effect. Without the stored response a repeat would run it again, so
+        // the failure is logged.
         Err(error) => {
-            tracing::warn!(%error, cause = ?error.cause(), "an answer could not be kept for repeats");
+            tracing::warn!(%error, cause = ?error.cause(), "the response of a call under an Idempotency-Key could not be stored; a repeat would run the call again");
             response
         }
     }
@@ -294,30 +308,30 @@ async fn settle(idempotency: &Idempotency, place: ReservedCall, response: Respon
 
 async fn release(idempotency: &Idempotency, place: ReservedCall) {
     if let Err(error) = idempotency.release(place).await {
-        tracing::warn!(%error, cause = ?error.cause(), "a call may not be repeated for a while");
+        tracing::warn!(%error, cause = ?error.cause(), "an Idempotency-Key could not be released; it cannot be used again until its reservation expires");
     }
 }
 
-/// An answer as it is kept.
+/// A response as it is stored.
 #[derive(Serialize, Deserialize)]
-struct Answer {
+struct StoredResponse {
     status: u16,
     headers: Vec<(String, String)>,
     body: String,
-    problem: Option<KeptProblem>,
+    problem: Option<StoredProblem>,
 }
 
-/// An error, from which a document is written anew, under the request id of the repeat.
+/// A stored error. Its document is written again for a repeat, under the repeat's request id.
 #[derive(Serialize, Deserialize)]
-struct KeptProblem {
+struct StoredProblem {
     code: String,
     detail: String,
     violations: Vec<(String, String)>,
     retry_after_ms: Option<u64>,
 }
 
-impl Answer {
-    /// Reads a response; `None` when it is too long, or no text.
+impl StoredResponse {
+    /// Reads a response; `None` when it is too long or not UTF-8.
     async fn of(response: Response) -> (Option<Self>, Response) {
         let (parts, body) = response.into_parts();
         let fits = HttpBody::size_hint(&body)
@@ -333,7 +347,7 @@ impl Answer {
         else {
             return (
                 None,
-                HttpError(Error::internal("an answer could not be read")).into_response(),
+                HttpError(Error::internal("a response body could not be read")).into_response(),
             );
         };
         let header = |(name, value): (&HeaderName, &HeaderValue)| {
@@ -346,13 +360,13 @@ impl Answer {
             body,
             problem: parts
                 .extensions
-                .get::<Failure>()
-                .map(|failure| KeptProblem::of(&failure.0)),
+                .get::<ResponseError>()
+                .map(|failure| StoredProblem::of(&failure.0)),
         });
         (answer, Response::from_parts(parts, Body::from(body)))
     }
 
-    /// Every token in an answer stands in a field whose name says so.
+    /// Every token in a response is in a field whose name ends in `Token`.
     fn holds_tokens(&self) -> bool {
         self.body.contains("Token\":")
     }
@@ -376,7 +390,7 @@ impl Answer {
     }
 }
 
-impl KeptProblem {
+impl StoredProblem {
     fn of(error: &Error) -> Self {
         Self {
             code: error.code.as_str().to_owned(),
@@ -408,19 +422,19 @@ impl KeptProblem {
 }
 
 fn replay(kept: &[u8]) -> Response {
-    let answer = serde_json::from_slice::<Answer>(kept)
+    let answer = serde_json::from_slice::<StoredResponse>(kept)
         .ok()
-        .and_then(Answer::into_response);
+        .and_then(StoredResponse::into_response);
     answer.unwrap_or_else(|| {
-        HttpError(Error::internal("a kept answer could not be read")).into_response()
+        HttpError(Error::internal("a stored response could not be read")).into_response()
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, IDEMPOTENCY_REPLAYED, key, replay};
+    use super::{IDEMPOTENCY_REPLAYED, StoredResponse, key, replay};
     use crate::e::HttpError;
-    use crate::e::http::Failure;
+    use crate::e::http::ResponseError;
     use axum::Json;
     use axum::body::Body;
     use axum::response::{IntoResponse, Response};
@@ -431,7 +445,7 @@ mod tests {
     use std::time::Duration;
 
     async fn kept(response: Response) -> (Response, bool) {
-        let (answer, _) = Answer::of(response).await;
+        let (answer, _) = StoredResponse::of(response).await;
         let answer = answer.expect("it is kept");
         let holds_tokens = answer.holds_tokens();
         (
@@ -441,7 +455,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_comes_back_as_it_was_and_says_so() {
+    async fn a_replayed_response_is_the_original_and_is_marked() {
         let (again, holds_tokens) =
             kept((StatusCode::CREATED, Json(json!({"id": "é"}))).into_response()).await;
         assert!(!holds_tokens);
@@ -466,13 +480,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_comes_back_with_its_fields() {
+    async fn a_replayed_refusal_names_its_fields() {
         let error =
             Error::invalid("title", "is too long").retry_after(Duration::from_millis(1_500));
         let (again, _) = kept(HttpError(error).into_response()).await;
         let failure = again
             .extensions()
-            .get::<Failure>()
+            .get::<ResponseError>()
             .expect("it failed")
             .0
             .clone();
@@ -487,8 +501,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_too_long_is_not_kept_and_reaches_the_client() {
-        let (answer, response) = Answer::of(Body::from(vec![b'x'; 40_000]).into_response()).await;
+    async fn a_response_that_is_too_long_is_not_stored_and_reaches_the_client() {
+        let (answer, response) =
+            StoredResponse::of(Body::from(vec![b'x'; 40_000]).into_response()).await;
         assert!(answer.is_none());
         assert_eq!(
             response

@@ -1,6 +1,7 @@
-//! What every request goes through, from the outside in: [`unread_body`], [`observe`] (request id, span, metrics, panics, problem documents,
-//! date and security headers), [`precheck`], CORS, [`guard`] ([`rate`], size of the headers, content coding, [`deadline`]), and for calls
-//! under a key [`idempotency`].
+//! The layers around every route, from the outside in: [`unread_body`], [`observe`] (request id,
+//! span, metrics, panics, problem documents, date and security headers), [`precheck`], CORS,
+//! [`guard`] ([`rate`], size of the headers, content coding, [`deadline`]), and [`idempotency`] for
+//! calls under a key.
 
 mod date;
 pub mod deadline;
@@ -8,12 +9,12 @@ mod first_seen;
 pub mod guard;
 pub mod headers;
 pub mod idempotency;
-mod ledger;
 pub mod observe;
 pub mod origins;
 pub mod precheck;
 pub mod rate;
 pub mod request_id;
+mod request_metrics;
 pub mod trace_context;
 pub mod unread_body;
 
@@ -32,10 +33,11 @@ use std::pin::Pin;
 use std::time::Duration;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-/// An answer on its way through a layer.
-pub type Answering = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+/// The boxed future of a layer's response.
+pub type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-/// Lets pages of these origins read answers. Credentials travel in headers, so that no page is let use cookies. No origin: no layer.
+/// Lets pages of these origins read responses. Credentials travel in headers, so pages may not use
+/// cookies. `None` without origins.
 pub fn cors(origins: &AllowedOrigins) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;
@@ -74,7 +76,7 @@ pub fn cors(origins: &AllowedOrigins) -> Option<CorsLayer> {
     Some(layer)
 }
 
-/// A panic in a handler is a bug on our side: `INTERNAL`, with what it said in the log alone.
+/// `INTERNAL` for a panic in a handler; its message goes to the log only.
 pub(crate) fn panic_response(panic: Box<dyn Any + Send>) -> Response {
     let said = panic
         .downcast_ref::<String>()

@@ -1,21 +1,23 @@
-//! The outermost layer: names the request, opens its span, counts it, catches panics and writes problem documents.
+//! The outermost layer: names the request, opens its span, counts it, catches panics and writes
+//! problem documents.
 //!
-//! What is recorded of a request is its method, the route it matched, its status and its time. Never the path itself, the query, a body or a
-//! header's value: tokens, codes and invites travel there. What went well is logged at `debug`: the metrics count it.
+//! Records a request's method, the route it matched, its status and its time. It never records the
+//! path itself, the query, a body or a header value: they may hold tokens, codes and invites.
+//! Successful requests are logged at `debug`; the metrics count them.
 
 use super::date::DateHeader;
-use super::ledger::{InFlight, Ledger};
 use super::rate::ClientAddress;
 use super::request_id::{RequestId, X_REQUEST_ID};
+use super::request_metrics::{InFlight, RequestLabels, RequestMetrics};
 use super::trace_context::TraceContext;
 use super::{headers, panic_response};
-use crate::e::http::{Failure, error_for_status, write_problem};
-use axum::extract::{ConnectInfo, MatchedPath, Request};
+use crate::e::http::{ResponseError, error_for_status, write_problem};
+use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use faceshare_biz::Error;
 use faceshare_biz::domain::port::{Clock, IdGenerator};
+use http::HeaderValue;
 use http::header::DATE;
-use http::{HeaderValue, Method};
 use network::TrustedProxies;
 use pin_project_lite::pin_project;
 use std::convert::Infallible;
@@ -29,41 +31,43 @@ use std::time::{Duration, Instant};
 use tower::{Layer, Service};
 use tracing::Span;
 
-/// What naming a request takes; the layer that does it.
+/// The layer that names and records the requests of one listener.
 #[derive(Clone)]
 pub struct Observer {
-    desk: Arc<Desk>,
+    shared: Arc<ObserverShared>,
     strict_transport: Option<HeaderValue>,
 }
 
-/// What all requests of a listener share.
-struct Desk {
+/// State that all requests of a listener share.
+struct ObserverShared {
     ids: Arc<dyn IdGenerator>,
     proxies: TrustedProxies,
     clock: Arc<dyn Clock>,
     date: DateHeader,
-    ledger: Ledger,
+    request_metrics: RequestMetrics,
 }
 
 impl Observer {
-    /// `ids` name requests that come without a name; `proxies` are those whose word on the client's address counts; `clock` is for the `Date`
-    /// of answers. Made once the metrics' recorder is installed.
+    /// `ids` names requests that bring no id; `proxies` are those whose word on the client's
+    /// address counts; `clock` is for the `Date` header. Create it once the metrics recorder is
+    /// installed.
     #[must_use]
     pub fn new(ids: Arc<dyn IdGenerator>, proxies: TrustedProxies, clock: Arc<dyn Clock>) -> Self {
-        let desk = Desk {
+        let shared = ObserverShared {
             ids,
             proxies,
             clock,
             date: DateHeader::default(),
-            ledger: Ledger::new(),
+            request_metrics: RequestMetrics::new(),
         };
         Self {
-            desk: Arc::new(desk),
+            shared: Arc::new(shared),
             strict_transport: None,
         }
     }
 
-    /// The same for a listener over TLS, to which browsers shall come over TLS alone for so long; zero: nothing is said about it.
+    /// For a listener over TLS: browsers shall use TLS only for `max_age`; zero: the header is not
+    /// sent.
     #[must_use]
     pub fn over_tls(self, max_age: Duration) -> Self {
         Self {
@@ -72,13 +76,13 @@ impl Observer {
         }
     }
 
-    /// Where a request comes from, as far as that can be trusted.
+    /// The client's address, as far as it can be trusted.
     fn client(&self, request: &Request) -> Option<IpAddr> {
         let ConnectInfo(peer) = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
         Some(network::resolve(
             peer.ip(),
             request.headers(),
-            &self.desk.proxies,
+            &self.shared.proxies,
         ))
     }
 }
@@ -94,7 +98,7 @@ impl<S> Layer<S> for Observer {
     }
 }
 
-/// A service whose requests run under their ids.
+/// A service whose requests have an id and are recorded.
 #[derive(Clone)]
 pub struct Observed<S> {
     observer: Observer,
@@ -107,17 +111,17 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Observing<S::Future>;
+    type Future = ObserveFuture<S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request) -> Observing<S::Future> {
+    fn call(&mut self, mut request: Request) -> ObserveFuture<S::Future> {
         let started = Instant::now();
         let observer = self.observer.clone();
-        let id = RequestId::of(request.headers(), || observer.desk.ids.next_id());
-        let labels = Labels::of(&request);
+        let id = RequestId::of(request.headers(), || observer.shared.ids.next_id());
+        let labels = RequestLabels::of(&request);
         let client = observer.client(&request);
         let span = span(&request, &id, &labels, client);
         if let Some(client) = client
@@ -126,12 +130,12 @@ where
         {
             request.extensions_mut().insert(client);
         }
-        let in_flight = observer.desk.ledger.enter();
+        let in_flight = observer.shared.request_metrics.enter();
         let answer = Some(self.inner.call(request));
-        Observing {
+        ObserveFuture {
             answer,
             span,
-            seen: Some(Seen {
+            in_progress: Some(RequestInProgress {
                 observer,
                 labels,
                 id,
@@ -143,15 +147,15 @@ where
 }
 
 pin_project! {
-    /// An answer on its way, under the id of its request. What it does, its end included, happens in the request's span.
-    pub struct Observing<F> {
+    /// The future of an observed request. Its polls and its drop run in the request's span.
+    pub struct ObserveFuture<F> {
         #[pin]
         answer: Option<F>,
         span: Span,
-        seen: Option<Seen>,
+        in_progress: Option<RequestInProgress>,
     }
 
-    impl<F> PinnedDrop for Observing<F> {
+    impl<F> PinnedDrop for ObserveFuture<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if this.answer.is_some() {
@@ -161,7 +165,7 @@ pin_project! {
     }
 }
 
-impl<F: Future<Output = Result<Response, Infallible>>> Future for Observing<F> {
+impl<F: Future<Output = Result<Response, Infallible>>> Future for ObserveFuture<F> {
     type Output = Result<Response, Infallible>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -171,8 +175,8 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Observing<F> {
             .answer
             .as_mut()
             .as_pin_mut()
-            .expect("invariant: nobody asks again for what was answered");
-        // A panic is answered and logged like any other failure.
+            .expect("invariant: a future is not polled after it is ready");
+        // A panic is answered and logged like any other error.
         let response = match catch_unwind(AssertUnwindSafe(|| answer.poll(context))) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(response))) => response,
@@ -180,25 +184,25 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Observing<F> {
             Err(panic) => panic_response(panic),
         };
         this.answer.set(None);
-        let seen = this
-            .seen
+        let in_progress = this
+            .in_progress
             .take()
-            .expect("invariant: it is there until the answer is");
-        Poll::Ready(Ok(seen.conclude(response)))
+            .expect("invariant: the state is there until the response is ready");
+        Poll::Ready(Ok(in_progress.complete(response)))
     }
 }
 
-/// A request, as far as its answer has to do with it.
-struct Seen {
+/// State of a request that its response needs.
+struct RequestInProgress {
     observer: Observer,
-    labels: Labels,
+    labels: RequestLabels,
     id: RequestId,
     started: Instant,
     in_flight: InFlight,
 }
 
-impl Seen {
-    fn conclude(self, response: Response) -> Response {
+impl RequestInProgress {
+    fn complete(self, response: Response) -> Response {
         let Self {
             observer,
             labels,
@@ -209,7 +213,7 @@ impl Seen {
         drop(in_flight);
         let (mut response, failure) = finish(response, &id);
         headers::secure(response.headers_mut(), observer.strict_transport.as_ref());
-        if let Some(date) = observer.desk.date.at(observer.desk.clock.now()) {
+        if let Some(date) = observer.shared.date.at(observer.shared.clock.now()) {
             response.headers_mut().insert(DATE, date);
         }
         response
@@ -217,66 +221,33 @@ impl Seen {
             .insert(X_REQUEST_ID, id.into_header());
         let took = started.elapsed();
         observer
-            .desk
-            .ledger
+            .shared
+            .request_metrics
             .record(&labels, response.status(), took);
         log(&response, failure.as_deref(), took);
         response
     }
 }
 
-/// What a request is counted under.
-pub(crate) struct Labels {
-    pub(crate) method: &'static str,
-    route: Option<MatchedPath>,
-}
-
-impl Labels {
-    fn of(request: &Request) -> Self {
-        Self {
-            method: method_label(request.method()),
-            route: request.extensions().get::<MatchedPath>().cloned(),
-        }
-    }
-
-    /// The route's pattern; requests that match none share one label, so that strangers cannot grow the metrics.
-    pub(crate) fn route(&self) -> &str {
-        self.route.as_ref().map_or("unmatched", MatchedPath::as_str)
-    }
-}
-
-fn method_label(method: &Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "PATCH" => "PATCH",
-        "DELETE" => "DELETE",
-        "OPTIONS" => "OPTIONS",
-        "CONNECT" => "CONNECT",
-        _ => "OTHER",
-    }
-}
-
-/// All fields at once: to add one later costs as much as to begin anew.
-fn span(request: &Request, id: &RequestId, labels: &Labels, client: Option<IpAddr>) -> Span {
+/// All fields at once: adding one later costs as much as a new span.
+fn span(request: &Request, id: &RequestId, labels: &RequestLabels, client: Option<IpAddr>) -> Span {
     let trace = TraceContext::of(request.headers());
     tracing::info_span!(
         "http",
         request_id = id.as_str(),
         method = labels.method,
         route = labels.route(),
-        client = client.map(|client| tracing::field::display(Plainly(client))),
+        client = client.map(|client| tracing::field::display(AddressText(client))),
         trace_id = trace.map(|t| t.trace_id),
         parent_id = trace.map(|t| t.parent_id)
     )
 }
 
-/// An address as its `Display` has it. That of IPv4 goes through the formatting machinery for each of its numbers.
-struct Plainly(IpAddr);
+/// Formats an address as its own `Display` does. That of IPv4 runs the formatter for each of its
+/// numbers, which is slower.
+struct AddressText(IpAddr);
 
-impl fmt::Display for Plainly {
+impl fmt::Display for AddressText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let IpAddr::V4(address) = self.0 else {
             return self.0.fmt(f);
@@ -291,20 +262,23 @@ impl fmt::Display for Plainly {
     }
 }
 
-/// Writes the document of an error response, whoever made it, and hands its error back.
+/// Writes the document of an error response, from a handler or elsewhere, and returns its error.
 fn finish(mut response: Response, id: &RequestId) -> (Response, Option<Arc<Error>>) {
-    let failure = response.extensions_mut().remove::<Failure>().map(|f| f.0);
+    let failure = response
+        .extensions_mut()
+        .remove::<ResponseError>()
+        .map(|f| f.0);
     let Some(error) = failure.or_else(|| error_for_status(response.status()).map(Arc::new)) else {
         return (response, None);
     };
     (write_problem(response, &error, id.as_str()), Some(error))
 }
 
-/// One line for each request that failed; one that went well is there at `debug`.
+/// One line for each failed request; a successful one is logged at `debug`.
 fn log(response: &Response, failure: Option<&Error>, took: Duration) {
     let (status, latency_ms) = (response.status().as_u16(), milliseconds(took));
     let Some(error) = failure else {
-        tracing::debug!(status, latency_ms, "answered");
+        tracing::debug!(status, latency_ms, "request answered");
         return;
     };
     let (code, cause) = (error.code.as_str(), causes(error));
@@ -315,7 +289,7 @@ fn log(response: &Response, failure: Option<&Error>, took: Duration) {
     }
 }
 
-/// The whole chain of causes; it is never part of a response.
+/// The whole chain of causes. It is never part of a response.
 fn causes(error: &Error) -> Option<String> {
     let cause = error.cause()?;
     let mut text = cause.to_string();
@@ -328,7 +302,7 @@ fn causes(error: &Error) -> Option<String> {
     Some(text)
 }
 
-/// With three decimals at most.
+/// Milliseconds with at most three decimals.
 fn milliseconds(took: Duration) -> f64 {
     let microseconds = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
     f64::from(microseconds) / 1_000.0
@@ -336,12 +310,12 @@ fn milliseconds(took: Duration) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Plainly, milliseconds};
+    use super::{AddressText, milliseconds};
     use std::net::IpAddr;
     use std::time::Duration;
 
     #[test]
-    fn an_address_reads_as_ever() {
+    fn an_address_reads_as_its_own_display_has_it() {
         for text in [
             "127.0.0.1",
             "255.255.255.255",
@@ -352,7 +326,7 @@ mod tests {
             "::ffff:1.2.3.4",
         ] {
             let address: IpAddr = text.parse().expect("an address");
-            assert_eq!(Plainly(address).to_string(), address.to_string());
+            assert_eq!(AddressText(address).to_string(), address.to_string());
         }
     }
 

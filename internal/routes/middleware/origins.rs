@@ -1,4 +1,4 @@
-//! Pages of other origins: which of them may call the server and open a stream.
+//! Origins whose pages may call the server and open a stream.
 
 use super::first_seen::FirstSeen;
 use faceshare_biz::{Error, ErrorCode};
@@ -7,18 +7,19 @@ use http::{HeaderMap, HeaderValue};
 use network::Origin;
 use std::sync::Arc;
 
-/// The origins whose pages may read answers and open streams: those of `http.cors_origins`, and that of `http.public_url`. Cheap to clone.
+/// The origins whose pages may read responses and open streams: those of `http.cors_origins`, and
+/// that of `http.public_url`. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct AllowedOrigins(Arc<Inner>);
+pub struct AllowedOrigins(Arc<OriginList>);
 
 #[derive(Debug)]
-struct Inner {
+struct OriginList {
     origins: Vec<Origin>,
     refused: FirstSeen,
 }
 
 impl AllowedOrigins {
-    /// Of texts that the configuration has checked; what is no origin allows nothing.
+    /// Parses texts that the configuration has checked; a text that is no origin allows nothing.
     #[must_use]
     pub fn new(cors_origins: &[String], public_url: Option<&str>) -> Self {
         let mut origins: Vec<_> = cors_origins
@@ -26,19 +27,19 @@ impl AllowedOrigins {
             .filter_map(|text| Origin::parse(text))
             .collect();
         origins.extend(public_url.and_then(Origin::of_url));
-        Self(Arc::new(Inner {
+        Self(Arc::new(OriginList {
             origins,
             refused: FirstSeen::default(),
         }))
     }
 
-    /// Whether pages of no other origin are allowed.
+    /// Whether no other origin is allowed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.origins.is_empty()
     }
 
-    /// Whether an `Origin` header names one of them.
+    /// Whether an `Origin` header names an allowed origin.
     #[must_use]
     pub fn contains(&self, origin: &HeaderValue) -> bool {
         origin
@@ -48,13 +49,14 @@ impl AllowedOrigins {
             .is_some_and(|origin| self.0.origins.contains(&origin))
     }
 
-    /// `FORBIDDEN` for a request of a page that is neither of an allowed origin nor of the server's own, which is that of the request's
-    /// `host`. Clients that are no browsers send no `Origin`. The log names each refused origin once.
+    /// `FORBIDDEN` for a request of a page whose origin is neither allowed nor the server's own,
+    /// which is that of the request's `host`. Clients other than browsers send no `Origin`. Each
+    /// refused origin is logged once.
     pub(crate) fn check(&self, headers: &HeaderMap, host: Option<&str>) -> Result<(), Error> {
         let Some(origin) = headers.get(ORIGIN) else {
             return Ok(());
         };
-        let text = origin.to_str().unwrap_or("of unreadable text");
+        let text = origin.to_str().unwrap_or("(unreadable)");
         let is_own = Origin::parse(text)
             .zip(host)
             .is_some_and(|(origin, host)| origin.is_served_by(host));
@@ -65,7 +67,7 @@ impl AllowedOrigins {
         if self.0.refused.is_new(&shown) {
             tracing::warn!(
                 origin = shown,
-                "a page was refused: its origin is not in http.cors_origins; add it, or set http.public_url if it is the server's own"
+                "refused a page: its origin is not in http.cors_origins; add it, or set http.public_url if it is the server's own"
             );
         }
         Err(Error::new(
@@ -75,7 +77,8 @@ impl AllowedOrigins {
     }
 }
 
-/// Characters of an origin that are repeated to the client and in the log. Names have at most 253.
+/// Characters of an origin that are shown to the client and in the log at most. Host names have at
+/// most 253.
 const SHOWN: usize = 270;
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! What is refused whatever the request asks for: a `Host` that is missing or wrong, and the preflight of a page that may not call.
+//! Refuses requests whatever their route: a missing or wrong `Host`, and the preflight of a page
+//! that may not call.
 
 use super::origins::AllowedOrigins;
 use crate::e::HttpError;
-use crate::unreadable::Unreadable;
+use crate::unreadable::UnreadableRequest;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use faceshare_biz::Error;
@@ -15,21 +16,21 @@ use std::convert::Infallible;
 use std::task::{Context, Poll};
 use tower::{Layer, Service};
 
-/// The layer.
+/// The layer that makes these checks.
 #[derive(Debug, Clone)]
 pub struct Precheck {
     origins: AllowedOrigins,
 }
 
 impl Precheck {
-    /// Lets preflights of these origins through.
+    /// Lets the preflights of these origins through.
     #[must_use]
     pub const fn new(origins: AllowedOrigins) -> Self {
         Self { origins }
     }
 
     fn refusal(&self, request: &Request) -> Option<Response> {
-        if request.extensions().get::<Unreadable>().is_some() {
+        if request.extensions().get::<UnreadableRequest>().is_some() {
             return None;
         }
         if let Err(error) = check_host(request) {
@@ -38,7 +39,7 @@ impl Precheck {
         if !is_preflight(request) {
             return None;
         }
-        // A page of the server's own origin asks for nothing before it calls.
+        // A page of the server's own origin sends no preflight.
         let error = self.origins.check(request.headers(), None).err()?;
         let mut response = HttpError(error).into_response();
         for name in [
@@ -52,8 +53,8 @@ impl Precheck {
     }
 }
 
-/// `INVALID_ARGUMENT` unless there is one well-formed `Host` (RFC 9112, section 3.2). HTTP/1.0 may leave it out, and so may HTTP/2, which
-/// has `:authority`.
+/// `INVALID_ARGUMENT` unless there is exactly one well-formed `Host` (RFC 9112, section 3.2).
+/// HTTP/1.0 may leave it out, and so may HTTP/2, which has `:authority`.
 fn check_host(request: &Request) -> Result<(), Error> {
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -71,7 +72,7 @@ fn check_host(request: &Request) -> Result<(), Error> {
     }
 }
 
-/// What a browser asks before a call that a form could not make.
+/// Whether this is the question that a browser asks before a call that a form could not make.
 fn is_preflight(request: &Request) -> bool {
     let has = |name| request.headers().contains_key(name);
     request.method() == Method::OPTIONS && has(ORIGIN) && has(ACCESS_CONTROL_REQUEST_METHOD)
@@ -88,7 +89,7 @@ impl<S> Layer<S> for Precheck {
     }
 }
 
-/// A service that gets only requests that passed.
+/// A service behind the checks.
 #[derive(Debug, Clone)]
 pub struct Prechecked<S> {
     check: Precheck,

@@ -1,4 +1,4 @@
-//! How much one address, and one account, may ask for.
+//! Rate limits of addresses and accounts.
 
 use axum::extract::{ConnectInfo, Request};
 use faceshare_biz::domain::AccountId;
@@ -13,17 +13,18 @@ use std::sync::Arc;
 
 /// A burst is this many seconds' worth of requests.
 const BURST_SECONDS: NonZeroU32 = NonZeroU32::new(5).expect("invariant: five is not zero");
-/// Signing up by the classic API spends the same rate.
+/// Sign-ups by the classic API count against the same rate.
 const SIGN_UP_CLASSIC: &str = "/api/entrytask/user/signup";
-/// Whoever has one address of IPv6 has all that share its first 64 bits.
+/// The host part of an IPv6 address: one client has all addresses that share the first 64 bits.
 const IPV6_HOST: u128 = u64::MAX as u128;
 
-/// Where a request comes from, as far as that can be trusted; an extension of requests that come by a proxy.
+/// The client's address, as far as it can be trusted; an extension of requests that come through a
+/// proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
 impl ClientAddress {
-    /// As a proxy of ours says, where one stands between; else whoever is at the other end of the connection.
+    /// The address that a trusted proxy names, else that of the connection's peer.
     pub(crate) fn of(extensions: &Extensions) -> Option<Self> {
         let peer = || {
             extensions
@@ -34,39 +35,40 @@ impl ClientAddress {
     }
 }
 
-/// How often one address may do what; 0: any number of times.
+/// Rates of one address; 0: unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AddressRates {
-    /// Requests in a second.
+    /// Requests per second.
     pub requests: u32,
-    /// New guests in a minute.
+    /// New guests per minute.
     pub guests: u32,
-    /// Sign-ups in a minute.
+    /// Sign-ups per minute.
     pub accounts: u32,
 }
 
-/// The rates of one listener. Cheap to clone.
+/// The rate limiters of one listener. Cheap to clone.
 #[derive(Clone)]
 pub struct AddressLimits {
-    requests: Option<Arc<Limit>>,
-    guests: Option<Arc<Limit>>,
-    accounts: Option<Arc<Limit>>,
+    requests: Option<Arc<KeyedLimit>>,
+    guests: Option<Arc<KeyedLimit>>,
+    accounts: Option<Arc<KeyedLimit>>,
 }
 
 impl AddressLimits {
-    /// With these rates.
+    /// Creates limiters with these rates.
     #[must_use]
     pub fn new(rates: AddressRates) -> Self {
-        let per_minute =
-            |rate| NonZeroU32::new(rate).map(|rate| Arc::new(Limit::new(Quota::per_minute(rate))));
+        let per_minute = |rate| {
+            NonZeroU32::new(rate).map(|rate| Arc::new(KeyedLimit::new(Quota::per_minute(rate))))
+        };
         Self {
-            requests: Limit::per_second(rates.requests),
+            requests: KeyedLimit::per_second(rates.requests),
             guests: per_minute(rates.guests),
             accounts: per_minute(rates.accounts),
         }
     }
 
-    /// Where nobody is counted.
+    /// No limits.
     #[must_use]
     pub const fn none() -> Self {
         Self {
@@ -77,15 +79,15 @@ impl AddressLimits {
     }
 }
 
-/// How much one account may ask for, from wherever it asks. Cheap to clone.
+/// The rate limiter of accounts, across all their addresses. Cheap to clone.
 #[derive(Clone)]
-pub struct AccountLimits(Option<Arc<Limit>>);
+pub struct AccountLimits(Option<Arc<KeyedLimit>>);
 
 impl AccountLimits {
-    /// Requests in a second; 0: any number.
+    /// `requests_per_second` = 0: unlimited.
     #[must_use]
     pub fn new(requests_per_second: u32) -> Self {
-        Self(Limit::per_second(requests_per_second))
+        Self(KeyedLimit::per_second(requests_per_second))
     }
 
     /// `RATE_LIMITED` over the rate.
@@ -96,22 +98,23 @@ impl AccountLimits {
     }
 }
 
-/// A rate for each of very many. They are counted in 65,536 places, so that the table has a bound whoever comes: now and then two share one,
-/// and nobody can tell with whom.
-struct Limit {
+/// A rate for each of many keys. Keys are hashed into 65,536 buckets, so the table is bounded
+/// however many clients come. Now and then two keys share a bucket; the hash is seeded, so a client
+/// cannot find out or choose which.
+struct KeyedLimit {
     limiter: DefaultKeyedRateLimiter<u16>,
-    places: RandomState,
+    hasher: RandomState,
 }
 
-impl Limit {
+impl KeyedLimit {
     fn new(quota: Quota) -> Self {
         Self {
             limiter: RateLimiter::keyed(quota),
-            places: RandomState::new(),
+            hasher: RandomState::new(),
         }
     }
 
-    /// `None`: any number.
+    /// `None` when `rate` is 0: unlimited.
     fn per_second(rate: u32) -> Option<Arc<Self>> {
         let rate = NonZeroU32::new(rate)?;
         Some(Arc::new(Self::new(
@@ -120,9 +123,9 @@ impl Limit {
     }
 
     fn check(&self, who: impl Hash, refusal: &'static str) -> Result<(), Error> {
-        // The remainder is below 65,536: nothing is cut off.
-        let place = (self.places.hash_one(who) % (1 << u16::BITS)) as u16;
-        self.limiter.check_key(&place).map_err(|until| {
+        // The remainder is below 65,536, so it fits `u16`.
+        let bucket = (self.hasher.hash_one(who) % (1 << u16::BITS)) as u16;
+        self.limiter.check_key(&bucket).map_err(|until| {
             let wait = until.wait_time_from(DefaultClock::default().now());
             metrics::counter!("http_requests_rate_limited_total").increment(1);
             Error::new(ErrorCode::RateLimited, refusal).retry_after(wait)
@@ -130,7 +133,7 @@ impl Limit {
     }
 }
 
-/// `RATE_LIMITED` for requests over the rate of their address. Who asks whether the server is well is always told.
+/// `RATE_LIMITED` for requests over the rate of their address. Health checks are always answered.
 pub(crate) fn check(limits: &AddressLimits, request: &Request) -> Result<(), Error> {
     let Some(ClientAddress(address)) = ClientAddress::of(request.extensions()) else {
         return Ok(());
@@ -158,7 +161,7 @@ pub(crate) fn check(limits: &AddressLimits, request: &Request) -> Result<(), Err
     }
 }
 
-/// What counts as one address.
+/// The key that an address counts under.
 fn host(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -188,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_proxy_it_is_the_peer_in_canonical_form() {
+    fn without_a_proxy_the_client_address_is_the_peer_in_canonical_form() {
         let mut request = Request::new(Body::empty());
         assert_eq!(ClientAddress::of(request.extensions()), None);
         request
@@ -226,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn sign_ups_are_counted_by_address_by_whichever_call_and_sign_ins_are_none() {
+    fn sign_ups_by_either_api_are_counted_by_address_and_sign_ins_are_not() {
         let limits = AddressLimits::new(AddressRates {
             accounts: 2,
             ..AddressRates::default()
@@ -264,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_of_ipv6_is_as_many_as_its_network_has() {
+    fn all_ipv6_addresses_of_one_network_share_a_rate() {
         let limits = AddressLimits::new(AddressRates {
             requests: 1,
             ..AddressRates::default()
@@ -281,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_is_limited_wherever_it_is() {
+    fn an_account_is_limited_across_its_addresses() {
         let (limits, id) = (AccountLimits::new(2), |id| {
             AccountId::new(id).expect("an id")
         });

@@ -1,16 +1,16 @@
-//! The name of a request, by which a client and the log speak of the same thing.
+//! Request ids, by which a client and the log name the same request.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The header that carries it, both ways.
+/// The header that carries the id, in both directions.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The id of the request at hand. Cheap to clone.
+/// The id of a request. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// The caller's, if it is 1 to 64 of `A-Z a-z 0-9 . _ -`; else one made by `fresh`.
+    /// The caller's id, if it is 1 to 64 of `A-Z a-z 0-9 . _ -`; else one made by `fresh`.
     pub fn of(headers: &HeaderMap, fresh: impl FnOnce() -> u64) -> Self {
         let given = headers
             .get(X_REQUEST_ID)
@@ -18,13 +18,13 @@ impl RequestId {
         Self(given.cloned().unwrap_or_else(|| HeaderValue::from(fresh())))
     }
 
-    /// The text.
+    /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.to_str().expect("invariant: an id is plain text")
     }
 
-    /// The header's value.
+    /// The id as a header value.
     #[must_use]
     pub fn into_header(self) -> HeaderValue {
         self.0

@@ -1,10 +1,10 @@
-//! `traceparent` (W3C Trace Context): which larger trace a request belongs to.
+//! `traceparent` (W3C Trace Context): the trace that a request belongs to.
 
 use http::{HeaderMap, HeaderName};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// What a `traceparent` of a known form says.
+/// The ids in a `traceparent` of a known version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceContext<'a> {
     /// The trace: 32 hexadecimal digits.

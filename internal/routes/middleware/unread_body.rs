@@ -1,10 +1,12 @@
-//! Answers to requests whose body was not read to its end.
+//! Handles request bodies that were not read to their end.
 //!
-//! Over HTTP/1.1 the next request begins where the body ends. So what is left of the body is read and thrown away before the answer, within
-//! bounds; where that is not enough, the answer says `Connection: close`. hyper would end such a connection too, but without a word, and the
-//! client's next request on it would fail. HTTP/2 needs none of this: there a body ends with its stream.
+//! Over HTTP/1.1 the next request begins where the body ends. So the rest of an unread body is read
+//! and discarded before the response, within bounds; where the bounds do not suffice, the response
+//! says `Connection: close`. hyper would close such a connection too, but without the header, and
+//! the client's next request on it would fail. HTTP/2 does not need this: there a body ends with
+//! its stream.
 
-use super::Answering;
+use super::ResponseFuture;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::response::Response;
@@ -21,45 +23,48 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tower::{Layer, Service};
 
-/// After an answer that closes the connection, the body is read for this much longer while it keeps coming: data that arrives at a closed
-/// socket is answered with a reset, and a client that is still sending would lose the answer with it.
+/// After a response that closes the connection, the body is read for this much longer while it
+/// keeps coming: the kernel answers data on a closed socket with a reset, and a client that is
+/// still sending would lose the response with it.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How much of an unread body is read and thrown away to keep a connection; the layer that does it.
+/// The layer that discards unread bodies, and its bounds.
 #[derive(Debug, Clone, Copy)]
 pub struct DiscardUnread {
     /// `limits.discard_bytes`.
     pub bytes: usize,
-    /// `limits.discard_timeout`: an answer waits no longer for the rest of a body.
+    /// `limits.discard_timeout`: a response waits this long at most for the rest of a body.
     pub timeout: Duration,
 }
 
 impl DiscardUnread {
-    /// Reads the rest of the body, or as much as the bounds allow within `time`. Parts come at most `self.timeout` apart.
-    async fn discard(self, body: &mut Body, time: Duration) -> Outcome {
+    /// Reads the rest of the body, or as much as the bounds allow within `time`. Frames may come at
+    /// most `self.timeout` apart.
+    async fn discard(self, body: &mut Body, time: Duration) -> DiscardOutcome {
         let mut left = self.bytes;
         let read = async {
             loop {
                 let Ok(frame) = timeout(self.timeout, body.frame()).await else {
-                    return Outcome::More;
+                    return DiscardOutcome::More;
                 };
                 let Some(frame) = frame else {
-                    return Outcome::Read;
+                    return DiscardOutcome::Read;
                 };
                 let Ok(frame) = frame else {
-                    return Outcome::Broken;
+                    return DiscardOutcome::Broken;
                 };
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 let Some(rest) = left.checked_sub(bytes) else {
-                    return Outcome::More;
+                    return DiscardOutcome::More;
                 };
                 left = rest;
             }
         };
-        timeout(time, read).await.unwrap_or(Outcome::More)
+        timeout(time, read).await.unwrap_or(DiscardOutcome::More)
     }
 
-    /// Makes the connection fit for the next request, or says that there is none.
+    /// Discards the rest of the body so that the connection can be used again, or marks the
+    /// response to close it.
     async fn finish(
         self,
         mut response: Response,
@@ -67,14 +72,14 @@ impl DiscardUnread {
         expects_continue: bool,
     ) -> Response {
         let Unread { mut body, is_begun } = unread;
-        // To ask for the body now would have hyper write `100 Continue` before the answer.
+        // Reading the body now would make hyper write `100 Continue` before the response.
         let is_held_back = expects_continue && !is_begun;
         let too_long = body.size_hint().lower() > self.bytes as u64;
         let is_late = response.status() == StatusCode::REQUEST_TIMEOUT;
         if !is_held_back
             && !too_long
             && !is_late
-            && self.discard(&mut body, self.timeout).await == Outcome::Read
+            && self.discard(&mut body, self.timeout).await == DiscardOutcome::Read
         {
             return response;
         }
@@ -82,7 +87,7 @@ impl DiscardUnread {
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
         if !is_held_back {
-            // It ends by itself, after LINGER at most, and with the connection.
+            // The task ends after `LINGER` at most, or with the connection.
             tokio::spawn(async move { self.discard(&mut body, LINGER).await });
         }
         response
@@ -91,7 +96,7 @@ impl DiscardUnread {
 
 /// What became of the rest of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+enum DiscardOutcome {
     /// It was read to its end.
     Read,
     /// There is more than the bounds allow, or it comes too late.
@@ -100,24 +105,25 @@ enum Outcome {
     Broken,
 }
 
-/// A body that was given back before its end.
+/// A body that its reader dropped before its end.
 struct Unread {
     body: Body,
-    /// Whether any of it was asked for.
+    /// Whether the reader has polled it.
     is_begun: bool,
 }
 
-/// Where a body goes when its reader drops it.
-type Return = Arc<Mutex<Option<Unread>>>;
+/// Where a body is put when its reader drops it.
+type UnreadSlot = Arc<Mutex<Option<Unread>>>;
 
-/// A request's body as handlers get it; unless it was read to its end it is given back.
-struct Lent {
+/// A request's body as handlers get it. When a handler drops it before its end, it is put into the
+/// slot.
+struct TrackedBody {
     body: Option<Body>,
     is_begun: bool,
-    to: Return,
+    slot: UnreadSlot,
 }
 
-impl HttpBody for Lent {
+impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -147,10 +153,10 @@ impl HttpBody for Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for TrackedBody {
     fn drop(&mut self) {
         if let Some(body) = self.body.take().filter(|body| !body.is_end_stream()) {
-            *self.to.lock().unwrap_or_else(PoisonError::into_inner) = Some(Unread {
+            *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Unread {
                 body,
                 is_begun: self.is_begun,
             });
@@ -176,7 +182,7 @@ impl<S> Layer<S> for DiscardUnread {
     }
 }
 
-/// A service whose answers leave the connection at the beginning of the next request.
+/// A service whose connections are ready for the next request after each response.
 #[derive(Debug, Clone)]
 pub struct Discarding<S> {
     limits: DiscardUnread,
@@ -190,7 +196,7 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Either<S::Future, Answering>;
+    type Future = Either<S::Future, ResponseFuture>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
@@ -201,18 +207,18 @@ where
             return Either::Left(self.inner.call(request));
         }
         let expects_continue = expects_continue(request.headers());
-        let unread = Return::default();
-        let to = unread.clone();
+        let unread = UnreadSlot::default();
+        let slot = unread.clone();
         let answer = self.inner.call(request.map(|body| {
-            Body::new(Lent {
+            Body::new(TrackedBody {
                 body: Some(body),
                 is_begun: false,
-                to,
+                slot,
             })
         }));
         let limits = self.limits;
         Either::Right(Box::pin(async move {
-            // With the answer everything is gone that held the body.
+            // Everything that held the body is dropped once the response is there.
             let Ok(response) = answer.await;
             let unread = unread.lock().unwrap_or_else(PoisonError::into_inner).take();
             Ok(match unread {
@@ -243,7 +249,7 @@ mod tests {
     const BOUND: usize = 1_000;
     const WAIT: Duration = Duration::from_secs(1);
 
-    /// A connection to a server that reads no body, but those that are sent to `/read`.
+    /// A connection to a server that reads no body except for `/read`.
     fn connect() -> DuplexStream {
         let app = Router::new()
             .route("/read", post(async |body: String| body))
@@ -265,7 +271,7 @@ mod tests {
         near
     }
 
-    /// One answer: its status, whether it closes the connection, its body.
+    /// One response: its status, whether it closes the connection, its body.
     async fn answer(connection: &mut DuplexStream) -> (u16, bool, String) {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -323,7 +329,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_comes_in_time_keeps_the_connection() {
+    async fn a_body_that_arrives_in_time_keeps_the_connection_open() {
         let mut connection = connect();
         for (more, body) in [
             ("content-length: 24\r\n", "x".repeat(24)),
@@ -341,7 +347,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_never_comes_closes_the_connection_with_a_word() {
+    async fn a_body_that_never_arrives_closes_the_connection_with_a_header_that_says_so() {
         let (mut connection, began) = (connect(), Instant::now());
         send(&mut connection, &head("/nowhere", "content-length: 24\r\n")).await;
         assert_eq!(answer(&mut connection).await, (404, true, String::new()));
@@ -415,7 +421,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_that_ran_out_of_time_has_no_more_of_it() {
+    async fn after_a_request_timeout_the_body_is_not_waited_for() {
         let (mut connection, began) = (connect(), Instant::now());
         send(&mut connection, &head("/late", "content-length: 24\r\n")).await;
         assert_eq!(answer(&mut connection).await, (408, true, String::new()));

@@ -6,10 +6,10 @@ use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
 
-/// The name of the server as a whole.
+/// The service name that stands for the whole server.
 const SERVER: &str = "";
 
-/// What the health service says of the server. Cheap to clone.
+/// Keeps the health service in step with the drain. Cheap to clone.
 #[derive(Clone)]
 pub struct Health {
     reporter: HealthReporter,
@@ -17,7 +17,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// Says that the server serves, and once it drains that it does not; then it ends.
+    /// Reports `SERVING`, then waits for the drain and reports `NOT_SERVING`.
     pub async fn follow(self) {
         if !self.draining.is_cancelled() {
             self.reporter
@@ -31,10 +31,10 @@ impl Health {
     }
 }
 
-/// The services, and what keeps their health in step with the drain.
+/// The router of the services, and the task that reports health.
 ///
 /// # Errors
-/// When a descriptor set is damaged: a mistake of the build.
+/// When a descriptor set cannot be read, which is a build error.
 pub fn services(
     draining: CancellationToken,
 ) -> Result<(Router, Health), tonic_reflection::server::Error> {
@@ -44,7 +44,7 @@ pub fn services(
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(faceshare_api::DESCRIPTORS)
     };
-    // Older tools ask in the older form.
+    // Older tools use the `v1alpha` service.
     let (v1, v1alpha) = (reflection().build_v1()?, reflection().build_v1alpha()?);
     let router = Routes::new(health)
         .add_service(v1)
@@ -62,7 +62,7 @@ mod tests {
     use tonic_health::pb::health_client::HealthClient;
 
     #[tokio::test]
-    async fn health_turns_red_with_the_drain() {
+    async fn health_reports_not_serving_once_the_server_drains() {
         let draining = CancellationToken::new();
         let (router, health) = services(draining.clone()).expect("descriptors are whole");
         let mut client = HealthClient::new(router);

@@ -1,19 +1,21 @@
-//! A WebSocket as the connection client sees it: the sans-I/O engine of `faceshare-websocket` over what hyper has upgraded.
+//! The halves of a WebSocket: the engine of `faceshare-websocket`, which does no I/O, over a
+//! connection that hyper has upgraded.
 //!
-//! A plain TCP connection is taken back from hyper and shared: both halves use it without a lock, and whoever has something to say can write it
-//! at once. Anything else (TLS) is split, and written by its own task alone.
+//! A plain TCP connection is taken back from hyper and shared: both halves use it without a lock,
+//! and any task may write to it at once. Any other transport (TLS) is split, and only its own task
+//! writes to it.
 //!
-//! Frames to send come with their header, put there when they were encoded. Reading goes through a scratch of the thread: a connection has no
-//! buffer of its own.
+//! Frames to send already have their header: the codec puts it there. Reads go through a buffer of
+//! the thread, so a connection needs no buffer of its own.
 
 use crate::e::close::code_and_reason;
-use crate::unreadable::Documented;
+use crate::unreadable::ProblemResponses;
 use bytes::{Buf, Bytes};
 use faceshare_biz::domain::instruction::{CloseReason, WireFormat};
 use faceshare_logic::instruction::connclient::{
     DirectWrite, FrameSink, FrameSource, Incoming, PeerGone,
 };
-use faceshare_websocket::{Event, Kind, Receiver, Violation, close, pong};
+use faceshare_websocket::{Event, MessageKind, Receiver, Violation, close, pong};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::downcast;
@@ -29,58 +31,70 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 
-/// Bytes read at a time.
+/// Bytes read at a time at most.
 const SCRATCH: usize = 4096;
-/// Frames written in one go at most.
-const MANY: usize = 64;
+/// Frames written in one system call at most.
+const WRITE_BATCH: usize = 64;
 
 thread_local! {
-    /// What the connection that is being read has sent.
+    /// Holds the bytes of the connection that this thread is reading.
     static READ: RefCell<[u8; SCRATCH]> = const { RefCell::new([0; SCRATCH]) };
 }
 
-/// Takes over an upgraded connection; its two halves.
-pub(super) fn accept(upgraded: Upgraded, format: WireFormat, frame_max: usize) -> (Source, Sink) {
-    let (reader, writer, ahead) = match downcast::<TokioIo<Documented<TcpStream>>>(upgraded) {
+/// Takes over an upgraded connection and returns its two halves.
+pub(super) fn accept(
+    upgraded: Upgraded,
+    format: WireFormat,
+    frame_max: usize,
+) -> (SocketReader, SocketWriter) {
+    let (reader, writer, ahead) = match downcast::<TokioIo<ProblemResponses<TcpStream>>>(upgraded) {
         Ok(parts) => {
-            let tcp = Arc::new(Tcp(parts.io.into_inner().into_inner()));
-            (Reader::Tcp(tcp.clone()), Writer::Tcp(tcp), parts.read_buf)
+            let tcp = Arc::new(TcpConnection(parts.io.into_inner().into_inner()));
+            (
+                ReadTransport::Tcp(tcp.clone()),
+                WriteTransport::Tcp(tcp),
+                parts.read_buf,
+            )
         }
         Err(upgraded) => {
             let (reader, writer) = tokio::io::split(TokioIo::new(upgraded));
-            (Reader::Other(reader), Writer::Other(writer), Bytes::new())
+            (
+                ReadTransport::Other(reader),
+                WriteTransport::Other(writer),
+                Bytes::new(),
+            )
         }
     };
-    let mut source = Source {
+    let mut source = SocketReader {
         reader,
         receiver: Receiver::new(frame_max),
         format,
-        first: None,
-        more: VecDeque::new(),
-        goodbye: false,
-        broken: false,
+        next: None,
+        queued: VecDeque::new(),
+        close_received: false,
+        is_broken: false,
     };
     if !ahead.is_empty() {
-        // What hyper has read beyond the handshake.
+        // Bytes that hyper has read beyond the handshake.
         source.receive(&mut ahead.to_vec());
     }
     (
         source,
-        Sink {
+        SocketWriter {
             writer,
             unsent: VecDeque::new(),
-            begun: false,
+            is_begun: false,
         },
     )
 }
 
-/// Where bytes come from.
-enum Reader {
-    Tcp(Arc<Tcp>),
+/// The transport that bytes are read from.
+enum ReadTransport {
+    Tcp(Arc<TcpConnection>),
     Other(ReadHalf<TokioIo<Upgraded>>),
 }
 
-impl Reader {
+impl ReadTransport {
     fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -98,27 +112,29 @@ impl Reader {
 }
 
 /// The reading half.
-pub(super) struct Source {
-    reader: Reader,
+pub(super) struct SocketReader {
+    reader: ReadTransport,
     receiver: Receiver,
     format: WireFormat,
-    /// What has been read and not been looked at: mostly one thing at a time, for which no queue is made.
-    first: Option<Incoming>,
-    more: VecDeque<Incoming>,
-    /// The peer has said goodbye.
-    goodbye: bool,
-    /// The stream cannot be read as frames any more.
-    broken: bool,
+    /// Decoded and not yet taken. Mostly it is one item at a time, which needs no queue.
+    next: Option<Incoming>,
+    queued: VecDeque<Incoming>,
+    /// Whether the peer has sent a close frame.
+    close_received: bool,
+    /// Whether the peer has violated the protocol: later bytes are no frames.
+    is_broken: bool,
 }
 
-impl Source {
+impl SocketReader {
     fn incoming(format: WireFormat, event: Event) -> Incoming {
         match (event, format) {
-            (Event::Close(goodbye), _) => Incoming::Goodbye(goodbye.answer()),
+            (Event::Close(frame), _) => Incoming::CloseFrame(frame.answer()),
             (Event::Ping(payload), _) => Incoming::Probe(pong(&payload)),
-            (Event::Pong | Event::Nothing, _) => Incoming::Alive,
-            (Event::Message(Kind::Text, text), WireFormat::Json) => Incoming::Frame(text),
-            (Event::Message(Kind::Binary, bytes), WireFormat::Proto) => Incoming::Frame(bytes),
+            (Event::Pong | Event::EmptyFragment, _) => Incoming::Alive,
+            (Event::Message(MessageKind::Text, text), WireFormat::Json) => Incoming::Frame(text),
+            (Event::Message(MessageKind::Binary, bytes), WireFormat::Proto) => {
+                Incoming::Frame(bytes)
+            }
             (Event::Message(..), _) => Incoming::WrongKind,
         }
     }
@@ -127,49 +143,49 @@ impl Source {
         let Self {
             receiver,
             format,
-            first,
-            more,
-            goodbye,
-            broken,
+            next,
+            queued,
+            close_received,
+            is_broken,
             ..
         } = self;
-        let mut put = |incoming| {
-            if first.is_none() && more.is_empty() {
-                *first = Some(incoming);
+        let mut enqueue = |incoming| {
+            if next.is_none() && queued.is_empty() {
+                *next = Some(incoming);
             } else {
-                more.push_back(incoming);
+                queued.push_back(incoming);
             }
         };
         let received = receiver.receive(bytes, |event| {
-            *goodbye |= matches!(event, Event::Close(_));
-            put(Self::incoming(*format, event));
+            *close_received |= matches!(event, Event::Close(_));
+            enqueue(Self::incoming(*format, event));
         });
         if let Err(violation) = received {
-            *broken = true;
-            put(match violation {
+            *is_broken = true;
+            enqueue(match violation {
                 Violation::TooLarge => Incoming::TooLarge,
                 Violation::Protocol(_) | Violation::NotUtf8 => Incoming::Broken,
             });
         }
     }
 
-    /// What was read and not been looked at.
-    fn take(&mut self) -> Option<Incoming> {
-        let next = self.first.take().or_else(|| self.more.pop_front());
-        if self.more.is_empty() && self.more.capacity() > 0 {
-            self.more = VecDeque::new();
+    /// Takes the next decoded item.
+    fn pop(&mut self) -> Option<Incoming> {
+        let next = self.next.take().or_else(|| self.queued.pop_front());
+        if self.queued.is_empty() && self.queued.capacity() > 0 {
+            self.queued = VecDeque::new();
         }
         next
     }
 
-    /// Reads once; `false`: there is no more.
+    /// Reads once; `false` at the end of the stream.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         READ.with_borrow_mut(|scratch| {
             let read = ready!(self.reader.poll_read(cx, scratch)).unwrap_or(0);
             if read == 0 {
                 return Poll::Ready(false);
             }
-            if !self.broken {
+            if !self.is_broken {
                 self.receive(&mut scratch[..read]);
             }
             Poll::Ready(true)
@@ -177,10 +193,10 @@ impl Source {
     }
 }
 
-impl FrameSource for Source {
+impl FrameSource for SocketReader {
     async fn next(&mut self) -> Incoming {
         loop {
-            if let Some(incoming) = self.take() {
+            if let Some(incoming) = self.pop() {
                 return incoming;
             }
             if !poll_fn(|cx| self.poll_read(cx)).await {
@@ -190,38 +206,41 @@ impl FrameSource for Source {
     }
 
     fn has_more(&self) -> bool {
-        self.first.is_some() || !self.more.is_empty()
+        self.next.is_some() || !self.queued.is_empty()
     }
 
     async fn discard(&mut self) {
-        // What breaks the rules is read on, or the kernel answers it with a reset that can overtake the close frame.
-        while !self.goodbye && poll_fn(|cx| self.poll_read(cx)).await {
-            while self.take().is_some() {}
+        // Bytes after a violation are read too. Otherwise the kernel answers them with a reset,
+        // which can overtake the close frame.
+        while !self.close_received && poll_fn(|cx| self.poll_read(cx)).await {
+            while self.pop().is_some() {}
         }
     }
 }
 
-/// A TCP connection. Reads and writes need no exclusive access; that writes do not mix is the outbound queue's affair.
+/// A TCP connection. Reads and writes need no exclusive access; the outbound queue makes sure that
+/// writes do not mix.
 #[derive(Debug)]
-struct Tcp(TcpStream);
+struct TcpConnection(TcpStream);
 
-impl Tcp {
+impl TcpConnection {
     fn poll_read(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<std::io::Result<usize>> {
         loop {
             ready!(self.0.poll_read_ready(cx))?;
-            let mut taken = None;
-            let more = self.0.try_io(Interest::READABLE, || {
+            let mut bytes_read = None;
+            let result = self.0.try_io(Interest::READABLE, || {
                 let read = (&*SockRef::from(&self.0)).read(buffer)?;
-                taken = Some(read);
-                // Less than there is place for was all there is. To say so spares the call of the system that would find that out. It takes
-                // readiness that is told by its edges; others than Linux are not worth a case.
+                bytes_read = Some(read);
+                // A read that does not fill the buffer has read everything. `WouldBlock` tells
+                // tokio so, and saves the system call that would find nothing. This needs
+                // edge-triggered readiness, so it is done on Linux only.
                 if cfg!(target_os = "linux") && read > 0 && read < buffer.len() {
                     Err(ErrorKind::WouldBlock.into())
                 } else {
                     Ok(())
                 }
             });
-            match (taken, more) {
+            match (bytes_read, result) {
                 (Some(read), _) => return Poll::Ready(Ok(read)),
                 (None, Err(error))
                     if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
@@ -234,7 +253,7 @@ impl Tcp {
     }
 }
 
-impl DirectWrite for Tcp {
+impl DirectWrite for TcpConnection {
     fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone> {
         self.0
             .try_write_vectored(frames)
@@ -249,33 +268,33 @@ impl DirectWrite for Tcp {
     }
 }
 
-/// Where bytes go.
-enum Writer {
-    Tcp(Arc<Tcp>),
+/// The transport that bytes are written to.
+enum WriteTransport {
+    Tcp(Arc<TcpConnection>),
     Other(WriteHalf<TokioIo<Upgraded>>),
 }
 
 /// The writing half.
-pub(super) struct Sink {
-    writer: Writer,
-    /// What was to be sent and is not: a send may be interrupted.
+pub(super) struct SocketWriter {
+    writer: WriteTransport,
+    /// Frames that are not sent yet: a send may be cancelled.
     unsent: VecDeque<Bytes>,
-    /// A part of the first of it is sent.
-    begun: bool,
+    /// Whether a part of the first frame is sent.
+    is_begun: bool,
 }
 
-impl Sink {
+impl SocketWriter {
     async fn write_out(&mut self) -> Result<(), PeerGone> {
         poll_fn(|cx| self.poll_write_out(cx)).await
     }
 
     fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), PeerGone>> {
         while !self.unsent.is_empty() {
-            let mut slices = [IoSlice::new(&[]); MANY];
+            let mut slices = [IoSlice::new(&[]); WRITE_BATCH];
             for (slice, frame) in slices.iter_mut().zip(&self.unsent) {
                 *slice = IoSlice::new(frame);
             }
-            let count = self.unsent.len().min(MANY);
+            let count = self.unsent.len().min(WRITE_BATCH);
             let written = ready!(self.writer.poll_write(cx, &slices[..count]))?;
             self.sent(written);
         }
@@ -287,18 +306,18 @@ impl Sink {
         while let Some(frame) = self.unsent.front_mut() {
             if bytes < frame.len() {
                 frame.advance(bytes);
-                self.begun |= bytes > 0;
+                self.is_begun |= bytes > 0;
                 return;
             }
             bytes -= frame.len();
             self.unsent.pop_front();
-            self.begun = false;
+            self.is_begun = false;
         }
     }
 }
 
-impl Writer {
-    /// Writes some of it; at least something.
+impl WriteTransport {
+    /// Writes at least one byte.
     fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -329,43 +348,43 @@ impl Writer {
     }
 }
 
-impl FrameSink for Sink {
+impl FrameSink for SocketWriter {
     async fn send(&mut self, frames: &mut Vec<Bytes>) -> Result<(), PeerGone> {
         self.unsent.extend(frames.drain(..));
         self.write_out().await
     }
 
     async fn close(&mut self, reason: CloseReason) {
-        self.unsent.truncate(usize::from(self.begun));
+        self.unsent.truncate(usize::from(self.is_begun));
         let (code, reason) = code_and_reason(reason);
         self.unsent.push_back(close(code, reason));
-        // A peer that is gone needs no goodbye.
+        // A peer that is gone needs no close frame.
         let _ = self.write_out().await;
     }
 
     fn direct(&self) -> Option<Arc<dyn DirectWrite>> {
         match &self.writer {
-            Writer::Tcp(tcp) => Some(tcp.clone()),
-            Writer::Other(_) => None,
+            WriteTransport::Tcp(tcp) => Some(tcp.clone()),
+            WriteTransport::Other(_) => None,
         }
     }
 
     async fn writable(&mut self) -> Result<(), PeerGone> {
         match &self.writer {
-            Writer::Tcp(tcp) => tcp.0.writable().await.map_err(|_| PeerGone),
-            Writer::Other(_) => Ok(()),
+            WriteTransport::Tcp(tcp) => tcp.0.writable().await.map_err(|_| PeerGone),
+            WriteTransport::Other(_) => Ok(()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{SCRATCH, Tcp};
+    use super::{SCRATCH, TcpConnection};
     use std::future::poll_fn;
     use tokio::io::AsyncWriteExt as _;
     use tokio::net::{TcpListener, TcpStream};
 
-    async fn read(tcp: &Tcp) -> usize {
+    async fn read(tcp: &TcpConnection) -> usize {
         let mut buffer = [0; SCRATCH];
         poll_fn(|cx| tcp.poll_read(cx, &mut buffer))
             .await
@@ -373,12 +392,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_comes_is_read_however_it_fits_and_so_is_the_end() {
+    async fn bytes_of_any_length_and_the_end_of_the_stream_are_read() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
         let mut peer = TcpStream::connect(listener.local_addr().expect("an address"))
             .await
             .expect("connected");
-        let tcp = Tcp(listener.accept().await.expect("accepted").0);
+        let tcp = TcpConnection(listener.accept().await.expect("accepted").0);
         for size in [1, SCRATCH, 1, SCRATCH - 1, SCRATCH, 2] {
             peer.write_all(&vec![7; size]).await.expect("written");
             let mut left = size;

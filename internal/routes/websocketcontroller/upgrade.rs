@@ -1,10 +1,11 @@
-//! Who may open a stream, and how a refusal is told.
+//! Decides which requests may open a stream, and how others are refused.
 //!
-//! A token in `Authorization` comes from a client that can read a status: it is refused over HTTP. A browser sees no status of a refused
-//! upgrade, so one that came as a subprotocol entry is let through and closed at once with the code that says why.
+//! A client that sends its token in `Authorization` can read a status: it is refused over HTTP. A
+//! browser does not see the status of a refused upgrade, so a request with its token in the
+//! subprotocol is upgraded and closed at once with the code that says why.
 
-use super::places::{StreamPlace, StreamPlaces};
-use super::socket::{self, Sink, Source};
+use super::socket::{self, SocketReader, SocketWriter};
+use super::stream_permits::{StreamPermit, StreamPermits};
 use crate::e::HttpError;
 use crate::extract::ClientSite;
 use crate::links::host_of;
@@ -39,25 +40,25 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// What streams need.
+/// State of the stream handler.
 pub struct StreamState {
-    /// Serves connections.
+    /// Runs connections.
     pub clients: ConnClients,
-    /// From where points are connected.
+    /// The addresses that points are connected from.
     pub addresses: Arc<PointAddresses>,
-    /// How many streams each address has.
-    pub places: Arc<StreamPlaces>,
-    /// The time.
+    /// Limits the streams of each address.
+    pub permits: Arc<StreamPermits>,
+    /// The current time.
     pub clock: Arc<dyn Clock>,
     /// `limits.frame_in`.
     pub frame_max: usize,
-    /// Pages of other origins that may open a stream.
+    /// Origins whose pages may open a stream.
     pub origins: AllowedOrigins,
-    /// No new streams once this is cancelled.
+    /// Once cancelled, no new streams are opened.
     pub draining: CancellationToken,
-    /// Everything stops where it is once this is cancelled.
+    /// Once cancelled, all streams stop at once.
     pub hard: CancellationToken,
-    /// Every connection's task, to be waited for at the end.
+    /// Tracks the task of every connection; shutdown waits for it.
     pub tracker: TaskTracker,
 }
 
@@ -103,7 +104,7 @@ enum Credentials {
     Subprotocol(Token),
 }
 
-/// The header counts before the subprotocol entry.
+/// The header takes precedence over the subprotocol entry.
 fn credentials(headers: &HeaderMap, offer: &SubprotocolOffer) -> Result<Credentials> {
     let missing = || Error::new(ErrorCode::Unauthenticated, "a stream needs a session token");
     match (bearer_from_headers(headers), &offer.bearer) {
@@ -126,7 +127,7 @@ fn choose(offer: &SubprotocolOffer) -> Result<(&'static str, WireFormat)> {
     }
 }
 
-/// The handshake's key, when the request is a WebSocket handshake of the one version there is.
+/// The handshake's key; an error unless the request is a WebSocket handshake of version 13.
 fn websocket_key(headers: &HeaderMap) -> Result<HeaderValue> {
     let names = |header, token: &str| {
         let values = headers
@@ -151,7 +152,8 @@ fn websocket_key(headers: &HeaderMap) -> Result<HeaderValue> {
     })
 }
 
-/// `?epoch=…&seq=…`; anything else is no position, and leads to a snapshot.
+/// The position in `?epoch=…&seq=…`. Any other query gives none, and the stream starts with a
+/// snapshot.
 fn position(query: &str) -> Option<Position> {
     let field = |name: &str| {
         query
@@ -167,21 +169,21 @@ fn position(query: &str) -> Option<Position> {
     })
 }
 
-/// An arrival, and its place among the streams of its address.
-type Admitted = (Arrival, StreamPlace);
+/// An accepted connection attempt, and its permit for a stream of its address.
+type AdmittedStream = (Arrival, StreamPermit);
 
-/// Whether this token opens a stream, as far as can be told before connecting.
+/// Checks the token and the limits, as far as possible before connecting.
 async fn admit(
     state: &StreamState,
     from: IpAddr,
     token: &str,
     format: WireFormat,
     position: Option<Position>,
-) -> Result<Admitted> {
+) -> Result<AdmittedStream> {
     if state.draining.is_cancelled() {
         return Err(Error::new(
             ErrorCode::Unavailable,
-            "this node is going down; connect again",
+            "the server is shutting down; connect again",
         )
         .retry_after(Duration::from_secs(1)));
     }
@@ -200,11 +202,11 @@ async fn admit(
     if state.clients.revocations.is_revoked(claims.family) {
         return Err(Error::new(
             ErrorCode::Unauthenticated,
-            "the sign-in that this token comes from is over",
+            "the sign-in of this token has ended",
         ));
     }
-    check_standing(state, claims).await?;
-    let place = state.places.take(from)?;
+    check_access(state, claims).await?;
+    let permit = state.permits.take(from)?;
     Ok((
         Arrival {
             claims,
@@ -212,18 +214,19 @@ async fn admit(
             position,
             expires_at,
         },
-        place,
+        permit,
     ))
 }
 
-/// A client that can read a status learns before the upgrade what connecting would be refused with: a removal, a limit, an end long ago.
-/// Only looks; who connects in between is told by a close code.
-async fn check_standing(state: &StreamState, claims: SessionClaims) -> Result<()> {
+/// Tells a client that can read a status, before the upgrade, what connecting would be refused
+/// with: a removal, a limit, an end long ago. It changes nothing; what changes before the
+/// connection opens is told by a close code.
+async fn check_access(state: &StreamState, claims: SessionClaims) -> Result<()> {
     let (now, rules) = (
         state.clock.now(),
         state.clients.sessions.settings().rules.clone(),
     );
-    let look = move |session: &exec::State| {
+    let check = move |session: &exec::State| {
         let SessionClaims { member, point, .. } = claims;
         match (session.access(member), session.ended()) {
             (Access::Removed, _) => Err(Error::new(
@@ -253,7 +256,7 @@ async fn check_standing(state: &StreamState, claims: SessionClaims) -> Result<()
     state
         .clients
         .sessions
-        .read(claims.session, look)
+        .read(claims.session, check)
         .await
         .map_err(|error| match error.code {
             ErrorCode::NotFound => {
@@ -263,14 +266,15 @@ async fn check_standing(state: &StreamState, claims: SessionClaims) -> Result<()
         })?
 }
 
-/// Switches protocols, and serves the stream (or says why not) once that is done.
+/// Answers the handshake and starts the task that serves the stream, or closes it with the reason
+/// for a refusal.
 fn upgrade(
     state: Arc<StreamState>,
     mut request: Request,
     protocol: &'static str,
     format: WireFormat,
     key: &HeaderValue,
-    arrival: Result<Admitted, CloseReason>,
+    arrival: Result<AdmittedStream, CloseReason>,
 ) -> Result<Response, HttpError> {
     let on_upgrade = request.extensions_mut().remove::<OnUpgrade>();
     let on_upgrade = on_upgrade.ok_or_else(|| {
@@ -302,16 +306,16 @@ fn upgrade(
     Ok(response)
 }
 
-/// What an upgrade leads to, and who it is for.
+/// An upgrade in progress and its outcome.
 struct Upgrading {
     on_upgrade: OnUpgrade,
-    arrival: Result<Admitted, CloseReason>,
+    arrival: Result<AdmittedStream, CloseReason>,
     format: WireFormat,
     from: IpAddr,
 }
 
 async fn serve(state: Arc<StreamState>, upgrading: Box<Upgrading>) {
-    // What is needed to begin is gone by the time of the long wait.
+    // Boxed apart from the long wait below, so that the memory of the start is free by then.
     let stream = Box::pin(state.hard.run_until_cancelled(begin(&state, upgrading))).await;
     if let Some(mut stream) = stream.flatten() {
         let Stream {
@@ -326,16 +330,16 @@ async fn serve(state: Arc<StreamState>, upgrading: Box<Upgrading>) {
     }
 }
 
-/// A connection that is a point, and the halves of what carries it.
+/// A connected point, and the halves of its socket.
 struct Stream<'a> {
     connection: Connection<'a>,
-    source: Source,
-    sink: Sink,
+    source: SocketReader,
+    sink: SocketWriter,
     _connected: ConnectedFrom,
-    _place: StreamPlace,
+    _permit: StreamPermit,
 }
 
-/// From the switch of protocols until somebody is let in.
+/// Waits for the upgrade, then opens the connection, or closes it with the reason.
 async fn begin(state: &StreamState, upgrading: Box<Upgrading>) -> Option<Box<Stream<'_>>> {
     let Upgrading {
         on_upgrade,
@@ -345,17 +349,17 @@ async fn begin(state: &StreamState, upgrading: Box<Upgrading>) -> Option<Box<Str
     } = *upgrading;
     let upgraded = on_upgrade
         .await
-        .inspect_err(|error| tracing::debug!(%error, "upgrade came to nothing"))
+        .inspect_err(|error| tracing::debug!(%error, "the upgrade failed"))
         .ok()?;
     let (mut source, mut sink) = socket::accept(upgraded, format, state.frame_max);
-    // What was let in a moment before the node began to go down would only have to leave again.
+    // A connection that was accepted just before the drain began would only have to leave again.
     let arrival = if state.draining.is_cancelled() {
         Err(CloseReason::Restarting)
     } else {
         arrival
     };
     match arrival {
-        Ok((arrival, place)) => {
+        Ok((arrival, permit)) => {
             let SessionClaims {
                 session, member, ..
             } = arrival.claims;
@@ -368,14 +372,14 @@ async fn begin(state: &StreamState, upgrading: Box<Upgrading>) -> Option<Box<Str
                 source,
                 sink,
                 _connected: connected,
-                _place: place,
+                _permit: permit,
             }))
         }
         Err(reason) => {
-            const FAREWELL: Duration = Duration::from_secs(2);
+            const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
             sink.close(reason).await;
-            // A peer that does not close in time is cut off.
-            let _ = tokio::time::timeout(FAREWELL, source.discard()).await;
+            // A peer that does not close in time is disconnected.
+            let _ = tokio::time::timeout(CLOSE_TIMEOUT, source.discard()).await;
             None
         }
     }
@@ -386,7 +390,7 @@ mod tests {
     use super::{Seq, position};
 
     #[test]
-    fn a_position_is_an_epoch_and_a_number_and_anything_else_is_none() {
+    fn a_position_is_an_epoch_and_a_number_and_any_other_query_gives_none() {
         let good = position("epoch=abc&seq=7").expect("a position");
         assert_eq!((good.epoch.as_str(), good.seq), ("abc", Seq::new(7)));
         for bad in [

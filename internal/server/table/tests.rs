@@ -1,4 +1,4 @@
-use super::{Connection, ConnectionId, ConnectionTable, Exhausted, Shares, Source};
+use super::{Connection, ConnectionId, ConnectionQuotas, ConnectionTable, Exhausted, Source};
 use proptest::prelude::*;
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr};
@@ -38,7 +38,7 @@ fn client(network: u8, host: u8) -> Source {
     Source::client(IpAddr::V4(Ipv4Addr::new(10, 0, network, host)))
 }
 
-const SHARES: Shares = Shares {
+const QUOTAS: ConnectionQuotas = ConnectionQuotas {
     total: 12,
     per_address: 3,
     per_network: 6,
@@ -90,12 +90,12 @@ impl Model {
 
     fn exhausted(&self, source: Source) -> Option<Exhausted> {
         let counted = source != Source::Proxy;
-        if counted && self.of_address(source) >= SHARES.per_address {
+        if counted && self.of_address(source) >= QUOTAS.per_address {
             Some(Exhausted::Address)
-        } else if counted && self.of_network(source) >= SHARES.per_network {
+        } else if counted && self.of_network(source) >= QUOTAS.per_network {
             Some(Exhausted::Network)
         } else {
-            (self.0.len() >= SHARES.total).then_some(Exhausted::Total)
+            (self.0.len() >= QUOTAS.total).then_some(Exhausted::Total)
         }
     }
 
@@ -145,8 +145,8 @@ impl Model {
 
 proptest! {
     #[test]
-    fn shares_hold_and_a_newcomer_is_refused_only_when_every_connection_that_could_go_is_busy(ops in prop::collection::vec(op(), 1..120)) {
-        let (mut table, mut model) = (ConnectionTable::new(SHARES), Model::default());
+    fn quotas_hold_and_a_connection_is_refused_only_when_every_one_that_could_be_closed_is_busy(ops in prop::collection::vec(op(), 1..120)) {
+        let (mut table, mut model) = (ConnectionTable::new(QUOTAS), Model::default());
         for (now, op) in (0_u64..).zip(ops) {
             match op {
                 Op::Open { source, idle } => {
@@ -179,9 +179,9 @@ proptest! {
                 Op::Close(_) | Op::Turn(..) => {}
             }
             prop_assert_eq!(table.len(), model.0.len());
-            prop_assert!(table.len() <= SHARES.total);
+            prop_assert!(table.len() <= QUOTAS.total);
             for source in model.sources().filter(|source| *source != Source::Proxy) {
-                prop_assert!(model.of_address(source) <= SHARES.per_address && model.of_network(source) <= SHARES.per_network);
+                prop_assert!(model.of_address(source) <= QUOTAS.per_address && model.of_network(source) <= QUOTAS.per_network);
             }
         }
         for (id, _) in model.0 {
@@ -191,13 +191,13 @@ proptest! {
     }
 
     #[test]
-    fn while_an_address_or_a_network_holds_too_much_its_heaviest_connection_goes(
+    fn while_an_address_or_a_network_holds_too_much_its_heaviest_connection_is_removed(
         held in prop::collection::vec((0_u8..2, 0_u8..3, 0_usize..1000), 1..40),
         host in 0_u8..3,
         most in 0_usize..3000,
         by_address: bool,
     ) {
-        let mut table = ConnectionTable::new(Shares { total: 0, per_address: 0, per_network: 0 });
+        let mut table = ConnectionTable::new(ConnectionQuotas { total: 0, per_address: 0, per_network: 0 });
         let (source, scope) = (client(1, host), if by_address { Exhausted::Address } else { Exhausted::Network });
         let mut in_scope = Vec::new();
         for (network, host, bytes) in held {
@@ -220,7 +220,7 @@ proptest! {
 
 #[test]
 fn connections_of_one_address_and_of_one_network_add_to_the_same_sums() {
-    let mut table = ConnectionTable::new(SHARES);
+    let mut table = ConnectionTable::new(QUOTAS);
     let mut sums = Vec::new();
     for source in [
         client(1, 1),
@@ -248,8 +248,8 @@ fn connections_of_one_address_and_of_one_network_add_to_the_same_sums() {
 }
 
 #[test]
-fn with_no_limits_everybody_gets_in() {
-    let mut table = ConnectionTable::new(Shares {
+fn without_quotas_every_connection_is_admitted() {
+    let mut table = ConnectionTable::new(ConnectionQuotas {
         total: 0,
         per_address: 0,
         per_network: 0,
@@ -262,8 +262,8 @@ fn with_no_limits_everybody_gets_in() {
 }
 
 #[test]
-fn room_is_made_of_the_greatest_network_and_of_nobody_who_is_busy() {
-    let mut table = ConnectionTable::new(SHARES);
+fn an_idle_connection_of_the_greatest_network_is_removed_and_a_busy_one_never() {
+    let mut table = ConnectionTable::new(QUOTAS);
     let ours = |network, idle| fake(client(network, 1), idle);
     table
         .admit(client(1, 1), |_| ours(1, Some(1)))

@@ -1,10 +1,10 @@
-use super::{EXCHANGE_BYTES, Eviction, Exchange, Patience, Usage, Verdict};
+use super::{ConnectionTimeouts, EXCHANGE_BYTES, Eviction, Exchange, Usage, Verdict};
 use crate::table::{Connection as _, Sums};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, advance, timeout};
 
-const PATIENCE: Patience = Patience {
+const TIMEOUTS: ConnectionTimeouts = ConnectionTimeouts {
     idle: Duration::from_secs(30),
     stalled: Duration::from_secs(20),
 };
@@ -21,22 +21,22 @@ async fn seconds(seconds: u64) {
 async fn a_connection_without_a_request_is_idle_after_its_time() {
     let usage = usage();
     assert_eq!(
-        usage.verdict(PATIENCE),
+        usage.verdict(TIMEOUTS),
         Verdict::Wait(Duration::from_secs(20))
     );
     seconds(20).await;
     assert_eq!(
-        usage.verdict(PATIENCE),
+        usage.verdict(TIMEOUTS),
         Verdict::Wait(Duration::from_secs(10))
     );
     drop(Exchange::begin(&usage));
     seconds(29).await;
     assert_eq!(
-        usage.verdict(PATIENCE),
+        usage.verdict(TIMEOUTS),
         Verdict::Wait(Duration::from_secs(1))
     );
     seconds(1).await;
-    assert_eq!(usage.verdict(PATIENCE), Verdict::Idle);
+    assert_eq!(usage.verdict(TIMEOUTS), Verdict::Idle);
 }
 
 #[tokio::test(start_paused = true)]
@@ -45,11 +45,11 @@ async fn a_request_in_service_is_waited_for_however_long_it_takes() {
     let exchange = Exchange::begin(&usage);
     let serving = exchange.serve();
     seconds(3_600).await;
-    assert!(matches!(usage.verdict(PATIENCE), Verdict::Wait(_)) && usage.idle_since().is_none());
+    assert!(matches!(usage.verdict(TIMEOUTS), Verdict::Wait(_)) && usage.idle_since().is_none());
     drop(serving);
     assert_eq!(usage.idle_since(), Some(3_600_000));
     assert!(
-        matches!(usage.verdict(PATIENCE), Verdict::Wait(_)),
+        matches!(usage.verdict(TIMEOUTS), Verdict::Wait(_)),
         "its answer is not taken"
     );
 }
@@ -61,33 +61,33 @@ async fn an_answer_of_which_nothing_is_taken_stalls_its_connection_even_beside_a
     let (stuck, other) = (Exchange::begin(&usage), Exchange::begin(&usage));
     let _serving = other.serve();
     seconds(100).await;
-    stuck.owe();
-    stuck.owe();
+    stuck.add_pending();
+    stuck.add_pending();
     seconds(19).await;
     assert_eq!(
-        usage.verdict(PATIENCE),
+        usage.verdict(TIMEOUTS),
         Verdict::Wait(Duration::from_secs(1))
     );
-    stuck.paid();
+    stuck.remove_pending();
     seconds(19).await;
-    other.owe();
+    other.add_pending();
     assert_eq!(
-        usage.verdict(PATIENCE),
+        usage.verdict(TIMEOUTS),
         Verdict::Wait(Duration::from_secs(1)),
         "more that waits is no progress"
     );
     seconds(1).await;
-    assert_eq!(usage.verdict(PATIENCE), Verdict::Stalled);
+    assert_eq!(usage.verdict(TIMEOUTS), Verdict::Stalled);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_has_nothing_to_send_yet_does_not_stall_its_connection() {
     let usage = usage();
     let exchange = Exchange::begin(&usage);
-    exchange.owe();
-    exchange.paid();
+    exchange.add_pending();
+    exchange.remove_pending();
     seconds(3_600).await;
-    assert!(matches!(usage.verdict(PATIENCE), Verdict::Wait(_)));
+    assert!(matches!(usage.verdict(TIMEOUTS), Verdict::Wait(_)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,7 +146,7 @@ async fn requests_wait_for_unread_answers_and_go_on_one_after_the_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_eviction_reaches_a_task_that_waits_and_one_that_comes_later_and_becomes_only_harder() {
+async fn an_eviction_reaches_waiting_and_later_tasks_and_never_becomes_graceful_again() {
     let usage = usage();
     let waits = tokio::spawn({
         let usage = usage.clone();
@@ -161,10 +161,13 @@ async fn an_eviction_reaches_a_task_that_waits_and_one_that_comes_later_and_beco
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_new_connection_has_a_second_to_say_something_before_it_counts_as_idle() {
-    let (silent, spoke) = (usage(), usage());
-    drop(Exchange::begin(&spoke));
-    assert_eq!((silent.idle_since(), spoke.idle_since()), (None, Some(0)));
+async fn a_new_connection_has_a_second_to_send_a_request_before_it_counts_as_idle() {
+    let (silent, has_received_request) = (usage(), usage());
+    drop(Exchange::begin(&has_received_request));
+    assert_eq!(
+        (silent.idle_since(), has_received_request.idle_since()),
+        (None, Some(0))
+    );
     seconds(1).await;
     assert_eq!(silent.idle_since(), Some(0));
 }

@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
         self.pulse.heard();
         Taken::In(match incoming {
             Incoming::Gone => return Taken::Over(None),
-            Incoming::Goodbye(answer) => return Taken::Over(Some(answer)),
+            Incoming::CloseFrame(answer) => return Taken::Over(Some(answer)),
             Incoming::Alive => self.sign(),
             Incoming::Probe(answer) => {
                 self.queue(answer);

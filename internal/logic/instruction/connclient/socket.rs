@@ -24,7 +24,7 @@ pub enum Incoming {
     /// Something that breaks the transport's own rules. Nothing more is read after it.
     Broken,
     /// The peer says goodbye; this is the answer, as it is written. Nothing more is read after it.
-    Goodbye(Bytes),
+    CloseFrame(Bytes),
     /// The peer is gone.
     Gone,
 }

@@ -2,7 +2,7 @@
 
 use crate::e::HttpError;
 use crate::extract::{Authenticated, ClientSite, ValidJson};
-use crate::openapi::{BodyProblems, Busy, GuestProblems, PasswordProblems};
+use crate::responses::{BodyProblems, GuestProblems, PasswordProblems, QueueProblems};
 use axum::extract::State;
 use faceshare_biz::domain::account::Password;
 use faceshare_logic::account::Accounts;
@@ -11,11 +11,11 @@ use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// From which password to which.
+/// The old and the new password.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangePasswordRequest {
-    /// The one until now.
+    /// The current password.
     #[schema(example = "correct horse", format = Password)]
     old_password: String,
     /// 8 to 128 characters of any kind.
@@ -25,15 +25,16 @@ pub struct ChangePasswordRequest {
 
 /// Changes the caller's password.
 ///
-/// For accounts, on themselves; guests have no password (`FORBIDDEN`). The caller stays signed in; every other sign-in of the account ends, as
-/// if it had signed out. Wrong old passwords spend the same budget as at signing in.
+/// For accounts, on themselves; guests have no password (`FORBIDDEN`). The caller stays signed in;
+/// every other sign-in of the account ends, as if it had signed out. Wrong old passwords count
+/// against the same limits as at signing in.
 #[utoipa::path(
     post,
     path = "/v1/accounts/me/password",
     tag = "accounts",
     security(("bearer" = [])),
     request_body = ChangePasswordRequest,
-    responses((status = 204, description = "Changed"), PasswordProblems, BodyProblems, GuestProblems, Busy)
+    responses((status = 204, description = "Changed"), PasswordProblems, BodyProblems, GuestProblems, QueueProblems)
 )]
 pub async fn change_password(
     Authenticated(caller): Authenticated,

@@ -1,10 +1,10 @@
 //! `POST /v1/guests`
 
-use super::TokensAnswer;
+use super::representation::TokensAnswer;
 use crate::e::HttpError;
 use crate::extract::ValidJson;
 use crate::json::Json;
-use crate::openapi::BodyProblems;
+use crate::responses::BodyProblems;
 use crate::schemas;
 use axum::extract::State;
 use faceshare_biz::domain::port::Clock;
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Who comes as a guest.
+/// The guest to create.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct CreateGuestRequest {
     /// What others see: 1 to 32 characters.
@@ -22,15 +22,16 @@ pub struct CreateGuestRequest {
     nickname: String,
 }
 
-/// Comes as a guest.
+/// Creates a guest.
 ///
-/// Gives an account without a username and the tokens to act as it. `FORBIDDEN` when the server takes no guests.
+/// Creates an account without a username, and the tokens to act as it. `FORBIDDEN` when the server
+/// accepts no guests.
 #[utoipa::path(
     post,
     path = "/v1/guests",
     tag = "accounts",
     request_body = CreateGuestRequest,
-    responses((status = 201, description = "A guest was made", body = TokensAnswer), BodyProblems)
+    responses((status = 201, description = "The guest was created", body = TokensAnswer), BodyProblems)
 )]
 pub async fn create_guest(
     State(accounts): State<Arc<Accounts>>,

@@ -2,7 +2,7 @@
 
 use crate::e::HttpError;
 use crate::extract::Authenticated;
-use crate::openapi::AuthProblems;
+use crate::responses::AuthProblems;
 use axum::extract::State;
 use faceshare_logic::account::Accounts;
 use http::StatusCode;
@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 /// Deletes the caller's account.
 ///
-/// For accounts and guests, on themselves. Everything personal is forgotten, the username is free again, every sign-in of the account ends, and
-/// it leaves the sessions that it is connected to.
+/// For accounts and guests, on themselves. All personal data is deleted, the username is free
+/// again, every sign-in of the account ends, and the account leaves the sessions that it is
+/// connected to.
 #[utoipa::path(
     delete,
     path = "/v1/accounts/me",

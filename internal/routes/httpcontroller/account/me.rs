@@ -1,15 +1,15 @@
 //! `GET /v1/accounts/me`
 
-use super::AccountAnswer;
+use super::representation::AccountAnswer;
 use crate::e::HttpError;
 use crate::extract::Authenticated;
 use crate::json::Json;
-use crate::openapi::AuthProblems;
+use crate::responses::AuthProblems;
 use axum::extract::State;
 use faceshare_logic::account::Accounts;
 use std::sync::Arc;
 
-/// Who the caller is.
+/// Shows the caller's account.
 #[utoipa::path(
     get,
     path = "/v1/accounts/me",

@@ -1,4 +1,4 @@
-//! People: accounts and guests, their tokens, who one is.
+//! Accounts and guests, and their tokens.
 
 pub mod avatar;
 pub mod change_password;

@@ -1,17 +1,17 @@
 //! `PATCH /v1/accounts/me`
 
-use super::AccountAnswer;
+use super::representation::AccountAnswer;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, ValidJson};
 use crate::json::Json;
-use crate::openapi::{AuthProblems, BodyProblems};
+use crate::responses::{AuthProblems, BodyProblems};
 use axum::extract::State;
 use faceshare_logic::account::Accounts;
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// What is to be different.
+/// The fields to change.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct PatchAccountRequest {
     /// What others see: 1 to 32 characters.
@@ -19,9 +19,10 @@ pub struct PatchAccountRequest {
     nickname: Option<String>,
 }
 
-/// Changes what others see of the caller.
+/// Changes the caller's nickname.
 ///
-/// For accounts and guests, on themselves. The sessions that the caller is connected to hear of it as `memberChange`.
+/// For accounts and guests, on themselves. The sessions that the caller is connected to are
+/// notified with `memberChange`.
 #[utoipa::path(
     patch,
     path = "/v1/accounts/me",

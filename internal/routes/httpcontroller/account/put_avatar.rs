@@ -1,11 +1,11 @@
 //! `PUT /v1/accounts/me/avatar`
 
-use super::{AccountAnswer, PictureFile};
+use super::representation::{AccountAnswer, PictureFile};
 use crate::e::HttpError;
 use crate::extract::{Authenticated, ClientSite, UploadLimits};
 use crate::json::Json;
 use crate::middleware::idempotency::KeyedUpload;
-use crate::openapi::{AuthProblems, Busy, UploadProblems};
+use crate::responses::{AuthProblems, QueueProblems, UploadProblems};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use faceshare_biz::{Error, ErrorCode};
@@ -16,14 +16,16 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use std::sync::Arc;
 
-/// What may be sent.
+/// Accepted media types.
 const MEDIA_TYPES: [&str; 3] = ["image/png", "image/jpeg", "image/webp"];
 
-/// Gives the caller a picture.
+/// Sets the caller's picture.
 ///
-/// For accounts and guests, on themselves. A PNG, JPEG or WebP file of at most 5 MiB and 25 megapixels (`limits.avatar_bytes`,
-/// `limits.avatar_pixels`); its middle is cut out and written anew, 256 by 256, without anything else that the file held. The address of the
-/// picture changes, the one before is gone, and the sessions that the caller is connected to hear of it as `memberChange`.
+/// For accounts and guests, on themselves. A PNG, JPEG or WebP file of at most 5 MiB and 25
+/// megapixels (`limits.avatar_bytes`, `limits.avatar_pixels`). Its middle is cut out and encoded
+/// again, 256 by 256, without any other data of the file. The address of the picture changes, the
+/// previous picture is deleted, and the sessions that the caller is connected to are notified with
+/// `memberChange`.
 #[utoipa::path(
     put,
     path = "/v1/accounts/me/avatar",
@@ -32,7 +34,7 @@ const MEDIA_TYPES: [&str; 3] = ["image/png", "image/jpeg", "image/webp"];
     request_body(content(
         (PictureFile = "image/png"), (PictureFile = "image/jpeg"), (PictureFile = "image/webp")
     ), description = "The file"),
-    responses((status = 200, description = "The caller as it is now", body = AccountAnswer), AuthProblems, UploadProblems, Busy)
+    responses((status = 200, description = "The caller as it is now", body = AccountAnswer), AuthProblems, UploadProblems, QueueProblems)
 )]
 pub async fn put_avatar(
     Authenticated(caller): Authenticated,

@@ -1,10 +1,10 @@
 //! `POST /v1/accounts/refresh`
 
-use super::TokensAnswer;
+use super::representation::TokensAnswer;
 use crate::e::HttpError;
 use crate::extract::ValidJson;
 use crate::json::Json;
-use crate::openapi::{AuthProblems, BodyProblems};
+use crate::responses::{AuthProblems, BodyProblems};
 use axum::extract::State;
 use faceshare_biz::domain::port::Clock;
 use faceshare_logic::account::Accounts;
@@ -12,19 +12,19 @@ use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// The refresh token at hand.
+/// The refresh token.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefreshRequest {
-    /// Of the newest pair.
+    /// The refresh token of the newest pair.
     #[schema(example = "v4.local.…")]
     refresh_token: String,
 }
 
 /// Exchanges a refresh token for a new pair.
 ///
-/// The old token, within 60 s and before the new one was used, gives the same pair again: a lost answer, two tabs. Any later reuse revokes every
-/// token that comes from the same sign-in.
+/// The old token gives the same pair again within 60 s, as long as the new one was not used: for a
+/// lost response, or two tabs. Any later reuse revokes every token of the same sign-in.
 #[utoipa::path(
     post,
     path = "/v1/accounts/refresh",

@@ -1,4 +1,4 @@
-//! How accounts and their tokens read in JSON.
+//! JSON forms of accounts and their tokens.
 
 use crate::text::{IdText, TimeText, seconds_until};
 use faceshare_biz::domain::account::Account;
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 #[schema(value_type = String, format = Binary)]
 pub struct PictureFile(Vec<u8>);
 
-/// A person.
+/// An account or a guest.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Account)]
@@ -30,9 +30,9 @@ pub struct AccountView {
     nickname: String,
     /// Path of the picture; empty when there is none.
     avatar_url: String,
-    /// Whether this is a guest.
+    /// Whether this account is a guest.
     guest: bool,
-    /// When it was made.
+    /// When the account was created.
     #[schema(value_type = String, format = DateTime)]
     created_at: TimeText,
 }
@@ -53,11 +53,11 @@ impl From<Account> for AccountView {
 /// An account.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AccountAnswer {
-    /// It.
+    /// The account.
     pub account: AccountView,
 }
 
-/// A pair of tokens and whose they are.
+/// A pair of tokens and their account.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TokensAnswer {
@@ -67,21 +67,21 @@ pub struct TokensAnswer {
     /// For the next pair. A secret.
     #[schema(example = "v4.local.…")]
     refresh_token: String,
-    /// When the access token ends.
+    /// When the access token expires.
     #[schema(value_type = String, format = DateTime)]
     expires_at: TimeText,
     /// Seconds until then, for clients whose clock is off.
     #[schema(example = 900)]
     expires_in: u64,
-    /// When the refresh token ends.
+    /// When the refresh token expires.
     #[schema(value_type = String, format = DateTime)]
     refresh_expires_at: TimeText,
-    /// Whose they are.
+    /// The account of the tokens.
     account: AccountView,
 }
 
 impl TokensAnswer {
-    /// As of `now`.
+    /// `now` is the start of `expiresIn`.
     pub fn new(signed_in: SignedIn, now: Timestamp) -> Self {
         let tokens = signed_in.tokens;
         Self {

@@ -1,10 +1,10 @@
 //! `POST /v1/accounts/sign-in`
 
-use super::TokensAnswer;
+use super::representation::TokensAnswer;
 use crate::e::HttpError;
 use crate::extract::{ClientSite, ValidJson};
 use crate::json::Json;
-use crate::openapi::{BodyProblems, Busy, PasswordProblems};
+use crate::responses::{BodyProblems, PasswordProblems, QueueProblems};
 use axum::extract::State;
 use faceshare_biz::domain::account::Password;
 use faceshare_biz::domain::port::Clock;
@@ -13,27 +13,28 @@ use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Who signs in.
+/// The account that signs in.
 #[derive(Deserialize, ToSchema)]
 pub struct SignInRequest {
-    /// In any case.
+    /// The username, in any case.
     #[schema(example = "ann_1")]
     username: String,
-    /// Its password.
+    /// The password.
     #[schema(example = "correct horse", format = Password)]
     password: String,
 }
 
 /// Signs in.
 ///
-/// Open to everybody. A wrong name and a wrong password are answered alike, `PASSWORD_INCORRECT`, and take the same time. After
-/// too many of them, for this name or from this network, every password is `RATE_LIMITED` for a while, the right one too.
+/// Needs no token. A wrong username and a wrong password get the same answer, `PASSWORD_INCORRECT`,
+/// after the same time. After too many failures, for this username or from this network, every
+/// password is `RATE_LIMITED` for a while, the right one too.
 #[utoipa::path(
     post,
     path = "/v1/accounts/sign-in",
     tag = "accounts",
     request_body = SignInRequest,
-    responses((status = 200, description = "Signed in", body = TokensAnswer), PasswordProblems, BodyProblems, Busy)
+    responses((status = 200, description = "Signed in", body = TokensAnswer), PasswordProblems, BodyProblems, QueueProblems)
 )]
 pub async fn sign_in(
     State(accounts): State<Arc<Accounts>>,

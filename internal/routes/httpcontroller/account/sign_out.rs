@@ -2,7 +2,7 @@
 
 use crate::e::HttpError;
 use crate::extract::Authenticated;
-use crate::openapi::AuthProblems;
+use crate::responses::AuthProblems;
 use axum::extract::State;
 use faceshare_logic::account::Accounts;
 use http::StatusCode;
@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 /// Signs out.
 ///
-/// For accounts and guests. Ends the sign-in that the token comes from, and no other: its tokens are refused from now on, its streams close
-/// with 4001 within five seconds, and its session tokens open no stream. A guest who signs out cannot come back as the same guest.
+/// For accounts and guests. Ends the sign-in that the token comes from, and no other: its tokens
+/// are refused from now on, its streams close with 4001 within five seconds, and its session tokens
+/// open no stream. A guest who signs out cannot return as the same guest.
 #[utoipa::path(
     post,
     path = "/v1/accounts/sign-out",

@@ -1,10 +1,10 @@
 //! `POST /v1/accounts`
 
-use super::AccountAnswer;
+use super::representation::AccountAnswer;
 use crate::e::HttpError;
 use crate::extract::{ClientSite, MaybeAuthenticated, ValidJson};
 use crate::json::Json;
-use crate::openapi::{AuthProblems, BodyProblems, Busy, TakenProblems};
+use crate::responses::{AlreadyExistsProblems, AuthProblems, BodyProblems, QueueProblems};
 use axum::extract::State;
 use faceshare_biz::domain::account::Password;
 use faceshare_logic::account::{Accounts, NewAccount, SignUpRules};
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Who signs up.
+/// The account to create.
 #[derive(Deserialize, ToSchema)]
 pub struct SignUpRequest {
     /// 4 to 32 of `a-z 0-9 _ . -`; unique whatever its case.
@@ -22,22 +22,24 @@ pub struct SignUpRequest {
     /// 8 to 128 characters of any kind.
     #[schema(schema_with = crate::schemas::new_password)]
     password: String,
-    /// What others see. Left out, a guest keeps its own, and anybody else goes by the username.
+    /// The name that others see. Without it a guest keeps its own, and a new account uses its
+    /// username.
     #[schema(schema_with = crate::schemas::optional_nickname, required = false)]
     nickname: Option<String>,
 }
 
 /// Signs up.
 ///
-/// Open to everybody. With the access token of a guest, the guest becomes the account: it keeps its id, its tokens and its sessions.
-/// `ALREADY_EXISTS` when the username is taken, or when the token is one of an account. Tokens come from signing in.
+/// Needs no token. With the access token of a guest, the guest becomes the account: it keeps its
+/// id, its tokens and its sessions. `ALREADY_EXISTS` when the username is taken, or when the token
+/// is one of an account. Sign in to get tokens.
 #[utoipa::path(
     post,
     path = "/v1/accounts",
     tag = "accounts",
     security((), ("bearer" = [])),
     request_body = SignUpRequest,
-    responses((status = 201, description = "An account was made", body = AccountAnswer), AuthProblems, BodyProblems, TakenProblems, Busy)
+    responses((status = 201, description = "The account was created", body = AccountAnswer), AuthProblems, BodyProblems, AlreadyExistsProblems, QueueProblems)
 )]
 pub async fn sign_up(
     MaybeAuthenticated(caller): MaybeAuthenticated,

@@ -1,4 +1,4 @@
-//! Answers: always 200, with a code in them.
+//! Responses of the classic API: always status 200, with an error code in the body.
 
 use crate::e::http::whole_seconds;
 use crate::json::Json;
@@ -10,10 +10,10 @@ use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// When to try again what may go well then.
+/// `Retry-After` of failures that bring no time of their own.
 const SOON: Duration = Duration::from_secs(1);
 
-/// How a call went.
+/// The body of every response.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassicAnswer<T> {
@@ -23,7 +23,7 @@ pub struct ClassicAnswer<T> {
     /// The name of the code.
     #[schema(value_type = String, example = "success")]
     err_msg: &'static str,
-    /// What was asked for; `""` where there is nothing, and after a failure.
+    /// The result; `""` when there is none, and after a failure.
     data: T,
 }
 
@@ -38,44 +38,44 @@ impl Nothing {
     }
 }
 
-/// What was asked for, or `""` after a failure.
+/// The result, or `""` after a failure.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum IfAny<T> {
-    /// What was asked for.
+    /// The result.
     Some(T),
-    /// It is not to be had.
+    /// There is no result.
     None(Nothing),
 }
 
-/// What a handler returns.
-pub type Outcome<T> = Result<Success<T>, Failure>;
+/// The result of a handler.
+pub type ClassicResult<T> = Result<Success<T>, ClassicError>;
 
-/// It went well.
+/// A successful response.
 pub struct Success<T>(pub(super) T);
 
-/// It did not.
+/// The failures of the classic API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
-    /// A bug.
+pub enum ClassicError {
+    /// A fault of the server.
     Server,
-    /// Too many wrong passwords, or too much to do: not before then.
+    /// Too many wrong passwords or too much load: the client may try again after this time.
     Later(Duration),
-    /// The store is away.
+    /// The store is unavailable.
     DataBase,
-    /// Not signed in, or not from here.
+    /// Not signed in, or a request from another site.
     InvalidSession,
-    /// The name is taken.
+    /// The username is taken.
     UserExisted,
-    /// There is no such name, and that may be told.
+    /// There is no account of this username, and `classic.reveal_unknown_user` allows saying so.
     UserNotExist,
-    /// Name or password are wrong.
+    /// Wrong username or password.
     Password,
-    /// What was sent is not what is expected.
+    /// The request is not valid.
     InvalidParams,
 }
 
-impl Failure {
+impl ClassicError {
     /// The code and its name.
     #[must_use]
     pub const fn code(self) -> (&'static str, &'static str) {
@@ -91,7 +91,7 @@ impl Failure {
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for ClassicError {
     fn from(error: Error) -> Self {
         match error.code {
             ErrorCode::AlreadyExists => Self::UserExisted,
@@ -104,9 +104,9 @@ impl From<Error> for Failure {
             | ErrorCode::UnsupportedMediaType => Self::InvalidParams,
             ErrorCode::RequestTimeout => Self::InvalidParams,
             ErrorCode::RateLimited => Self::Later(error.retry_after.unwrap_or(SOON)),
-            // A store that is away leaves a cause; a queue that is full does not.
+            // An unavailable store leaves a cause; a full queue does not.
             ErrorCode::Unavailable if error.cause().is_some() => {
-                tracing::warn!(%error, cause = ?error.cause(), "the store is away");
+                tracing::warn!(%error, cause = ?error.cause(), "the store is unavailable");
                 Self::DataBase
             }
             ErrorCode::Unavailable => Self::Later(error.retry_after.unwrap_or(SOON)),
@@ -129,7 +129,7 @@ impl<T: Serialize> IntoResponse for Success<T> {
     }
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for ClassicError {
     fn into_response(self) -> Response {
         let (err_code, err_msg) = self.code();
         let answer = Json(ClassicAnswer {
@@ -152,7 +152,7 @@ impl IntoResponse for Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::Failure;
+    use super::ClassicError;
     use faceshare_biz::{Error, ErrorCode};
 
     #[test]
@@ -171,13 +171,13 @@ mod tests {
             (ErrorCode::Internal, "0"),
         ] {
             assert_eq!(
-                Failure::from(Error::new(code, "")).code().0,
+                ClassicError::from(Error::new(code, "")).code().0,
                 expected,
                 "{code}"
             );
         }
         assert_eq!(
-            Failure::from(Error::unavailable("the disk is full")).code(),
+            ClassicError::from(Error::unavailable("the disk is full")).code(),
             ("1", "DataBaseError")
         );
     }

@@ -1,6 +1,6 @@
-//! A page of another site must not act for whoever looks at it.
+//! Refuses cross-site requests: a page of another site must not act for a signed-in user.
 
-use super::answer::Failure;
+use super::answer::ClassicError;
 use super::session::own_origin;
 use crate::links::{Links, host_of};
 use axum::extract::{Request, State};
@@ -10,14 +10,15 @@ use http::header::ORIGIN;
 use network::Origin;
 use std::sync::Arc;
 
-/// Refuses requests that a browser says come from elsewhere. What sends neither header is no browser.
+/// Refuses requests that a browser marks as cross-site. Clients other than browsers send neither
+/// header.
 pub(super) async fn refuse(
     State(links): State<Arc<Links>>,
     request: Request,
     next: Next,
 ) -> Response {
     if is_cross_site(&links, &request) {
-        Failure::InvalidSession.into_response()
+        ClassicError::InvalidSession.into_response()
     } else {
         next.run(request).await
     }

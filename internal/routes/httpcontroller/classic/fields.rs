@@ -1,14 +1,20 @@
-//! What is sent: form fields or JSON.
+//! Request bodies: form fields or JSON.
 
-use super::answer::Failure;
+use super::answer::ClassicError;
 use crate::extract::{body, parse};
 use axum::Form;
 use axum::extract::{FromRequest, Request};
 use http::header::CONTENT_TYPE;
 use serde::Deserialize;
+use std::ops::RangeInclusive;
 use utoipa::ToSchema;
 
-/// A name and a password, those of accounts made elsewhere too.
+/// Allowed length, in characters, of usernames and passwords that are set here.
+pub(super) const LENGTH: RangeInclusive<usize> = 4..=13;
+/// Characters of a nickname that is set here, at most.
+pub(super) const NICKNAME_MAX: usize = 8;
+
+/// A username and password, of any account.
 #[derive(Deserialize, ToSchema)]
 pub struct ClassicCredentials {
     /// As it was given when signing up.
@@ -19,10 +25,10 @@ pub struct ClassicCredentials {
     pub(super) password: String,
 }
 
-/// A new name and its password.
+/// A new username and its password.
 #[derive(Deserialize, ToSchema)]
 pub struct ClassicSignUp {
-    /// 4 to 13 of `a-z 0-9 _ . -`, of which there is no other in any case.
+    /// 4 to 13 of `a-z 0-9 _ . -`; unique whatever its case.
     #[schema(
         example = "ann_1",
         min_length = 4,
@@ -43,13 +49,13 @@ pub struct ClassicNickname {
     pub(super) nickname: String,
 }
 
-/// Fields that came as a form or as JSON.
+/// Fields from a form or from JSON.
 pub struct Fields<T>(pub(super) T);
 
 impl<S: Send + Sync, T: serde::de::DeserializeOwned> FromRequest<S> for Fields<T> {
-    type Rejection = super::answer::Failure;
+    type Rejection = super::answer::ClassicError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, ClassicError> {
         let kind = request
             .headers()
             .get(CONTENT_TYPE)
@@ -65,6 +71,6 @@ impl<S: Send + Sync, T: serde::de::DeserializeOwned> FromRequest<S> for Fields<T
         Form::from_request(request, state)
             .await
             .map(|Form(fields)| Self(fields))
-            .map_err(|_| Failure::InvalidParams)
+            .map_err(|_| ClassicError::InvalidParams)
     }
 }

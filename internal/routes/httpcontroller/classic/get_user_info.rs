@@ -1,29 +1,28 @@
 //! `GET /api/entrytask/user/get_user_info`
 
-use super::answer::{Outcome, Success};
+use super::answer::{ClassicAnswer, ClassicResult, IfAny, Success};
 use super::session::Session;
-use super::{ClassicAnswer, IfAny};
 use axum::extract::State;
 use faceshare_logic::account::Accounts;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Somebody.
+/// The user of the cookie.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassicUser {
-    /// The name that one signs in as.
+    /// The name that the user signs in as.
     username: String,
-    /// What others see.
+    /// The name that others see.
     nickname: String,
     /// Path of the picture; empty when there is none.
     profile_path: String,
 }
 
-/// Shows who one is, as an older system does.
+/// Shows the user, as an older system does.
 ///
-/// For whoever the cookie names. Cookie and account are answered from memory.
+/// For the user that the cookie names. Cookie and account are answered from memory.
 #[utoipa::path(
     get,
     path = "/api/entrytask/user/get_user_info",
@@ -34,7 +33,7 @@ pub struct ClassicUser {
 pub async fn classic_get_user_info(
     Session(caller): Session,
     State(accounts): State<Arc<Accounts>>,
-) -> Outcome<ClassicUser> {
+) -> ClassicResult<ClassicUser> {
     let account = accounts.account(caller).await?;
     Ok(Success(ClassicUser {
         username: account.username.unwrap_or_default(),

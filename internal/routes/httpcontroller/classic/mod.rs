@@ -1,6 +1,7 @@
 //! The calls of an older system, over the same use cases as everything else.
 //!
-//! Its clients know six paths, one cookie, and answers that are always 200 with a code in them.
+//! Clients of that system know six paths, one cookie, and responses that are always 200 with a code
+//! in them.
 
 mod answer;
 mod cross_site;
@@ -10,50 +11,26 @@ mod session;
 pub mod signin;
 pub mod signout;
 pub mod signup;
+mod state;
 pub mod update_nickname;
 pub mod update_profile_pic;
 
-pub use answer::{ClassicAnswer, Failure, IfAny, Nothing, Outcome, Success};
+pub use answer::{ClassicAnswer, ClassicError, ClassicResult, IfAny, Nothing, Success};
 pub use fields::{ClassicCredentials, ClassicNickname, ClassicSignUp, Fields};
 pub use session::{Secure, Session};
+pub use state::{ClassicRules, ClassicState};
 
-use crate::extract::UploadLimits;
-use crate::links::Links;
-use crate::router::AppState;
+use crate::paths::CLASSIC_PREFIX;
+use crate::state::AppState;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use faceshare_logic::account::Accounts;
-use std::ops::RangeInclusive;
-use std::sync::Arc;
 
-/// Under what all its paths are.
-pub const PREFIX: &str = "/api/entrytask/user/";
-/// Characters of the names and passwords that are set here.
-const LENGTH: RangeInclusive<usize> = 4..=13;
-/// Characters of a nickname that is set here, at most.
-const NICKNAME_MAX: usize = 8;
-/// What a multipart body holds beside its file.
+/// Bytes of a multipart body beside its file at most.
 const MULTIPART_FRAME: usize = 64 * 1024;
 
-/// What the configuration says of it.
-#[derive(Debug, Clone, Copy)]
-pub struct ClassicRules {
-    /// `classic.reveal_unknown_user`: whether signing in tells that there is no such name.
-    pub reveal_unknown_user: bool,
-}
-
-/// What its handlers need.
-#[derive(Clone, FromRef)]
-pub struct ClassicState {
-    accounts: Arc<Accounts>,
-    links: Arc<Links>,
-    uploads: UploadLimits,
-    rules: ClassicRules,
-}
-
-/// Its routes.
+/// The routes of the classic API.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>(
     rules: ClassicRules,
     state: &AppState,
@@ -65,7 +42,7 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(
         uploads,
         rules,
     };
-    let path = |name: &str| format!("{PREFIX}{name}");
+    let path = |name: &str| format!("{CLASSIC_PREFIX}{name}");
     let pictures = DefaultBodyLimit::max(uploads.bytes.saturating_add(MULTIPART_FRAME));
     Router::new()
         .route(&path("signup"), post(signup::classic_signup))

@@ -1,7 +1,7 @@
 //! The cookie `sessionID`.
 
-use super::ClassicState;
-use super::answer::Failure;
+use super::answer::ClassicError;
+use super::state::ClassicState;
 use crate::links::{Links, host_of};
 use auth::COOKIE_TTL;
 use axum::extract::FromRequestParts;
@@ -10,28 +10,31 @@ use http::header::COOKIE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Uri};
 
-/// Its name.
+/// Name of the cookie.
 const NAME: &str = "sessionID";
-/// Where it is sent to; never to the other calls.
+/// Path of the cookie: browsers do not send it to the other calls.
 const PATH: &str = "/api/entrytask/";
 
-/// Who calls, as the cookie says.
+/// The caller that the cookie names.
 pub struct Session(pub(super) Caller);
 
 impl FromRequestParts<ClassicState> for Session {
-    type Rejection = Failure;
+    type Rejection = ClassicError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &ClassicState) -> Result<Self, Failure> {
-        let cookie = find(&parts.headers).ok_or(Failure::InvalidSession)?;
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &ClassicState,
+    ) -> Result<Self, ClassicError> {
+        let cookie = cookie_value(&parts.headers).ok_or(ClassicError::InvalidSession)?;
         state
             .accounts
             .authenticate_cookie(cookie)
             .map(Self)
-            .map_err(Failure::from)
+            .map_err(ClassicError::from)
     }
 }
 
-fn find(headers: &HeaderMap) -> Option<&str> {
+fn cookie_value(headers: &HeaderMap) -> Option<&str> {
     let cookies = headers
         .get_all(COOKIE)
         .iter()
@@ -43,7 +46,7 @@ fn find(headers: &HeaderMap) -> Option<&str> {
         .map(|(_, value)| value.trim_matches('"'))
 }
 
-/// Whether clients reach the server over https; the cookie is not to travel otherwise then.
+/// Whether clients reach the server over https; the cookie then has the `Secure` attribute.
 pub struct Secure(bool);
 
 impl FromRequestParts<ClassicState> for Secure {
@@ -65,21 +68,25 @@ pub(super) fn own_origin(links: &Links, uri: &Uri, headers: &HeaderMap) -> Strin
 }
 
 /// A header that sets the cookie.
-pub(super) fn set(value: &str, secure: &Secure) -> Result<HeaderValue, Failure> {
-    written(value, COOKIE_TTL.as_secs(), secure)
+pub(super) fn set_cookie(value: &str, secure: &Secure) -> Result<HeaderValue, ClassicError> {
+    cookie_header(value, COOKIE_TTL.as_secs(), secure)
 }
 
-/// A header that removes it.
-pub(super) fn clear(secure: &Secure) -> Result<HeaderValue, Failure> {
-    written("", 0, secure)
+/// A header that removes the cookie.
+pub(super) fn clear_cookie(secure: &Secure) -> Result<HeaderValue, ClassicError> {
+    cookie_header("", 0, secure)
 }
 
-fn written(value: &str, max_age: u64, Secure(secure): &Secure) -> Result<HeaderValue, Failure> {
+fn cookie_header(
+    value: &str,
+    max_age: u64,
+    Secure(secure): &Secure,
+) -> Result<HeaderValue, ClassicError> {
     let secure = if *secure { "; Secure" } else { "" };
     let cookie = format!(
         "{NAME}={value}; Path={PATH}; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}"
     );
-    let mut cookie = HeaderValue::from_str(&cookie).map_err(|_| Failure::Server)?;
+    let mut cookie = HeaderValue::from_str(&cookie).map_err(|_| ClassicError::Server)?;
     cookie.set_sensitive(true);
     Ok(cookie)
 }

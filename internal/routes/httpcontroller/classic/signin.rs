@@ -1,9 +1,9 @@
 //! `POST /api/entrytask/user/signin`
 
-use super::answer::{Failure, Nothing, Success};
+use super::answer::{ClassicAnswer, ClassicError, Nothing, Success};
 use super::fields::{ClassicCredentials, Fields};
-use super::session::{Secure, set};
-use super::{ClassicAnswer, ClassicRules};
+use super::session::{Secure, set_cookie};
+use super::state::ClassicRules;
 use crate::extract::ClientSite;
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -14,8 +14,9 @@ use std::sync::Arc;
 
 /// Signs in, as an older system does.
 ///
-/// Open to everybody. Sets the cookie `sessionID`, good for 30 minutes. 5 for a wrong password, and for an unknown name too unless
-/// `classic.reveal_unknown_user` is set, when it is 4. After too many of them every password is answered with 0 and `Retry-After` for a while.
+/// Needs no cookie. Sets the cookie `sessionID`, valid for 30 minutes. `errCode` 5 for a wrong
+/// password, and for an unknown username too unless `classic.reveal_unknown_user` is set, when it
+/// is 4. After too many failures every password is answered with 0 and `Retry-After` for a while.
 #[utoipa::path(
     post,
     path = "/api/entrytask/user/signin",
@@ -29,19 +30,19 @@ pub async fn classic_signin(
     secure: Secure,
     ClientSite(site): ClientSite,
     Fields(fields): Fields<ClassicCredentials>,
-) -> Result<impl IntoResponse, Failure> {
+) -> Result<impl IntoResponse, ClassicError> {
     if fields.username.is_empty() || fields.password.is_empty() {
-        return Err(Failure::InvalidParams);
+        return Err(ClassicError::InvalidParams);
     }
     let cookie = accounts
         .sign_in_for_cookie(&fields.username, &Password::new(fields.password), site)
         .await?;
     let cookie = cookie.map_err(|refusal| match refusal {
-        ClassicRefusal::UnknownName if rules.reveal_unknown_user => Failure::UserNotExist,
-        ClassicRefusal::UnknownName | ClassicRefusal::WrongPassword => Failure::Password,
+        ClassicRefusal::UnknownName if rules.reveal_unknown_user => ClassicError::UserNotExist,
+        ClassicRefusal::UnknownName | ClassicRefusal::WrongPassword => ClassicError::Password,
     })?;
     Ok((
-        [(SET_COOKIE, set(&cookie.token, &secure)?)],
+        [(SET_COOKIE, set_cookie(&cookie.token, &secure)?)],
         Success(Nothing::new()),
     ))
 }

@@ -1,8 +1,7 @@
 //! `GET /api/entrytask/user/signout`
 
-use super::ClassicAnswer;
-use super::answer::{Failure, Nothing, Success};
-use super::session::{Secure, Session, clear};
+use super::answer::{ClassicAnswer, ClassicError, Nothing, Success};
+use super::session::{Secure, Session, clear_cookie};
 use axum::extract::State;
 use axum::response::IntoResponse;
 use faceshare_logic::account::Accounts;
@@ -11,7 +10,7 @@ use std::sync::Arc;
 
 /// Signs out, as an older system does.
 ///
-/// For whoever the cookie names. The cookie is good for nothing any more.
+/// For the user that the cookie names. The cookie is not valid any more.
 #[utoipa::path(
     get,
     path = "/api/entrytask/user/signout",
@@ -23,7 +22,10 @@ pub async fn classic_signout(
     Session(caller): Session,
     State(accounts): State<Arc<Accounts>>,
     secure: Secure,
-) -> Result<impl IntoResponse, Failure> {
+) -> Result<impl IntoResponse, ClassicError> {
     accounts.sign_out(caller).await?;
-    Ok(([(SET_COOKIE, clear(&secure)?)], Success(Nothing::new())))
+    Ok((
+        [(SET_COOKIE, clear_cookie(&secure)?)],
+        Success(Nothing::new()),
+    ))
 }

@@ -1,8 +1,7 @@
 //! `POST /api/entrytask/user/signup`
 
-use super::answer::{Nothing, Outcome, Success};
-use super::fields::{ClassicSignUp, Fields};
-use super::{ClassicAnswer, LENGTH};
+use super::answer::{ClassicAnswer, ClassicResult, Nothing, Success};
+use super::fields::{ClassicSignUp, Fields, LENGTH};
 use crate::extract::ClientSite;
 use axum::extract::State;
 use faceshare_biz::domain::account::Password;
@@ -11,7 +10,8 @@ use std::sync::Arc;
 
 /// Signs up, as an older system does.
 ///
-/// Open to everybody. The account signs in everywhere else as well. 3 when the name is taken, 6 when something has not 4 to 13 characters.
+/// Needs no cookie. The account can sign in by the other APIs too. `errCode` 3 when the username is
+/// taken, 6 when a field does not have 4 to 13 characters.
 #[utoipa::path(
     post,
     path = "/api/entrytask/user/signup",
@@ -23,7 +23,7 @@ pub async fn classic_signup(
     State(accounts): State<Arc<Accounts>>,
     ClientSite(site): ClientSite,
     Fields(fields): Fields<ClassicSignUp>,
-) -> Outcome<Nothing> {
+) -> ClassicResult<Nothing> {
     let new = NewAccount {
         username: fields.username,
         password: Password::new(fields.password),

@@ -1,16 +1,16 @@
 //! `POST /api/entrytask/user/update_nickname`
 
-use super::answer::{Outcome, Success};
-use super::fields::{ClassicNickname, Fields};
+use super::answer::{ClassicAnswer, ClassicResult, Success};
+use super::fields::{ClassicNickname, Fields, NICKNAME_MAX};
 use super::session::Session;
-use super::{ClassicAnswer, NICKNAME_MAX};
 use axum::extract::State;
 use faceshare_logic::account::Accounts;
 use std::sync::Arc;
 
 /// Changes the nickname, as an older system does.
 ///
-/// For whoever the cookie names. 6 when it has not 1 to 8 characters.
+/// For the user that the cookie names. `errCode` 6 when the nickname does not have 1 to 8
+/// characters.
 #[utoipa::path(
     post,
     path = "/api/entrytask/user/update_nickname",
@@ -23,7 +23,7 @@ pub async fn classic_update_nickname(
     Session(caller): Session,
     State(accounts): State<Arc<Accounts>>,
     Fields(fields): Fields<ClassicNickname>,
-) -> Outcome<String> {
+) -> ClassicResult<String> {
     let account = accounts
         .patch_within(caller, Some(&fields.nickname), NICKNAME_MAX)
         .await?;

@@ -1,8 +1,7 @@
 //! `POST /api/entrytask/user/update_profile_pic`
 
-use super::answer::{Failure, Outcome, Success};
+use super::answer::{ClassicAnswer, ClassicError, ClassicResult, IfAny, Success};
 use super::session::Session;
-use super::{ClassicAnswer, IfAny};
 use crate::extract::{ClientSite, UploadLimits};
 use axum::extract::multipart::MultipartRejection;
 use axum::extract::{Multipart, State};
@@ -12,7 +11,7 @@ use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// The field that holds the file.
+/// Name of the form field that holds the file.
 const FIELD: &str = "profilePic";
 
 /// A form with a file.
@@ -24,7 +23,7 @@ pub struct ClassicUpload {
     profile_pic: Vec<u8>,
 }
 
-/// Where the picture is.
+/// The path of the new picture.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClassicPicture {
@@ -32,34 +31,36 @@ pub struct ClassicPicture {
     profile_path: String,
 }
 
-/// The file among the fields. The others are passed over: the cookie alone says whose picture changes.
-async fn file(limits: UploadLimits, mut form: Multipart) -> Result<Bytes, Failure> {
+/// Reads the file's field. The other fields are ignored: only the cookie says whose picture
+/// changes.
+async fn file(limits: UploadLimits, mut form: Multipart) -> Result<Bytes, ClassicError> {
     while let Some(mut field) = limits
         .in_time(form.next_field())
         .await?
-        .map_err(|_| Failure::InvalidParams)?
+        .map_err(|_| ClassicError::InvalidParams)?
     {
         if field.name() == Some(FIELD) {
             let mut file = BytesMut::new();
             while let Some(piece) = limits
                 .in_time(field.chunk())
                 .await?
-                .map_err(|_| Failure::InvalidParams)?
+                .map_err(|_| ClassicError::InvalidParams)?
             {
                 if file.len() + piece.len() > limits.bytes {
-                    return Err(Failure::InvalidParams);
+                    return Err(ClassicError::InvalidParams);
                 }
                 file.extend_from_slice(&piece);
             }
             return Ok(file.freeze());
         }
     }
-    Err(Failure::InvalidParams)
+    Err(ClassicError::InvalidParams)
 }
 
 /// Changes the picture, as an older system does.
 ///
-/// For whoever the cookie names; a field `username` changes nothing. 6 when there is no `profilePic`, or it is no picture, or too large.
+/// For the user that the cookie names; a field `username` is ignored. `errCode` 6 when there is no
+/// `profilePic`, or it is no picture, or too large.
 #[utoipa::path(
     post,
     path = "/api/entrytask/user/update_profile_pic",
@@ -78,8 +79,8 @@ pub async fn classic_update_profile_pic(
     State(limits): State<UploadLimits>,
     ClientSite(site): ClientSite,
     form: Result<Multipart, MultipartRejection>,
-) -> Outcome<ClassicPicture> {
-    let form = form.map_err(|_| Failure::InvalidParams)?;
+) -> ClassicResult<ClassicPicture> {
+    let form = form.map_err(|_| ClassicError::InvalidParams)?;
     let picture = accounts.begin_picture(caller, site)?;
     let upload = file(limits, form).await?;
     let account = picture.finish(upload).await?;

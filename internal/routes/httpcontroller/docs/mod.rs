@@ -1,7 +1,8 @@
-//! `GET /docs`: the calls, to be read and tried in a browser.
+//! `GET /docs`: a page to read and try the calls in a browser.
 //!
-//! Swagger UI over `/openapi.json`, all of it out of the binary. Nothing in the page is inline and nothing comes from elsewhere; the policy
-//! forbids both. A token that is entered stays in the page's memory.
+//! Swagger UI over `/openapi.json`, served from the binary. The page has no inline code and loads
+//! nothing from other origins; its policy forbids both. A token that is entered stays in the page's
+//! memory.
 
 use crate::e::HttpError;
 use axum::Router;
@@ -16,8 +17,8 @@ use utoipa_swagger_ui::Config;
 
 const PAGE: &str = include_str!("page.html");
 const START: &str = include_str!("start.js");
-/// What the page takes of Swagger UI.
-const TAKEN: [&str; 4] = [
+/// The files of Swagger UI that the page uses.
+const UI_FILES: [&str; 4] = [
     "favicon-32x32.png",
     "index.css",
     "swagger-ui-bundle.js",
@@ -38,7 +39,7 @@ pub fn routes() -> Router {
         .with_state(Arc::new(Config::default()))
 }
 
-/// These calls, to be read and tried in a browser.
+/// A page to read and try these calls in a browser.
 #[utoipa::path(
     get,
     path = "/docs",
@@ -66,7 +67,7 @@ async fn docs_file(
         )
             .into_response());
     }
-    if !TAKEN.contains(&name.as_str()) {
+    if !UI_FILES.contains(&name.as_str()) {
         return Err(Error::not_found().into());
     }
     let found = utoipa_swagger_ui::serve(&name, config)
@@ -90,14 +91,14 @@ async fn docs_file(
 
 #[cfg(test)]
 mod tests {
-    use super::{PAGE, START, TAKEN, routes};
+    use super::{PAGE, START, UI_FILES, routes};
     use axum::body::Body;
     use http::{Request, StatusCode};
     use tower::ServiceExt;
 
     #[tokio::test]
-    async fn every_file_of_the_page_is_there_and_no_other() {
-        for name in TAKEN.into_iter().chain(["start.js"]) {
+    async fn every_file_of_the_page_is_served_and_no_other() {
+        for name in UI_FILES.into_iter().chain(["start.js"]) {
             assert!(
                 PAGE.contains(&format!("\"docs/{name}\"")),
                 "{name} is not used"
@@ -122,7 +123,7 @@ mod tests {
             routes().oneshot(other).await.expect("infallible").status(),
             StatusCode::NOT_FOUND
         );
-        assert_eq!(PAGE.matches("docs/").count(), TAKEN.len() + 1);
+        assert_eq!(PAGE.matches("docs/").count(), UI_FILES.len() + 1);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use crate::e::HttpError;
 use crate::extract::{Authenticated, KnockPath};
-use crate::openapi::{
-    AuthProblems, ConflictProblems, EndedProblems, HostProblems, Problem422, SessionProblems,
+use crate::responses::{
+    AuthProblems, ConflictProblems, EndedProblems, HostProblems, LimitProblems, SessionProblems,
 };
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
@@ -11,16 +11,17 @@ use faceshare_logic::instruction::exec::KnockAnswer;
 use http::StatusCode;
 use std::sync::Arc;
 
-/// Lets somebody in who waits. For the host.
+/// Admits a client that waits at the session. For the host.
 ///
-/// The one who waits gets its session token from `wait`. A lock does not keep the host from this; a full session does, and the knock goes on waiting.
+/// The waiting client gets its session token from `wait`. A lock does not prevent this; a full
+/// session does, and the knock stays waiting.
 #[utoipa::path(
     post,
     path = "/v1/face-sessions/{id}/knocks/{knockId}/admit",
     tag = "face-sessions",
     security(("bearer" = [])),
     params(("id" = String, Path, description = "The session"), ("knockId" = String, Path, description = "The knock")),
-    responses((status = 204, description = "Done"), AuthProblems, HostProblems, EndedProblems, ConflictProblems, SessionProblems, Problem422)
+    responses((status = 204, description = "Done"), AuthProblems, HostProblems, EndedProblems, ConflictProblems, SessionProblems, LimitProblems)
 )]
 pub async fn admit_knock(
     Authenticated(caller): Authenticated,

@@ -3,19 +3,19 @@
 use super::wait::WaitRequest;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, ValidJson};
-use crate::openapi::{AuthProblems, BodyProblems};
+use crate::responses::{AuthProblems, BodyProblems};
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use http::StatusCode;
 use std::sync::Arc;
 
-/// Withdraws a knock. For the one who knocked.
+/// Withdraws a knock. For the caller that knocked.
 ///
-/// The host is told `EXPIRED`, and `wait` answers `EXPIRED`. A knock that is over already stays as it ended: 204 all the same. Knocking again
-/// is fine.
+/// The host is notified with `EXPIRED`, and `wait` answers `EXPIRED`. A knock that is already
+/// decided stays as it is: 204 all the same. The caller may knock again.
 ///
 /// # Errors
-/// `INVALID_ARGUMENT` when the token is none of the caller's.
+/// `INVALID_ARGUMENT` when the token is not one of the caller's.
 #[utoipa::path(
     post,
     path = "/v1/face-sessions/wait/cancel",

@@ -1,13 +1,14 @@
 //! `POST /v1/face-sessions`
 
-use super::{
-    AdmissionText, DeviceRequest, FaceSessionView, HostLeftText, NumberCodeView, SessionTokenView,
+use super::number_code::NumberCodeView;
+use super::representation::{
+    AdmissionText, DeviceRequest, FaceSessionView, HostLeftText, SessionTokenView,
 };
 use crate::e::HttpError;
 use crate::extract::{Authenticated, OptionalJson};
 use crate::json::Json;
 use crate::links::PublicBase;
-use crate::openapi::{AuthProblems, BodyProblems, Problem422};
+use crate::responses::{AuthProblems, BodyProblems, LimitProblems};
 use crate::schemas;
 use crate::text::DurationText;
 use axum::Extension;
@@ -20,21 +21,22 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// How the session shall be. Everything may be left out, the body too.
+/// Settings of the new session. All fields and the body are optional.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateFaceSessionRequest {
     /// At most 100 characters.
     #[schema(schema_with = schemas::title)]
     title: Option<String>,
-    /// `OPEN` unless said otherwise.
+    /// `OPEN` by default.
     admission: Option<AdmissionText>,
-    /// At most, and unless said otherwise, what the server allows.
+    /// At most what the server allows, which is also the default.
     #[schema(schema_with = schemas::max_members)]
     max_members: Option<u32>,
-    /// `COUNTDOWN` unless said otherwise.
+    /// `COUNTDOWN` by default.
     host_left: Option<HostLeftText>,
-    /// The session ends this long after it was opened, 1 s to 24 hours; announced 5 minutes before.
+    /// The session ends this long after it was created, 1 s to 24 hours; announced 5 minutes
+    /// before.
     #[schema(schema_with = schemas::auto_end_after)]
     auto_end_after: Option<DurationText>,
     /// The host's device.
@@ -55,7 +57,7 @@ impl From<CreateFaceSessionRequest> for NewFaceSession {
     }
 }
 
-/// A session was opened.
+/// The created session.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateFaceSessionAnswer {
@@ -65,7 +67,7 @@ pub struct CreateFaceSessionAnswer {
     token: SessionTokenView,
 }
 
-/// Opens a session.
+/// Creates a session.
 ///
 /// The caller is its host.
 #[utoipa::path(
@@ -74,7 +76,7 @@ pub struct CreateFaceSessionAnswer {
     tag = "face-sessions",
     security(("bearer" = [])),
     request_body = Option<CreateFaceSessionRequest>,
-    responses((status = 201, description = "The session is open", body = CreateFaceSessionAnswer), AuthProblems, BodyProblems, Problem422)
+    responses((status = 201, description = "The session was created", body = CreateFaceSessionAnswer), AuthProblems, BodyProblems, LimitProblems)
 )]
 pub async fn create_face_session(
     Authenticated(caller): Authenticated,

@@ -2,7 +2,7 @@
 
 use crate::e::HttpError;
 use crate::extract::{Authenticated, KnockPath};
-use crate::openapi::{
+use crate::responses::{
     AuthProblems, ConflictProblems, EndedProblems, HostProblems, SessionProblems,
 };
 use axum::extract::State;
@@ -11,9 +11,9 @@ use faceshare_logic::instruction::exec::KnockAnswer;
 use http::StatusCode;
 use std::sync::Arc;
 
-/// Keeps somebody out who waits. For the host.
+/// Refuses a client that waits at the session. For the host.
 ///
-/// It cannot knock at this session again, nor come in by its code or an invite.
+/// The client cannot knock at this session again, nor join by its code or an invite.
 #[utoipa::path(
     post,
     path = "/v1/face-sessions/{id}/knocks/{knockId}/deny",

@@ -2,7 +2,7 @@
 
 use crate::e::HttpError;
 use crate::extract::{Authenticated, SessionPath};
-use crate::openapi::{AuthProblems, EndedProblems, HostProblems, SessionProblems};
+use crate::responses::{AuthProblems, EndedProblems, HostProblems, SessionProblems};
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use http::StatusCode;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// Ends a session. For the host.
 ///
-/// Told to everybody in it as `sessEnd`; every socket closes with 4010.
+/// All members are notified with `sessEnd`; every socket closes with 4010.
 #[utoipa::path(
     post,
     path = "/v1/face-sessions/{id}/end",

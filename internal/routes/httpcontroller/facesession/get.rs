@@ -1,15 +1,15 @@
 //! `GET /v1/face-sessions/{id}`
 
-use super::FaceSessionAnswer;
+use super::representation::FaceSessionAnswer;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, SessionPath};
-use crate::json::Written;
-use crate::openapi::{AuthProblems, SessionProblems};
+use crate::json::JsonBytes;
+use crate::responses::{AuthProblems, SessionProblems};
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use std::sync::Arc;
 
-/// Shows a session to its members, and to those who were there when it ended.
+/// Shows a session to its members, and after its end to those who were members then.
 #[utoipa::path(
     get,
     path = "/v1/face-sessions/{id}",
@@ -22,9 +22,9 @@ pub async fn get_face_session(
     Authenticated(caller): Authenticated,
     SessionPath(id): SessionPath,
     State(sessions): State<Arc<FaceSessions>>,
-) -> Result<Written, HttpError> {
+) -> Result<JsonBytes, HttpError> {
     let session = sessions.get(caller, id).await?;
-    Ok(Written(session.text(|session| {
-        FaceSessionAnswer::from(session.clone()).written()
+    Ok(JsonBytes(session.text(|session| {
+        FaceSessionAnswer::from(session.clone()).to_json()
     })))
 }

@@ -1,4 +1,4 @@
-//! How invite links read in JSON.
+//! JSON form of invite links.
 
 use crate::links::PublicBase;
 use crate::text::TimeText;
@@ -9,23 +9,24 @@ use qrcode::render::svg;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Pixels of a side of the QR code, when it is shown unscaled.
+/// Width and height of the QR code in pixels, unscaled.
 const QR_SIDE: u32 = 240;
 
 /// An invite link. A secret in each of its forms.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InviteAnswer {
-    /// For browsers; what the QR code holds. The secret is in the fragment, which no browser sends to a server.
+    /// The link for browsers, also in the QR code. The secret is in the fragment, which no browser
+    /// sends to a server.
     #[schema(example = "https://face.example/j#Rk9…")]
     web_url: String,
-    /// For the app.
+    /// The link for the app.
     #[schema(example = "faceshare://join#Rk9…")]
     app_url: String,
-    /// For `prejoin`.
+    /// The token for `prejoin`.
     #[schema(example = "Rk9…")]
     invite_token: String,
-    /// When it stops working.
+    /// When the invite expires.
     #[schema(value_type = String, format = DateTime)]
     expires_at: TimeText,
     /// The QR code, as an SVG document.
@@ -34,10 +35,10 @@ pub struct InviteAnswer {
 }
 
 impl InviteAnswer {
-    /// The links, as seen from this address.
+    /// Builds the links on this base.
     ///
     /// # Errors
-    /// `INTERNAL` when the link is too long for a QR code: `http.public_url` would have to be about 2 KiB.
+    /// `INTERNAL` when the link is too long for a QR code, with a `http.public_url` of about 2 KiB.
     pub fn new(shown: ShownInvite, base: &PublicBase) -> Result<Self, Error> {
         let web_url = base.link(&format!("/j#{}", shown.secret));
         let qr = QrCode::new(&web_url).map_err(Error::internal)?;
@@ -63,7 +64,7 @@ mod tests {
     use network::LocalMachine;
 
     #[test]
-    fn the_secret_stands_in_the_fragment_alone() {
+    fn the_secret_is_in_the_fragment_only() {
         let settings = LinkSettings {
             public_url: Some("https://face.example".into()),
             allowed_hosts: vec![],

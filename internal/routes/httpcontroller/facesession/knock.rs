@@ -1,22 +1,22 @@
-//! How knocks read in JSON.
+//! JSON form of knocks.
 
-use super::DeviceView;
+use super::member::DeviceView;
 use crate::text::{IdText, TimeText};
 use faceshare_biz::domain::KnockId;
 use faceshare_biz::domain::instruction::{KnockState, MemberKnock};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// How a knock stands.
+/// State of a knock.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = KnockState)]
 pub(super) enum KnockStateText {
-    /// Nobody has answered it yet.
+    /// The host has not answered yet.
     Waiting,
-    /// Let in.
+    /// Admitted by the host.
     Admitted,
-    /// Kept out.
+    /// Refused by the host.
     Denied,
     /// Not answered in time.
     Expired,
@@ -33,7 +33,7 @@ impl From<KnockState> for KnockStateText {
     }
 }
 
-/// Somebody at the door, as `memberKnock` tells of it.
+/// A client that waits at the session, as in `memberKnock`.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Knock)]
@@ -43,7 +43,7 @@ pub struct KnockView {
     #[schema(example = "Ben")]
     nickname: String,
     device: DeviceView,
-    /// Unanswered until then, it expires.
+    /// The knock expires then, unless the host has answered.
     #[schema(value_type = String, format = DateTime)]
     expires_at: TimeText,
     state: KnockStateText,

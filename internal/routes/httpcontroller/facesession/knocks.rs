@@ -1,31 +1,31 @@
 //! `GET /v1/face-sessions/{id}/knocks`
 
-use super::KnockView;
+use super::knock::KnockView;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, SessionPath};
 use crate::json::Json;
-use crate::openapi::{AuthProblems, EndedProblems, HostProblems, SessionProblems};
+use crate::responses::{AuthProblems, EndedProblems, HostProblems, SessionProblems};
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// Who waits at the door of a session.
+/// The knocks of a session.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct KnocksAnswer {
-    /// Those that wait for an answer, oldest first.
+    /// Knocks that wait for an answer, oldest first.
     knocks: Vec<KnockView>,
 }
 
-/// Lists who waits to be let in. For the host.
+/// Lists the knocks that wait for an answer. For the host.
 #[utoipa::path(
     get,
     path = "/v1/face-sessions/{id}/knocks",
     tag = "face-sessions",
     security(("bearer" = [])),
     params(("id" = String, Path, description = "The session")),
-    responses((status = 200, description = "Who waits", body = KnocksAnswer), AuthProblems, HostProblems, EndedProblems, SessionProblems)
+    responses((status = 200, description = "The waiting knocks", body = KnocksAnswer), AuthProblems, HostProblems, EndedProblems, SessionProblems)
 )]
 pub async fn list_knocks(
     Authenticated(caller): Authenticated,

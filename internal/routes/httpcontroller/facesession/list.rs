@@ -1,10 +1,10 @@
 //! `GET /v1/face-sessions`
 
-use super::FaceSessionView;
+use super::representation::FaceSessionView;
 use crate::e::HttpError;
 use crate::extract::Authenticated;
 use crate::json::Json;
-use crate::openapi::{AuthProblems, QueryProblems};
+use crate::responses::{AuthProblems, QueryProblems};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use faceshare_biz::constants::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
@@ -15,15 +15,15 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
-/// Which page.
+/// The page to show.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
-    /// Items at most: 1 to 200, 50 unless said otherwise.
+    /// Greatest number of items: 1 to 200, 50 by default.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
     page_size: Option<String>,
-    /// `nextPageToken` of the page before.
+    /// `nextPageToken` of the previous page.
     page_token: Option<String>,
 }
 

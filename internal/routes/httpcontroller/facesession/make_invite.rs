@@ -1,11 +1,11 @@
 //! `POST /v1/face-sessions/{id}/invoke-link`
 
-use super::InviteAnswer;
+use super::invite::InviteAnswer;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, OptionalJson, SessionPath};
 use crate::json::Json;
 use crate::links::PublicBase;
-use crate::openapi::{AuthProblems, BodyProblems, EndedProblems, HostProblems, SessionProblems};
+use crate::responses::{AuthProblems, BodyProblems, EndedProblems, HostProblems, SessionProblems};
 use crate::schemas;
 use crate::text::DurationText;
 use axum::extract::State;
@@ -14,17 +14,17 @@ use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// How the invite shall be. Everything may be left out, the body too.
+/// Settings of the new invite. All fields and the body are optional.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MakeInviteRequest {
-    /// How long it works, 60 s to 7 days; what `auth.invite_ttl` says (24 hours) unless said otherwise.
+    /// How long the invite is valid, 60 s to 7 days; `auth.invite_ttl` (24 hours) by default.
     #[schema(schema_with = schemas::invite_expires_in)]
     expires_in: Option<DurationText>,
-    /// How often it works; any number of times unless said otherwise.
+    /// How often the invite can be used; unlimited by default.
     #[schema(minimum = 1, maximum = 10_000)]
     max_uses: Option<u32>,
-    /// Whether the host lets each one in.
+    /// Whether the host must admit each user of the invite.
     approval: Option<bool>,
 }
 
@@ -38,9 +38,9 @@ impl From<MakeInviteRequest> for NewInvite {
     }
 }
 
-/// Makes an invite link in place of the one there was. For the host.
+/// Creates an invite link that replaces the previous one. For the host.
 ///
-/// The old one stops working at once.
+/// The previous link stops working at once.
 #[utoipa::path(
     post,
     path = "/v1/face-sessions/{id}/invoke-link",

@@ -1,4 +1,4 @@
-//! How members read in JSON.
+//! JSON form of members.
 
 use crate::text::{IdText, TimeText};
 use faceshare_biz::domain::instruction::{Device, Edge, EdgeReason, Member, PointInfo, Role};
@@ -6,16 +6,16 @@ use faceshare_biz::domain::{MemberId, PointId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What a member is in a session.
+/// The role of a member in a session.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = Role)]
 pub(super) enum RoleText {
-    /// Hosts it.
+    /// The host.
     Host,
-    /// Has an account.
+    /// A member with an account.
     Member,
-    /// Has none.
+    /// A guest.
     Guest,
 }
 
@@ -29,22 +29,22 @@ impl From<Role> for RoleText {
     }
 }
 
-/// Why somebody follows, or no longer follows, another.
+/// Why a member follows, or no longer follows, another.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = FollowReason)]
 pub(super) enum FollowReasonText {
     /// Attached to the presenter.
     Presenter,
-    /// Its own choice.
+    /// The follower chose the target.
     Choice,
-    /// Somebody further up the chain changed.
+    /// A member further up the chain changed its target.
     Chain,
-    /// Its own target counts again.
+    /// The follower's own target is in effect again.
     Restored,
-    /// It stopped following.
+    /// The follower stopped following.
     Cancelled,
-    /// Its target left.
+    /// The target left.
     TargetLeft,
 }
 
@@ -101,7 +101,7 @@ impl From<PointInfo> for PointView {
     }
 }
 
-/// Whom a member follows, and whose position it is shown.
+/// The member that a member follows, and the member whose position it sees.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = FollowEdge)]
@@ -109,15 +109,16 @@ pub struct FollowView {
     /// The follower.
     #[schema(value_type = String)]
     member_id: IdText<MemberId>,
-    /// Absent: follows nobody.
+    /// Absent when the member follows no one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
     target: Option<IdText<MemberId>>,
-    /// The end of the chain; absent: nobody, or suspended.
+    /// The end of the chain of targets, whose position is shown. Absent when the member follows no
+    /// one or is suspended.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
     root: Option<IdText<MemberId>>,
-    /// Whether it pauses.
+    /// Whether following is suspended.
     suspended: bool,
     reason: FollowReasonText,
 }
@@ -134,7 +135,7 @@ impl From<Edge> for FollowView {
     }
 }
 
-/// One person in a session.
+/// A member of a session.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Member)]
@@ -142,7 +143,7 @@ pub struct MemberView {
     /// The account's id.
     #[schema(value_type = String, example = "7301444403200000001")]
     member_id: IdText<MemberId>,
-    /// What others see.
+    /// The name that others see.
     #[schema(example = "Ann")]
     nickname: String,
     /// Path of the picture; empty when there is none.
@@ -155,7 +156,7 @@ pub struct MemberView {
     /// When its first device connected.
     #[schema(value_type = String, format = DateTime)]
     joined_at: TimeText,
-    /// Absent: follows nobody.
+    /// Absent when the member follows no one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     follow: Option<FollowView>,

@@ -1,24 +1,24 @@
 //! `GET /v1/face-sessions/{id}/members`
 
-use super::MemberView;
+use super::member::MemberView;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, SessionPath};
 use crate::json::Json;
-use crate::openapi::{AuthProblems, SessionProblems};
+use crate::responses::{AuthProblems, SessionProblems};
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// The people in a session.
+/// The members of a session.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MembersAnswer {
-    /// Those online or within their grace, by the time they joined.
+    /// Members that are online or within their grace, in the order in which they joined.
     members: Vec<MemberView>,
 }
 
-/// Lists the people in a session.
+/// Lists the members of a session.
 #[utoipa::path(
     get,
     path = "/v1/face-sessions/{id}/members",

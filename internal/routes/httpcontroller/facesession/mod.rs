@@ -1,5 +1,6 @@
-//! Face sessions: opened, found, entered, changed, left, ended.
+//! Face sessions: create, find, join, change, leave, end.
 
+mod admission;
 pub mod admit_knock;
 pub mod cancel_wait;
 pub mod create;
@@ -27,11 +28,12 @@ pub mod show_number_code;
 pub mod token;
 pub mod wait;
 
+pub use admission::{AdmittedAnswer, AdmittedStatus, WaitingAnswer, WaitingStatus};
 pub use invite::InviteAnswer;
 pub use knock::KnockView;
 pub use member::{DeviceView, FollowView, MemberView, PointView};
 pub use number_code::{NumberCodeAnswer, NumberCodeView};
-pub use prejoin::{AdmittedAnswer, WaitingAnswer};
+
 pub use representation::{
     AdmissionText, DeviceRequest, FaceSessionAnswer, FaceSessionView, HostLeftText,
     SessionTokenView,

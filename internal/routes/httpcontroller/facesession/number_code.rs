@@ -1,11 +1,11 @@
-//! How number codes read in JSON.
+//! JSON form of number codes.
 
 use crate::text::TimeText;
 use faceshare_logic::facesession::ShownCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The short number by which the session is found. A secret.
+/// The short number by which a session is found. A secret.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = NumberCode)]
@@ -13,7 +13,7 @@ pub struct NumberCodeView {
     /// 6 to 12 digits.
     #[schema(example = "274158", pattern = r"^\d{6,12}$")]
     code: String,
-    /// When it stops working, unless it is used before.
+    /// When the code expires.
     #[schema(value_type = String, format = DateTime)]
     expires_at: TimeText,
 }
@@ -31,7 +31,7 @@ impl From<ShownCode> for NumberCodeView {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NumberCodeAnswer {
-    /// It.
+    /// The number code.
     pub number_code: NumberCodeView,
 }
 

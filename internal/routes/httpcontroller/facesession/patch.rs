@@ -1,10 +1,10 @@
 //! `PATCH /v1/face-sessions/{id}`
 
-use super::{AdmissionText, FaceSessionAnswer, HostLeftText};
+use super::representation::{AdmissionText, FaceSessionAnswer, HostLeftText};
 use crate::e::HttpError;
 use crate::extract::{Authenticated, SessionPath, ValidJson};
 use crate::json::Json;
-use crate::openapi::{AuthProblems, BodyProblems, EndedProblems, HostProblems, SessionProblems};
+use crate::responses::{AuthProblems, BodyProblems, EndedProblems, HostProblems, SessionProblems};
 use crate::schemas;
 use axum::extract::State;
 use faceshare_logic::facesession::{FaceSessions, PatchInput};
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// What shall change; what is left out stays.
+/// The settings to change; absent fields stay as they are.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PatchFaceSessionRequest {
@@ -23,7 +23,7 @@ pub struct PatchFaceSessionRequest {
     #[schema(schema_with = schemas::max_members)]
     max_members: Option<u32>,
     host_left: Option<HostLeftText>,
-    /// Nobody new comes in.
+    /// No new members can join.
     locked: Option<bool>,
 }
 
@@ -41,7 +41,7 @@ impl From<PatchFaceSessionRequest> for PatchInput {
 
 /// Changes a session. For the host.
 ///
-/// Told to everybody in it as `sessionChange`.
+/// All members are notified with `sessionChange`.
 #[utoipa::path(
     patch,
     path = "/v1/face-sessions/{id}",

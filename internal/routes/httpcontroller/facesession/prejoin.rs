@@ -1,25 +1,24 @@
 //! `POST /v1/face-sessions/prejoin`
 
-use super::{DeviceRequest, FaceSessionView, SessionTokenView};
+use super::admission::{AdmittedAnswer, WaitingAnswer};
+use super::representation::DeviceRequest;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, ClientSite, ValidJson};
 use crate::json::Json;
 use crate::links::PublicBase;
-use crate::openapi::{AuthProblems, BodyProblems, CodeProblems, Problem422};
+use crate::responses::{AuthProblems, BodyProblems, CodeProblems, LimitProblems};
 use crate::schemas;
-use crate::text::TimeText;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::port::Clock;
 use faceshare_biz::{Error, Result};
-use faceshare_logic::facesession::{Entered, FaceSessions, Key, PendingKnock, Prejoined};
+use faceshare_logic::facesession::{FaceSessions, Key, Prejoined};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// A number code or an invite, one of the two.
+/// A number code or an invite token, exactly one of them.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PrejoinRequest {
@@ -47,78 +46,15 @@ fn key(number_code: Option<String>, invite_token: Option<String>) -> Result<Key>
     }
 }
 
-/// How the attempt to come in went.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum AdmittedStatus {
-    /// There is a seat.
-    Admitted,
-}
-
-/// A seat in the session, kept until `seatExpiresAt`: connect before.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct AdmittedAnswer {
-    status: AdmittedStatus,
-    face_session: FaceSessionView,
-    /// Until then the seat is kept for a first connection.
-    #[schema(value_type = String, format = DateTime)]
-    seat_expires_at: TimeText,
-    #[serde(flatten)]
-    token: SessionTokenView,
-}
-
-impl AdmittedAnswer {
-    /// As of `now`.
-    pub fn new(entered: Entered, now: Timestamp, base: &PublicBase) -> Self {
-        Self {
-            status: AdmittedStatus::Admitted,
-            face_session: entered.session.into(),
-            seat_expires_at: TimeText(entered.seat_expires_at),
-            token: SessionTokenView::new(entered.token, now, base),
-        }
-    }
-}
-
-/// How the attempt to come in goes on.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum WaitingStatus {
-    /// The host is asked.
-    Waiting,
-}
-
-/// The host is asked: ask how it ends with `POST /v1/face-sessions/wait`.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct WaitingAnswer {
-    status: WaitingStatus,
-    /// For `wait`, by the same caller. A secret.
-    #[schema(example = "v4.local.…")]
-    wait_token: String,
-    /// Unanswered until then, the knock expires.
-    #[schema(value_type = String, format = DateTime)]
-    expires_at: TimeText,
-}
-
-impl From<PendingKnock> for WaitingAnswer {
-    fn from(waiting: PendingKnock) -> Self {
-        let PendingKnock { token, expires_at } = waiting;
-        Self {
-            status: WaitingStatus::Waiting,
-            wait_token: token,
-            expires_at: TimeText(expires_at),
-        }
-    }
-}
-
-/// Comes in by number code or invite, or asks to be let in.
+/// Joins a session by number code or invite, or asks the host to be admitted.
 ///
-/// Whatever the reason why a code or an invite does not work, the answer is the same. Wrong codes spend a budget of the account, the address
-/// and the network; who has spent one is answered `RATE_LIMITED`, and a right code does not help before `Retry-After`. Where the host must let
-/// people in, the answer is 202 with a token to wait with; the same knock again for somebody who waits already. Who was in the session before
-/// is let in at once. `LIMIT_EXCEEDED`: too many wait at this session, or too many from the caller's address have a seat in it and have not
-/// connected, or wait.
+/// Every code or invite that does not work gets the same answer, whatever the reason. Wrong codes
+/// count against limits of the account, the address and the network; once one is reached the answer
+/// is `RATE_LIMITED`, for right codes too until `Retry-After`. Where the host must admit members,
+/// the answer is 202 with a token to wait with; a caller that waits already gets the same knock
+/// again. A former member of the session is admitted at once. `LIMIT_EXCEEDED`: too many callers
+/// wait at this session, or too many from the caller's address wait or have a seat and have not
+/// connected.
 #[utoipa::path(
     post,
     path = "/v1/face-sessions/prejoin",
@@ -126,9 +62,9 @@ impl From<PendingKnock> for WaitingAnswer {
     security(("bearer" = [])),
     request_body = PrejoinRequest,
     responses(
-        (status = 200, description = "There is a seat", body = AdmittedAnswer),
-        (status = 202, description = "The host is asked", body = WaitingAnswer),
-        AuthProblems, BodyProblems, CodeProblems, Problem422
+        (status = 200, description = "The caller has a seat", body = AdmittedAnswer),
+        (status = 202, description = "The caller waits for the host's answer", body = WaitingAnswer),
+        AuthProblems, BodyProblems, CodeProblems, LimitProblems
     )
 )]
 pub async fn prejoin_face_session(

@@ -2,15 +2,15 @@
 
 use crate::e::HttpError;
 use crate::extract::{Authenticated, SessionPath};
-use crate::openapi::{AuthProblems, EndedProblems, SessionProblems};
+use crate::responses::{AuthProblems, EndedProblems, SessionProblems};
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use http::StatusCode;
 use std::sync::Arc;
 
-/// Leaves a session without a socket.
+/// Leaves a session over HTTP.
 ///
-/// Told to everybody in it as `httpQuit`; the caller's own sockets close with 1000.
+/// All members are notified with `httpQuit`; the caller's own sockets close with 1000.
 #[utoipa::path(
     post,
     path = "/v1/face-sessions/{id}/quit",

@@ -2,7 +2,7 @@
 
 use crate::e::HttpError;
 use crate::extract::{Authenticated, MemberPath};
-use crate::openapi::{AuthProblems, EndedProblems, HostProblems, QueryProblems, SessionProblems};
+use crate::responses::{AuthProblems, EndedProblems, HostProblems, QueryProblems, SessionProblems};
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use http::StatusCode;
@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 /// Removes a member. For the host.
 ///
-/// Told to everybody as `quit` with reason `REMOVED`; the member's sockets close with 4003, and it cannot come back to this session.
+/// All members are notified with `quit`, reason `REMOVED`. The member's sockets close with 4003,
+/// and it cannot return to this session.
 #[utoipa::path(
     delete,
     path = "/v1/face-sessions/{id}/members/{memberId}",

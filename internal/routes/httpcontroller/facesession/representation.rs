@@ -1,4 +1,4 @@
-//! How face sessions and the tokens to their streams read in JSON.
+//! JSON forms of face sessions and session tokens.
 
 use crate::json;
 use crate::links::PublicBase;
@@ -12,34 +12,35 @@ use faceshare_logic::facesession::DeviceInput;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Whether a session goes on.
+/// Whether a session is active.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = Status)]
 pub(super) enum StatusText {
-    /// It does.
+    /// The session is active.
     Active,
-    /// It is over, for good.
+    /// The session has ended for good.
     Ended,
 }
 
-/// How people with the code or an invite come in: at once, or when the host lets them.
+/// How clients with the code or an invite join: at once, or when the host admits them.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = Admission)]
 pub enum AdmissionText {
-    /// At once.
+    /// They join at once.
     Open,
-    /// When the host lets them in.
+    /// They join when the host admits them.
     Approval,
 }
 
-/// What happens when the host leaves: a countdown to the end, or the longest-present member becomes host.
+/// What happens when the host leaves: a countdown to the end, or the longest-present member becomes
+/// host.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = HostLeft)]
 pub enum HostLeftText {
-    /// A countdown runs until the host is back.
+    /// A countdown to the end runs until the host is back.
     Countdown,
     /// The longest-present member becomes host.
     Promote,
@@ -50,11 +51,11 @@ pub enum HostLeftText {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = EndReason)]
 pub(super) enum EndReasonText {
-    /// The host's wish.
+    /// The host ended the session.
     HostEnded,
     /// A countdown ran out.
     AutoEnd,
-    /// The platform's doing.
+    /// The platform ended the session.
     Platform,
 }
 
@@ -113,7 +114,7 @@ impl From<EndReason> for EndReasonText {
     }
 }
 
-/// A face session, as everybody in it sees it.
+/// A face session, as all its members see it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = FaceSession)]
@@ -127,9 +128,9 @@ pub struct FaceSessionView {
     host_id: IdText<MemberId>,
     status: StatusText,
     admission: AdmissionText,
-    /// The server asks for approval for now, whatever `admission` says.
+    /// Whether the server requires approval for now, whatever `admission` says.
     admission_forced: bool,
-    /// Nobody new comes in.
+    /// Whether no new members can join.
     locked: bool,
     host_left: HostLeftText,
     #[schema(example = 500)]
@@ -171,16 +172,15 @@ impl From<FaceSession> for FaceSessionView {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FaceSessionAnswer {
-    /// It.
+    /// The session.
     pub face_session: FaceSessionView,
 }
 
 impl FaceSessionAnswer {
-    /// As it is sent.
-    pub(super) fn written(&self) -> Bytes {
-        json::written(self).expect(
-            "invariant: names are strings, and every time of ours has four digits for its year",
-        )
+    /// The JSON of the response body.
+    pub(super) fn to_json(&self) -> Bytes {
+        json::to_json(self)
+            .expect("invariant: keys are strings, and the year of every time has four digits")
     }
 }
 
@@ -192,7 +192,7 @@ impl From<FaceSession> for FaceSessionAnswer {
     }
 }
 
-/// What opens the instruction stream, and where it is.
+/// The token that opens the instruction stream, and the stream's URL.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = SessionToken)]
@@ -200,19 +200,19 @@ pub struct SessionTokenView {
     /// Opens the stream of this session as one point of the caller. A secret.
     #[schema(example = "v4.local.…")]
     session_token: String,
-    /// When the token ends.
+    /// When the token expires.
     #[schema(value_type = String, format = DateTime)]
     expires_at: TimeText,
     /// Seconds until then, for clients whose clock is off.
     #[schema(example = 3600)]
     expires_in: u64,
-    /// Without a query: the token travels in a header.
+    /// The URL of the stream, without a query: the token travels in a header.
     #[schema(example = "wss://face.example/v1/instructions")]
     websocket_url: String,
 }
 
 impl SessionTokenView {
-    /// As of `now`.
+    /// `now` is the start of `expiresIn`.
     pub fn new(token: IssuedToken, now: Timestamp, base: &PublicBase) -> Self {
         Self {
             expires_at: TimeText(token.expires_at),

@@ -2,13 +2,13 @@
 
 use crate::e::HttpError;
 use crate::extract::{Authenticated, SessionPath};
-use crate::openapi::{AuthProblems, EndedProblems, HostProblems, SessionProblems};
+use crate::responses::{AuthProblems, EndedProblems, HostProblems, SessionProblems};
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use http::StatusCode;
 use std::sync::Arc;
 
-/// Takes the invite link away. For the host.
+/// Revokes the invite link. For the host.
 ///
 /// It stops working at once.
 #[utoipa::path(

@@ -1,17 +1,18 @@
 //! `POST /v1/face-sessions/{id}/number-code`
 
-use super::NumberCodeAnswer;
+use super::number_code::NumberCodeAnswer;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, SessionPath};
 use crate::json::Json;
-use crate::openapi::{AuthProblems, EndedProblems, HostProblems, SessionProblems};
+use crate::responses::{AuthProblems, EndedProblems, HostProblems, SessionProblems};
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use std::sync::Arc;
 
-/// Makes a new number code. For the host.
+/// Creates a new number code. For the host.
 ///
-/// The old one stops working at once; the host's devices are told by `numberCodeChange`.
+/// The previous code stops working at once; the host's devices are notified with
+/// `numberCodeChange`.
 #[utoipa::path(
     post,
     path = "/v1/face-sessions/{id}/number-code",

@@ -1,10 +1,10 @@
 //! `POST /v1/face-sessions/search`
 
-use super::AdmissionText;
+use super::representation::AdmissionText;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, ClientSite, ValidJson};
 use crate::json::Json;
-use crate::openapi::{AuthProblems, BodyProblems, CodeProblems};
+use crate::responses::{AuthProblems, BodyProblems, CodeProblems};
 use crate::schemas;
 use axum::extract::State;
 use faceshare_logic::facesession::{FaceSessions, Preview};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// A number code at hand.
+/// The number code to search for.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SearchRequest {
@@ -21,7 +21,7 @@ pub struct SearchRequest {
     number_code: String,
 }
 
-/// What a stranger with the code may know.
+/// The part of a session that a non-member with the code may see.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Preview)]
@@ -43,16 +43,17 @@ impl From<Preview> for PreviewView {
     }
 }
 
-/// A session was found.
+/// The session that was found.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SearchAnswer {
     preview: PreviewView,
 }
 
-/// Shows what is behind a number code, without going in.
+/// Shows the session of a number code, without joining it.
 ///
-/// A POST, so that codes stay out of access logs. Whatever the reason why a code does not work, the answer is the same.
-/// Wrong codes spend the same budgets as in prejoin; while very much is being guessed, guests cannot search at all.
+/// A POST, so that codes stay out of access logs. Every code that does not work gets the same
+/// answer, whatever the reason. Wrong codes count against the same limits as in prejoin; while many
+/// codes are being guessed, guests cannot search at all.
 #[utoipa::path(
     post,
     path = "/v1/face-sessions/search",

@@ -1,11 +1,11 @@
 //! `GET /v1/face-sessions/{id}/invoke-link`
 
-use super::InviteAnswer;
+use super::invite::InviteAnswer;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, SessionPath};
 use crate::json::Json;
 use crate::links::PublicBase;
-use crate::openapi::{AuthProblems, SessionProblems};
+use crate::responses::{AuthProblems, SessionProblems};
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use std::sync::Arc;

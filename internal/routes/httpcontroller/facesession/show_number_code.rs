@@ -1,17 +1,17 @@
 //! `GET /v1/face-sessions/{id}/number-code`
 
-use super::NumberCodeAnswer;
+use super::number_code::NumberCodeAnswer;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, SessionPath};
 use crate::json::Json;
-use crate::openapi::{AuthProblems, SessionProblems};
+use crate::responses::{AuthProblems, SessionProblems};
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
 use std::sync::Arc;
 
 /// Shows the number code. For members.
 ///
-/// `NOT_FOUND` when there is none: it has expired, and the host may make a new one.
+/// `NOT_FOUND` when there is none: the code has expired, and the host may create a new one.
 #[utoipa::path(
     get,
     path = "/v1/face-sessions/{id}/number-code",

@@ -1,12 +1,12 @@
 //! `POST /v1/face-sessions/{id}/token`
 
-use super::SessionTokenView;
+use super::representation::SessionTokenView;
 use crate::e::HttpError;
 use crate::extract::{Authenticated, OptionalJson, SessionPath};
 use crate::json::Json;
 use crate::links::PublicBase;
-use crate::openapi::{
-    AuthProblems, BodyProblems, EndedProblems, HostProblems, Problem422, SessionProblems,
+use crate::responses::{
+    AuthProblems, BodyProblems, EndedProblems, HostProblems, LimitProblems, SessionProblems,
 };
 use crate::text::IdText;
 use axum::extract::State;
@@ -17,19 +17,19 @@ use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
-/// For which device. Everything may be left out, the body too.
+/// The device that the token is for. All fields and the body are optional.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionTokenRequest {
-    /// One of the caller's own; without it a new one is made.
+    /// A point of the caller's; without it a new point is created.
     #[schema(value_type = Option<String>, example = "7301444403200000003")]
     point_id: Option<IdText<PointId>>,
 }
 
-/// Gives a member a token to its session's stream.
+/// Issues a member a token for its session's stream.
 ///
-/// After leaving, or after a time-out, it readmits without code or approval for as long as the session lives. `FORBIDDEN` to one who was removed;
-/// `LIMIT_EXCEEDED` when the session is full.
+/// A member that left or timed out is readmitted without code or approval as long as the session is
+/// active. `FORBIDDEN` for a removed member; `LIMIT_EXCEEDED` when the session is full.
 #[utoipa::path(
     post,
     path = "/v1/face-sessions/{id}/token",
@@ -39,7 +39,7 @@ pub struct SessionTokenRequest {
     request_body = Option<SessionTokenRequest>,
     responses(
         (status = 200, description = "A token", body = SessionTokenView),
-        AuthProblems, BodyProblems, EndedProblems, SessionProblems, HostProblems, Problem422
+        AuthProblems, BodyProblems, EndedProblems, SessionProblems, HostProblems, LimitProblems
     )
 )]
 pub async fn issue_session_token(

@@ -1,11 +1,11 @@
 //! `POST /v1/face-sessions/wait`
 
-use super::{AdmittedAnswer, WaitingAnswer};
+use super::admission::{AdmittedAnswer, WaitingAnswer};
 use crate::e::HttpError;
 use crate::extract::{Authenticated, ValidJson};
 use crate::json::Json;
 use crate::links::PublicBase;
-use crate::openapi::{AuthProblems, BodyProblems, Problem422};
+use crate::responses::{AuthProblems, BodyProblems, LimitProblems};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use faceshare_biz::domain::port::Clock;
@@ -18,11 +18,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-/// A wait token at hand.
+/// The wait token.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WaitRequest {
-    /// As `prejoin` gave it.
+    /// The `waitToken` of `prejoin`.
     #[schema(example = "v4.local.…")]
     wait_token: String,
 }
@@ -33,19 +33,19 @@ impl WaitRequest {
     }
 }
 
-/// How the wait ended without a seat.
+/// Why the wait ended without a seat.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RefusalStatus {
-    /// The host did not let the caller in, or removed it since.
+    /// The host refused the caller, or removed it since.
     Denied,
-    /// The host did not answer in time. Knocking again is fine.
+    /// The host did not answer in time. The caller may knock again.
     Expired,
-    /// The session is over.
+    /// The session has ended.
     Ended,
 }
 
-/// Nobody was let in.
+/// The wait ended without a seat.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RefusedAnswer {
     status: RefusalStatus,
@@ -55,9 +55,9 @@ pub struct RefusedAnswer {
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum WaitAnswer {
-    /// There is a seat.
+    /// The caller has a seat.
     Admitted(Box<AdmittedAnswer>),
-    /// There is none.
+    /// The caller has no seat.
     Refused(RefusedAnswer),
 }
 
@@ -67,10 +67,11 @@ impl WaitAnswer {
     }
 }
 
-/// Waits for the host's answer to a knock, up to 25 seconds. For the one who knocked.
+/// Waits for the host's answer to a knock, up to 25 seconds. For the caller that knocked.
 ///
-/// 202 after that: ask again. Of several questions about one knock the last is held open; the earlier ones are answered with 202.
-/// Asking changes nothing: an `Idempotency-Key` is ignored, and a lost answer is asked for again.
+/// 202 after that time: ask again. Of several requests about one knock only the last is held open;
+/// the earlier ones are answered with 202. The call changes nothing: an `Idempotency-Key` is
+/// ignored, and a client that lost the answer asks again.
 #[utoipa::path(
     post,
     path = "/v1/face-sessions/wait",
@@ -80,7 +81,7 @@ impl WaitAnswer {
     responses(
         (status = 200, description = "The wait is over", body = WaitAnswer),
         (status = 202, description = "The host has not answered yet: ask again", body = WaitingAnswer),
-        AuthProblems, BodyProblems, Problem422
+        AuthProblems, BodyProblems, LimitProblems
     )
 )]
 pub async fn wait_for_admission(
@@ -94,12 +95,16 @@ pub async fn wait_for_admission(
     let waited = draining
         .run_until_cancelled(sessions.wait(caller, &request.wait_token))
         .await;
-    // Nobody is held open while the server goes down: whoever waits asks again elsewhere, or once it is back.
-    let going = || {
-        Error::new(ErrorCode::Unavailable, "this node is going down; ask again")
-            .retry_after(Duration::from_secs(1))
+    // No request is held open while the server drains: the client asks again, on another node or
+    // once this one is back.
+    let draining_error = || {
+        Error::new(
+            ErrorCode::Unavailable,
+            "the server is shutting down; ask again",
+        )
+        .retry_after(Duration::from_secs(1))
     };
-    let answer = match waited.ok_or_else(going)?? {
+    let answer = match waited.ok_or_else(draining_error)?? {
         Waited::Waiting(waiting) => {
             return Ok((StatusCode::ACCEPTED, Json(WaitingAnswer::from(waiting))).into_response());
         }

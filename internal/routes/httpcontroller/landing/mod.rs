@@ -1,7 +1,7 @@
-//! `GET /j`: where an invite link leads in a browser.
+//! `GET /j`: the page that an invite link opens in a browser.
 //!
-//! The invite is in the fragment, which stays in the browser; the page reads it there. Style and script are in the page itself and are allowed
-//! by their hashes, so that nothing else can run on it.
+//! The invite is in the fragment, which browsers do not send; the page's script reads it. Style and
+//! script are inline and allowed by their hashes, so that no other code can run on the page.
 
 use axum::Router;
 use axum::extract::State;
@@ -18,7 +18,7 @@ const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The page, ready to be sent.
+/// The complete page and its policy.
 #[derive(Debug, Clone)]
 pub(crate) struct Landing {
     html: Arc<str>,
@@ -58,7 +58,7 @@ pub fn routes() -> Router {
         .with_state(Landing::new())
 }
 
-/// Where an invite link leads in a browser.
+/// The page that an invite link opens in a browser.
 #[utoipa::path(
     get,
     path = "/j",
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_page_is_html_that_nobody_may_frame() {
+    async fn the_page_is_html_that_no_site_may_frame() {
         let response = routes()
             .oneshot(Request::get("/j").body(Body::empty()).expect("a request"))
             .await

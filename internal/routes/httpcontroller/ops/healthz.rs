@@ -4,7 +4,7 @@ use crate::json::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// How the server is.
+/// The health of the process.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HealthAnswer {
     /// Always `ok`.

@@ -10,18 +10,19 @@ use http::header::CONTENT_TYPE;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::net::SocketAddr;
 
-/// The text format of Prometheus.
+/// Media type of the Prometheus text format.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Counts and durations, for Prometheus.
+/// Metrics for Prometheus.
 ///
-/// Without a listener for operators (`http.ops_listen`), they are shown to processes on this machine alone.
+/// Without an operators' listener (`http.ops_listen`), only processes on this machine can read
+/// them.
 #[utoipa::path(
     get,
     path = "/metrics",
     operation_id = "metrics",
     tag = "operations",
-    responses((status = 200, description = "The text format of Prometheus", body = String, content_type = "text/plain"), crate::openapi::NotHere)
+    responses((status = 200, description = "The text format of Prometheus", body = String, content_type = "text/plain"), crate::responses::HiddenProblems)
 )]
 pub async fn metrics_for_loopback(
     peer: Option<Extension<ConnectInfo<SocketAddr>>>,
@@ -36,7 +37,7 @@ pub async fn metrics_for_loopback(
     }
 }
 
-/// The same, for everybody who reaches this listener.
+/// Metrics on the operators' listener, for every client that reaches it.
 pub async fn metrics_for_all(
     State(metrics): State<Option<PrometheusHandle>>,
 ) -> Result<impl IntoResponse, HttpError> {
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_processes_on_this_machine_see_them() {
+    async fn only_processes_on_this_machine_can_read_the_metrics() {
         assert_eq!(status(Some("127.0.0.1:5"), None).await, StatusCode::OK);
         assert_eq!(status(Some("[::1]:5"), None).await, StatusCode::OK);
         assert_eq!(

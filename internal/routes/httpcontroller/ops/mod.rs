@@ -1,4 +1,4 @@
-//! For those who run the server: is it alive, is it ready, what does it count, what does it offer.
+//! Calls for operators: health, readiness, metrics, the OpenAPI document.
 
 pub mod healthz;
 pub mod metrics;
@@ -12,36 +12,32 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
+pub use openapi_document::OpenApiDocument;
 pub use readyz::{JobStatus, ReadinessCheck};
 
-/// What these calls report from.
+/// State of these calls.
 #[derive(Clone, FromRef)]
 pub struct Ops {
-    /// Cancelled once the server drains: it is not ready from then on.
+    /// Cancelled once the server drains; it is not ready from then on.
     pub draining: CancellationToken,
-    /// All must pass for the server to be ready.
+    /// The server is ready when all of them pass.
     pub checks: Arc<[Arc<dyn ReadinessCheck>]>,
-    /// How the background work is, for `/readyz`.
+    /// The state of the background jobs, for `/readyz`.
     pub jobs: Arc<dyn JobStatus>,
-    /// Where the metrics are read from; `None`: `/metrics` is served elsewhere or not at all.
+    /// Renders the metrics; `None`: `/metrics` is served on another listener or not at all.
     pub metrics: Option<PrometheusHandle>,
-    /// Whether the classic API is served, and so described.
-    pub classic: Classic,
 }
 
-/// Whether the classic API is served.
-#[derive(Debug, Clone, Copy)]
-pub struct Classic(pub bool);
-
-/// On the public listener. `/metrics`, if it is here, is for loopback peers alone.
-pub fn public_routes(ops: Ops) -> Router {
+/// Routes of the public listener. Its `/metrics` answers loopback peers only.
+pub fn public_routes(ops: Ops, document: OpenApiDocument) -> Router {
+    let document = get(openapi_document::openapi_document).with_state(document);
     shared()
         .route("/metrics", get(metrics::metrics_for_loopback))
-        .route("/openapi.json", get(openapi_document::openapi_document))
+        .route("/openapi.json", document)
         .with_state(ops)
 }
 
-/// On a listener that only operators reach.
+/// Routes of the operators' listener.
 pub fn private_routes(ops: Ops) -> Router {
     shared()
         .route("/metrics", get(metrics::metrics_for_all))

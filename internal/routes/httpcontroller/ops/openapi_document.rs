@@ -1,51 +1,20 @@
 //! `GET /openapi.json`
 
-use super::Classic;
-use crate::json::{Written, written};
-use crate::openapi;
+use crate::json::JsonBytes;
 use axum::extract::State;
 use bytes::Bytes;
-use std::sync::LazyLock;
 
-/// The document is large: it is written once, and all answers share its bytes.
-static WITH_CLASSIC: LazyLock<Bytes> = LazyLock::new(|| document(&openapi::openapi()));
-static WITHOUT_CLASSIC: LazyLock<Bytes> =
-    LazyLock::new(|| document(&openapi::openapi_without_classic()));
+/// State: returns the document that the server answers with, as JSON.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenApiDocument(pub fn() -> Bytes);
 
-/// The description of these calls.
+/// The OpenAPI document of these calls.
 #[utoipa::path(
     get,
     path = "/openapi.json",
     tag = "operations",
     responses((status = 200, description = "An OpenAPI document", body = Object, content_type = "application/json"))
 )]
-pub async fn openapi_document(State(Classic(classic)): State<Classic>) -> Written {
-    Written(if classic {
-        WITH_CLASSIC.clone()
-    } else {
-        WITHOUT_CLASSIC.clone()
-    })
-}
-
-fn document(openapi: &utoipa::openapi::OpenApi) -> Bytes {
-    written(openapi).expect("invariant: an OpenAPI document has a form in JSON")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Classic, openapi_document};
-    use axum::extract::State;
-
-    #[tokio::test]
-    async fn all_answers_share_the_bytes_of_one_document() {
-        for classic in [true, false] {
-            let one = openapi_document(State(Classic(classic))).await.0;
-            let other = openapi_document(State(Classic(classic))).await.0;
-            assert_eq!(one.as_ptr(), other.as_ptr());
-            assert_eq!(
-                one.windows(14).any(|text| text == b"/api/entrytask"),
-                classic
-            );
-        }
-    }
+pub async fn openapi_document(State(document): State<OpenApiDocument>) -> JsonBytes {
+    JsonBytes((document.0)())
 }

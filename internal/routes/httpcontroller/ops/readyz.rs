@@ -2,7 +2,7 @@
 
 use crate::e::HttpError;
 use crate::json::Json;
-use crate::openapi::Unready;
+use crate::responses::ReadinessProblems;
 use async_trait::async_trait;
 use axum::extract::State;
 use faceshare_biz::{Error, ErrorCode};
@@ -12,31 +12,32 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-/// Longer than this and a check has failed.
+/// A check that takes longer has failed.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Something that the server needs in order to serve.
+/// A dependency that the server cannot serve without.
 #[async_trait]
 pub trait ReadinessCheck: Send + Sync + 'static {
-    /// What is checked, in a word that anybody may see: `database`.
+    /// The name of the dependency, which every client may see: `database`.
     fn name(&self) -> &'static str;
-    /// Fails while it is away. Cheap: it is asked every few seconds.
+    /// Fails while the dependency is unavailable. Must be cheap: it is called every few seconds.
     async fn check(&self) -> faceshare_biz::Result<()>;
 }
 
-/// How the background work of the process is.
+/// The state of the background jobs of the process.
 pub trait JobStatus: Send + Sync + 'static {
-    /// Which jobs fail and are started again and again, in a sentence for operators; `None`: all are well.
+    /// Names the jobs that fail and are restarted, in a sentence for operators; `None`: all jobs
+    /// work.
     fn failing(&self) -> Option<String>;
 }
 
-/// That the server is ready.
+/// The readiness of the server.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReadyAnswer {
     /// Always `ok`.
     #[schema(example = "ok")]
     status: &'static str,
-    /// What an operator should look at although the server can serve: background jobs that fail. Absent when all are well.
+    /// The background jobs that fail, although the server can serve. Absent when all jobs work.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     detail: Option<String>,
@@ -44,8 +45,8 @@ pub struct ReadyAnswer {
 
 /// Whether the server can serve.
 ///
-/// 503 while it drains and while something it needs is away.
-#[utoipa::path(get, path = "/readyz", tag = "operations", responses((status = 200, description = "Ready", body = ReadyAnswer), Unready))]
+/// 503 while the server drains and while a dependency is unavailable.
+#[utoipa::path(get, path = "/readyz", tag = "operations", responses((status = 200, description = "Ready", body = ReadyAnswer), ReadinessProblems))]
 pub async fn readyz(
     State(draining): State<CancellationToken>,
     State(checks): State<Arc<[Arc<dyn ReadinessCheck>]>>,
@@ -61,8 +62,10 @@ pub async fn readyz(
     for check in checks.iter() {
         match tokio::time::timeout(CHECK_TIMEOUT, check.check()).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(away(check.name(), error).into()),
-            Err(elapsed) => return Err(away(check.name(), Error::unavailable(elapsed)).into()),
+            Ok(Err(error)) => return Err(unavailable(check.name(), error).into()),
+            Err(elapsed) => {
+                return Err(unavailable(check.name(), Error::unavailable(elapsed)).into());
+            }
         }
     }
     Ok(Json(ReadyAnswer {
@@ -71,9 +74,9 @@ pub async fn readyz(
     }))
 }
 
-fn away(name: &str, cause: Error) -> Error {
+fn unavailable(name: &str, cause: Error) -> Error {
     let mut error = Error::unavailable(cause);
-    error.detail = format!("{name} is away").into();
+    error.detail = format!("{name} is unavailable").into();
     error
 }
 
@@ -120,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn ready_when_all_that_is_needed_is_there() {
+    async fn ready_when_all_checks_pass() {
         let answer = readyz(
             State(CancellationToken::new()),
             State(checks(true)),
@@ -136,7 +139,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn not_ready_when_something_is_away() {
+    async fn not_ready_when_a_check_fails() {
         let error = readyz(
             State(CancellationToken::new()),
             State(checks(false)),
@@ -147,7 +150,7 @@ mod tests {
         .expect_err("not ready")
         .0;
         assert_eq!(error.code, ErrorCode::Unavailable);
-        assert_eq!(error.detail, "database is away");
+        assert_eq!(error.detail, "database is unavailable");
     }
 
     #[tokio::test]
@@ -171,7 +174,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_job_that_fails_is_told_of_and_takes_no_server_out_of_service() {
+    async fn a_job_that_fails_is_named_and_the_server_stays_ready() {
         let answer = readyz(
             State(CancellationToken::new()),
             State(checks(true)),

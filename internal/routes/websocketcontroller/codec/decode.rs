@@ -1,4 +1,4 @@
-//! From the wire to the domain. A frame whose id can be read is answered, whatever is wrong inside it.
+//! Decodes client frames. A frame whose id can be read gets an answer, whatever is wrong inside it.
 
 use crate::frame_id;
 use faceshare_api::json::with_plain_integers;
@@ -12,7 +12,7 @@ use faceshare_biz::domain::{FileId, KnockId, MemberId, Timestamp};
 use prost::Message;
 use std::borrow::Cow;
 
-/// What is wrong inside a frame.
+/// An error inside a frame, for the `nack`.
 struct Fault {
     code: ErrorCode,
     detail: Cow<'static, str>,
@@ -39,7 +39,8 @@ pub(super) fn proto(message: &[u8], key_bytes: usize) -> Decoded {
 
 pub(super) fn json(message: &[u8], key_bytes: usize) -> Decoded {
     let read = read_json(message);
-    // Few encoders write an integer as 3.0, so what is read at once is not looked at a second time.
+    // Few encoders write an integer as 3.0, so the second attempt is made only when the first
+    // fails.
     let plain = if read.is_err() {
         with_plain_integers(message)
     } else {
@@ -55,11 +56,11 @@ pub(super) fn json(message: &[u8], key_bytes: usize) -> Decoded {
     }
 }
 
-/// The frame, or a text for people that says what is wrong with it.
+/// The frame, or a text that says what is wrong with it.
 fn read_json(message: &[u8]) -> Result<v1::ClientFrame, String> {
     let mut reader = serde_json::Deserializer::from_slice(message);
     let frame =
-        serde_path_to_error::deserialize(&mut reader).map_err(|error| place(error.path()))?;
+        serde_path_to_error::deserialize(&mut reader).map_err(|error| describe(error.path()))?;
     reader
         .end()
         .map_err(|_| "something follows the frame".to_owned())?;
@@ -70,8 +71,8 @@ fn unreadable(id: Option<u32>, why: impl Into<Cow<'static, str>>) -> Decoded {
     id.map_or(Decoded::Malformed, |id| refused(id, Fault::invalid(why)))
 }
 
-/// Which field is wrong, as far as the client's own names for it can be shown.
-fn place(path: &serde_path_to_error::Path) -> String {
+/// Names the field that is wrong, with the path that the client used, shortened.
+fn describe(path: &serde_path_to_error::Path) -> String {
     const MAX: usize = 120;
     let path: String = path
         .to_string()
@@ -80,9 +81,9 @@ fn place(path: &serde_path_to_error::Path) -> String {
         .take(MAX)
         .collect();
     if path == "." {
-        "the frame has a field of the wrong kind".to_owned()
+        "the frame has a field of the wrong type".to_owned()
     } else {
-        format!("{path}: is not of the right kind")
+        format!("{path}: has the wrong type")
     }
 }
 
@@ -187,7 +188,7 @@ fn action(sent: v1::ActionSync, key_bytes: usize) -> Result<Action, Fault> {
     })
 }
 
-/// 0 names nobody. A number that cannot be an id names nobody who is there.
+/// 0 means no member. A number that is no valid id is answered like an unknown member.
 fn member(path: &'static str, id: u64) -> Result<Option<MemberId>, Fault> {
     let beyond = || Fault {
         code: ErrorCode::MemberNotFound,

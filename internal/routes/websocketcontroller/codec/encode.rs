@@ -1,4 +1,4 @@
-//! From the domain to the wire. Total: every frame has a wire form.
+//! Encodes server frames. Total: every frame has a wire form.
 
 use faceshare_api::v1::{self, server_frame::Instruction};
 use faceshare_api::wellknown;

@@ -1,24 +1,26 @@
-//! The id of a frame that cannot be read as a whole, so that it can be answered.
+//! Reads the id of a frame that cannot be decoded as a whole, so that it can be answered.
 //!
-//! A frame is none at all when the wire format itself is broken: text that is not JSON, bytes that are not protobuf. Everything else that may be
-//! wrong lies within a field and is skipped here. The time is linear in the length, however deep things are nested.
+//! A message is malformed when the wire format itself is broken: text that is not JSON, bytes that
+//! are not protobuf. Every other error lies within a field, which is skipped here. The time is
+//! linear in the length, however deep values are nested.
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
-/// The id in a JSON object; 0: it has none. `None`: this is no JSON object, or its id is no number that an id can be. Of several the last one counts.
+/// The id in a JSON object; 0 when it has none. `None`: the message is no JSON object, or its id is
+/// no valid id. Of several ids the last one counts.
 pub(super) fn json(message: &[u8]) -> Option<u32> {
-    // What is skipped is not checked for its encoding.
+    // The JSON parser does not check the encoding of skipped fields.
     std::str::from_utf8(message).ok()?;
-    serde_json::from_slice::<Frame>(message)
+    serde_json::from_slice::<FrameId>(message)
         .ok()
         .map(|frame| frame.id)
 }
 
-struct Frame {
+struct FrameId {
     id: u32,
 }
 
-impl<'de> Deserialize<'de> for Frame {
+impl<'de> Deserialize<'de> for FrameId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(FrameVisitor)
     }
@@ -27,13 +29,13 @@ impl<'de> Deserialize<'de> for Frame {
 struct FrameVisitor;
 
 impl<'de> Visitor<'de> for FrameVisitor {
-    type Value = Frame;
+    type Value = FrameId;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a frame")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Frame, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<FrameId, A::Error> {
         let mut id = 0;
         while let Some(IsId(is_id)) = fields.next_key()? {
             if is_id {
@@ -42,11 +44,12 @@ impl<'de> Visitor<'de> for FrameVisitor {
                 fields.next_value::<IgnoredAny>()?;
             }
         }
-        Ok(Frame { id })
+        Ok(FrameId { id })
     }
 }
 
-/// Whether the name of a field is `id`. Names are compared as bytes: one may hold half a surrogate pair, which no string can.
+/// Whether the name of a field is `id`. Names are compared as bytes: one may hold half a surrogate
+/// pair, which a string cannot.
 struct IsId(bool);
 
 impl<'de> Deserialize<'de> for IsId {
@@ -73,7 +76,7 @@ impl Visitor<'_> for IsIdVisitor {
     }
 }
 
-/// An id as proto3 JSON allows it: a number, the same as text, or null for none.
+/// An id as proto3 JSON allows it: a number, a number as text, or null for none.
 struct Id(u32);
 
 impl<'de> Deserialize<'de> for Id {
@@ -104,7 +107,8 @@ impl Visitor<'_> for IdVisitor {
     }
 }
 
-/// The id in a protobuf message; 0: it has none. `None`: this is no protobuf message, or its field 1 is no number. Of several the last one counts.
+/// The id in a protobuf message; 0 when it has none. `None`: the message is no protobuf message, or
+/// its field 1 is no number. Of several ids the last one counts.
 pub(super) fn proto(message: &[u8]) -> Option<u32> {
     const VARINT: u64 = 0;
     const EIGHT_BYTES: u64 = 1;
@@ -113,7 +117,7 @@ pub(super) fn proto(message: &[u8]) -> Option<u32> {
     const GROUP_END: u64 = 4;
     const FOUR_BYTES: u64 = 5;
     let (mut rest, mut id) = (message, 0);
-    // The fields whose groups are open. Groups are of proto2, and valid in a field that is not known here.
+    // The fields of open groups. Groups belong to proto2 and are valid in an unknown field.
     let mut groups = Vec::new();
     while !rest.is_empty() {
         let tag = varint(&mut rest)?;
@@ -123,7 +127,7 @@ pub(super) fn proto(message: &[u8]) -> Option<u32> {
             VARINT => {
                 let number = varint(&mut rest)?;
                 if field == 1 && groups.is_empty() {
-                    // Protobuf says that what is too long for the type loses its high bits.
+                    // Protobuf cuts the high bits off a number that is too long for its type.
                     id = number as u32;
                 }
             }

@@ -1,4 +1,5 @@
-//! The domain's frames in the wire formats of the contract: protobuf, and its canonical JSON twin.
+//! Encodes and decodes the domain's frames in the wire formats of the contract: protobuf, and its
+//! canonical JSON form.
 
 mod decode;
 mod encode;
@@ -12,10 +13,10 @@ use faceshare_api::v1;
 use faceshare_biz::domain::instruction::{
     Decoded, FrameCodec, Notice, ServerFrame, Statement, WireFormat,
 };
-use faceshare_websocket::{HEADER_MAX, Kind, prefixed};
+use faceshare_websocket::{HEADER_MAX, MessageKind, prefixed};
 use prost::Message;
 
-/// Writes and reads the frames of `faceshare.v1`.
+/// Encodes and decodes the frames of `faceshare.v1`.
 #[derive(Debug, Clone, Copy)]
 pub struct WireCodec {
     /// `limits.action_key_bytes`.
@@ -23,7 +24,7 @@ pub struct WireCodec {
 }
 
 impl WireCodec {
-    /// The frame, behind so many bytes that are left free.
+    /// Encodes the frame after `room` bytes that stay free.
     fn encode_behind(room: usize, format: WireFormat, frame: &ServerFrame) -> Vec<u8> {
         match (format, &frame.statement) {
             (WireFormat::Proto, Statement::Notice(Notice::ActionSync(sent))) => {
@@ -33,7 +34,7 @@ impl WireCodec {
         }
     }
 
-    /// The same by the generated code, for whatever there is.
+    /// Encodes any frame with the generated code.
     fn encode_generated_behind(
         room: usize,
         format: WireFormat,
@@ -72,15 +73,16 @@ impl FrameCodec for WireCodec {
     }
 }
 
-/// The same, with the header of a WebSocket frame in front of what it writes: put there once, for all receivers.
+/// A [`WireCodec`] that puts the header of a WebSocket frame in front of each encoded frame: once,
+/// for all receivers.
 #[derive(Debug, Clone, Copy)]
 pub struct WebSocketCodec(pub WireCodec);
 
 impl FrameCodec for WebSocketCodec {
     fn encode(&self, format: WireFormat, frame: &ServerFrame) -> Bytes {
         let kind = match format {
-            WireFormat::Proto => Kind::Binary,
-            WireFormat::Json => Kind::Text,
+            WireFormat::Proto => MessageKind::Binary,
+            WireFormat::Json => MessageKind::Text,
         };
         prefixed(kind, WireCodec::encode_behind(HEADER_MAX, format, frame))
     }

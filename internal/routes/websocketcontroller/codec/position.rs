@@ -1,10 +1,13 @@
-//! `actionSync` in protobuf, without the generated messages in between.
+//! Reads and writes `actionSync` in protobuf without the generated messages.
 //!
-//! Positions are most of what is ever read and written, and the way through the generated code is long: each message is built field by field,
-//! merged or measured, and taken apart again. Here they are read and written as they lie on the wire. Read is only the form that encoders
-//! mostly write (each field once, in the order of their numbers, none at its default, no number longer than it must be); anything else that
-//! protobuf allows, and all that is wrong, is left to the generated code, which has the last word: a client whose encoder writes another form
-//! is served as well, only slower. Written is the same form.
+//! Positions are most of the traffic, and the generated code is slow for them: it builds each
+//! message field by field, merges or measures it, and takes it apart again. This module reads and
+//! writes the wire bytes directly.
+//!
+//! It reads only the form that encoders usually write: each field once, in the order of the
+//! numbers, none at its default, no number longer than necessary. Every other form that protobuf
+//! allows, and every error, is left to the generated code, which decides: a client whose encoder
+//! writes another form is served too, only slower. It writes the same form.
 
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::{
@@ -12,18 +15,18 @@ use faceshare_biz::domain::instruction::{
 };
 use faceshare_biz::domain::{FileId, MemberId, Timestamp};
 
-/// Kinds of fields, as the low bits of a tag have them.
+/// Wire types of fields, the low bits of a tag.
 const NUMBER: u32 = 0;
 const DOUBLE: u32 = 1;
 const BYTES: u32 = 2;
 
-/// Room for all of a position but its key and a value of the application's own.
+/// Bytes for a position without its key and a custom value.
 const ROOM: usize = 112;
 
-/// `actionSync` among the instructions of both sides.
+/// The field number of `actionSync` in the frames of both sides.
 const ACTION_SYNC: u32 = 60;
 
-/// Numbers of fields, by message.
+/// Field numbers, by message.
 mod client_frame {
     pub(super) const ID: u32 = 1;
     pub(super) const NONCE: u32 = 2;
@@ -66,7 +69,7 @@ const fn tag(field: u32, kind: u32) -> u32 {
     field << 3 | kind
 }
 
-/// Reads a frame that is a position; `None`: it is another, or not in the one form that is read here.
+/// Reads a frame that is a position. `None`: it is another frame, or in another form.
 pub(super) fn read(message: &[u8], key_bytes: usize) -> Option<ClientFrame> {
     const ID: u32 = tag(client_frame::ID, NUMBER);
     const NONCE: u32 = tag(client_frame::NONCE, NUMBER);
@@ -107,7 +110,7 @@ fn read_action(message: &[u8], key_bytes: usize) -> Option<Action> {
                     .filter(|key| !key.is_empty())?
             }
             TERM => term = fields.number()?.try_into().ok()?,
-            // Of several values the last one counts, and merging them is not this function's affair.
+            // Of several values the last one counts; merging them is left to the generated code.
             VIEW | POINTER | CUSTOM if value.is_some() => return None,
             VIEW => value = Some(ActionValue::View(read_view(fields.bytes()?)?)),
             POINTER => value = Some(read_pointer(fields.bytes()?)?),
@@ -170,7 +173,8 @@ fn read_pointer(message: &[u8]) -> Option<ActionValue> {
     Some(ActionValue::Pointer { x, y })
 }
 
-/// The fields of a message, each at most once and in order. `None` from its methods: it is not in the form that is read here.
+/// Iterates over the fields of a message, each at most once and in order. Methods return `None`
+/// when the message is in another form.
 struct Fields<'a> {
     rest: &'a [u8],
     last: u32,
@@ -184,7 +188,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The tag of the next field; `Some(None)`: there is none.
+    /// The tag of the next field; `Some(None)` at the end.
     fn tag(&mut self) -> Option<Option<u32>> {
         if self.rest.is_empty() {
             return Some(None);
@@ -198,7 +202,7 @@ impl<'a> Fields<'a> {
         Some(Some(tag))
     }
 
-    /// A number that is not 0: that would not be written.
+    /// A number other than 0, which encoders do not write.
     fn number(&mut self) -> Option<u64> {
         self.varint().filter(|number| *number != 0)
     }
@@ -216,7 +220,8 @@ impl<'a> Fields<'a> {
         Some(bytes)
     }
 
-    /// Seven bits in each byte, the low ones first; the last byte is the one without the high bit, and not 0 unless it is the first.
+    /// A varint: seven bits in each byte, the low ones first. The last byte has no high bit, and is
+    /// not 0 unless it is the only one.
     #[inline(never)]
     fn varint(&mut self) -> Option<u64> {
         let (mut number, mut shift) = (0, 0);
@@ -239,7 +244,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A position as it is written, behind so many bytes that are left free.
+/// Encodes a position after `room` bytes that stay free.
 pub(super) fn write_behind(
     room: usize,
     frame: &ServerFrame,
@@ -250,7 +255,7 @@ pub(super) fn write_behind(
         ActionValue::Custom(bytes) => bytes.len(),
         _ => 0,
     };
-    let mut out = Out(Vec::with_capacity(
+    let mut out = MessageWriter(Vec::with_capacity(
         room + ROOM + action.key.as_str().len() + own,
     ));
     out.0.resize(room, 0);
@@ -291,15 +296,16 @@ pub(super) fn write_behind(
     out.0
 }
 
-/// A message that is being written. What is at its default is not.
+/// A message that is being written. Fields at their default are left out.
 ///
-/// Its parts are calls, not copies: each is used a dozen times for a frame, and the less code, the less there is to fetch.
-struct Out(Vec<u8>);
+/// Its methods are not inlined: each is used a dozen times for a frame, and less code means fewer
+/// instructions to fetch.
+struct MessageWriter(Vec<u8>);
 
-/// Where the length of a message within another has its first byte.
-struct Begun(usize);
+/// The index of the first length byte of a nested message.
+struct LengthAt(usize);
 
-impl Out {
+impl MessageWriter {
     #[inline(never)]
     fn varint(&mut self, mut number: u64) {
         while number > 0x7f {
@@ -340,7 +346,7 @@ impl Out {
         const NANOS_PER_MILLI: u64 = 1_000_000;
         let millis = time.as_millis();
         let begun = self.begin(field);
-        // A number below zero is written as the large one that has the same bits.
+        // A negative number is written as the unsigned number with the same bits.
         self.number(timestamp::SECONDS, millis.div_euclid(1000) as u64);
         self.number(
             timestamp::NANOS,
@@ -349,15 +355,15 @@ impl Out {
         self.end(begun);
     }
 
-    fn begin(&mut self, field: u32) -> Begun {
+    fn begin(&mut self, field: u32) -> LengthAt {
         self.tag(field, BYTES);
         self.0.push(0);
-        Begun(self.0.len() - 1)
+        LengthAt(self.0.len() - 1)
     }
 
-    /// Puts the length where it belongs: mostly it takes the one byte that was left for it.
+    /// Writes the length of the nested message: mostly it fits the one byte that was left for it.
     #[inline(never)]
-    fn end(&mut self, Begun(at): Begun) {
+    fn end(&mut self, LengthAt(at): LengthAt) {
         let mut length = self.0.len() - at - 1;
         let mut place = at;
         while length > 0x7f {

@@ -1,4 +1,4 @@
-//! The generated code is right by definition: whatever is read or written here is what it reads and writes.
+//! The generated code is the reference: this module must read and write the same.
 
 use super::{read, write_behind};
 use crate::{WireCodec, decode, encode};
@@ -13,7 +13,7 @@ use prost::Message;
 
 const KEY_BYTES: usize = 32;
 
-/// What counts as absent comes up often enough.
+/// Numbers, with 0 (which counts as absent) often enough.
 fn number() -> impl Strategy<Value = u64> {
     prop_oneof![Just(0), 1..200_u64, any::<u64>()]
 }
@@ -109,7 +109,7 @@ fn server_frame() -> impl Strategy<Value = ServerFrame> {
                 from: sender,
                 action,
             }));
-            // What `google.protobuf.Timestamp` can say.
+            // The range of `google.protobuf.Timestamp`.
             let at = Timestamp::from_millis(at / 1_000_000);
             ServerFrame {
                 seq: Seq::new(seq),
@@ -127,12 +127,13 @@ fn sent(frame: &ServerFrame) -> &SentAction {
     }
 }
 
-/// As text, in which a number that is none is equal to itself.
+/// Text form, in which NaN equals itself.
 fn shown(decoded: &Decoded) -> String {
     format!("{decoded:?}")
 }
 
-/// Whatever is read here, the generated code reads too.
+/// Checks that the generated code reads the same; `false` when this module leaves the message to
+/// it.
 fn check(message: &[u8]) -> Result<bool, TestCaseError> {
     let Some(frame) = read(message, KEY_BYTES) else {
         return Ok(false);
@@ -158,7 +159,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_damaged_is_read_as_the_generated_code_reads_it_or_left_to_it(
+    fn a_damaged_message_is_read_as_the_generated_code_reads_it_or_left_to_it(
         frame in client_frame(),
         damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3_u8), 1..4),
     ) {
@@ -209,7 +210,8 @@ fn other_forms_of_the_same_are_left_to_the_generated_code() {
         )
     };
     assert_eq!(read_by_both(&one), (true, true));
-    // The same field twice, fields out of order, a default that is written, a number that is longer than it must be, an unknown field.
+    // A field twice, fields out of order, a default that is written, a number that is longer than
+    // necessary, an unknown field.
     assert_eq!(read_by_both(&[&one[..], &one[..]].concat()), (false, true));
     assert_eq!(
         read_by_both(&[&one[2..], &one[..2]].concat()),
@@ -227,7 +229,8 @@ fn other_forms_of_the_same_are_left_to_the_generated_code() {
         read_by_both(&[&one[..], &[0xf8, 0x07, 0x01]].concat()),
         (false, true)
     );
-    // Neither a value nor an instruction, and a key over the limit, are refused there.
+    // The generated code refuses a frame without a value, without an instruction, and with a key
+    // over the limit.
     assert_eq!(read_by_both(&framed(position(None))), (false, false));
     assert_eq!(read_by_both(&one[..2]), (false, false));
     assert!(read(&one, 3).is_none() && read(&one, 4).is_some());

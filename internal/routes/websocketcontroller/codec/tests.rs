@@ -1,4 +1,4 @@
-//! What clients may write, and what is said to what they may not.
+//! Which frames clients may send, and how others are refused.
 
 use super::WireCodec;
 use faceshare_api::v1::{self, client_frame::Instruction};
@@ -27,7 +27,7 @@ fn code(decoded: Decoded) -> (u32, ErrorCode) {
 }
 
 #[test]
-fn both_formats_say_the_same() {
+fn both_formats_decode_to_the_same_frame() {
     let frame = v1::ClientFrame {
         id: 3,
         nonce: 9,
@@ -68,7 +68,7 @@ fn unset_means_ask_and_none() {
 }
 
 #[test]
-fn whatever_is_wrong_inside_a_frame_with_an_id_is_answered() {
+fn any_error_inside_a_frame_with_an_id_is_answered() {
     for text in [
         r#"{"id": 5}"#,
         r#"{"id": 5, "sessEnd": {}}"#,
@@ -154,7 +154,7 @@ fn whole_numbers_are_read_however_they_are_written() {
 }
 
 #[test]
-fn what_is_no_frame_at_all_is_malformed() {
+fn a_message_that_is_no_frame_is_malformed() {
     for text in [
         "",
         "hello",
@@ -173,7 +173,8 @@ fn what_is_no_frame_at_all_is_malformed() {
         CODEC.decode(WireFormat::Json, b"{\"id\": 5, \"quit\": \"\xff\"}"),
         Decoded::Malformed
     );
-    // No number, one that ends too early, field 0, a group that ends without a beginning, one without an end, and a kind of field that is none.
+    // A number without an end, a field that is cut short, field 0, the end of a group that was not
+    // begun, a group without an end, an unknown wire type.
     for bytes in [
         &[0xff, 0xff, 0xff][..],
         &[0x08, 5, 0xa2, 0x02, 9],
@@ -308,7 +309,7 @@ fn a_refusal_names_its_code() {
     );
 }
 
-/// Any JSON, halves of surrogate pairs and numbers beyond every type included.
+/// Any JSON, with halves of surrogate pairs and numbers beyond every type.
 fn json_value(depth: u32) -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         "null|true|-?(0|[1-9][0-9]{0,25})([.][0-9]{1,5})?([eE][-+]?[0-9]{1,4})?",
@@ -334,7 +335,7 @@ fn json_value(depth: u32) -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn no_bytes_bring_the_decoder_down(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn no_bytes_make_the_decoder_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         for format in WireFormat::ALL {
             CODEC.decode(format, &bytes);
         }
@@ -373,7 +374,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_brings_the_decoder_down(text in r#"[{}\[\]":,a-zA-Z0-9 .-]{0,200}"#) {
+    fn no_text_makes_the_decoder_panic(text in r#"[{}\[\]":,a-zA-Z0-9 .-]{0,200}"#) {
         CODEC.decode(WireFormat::Json, text.as_bytes());
     }
 }

@@ -15,7 +15,7 @@ const MASKED: u8 = 0x80;
 
 /// The type of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MessageKind {
     /// UTF-8 text.
     Text,
     /// Any bytes.
@@ -25,7 +25,7 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Opcode {
     Continuation,
-    Data(Kind),
+    Data(MessageKind),
     Close,
     Ping,
     Pong,
@@ -35,8 +35,8 @@ impl Opcode {
     const fn read(bits: u8) -> Option<Self> {
         Some(match bits {
             0 => Self::Continuation,
-            1 => Self::Data(Kind::Text),
-            2 => Self::Data(Kind::Binary),
+            1 => Self::Data(MessageKind::Text),
+            2 => Self::Data(MessageKind::Binary),
             8 => Self::Close,
             9 => Self::Ping,
             10 => Self::Pong,
@@ -47,8 +47,8 @@ impl Opcode {
     const fn bits(self) -> u8 {
         match self {
             Self::Continuation => 0,
-            Self::Data(Kind::Text) => 1,
-            Self::Data(Kind::Binary) => 2,
+            Self::Data(MessageKind::Text) => 1,
+            Self::Data(MessageKind::Binary) => 2,
             Self::Close => 8,
             Self::Ping => 9,
             Self::Pong => 10,
@@ -155,7 +155,7 @@ fn header(opcode: Opcode, length: usize) -> ([u8; HEADER_MAX], usize) {
 
 /// Encodes a message as one frame.
 #[must_use]
-pub fn frame(kind: Kind, payload: &[u8]) -> Bytes {
+pub fn frame(kind: MessageKind, payload: &[u8]) -> Bytes {
     complete(Opcode::Data(kind), payload)
 }
 
@@ -164,7 +164,7 @@ pub fn frame(kind: Kind, payload: &[u8]) -> Bytes {
 /// # Panics
 /// When the buffer is shorter than [`HEADER_MAX`].
 #[must_use]
-pub fn prefixed(kind: Kind, mut buffer: Vec<u8>) -> Bytes {
+pub fn prefixed(kind: MessageKind, mut buffer: Vec<u8>) -> Bytes {
     let length = buffer
         .len()
         .checked_sub(HEADER_MAX)

@@ -19,6 +19,6 @@ mod receiver;
 mod tests;
 
 pub use close::CloseFrame;
-pub use frame::{HEADER_MAX, Kind, close, frame, pong, prefixed};
+pub use frame::{HEADER_MAX, MessageKind, close, frame, pong, prefixed};
 pub use handshake::accept_key;
 pub use receiver::{Event, Receiver, Violation};

@@ -1,7 +1,7 @@
 //! Reads a client's bytes.
 
 use crate::close::CloseFrame;
-use crate::frame::{Header, Kind, Opcode};
+use crate::frame::{Header, MessageKind, Opcode};
 use crate::mask;
 use bytes::Bytes;
 
@@ -9,13 +9,13 @@ use bytes::Bytes;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A message, assembled from its fragments.
-    Message(Kind, Bytes),
+    Message(MessageKind, Bytes),
     /// A ping, to be answered by a [`pong`](crate::pong) with the same payload.
     Ping(Bytes),
     /// An answer to a ping.
     Pong,
     /// An empty fragment of a message, reported because a client may send any number of them.
-    Nothing,
+    EmptyFragment,
     /// A close frame. Nothing is read after it.
     Close(CloseFrame),
 }
@@ -57,7 +57,7 @@ pub struct Receiver {
 /// The received fragments of a message.
 #[derive(Debug)]
 struct Fragments {
-    kind: Kind,
+    kind: MessageKind,
     payload: Vec<u8>,
     /// So many bytes of a text are known to be UTF-8.
     checked: usize,
@@ -178,7 +178,7 @@ impl Receiver {
             Opcode::Pong => Ok(Some(Event::Pong)),
             Opcode::Close => CloseFrame::read(payload).map(|frame| Some(Event::Close(frame))),
             Opcode::Data(kind) if header.last => {
-                if kind == Kind::Text {
+                if kind == MessageKind::Text {
                     std::str::from_utf8(payload).map_err(|_| Violation::NotUtf8)?;
                 }
                 Ok(Some(Event::Message(kind, Bytes::copy_from_slice(payload))))
@@ -202,9 +202,10 @@ impl Receiver {
         };
         message.add(payload)?;
         if !last {
-            return Ok(payload.is_empty().then_some(Event::Nothing));
+            return Ok(payload.is_empty().then_some(Event::EmptyFragment));
         }
-        let complete = message.kind == Kind::Binary || message.checked == message.payload.len();
+        let complete =
+            message.kind == MessageKind::Binary || message.checked == message.payload.len();
         match self.message.take() {
             Some(message) if complete => {
                 Ok(Some(Event::Message(message.kind, message.payload.into())))
@@ -218,7 +219,7 @@ impl Fragments {
     /// Adds a fragment. A text that can no longer become valid UTF-8 fails here already.
     fn add(&mut self, fragment: &[u8]) -> Result<(), Violation> {
         self.payload.extend_from_slice(fragment);
-        if self.kind == Kind::Text {
+        if self.kind == MessageKind::Text {
             match std::str::from_utf8(&self.payload[self.checked..]) {
                 Ok(_) => self.checked = self.payload.len(),
                 Err(error) if error.error_len().is_some() => return Err(Violation::NotUtf8),

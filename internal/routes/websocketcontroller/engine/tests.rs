@@ -1,7 +1,8 @@
 //! The bytes of one client, split in any way, and the events that they must and must not cause.
 
 use crate::{
-    CloseFrame, Event, HEADER_MAX, Kind, Receiver, Violation, close, frame, mask, pong, prefixed,
+    CloseFrame, Event, HEADER_MAX, MessageKind, Receiver, Violation, close, frame, mask, pong,
+    prefixed,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -52,7 +53,7 @@ fn all_at_once(bytes: &[u8]) -> (Vec<Event>, Option<Violation>) {
 }
 
 fn text(text: &str) -> Event {
-    Event::Message(Kind::Text, Bytes::copy_from_slice(text.as_bytes()))
+    Event::Message(MessageKind::Text, Bytes::copy_from_slice(text.as_bytes()))
 }
 
 #[test]
@@ -63,12 +64,12 @@ fn lengths_of_every_form_are_read_and_written() {
         assert_eq!(
             (events, violation),
             (
-                vec![Event::Message(Kind::Binary, payload.clone().into())],
+                vec![Event::Message(MessageKind::Binary, payload.clone().into())],
                 None
             ),
             "{length}"
         );
-        let written = frame(Kind::Binary, &payload);
+        let written = frame(MessageKind::Binary, &payload);
         let header = match length {
             0..126 => 2,
             126..=0xffff => 4,
@@ -77,7 +78,7 @@ fn lengths_of_every_form_are_read_and_written() {
         assert_eq!(written.len(), header + length);
         let mut buffer = vec![0xee; HEADER_MAX];
         buffer.extend_from_slice(&payload);
-        assert_eq!(prefixed(Kind::Binary, buffer), written);
+        assert_eq!(prefixed(MessageKind::Binary, buffer), written);
     }
 }
 
@@ -91,10 +92,13 @@ fn empty_fragments_are_reported_so_that_they_can_be_counted() {
         client_frame(0x80, b""),
     ]
     .concat();
-    let message = Event::Message(Kind::Binary, Bytes::from_static(b"a"));
+    let message = Event::Message(MessageKind::Binary, Bytes::from_static(b"a"));
     assert_eq!(
         all_at_once(&bytes),
-        (vec![Event::Nothing, Event::Nothing, message], None)
+        (
+            vec![Event::EmptyFragment, Event::EmptyFragment, message],
+            None
+        )
     );
 }
 
@@ -114,7 +118,13 @@ fn control_frames_may_come_between_fragments() {
     assert_eq!(
         all_at_once(&bytes),
         (
-            vec![ping, Event::Nothing, Event::Pong, text("Hello"), close],
+            vec![
+                ping,
+                Event::EmptyFragment,
+                Event::Pong,
+                text("Hello"),
+                close
+            ],
             None
         )
     );

@@ -78,7 +78,7 @@ fn answer(receiver: &mut Receiver, bytes: &mut [u8]) -> (Vec<u8>, bool) {
     let received = receiver.receive(bytes, |event| match event {
         Event::Message(kind, message) => answers.extend_from_slice(&frame(kind, &message)),
         Event::Ping(payload) => answers.extend_from_slice(&pong(&payload)),
-        Event::Pong | Event::Nothing => {}
+        Event::Pong | Event::EmptyFragment => {}
         Event::Close(close_frame) => {
             answers.extend_from_slice(&close_frame.answer());
             over = true;

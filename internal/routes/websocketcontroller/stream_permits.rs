@@ -1,35 +1,35 @@
-//! How many streams one address may have.
+//! Limits the streams of one address.
 
 use faceshare_biz::{Error, ErrorCode, Result};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The streams of each address. An address without one is not kept.
+/// Counts the streams of each address. An address without streams has no entry.
 #[derive(Debug)]
-pub struct StreamPlaces {
+pub struct StreamPermits {
     /// 0: any number.
     per_address: usize,
-    taken: Mutex<HashMap<IpAddr, usize>>,
+    streams_by_address: Mutex<HashMap<IpAddr, usize>>,
 }
 
-impl StreamPlaces {
-    /// `per_address`: streams of one address, `limits.streams_per_address`; 0: any number.
+impl StreamPermits {
+    /// `per_address`: streams of one address at most, `limits.streams_per_address`; 0: unlimited.
     #[must_use]
     pub fn new(per_address: usize) -> Arc<Self> {
         Arc::new(Self {
             per_address,
-            taken: Mutex::default(),
+            streams_by_address: Mutex::default(),
         })
     }
 
-    /// A place for one more stream from an address.
+    /// A permit for one more stream of an address.
     ///
     /// # Errors
-    /// `LIMIT_EXCEEDED` when the address has as many as it may.
-    pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Result<StreamPlace> {
-        let mut taken = self.lock();
-        let streams = taken.entry(address).or_default();
+    /// `LIMIT_EXCEEDED` when the address has as many streams as allowed.
+    pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Result<StreamPermit> {
+        let mut streams_by_address = self.lock();
+        let streams = streams_by_address.entry(address).or_default();
         if self.per_address > 0 && *streams >= self.per_address {
             metrics::counter!("stream_refused_total", "limit" => "streams_per_address")
                 .increment(1);
@@ -39,41 +39,43 @@ impl StreamPlaces {
             ));
         }
         *streams += 1;
-        drop(taken);
-        Ok(StreamPlace {
-            places: self.clone(),
+        drop(streams_by_address);
+        Ok(StreamPermit {
+            permits: self.clone(),
             address,
         })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        self.streams_by_address
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A place, until it is dropped.
+/// A permit; dropping it frees it.
 #[derive(Debug)]
-pub(super) struct StreamPlace {
-    places: Arc<StreamPlaces>,
+pub(super) struct StreamPermit {
+    permits: Arc<StreamPermits>,
     address: IpAddr,
 }
 
-impl Drop for StreamPlace {
+impl Drop for StreamPermit {
     fn drop(&mut self) {
-        let mut taken = self.places.lock();
-        let Some(streams) = taken.get_mut(&self.address) else {
+        let mut streams_by_address = self.permits.lock();
+        let Some(streams) = streams_by_address.get_mut(&self.address) else {
             return;
         };
         *streams -= 1;
         if *streams == 0 {
-            taken.remove(&self.address);
+            streams_by_address.remove(&self.address);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ErrorCode, StreamPlaces};
+    use super::{ErrorCode, StreamPermits};
     use proptest::prelude::*;
     use std::net::{IpAddr, Ipv4Addr};
 
@@ -83,14 +85,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_address_has_at_most_its_share_and_places_come_back(ops in prop::collection::vec((0_u8..3, any::<bool>()), 0..60)) {
-            let places = StreamPlaces::new(4);
+        fn an_address_has_at_most_its_quota_and_dropped_permits_are_free_again(ops in prop::collection::vec((0_u8..3, any::<bool>()), 0..60)) {
+            let permits = StreamPermits::new(4);
             let mut held = Vec::new();
             for (from, take) in ops {
                 let of_address = held.iter().filter(|(address, _)| *address == from).count();
                 if take {
-                    match places.take(address(from)) {
-                        Ok(place) => held.push((from, place)),
+                    match permits.take(address(from)) {
+                        Ok(permit) => held.push((from, permit)),
                         Err(error) => prop_assert!(of_address == 4 && error.code == ErrorCode::LimitExceeded),
                     }
                     prop_assert!(of_address < 5);
@@ -99,14 +101,14 @@ mod tests {
                 }
             }
             drop(held);
-            prop_assert!(places.lock().is_empty());
+            prop_assert!(permits.lock().is_empty());
         }
     }
 
     #[test]
-    fn without_a_limit_everybody_has_a_place() {
-        let places = StreamPlaces::new(0);
-        let held: Vec<_> = (0..5_000).map(|_| places.take(address(1))).collect();
+    fn without_a_limit_every_stream_gets_a_permit() {
+        let permits = StreamPermits::new(0);
+        let held: Vec<_> = (0..5_000).map(|_| permits.take(address(1))).collect();
         assert!(held.iter().all(Result::is_ok));
     }
 }
