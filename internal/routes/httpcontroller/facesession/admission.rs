@@ -4,7 +4,7 @@ use super::representation::{FaceSessionView, SessionTokenView};
 use crate::links::PublicBase;
 use crate::text::TimeText;
 use faceshare_biz::domain::Timestamp;
-use faceshare_logic::facesession::{Entered, Waiting};
+use faceshare_logic::facesession::{Entered, PendingKnock};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -62,9 +62,9 @@ pub struct WaitingAnswer {
     expires_at: TimeText,
 }
 
-impl From<Waiting> for WaitingAnswer {
-    fn from(waiting: Waiting) -> Self {
-        let Waiting { token, expires_at } = waiting;
+impl From<PendingKnock> for WaitingAnswer {
+    fn from(waiting: PendingKnock) -> Self {
+        let PendingKnock { token, expires_at } = waiting;
         Self {
             status: WaitingStatus::Waiting,
             wait_token: token,
