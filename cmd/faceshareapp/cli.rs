@@ -12,7 +12,8 @@ pub(crate) const VERSION: &str = concat!(
     ")"
 );
 
-/// The server behind face-to-face collaboration: sessions met by a number code, presenting and following.
+/// The server behind face-to-face collaboration: sessions met by a number code, presenting and
+/// following.
 #[derive(Debug, Parser)]
 #[command(name = "faceshareapp", version = VERSION, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -27,15 +28,17 @@ pub(crate) enum Command {
     Serve(ConfigFile),
     /// Bring the database to this version's schema, and exit
     Migrate(ConfigFile),
-    /// Print the effective configuration, secrets masked, and exit; say what is wrong with it otherwise
+    /// Print the effective configuration, secrets masked, and exit; say what is wrong with it
+    /// otherwise
     CheckConfig(ConfigFile),
 }
 
 /// Where the configuration is.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigFile {
-    /// Configuration file: .toml, .yaml, .yml or .json [default: conf/app.toml in the working directory, if there is one].
-    /// Environment variables such as FACESHARE__HTTP__LISTEN=127.0.0.1:8081 win over it
+    /// Configuration file: .toml, .yaml, .yml or .json [default: conf/app.toml in the working
+    /// directory, if there is one]. Environment variables such as
+    /// FACESHARE__HTTP__LISTEN=127.0.0.1:8081 win over it
     #[arg(long = "config", value_name = "FILE")]
     pub(crate) path: Option<PathBuf>,
 }

@@ -27,7 +27,8 @@ fn variables(settings: &[(&str, String)]) -> Vec<(OsString, OsString)> {
         .collect()
 }
 
-/// A request whose body is still on its way when a job is lost is answered: the server drains before it ends.
+/// A request whose body is still on its way when a job is lost is answered: the server drains
+/// before it ends.
 #[tokio::test]
 async fn the_loss_of_an_essential_job_ends_the_process_with_a_failure_after_a_drain() {
     let (dir, listen) = (tempfile::tempdir().expect("a directory"), free_address());
@@ -65,7 +66,8 @@ async fn the_loss_of_an_essential_job_ends_the_process_with_a_failure_after_a_dr
             }
         };
         stream.write_all(head.as_bytes()).await.expect("sent");
-        // A second connection is answered once the first one's request is in service or about to be.
+        // A second connection is answered once the first one's request is in service or about to
+        // be.
         let mut other = TcpStream::connect(listen).await.expect("connected");
         other
             .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")

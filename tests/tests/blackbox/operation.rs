@@ -38,7 +38,7 @@ async fn a_log_whose_reader_stands_still_holds_up_no_request_no_stream_and_no_en
     let metrics = http.call(Method::GET, "/metrics", None, None).await.text;
     let dropped = metrics
         .lines()
-        .find(|line| line.starts_with("log_lines_dropped_total{"))
+        .find(|line| line.starts_with("faceshare_log_lines_dropped_total{"))
         .expect("lines were dropped");
     assert!(dropped.contains("stderr"), "{dropped}");
 

@@ -232,14 +232,14 @@ async fn an_answer_of_which_nothing_is_taken_is_given_up_over_tls_too() {
     }
     until_metric(
         &http,
-        "http_connections_stalled_total",
+        "faceshare_http_connections_stalled_total",
         "listener=\"http\"",
         |stalled| stalled >= 5.0,
     )
     .await;
     until_metric(
         &http,
-        "http_connections_open",
+        "faceshare_http_connections_open",
         "listener=\"http\"",
         |open| open <= 2.0,
     )

@@ -22,7 +22,7 @@ use tokio_tungstenite::tungstenite::Error;
 const PATIENCE: Duration = Duration::from_secs(5);
 const MIB: u64 = 1024 * 1024;
 /// A metric and the label of the listener for clients. A look at the metrics is a connection and a request itself.
-const OPEN: &str = "http_connections_open";
+const OPEN: &str = "faceshare_http_connections_open";
 const OF_CLIENTS: &str = "listener=\"http\"";
 
 fn address(server: &Server) -> String {
@@ -65,7 +65,7 @@ async fn a_network_that_takes_every_connection_keeps_neither_newcomers_nor_its_o
     )
     .await
     .expect("sent");
-    until_metric(&http, "http_requests_in_flight", "", |requests| {
+    until_metric(&http, "faceshare_http_requests_in_flight", "", |requests| {
         requests >= 2.0
     })
     .await;
@@ -87,7 +87,7 @@ async fn a_network_that_takes_every_connection_keeps_neither_newcomers_nor_its_o
     for limit in ["address", "network", "total"] {
         let evicted = metric(
             &http,
-            "http_connections_evicted_total",
+            "faceshare_http_connections_evicted_total",
             &format!("limit=\"{limit}\""),
         )
         .await;
@@ -120,7 +120,7 @@ async fn when_every_connection_is_in_service_the_next_one_is_closed_at_once_and_
             .expect("sent");
         busy.push(stream);
     }
-    until_metric(&http, "http_requests_in_flight", "", |requests| {
+    until_metric(&http, "faceshare_http_requests_in_flight", "", |requests| {
         requests >= 4.0
     })
     .await;
@@ -130,7 +130,7 @@ async fn when_every_connection_is_in_service_the_next_one_is_closed_at_once_and_
     until_closed(&mut refused).await;
     until_metric(
         &http,
-        "http_connections_refused_total",
+        "faceshare_http_connections_refused_total",
         "limit=\"address\"",
         |refused| refused >= 1.0,
     )
@@ -142,7 +142,7 @@ async fn when_every_connection_is_in_service_the_next_one_is_closed_at_once_and_
         "its neighbour is served"
     );
     drop(busy.pop());
-    until_metric(&http, "http_requests_in_flight", "", |requests| {
+    until_metric(&http, "faceshare_http_requests_in_flight", "", |requests| {
         requests < 4.0
     })
     .await;
@@ -214,7 +214,10 @@ async fn an_address_has_a_share_of_the_streams_and_gets_a_place_back_when_one_en
         .expect_close(4029)
         .await;
     sockets.pop().expect("a socket").cut();
-    until_metric(&meeting.http, "stream_points", "", |points| points < 3.0).await;
+    until_metric(&meeting.http, "faceshare_stream_points", "", |points| {
+        points < 3.0
+    })
+    .await;
     meeting.connect(3).await;
 }
 
@@ -286,7 +289,7 @@ async fn answers_that_are_not_read_hold_bounded_memory_while_others_are_served()
     assert!(
         metric(
             &http,
-            "http_connections_evicted_total",
+            "faceshare_http_connections_evicted_total",
             "limit=\"unread_bytes_per_address\""
         )
         .await
@@ -327,7 +330,7 @@ async fn an_answer_of_which_nothing_is_taken_is_given_up_over_either_version() {
     }
     until_metric(
         &http,
-        "http_connections_stalled_total",
+        "faceshare_http_connections_stalled_total",
         OF_CLIENTS,
         |stalled| stalled >= 40.0,
     )

@@ -440,7 +440,7 @@ async fn when_too_much_is_guessed_unknown_guests_must_knock_and_host_and_operato
         metrics
             .text
             .lines()
-            .any(|line| line == "admission_forced 1"),
+            .any(|line| line == "faceshare_admission_forced 1"),
         "{}",
         metrics.text
     );

@@ -67,7 +67,7 @@ async fn too_slow(meeting: &Meeting) -> u64 {
         .expect("text");
     let value = metrics
         .lines()
-        .find_map(|line| line.strip_prefix("stream_slow_receivers_total "));
+        .find_map(|line| line.strip_prefix("faceshare_stream_slow_receivers_total "));
     value.map_or(0, |value| value.parse().expect("a number"))
 }
 
