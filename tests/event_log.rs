@@ -1,6 +1,7 @@
-//! What everybody has seen of one session's order, kept once for all.
+//! The ordered frames of one session, shared by all its clients.
 //!
-//! Two hundred members see the same frames: each is decoded when the first of them shows it, and must then be the same for everybody.
+//! Two hundred members receive the same frames. Each frame is decoded once, and must then be the
+//! same for every other client.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,95 +13,98 @@ use tokio::time::timeout;
 use crate::socket::{decode, seq};
 use crate::{DEADLINE, Format};
 
-/// The one order, as all its readers together have seen it.
+/// The ordered frames that at least one client has received.
 #[derive(Debug)]
-pub struct Ledger {
-    seen: Mutex<Seen>,
+pub struct EventLog {
+    received: Mutex<ReceivedFrames>,
     head: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
-struct Seen {
-    /// Which seq a message of the wire is; one for each format.
+struct ReceivedFrames {
+    /// The seq of each message as it was on the wire; a frame has one message for each format.
     messages: HashMap<Vec<u8>, u64>,
     frames: BTreeMap<u64, Arc<Value>>,
 }
 
-impl Ledger {
-    /// Nobody has seen anything.
+impl EventLog {
+    /// An empty log.
     #[must_use]
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
-            seen: Mutex::default(),
+            received: Mutex::default(),
             head: watch::Sender::new(0),
         })
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().expect("no reader panics while it writes")
+    fn received(&self) -> MutexGuard<'_, ReceivedFrames> {
+        self.received
+            .lock()
+            .expect("no reader panics while it writes")
     }
 
-    /// A frame, as somebody gets it.
+    /// Decodes a message that a client received, and records it if it is ordered.
     ///
     /// # Panics
-    /// When it is ordered and another one was seen in its place.
+    /// When another frame of the same seq was received before.
     pub fn read(&self, format: Format, message: &[u8]) -> Arc<Value> {
-        if let Some(frame) = self.known(message) {
+        if let Some(frame) = self.decoded(message) {
             return frame;
         }
         let frame = Arc::new(decode(format, message));
-        let place = seq(&frame);
-        if place > 0 {
-            let mut seen = self.seen();
-            let first = seen
+        let frame_seq = seq(&frame);
+        if frame_seq > 0 {
+            let mut received = self.received();
+            let first = received
                 .frames
-                .entry(place)
+                .entry(frame_seq)
                 .or_insert_with(|| frame.clone())
                 .clone();
-            seen.messages.insert(message.to_vec(), place);
-            drop(seen);
-            assert_eq!(first, frame, "two frames of seq {place}");
+            received.messages.insert(message.to_vec(), frame_seq);
+            drop(received);
+            assert_eq!(first, frame, "two frames of seq {frame_seq}");
             self.head
-                .send_if_modified(|head| std::mem::replace(head, place.max(*head)) < place);
+                .send_if_modified(|head| std::mem::replace(head, frame_seq.max(*head)) < frame_seq);
         }
         frame
     }
 
-    fn known(&self, message: &[u8]) -> Option<Arc<Value>> {
-        let seen = self.seen();
-        seen.messages
+    fn decoded(&self, message: &[u8]) -> Option<Arc<Value>> {
+        let received = self.received();
+        received
+            .messages
             .get(message)
-            .map(|place| seen.frames[place].clone())
+            .map(|seq| received.frames[seq].clone())
     }
 
-    /// The highest seq that anybody has seen.
+    /// The highest seq that a client has received.
     #[must_use]
     pub fn head(&self) -> u64 {
         *self.head.borrow()
     }
 
-    /// Waits until somebody has seen this much.
+    /// Waits until a client has received the seq `head`.
     ///
     /// # Panics
-    /// When nobody has before the deadline.
+    /// When no client receives it before the deadline.
     pub async fn until(&self, head: u64) {
         let mut heads = self.head.subscribe();
         let reached = timeout(DEADLINE, heads.wait_for(|at| *at >= head)).await;
         reached
-            .unwrap_or_else(|_| panic!("the order stands at {}, not at {head}", self.head()))
+            .unwrap_or_else(|_| panic!("the last seq is {}, not {head}", self.head()))
             .expect("the sender is here");
     }
 
-    /// All frames after `after`, which must be without a gap.
+    /// All frames after the seq `after`.
     ///
     /// # Panics
     /// When there is a gap.
     #[must_use]
     pub fn after(&self, after: u64) -> Vec<Arc<Value>> {
-        let seen = self.seen();
-        let later = seen.frames.range(after + 1..);
-        for (place, due) in later.clone().map(|(place, _)| *place).zip(after + 1..) {
-            assert_eq!(place, due, "a gap in what all have seen");
+        let received = self.received();
+        let later = received.frames.range(after + 1..);
+        for (found, expected) in later.clone().map(|(seq, _)| *seq).zip(after + 1..) {
+            assert_eq!(found, expected, "a seq is missing");
         }
         later.map(|(_, frame)| frame.clone()).collect()
     }

@@ -8,7 +8,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// The columns, in an order in which no caller's success takes away what the next one needs: the host, who may end it all, comes last.
+/// The columns, in an order in which no caller's success takes away what the next one needs: the
+/// host, who may end it all, comes last.
 const CALLERS: [&str; 8] = [
     "none",
     "expired",
@@ -75,7 +76,7 @@ fn rows(page: &str) -> Vec<Row> {
     .collect()
 }
 
-/// A session with somebody of each kind around it.
+/// A session with one caller of each kind.
 struct Scene {
     http: Http,
     id: String,
@@ -85,10 +86,10 @@ struct Scene {
     removed: Guest,
     guest: Guest,
     account: Guest,
-    /// A member whom nobody minds.
+    /// A member that is not the host.
     other: Guest,
     stream_token: String,
-    /// Somebody who waits.
+    /// A caller that waits for admission.
     knock: String,
     /// What the guest waits with, at another session, where it was denied.
     wait_token: Value,
@@ -168,12 +169,12 @@ impl Scene {
             "account" => &self.account,
             "member" => &self.member,
             "host" => &self.host,
-            _ => panic!("nobody is called {caller}"),
+            _ => panic!("unknown caller {caller}"),
         };
         Some(who.access.clone())
     }
 
-    /// What a call needs to be good, whoever makes it.
+    /// Path and body of a valid call, the same for all callers.
     async fn body(&self, row: &Row) -> Option<Value> {
         let by_code = json!({"numberCode": self.code});
         match (row.method.as_str(), row.path.as_str()) {
@@ -258,7 +259,7 @@ async fn the_knock(http: &Http, session: &str, host: &Guest) -> String {
         .to_owned()
 }
 
-/// Somebody knocks and is denied: what it waited with.
+/// The wait token of a caller that knocked and was denied.
 async fn denied(http: &Http, host: &Guest, guest: &Guest) -> Value {
     let created = http.create(host, json!({"admission": "APPROVAL"})).await;
     let (id, code) = (
@@ -287,7 +288,8 @@ fn outcome(answer: &Answer) -> String {
         .to_owned()
 }
 
-/// An access token after its time, from a server whose tokens live for a moment; the other server goes on with its keys.
+/// An access token after its time, from a server whose tokens live for a moment; the other server
+/// goes on with its keys.
 async fn expired_token() -> (Server, String) {
     let mut server = Server::start_with(&[
         ("auth.access_ttl", "1s"),
@@ -306,7 +308,8 @@ async fn expired_token() -> (Server, String) {
 async fn every_caller_gets_what_the_table_says() {
     let (server, expired) = expired_token().await;
     let http = server.http();
-    // The first thing that is asked with it may come before its end; what the table says of it is true afterwards.
+    // The first thing that is asked with it may come before its end; what the table says of it is
+    // true afterwards.
     while http.get("/v1/accounts/me", &expired).await.status == 200 {}
     let mut wrong = Vec::new();
     for row in table() {
@@ -454,7 +457,7 @@ async fn every_cookie_gets_what_the_classic_table_says() {
                 "signed out" => vec![Some(&over)],
                 "other token" => others.iter().map(|other| Some(other.as_str())).collect(),
                 "account" | "other site" => vec![Some(&own)],
-                _ => panic!("nobody is called {caller}"),
+                _ => panic!("unknown caller {caller}"),
             };
             for cookie in cookies {
                 let got = classic(&http, &row, &name, cookie, caller == "other site").await;

@@ -1,6 +1,7 @@
 //! The server over PostgreSQL and over MariaDB, each in a database of its own.
 //!
-//! The servers are made ready by `scripts/services`; others can be named by the environment, as URLs.
+//! The servers are made ready by `scripts/services`; others can be named by the environment, as
+//! URLs.
 
 use faceshare_tests::Format;
 use faceshare_tests::meeting::Meeting;
@@ -88,15 +89,15 @@ async fn run(server: &str, statement: &str) {
 
 #[tokio::test]
 async fn on_postgresql_two_clients_meet_and_resume_after_a_kill() {
-    meet_and_resume_after_a_kill(&Database::on_postgres().await).await;
+    two_clients_meet_and_resume_after_a_kill(&Database::on_postgres().await).await;
 }
 
 #[tokio::test]
 async fn on_mariadb_two_clients_meet_and_resume_after_a_kill() {
-    meet_and_resume_after_a_kill(&Database::on_mysql().await).await;
+    two_clients_meet_and_resume_after_a_kill(&Database::on_mysql().await).await;
 }
 
-async fn meet_and_resume_after_a_kill(database: &Database) {
+async fn two_clients_meet_and_resume_after_a_kill(database: &Database) {
     let settings = [("database.url", &*database.url())];
     let (mut meeting, mut sockets) =
         Meeting::with(Format::Proto, 2, &settings, json!({"title": "Review"})).await;

@@ -9,7 +9,7 @@ use faceshare_tests::server::Server;
 use faceshare_tests::{Format, in_both_formats};
 use tokio::process::Command;
 
-in_both_formats!(a_client_in_another_language_gets_through);
+in_both_formats!(a_client_in_another_language_joins_and_follows);
 
 /// Runs a command to its end; all that it said is shown when it fails.
 async fn run(command: &mut Command) -> Result<String, String> {
@@ -40,7 +40,7 @@ async fn install(folder: &Path) {
     }
 }
 
-async fn a_client_in_another_language_gets_through(format: Format) {
+async fn a_client_in_another_language_joins_and_follows(format: Format) {
     let version = run(Command::new("node").arg("--version")).await;
     assert!(
         version.is_ok(),

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 use faceshare_tests::programs::workspace;
 
-/// Every crate of ours, and which of ours it may use. A crate that is not here fails the test: decide where it stands.
+/// Every crate of ours, and which of ours it may use. A crate that is not here fails the test:
+/// decide where it stands.
 const ALLOWED: [(&str, &[&str]); 23] = [
     ("faceshare-api", &[]),
     ("faceshare-biz", &[]),

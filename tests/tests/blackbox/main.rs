@@ -1,4 +1,5 @@
-//! Everything that is proven from outside: over real sockets, against the programs as they are built.
+//! Everything that is proven from outside: over real sockets, against the programs as they are
+//! built.
 
 mod authority;
 mod ctl;

@@ -9,7 +9,8 @@ use tokio::process::{Child, Command};
 
 use crate::ctl::code_in;
 
-/// The code that the README uses for the one on Ann's screen, as it is read aloud and as it is typed.
+/// The code that the README uses for the one on Ann's screen, as it is read aloud and as it is
+/// typed.
 const CODE: (&str, &str) = ("739 274", "739274");
 
 fn read(path: &str) -> String {
@@ -121,7 +122,8 @@ async fn the_calls_of_the_tour_lead_into_the_session() {
         "BASE=http://127.0.0.1:8080",
         &format!("BASE={}", server.url()),
     );
-    // What the next block of the tour takes from these calls; wscat itself would have to be downloaded.
+    // What the next block of the tour takes from these calls; wscat itself would have to be
+    // downloaded.
     let connect = block("bash", "wscat");
     let token = connect
         .split("$(")

@@ -3,7 +3,7 @@
 use faceshare_tests::server::refused_start;
 
 #[tokio::test]
-async fn what_this_release_cannot_do_stops_the_start_and_is_named() {
+async fn a_setting_that_this_release_does_not_support_stops_the_start() {
     for (key, value, said) in [
         ("redis.url", "redis://127.0.0.1:6379", "redis"),
         (

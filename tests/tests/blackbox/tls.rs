@@ -247,7 +247,7 @@ async fn an_answer_of_which_nothing_is_taken_is_given_up_over_tls_too() {
 }
 
 #[tokio::test]
-async fn clear_text_is_not_spoken_where_tls_is_and_grpc_neither() {
+async fn clear_text_is_refused_on_listeners_with_tls() {
     let pair = Pair::new();
     let server = Server::start_with(&[
         ("tls.cert", text(&pair.cert())),
@@ -306,7 +306,7 @@ async fn grpc_serves_health_over_tls() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_changes_is_taken_without_being_asked() {
+async fn a_changed_certificate_is_applied_without_sighup() {
     let first = Pair::new();
     let server = Server::start_with(&[
         ("tls.cert", text(&first.cert())),
@@ -446,7 +446,7 @@ fn create(server: &str, trusted: &Path) -> (Child, Log) {
 }
 
 #[tokio::test]
-async fn the_terminal_client_calls_and_streams_over_tls_to_whom_the_system_trusts() {
+async fn the_terminal_client_uses_tls_with_the_roots_of_the_system() {
     let (pair, other) = (Pair::new(), Pair::new());
     let server = Server::start_with(&[
         ("tls.cert", text(&pair.cert())),

@@ -56,7 +56,7 @@ async fn told(host: &mut Socket, nickname: &str, state: &str) -> Value {
     knock["knockId"].clone()
 }
 
-async fn who_is_admitted_in_the_stream_comes_in(format: Format) {
+async fn a_member_admitted_in_the_stream_joins(format: Format) {
     let (mut meeting, mut host) = guarded(format, &[]).await;
     let preview = meeting.http.guest("eve").await;
     let search = json!({"numberCode": meeting.code});
@@ -75,7 +75,7 @@ async fn who_is_admitted_in_the_stream_comes_in(format: Format) {
     );
     assert_eq!(
         answered.answer["ack"]["seq"], host.seq,
-        "told to nobody in order: {answered:?}"
+        "it is no ordered frame: {answered:?}"
     );
     assert_eq!(
         answered.before[0]["memberKnock"]["state"], "ADMITTED",
@@ -117,9 +117,9 @@ async fn a_host_that_reconnects_sees_who_waits(format: Format) {
     assert_eq!(told(&mut resumed, "ben", "WAITING").await, id);
     let answered = resumed.ask(json!({"deny": {"knockId": id}})).await;
     assert!(answered.answer["ack"].is_object(), "{answered:?}");
-    let mut anew = meeting.connect(0).await;
+    let mut reconnected = meeting.connect(0).await;
     // Over: nothing is said of it again.
-    let after = anew.ask(json!({"cancelFollow": {}})).await;
+    let after = reconnected.ask(json!({"cancelFollow": {}})).await;
     assert!(
         after
             .before
@@ -177,13 +177,13 @@ async fn a_new_host_sees_who_waits_and_lets_them_in(format: Format) {
 }
 
 in_both_formats!(
-    who_is_admitted_in_the_stream_comes_in,
+    a_member_admitted_in_the_stream_joins,
     a_host_that_reconnects_sees_who_waits,
     a_new_host_sees_who_waits_and_lets_them_in,
 );
 
 #[tokio::test]
-async fn whose_account_is_deleted_waits_no_longer_and_is_refused() {
+async fn a_deleted_account_stops_waiting_and_is_refused() {
     let (meeting, mut host) = guarded(Format::Json, &[]).await;
     let (ben, token) = knock(&meeting, "ben").await;
     let id = told(&mut host, "ben", "WAITING").await;
@@ -268,7 +268,7 @@ async fn over_http_the_host_alone_sees_and_answers() {
 }
 
 #[tokio::test]
-async fn who_is_denied_is_told_and_stays_out() {
+async fn a_denied_person_is_told_and_stays_out() {
     let (meeting, mut host) = guarded(Format::Json, &[]).await;
     let (ben, token) = knock(&meeting, "ben").await;
     let id = told(&mut host, "ben", "WAITING").await;
@@ -314,7 +314,7 @@ async fn an_unanswered_knock_expires_and_may_be_repeated() {
 }
 
 #[tokio::test]
-async fn so_many_may_wait_and_no_more() {
+async fn knocks_are_limited_for_each_session() {
     let (meeting, _host) = guarded(Format::Json, &[]).await;
     let mut waiting = Vec::new();
     for nickname in ["ben", "cleo", "dan"] {
@@ -436,7 +436,7 @@ async fn the_host_opens_and_closes_the_door_for_all_to_see() {
 }
 
 #[tokio::test]
-async fn a_restart_keeps_who_waits_and_lets_go_of_who_asks() {
+async fn a_restart_keeps_knocks_and_answers_waiting_calls() {
     let (mut meeting, mut host) = guarded(Format::Json, &[]).await;
     let (ben, token) = knock(&meeting, "ben").await;
     let id = told(&mut host, "ben", "WAITING").await;
@@ -482,7 +482,7 @@ async fn a_restart_keeps_who_waits_and_lets_go_of_who_asks() {
 }
 
 #[tokio::test]
-async fn who_waits_under_a_key_is_answered_anew_each_time() {
+async fn a_waiting_call_with_a_key_is_answered_again_each_time() {
     let (meeting, mut host) = guarded(Format::Json, &[]).await;
     let (guest, token) = knock(&meeting, "ben").await;
     let id = told(&mut host, "ben", "WAITING").await;

@@ -52,7 +52,7 @@ async fn a_picture_is_served_to_everybody_until_there_is_another() {
                 .await
                 .expect("a body")
                 .starts_with(&[0xff, 0xd8]),
-            "written anew as JPEG"
+            "encoded again as JPEG"
         );
         paths.push(path);
     }
@@ -68,7 +68,7 @@ async fn a_picture_is_served_to_everybody_until_there_is_another() {
 }
 
 #[tokio::test]
-async fn what_is_no_picture_or_too_large_is_refused() {
+async fn an_upload_that_is_not_a_picture_or_too_large_is_refused() {
     let server = Server::start_with(&[("limits.avatar_bytes", "1024")]).await;
     let http = server.http();
     let ann = http.guest("Ann").await.access;

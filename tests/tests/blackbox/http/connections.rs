@@ -1,4 +1,5 @@
-//! Connections that take places and memory: how much one address and one network may have, and how others get in meanwhile.
+//! Connections that take places and memory: how much one address and one network may have, and how
+//! others get in meanwhile.
 
 use std::time::Duration;
 
@@ -18,10 +19,12 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Error;
 
-/// How long an honest caller waits. Far beyond what an answer takes, and far below the time-outs that would free places in the end.
+/// How long an honest caller waits. Far beyond what an answer takes, and far below the time-outs
+/// that would free places in the end.
 const PATIENCE: Duration = Duration::from_secs(5);
 const MIB: u64 = 1024 * 1024;
-/// A metric and the label of the listener for clients. A look at the metrics is a connection and a request itself.
+/// A metric and the label of the listener for clients. A look at the metrics is a connection and a
+/// request itself.
 const OPEN: &str = "faceshare_http_connections_open";
 const OF_CLIENTS: &str = "listener=\"http\"";
 
@@ -169,7 +172,7 @@ async fn an_idle_connection_of_http_2_ends_as_one_of_http_1_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_trusted_proxy_has_no_share() {
+async fn a_trusted_proxy_has_no_quota() {
     let settings = [
         ("limits.connections_per_address", "2"),
         ("limits.connections_per_network", "3"),
@@ -183,7 +186,7 @@ async fn a_trusted_proxy_has_no_share() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_address_has_a_share_of_the_streams_and_gets_a_place_back_when_one_ends() {
+async fn an_address_has_a_quota_of_streams_and_an_ended_stream_frees_a_slot() {
     let (mut meeting, mut sockets) = Meeting::with(
         Format::Json,
         3,

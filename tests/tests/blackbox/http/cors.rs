@@ -55,7 +55,8 @@ fn assert_unreadable(answer: &Answer) {
     assert_uncredentialed(answer);
 }
 
-/// No page is let use what the browser keeps of us, and no cache gives one page's answer to another.
+/// No page is let use what the browser keeps of us, and no cache gives one page's answer to
+/// another.
 fn assert_uncredentialed(answer: &Answer) {
     assert!(
         !answer
@@ -150,13 +151,13 @@ async fn a_page_that_is_allowed_reads_answers_and_refusals() {
     .await;
     listing.ok(200);
     assert_readable(&listing, PAGE);
-    let (nobody, nowhere) = (
+    let (unauthenticated, nowhere) = (
         from(http.request(Method::GET, SESSIONS)).await,
         from(http.request(Method::GET, "/nowhere")).await,
     );
-    nobody.problem(401, "UNAUTHENTICATED");
+    unauthenticated.problem(401, "UNAUTHENTICATED");
     nowhere.problem(404, "NOT_FOUND");
-    for refusal in [nobody, nowhere] {
+    for refusal in [unauthenticated, nowhere] {
         assert_readable(&refusal, PAGE);
     }
 }

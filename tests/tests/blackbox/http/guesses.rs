@@ -39,7 +39,7 @@ fn is_told_to_wait(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn an_address_has_ten_wrong_guesses_and_then_its_own_room_alone() {
+async fn an_address_has_ten_wrong_guesses_and_then_only_sessions_it_is_connected_to() {
     let server = Server::start_with(&[("http.trusted_proxies", "127.0.0.1")]).await;
     let meeting = Meeting::created(server, Format::Json, json!({})).await;
     let (http, right) = (&meeting.http, json!({"numberCode": meeting.code}));
@@ -83,9 +83,10 @@ async fn an_address_has_ten_wrong_guesses_and_then_its_own_room_alone() {
     drop(host);
 }
 
-/// An account is no way around an address' budget, and what is tried there costs the account nothing.
+/// An account is no way around an address' budget, and what is tried there costs the account
+/// nothing.
 #[tokio::test]
-async fn somebody_with_an_account_waits_at_a_spent_address_and_nowhere_else() {
+async fn an_account_waits_only_at_an_address_that_has_spent_its_budget() {
     let settings = [
         ("http.trusted_proxies", "127.0.0.1"),
         ("number_code.guesses_per_account", "2"),
@@ -107,7 +108,8 @@ async fn somebody_with_an_account_waits_at_a_spent_address_and_nowhere_else() {
         .await
         .problem(404, "NUMBER_CODE_NOT_JOINABLE");
     }
-    // Right or wrong, by search or prejoin: all are told the same, and more of them than an account may guess wrong.
+    // Right or wrong, by search or prejoin: all are told the same, and more of them than an account
+    // may guess wrong.
     let mut told = Vec::new();
     for code in [
         &meeting.code,
@@ -170,7 +172,7 @@ async fn somebody_with_an_account_waits_at_a_spent_address_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn who_comes_from_where_a_guest_was_sent_away_must_knock() {
+async fn guests_from_the_address_of_a_removed_guest_must_knock() {
     let server = Server::start_with(&[("http.trusted_proxies", "127.0.0.1")]).await;
     let meeting = Meeting::created(server, Format::Json, json!({})).await;
     let (http, right) = (&meeting.http, json!({"numberCode": meeting.code}));
@@ -205,12 +207,13 @@ async fn who_comes_from_where_a_guest_was_sent_away_must_knock() {
     prejoin_from(
         http,
         "192.0.2.8",
-        &http.guest("somebody else").await,
+        &http.guest("another guest").await,
         right.clone(),
     )
     .await
     .ok(200);
-    // An account is as easily made as a guest, and an account that was sent away does not come back as a guest.
+    // An account is as easily made as a guest, and an account that was sent away does not come back
+    // as a guest.
     let account = http.member("mallory_1", "correct horse").await;
     assert_eq!(
         prejoin_from(http, "192.0.2.7", &account, right.clone())
@@ -354,7 +357,7 @@ async fn a_code_is_read_as_it_was_pasted_and_what_is_none_is_no_guess() {
 }
 
 #[tokio::test]
-async fn seats_that_nobody_takes_are_few_for_each_address() {
+async fn seats_without_a_connection_are_limited_for_each_address() {
     let server = Server::start_with(&[("limits.seats_per_address", "2")]).await;
     let meeting = Meeting::created(server, Format::Json, json!({})).await;
     for name in ["ann", "ben"] {

@@ -51,7 +51,8 @@ async fn a_repeat_gets_the_first_answer_also_after_a_crash() {
     assert_eq!(sessions(&server.http(), &ann).await, 1);
 }
 
-/// What the files hold when the process is killed after a call has had its effect and before its answer is kept.
+/// What the files hold when the process is killed after a call has had its effect and before its
+/// answer is kept.
 async fn forget_answers(server: &Server) {
     let url = format!(
         "sqlite://{}",
@@ -182,6 +183,6 @@ async fn a_bad_key_is_refused_and_a_stranger_signs_in_first() {
     };
     assert!(
         send(guest("k")).await.text != send(guest("k")).await.text,
-        "nobody is authenticated here"
+        "this call has no authenticated caller"
     );
 }

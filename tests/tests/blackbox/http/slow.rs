@@ -13,7 +13,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 /// Between two bytes of a slow client: many come within each limit here.
 const PACE: Duration = Duration::from_millis(20);
 
-/// Sends `first`, and then `x` after `x` without end; what came back until the server closed the connection.
+/// Sends `first`, and then `x` after `x` without end; what came back until the server closed the
+/// connection.
 async fn trickle(server: &Server, first: &str) -> String {
     let address = server.url().replace("http://", "");
     let mut stream = TcpStream::connect(address).await.expect("it listens");

@@ -1,4 +1,5 @@
-//! Requests that are answered before their body was read: the connection goes on with the next request, or the answer says that it ends.
+//! Requests that are answered before their body was read: the connection goes on with the next
+//! request, or the answer says that it ends.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ struct Connection(TcpStream);
 
 /// An answer, as far as it matters here.
 #[derive(Debug)]
-struct Answer {
+struct RawResponse {
     status: u16,
     closes: bool,
     body: String,
@@ -34,13 +35,13 @@ impl Connection {
         self.0.write_all(text.as_bytes()).await.expect("sent");
     }
 
-    async fn answer(&mut self) -> Answer {
+    async fn answer(&mut self) -> RawResponse {
         timeout(DEADLINE, self.read())
             .await
             .expect("an answer in time")
     }
 
-    async fn read(&mut self) -> Answer {
+    async fn read(&mut self) -> RawResponse {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(self.0.read_u8().await.unwrap_or_else(|error| {
@@ -59,7 +60,7 @@ impl Connection {
                 .map_or(0, |length| length.parse().expect("a number"))
         ];
         self.0.read_exact(&mut body).await.expect("a body");
-        Answer {
+        RawResponse {
             status: head
                 .split(' ')
                 .nth(1)
@@ -104,7 +105,8 @@ async fn server() -> Server {
     server
 }
 
-/// Requests that are refused without a look at their body; each without its end of the headers, and its status.
+/// Requests that are refused without a look at their body; each without its end of the headers, and
+/// its status.
 fn refused() -> [(&'static str, u16); 7] {
     [
         (

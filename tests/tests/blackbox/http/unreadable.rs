@@ -1,4 +1,5 @@
-//! What is no request, or is one with too much before its body, is answered like every other mistake.
+//! What is no request, or is one with too much before its body, is answered like every other
+//! mistake.
 
 use faceshare_tests::DEADLINE;
 use faceshare_tests::server::Server;
@@ -63,7 +64,7 @@ fn assert_documented(answer: &str, status: u16, code: &str) {
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_answered_with_a_document() {
+async fn an_invalid_request_is_answered_with_a_problem_document() {
     let server = Server::start().await;
     for nonsense in [
         &b"nonsense\r\n\r\n"[..],
@@ -78,7 +79,7 @@ async fn what_is_no_request_is_answered_with_a_document() {
 }
 
 #[tokio::test]
-async fn too_long_a_path_and_too_many_headers_are_answered_with_a_document() {
+async fn too_long_a_path_and_too_many_headers_are_answered_with_a_problem_document() {
     let server = Server::start().await;
     let long = |bytes: usize| {
         format!(
@@ -102,7 +103,7 @@ async fn too_long_a_path_and_too_many_headers_are_answered_with_a_document() {
 }
 
 #[tokio::test]
-async fn what_comes_before_it_on_the_connection_is_answered_as_ever() {
+async fn requests_before_an_invalid_one_are_answered() {
     let server = Server::start().await;
     let answer = answers(
         &server,

@@ -1,4 +1,4 @@
-//! Sessions that nobody ends, and how they end.
+//! Sessions that end by themselves.
 
 use faceshare_tests::meeting::Meeting;
 use faceshare_tests::server::Server;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{interval, timeout};
 
 in_both_formats!(
-    the_hosts_leaving_starts_a_countdown_and_its_return_cancels_it,
+    a_leaving_host_starts_a_countdown_and_a_returning_host_cancels_it,
     a_session_whose_host_stays_away_ends,
     a_countdown_goes_on_after_a_kill_and_fires_once,
     the_longest_present_member_takes_over,
@@ -31,7 +31,7 @@ async fn host_quits(sockets: &mut Vec<Socket>) -> Value {
     told
 }
 
-async fn the_hosts_leaving_starts_a_countdown_and_its_return_cancels_it(format: Format) {
+async fn a_leaving_host_starts_a_countdown_and_a_returning_host_cancels_it(format: Format) {
     let (meeting, mut sockets) = Meeting::of(format, 3).await;
     let told = host_quits(&mut sockets).await;
     assert_eq!(told["sessionAutoEnd"]["reason"], "HOST_LEFT", "{told}");
@@ -94,7 +94,8 @@ async fn a_session_whose_host_stays_away_ends(format: Format) {
     );
 }
 
-/// What comes after `seen` until the session closes the connection; one that was let in before the end is a member like any other.
+/// What comes after `seen` until the session closes the connection; one that was let in before the
+/// end is a member like any other.
 async fn until_the_end(meeting: &Meeting, epoch: &str, seen: u64) -> Vec<Value> {
     let url = resume(&meeting.websocket_url, epoch, seen);
     let mut socket = Socket::upgrade(
@@ -174,11 +175,11 @@ async fn end_reason(meeting: &Meeting) -> Value {
 }
 
 #[tokio::test]
-async fn an_empty_session_ends_whether_everybody_left_or_nobody_came() {
+async fn an_empty_session_ends_after_all_left_and_when_no_member_came() {
     let settings = [("auto_end.empty", "500ms")];
-    let nobody_came =
+    let never_joined =
         Meeting::created(Server::start_with(&settings).await, Format::Json, json!({})).await;
-    assert_eq!(end_reason(&nobody_came).await, "AUTO_END");
+    assert_eq!(end_reason(&never_joined).await, "AUTO_END");
 
     let settings = [("auto_end.empty", "2s")];
     let (meeting, mut sockets) = Meeting::with(Format::Json, 1, &settings, json!({})).await;

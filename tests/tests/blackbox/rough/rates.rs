@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 in_both_formats!(
-    instructions_beyond_the_burst_are_refused_and_harm_nobody_else,
-    one_who_does_not_stop_is_closed,
+    instructions_beyond_the_burst_are_refused_and_other_members_go_on,
+    a_point_that_goes_on_after_refusals_is_closed,
     a_flood_of_positions_is_closed,
-    a_flood_of_signs_of_life_is_closed,
+    a_flood_of_keepalives_is_closed,
     presenting_is_not_turned_on_and_off_at_will,
 );
 
@@ -47,8 +47,9 @@ fn taken(answers: &[Value]) -> usize {
     taken
 }
 
-async fn instructions_beyond_the_burst_are_refused_and_harm_nobody_else(format: Format) {
-    // The burst is the default; nearly nothing is added to it while the test runs, however slow that is.
+async fn instructions_beyond_the_burst_are_refused_and_other_members_go_on(format: Format) {
+    // The burst is the default; nearly nothing is added to it while the test runs, however slow
+    // that is.
     let settings = [("limits.ordered_per_second", "1")];
     let (_meeting, mut sockets) = Meeting::with(format, 2, &settings, json!({})).await;
     let answers = all_at_once(
@@ -61,7 +62,8 @@ async fn instructions_beyond_the_burst_are_refused_and_harm_nobody_else(format: 
         "{} were taken",
         taken(&answers)
     );
-    // Answers to heartbeats and positions are not instructions of that kind; and everybody has a bucket of its own.
+    // Answers to heartbeats and positions are not instructions of that kind; and everybody has a
+    // bucket of its own.
     sockets[1].acked(json!({"ackHeart": {"lastSeq": 1}})).await;
     sockets[1]
         .acked(json!({"actionSync": {"key": "view", "view": {"page": 1}}}))
@@ -70,7 +72,7 @@ async fn instructions_beyond_the_burst_are_refused_and_harm_nobody_else(format: 
     sockets[1].expect("followMe").await;
 }
 
-async fn one_who_does_not_stop_is_closed(format: Format) {
+async fn a_point_that_goes_on_after_refusals_is_closed(format: Format) {
     let settings = [
         ("limits.ordered_per_second", "1"),
         ("limits.refusal_window", "1m"),
@@ -98,7 +100,7 @@ async fn a_flood_of_positions_is_closed(format: Format) {
     sockets[0].acked(json!({"followMe": {}})).await;
 }
 
-async fn a_flood_of_signs_of_life_is_closed(format: Format) {
+async fn a_flood_of_keepalives_is_closed(format: Format) {
     let (_meeting, mut sockets) = Meeting::of(format, 3).await;
     for _ in 0..2_000 {
         sockets[1].send(&json!({"ackHeart": {"lastSeq": 1}})).await;

@@ -18,8 +18,9 @@ const SEND_PACE: Duration = Duration::from_millis(20);
 /// What the line lets through: 12.8 KB/s, while 50 values of 800 bytes a second are some 45 KB.
 const LINE_BYTES: usize = 256;
 const LINE_PACE: Duration = Duration::from_millis(20);
-/// How many values behind the newest one may be that arrives. Some 60 KB lie in the sockets' buffers and on the line; without a bound on
-/// what the kernel takes, it is 350 at the end and goes on growing.
+/// How many values behind the newest one may be that arrives. Some 60 KB lie in the sockets'
+/// buffers and on the line; without a bound on what the kernel takes, it is 350 at the end and goes
+/// on growing.
 const OLDEST: u64 = 180;
 
 /// A line to `server` that is slow towards the client, and keeps little. Gives its address.

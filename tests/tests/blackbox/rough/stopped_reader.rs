@@ -15,7 +15,8 @@ const STOPPED: Duration = Duration::from_secs(20);
 /// Titles that fill what the system keeps between two sockets within some seconds: 4 KB each.
 const TITLE: usize = 990;
 
-/// The meeting, and a terminal in it that has read its welcome. Heartbeats are rare: only its queue is to close it.
+/// The meeting, and a terminal in it that has read its welcome. Heartbeats are rare: only its queue
+/// is to close it.
 async fn with_reader(settings: &[(&str, &str)]) -> (Meeting, Vec<Socket>, Terminal) {
     let calm = [
         ("heartbeat.interval", "5m"),
@@ -99,8 +100,8 @@ fn frames(reader: &Terminal) -> Vec<Value> {
         .collect()
 }
 
-/// What a reader wrote must have no gap and no repeat, but for a snapshot in place of what was missed. Gives how often it connected, and the
-/// last seq that it knows of.
+/// What a reader wrote must have no gap and no repeat, but for a snapshot in place of what was
+/// missed. Gives how often it connected, and the last seq that it knows of.
 fn chain(frames: &[Value]) -> (usize, u64) {
     let (mut connections, mut last) = (0, 0);
     for frame in frames {
@@ -128,7 +129,7 @@ async fn seen_by(reader: &Terminal, title: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stopped_reader_harms_nobody_is_let_go_and_comes_back() {
+async fn a_stopped_reader_is_closed_resumes_and_does_not_delay_others() {
     let bounds = [
         ("limits.queue_frames", "16"),
         ("limits.queue_bytes", "65536"),
@@ -205,7 +206,7 @@ async fn a_reader_that_stops_within_the_bounds_gets_everything_on_the_same_conne
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_that_is_too_slow_and_still_there_is_told_so() {
+async fn a_slow_reader_is_closed_with_the_reason() {
     let bounds = [
         ("limits.queue_frames", "16"),
         ("limits.queue_bytes", "65536"),

@@ -42,7 +42,7 @@ async fn a_changed_nickname_is_told_to_the_session(format: Format) {
     }
 }
 
-/// Its token is refused either way, and so is one that it asks for anew.
+/// Its token is refused in both cases, and a new one is refused too.
 async fn assert_shut_out(meeting: &Meeting, index: usize) {
     let token = &meeting.tokens[index];
     let request = handshake(

@@ -81,7 +81,8 @@ fn frame(format: Format, id: u8, json: &str, proto: &[u8]) -> Message {
 async fn a_readable_id_is_answered_whatever_is_wrong_inside(format: Format) {
     let (_meeting, mut sockets) = Meeting::of(format, 1).await;
     let socket = &mut sockets[0];
-    // In protobuf: a tag is (number << 3 | wire type); 99 is no field of a client's frame, 43 is `sessEnd`, 30 `memberJoin`.
+    // In protobuf: a tag is (number << 3 | wire type); 99 is no field of a client's frame, 43 is
+    // `sessEnd`, 30 `memberJoin`.
     let wrong = [
         frame(format, 101, "", &[]),
         frame(format, 102, ", \"fly\": {}", &[0x9a, 0x06, 0x00]),
@@ -92,7 +93,8 @@ async fn a_readable_id_is_answered_whatever_is_wrong_inside(format: Format) {
             &[0xda, 0x02, 0x02, 0x08, 0x01],
         ),
         frame(format, 104, ", \"memberJoin\": {}", &[0xf2, 0x01, 0x00]),
-        // `followOther` with a value of the wrong type: `target` a text; in protobuf a varint where a message belongs.
+        // `followOther` with a value of the wrong type: `target` a text; in protobuf a varint where
+        // a message belongs.
         frame(
             format,
             105,

@@ -75,7 +75,7 @@ async fn a_request_without_a_subprotocol_of_ours_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_no_upgrade_is_refused() {
+async fn a_request_without_an_upgrade_is_refused() {
     let (meeting, _sockets) = Meeting::of(Format::Json, 1).await;
     let answer = meeting
         .http
@@ -84,7 +84,8 @@ async fn what_is_no_upgrade_is_refused() {
     assert!((400..500).contains(&answer.status), "{answer:?}");
 }
 
-/// Both with the token in the header and as browsers send it: the page is refused before anybody looks at its token.
+/// Both with the token in the header and as browsers send it: the page is refused before anybody
+/// looks at its token.
 async fn a_page_of_another_site_opens_no_stream(format: Format) {
     let (meeting, mut sockets) = Meeting::with(
         format,
@@ -172,5 +173,5 @@ async fn a_point_that_connects_again_replaces_itself(format: Format) {
     let head = sockets[0].seq;
     assert_eq!(again.welcome["seq"].as_u64(), Some(head));
     let seq = sockets[0].acked(json!({"followMe": {}})).await;
-    assert_eq!(seq, head + 1, "nobody was told of it");
+    assert_eq!(seq, head + 1, "no frame announces it");
 }

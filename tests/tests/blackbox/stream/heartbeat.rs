@@ -7,7 +7,7 @@ use std::time::Duration;
 
 in_both_formats!(
     a_silent_point_is_lost_and_one_that_answers_is_not,
-    a_server_that_was_stopped_for_longer_than_the_timeout_loses_nobody
+    a_server_that_was_stopped_for_longer_than_the_timeout_loses_no_point
 );
 
 async fn a_silent_point_is_lost_and_one_that_answers_is_not(format: Format) {
@@ -36,7 +36,7 @@ async fn a_silent_point_is_lost_and_one_that_answers_is_not(format: Format) {
     sockets[0].acked(json!({"followMe": {}})).await;
 }
 
-async fn a_server_that_was_stopped_for_longer_than_the_timeout_loses_nobody(format: Format) {
+async fn a_server_that_was_stopped_for_longer_than_the_timeout_loses_no_point(format: Format) {
     let settings = [("heartbeat.interval", "1s"), ("heartbeat.timeout", "3s")];
     let (meeting, mut sockets) = Meeting::with(format, 3, &settings, json!({})).await;
     meeting.server.stop().await;
