@@ -1,4 +1,4 @@
-//! The table of `docs/authority.md`, call by call and with every kind of caller.
+//! Checks each call of the table of `docs/authority.md` with each kind of caller.
 
 use faceshare_tests::http::{Answer, Guest, Http, send};
 use faceshare_tests::picture::PNG;
@@ -8,8 +8,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// The columns, in an order in which no caller's success takes away what the next one needs: the
-/// host, who may end it all, comes last.
+/// The columns, in an order in which no caller's success breaks the call of the next one. The host,
+/// who may end the session, comes last.
 const CALLERS: [&str; 8] = [
     "none",
     "expired",
@@ -31,16 +31,16 @@ const PASSWORD: &str = "correct horse";
 struct Row {
     method: Method,
     path: String,
-    /// What each caller gets, in the order of the table's columns.
+    /// The expected result for each caller, in the order of the table's columns.
     answers: Vec<(String, String)>,
 }
 
-/// The first table of the page, of the calls that go by a bearer token.
+/// The first table of the page: the calls with a bearer token.
 fn table() -> Vec<Row> {
     rows(page().split(CLASSIC).next().expect("a part"))
 }
 
-/// The second, of those that go by a cookie.
+/// The second table: the calls with a cookie.
 fn classic_table() -> Vec<Row> {
     rows(page().split(CLASSIC).nth(1).expect("a part"))
 }
@@ -91,7 +91,7 @@ struct Scene {
     stream_token: String,
     /// A caller that waits for admission.
     knock: String,
-    /// What the guest waits with, at another session, where it was denied.
+    /// The wait token of the guest, which was denied at another session.
     wait_token: Value,
 }
 
@@ -288,8 +288,7 @@ fn outcome(answer: &Answer) -> String {
         .to_owned()
 }
 
-/// An access token after its time, from a server whose tokens live for a moment; the other server
-/// goes on with its keys.
+/// An expired access token, from a server with short token lifetimes and the same keys.
 async fn expired_token() -> (Server, String) {
     let mut server = Server::start_with(&[
         ("auth.access_ttl", "1s"),
@@ -308,8 +307,7 @@ async fn expired_token() -> (Server, String) {
 async fn every_caller_gets_what_the_table_says() {
     let (server, expired) = expired_token().await;
     let http = server.http();
-    // The first thing that is asked with it may come before its end; what the table says of it is
-    // true afterwards.
+    // Wait until the token has expired: the first call may come earlier.
     while http.get("/v1/accounts/me", &expired).await.status == 200 {}
     let mut wrong = Vec::new();
     for row in table() {
@@ -358,7 +356,7 @@ async fn every_call_is_in_the_table() {
     assert_eq!(listed, calls.collect());
 }
 
-/// Signs up and in by the classic calls; the name and the cookie.
+/// Signs up and in by the classic calls. Returns the name and the cookie.
 async fn cookie(http: &Http) -> (String, String) {
     let id = http.guest("namesake").await.id;
     let name = format!("c{}", &id[id.len() - 12..]);
@@ -381,7 +379,7 @@ async fn cookie(http: &Http) -> (String, String) {
     (name, cookie)
 }
 
-/// A call that is good but for who makes it; the name of the code in its answer.
+/// Makes a valid call as the given caller. Returns the name of the code in the answer.
 async fn classic(
     http: &Http,
     row: &Row,

@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// The first 6 to 12 digits that stand by themselves in a line, spaces and hyphens between them
-/// ignored.
+/// The first separate group of 6 to 12 digits in a line, without spaces and hyphens between them.
 pub(crate) fn code_in(line: &str) -> Option<String> {
     let joined: String = line.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
     let digits = |c: char| !c.is_ascii_digit();
@@ -112,7 +111,7 @@ async fn a_signal_restores_the_terminal() {
     }
 }
 
-/// The lines of JSON that hold a number code of the session, in the order they came.
+/// The JSON lines with a number code of the session, in order.
 fn codes_in(lines: &[String]) -> Vec<String> {
     let lines = lines
         .iter()

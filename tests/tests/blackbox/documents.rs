@@ -1,5 +1,5 @@
-//! The tables of `docs/` against what they describe, the `.proto` file and the OpenAPI document:
-//! nothing is missing, nothing is invented.
+//! Compares the tables of `docs/` with the `.proto` file and the OpenAPI document: no entry is
+//! missing and none is extra.
 
 use faceshare_tests::programs::workspace;
 use prost::Message;

@@ -1,4 +1,4 @@
-//! A client in another language, written from the `.proto` file alone, gets through the main job.
+//! A client in another language, written from the `.proto` file alone, joins, follows and resumes.
 
 use std::fs::File;
 use std::path::Path;
@@ -11,7 +11,7 @@ use tokio::process::Command;
 
 in_both_formats!(a_client_in_another_language_joins_and_follows);
 
-/// Runs a command to its end; all that it said is shown when it fails.
+/// Runs a command to its end. A failure shows its output.
 async fn run(command: &mut Command) -> Result<String, String> {
     let output = command
         .stdin(Stdio::null())
@@ -27,7 +27,7 @@ async fn run(command: &mut Command) -> Result<String, String> {
     }
 }
 
-/// Installs what the client needs from its lockfile, once, whichever test comes first.
+/// Installs the packages of the client's lockfile, once for all tests.
 async fn install(folder: &Path) {
     let lock = File::open(folder.join("package-lock.json")).expect("the lockfile is there");
     lock.lock().expect("it can be locked");

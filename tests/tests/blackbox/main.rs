@@ -1,5 +1,4 @@
-//! Everything that is proven from outside: over real sockets, against the programs as they are
-//! built.
+//! Tests of the built programs over real sockets.
 
 mod authority;
 mod ctl;

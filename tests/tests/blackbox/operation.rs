@@ -1,4 +1,4 @@
-//! What operators rely on: the log, the start, the configuration while the server runs.
+//! Operation: the log, the start, and reloads of the configuration.
 
 use std::fs;
 use std::path::Path;
@@ -29,7 +29,7 @@ async fn a_stalled_reader_of_the_log_blocks_no_request_no_stream_and_no_shutdown
     let mut meeting = Meeting::created(server, Format::Json, json!({})).await;
     let mut host = Socket::connect(&meeting.websocket_url, Format::Json, &meeting.tokens[0]).await;
     host.acked(json!({"followMe": {"invite": "ASK"}})).await;
-    // More than the queue holds as well.
+    // More than the log's queue holds.
     for _ in 0..6 * REQUESTS {
         http.call(Method::GET, "/v1/nothing", None, None)
             .await

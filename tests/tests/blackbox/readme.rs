@@ -1,4 +1,4 @@
-//! What the README tells a newcomer to type, typed.
+//! Runs the commands of the README.
 
 use std::path::Path;
 
@@ -122,8 +122,8 @@ async fn the_calls_of_the_tour_lead_into_the_session() {
         "BASE=http://127.0.0.1:8080",
         &format!("BASE={}", server.url()),
     );
-    // What the next block of the tour takes from these calls; wscat itself would have to be
-    // downloaded.
+    // The values that the next block of the tour uses. The test does not run wscat, which would
+    // have to be downloaded.
     let connect = block("bash", "wscat");
     let token = connect
         .split("$(")
@@ -239,7 +239,8 @@ fn links(page: &str) -> Vec<String> {
         .collect()
 }
 
-/// As the browsers of repositories make it: lower case, blanks as hyphens, without punctuation.
+/// The anchor as repository browsers derive it: lower case, hyphens for spaces, without
+/// punctuation.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim().to_lowercase().replace(' ', "-");
     kept.chars()

@@ -1,4 +1,4 @@
-//! TLS on the server's own listeners, and what is read again while it runs.
+//! TLS on the server's listeners, and reloads of certificates and keys.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -28,7 +28,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tower::service_fn;
 
-/// A certificate for 127.0.0.1, in files.
+/// Files with a certificate for 127.0.0.1 and its key.
 struct Pair {
     dir: TempDir,
     pem: String,
@@ -43,7 +43,7 @@ impl Pair {
         pair.renewed()
     }
 
-    /// Puts another one in its place.
+    /// Replaces the files by another certificate.
     fn renewed(mut self) -> Self {
         let made =
             rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()])
@@ -62,7 +62,7 @@ impl Pair {
         self.dir.path().join("key.pem")
     }
 
-    /// A client that trusts this certificate alone.
+    /// A client that trusts only this certificate.
     fn client(&self) -> Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let root = Certificate::from_pem(self.pem.as_bytes()).expect("a certificate");
@@ -428,7 +428,7 @@ async fn browsers_are_told_to_keep_to_tls_where_there_is_tls_unless_it_is_turned
     assert_eq!(strict(&[("tls.strict_transport", "0ms")]).await, "");
 }
 
-/// `facesharectl create`, where the system trusts the certificates of this file.
+/// Runs `facesharectl create` on a system that trusts the certificates of this file.
 fn create(server: &str, trusted: &Path) -> (Child, Log) {
     let mut command = Command::new(program("facesharectl"));
     command

@@ -1,11 +1,11 @@
-//! Accounts: signing up, in and out, and what one may do to oneself.
+//! Accounts: sign-up, sign-in, sign-out, and changes of the own account.
 
 use faceshare_tests::http::{Answer, Guest, Http};
 use faceshare_tests::server::Server;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// Hashes that take no time, in a server that is there to be tested.
+/// A server whose password hashes take almost no time.
 pub(crate) const QUICK: [(&str, &str); 2] = [
     ("argon2.test_parameters", "true"),
     ("benchmark.enabled", "true"),

@@ -1,4 +1,4 @@
-//! Pictures of people.
+//! Pictures of accounts.
 
 use super::accounts::QUICK;
 use faceshare_tests::http::{Answer, Http, send};
@@ -87,7 +87,7 @@ async fn an_upload_that_is_not_a_picture_or_too_large_is_refused() {
     put(&http, "rubbish", "image/png", PNG.to_vec())
         .await
         .problem(401, "UNAUTHENTICATED");
-    // A header that promises a hundred million pixels, and nothing behind it.
+    // A header that announces a hundred million pixels, without data.
     let mut huge = PNG.to_vec();
     huge[16..24].copy_from_slice(&[0, 0, 0x27, 0x10, 0, 0, 0x27, 0x10]);
     put(&http, &ann, "image/png", huge)

@@ -60,7 +60,7 @@ fn by_json(http: &Http, name: &str, cookie: &str, body: &Value) -> RequestBuilde
     request(http, Method::POST, name, cookie).json(body)
 }
 
-/// Signs in; the cookie.
+/// Signs in. Returns the cookie.
 async fn sign_in(http: &Http, fields: &str) -> String {
     let answer = send(form(http, "signin", "", fields)).await;
     assert_eq!(outcome(&answer), ("7".to_owned(), json!("")));

@@ -1,5 +1,5 @@
-//! Connections that take places and memory: how much one address and one network may have, and how
-//! others get in meanwhile.
+//! Quotas of connections and memory for one address and one network, and that others can still
+//! connect.
 
 use std::time::Duration;
 
@@ -19,12 +19,12 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Error;
 
-/// How long an honest caller waits. Far beyond what an answer takes, and far below the time-outs
-/// that would free places in the end.
+/// How long an honest caller waits: far longer than an answer takes, and far shorter than the
+/// timeouts that would free connections.
 const PATIENCE: Duration = Duration::from_secs(5);
 const MIB: u64 = 1024 * 1024;
-/// A metric and the label of the listener for clients. A look at the metrics is a connection and a
-/// request itself.
+/// The metric of open connections, and the label of the listener for clients. Reading the metrics
+/// is itself a connection and a request.
 const OPEN: &str = "faceshare_http_connections_open";
 const OF_CLIENTS: &str = "listener=\"http\"";
 
@@ -32,7 +32,7 @@ fn address(server: &Server) -> String {
     server.url().replace("http://", "")
 }
 
-/// A connection of HTTP/2 on which one request was answered and nothing else will come.
+/// An HTTP/2 connection on which one request was answered and no other follows.
 async fn idle_http2(from: [u8; 4], to: &str) -> Option<Http2> {
     let mut client = Http2::open(connect_from(from, to).await.ok()?, 65_535)
         .await
@@ -43,7 +43,7 @@ async fn idle_http2(from: [u8; 4], to: &str) -> Option<Http2> {
     Some(client)
 }
 
-/// One address, then three of its network, then networks beside it: each more than its share.
+/// One address, then three of its network, then other networks: each exceeds its quota.
 fn attacker(round: u8, n: u8) -> [u8; 4] {
     match round {
         0..12 => [127, 9, 0, 1],
@@ -256,7 +256,7 @@ async fn answers_that_are_not_read_hold_bounded_memory_while_others_are_served()
     let (mut kept, mut served, mut most) = (Vec::new(), 0, 0);
     for round in 0..30_u8 {
         for path in [avatar, "/openapi.json"] {
-            // A window of nothing, and one of a byte, which makes the server begin.
+            // A window of zero, and one of a byte, which makes the server start to send.
             let mut client = Http2::open(
                 connect_from([127, 9, 0, 1 + round % 4], &to)
                     .await
@@ -265,7 +265,7 @@ async fn answers_that_are_not_read_hold_bounded_memory_while_others_are_served()
             )
             .await
             .expect("sent");
-            // The server may close it any time.
+            // The server may close the connection at any time.
             let _ = client.get(path, 100).await;
             kept.push(client);
         }
@@ -300,7 +300,7 @@ async fn answers_that_are_not_read_hold_bounded_memory_while_others_are_served()
     );
 }
 
-/// Asks many times, and reads nothing.
+/// Sends many requests and reads nothing.
 async fn ask_and_do_not_read(to: &str) -> TcpStream {
     let mut stream = connect_from([127, 9, 0, 1], to).await.expect("connected");
     let requests = "GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(80);
@@ -310,7 +310,7 @@ async fn ask_and_do_not_read(to: &str) -> TcpStream {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_of_which_nothing_is_taken_is_given_up_over_either_version() {
-    // The headers' time must not be what ends them.
+    // Raise the header timeout, which must not be the reason for the close.
     let server = Server::start_with(&[
         ("limits.answer_timeout", "700ms"),
         ("limits.header_timeout", "5m"),

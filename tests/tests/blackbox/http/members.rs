@@ -1,4 +1,4 @@
-//! Members over HTTP: read, readmitted, gone by themselves, removed by the host.
+//! Members over HTTP: list, rejoin, quit and remove.
 
 use faceshare_tests::Format;
 use faceshare_tests::meeting::Meeting;

@@ -1,4 +1,4 @@
-//! What runs the server looks at.
+//! The endpoints for operators.
 
 use faceshare_tests::http::{Http, send};
 use faceshare_tests::server::Server;

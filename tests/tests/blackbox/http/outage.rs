@@ -1,4 +1,4 @@
-//! What callers get while the database cannot be written.
+//! Answers while the database cannot be written.
 
 use super::accounts::QUICK;
 use faceshare_tests::http::{Answer, send};

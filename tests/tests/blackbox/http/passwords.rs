@@ -1,4 +1,4 @@
-//! Guesses at passwords: how many are answered, and who gets in all the same.
+//! Wrong passwords: how many are answered, and which callers can still sign in.
 
 use super::accounts::QUICK;
 use faceshare_tests::DEADLINE;
@@ -175,7 +175,7 @@ async fn strangers_do_not_lock_accounts_out_of_networks_they_signed_in_from() {
         .ok(200);
 }
 
-/// Right passwords spend no budget of guesses: what holds such a flood down is the queue alone.
+/// Right passwords spend no budget, so only the queue limits such a flood.
 #[tokio::test(flavor = "multi_thread")]
 async fn four_addresses_that_sign_in_without_pause_keep_no_one_else_from_signing_in() {
     const ATTACKERS: [&str; 4] = ["192.0.2.7", "192.0.2.8", "198.51.100.7", "198.51.100.8"];
@@ -211,7 +211,7 @@ async fn four_addresses_that_sign_in_without_pause_keep_no_one_else_from_signing
                 }
             }),
     );
-    // Wait until the queue is full; then come one after another, each from a network of its own.
+    // Wait until the queue is full. Then sign in one after another, each from another network.
     let honest = async {
         let began = Instant::now();
         while refused.load(Ordering::Relaxed) < AT_ONCE {

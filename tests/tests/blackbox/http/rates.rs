@@ -1,4 +1,4 @@
-//! How much one address, and one account, may ask for.
+//! Rates of requests of one address and of one account.
 
 use super::accounts::QUICK;
 use faceshare_tests::http::{Answer, Http, send};

@@ -1,4 +1,4 @@
-//! Face sessions: made, read, changed, listed, ended.
+//! Face sessions: create, get, patch, list and end.
 
 use faceshare_tests::Format;
 use faceshare_tests::meeting::Meeting;

@@ -9,12 +9,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-/// Between a head and its body, of a client that does not send them at once.
+/// Pause between a head and its body, of a client that sends them separately.
 const PAUSE: Duration = Duration::from_millis(10);
 
 struct Connection(TcpStream);
 
-/// An answer, as far as it matters here.
+/// The parts of a response that these tests check.
 #[derive(Debug)]
 struct RawResponse {
     status: u16,
@@ -71,7 +71,7 @@ impl Connection {
         }
     }
 
-    /// The next request on it is answered as ever.
+    /// Checks that the next request on the connection is answered.
     async fn goes_on(&mut self, after: &str) {
         self.send("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
             .await;
@@ -85,7 +85,7 @@ impl Connection {
 
     async fn ends(mut self) {
         let mut rest = Vec::new();
-        // A reset is an end as well.
+        // A reset counts as closed.
         let _ = timeout(DEADLINE, self.0.read_to_end(&mut rest))
             .await
             .expect("the server ends it");
@@ -93,7 +93,7 @@ impl Connection {
     }
 }
 
-/// A server at which an address makes one guest a minute, and that one is made.
+/// A server that allows an address one guest a minute, with that guest already created.
 async fn server() -> Server {
     let settings = [
         ("limits.discard_timeout", "300ms"),
@@ -105,7 +105,7 @@ async fn server() -> Server {
     server
 }
 
-/// Requests that are refused without a look at their body; each without its end of the headers, and
+/// Requests that are refused before their body is read, each without the end of its headers, and
 /// its status.
 fn refused() -> [(&'static str, u16); 7] {
     [

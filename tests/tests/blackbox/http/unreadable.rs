@@ -1,5 +1,4 @@
-//! What is no request, or is one with too much before its body, is answered like every other
-//! mistake.
+//! Invalid requests, and requests with too large heads, are answered like every other error.
 
 use faceshare_tests::DEADLINE;
 use faceshare_tests::server::Server;
@@ -9,22 +8,22 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// All that comes back until the server closes the connection.
+/// Everything that the server sends until it closes the connection.
 async fn answers(server: &Server, sent: &[u8]) -> String {
     let mut stream = TcpStream::connect(server.url().replace("http://", ""))
         .await
         .expect("it listens");
-    // It may have been refused before it was all sent.
+    // The server may refuse the request before all of it was sent.
     let _ = stream.write_all(sent).await;
     let mut answer = Vec::new();
-    // A reset is an end as well.
+    // A reset counts as closed.
     let _ = timeout(DEADLINE, stream.read_to_end(&mut answer))
         .await
         .expect("the server ends it");
     String::from_utf8(answer).expect("text")
 }
 
-/// An answer with a document, and with what every answer has; nothing comes after it.
+/// Checks that the answer is a problem document with the common headers, and the last one.
 fn assert_documented(answer: &str, status: u16, code: &str) {
     let (head, body) = answer
         .split_once("\r\n\r\n")

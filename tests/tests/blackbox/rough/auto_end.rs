@@ -15,7 +15,7 @@ in_both_formats!(
     the_longest_present_member_takes_over,
 );
 
-/// The host leaves; those who stay see it and what follows from it, which is given.
+/// The host leaves. The other members receive that and the frame that follows, which is returned.
 async fn host_quits(sockets: &mut Vec<Socket>) -> Value {
     let mut host = sockets.remove(0);
     host.ask(json!({"quit": {}})).await.ack();
@@ -94,8 +94,7 @@ async fn a_session_whose_host_stays_away_ends(format: Format) {
     );
 }
 
-/// What comes after `seen` until the session closes the connection; one that was let in before the
-/// end is a member like any other.
+/// The frames after `seen` until the session closes the connection.
 async fn until_the_end(meeting: &Meeting, epoch: &str, seen: u64) -> Vec<Value> {
     let url = resume(&meeting.websocket_url, epoch, seen);
     let mut socket = Socket::upgrade(
@@ -155,7 +154,7 @@ async fn a_countdown_goes_on_after_a_kill_and_fires_once(format: Format) {
     );
 }
 
-/// Asks until the session has ended; gives how.
+/// Polls until the session has ended. Returns the reason.
 async fn end_reason(meeting: &Meeting) -> Value {
     let asking = async {
         let mut pace = interval(Duration::from_millis(100));
@@ -222,7 +221,8 @@ async fn the_longest_present_member_takes_over(format: Format) {
             (&json!(heir), &json!("HOST"))
         );
     }
-    // No countdown: the next that they see is what the new host does, as only a host may.
+    // There is no countdown: the next frame is an instruction of the new host that only a host may
+    // give.
     sockets[0]
         .acked(json!({"followMe": {"invite": "ON", "lock": "HARD"}}))
         .await;

@@ -1,4 +1,4 @@
-//! Connections that are dead and do not say so.
+//! Dead connections without a close.
 
 use faceshare_tests::meeting::Meeting;
 use faceshare_tests::socket::{Event, Socket, name};
@@ -11,7 +11,7 @@ in_both_formats!(
     a_return_within_the_grace_is_not_a_new_join,
 );
 
-/// The point again, with a token of its own: a new one when the member is out.
+/// Connects the point again. A removed member gets a new token first.
 async fn return_by_token(meeting: &Meeting, index: usize, body: Value) -> Socket {
     let minted = meeting
         .http
@@ -46,7 +46,7 @@ async fn a_silent_member_is_lost_then_offline_then_gone_and_may_come_back(format
     let mut watcher = sockets.pop().expect("one");
     watcher.answers_hearts = true;
     let member = silent.member().to_owned();
-    // It is held and not read: as far as the server can tell, a phone in a tunnel.
+    // The socket stays open but is not read, like a phone in a tunnel.
     let away = watcher.expect("memberChange").await;
     assert!(is_away(&away, &member), "{away}");
     // A client that reads in time gets the close frame.
@@ -106,7 +106,7 @@ async fn a_return_within_the_grace_is_not_a_new_join(format: Format) {
         (&here["memberId"], &here["online"]),
         (&json!(member), &json!(true))
     );
-    // It sees its own absence in what it missed, and nothing of a leaving.
+    // The missed frames say that it was away, not that it left.
     back.catch_up(sockets[0].seq).await;
     assert_eq!(
         back.log.iter().map(name).collect::<Vec<_>>(),

@@ -52,7 +52,7 @@ async fn a_member_has_five_points_and_no_sixth(format: Format) {
         Event::Closed(4029)
     );
 
-    // One goes, and there is room for it.
+    // One point leaves, so another may connect.
     devices.pop().expect("four").cut();
     assert_eq!(points(&sockets[0].expect("memberChange").await), 4);
     let request = handshake(
@@ -67,15 +67,14 @@ async fn a_member_has_five_points_and_no_sixth(format: Format) {
 }
 
 async fn a_replaced_connection_is_closed_and_its_late_end_announces_no_loss(format: Format) {
-    // Whatever is told of a loss would be told at once.
+    // A loss would be announced at once.
     let settings = [("member.debounce", "100ms"), ("member.grace", "200ms")];
     let (meeting, mut sockets) = Meeting::with(format, 2, &settings, json!({})).await;
     let mut old = sockets.pop().expect("two");
     let mut new = meeting.connect(1).await;
     old.expect_close(4009).await;
     old.cut();
-    // A third one, and the second goes without being told: its connection ends long after it was
-    // replaced.
+    // A third connection replaces the second one, whose socket ends long after that.
     let mut newest = meeting.connect(1).await;
     new.expect_close(4009).await;
     new.cut();
@@ -114,7 +113,7 @@ async fn a_member_whose_app_is_in_the_background_keeps_its_place_longer(format: 
         sockets[0].expect("memberChange").await["memberChange"]["member"]["memberId"],
         json!(id[1])
     );
-    // Lost later, gone earlier.
+    // It is lost later but removed earlier.
     sockets.remove(1).cut();
     assert_eq!(
         sockets[0].expect("memberChange").await["memberChange"]["member"]["memberId"],

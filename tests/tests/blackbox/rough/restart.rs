@@ -22,7 +22,7 @@ const PROGRESS: u64 = 150;
 /// Pause between two instructions of one member, in milliseconds.
 const PAUSE: (u64, u64) = (20, 200);
 
-/// How the server ends.
+/// How the test stops the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stop {
     Kill,

@@ -1,4 +1,4 @@
-//! Session tokens in the course of a session.
+//! Renewal of session tokens in the stream.
 
 use faceshare_tests::meeting::Meeting;
 use faceshare_tests::socket::{Credential, Event, Socket, handshake, name};
@@ -20,7 +20,7 @@ async fn renewed(socket: &mut Socket) -> (Value, String) {
     (frame, token)
 }
 
-/// When the first token of a member ends, as the answer that brought it said.
+/// The expiry of a member's first token, from the answer that contained it.
 async fn first_end(meeting: &Meeting) -> String {
     let again = meeting
         .http

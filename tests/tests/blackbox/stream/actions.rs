@@ -19,15 +19,15 @@ fn page(page: u32) -> Value {
     json!({"actionSync": {"key": "view", "view": {"page": page, "x": 0.25, "y": 0.5, "zoom": 1.5, "rotation": 90}}})
 }
 
-/// What an `actionSync` says, without `key` and `view`'s other fields.
+/// The value of an `actionSync`, without `key` and the other fields of `view`.
 fn page_of(frame: &Value) -> u64 {
     frame["actionSync"]["view"]["page"]
         .as_u64()
         .unwrap_or_else(|| panic!("no page in {frame}"))
 }
 
-/// Everybody reads on to the head; gives which of them saw an `actionSync`. Sent positions must
-/// have gone out before.
+/// All clients read up to the head. Returns which of them received an `actionSync`. Positions that
+/// were sent before come before the head.
 async fn follow(sockets: &mut [Socket], by: usize, target: usize) {
     let target = sockets[target].member().to_owned();
     let answered = sockets[by]

@@ -48,7 +48,7 @@ async fn a_repeated_nonce_is_answered_as_the_first_and_not_applied(format: Forma
         "nothing but the second device is new"
     );
 
-    // A nonce is its member's: the same number of another one is another nonce.
+    // Each member has its own nonces: the same number of another member is another nonce.
     let guest = sockets[1].member().to_owned();
     let other = sockets[0]
         .acked(json!({"nonce": "9007199254740993", "followOther": {"target": guest}}))

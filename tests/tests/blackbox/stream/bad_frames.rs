@@ -1,4 +1,4 @@
-//! What is no frame at all.
+//! Frames that do not parse.
 
 use faceshare_tests::http::send;
 use faceshare_tests::meeting::Meeting;
@@ -73,7 +73,7 @@ fn wrong_inside(format: Format) -> Vec<Message> {
 async fn a_frame_with_an_id_is_answered_whatever_is_wrong_inside(format: Format) {
     let (_meeting, mut sockets) = Meeting::of(format, 1).await;
     for wrong in wrong_inside(format) {
-        // Two bad frames before it: were it another, the connection would be closed.
+        // Two bad frames come before it. If it counted as a third, the connection would be closed.
         sockets[0].send_raw(bad_frame(format)).await;
         sockets[0].send_raw(bad_frame(format)).await;
         sockets[0].send_raw(wrong.clone()).await;

@@ -1,4 +1,4 @@
-//! Following by one's own choice.
+//! Following with `followOther` and `cancelFollow`.
 
 use faceshare_tests::meeting::{Meeting, edges};
 use faceshare_tests::socket::{Socket, seq};
@@ -41,8 +41,8 @@ fn sorted<T: Ord>(mut items: Vec<T>) -> Vec<T> {
     items
 }
 
-/// One gives an instruction, which must be followed by one `followChange`; everybody must see the
-/// same two frames. Gives the second.
+/// One client sends an instruction, which must be followed by one `followChange`. All clients must
+/// receive the same two frames. Returns the second.
 async fn change(sockets: &mut [Socket], by: usize, instruction: &str, body: Value) -> Value {
     let answered = sockets[by].ask(json!({instruction: body})).await;
     let [repeated, change] = answered.before.as_slice() else {

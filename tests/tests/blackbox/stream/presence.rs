@@ -1,4 +1,4 @@
-//! Who is there: joining, leaving, being lost and coming back.
+//! Presence: joining, leaving, loss and return of members.
 
 use faceshare_tests::meeting::Meeting;
 use faceshare_tests::socket::{Event, Socket, name, seq};
@@ -145,8 +145,8 @@ async fn the_end_reaches_all_members_and_those_who_connect_later(format: Format)
     }
 }
 
-/// What comes on a connection to an ended session, until it closes with 4010; with or without a
-/// `welcome` before it.
+/// The frames on a connection to an ended session, until it closes with 4010, with or without a
+/// `welcome`.
 async fn frames_of_a_late_one(meeting: &Meeting, url: &str) -> Vec<Value> {
     use faceshare_tests::socket::{Credential, handshake};
     let request = handshake(

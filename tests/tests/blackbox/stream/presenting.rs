@@ -14,11 +14,11 @@ in_both_formats!(
     a_presenter_that_leaves_frees_everybody,
 );
 
-/// The state after an instruction that must be taken, as the giver is told.
+/// The presenting state after an instruction that must be acknowledged, as its sender receives it.
 async fn present(socket: &mut Socket, body: Value) -> Value {
     let answered = socket.ask(body).await;
     let seq = answered.ack();
-    // What others did meanwhile may stand before the frame that repeats the instruction.
+    // Frames of other members may come before the frame of this instruction.
     let own: Vec<_> = answered
         .before
         .iter()

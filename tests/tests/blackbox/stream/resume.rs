@@ -1,4 +1,4 @@
-//! Coming back to where one was.
+//! Resuming by epoch and seq.
 
 use faceshare_tests::meeting::Meeting;
 use faceshare_tests::socket::seq;
@@ -99,8 +99,8 @@ async fn welcome_comes_before_anything_else_while_others_speak() {
         }
         guest
     });
-    // The same point again and again, while the order grows: each time the whole of it, without a
-    // gap.
+    // The same point resumes repeatedly while frames are added. Each time it gets all missed
+    // frames, without a gap.
     for _ in 0..10 {
         let mut back = meeting.resume(0, &epoch, seen).await;
         let head = back.welcome["seq"].as_u64().expect("a head");
