@@ -12,7 +12,7 @@ pub(crate) const VERSION: &str = concat!(
     ")"
 );
 
-/// The server behind face-to-face collaboration: sessions met by a number code, presenting and
+/// A server for face-to-face collaboration: sessions joined by a number code, presenting and
 /// following.
 #[derive(Debug, Parser)]
 #[command(name = "faceshareapp", version = VERSION, arg_required_else_help = true)]
@@ -21,15 +21,14 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// What to do.
+/// The commands of `faceshareapp`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the server until SIGTERM or Ctrl-C, then drain; a second signal stops at once
     Serve(ConfigFile),
-    /// Bring the database to this version's schema, and exit
+    /// Migrate the database to this version's schema, and exit
     Migrate(ConfigFile),
-    /// Print the effective configuration, secrets masked, and exit; say what is wrong with it
-    /// otherwise
+    /// Print the effective configuration with secrets masked, or its errors, and exit
     CheckConfig(ConfigFile),
 }
 
@@ -38,7 +37,7 @@ pub(crate) enum Command {
 pub(crate) struct ConfigFile {
     /// Configuration file: .toml, .yaml, .yml or .json [default: conf/app.toml in the working
     /// directory, if there is one]. Environment variables such as
-    /// FACESHARE__HTTP__LISTEN=127.0.0.1:8081 win over it
+    /// FACESHARE__HTTP__LISTEN=127.0.0.1:8081 override it
     #[arg(long = "config", value_name = "FILE")]
     pub(crate) path: Option<PathBuf>,
 }
@@ -91,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn version_and_help_are_no_errors() {
+    fn version_and_help_exit_with_success() {
         for flag in ["--version", "--help"] {
             let answer = Cli::try_parse_from(["faceshareapp", flag])
                 .expect_err("an answer instead of a command");

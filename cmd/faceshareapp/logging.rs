@@ -256,7 +256,7 @@ mod tests {
         }
     }
 
-    /// Logs one line within a span, and one that the level keeps out.
+    /// Logs one line within a span, and two that the level filters out.
     fn log_something(config: &Log, colours: bool) -> String {
         let screen = Screen::default();
         let (subscriber, guard) =
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn pretty_lines_are_for_people_and_follow_the_level() {
+    fn pretty_lines_have_fields_and_span_and_follow_the_level() {
         let text = log_something(&config(LogFormat::Pretty, None, LogRotation::Daily), false);
         assert!(
             text.contains("heard answer=42") && text.contains("r-1"),
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn json_lines_are_objects_with_the_span_they_were_in() {
+    fn json_lines_are_objects_with_their_span() {
         let text = log_something(&config(LogFormat::Json, None, LogRotation::Daily), false);
         let line: serde_json::Value = serde_json::from_str(text.trim()).expect("one object");
         assert_eq!(line["message"], "heard");
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotated_file_has_its_date_before_its_extension_and_old_ones_go() {
+    fn a_rotated_file_has_its_date_before_its_extension_and_old_files_are_deleted() {
         let dir = tempfile::tempdir().expect("a directory");
         for day in 1..=5 {
             fs::write(dir.path().join(format!("app.2020-01-0{day}.log")), "old")
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn another_level_holds_from_the_moment_at_which_it_is_set() {
+    fn a_new_level_applies_at_once() {
         let screen = Screen::default();
         let config = config(LogFormat::Pretty, None, LogRotation::Daily);
         let (subscriber, logging) =

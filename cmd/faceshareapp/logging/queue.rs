@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_stands_still_holds_up_nothing_and_what_is_dropped_is_reported() {
+    fn a_stalled_output_does_not_block_and_dropped_lines_are_reported() {
         let ((begun, begins), (allow, allowed), (report, reported)) =
             (channel(), channel(), channel());
         let written: Arc<Mutex<Vec<u8>>> = Arc::default();
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_does_not_wait_for_an_output_that_stands_still() {
+    fn dropping_the_guard_does_not_wait_for_a_stalled_output() {
         let ((begun, begins), (_allow, allowed)) = (channel(), channel());
         let gate = Gate {
             begun,
