@@ -16,7 +16,7 @@ async fn a_panic_restores_the_terminal_and_shows_its_message() {
     }
     let pty = Pty::open();
     let before = pty.modes();
-    let name = "tui::tests::a_panic_gives_the_terminal_back_and_its_message_is_seen";
+    let name = "tui::tests::a_panic_restores_the_terminal_and_shows_its_message";
     let mut program = Command::new(std::env::current_exe().expect("a path"));
     program
         .args(["--exact", name, "--nocapture"])
