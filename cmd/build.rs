@@ -1,5 +1,5 @@
-//! Tells the programs from which commit they were built (`--version`): `FACESHARE_COMMIT` if it is set, else what `.git` says, else "unknown".
-//! Git itself is not needed.
+//! Tells the programs from which commit they were built (`--version`): `FACESHARE_COMMIT` if it is
+//! set, else what `.git` says, else "unknown". Git itself is not needed.
 
 use std::fs;
 use std::path::{Path, PathBuf};

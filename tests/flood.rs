@@ -1,4 +1,5 @@
-//! Many connections from chosen addresses of loopback, and HTTP/2 by hand, with windows that a well-behaved client would not have.
+//! Raw connections from chosen loopback addresses, and an HTTP/2 client with flow-control windows
+//! that a well-behaved client would not use.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,18 +12,18 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::DEADLINE;
 use crate::http::Http;
 
-/// What the system keeps for a reader that does not read.
+/// Receive buffer of a client that does not read.
 const SMALL_BUFFER: u32 = 16_384;
-/// Between two looks at a condition.
+/// Pause between two checks of a condition.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Connects to `to` (`host:port`) from an address of loopback, with a small receive buffer.
+/// Connects to `to` (`host:port`) from a loopback address, with a small receive buffer.
 ///
 /// # Errors
-/// When the server does not take the connection.
+/// When the server does not accept the connection.
 ///
 /// # Panics
-/// When `to` is no address.
+/// When `to` is not an address.
 pub async fn connect_from(from: [u8; 4], to: &str) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.set_recv_buffer_size(SMALL_BUFFER)?;
@@ -30,7 +31,8 @@ pub async fn connect_from(from: [u8; 4], to: &str) -> io::Result<TcpStream> {
     socket.connect(to.parse().expect("an address")).await
 }
 
-/// One `GET` on a connection of its own from an address of loopback: the whole answer, or nothing when there was none in time.
+/// Sends one `GET` on a new connection from a loopback address. Returns the whole response, or an
+/// empty text when there is none before the deadline.
 pub async fn get_from(from: [u8; 4], to: &str, path: &str, time: Duration) -> Option<String> {
     let call = async {
         let mut stream = connect_from(from, to).await.ok()?;
@@ -45,7 +47,7 @@ pub async fn get_from(from: [u8; 4], to: &str, path: &str, time: Duration) -> Op
     timeout(time, call).await.ok().flatten()
 }
 
-/// The sum of a metric over the lines whose labels hold `label`.
+/// The sum of a metric over the lines whose labels contain `label`.
 ///
 /// # Panics
 /// When the metrics cannot be read.
@@ -69,10 +71,10 @@ pub async fn metric(http: &Http, name: &str, label: &str) -> f64 {
         .sum()
 }
 
-/// Waits until a metric is as wanted.
+/// Waits until a metric meets a condition.
 ///
 /// # Panics
-/// When it is not before the deadline.
+/// When it does not before the deadline.
 pub async fn until_metric(http: &Http, name: &str, label: &str, wanted: impl Fn(f64) -> bool) {
     let end = Instant::now() + DEADLINE;
     loop {
@@ -85,20 +87,20 @@ pub async fn until_metric(http: &Http, name: &str, label: &str, wanted: impl Fn(
     }
 }
 
-/// Waits until the server has closed a connection. What it sent before is read and thrown away.
+/// Waits until the server has closed a connection. Discards the data that it sent before.
 ///
 /// # Panics
 /// When it does not before the deadline.
 pub async fn until_closed(stream: &mut TcpStream) {
     let mut rest = [0; 4_096];
-    // A reset is an end as well.
+    // A reset counts as closed.
     let end = async { while matches!(stream.read(&mut rest).await, Ok(1..)) {} };
     timeout(DEADLINE, end)
         .await
         .expect("the server closes the connection");
 }
 
-/// A client of HTTP/2 that writes frames by hand, and reads nothing unless it is told to.
+/// An HTTP/2 client that builds its own frames and reads only on request.
 #[derive(Debug)]
 pub struct Http2 {
     /// The connection.
@@ -107,7 +109,7 @@ pub struct Http2 {
 }
 
 impl Http2 {
-    /// Begins HTTP/2 on a connection, with this window for each answer.
+    /// Starts HTTP/2 on a connection, with this window for each response.
     ///
     /// # Errors
     /// When the connection has ended.
@@ -122,7 +124,7 @@ impl Http2 {
         })
     }
 
-    /// Asks for `path` so many times, each on a stream of its own.
+    /// Requests `path` the given number of times, each on a new stream.
     ///
     /// # Errors
     /// When the connection has ended.
@@ -133,7 +135,8 @@ impl Http2 {
                 .filter(|length| *length < 127)
                 .expect("a short text")
         };
-        // Of HPACK's static table: GET, http; then the path and the authority as literals that are not indexed.
+        // Of HPACK's static table: GET, http; then the path and the authority as literals that are
+        // not indexed.
         let mut head = vec![0x82, 0x86, 0x04, length(path)];
         head.extend(path.bytes());
         head.extend([0x01, length("localhost")]);
@@ -146,7 +149,7 @@ impl Http2 {
         self.stream.write_all(&frames).await
     }
 
-    /// Acknowledges the server's settings, without which it takes nothing for granted.
+    /// Acknowledges the server's settings.
     ///
     /// # Errors
     /// When the connection has ended.
@@ -154,7 +157,8 @@ impl Http2 {
         self.stream.write_all(&frame(4, 1, 0, &[])).await
     }
 
-    /// Reads until a frame of this type (1: the head of an answer) has come, whatever comes before it.
+    /// Reads until a frame of this type (1: the head of a response) has come. It ignores other
+    /// frames.
     ///
     /// # Errors
     /// When the connection has ended.

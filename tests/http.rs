@@ -1,4 +1,4 @@
-//! A caller of the HTTP interface that looks at every answer.
+//! A client of the HTTP API that checks every response.
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder};
@@ -14,7 +14,7 @@ pub struct Http {
     client: Client,
 }
 
-/// Somebody with tokens.
+/// A guest or an account with its tokens.
 #[derive(Clone, Debug)]
 pub struct Guest {
     /// The account's id, which is the member's too.
@@ -27,10 +27,10 @@ pub struct Guest {
     pub refresh: String,
 }
 
-/// What came back.
+/// A response to a call.
 #[derive(Debug)]
 pub struct Answer {
-    /// What was asked, to be shown.
+    /// The method and path, for messages.
     pub call: String,
     /// The status code.
     pub status: u16,
@@ -47,7 +47,7 @@ impl Http {
     /// When the TLS provider is missing.
     #[must_use]
     pub fn new(base: &str) -> Self {
-        // A second one in the process finds the first: that is fine.
+        // Another test of this process may have installed it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self::with(
             base,
@@ -59,7 +59,7 @@ impl Http {
         )
     }
 
-    /// The same over a client that has been made by hand.
+    /// A caller with the given client.
     #[must_use]
     pub fn with(base: &str, client: Client) -> Self {
         Self {
@@ -68,12 +68,12 @@ impl Http {
         }
     }
 
-    /// A request without a body, to be completed by hand.
+    /// A request without a body, which the test completes.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base))
     }
 
-    /// One call. Whatever comes back, its request id, its times and its ids are looked at.
+    /// One call. It checks the request id, the times and the ids of every response.
     pub async fn call(
         &self,
         method: Method,
@@ -176,7 +176,7 @@ fn signed_in(answer: &Value) -> Guest {
     }
 }
 
-/// Sends a request and looks at its answer.
+/// Sends a request and checks its response.
 ///
 /// # Panics
 /// When there is no answer, or it breaks a rule that holds for all.

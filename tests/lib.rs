@@ -1,27 +1,30 @@
-//! What the black-box tests stand on: a server in a process of its own, and a client that can say anything to it.
+//! Fixtures of the black-box tests: a server in its own process, and clients that can send it
+//! anything.
 //!
-//! Nothing here uses the code under test but the generated wire types: a [`Socket`](socket::Socket) neither reconnects, nor answers heartbeats
-//! unless asked to, nor hides a frame, so that a test sees exactly what the server did. Where coming back is the point there is a
-//! [`Traveller`](traveller::Traveller). Every wait has a deadline ([`DEADLINE`]) and is for something: a frame, a line
-//! of the log, an exit.
+//! Nothing here uses the code under test except the generated wire types: a
+//! [`Socket`](socket::Socket) neither reconnects, nor answers heartbeats unless asked to, nor hides
+//! a frame, so that a test sees exactly what the server did. Tests of reconnecting use a
+//! [`ReconnectingClient`](reconnecting::ReconnectingClient). Every wait is for a condition (a
+//! frame, a line of the log, an exit) and has a deadline ([`DEADLINE`]).
 
 use std::time::Duration;
 
-pub mod chance;
+pub mod event_log;
 pub mod flood;
 pub mod http;
-pub mod ledger;
 pub mod meeting;
 pub mod picture;
 pub mod programs;
 pub mod pty;
+pub mod random;
+pub mod reconnecting;
 pub mod server;
 pub mod shape;
 pub mod socket;
 pub mod terminal;
-pub mod traveller;
 
-/// How long a test waits for what must happen: far beyond what any step takes, even on two busy cores.
+/// How long a test waits for an expected event: far longer than any step takes, even on two busy
+/// cores.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The subprotocol that a test speaks.
@@ -34,7 +37,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// Its name in `Sec-WebSocket-Protocol`.
+    /// The name in `Sec-WebSocket-Protocol`.
     #[must_use]
     pub fn subprotocol(self) -> &'static str {
         match self {
@@ -43,7 +46,7 @@ impl Format {
         }
     }
 
-    /// As the foreign client's `--format` names it.
+    /// The value of `--format` of the client in another language.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -53,7 +56,8 @@ impl Format {
     }
 }
 
-/// Makes a test of each named async function, once for each subprotocol: `proto::name` and `json::name`.
+/// Defines two tests for each named async function, one for each subprotocol: `proto::name` and
+/// `json::name`.
 #[macro_export]
 macro_rules! in_both_formats {
     ($($name:ident),* $(,)?) => {

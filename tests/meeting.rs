@@ -1,4 +1,4 @@
-//! A session with its members connected: where most tests begin.
+//! The fixture of most tests: a session with connected members.
 
 use serde_json::{Value, json};
 
@@ -7,12 +7,12 @@ use crate::http::{Guest, Http};
 use crate::server::Server;
 use crate::socket::{Credential, Socket, handshake, resume};
 
-/// One session on a server of its own.
+/// One session on its own server.
 #[derive(Debug)]
 pub struct Meeting {
     /// The server.
     pub server: Server,
-    /// A caller of it.
+    /// A client of its HTTP API.
     pub http: Http,
     /// The subprotocol that its sockets speak.
     pub format: Format,
@@ -24,17 +24,18 @@ pub struct Meeting {
     pub guests: Vec<Guest>,
     /// The session token of each one's point.
     pub tokens: Vec<String>,
-    /// Where the stream is.
+    /// The URL of the stream.
     pub websocket_url: String,
 }
 
 impl Meeting {
-    /// A session of `members` on a new server, all connected, each having seen all who came after it.
+    /// A session of `members` connected members on a new server. Each has received the `memberJoin`
+    /// of all later ones.
     pub async fn of(format: Format, members: usize) -> (Self, Vec<Socket>) {
         Self::with(format, members, &[], json!({"title": "Review"})).await
     }
 
-    /// The same with settings of the server and a body of the creation.
+    /// Like [`of`](Self::of), with settings of the server and the body that creates the session.
     pub async fn with(
         format: Format,
         members: usize,
@@ -56,7 +57,7 @@ impl Meeting {
         (meeting, sockets)
     }
 
-    /// A session with its host, who is not connected.
+    /// A session with its host only, which is not connected.
     pub async fn created(server: Server, format: Format, body: Value) -> Self {
         let http = server.http();
         let host = http.guest("host").await;
@@ -79,7 +80,7 @@ impl Meeting {
         }
     }
 
-    /// A new guest, let in by the number code and not yet connected.
+    /// Joins a new guest by the number code. It is not yet connected.
     pub async fn admit(&mut self, nickname: &str) {
         let guest = self.http.guest(nickname).await;
         let admitted = self.http.prejoin(&guest, &self.code).await.ok(200);
@@ -93,12 +94,13 @@ impl Meeting {
         self.guests.push(guest);
     }
 
-    /// Connects the member's point: as browsers do for every second member, to have both ways in use.
+    /// Connects the member's point. Every second member sends its token as browsers do, so that
+    /// tests use both ways.
     pub async fn connect(&self, index: usize) -> Socket {
         self.connect_at(index, &self.websocket_url).await
     }
 
-    /// Connects it again after what it has seen.
+    /// Resumes the member's point after `seq` of `epoch`.
     pub async fn resume(&self, index: usize, epoch: &str, seq: u64) -> Socket {
         let mut socket = self
             .connect_at(index, &resume(&self.websocket_url, epoch, seq))
@@ -109,7 +111,7 @@ impl Meeting {
         socket
     }
 
-    /// Connects it with any URL.
+    /// Connects the member's point to `url`.
     pub async fn connect_at(&self, index: usize, url: &str) -> Socket {
         let credential = if index.is_multiple_of(2) {
             Credential::Header
@@ -129,14 +131,15 @@ impl Meeting {
         &self.guests[index].access
     }
 
-    /// `/v1/face-sessions/{id}` and what follows.
+    /// The path `/v1/face-sessions/{id}` followed by `rest`.
     #[must_use]
     pub fn path(&self, rest: &str) -> String {
         format!("/v1/face-sessions/{}{rest}", self.id)
     }
 }
 
-/// The edges of a `followChange`, by member, each as `(target, root, suspended, reason)`; an absent id is empty.
+/// The edges of a `followChange`, by member, each as `(target, root, suspended, reason)`; an absent
+/// id is empty.
 #[must_use]
 pub fn edges(frame: &Value) -> Vec<(String, String, String, bool, String)> {
     let none = Vec::new();

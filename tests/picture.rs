@@ -1,4 +1,4 @@
-//! A picture to send.
+//! Pictures to upload.
 
 /// A PNG file of two by two pixels.
 pub const PNG: [u8; 75] = [
@@ -8,7 +8,8 @@ pub const PNG: [u8; 75] = [
     66, 96, 130,
 ];
 
-/// A PNG file of 256 by 256 pixels of noise, some of it transparent: as a picture of somebody it is as large as one gets.
+/// A PNG file of 256 by 256 pixels of noise, some of it transparent. The server's portrait of it
+/// has the largest possible size.
 #[must_use]
 pub fn noise() -> Vec<u8> {
     const SIDE: usize = 256;

@@ -1,4 +1,4 @@
-//! Where the programs under test are.
+//! The paths of the programs under test.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,10 +12,12 @@ pub fn workspace() -> &'static Path {
         .expect("the tests lie in the workspace")
 }
 
-/// The path of a program of this workspace, or of an example as `examples/NAME`, built from the sources as they are.
+/// The path of a program of this workspace, or of an example as `examples/NAME`, built from the
+/// sources as they are.
 ///
-/// Under nextest a setup script has built it and names the folder (`FACESHARE_PROGRAMS`). Under plain `cargo test` the first test of the
-/// process builds it, into the target folder that the test itself lies in.
+/// Under nextest a setup script has built it and names the folder (`FACESHARE_PROGRAMS`). Under
+/// plain `cargo test` the first test of the process builds it, into the target folder that the test
+/// itself lies in.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
@@ -24,7 +26,8 @@ pub fn program(name: &str) -> PathBuf {
     folder.join(name)
 }
 
-/// Builds the programs beside this test (`<target>/<profile>/deps/<test>`); gives the folder they are in.
+/// Builds the programs beside this test (`<target>/<profile>/deps/<test>`); gives the folder they
+/// are in.
 fn build() -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its path");
     let folder = test

@@ -1,4 +1,4 @@
-//! A pseudo-terminal: what a terminal emulator is to the program in it.
+//! A pseudo-terminal that stands for the terminal emulator of a program.
 
 use std::fs::File;
 use std::io::Read;
@@ -17,22 +17,22 @@ const OTHER_SCREEN: (&str, &str) = ("\x1b[?1049h", "\x1b[?1049l");
 /// The same for hiding the cursor.
 const NO_CURSOR: (&str, &str) = ("\x1b[?25l", "\x1b[?25h");
 
-/// How a terminal treats what is typed and printed.
+/// The modes of a terminal.
 pub type Modes = (InputModes, OutputModes, LocalModes);
 
 /// A terminal of 100 by 30 characters, for one program.
 #[derive(Debug)]
 pub struct Pty {
     terminal: File,
-    /// All that was printed so far.
+    /// All output so far.
     output: watch::Receiver<String>,
 }
 
 impl Pty {
-    /// Opens one, and collects what is printed on it.
+    /// Opens a pseudo-terminal and collects its output.
     ///
     /// # Panics
-    /// When the system has none.
+    /// When the system has none left.
     #[must_use]
     pub fn open() -> Self {
         let emulator = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)
@@ -57,7 +57,8 @@ impl Pty {
         )
         .expect("resized");
         let (sender, output) = watch::channel(String::new());
-        // It ends when the last program on the terminal, and this value, are gone.
+        // The thread ends when the last program on the terminal has ended and this value is
+        // dropped.
         std::thread::spawn(move || collect(File::from(emulator), &sender));
         Self {
             terminal: File::from(terminal),
@@ -65,7 +66,7 @@ impl Pty {
         }
     }
 
-    /// For the standard input, output or error of a program.
+    /// A descriptor for the standard input, output or error of a program.
     ///
     /// # Panics
     /// When the process has no descriptor left.
@@ -74,20 +75,20 @@ impl Pty {
         self.terminal.try_clone().expect("a descriptor").into()
     }
 
-    /// How it is set right now.
+    /// The current modes.
     ///
     /// # Panics
-    /// When it is gone.
+    /// When the terminal is closed.
     #[must_use]
     pub fn modes(&self) -> Modes {
         let now = tcgetattr(&self.terminal).expect("its modes");
         (now.input_modes, now.output_modes, now.local_modes)
     }
 
-    /// Waits until what was printed is as wanted.
+    /// Waits until the output meets a condition.
     ///
     /// # Panics
-    /// When it is not before the deadline.
+    /// When it does not before the deadline.
     pub async fn until(&self, what: &str, wanted: impl Fn(&str) -> bool) {
         let mut output = self.output.clone();
         let waited = timeout(DEADLINE, output.wait_for(|output| wanted(output))).await;
@@ -98,13 +99,13 @@ impl Pty {
         );
     }
 
-    /// Waits until a program has taken the whole screen.
+    /// Waits until a program has switched to the alternate screen.
     pub async fn until_taken(&self) {
         self.until("the full screen", |output| !is_undone(output, OTHER_SCREEN))
             .await;
     }
 
-    /// Waits until the screen and the cursor are given back, and checks that the modes are `before`.
+    /// Waits until the screen and the cursor are restored, and checks that the modes are `before`.
     ///
     /// # Panics
     /// When they are not.
@@ -119,7 +120,7 @@ impl Pty {
     }
 }
 
-/// Whether what was last turned on was turned off after that.
+/// Whether the last sequence `on` is followed by a sequence `off`.
 fn is_undone(output: &str, (on, off): (&str, &str)) -> bool {
     output.rfind(on) <= output.rfind(off)
 }

@@ -1,4 +1,4 @@
-//! One server in a process of its own, on free ports and a folder of its own.
+//! One server process on free ports and with its own folder.
 
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -27,11 +27,11 @@ const UNLIMITED: [&str; 4] = [
     "limits.accounts_per_address",
 ];
 
-/// A running `faceshareapp serve`. Dropped, it is killed and its data is deleted.
+/// A running `faceshareapp serve`. Dropping it kills the process and deletes its data.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
-    /// Held and never read, where a test wants that.
+    /// A pipe that is never read, for tests of a stalled reader.
     _unread: Option<ChildStderr>,
     log: Log,
     data: TempDir,
@@ -113,13 +113,13 @@ impl Server {
         server
     }
 
-    /// Changes a setting, for its next start.
+    /// Changes a setting. It applies at the next start.
     pub fn set(&mut self, key: &str, value: &str) {
         self.settings.retain(|(name, _)| *name != variable(key));
         self.settings.push((variable(key), value.to_owned()));
     }
 
-    /// Starts it again, on the same ports and the same data; the one before must have ended.
+    /// Starts the server again on the same ports and data. The previous process must have ended.
     ///
     /// # Panics
     /// When it does not listen before the deadline.
@@ -139,7 +139,7 @@ impl Server {
         (self.http, self.grpc) = (address("http"), address("grpc"));
     }
 
-    /// A caller of its HTTP interface.
+    /// A client of its HTTP API.
     #[must_use]
     pub fn http(&self) -> Http {
         Http::new(&format!("http://{}", self.http))
@@ -169,7 +169,7 @@ impl Server {
         &self.log
     }
 
-    /// Kills it as `kill -9` does, and waits until it is gone.
+    /// Sends SIGKILL and waits until the process has ended.
     pub async fn kill(&mut self) {
         self.child.kill().await.expect("the server runs");
     }
@@ -207,12 +207,12 @@ impl Server {
         self.signal("-TERM").await;
     }
 
-    /// Takes it off the processors until [`go_on`](Self::go_on): SIGSTOP.
+    /// Sends SIGSTOP, which stops the process until [`go_on`](Self::go_on).
     pub async fn stop(&self) {
         self.signal("-STOP").await;
     }
 
-    /// Lets it run again: SIGCONT.
+    /// Sends SIGCONT, which continues the process.
     pub async fn go_on(&self) {
         self.signal("-CONT").await;
     }
@@ -247,12 +247,14 @@ impl Drop for Server {
     }
 }
 
-/// Runs `faceshareapp serve` with settings that must stop it; gives its status, and all it said.
+/// Runs `faceshareapp serve` with settings that must stop its start. Returns its status and its
+/// output.
 pub async fn refused_start(settings: &[(&str, &str)]) -> (ExitStatus, String) {
     ended(&["serve"], settings).await
 }
 
-/// Runs `faceshareapp` with arguments with which it ends by itself; gives its status, and all it said.
+/// Runs `faceshareapp` with arguments with which it ends by itself. Returns its status and its
+/// output.
 pub async fn ended(arguments: &[&str], settings: &[(&str, &str)]) -> (ExitStatus, String) {
     let data = TempDir::new().expect("a temporary folder");
     let settings: Vec<_> = settings
@@ -288,7 +290,7 @@ fn command(
         .env("FACESHARE__GRPC__LISTEN", grpc)
         .env("FACESHARE__DATA_DIR", data.path().join("data"))
         .env("FACESHARE__LOG__FORMAT", "json")
-        // A test is a crowd from one address.
+        // All clients of a test share one address.
         .envs(UNLIMITED.map(|key| (variable(key), "0")))
         .envs(settings.iter().map(|(key, value)| (key, value)))
         .stdin(Stdio::null())
@@ -306,7 +308,7 @@ fn spawn(data: &TempDir, settings: &[(String, String)], http: &str, grpc: &str) 
     (child, log)
 }
 
-/// What a process has written, line by line, to wait on.
+/// The output of a process, line by line.
 #[derive(Clone, Debug)]
 pub struct Log {
     lines: Arc<Mutex<Vec<String>>>,
@@ -314,7 +316,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// Nothing yet.
+    /// An empty log.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -323,10 +325,10 @@ impl Log {
         }
     }
 
-    /// Collects what a process writes, whose output and error are piped.
+    /// Collects the piped stdout and stderr of a process.
     ///
     /// # Panics
-    /// When they are not, or are followed already.
+    /// When they are not piped or are already collected.
     #[must_use]
     pub fn of(child: &mut Child) -> Self {
         let log = Self::new();
@@ -335,7 +337,7 @@ impl Log {
         log
     }
 
-    /// Collects what comes out of `stream` until it ends.
+    /// Collects the lines of `stream` until it ends.
     pub fn follow(&self, stream: impl AsyncRead + Unpin + Send + 'static) {
         let log = self.clone();
         tokio::spawn(async move {
@@ -353,14 +355,14 @@ impl Log {
         self.lines.lock().expect("no writer panics").clone()
     }
 
-    /// The last lines, to be shown.
+    /// The last lines, for messages.
     #[must_use]
     pub fn tail(&self) -> String {
         let lines = self.lines();
         lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
     }
 
-    /// The first line, already there or to come, that is JSON and of which `wanted` is true.
+    /// Waits for the first line (old or new) that is JSON and for which `wanted` is true.
     pub async fn line(&self, wanted: impl Fn(&Value) -> bool) -> Value {
         let parsed = |line: &str| {
             serde_json::from_str::<Value>(line)
@@ -370,7 +372,7 @@ impl Log {
         self.find(0, parsed).await
     }
 
-    /// The same, not among the first `passed` lines.
+    /// Like [`line`](Self::line), but ignores the first `passed` lines.
     pub async fn line_after(&self, passed: usize, wanted: impl Fn(&Value) -> bool) -> Value {
         let parsed = |line: &str| {
             serde_json::from_str::<Value>(line)
@@ -380,7 +382,7 @@ impl Log {
         self.find(passed, parsed).await
     }
 
-    /// The first line, already there or to come, that holds `text`.
+    /// Waits for the first line (old or new) that contains `text`.
     pub async fn text(&self, text: &str) -> String {
         self.find(0, |line| line.contains(text).then(|| line.to_owned()))
             .await

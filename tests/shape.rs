@@ -1,14 +1,15 @@
-//! How things must look, whatever they say.
+//! Checks of the format of times, ids and number codes.
 
 use serde_json::Value;
 
-/// Fails unless every time in `value` is exactly `YYYY-MM-DDTHH:MM:SS.sssZ` and every id is a decimal string.
+/// Fails unless every time in `value` is exactly `YYYY-MM-DDTHH:MM:SS.sssZ` and every id is a
+/// decimal string.
 ///
-/// A time is what stands under `at`, `since`, or a name that ends in `At`; an id is what stands under a name that ends in `Id`
-/// (`requestId` is not ours to shape).
+/// Fields named `at`, `since` or `…At` are times. Fields named `…Id` are ids, except `requestId`,
+/// which the client may choose.
 ///
 /// # Panics
-/// When one is not.
+/// When a time or an id has another format.
 pub fn assert_times_and_ids(value: &Value) {
     match value {
         Value::Object(fields) => fields
@@ -58,7 +59,8 @@ pub fn is_id(text: &str) -> bool {
         .is_ok_and(|id| id > 0 && id.to_string() == text)
 }
 
-/// Whether a text is a number code that the server may allocate: 6 to 12 digits, and none of the shapes that people guess first.
+/// Whether a text is a number code that the server may allocate: 6 to 12 digits, and none of the
+/// shapes that people guess first.
 #[must_use]
 pub fn is_number_code(code: &str) -> bool {
     let digits: Vec<i16> = code

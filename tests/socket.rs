@@ -1,6 +1,6 @@
 //! A client of the instruction stream that does nothing by itself.
 //!
-//! Frames come out as JSON in both subprotocols, so that a test says what it expects once.
+//! It returns frames as JSON in both subprotocols, so that a test states its expectation once.
 
 use faceshare_api::v1::{ClientFrame, ServerFrame};
 use futures_util::{SinkExt, StreamExt};
@@ -17,10 +17,10 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use crate::shape::assert_times_and_ids;
 use crate::{DEADLINE, Format};
 
-/// Frames that come when they will, and that [`Socket::next`] passes over.
+/// Frames that come at any time and that [`Socket::next`] skips.
 const UNPROMPTED: [&str; 3] = ["sysHeart", "tokenRenewed", "numberCodeChange"];
 
-/// How the session token travels.
+/// How the session token is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credential {
     /// In `Authorization: Bearer`.
@@ -29,12 +29,12 @@ pub enum Credential {
     Subprotocol,
 }
 
-/// What a socket brings.
+/// What a socket receives.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A frame.
     Frame(Value),
-    /// The end, with the close code; 1006 when the peer went without one.
+    /// The close code, or 1006 when the connection ended without a close frame.
     Closed(u16),
 }
 
@@ -44,20 +44,20 @@ pub struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
     format: Format,
     next_id: u32,
-    /// Whether it answers heartbeats while it is read from.
+    /// Whether it answers heartbeats while the test reads from it.
     pub answers_hearts: bool,
-    /// The `welcome` it began with.
+    /// The first frame, `welcome`.
     pub welcome: Value,
-    /// The last ordered seq it saw.
+    /// The last ordered seq that it received.
     pub seq: u64,
-    /// Every ordered frame it saw, in order.
+    /// Every ordered frame that it received, in order.
     pub log: Vec<Value>,
 }
 
-/// The answer to an instruction, and what came before it.
+/// The answer to an instruction, and the frames before it.
 #[derive(Debug)]
 pub struct Answered {
-    /// The whole frame that answers.
+    /// The whole frame with the `ack` or `nack`.
     pub answer: Value,
     /// The frames that came between the instruction and its answer.
     pub before: Vec<Value>,
@@ -88,10 +88,10 @@ pub fn seq(frame: &Value) -> u64 {
     frame["seq"].as_u64().unwrap_or_default()
 }
 
-/// The handshake for `url` (a `websocketUrl`, with a query perhaps) and a session token.
+/// The handshake request for `url` (a `websocketUrl`, possibly with a query) and a session token.
 ///
 /// # Panics
-/// When the URL is none.
+/// When `url` is not a URL.
 #[must_use]
 pub fn handshake(url: &str, format: Format, token: &str, credential: Credential) -> Request {
     let mut request = url.into_client_request().expect("a WebSocket URL");
@@ -111,7 +111,7 @@ pub fn handshake(url: &str, format: Format, token: &str, credential: Credential)
     request
 }
 
-/// The query that resumes after `seq` of `epoch`.
+/// `url` with the query that resumes after `seq` of `epoch`.
 #[must_use]
 pub fn resume(url: &str, epoch: &str, seq: u64) -> String {
     format!("{url}?epoch={epoch}&seq={seq}")
@@ -120,7 +120,8 @@ pub fn resume(url: &str, epoch: &str, seq: u64) -> String {
 /// A frame of the server, as JSON.
 ///
 /// # Panics
-/// When it is none. In JSON the text must be exactly the canonical one: read and written again it says the same, defaults left out.
+/// When it does not decode. A JSON text must be canonical: decoded and encoded again it is the
+/// same, without default values.
 #[must_use]
 pub fn decode(format: Format, message: &[u8]) -> Value {
     if format == Format::Proto {
@@ -140,10 +141,10 @@ pub fn decode(format: Format, message: &[u8]) -> Value {
     value
 }
 
-/// A client's frame, given in JSON, as it goes over the wire.
+/// Encodes a client's frame, given in JSON, for the wire.
 ///
 /// # Panics
-/// When protobuf cannot say it.
+/// When it is not a frame of the protocol.
 #[must_use]
 pub fn encode(format: Format, frame: &Value) -> Message {
     match format {
@@ -161,10 +162,10 @@ impl Socket {
         Self::open(handshake(url, format, token, Credential::Header), format).await
     }
 
-    /// Makes the handshake, and reads `welcome`, which must be the first frame.
+    /// Connects and reads `welcome`, which must be the first frame.
     ///
     /// # Panics
-    /// When anything else comes.
+    /// When another frame comes first.
     pub async fn open(request: Request, format: Format) -> Self {
         let mut socket = Self::upgrade(request, format).await;
         let welcome = match socket.event().await {
@@ -176,7 +177,7 @@ impl Socket {
         socket
     }
 
-    /// Makes the handshake alone.
+    /// Connects without reading.
     ///
     /// # Panics
     /// When it is refused, or another subprotocol comes back than was asked for.
@@ -217,10 +218,11 @@ impl Socket {
             .expect("welcome names the epoch")
     }
 
-    /// What comes next, whatever it is. Ordered frames are counted and kept.
+    /// The next event. Ordered frames are checked and kept.
     ///
     /// # Panics
-    /// When nothing comes before the deadline, or a frame breaks the encoding or leaves a gap in seq.
+    /// When no event comes before the deadline, or a frame breaks the encoding or leaves a gap in
+    /// seq.
     pub async fn event(&mut self) -> Event {
         let event = timeout(DEADLINE, self.read()).await;
         let event = event.unwrap_or_else(|_| {
@@ -247,7 +249,8 @@ impl Socket {
         event
     }
 
-    /// What comes next, without a look at its seq: for a connection that does not begin with `welcome`.
+    /// The next event without a check of its seq, for a connection that does not start with
+    /// `welcome`.
     pub async fn unchecked_event(&mut self) -> Event {
         timeout(DEADLINE, self.read())
             .await
@@ -277,7 +280,7 @@ impl Socket {
         }
     }
 
-    /// The next frame but heartbeats and the like.
+    /// The next frame, except heartbeats and other frames that come at any time.
     ///
     /// # Panics
     /// When the socket closes instead.
@@ -301,13 +304,13 @@ impl Socket {
         frame
     }
 
-    /// The next of these instructions; what comes before it is passed over.
+    /// The next frame of this instruction. It skips other frames.
     pub async fn until(&mut self, instruction: &str) -> Value {
         self.until_matching(|frame| name(frame) == instruction)
             .await
     }
 
-    /// The next frame of which `wanted` is true; what comes before it is passed over.
+    /// The next frame for which `wanted` is true. It skips other frames.
     pub async fn until_matching(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         loop {
             match self.event().await {
@@ -321,7 +324,7 @@ impl Socket {
         }
     }
 
-    /// Reads until every ordered frame up to `head` was seen.
+    /// Reads until it has received every ordered frame up to `head`.
     pub async fn catch_up(&mut self, head: u64) {
         while self.seq < head {
             self.next().await;
@@ -340,18 +343,19 @@ impl Socket {
         }
     }
 
-    /// The next thing must be a close with this code.
+    /// The next event must be a close with this code.
     pub async fn expect_close(&mut self, code: u16) {
         let (closed, frames) = self.close().await;
         assert_eq!((closed, frames), (code, Vec::new()));
     }
 
-    /// Sends a client frame as it stands in JSON.
+    /// Sends a client frame given in JSON.
     pub async fn send(&mut self, frame: &Value) {
         self.send_raw(encode(self.format, frame)).await;
     }
 
-    /// Sends anything. That the peer has gone is not an error: what it said last is still to be read.
+    /// Sends a raw message. A closed connection is not an error, because the last frames can still
+    /// be read.
     pub async fn send_raw(&mut self, message: Message) {
         match timeout(DEADLINE, self.stream.send(message))
             .await
@@ -365,7 +369,7 @@ impl Socket {
         }
     }
 
-    /// Sends an instruction under an id of its own, which it gives.
+    /// Sends an instruction with a new id. Returns the id.
     pub async fn instruct(&mut self, instruction: Value) -> u32 {
         let id = self.next_id;
         self.next_id += 1;
@@ -399,12 +403,13 @@ impl Socket {
         }
     }
 
-    /// Sends an instruction that must be taken; gives the seq of its frame, all of whose consequences have come before the answer.
+    /// Sends an instruction that must be acknowledged. Returns the seq of its frame; all frames
+    /// that it caused have come before the answer.
     pub async fn acked(&mut self, instruction: Value) -> u64 {
         self.ask(instruction).await.ack()
     }
 
-    /// Sends an instruction that must be refused with this code, and must have no consequence.
+    /// Sends an instruction that must be refused with this code and must cause no frame.
     pub async fn refused(&mut self, instruction: Value, code: &str) {
         let answered = self.ask(instruction.clone()).await;
         assert_eq!(
@@ -412,7 +417,7 @@ impl Socket {
             "{instruction} → {}",
             answered.answer
         );
-        // What others did meanwhile may stand before the answer; nothing of it is this member's doing.
+        // Frames of other members may come before the answer, but none of this member.
         let consequences = answered
             .before
             .iter()
@@ -425,7 +430,7 @@ impl Socket {
         );
     }
 
-    /// Cuts the connection without a word.
+    /// Drops the connection without a close frame.
     pub fn cut(self) {
         drop(self);
     }

@@ -1,4 +1,4 @@
-//! The terminal client in a process of its own: lines in, lines out.
+//! A process of the terminal client in line mode.
 
 use std::process::Stdio;
 
@@ -10,12 +10,12 @@ use crate::DEADLINE;
 use crate::programs::program;
 use crate::server::{Log, Server};
 
-/// One terminal.
+/// A running `facesharectl`.
 #[derive(Debug)]
 pub struct Terminal {
     child: Child,
     stdin: ChildStdin,
-    /// What it has written.
+    /// Its output.
     pub log: Log,
 }
 
@@ -41,7 +41,7 @@ impl Terminal {
         Self { child, stdin, log }
     }
 
-    /// Types a line.
+    /// Writes a line to its stdin.
     pub async fn say(&mut self, line: &str) {
         self.stdin
             .write_all(format!("{line}\n").as_bytes())
@@ -61,7 +61,7 @@ impl Terminal {
         assert!(status.success(), "kill -{name} {pid}");
     }
 
-    /// Waits until it has ended by itself; gives whether it ended well.
+    /// Waits until it has ended by itself. Returns whether it succeeded.
     pub async fn end(&mut self) -> bool {
         timeout(DEADLINE, self.child.wait())
             .await

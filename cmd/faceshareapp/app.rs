@@ -1,11 +1,11 @@
-//! The life of the server: what is opened, in which order, and how it is closed again.
+//! The life of the process: what it opens, in which order, and how it closes it again.
 
 use crate::cli::VERSION;
 use crate::config::{Config, Loaded, key_ring};
 use crate::logging::{LogLevel, Logging};
 use crate::reload::Reload;
 use crate::surroundings::{self, Surroundings};
-use crate::wiring::{self, House};
+use crate::wiring::{self, App};
 use anyhow::Context as _;
 use faceshare_biz::domain::instruction::{CloseReason, SessionLog as _};
 use faceshare_biz::domain::port::Clock as _;
@@ -24,17 +24,19 @@ use tokio::runtime::Runtime;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-/// Streams told to leave at a time while draining, and the pause before the next ones: so that not everybody comes back at once.
+/// How many streams a drain closes at a time, and the pause before the next ones. It spreads the
+/// clients' attempts to reconnect over time.
 const DRAIN_BATCH: usize = 256;
 const DRAIN_PAUSE: Duration = Duration::from_millis(20);
-/// The least that a drain with streams takes.
-const DRAIN_MOMENT: Duration = Duration::from_secs(1);
-/// How often measurements are merged into the registry. It keeps each one until it is read, and possibly nothing reads it.
+/// The shortest time that a drain with open streams takes.
+const DRAIN_MIN: Duration = Duration::from_secs(1);
+/// How often histogram samples are merged into buckets. Until then the recorder keeps each sample,
+/// and possibly no scraper reads them.
 const METRICS_INTERVAL: Duration = Duration::from_secs(5);
-/// What is still under way after the drain has this long to reach the log.
+/// After the drain, unfinished instructions have this long to reach the log.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the process has open.
+/// The databases and the worker id that the process holds.
 pub(crate) struct Stores {
     pub(crate) database: Database,
     pub(crate) log: Arc<EmbeddedLog>,
@@ -43,12 +45,12 @@ pub(crate) struct Stores {
     new_database: bool,
 }
 
-/// Runs the server until it is told to stop.
+/// Runs the server until a signal stops it.
 pub(crate) fn serve(loaded: &Loaded, logging: &Logging) -> anyhow::Result<()> {
-    in_runtime(serve_with(loaded, &logging.level, |_| {}))
+    block_on(serve_with(loaded, &logging.level, |_| {}))
 }
 
-/// What the start warns of: what will not work in these surroundings.
+/// The warnings of the start: what will not work with this configuration on this machine.
 pub(crate) fn warnings(config: &Config) -> Vec<String> {
     let (descriptors, now) = (surroundings::raise_descriptors(), SystemClock.now());
     surroundings::warnings(
@@ -61,11 +63,12 @@ pub(crate) fn warnings(config: &Config) -> Vec<String> {
     )
 }
 
-/// The addresses come first: a server that cannot listen has written nothing. `more` starts further jobs.
+/// Binds the addresses before it opens the data directory, so a server that cannot listen has
+/// written nothing. Tests add jobs with `start_more_jobs`.
 async fn serve_with(
     loaded: &Loaded,
     level: &LogLevel,
-    more: impl FnOnce(&Jobs),
+    start_more_jobs: impl FnOnce(&Jobs),
 ) -> anyhow::Result<()> {
     let config = &loaded.config;
     let open_files = surroundings::raise_descriptors();
@@ -87,15 +90,15 @@ async fn serve_with(
     };
     let listeners = Listeners::bind(&bind).await?;
     let stores = open(config).await?;
-    let house = House::build(
+    let app = App::build(
         config,
-        &key_ring(config).context("keys for tokens")?,
+        &key_ring(config).context("cannot load the keys for tokens")?,
         &stores,
     )
     .await?;
-    bring_in_line(config, &house, &stores)
+    reconcile_stores(config, &app, &stores)
         .await
-        .context("the sessions of the last run")?;
+        .context("cannot restore the sessions of the last run")?;
     let lifecycle = Lifecycle::new();
     let jobs = Jobs::new(lifecycle.clone());
     let level = level.clone();
@@ -103,14 +106,14 @@ async fn serve_with(
         loaded: loaded.clone(),
         level,
         tls: tls.clone(),
-        tokens: house.tokens.clone(),
-        secrets: house.secrets.clone(),
+        tokens: app.tokens.clone(),
+        secrets: app.secrets.clone(),
     };
-    house.spawn_background(&jobs, &lifecycle, &stores, reload);
-    more(&jobs);
+    app.spawn_background(&jobs, &lifecycle, &stores, reload);
+    start_more_jobs(&jobs);
     let served = run(
         config,
-        &house,
+        &app,
         &stores,
         (listeners, tls),
         (&jobs, lifecycle.clone()),
@@ -119,48 +122,51 @@ async fn serve_with(
     .await;
     // After a failure on the way the jobs still run; at the end of a drain they are told already.
     lifecycle.stop_now();
-    close(&house, &jobs, stores).await;
+    close(&app, &jobs, stores).await;
     served?;
     match jobs.lost() {
         Some(job) => Err(anyhow::anyhow!(
-            "the background job {job:?} failed, without which the server cannot go on"
+            "the background job {job:?} failed; the server cannot run without it"
         )),
         None => Ok(()),
     }
 }
 
-/// Brings the database to this version's schema.
+/// Migrates the database to this version's schema.
 pub(crate) fn migrate(loaded: &Loaded) -> anyhow::Result<()> {
-    in_runtime(async {
+    block_on(async {
         let stores = open(&loaded.config).await?;
         stores.log.close().await;
         stores.database.close().await?;
-        tracing::info!("the database is of this version");
+        tracing::info!("the database has the schema of this version");
         Ok(())
     })
 }
 
-fn in_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    let runtime = Runtime::new().context("the runtime")?;
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = Runtime::new().context("cannot start the tokio runtime")?;
     let done = runtime.block_on(work);
-    // Connections that were cut off at the end of a drain may still hold tasks; they are not waited for.
+    // Connections that a drain cut off at its timeout may still have tasks. Don't wait for them.
     runtime.shutdown_background();
     done
 }
 
-/// Opens what is kept in the data directory, which belongs to one process at a time.
+/// Opens the session log and the database, and claims a worker id. The data directory belongs to
+/// one process at a time.
 async fn open(config: &Config) -> anyhow::Result<Stores> {
     let dir = &config.data_dir;
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.with_context(|| format!("cannot make the data_dir {}", dir.display()))?;
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    created.with_context(|| format!("cannot create the data_dir {}", dir.display()))?;
     let synchronous = match config.database.synchronous {
         crate::config::Synchronous::Normal => Synchronous::Normal,
         crate::config::Synchronous::Full => Synchronous::Full,
     };
-    let place = config.database.place(dir);
+    let location = config.database.location(dir);
     let new_database = config.database.url.is_none()
-        && std::fs::metadata(&place).map_or(true, |meta| meta.len() == 0);
-    let log = EmbeddedLog::open(dir, synchronous).await.map_err(explained);
+        && std::fs::metadata(&location).map_or(true, |meta| meta.len() == 0);
+    let log = EmbeddedLog::open(dir, synchronous)
+        .await
+        .map_err(with_cause);
     let log = log.with_context(|| {
         format!(
             "cannot open the session log {}",
@@ -173,7 +179,7 @@ async fn open(config: &Config) -> anyhow::Result<Stores> {
     };
     let database = Database::open(&config.database.url_in(dir), settings)
         .await
-        .map_err(explained);
+        .map_err(with_cause);
     let database = match &config.database.url {
         Some(_) => database.context("database.url")?,
         None => database?,
@@ -181,8 +187,8 @@ async fn open(config: &Config) -> anyhow::Result<Stores> {
     database
         .migrate()
         .await
-        .map_err(explained)
-        .with_context(|| format!("cannot bring the schema of {place} to this version"))?;
+        .map_err(with_cause)
+        .with_context(|| format!("cannot migrate {location} to the schema of this version"))?;
     let worker = workerid::WorkerLease::claim(dir).context("cannot claim a worker id")?;
     Ok(Stores {
         database,
@@ -192,29 +198,30 @@ async fn open(config: &Config) -> anyhow::Result<Stores> {
     })
 }
 
-/// The person who starts the server needs the cause; the text for clients says nothing that helps here.
-fn explained(error: faceshare_biz::Error) -> anyhow::Error {
+/// Replaces the text for clients by the cause, which is what the operator needs.
+fn with_cause(error: faceshare_biz::Error) -> anyhow::Error {
     match error.cause() {
         Some(cause) => anyhow::anyhow!("{cause}"),
         None => anyhow::Error::new(error),
     }
 }
 
-/// Brings the directory of sessions in line with their logs, and says when one of the two files was lost.
-async fn bring_in_line(
+/// Reconciles the directory of sessions with the session log. Warns when one of the two files was
+/// lost while the other still has sessions.
+async fn reconcile_stores(
     config: &Config,
-    house: &House,
+    app: &App,
     stores: &Stores,
 ) -> faceshare_biz::Result<()> {
     let file = |name: &str| config.data_dir.join(name).display().to_string();
     if stores.log.is_new() {
-        let sessions = house.face_sessions.end_lost().await?;
+        let sessions = app.face_sessions.end_lost().await?;
         if sessions > 0 {
             tracing::warn!(
                 sessions,
                 missing = file("sessions.db"),
-                "the session log was missing or empty, and the database lists live sessions: they have been ended; to have them back, stop \
-                 the server and restore both files from one backup"
+                "the session log was missing or empty, and the database lists live sessions: they have \
+                 been ended; to get them back, stop the server and restore both files from one backup"
             );
         }
     } else if stores.new_database {
@@ -223,17 +230,18 @@ async fn bring_in_line(
             tracing::warn!(
                 sessions,
                 missing = file("faceshare.db"),
-                "the database was missing or empty, and the session log holds sessions: their accounts and codes are gone, so nobody can \
-                 enter them; to have them back, stop the server and restore both files from one backup"
+                "the database was missing or empty, and the session log holds sessions: their accounts \
+                 and codes are gone, so no client can enter them; to get them back, stop the server \
+                 and restore both files from one backup"
             );
         }
     }
-    house.projector.reconcile(&house.sessions).await
+    app.projector.reconcile(&app.sessions).await
 }
 
 async fn run(
     config: &Config,
-    house: &House,
+    app: &App,
     stores: &Stores,
     (listeners, tls): (Listeners, Option<Tls>),
     (jobs, lifecycle): (&Jobs, Lifecycle),
@@ -252,7 +260,7 @@ async fn run(
             std::future::ready(())
         },
     );
-    let (http, ops) = house.routers(config, addresses.http, jobs, &lifecycle, stores, metrics);
+    let (http, ops) = app.routers(config, addresses.http, jobs, &lifecycle, stores, metrics);
     if addresses.grpc.is_some() {
         jobs.run("grpc health", lifecycle.hard.clone(), move || {
             let health = health.clone();
@@ -268,15 +276,16 @@ async fn run(
         lifecycle.hard.clone(),
         lifecycle.clone().obey(signals),
     );
-    announce(config, addresses);
+    log_addresses(config, addresses);
     let policy = ConnectionPolicy {
         header_timeout: config.limits.header_timeout,
-        // The router refuses a little below, with a problem document; beyond this the connection ends.
+        // The router refuses headers above `header_bytes` with a problem document. Above this bound
+        // the connection is closed.
         header_bytes: config.limits.header_bytes * 4,
         limits: wiring::connection_limits(config),
         http2_only: false,
     };
-    let farewell = dismiss(house.sessions.clone(), lifecycle.tracker.clone());
+    let closing_streams = close_streams(app.sessions.clone(), lifecycle.tracker.clone());
     listeners
         .serve(
             Services {
@@ -289,14 +298,14 @@ async fn run(
             jobs,
             lifecycle,
             config.drain.timeout,
-            farewell,
+            closing_streams,
         )
         .await;
     Ok(())
 }
 
-/// Where the server listens, and last the address to open.
-fn announce(config: &Config, addresses: Addresses) {
+/// Logs the listeners' addresses, and last the URL to open in a browser.
+fn log_addresses(config: &Config, addresses: Addresses) {
     let shown = |address: Option<std::net::SocketAddr>| {
         address
             .map(|address| address.to_string())
@@ -316,45 +325,51 @@ fn announce(config: &Config, addresses: Addresses) {
             format!("{scheme}://{}", addresses.http)
         }
     });
-    tracing::info!("ready: the calls are described and can be tried at {url}/docs");
+    tracing::info!("ready: the API is described and can be tried at {url}/docs");
 }
 
-/// Asks all streams to come back later, some at a time, until none is left, nor one on its way to become a point (`streams` knows those).
-/// With streams to dismiss it takes a moment at least, in which their clients find a server that says that it is going down.
-async fn dismiss(sessions: Sessions, streams: TaskTracker) {
+/// Closes all streams with `Restarting`, [`DRAIN_BATCH`] at a time, until no point is left and no
+/// stream is about to become a point (`streams` tracks those).
+///
+/// When there are points it takes [`DRAIN_MIN`] at least. Clients that reconnect in that time get a
+/// 503, which says that the server is going down.
+async fn close_streams(sessions: Sessions, streams: TaskTracker) {
     let points = sessions.points();
-    let began = Instant::now();
-    let moment = if points.is_empty() {
+    let started = Instant::now();
+    let least = if points.is_empty() {
         Duration::ZERO
     } else {
-        DRAIN_MOMENT
+        DRAIN_MIN
     };
     while !points.is_empty() || !streams.is_empty() {
         points.close_some(DRAIN_BATCH, CloseReason::Restarting);
         tokio::time::sleep(DRAIN_PAUSE).await;
     }
-    tokio::time::sleep_until(began + moment).await;
+    tokio::time::sleep_until(started + least).await;
 }
 
-/// Everything that was acknowledged is in the log; what is under way gets there too, or is not acknowledged.
-async fn close(house: &House, jobs: &Jobs, stores: Stores) {
-    if tokio::time::timeout(CLOSE_TIMEOUT, house.sessions.close())
+/// Closes the sessions, then the background work, then the databases. Everything that was
+/// acknowledged is in the log; an instruction that does not reach the log is not acknowledged.
+async fn close(app: &App, jobs: &Jobs, stores: Stores) {
+    if tokio::time::timeout(CLOSE_TIMEOUT, app.sessions.close())
         .await
         .is_err()
     {
-        tracing::warn!("some sessions were still busy at the end");
+        tracing::warn!(
+            "some sessions did not close in time; their unacknowledged instructions are lost"
+        );
     }
-    house.background.cancel();
+    app.background.cancel();
     let finish = async {
         jobs.ended().await;
-        house.projector.finish().await;
+        app.projector.finish().await;
     };
     if tokio::time::timeout(CLOSE_TIMEOUT, finish).await.is_err() {
         tracing::warn!("the directory of sessions may lag behind until the next start");
     }
     stores.log.close().await;
     if let Err(error) = stores.database.close().await {
-        tracing::warn!(%error, cause = ?error.cause(), "the database did not close well");
+        tracing::warn!(%error, cause = ?error.cause(), "cannot close the database");
     }
     tracing::info!("stopped");
 }

@@ -1,4 +1,5 @@
-//! What `check-config` looks at beyond the values themselves: that what they name is there and can be used. It changes nothing.
+//! Checks of `check-config` beyond the values themselves: the files and directories that they name
+//! exist and can be used. It changes nothing.
 
 use crate::config::{Config, existing_key_ring};
 use faceshare_server::Tls;
@@ -6,41 +7,41 @@ use rustix::fs::{Access, access};
 use std::io;
 use std::path::Path;
 
-/// Looks at everything that a start would open.
+/// Checks everything that a start would open.
 ///
 /// # Errors
-/// All that is wrong, a line each.
+/// All problems, a line each.
 pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
-    let mut wrong = Vec::new();
+    let mut problems = Vec::new();
     if let Some((certificate, key)) = &config.tls.files {
-        wrong.extend(
+        problems.extend(
             Tls::load(certificate, key)
                 .err()
                 .map(|error| error.to_string()),
         );
     }
-    wrong.extend(
+    problems.extend(
         existing_key_ring(config)
             .err()
             .map(|error| error.to_string()),
     );
-    wrong.extend(unusable("data_dir", &config.data_dir));
+    problems.extend(unusable("data_dir", &config.data_dir));
     if let Some(file) = &config.log.file {
-        wrong.extend(unusable("log.file", file.parent().unwrap_or(Path::new(""))));
-        wrong.extend(
+        problems.extend(unusable("log.file", file.parent().unwrap_or(Path::new(""))));
+        problems.extend(
             file.is_dir()
                 .then(|| format!("log.file: {}: is a directory", file.display())),
         );
     }
     anyhow::ensure!(
-        wrong.is_empty(),
-        "the configuration names what cannot be used:\n{}",
-        wrong.join("\n")
+        problems.is_empty(),
+        "the configuration names files or directories that cannot be used:\n{}",
+        problems.join("\n")
     );
     Ok(())
 }
 
-/// Why files cannot be made in this directory, or the directory itself cannot be made.
+/// The reason why files cannot be created in `dir`, or why `dir` itself cannot be created.
 fn unusable(key: &str, dir: &Path) -> Option<String> {
     let here = Path::new(".");
     let existing = dir
@@ -78,11 +79,11 @@ mod tests {
     }
 
     fn refusal(config: &Config) -> String {
-        check(config).expect_err("something is wrong").to_string()
+        check(config).expect_err("a problem").to_string()
     }
 
     #[test]
-    fn what_a_first_start_would_make_may_be_missing_and_stays_so() {
+    fn files_that_a_first_start_creates_may_be_missing_and_are_not_created() {
         let dir = tempfile::tempdir().expect("a directory");
         let mut config = config(&dir.path().join("data"));
         config.log.file = Some(dir.path().join("logs/app.log"));
@@ -91,14 +92,14 @@ mod tests {
     }
 
     #[test]
-    fn all_that_cannot_be_used_is_named_with_its_key_and_path() {
+    fn each_unusable_file_is_named_with_its_key_and_path() {
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("file");
         fs::write(&file, "").expect("written");
         let mut config = config(&file.join("data"));
         config.tls.files = Some((dir.path().join("cert.pem"), dir.path().join("key.pem")));
         config.log.file = Some(file.join("app.log"));
-        let said = refusal(&config);
+        let message = refusal(&config);
         for named in [
             "tls.cert: ",
             "cert.pem",
@@ -106,7 +107,7 @@ mod tests {
             "log.file: ",
             "/file: not a directory",
         ] {
-            assert!(said.contains(named), "{named}: {said}");
+            assert!(message.contains(named), "{named}: {message}");
         }
     }
 

@@ -12,7 +12,8 @@ pub(crate) const VERSION: &str = concat!(
     ")"
 );
 
-/// The server behind face-to-face collaboration: sessions met by a number code, presenting and following.
+/// A server for face-to-face collaboration: sessions joined by a number code, presenting and
+/// following.
 #[derive(Debug, Parser)]
 #[command(name = "faceshareapp", version = VERSION, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -20,22 +21,23 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// What to do.
+/// The commands of `faceshareapp`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the server until SIGTERM or Ctrl-C, then drain; a second signal stops at once
     Serve(ConfigFile),
-    /// Bring the database to this version's schema, and exit
+    /// Migrate the database to this version's schema, and exit
     Migrate(ConfigFile),
-    /// Print the effective configuration, secrets masked, and exit; say what is wrong with it otherwise
+    /// Print the effective configuration with secrets masked, or its errors, and exit
     CheckConfig(ConfigFile),
 }
 
 /// Where the configuration is.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigFile {
-    /// Configuration file: .toml, .yaml, .yml or .json [default: conf/app.toml in the working directory, if there is one].
-    /// Environment variables such as FACESHARE__HTTP__LISTEN=127.0.0.1:8081 win over it
+    /// Configuration file: .toml, .yaml, .yml or .json [default: conf/app.toml in the working
+    /// directory, if there is one]. Environment variables such as
+    /// FACESHARE__HTTP__LISTEN=127.0.0.1:8081 override it
     #[arg(long = "config", value_name = "FILE")]
     pub(crate) path: Option<PathBuf>,
 }
@@ -88,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn version_and_help_are_no_errors() {
+    fn version_and_help_exit_with_success() {
         for flag in ["--version", "--help"] {
             let answer = Cli::try_parse_from(["faceshareapp", flag])
                 .expect_err("an answer instead of a command");

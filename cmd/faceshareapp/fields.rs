@@ -1,7 +1,8 @@
-//! The fields of spans and of lines, written as they come.
+//! Formatters of the fields of spans and log lines, which write each field directly.
 //!
-//! Every request has a span, and few of them log anything: the usual formatters, which build a tree of values for each (JSON) or go through
-//! the machinery of styles for each word of it (text), took a good part of the time that a request takes.
+//! Every request has a span, and few of them log a line. tracing's own formatters took a good part
+//! of the time of a request: they build a tree of values for each span (JSON) or apply styles to
+//! each word (text).
 
 use std::fmt::{self, Debug, Write as _};
 use tracing::field::{Field, Visit};
@@ -10,12 +11,12 @@ use tracing_subscriber::field::{RecordFields, VisitOutput};
 use tracing_subscriber::fmt::format::{DefaultFields, DefaultVisitor, Writer};
 use tracing_subscriber::fmt::{FormatFields, FormattedFields};
 
-/// Bytes that hold a request's span without growing.
-const MOST: usize = 256;
+/// Initial capacity in bytes. It holds a request's span without growing.
+const SPAN_BYTES: usize = 256;
 
-/// Whether both formats show it between quotes as it is.
+/// Whether both formats write the value between quotes without escapes.
 fn is_plain(value: &str) -> bool {
-    // All of them are looked at, without a way out: so it is done for many at once.
+    // Without an early exit, so the compiler can check many bytes at once.
     value.bytes().fold(true, |plain, byte| {
         plain & matches!(byte, b' '..=b'~') & !matches!(byte, b'"' | b'\\')
     })
@@ -27,7 +28,7 @@ pub(crate) struct JsonFields;
 
 impl<'w> FormatFields<'w> for JsonFields {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {
-        let mut text = String::with_capacity(MOST);
+        let mut text = String::with_capacity(SPAN_BYTES);
         text.push('{');
         fields.record(&mut Object {
             text: &mut text,
@@ -61,7 +62,7 @@ struct Object<'o> {
 }
 
 impl Object<'_> {
-    /// What goes before a value. Names of fields are identifiers.
+    /// Writes the field's name before its value. Names are identifiers and need no escapes.
     fn name(&mut self, field: &Field) {
         self.text.push_str(if std::mem::take(&mut self.first) {
             "\""
@@ -75,7 +76,7 @@ impl Object<'_> {
     /// `value` must be JSON.
     fn put(&mut self, field: &Field, value: impl fmt::Display) {
         self.name(field);
-        // A string takes whatever is written to it.
+        // Writing to a `String` cannot fail.
         let _ = write!(self.text, "{value}");
     }
 }
@@ -109,7 +110,8 @@ impl Visit for Object<'_> {
     }
 }
 
-/// `name=value` and blanks between, to the byte what [`DefaultFields`] writes; with colours that one writes it.
+/// `name=value` separated by spaces, byte for byte what [`DefaultFields`] writes. With colours
+/// [`DefaultFields`] itself writes it.
 #[derive(Debug, Default)]
 pub(crate) struct TextFields(DefaultFields);
 
@@ -118,7 +120,7 @@ impl<'w> FormatFields<'w> for TextFields {
         if writer.has_ansi_escapes() || !writer.sanitizes_ansi_escapes() {
             return self.0.format_fields(writer, fields);
         }
-        let mut text = String::with_capacity(MOST);
+        let mut text = String::with_capacity(SPAN_BYTES);
         let mut words = Words {
             text: &mut text,
             first: true,
@@ -137,7 +139,7 @@ struct Words<'o> {
 }
 
 impl Words<'_> {
-    /// What goes before a value.
+    /// Writes the field's name before its value.
     fn name(&mut self, field: &Field) {
         if !std::mem::take(&mut self.first) {
             self.text.push(' ');
@@ -146,14 +148,15 @@ impl Words<'_> {
         self.text.push('=');
     }
 
-    /// Fields of a name that stands for itself; the message, and what the names of other crates' records mean, are for the usual visitor.
-    fn is_usual(field: &Field) -> bool {
+    /// Whether the field is written under its own name. tracing's visitor writes the message, the
+    /// fields of the `log` crate's records and raw identifiers.
+    fn has_plain_name(field: &Field) -> bool {
         field.name() != "message"
             && !field.name().starts_with("log.")
             && !field.name().starts_with("r#")
     }
 
-    fn as_usual(&mut self, visit: impl FnOnce(&mut DefaultVisitor<'_>)) {
+    fn with_default_visitor(&mut self, visit: impl FnOnce(&mut DefaultVisitor<'_>)) {
         let before = self.text.len();
         let mut visitor = DefaultVisitor::new(Writer::new(self.text), self.first);
         visit(&mut visitor);
@@ -165,8 +168,8 @@ impl Words<'_> {
 
 impl Visit for Words<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if !Self::is_usual(field) || !is_plain(value) {
-            return self.as_usual(|visitor| visitor.record_str(field, value));
+        if !Self::has_plain_name(field) || !is_plain(value) {
+            return self.with_default_visitor(|visitor| visitor.record_str(field, value));
         }
         self.name(field);
         self.text.push('"');
@@ -175,12 +178,12 @@ impl Visit for Words<'_> {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.as_usual(|visitor| visitor.record_error(field, value));
+        self.with_default_visitor(|visitor| visitor.record_error(field, value));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if !Self::is_usual(field) {
-            return self.as_usual(|visitor| visitor.record_debug(field, value));
+        if !Self::has_plain_name(field) {
+            return self.with_default_visitor(|visitor| visitor.record_debug(field, value));
         }
         self.name(field);
         let outcome = write!(self.text, "{value:?}");
@@ -198,9 +201,9 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
 
     #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
+    struct Output(Arc<Mutex<Vec<u8>>>);
 
-    impl io::Write for Page {
+    impl io::Write for Output {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().expect("no writer panicked").write(bytes)
         }
@@ -210,8 +213,8 @@ mod tests {
         }
     }
 
-    /// All kinds of fields, in spans and in lines.
-    fn say_all() {
+    /// Logs all kinds of fields, in spans and in lines.
+    fn log_all_kinds() {
         let error = io::Error::other(io::Error::other("the \u{1b}[31mcause"));
         let span = tracing::info_span!(
             "http",
@@ -239,34 +242,34 @@ mod tests {
         tracing::info_span!("inner").in_scope(|| tracing::info!("nothing of its own"));
     }
 
-    fn said(
+    fn logged(
         fields: impl for<'w> FormatFields<'w> + Send + Sync + 'static,
         colours: bool,
     ) -> String {
-        let page = Page::default();
-        let writer = page.clone();
+        let output = Output::default();
+        let writer = output.clone();
         let layer = tracing_subscriber::fmt::layer()
             .without_time()
             .with_ansi(colours)
             .fmt_fields(fields);
         let subscriber =
             tracing_subscriber::registry().with(layer.with_writer(move || writer.clone()));
-        tracing::subscriber::with_default(subscriber, say_all);
-        String::from_utf8(page.0.lock().expect("no writer panicked").clone()).expect("text")
+        tracing::subscriber::with_default(subscriber, log_all_kinds);
+        String::from_utf8(output.0.lock().expect("no writer panicked").clone()).expect("text")
     }
 
     #[test]
-    fn text_is_to_the_byte_what_the_usual_formatter_writes() {
+    fn text_equals_the_output_of_the_default_formatter() {
         for colours in [false, true] {
-            let text = said(TextFields::default(), colours);
-            assert_eq!(text, said(DefaultFields::new(), colours));
+            let text = logged(TextFields::default(), colours);
+            assert_eq!(text, logged(DefaultFields::new(), colours));
             assert!(text.contains("r-1") && text.lines().count() == 3, "{text}");
         }
     }
 
     #[test]
-    fn spans_are_json_whatever_is_in_them() {
-        let text = said(JsonFields, false);
+    fn spans_are_valid_json_for_all_kinds_of_fields() {
+        let text = logged(JsonFields, false);
         let begin = text.find('{').expect("the span's fields");
         let object = serde_json::Deserializer::from_str(&text[begin + 1..])
             .into_iter::<serde_json::Value>()

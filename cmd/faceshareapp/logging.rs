@@ -1,7 +1,7 @@
 //! Logging: to stderr always, and to a rotated file when one is configured.
 //!
-//! Stdout is left to what a command answers. Each output is written by a thread of its own ([`queue`]), so that neither a reader that
-//! stands still nor a slow disk ever stalls the server.
+//! Stdout is for the output of commands. Each output has its own thread that writes it ([`queue`]),
+//! so that neither a stalled reader nor a slow disk stalls the server.
 
 mod level;
 mod queue;
@@ -32,11 +32,12 @@ use crate::fields::{JsonFields, TextFields};
 
 pub(crate) use self::level::LogLevel;
 
-/// Keeps the threads alive that write the log. Dropping it writes out what is still queued: it is dropped last in `main`.
+/// Keeps the threads alive that write the log. Dropping it writes the queued lines, so `main` drops
+/// it last.
 #[must_use = "the log is written for as long as this lives"]
 #[derive(Debug)]
 pub(crate) struct Logging {
-    /// What is logged, to be exchanged while the process runs.
+    /// The level, which can be changed while the process runs.
     pub(crate) level: LogLevel,
     _outputs: Vec<QueueGuard>,
 }
@@ -55,7 +56,7 @@ pub(crate) enum LoggingError {
         /// What the system said.
         reason: String,
     },
-    /// There can be no further thread.
+    /// The system refused another thread.
     #[error("cannot start the thread that writes the log: {0}")]
     Thread(io::Error),
     /// Logging has been started before.
@@ -63,7 +64,7 @@ pub(crate) enum LoggingError {
     Started(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Starts logging for the whole process; panics are logged too.
+/// Starts logging for the whole process. Panics are logged too.
 pub(crate) fn init(config: &Log) -> Result<Logging, LoggingError> {
     let colours = io::stderr().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -73,7 +74,7 @@ pub(crate) fn init(config: &Log) -> Result<Logging, LoggingError> {
     Ok(logging)
 }
 
-/// The usual hook writes to stderr itself, and waits there for its reader.
+/// Replaces std's panic hook, which writes to stderr itself and blocks when its reader stalls.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let message = panic.payload_as_str().unwrap_or("no message");
     let location = panic
@@ -91,7 +92,8 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     );
 }
 
-/// Says why the process ends when nothing else can be said: as a line of the log, in its format.
+/// Writes the reason why the process ends as a line in the log's format, when logging has not
+/// started.
 pub(crate) fn fatal_without_logging(format: LogFormat, message: &str) {
     let line = match format {
         LogFormat::Pretty => format!("faceshareapp: {message}"),
@@ -170,8 +172,8 @@ where
     }
 }
 
-/// The fields of spans as the file shows them. A type of its own, because layers share what they have formatted by the type
-/// that did it, and the terminal's colours have no place in the file.
+/// Formats the fields of spans for the file. It has its own type because layers share formatted
+/// fields by the type of the formatter, and the file must not get the terminal's colours.
 #[derive(Debug, Default)]
 struct FileFields(TextFields);
 
@@ -181,7 +183,7 @@ impl<'w> FormatFields<'w> for FileFields {
     }
 }
 
-/// `logs/app.log` is written as it is named when nothing rotates it, else as `logs/app.<date>.log`.
+/// Without a rotation `logs/app.log` is written under that name, else as `logs/app.<date>.log`.
 fn appender(path: &Path, config: &Log) -> Result<RollingFileAppender, LoggingError> {
     let failed = |reason: String| LoggingError::File {
         path: path.to_owned(),
@@ -254,7 +256,7 @@ mod tests {
         }
     }
 
-    /// Logs one line within a span, and one that the level keeps out.
+    /// Logs one line within a span, and two that the level filters out.
     fn log_something(config: &Log, colours: bool) -> String {
         let screen = Screen::default();
         let (subscriber, guard) =
@@ -271,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn pretty_lines_are_for_people_and_follow_the_level() {
+    fn pretty_lines_have_fields_and_span_and_follow_the_level() {
         let text = log_something(&config(LogFormat::Pretty, None, LogRotation::Daily), false);
         assert!(
             text.contains("heard answer=42") && text.contains("r-1"),
@@ -284,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn json_lines_are_objects_with_the_span_they_were_in() {
+    fn json_lines_are_objects_with_their_span() {
         let text = log_something(&config(LogFormat::Json, None, LogRotation::Daily), false);
         let line: serde_json::Value = serde_json::from_str(text.trim()).expect("one object");
         assert_eq!(line["message"], "heard");
@@ -309,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotated_file_has_its_date_before_its_extension_and_old_ones_go() {
+    fn a_rotated_file_has_its_date_before_its_extension_and_old_files_are_deleted() {
         let dir = tempfile::tempdir().expect("a directory");
         for day in 1..=5 {
             fs::write(dir.path().join(format!("app.2020-01-0{day}.log")), "old")
@@ -352,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn another_level_holds_from_the_moment_at_which_it_is_set() {
+    fn a_new_level_applies_at_once() {
         let screen = Screen::default();
         let config = config(LogFormat::Pretty, None, LogRotation::Daily);
         let (subscriber, logging) =

@@ -27,11 +27,11 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(file) => logged(&file, app::serve),
         Command::Migrate(file) => logged(&file, |loaded, _| app::migrate(loaded)),
-        Command::CheckConfig(file) => said(check_config(&file)),
+        Command::CheckConfig(file) => printed(check_config(&file)),
     }
 }
 
-/// Runs `command` with a configuration and with logging; a failure is the last line of the log.
+/// Runs `command` with a configuration and with logging. A failure is the last line of the log.
 fn logged(
     file: &ConfigFile,
     command: impl FnOnce(&Loaded, &Logging) -> anyhow::Result<()>,
@@ -61,22 +61,22 @@ fn logged(
     exit_code(command(&loaded, &logging))
 }
 
-/// Success, or a failure that is in the log.
+/// The exit code of `done`. A failure is logged.
 fn exit_code(done: anyhow::Result<()>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{}", explained(&error));
+            tracing::error!("{}", with_causes(&error));
             ExitCode::FAILURE
         }
     }
 }
 
-/// Prints the configuration, and fails with all that is wrong with what it names.
+/// Prints the configuration, and fails when files that it names cannot be used.
 fn check_config(file: &ConfigFile) -> anyhow::Result<()> {
     let loaded = Config::load(file.path.as_deref())?;
     match write!(io::stdout(), "{}", loaded.report) {
-        // The reader, `head` say, has read enough.
+        // The reader, such as `head`, has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         written => written?,
     }
@@ -91,19 +91,19 @@ fn check_config(file: &ConfigFile) -> anyhow::Result<()> {
     check::check(&loaded.config)
 }
 
-/// For a command that a person has typed: the failure on stderr.
-fn said(done: anyhow::Result<()>) -> ExitCode {
+/// The exit code of `done`. A failure is printed to stderr, for a command that a person has typed.
+fn printed(done: anyhow::Result<()>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            logging::fatal_without_logging(LogFormat::Pretty, &explained(&error));
+            logging::fatal_without_logging(LogFormat::Pretty, &with_causes(&error));
             ExitCode::FAILURE
         }
     }
 }
 
-/// The error with its causes. Some errors say their cause themselves; it is not said twice.
-fn explained(error: &anyhow::Error) -> String {
+/// The error with its causes. A cause that an error's own text ends with is not repeated.
+fn with_causes(error: &anyhow::Error) -> String {
     error
         .chain()
         .map(ToString::to_string)
@@ -116,18 +116,18 @@ fn explained(error: &anyhow::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{exit_code, explained};
+    use super::{exit_code, with_causes};
     use crate::config::Config;
     use anyhow::Context as _;
     use std::path::Path;
     use std::process::ExitCode;
 
     #[test]
-    fn each_cause_is_said_once() {
+    fn each_cause_is_named_once() {
         let missing = Config::load_from(Some(Path::new("/nowhere/app.toml")), [])
             .context("at the start")
             .expect_err("it is missing");
-        let said = explained(&missing);
+        let said = with_causes(&missing);
         assert!(
             said.starts_with(
                 "at the start: cannot read the configuration file /nowhere/app.toml: "
@@ -138,7 +138,7 @@ mod tests {
         let causes = anyhow::anyhow!("the cause")
             .context("the step")
             .context("the whole");
-        assert_eq!(explained(&causes), "the whole: the step: the cause");
+        assert_eq!(with_causes(&causes), "the whole: the step: the cause");
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! What of the configuration is applied while the server runs: `log.level`, the certificate and the keys for tokens.
+//! Reloads the part of the configuration that is applied while the server runs: `log.level`, the
+//! certificate and the keys for tokens.
 //!
-//! The file and the environment are read again on SIGHUP, and when the configuration's file, the key file or the certificate's files change.
+//! The file and the environment are read again on SIGHUP, and when the configuration file, the key
+//! file or the certificate's files change.
 
 use crate::config::{Config, Loaded, existing_key_ring, key_file};
 use crate::logging::LogLevel;
@@ -12,14 +14,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::Notify;
 
-/// How often the files' times are looked at.
-const LOOK_INTERVAL: Duration = Duration::from_secs(5);
-/// The keys that are applied while the server runs. Whether there is TLS at all is not among them.
+/// How often the modification times of the files are checked.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// The keys that are applied while the server runs. Turning TLS on or off needs a restart.
 const APPLIED: [&str; 4] = ["auth.keys", "log.level", "tls.cert", "tls.key"];
 
-/// Applies what can be applied of a configuration that has changed.
+/// Applies a changed configuration as far as that is possible without a restart.
 pub(crate) struct Reload {
-    /// What the server started with.
+    /// The configuration that the server started with.
     pub(crate) loaded: Loaded,
     pub(crate) level: LogLevel,
     pub(crate) tls: Option<Tls>,
@@ -28,19 +30,20 @@ pub(crate) struct Reload {
 }
 
 impl Reload {
-    /// Reads everything again when `asked` is notified and when a file has changed, for ever.
-    pub(crate) async fn follow(&self, asked: &Notify) {
+    /// Reads everything again when `requested` is notified and when a file has changed. It never
+    /// ends.
+    pub(crate) async fn follow(&self, requested: &Notify) {
         let mut watched = self.loaded.config.clone();
         let mut seen = self.times(&watched);
         loop {
-            let told = tokio::time::timeout(LOOK_INTERVAL, asked.notified())
+            let is_requested = tokio::time::timeout(CHECK_INTERVAL, requested.notified())
                 .await
                 .is_ok();
             let times = self.times(&watched);
-            if told {
-                tracing::info!("asked to read the configuration again");
+            if is_requested {
+                tracing::info!("SIGHUP received; reading the configuration again");
             }
-            if told || times != seen {
+            if is_requested || times != seen {
                 seen = times;
                 if let Some(applied) = self.apply() {
                     // Other paths of the certificate may be in force now.
@@ -51,13 +54,13 @@ impl Reload {
         }
     }
 
-    /// An invalid configuration changes nothing. Of a valid one, which is returned, each part is
-    /// applied by itself: a part that cannot be used stays as it was.
+    /// An invalid configuration changes nothing. The parts of a valid one, which is returned, are
+    /// applied one by one: a part that cannot be used keeps its old value.
     fn apply(&self) -> Option<Config> {
         let fresh = match Config::load(self.loaded.file.as_deref()) {
             Ok(fresh) => fresh,
             Err(error) => {
-                tracing::error!(%error, "the configuration cannot be used; everything stays as it was");
+                tracing::error!(%error, "the configuration cannot be used; the old one stays");
                 return None;
             }
         };
@@ -86,13 +89,13 @@ impl Reload {
         if !needs_restart.is_empty() {
             tracing::warn!(
                 keys = needs_restart.join(", "),
-                "these keys have changed and are applied by a restart alone"
+                "these keys have changed; restart the server to apply them"
             );
         }
         Some(fresh.config)
     }
 
-    /// The keys that have changed since the start and are not applied.
+    /// The keys that have changed since the start and need a restart.
     fn needs_restart<'f>(&self, fresh: &'f Loaded) -> Vec<&'f str> {
         let tls_stays = fresh.config.tls.files.is_some() == self.loaded.config.tls.files.is_some();
         let is_applied =
@@ -106,7 +109,8 @@ impl Reload {
     }
 
     fn rekey(&self, fresh: &Config) -> anyhow::Result<Vec<String>> {
-        // A key file that is gone is a mistake now, and no first start: new keys would sign everybody out.
+        // While the server runs, a missing key file is an error. Generated keys would sign out
+        // every account.
         let ring = existing_key_ring(fresh)?
             .with_context(|| format!("{} is missing", key_file(fresh).display()))?;
         self.secrets.rekey(&ring);

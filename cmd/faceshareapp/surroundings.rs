@@ -1,30 +1,33 @@
-//! What the server finds around it at the start, and what the start warns of: settings and surroundings with which something will not work.
+//! The machine that the server starts on, and the warnings of the start: settings and properties of
+//! the machine with which something will not work.
 
 use crate::config::Config;
 use faceshare_biz::domain::Timestamp;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::Path;
 
-/// 2024-01-01. The software did not exist before.
+/// 2024-01-01. The software did not exist before, so an earlier clock is wrong.
 const EARLIEST: Timestamp = Timestamp::from_millis(1_704_067_200_000);
-/// With fewer descriptors than this a class or two use them up: each connection is one.
+/// Each connection is a descriptor. With fewer than this, a class or two would use them up.
 const DESCRIPTORS_MIN: u64 = 4_096;
 
-/// What is around the process.
+/// Properties of the machine and of the process.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Surroundings {
     /// The limit of open files.
     pub(crate) descriptors: u64,
     pub(crate) now: Timestamp,
-    /// The data directory, or the place where it will be made, is on a file system that lives in memory.
+    /// The data directory, or its nearest existing parent, is on a file system in memory.
     pub(crate) data_in_memory: bool,
 }
 
-/// Raises the soft limit of descriptors to the hard one, as far as the system lets it; the limit that is in force then.
+/// Raises the soft limit of descriptors to the hard one if the system allows it. Returns the limit
+/// that is in force afterwards.
 pub(crate) fn raise_descriptors() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
-        // Where this is refused (macOS caps it elsewhere) the soft limit stays, and is what is told.
+        // Where the system refuses this (macOS has another cap), the soft limit stays and is
+        // returned.
         let _ = setrlimit(
             Resource::Nofile,
             Rlimit {
@@ -36,7 +39,7 @@ pub(crate) fn raise_descriptors() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
-/// Whether this directory, or the nearest one above it that is there, is on a file system in memory.
+/// Whether this directory, or its nearest existing parent, is on a file system in memory.
 pub(crate) fn is_in_memory(dir: &Path) -> bool {
     // A relative path ends at the working directory.
     let here = Path::new(".");
@@ -138,7 +141,7 @@ mod tests {
     use rustix::process::{Resource, getrlimit};
     use std::path::Path;
 
-    const WELL: Surroundings = Surroundings {
+    const GOOD: Surroundings = Surroundings {
         descriptors: DESCRIPTORS_MIN,
         now: EARLIEST,
         data_in_memory: false,
@@ -150,8 +153,8 @@ mod tests {
         config
     }
 
-    /// Each warning by its first words.
-    fn heads(config: &Config, around: Surroundings) -> Vec<String> {
+    /// The first three words of each warning.
+    fn first_words(config: &Config, around: Surroundings) -> Vec<String> {
         warnings(config, around)
             .iter()
             .map(|text| {
@@ -164,34 +167,34 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_warned_of_nothing() {
-        assert_eq!(warnings(&Config::default(), WELL), Vec::<String>::new());
-        assert_eq!(warnings(&config("[::1]:8080"), WELL), Vec::<String>::new());
+    fn the_defaults_cause_no_warning() {
+        assert_eq!(warnings(&Config::default(), GOOD), Vec::<String>::new());
+        assert_eq!(warnings(&config("[::1]:8080"), GOOD), Vec::<String>::new());
     }
 
     #[test]
-    fn a_public_address_wants_a_public_url_and_tls() {
+    fn a_public_address_without_public_url_and_tls_causes_warnings() {
         let mut config = config("0.0.0.0:8080");
-        assert_eq!(warnings(&config, WELL).len(), 2);
+        assert_eq!(warnings(&config, GOOD).len(), 2);
         config.classic.enabled = true;
-        assert_eq!(warnings(&config, WELL).len(), 3);
+        assert_eq!(warnings(&config, GOOD).len(), 3);
         config.tls.files = Some(("cert".into(), "key".into()));
-        assert_eq!(warnings(&config, WELL).len(), 1);
+        assert_eq!(warnings(&config, GOOD).len(), 1);
         config.http.public_url = Some("https://meet.example.com".to_owned());
-        assert_eq!(warnings(&config, WELL), Vec::<String>::new());
+        assert_eq!(warnings(&config, GOOD), Vec::<String>::new());
     }
 
     #[test]
-    fn a_proxy_wants_to_be_named() {
+    fn a_proxy_that_is_not_named_causes_a_warning() {
         let mut config = config("0.0.0.0:8080");
         config.http.public_url = Some("https://meet.example.com".to_owned());
-        assert_eq!(heads(&config, WELL), ["http.public_url is https,"]);
+        assert_eq!(first_words(&config, GOOD), ["http.public_url is https,"]);
         config.http.trusted_proxies = vec!["10.0.0.0/8".parse().expect("a network")];
-        assert_eq!(heads(&config, WELL), Vec::<String>::new());
+        assert_eq!(first_words(&config, GOOD), Vec::<String>::new());
     }
 
     #[test]
-    fn bad_surroundings_are_told_of() {
+    fn a_wrong_clock_few_descriptors_and_a_data_directory_in_memory_cause_warnings() {
         let now = faceshare_biz::domain::Timestamp::from_millis(0);
         let around = Surroundings {
             descriptors: 256,

@@ -1,4 +1,5 @@
-//! The one place that names every adapter.
+//! The composition root: it builds the use cases over their adapters. No other file of the
+//! workspace names a concrete adapter.
 
 use crate::app::Stores;
 use crate::config::{Config, Limits};
@@ -38,29 +39,32 @@ use faceshare_service::{
     SealedSecrets, SnowflakeIds, SystemClock,
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_util::layers::{PrefixLayer, Stack};
 use pasetotoken::KeyRing;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Bounds of the histograms of durations, in seconds: from a hit in memory to a request that times out.
+/// Upper bounds of the buckets of all duration histograms, in seconds: from a cache hit to a
+/// request that times out.
 const SECONDS: [f64; 12] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0,
 ];
 
-/// A call whose client is gone may take this much longer than one that is waited for.
+/// A call goes on after its client has disconnected. It may take this much longer than
+/// `limits.request_timeout`.
 const CALL_MARGIN: std::time::Duration = std::time::Duration::from_secs(15);
 
-/// The use cases over their adapters.
-pub(crate) struct House {
+/// The application: the use cases over their adapters.
+pub(crate) struct App {
     pub(crate) sessions: Sessions,
     pub(crate) projector: Projector,
-    /// Ends the background work that goes on until the sessions are closed.
+    /// Stops the background work that must go on until the sessions are closed.
     pub(crate) background: CancellationToken,
-    /// What seals tokens, for when its keys are exchanged.
+    /// A reload replaces its keys.
     pub(crate) tokens: Arc<PasetoTokens>,
-    /// Likewise for what is kept sealed.
+    /// A reload replaces its keys.
     pub(crate) secrets: Arc<SealedSecrets>,
     accounts: Arc<Accounts>,
     pub(crate) face_sessions: Arc<FaceSessions>,
@@ -76,18 +80,24 @@ pub(crate) struct House {
     code_purge: CodePurge,
 }
 
-/// The registry behind `/metrics`. First of all: what is counted before it is lost.
+/// Installs the recorder behind `/metrics`. It runs before anything else, because what is counted
+/// before it is installed is lost. All our metrics get their prefix here: the exporter writes the
+/// layer's `faceshare.` as `faceshare_`.
 pub(crate) fn install_metrics() -> anyhow::Result<PrometheusHandle> {
-    let builder = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS);
-    builder
-        .context("buckets")?
-        .install_recorder()
-        .context("the metrics recorder")
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)
+        .context("cannot set the buckets of the histograms")?
+        .build_recorder();
+    let handle = recorder.handle();
+    Stack::new(recorder)
+        .push(PrefixLayer::new("faceshare"))
+        .install()
+        .context("cannot install the metrics recorder")?;
+    Ok(handle)
 }
 
-impl House {
-    /// Puts everything together; nothing runs yet.
+impl App {
+    /// Builds everything. It starts no background work.
     pub(crate) async fn build(
         config: &Config,
         ring: &KeyRing,
@@ -98,7 +108,8 @@ impl House {
             stores.worker.id(),
             SystemClock,
         )));
-        let sealed = Arc::new(SealedSecrets::new(ring).context("the system's random source")?);
+        let sealed =
+            Arc::new(SealedSecrets::new(ring).context("cannot read the system's random source")?);
         let secrets: Arc<dyn Secrets> = sealed.clone();
         let auth = &config.auth;
         let ttl = AuthTtl {
@@ -109,7 +120,7 @@ impl House {
         let paseto = Arc::new(PasetoTokens::new(ring, ttl));
         let tokens: Arc<dyn Tokens> = paseto.clone();
         let database = &stores.database;
-        let people = Arc::new(cache::Accounts::new(db::Accounts::new(database.clone())));
+        let accounts_store = Arc::new(cache::Accounts::new(db::Accounts::new(database.clone())));
         let codes = Arc::new(cache::NumberCodes::new(db::NumberCodes::new(
             database.clone(),
         )));
@@ -120,7 +131,7 @@ impl House {
         let families = Arc::new(db::TokenFamilies::new(database.clone()));
         let revocations = EmbeddedRevocations::load(&*families, clock.now())
             .await
-            .context("the sign-ins that are over")?;
+            .context("cannot load the revoked sign-ins")?;
         let revocations: Arc<dyn RevocationRegistry> = Arc::new(revocations);
         let code_policy = code_policy(config);
         let deps = ProjectorDeps {
@@ -152,10 +163,11 @@ impl House {
         });
         let accounts = Accounts::new(
             AccountDeps {
-                accounts: people.clone(),
+                accounts: accounts_store.clone(),
                 credentials: Arc::new(db::AccountCredentials::new(database.clone())),
                 passwords: Arc::new(
-                    Argon2Passwords::new(password_settings(config)).context("argon2")?,
+                    Argon2Passwords::new(password_settings(config))
+                        .context("argon2: the parameters are not valid")?,
                 ),
                 guesses: Arc::new(EmbeddedPasswordBudgets::new(auth.guesses)),
                 portraits: Arc::new(Portraits::new(portrait_settings(&config.limits))),
@@ -185,7 +197,7 @@ impl House {
             sessions: sessions.clone(),
             directory: directory.clone(),
             log: stores.log.clone(),
-            accounts: people.clone(),
+            accounts: accounts_store.clone(),
             families,
             clock: clock.clone(),
         };
@@ -195,7 +207,7 @@ impl House {
                 directory: directory.clone(),
                 codes: codes.clone(),
                 invites,
-                accounts: people,
+                accounts: accounts_store,
                 tokens: tokens.clone(),
                 secrets,
                 ids: ids.clone(),
@@ -243,7 +255,7 @@ impl House {
         })
     }
 
-    /// Starts what runs beside the requests.
+    /// Starts the background jobs.
     pub(crate) fn spawn_background(
         &self,
         jobs: &Jobs,
@@ -255,13 +267,13 @@ impl House {
         jobs.run(
             "directory",
             self.background.clone(),
-            again(self.projector.clone(), async |it| it.follow().await),
+            with_clone_of(self.projector.clone(), async |it| it.follow().await),
         );
         jobs.every(
             "number codes",
             CODE_PURGE_INTERVAL,
             draining(),
-            again(self.code_purge.clone(), async |it| it.tick().await),
+            with_clone_of(self.code_purge.clone(), async |it| it.tick().await),
         );
         let cron = FaceCronTask {
             sessions: self.sessions.clone(),
@@ -272,13 +284,13 @@ impl House {
             "sessions",
             CRON_INTERVAL,
             draining(),
-            again(cron, async |it| it.tick().await),
+            with_clone_of(cron, async |it| it.tick().await),
         );
         jobs.every(
             "door",
             ADMISSION_WATCH_INTERVAL,
             draining(),
-            again(self.door.clone(), async |it| it.tick().await),
+            with_clone_of(self.door.clone(), async |it| it.tick().await),
         );
         let revoked = CloseRevoked {
             sessions: self.sessions.clone(),
@@ -287,25 +299,25 @@ impl House {
         jobs.run(
             "revocations",
             lifecycle.hard.clone(),
-            again(revoked, async |it| it.follow().await),
+            with_clone_of(revoked, async |it| it.follow().await),
         );
         jobs.every(
             "idempotency",
             PURGE_INTERVAL,
             draining(),
-            again(self.idempotency.clone(), async |it| it.purge().await),
+            with_clone_of(self.idempotency.clone(), async |it| it.purge().await),
         );
         jobs.every(
             "retention",
             RETENTION_INTERVAL,
             draining(),
-            again(self.retention.clone(), async |it| it.tick().await),
+            with_clone_of(self.retention.clone(), async |it| it.tick().await),
         );
         let reload = (Arc::new(reload), lifecycle.reload.clone());
         jobs.run(
             "reload",
             draining(),
-            again(reload, async |(it, asked)| it.follow(&asked).await),
+            with_clone_of(reload, async |(it, requested)| it.follow(&requested).await),
         );
         let (log, closing) = (stores.log.clone(), self.background.clone());
         jobs.run_essential("session log", self.background.clone(), async move {
@@ -313,7 +325,7 @@ impl House {
         });
     }
 
-    /// What is served: to clients, and to operators.
+    /// The routers of the listener for clients and of the listener for operators.
     pub(crate) fn routers(
         &self,
         config: &Config,
@@ -399,8 +411,8 @@ impl House {
     }
 }
 
-/// Calls `work` with a clone of `job` each time.
-fn again<J: Clone + Send + 'static, T: Future<Output = ()> + Send>(
+/// A closure that calls `work` with a new clone of `job` each time.
+fn with_clone_of<J: Clone + Send + 'static, T: Future<Output = ()> + Send>(
     job: J,
     work: impl Fn(J) -> T + Send + 'static,
 ) -> impl FnMut() -> T + Send + 'static {
@@ -415,7 +427,7 @@ const fn address_rates(limits: &Limits) -> AddressRates {
     }
 }
 
-/// How many connections each listener may have, and what they may hold.
+/// The limits on the connections of each listener and on the bytes that they hold.
 pub(crate) fn connection_limits(config: &Config) -> ConnectionLimits {
     let limits = &config.limits;
     ConnectionLimits {
@@ -515,7 +527,7 @@ fn stream_settings(config: &Config) -> StreamSettings {
         follow_me_per_second: limits.follow_me_per_second,
         follow_me_burst: limits.follow_me_burst,
         actions_flood_per_second: limits.actions_flood_per_second,
-        signs_per_second: limits.signs_per_second,
+        keepalives_per_second: limits.keepalives_per_second,
         refusals: limits.refusals,
         refusal_window: limits.refusal_window,
         bad_frames: limits.bad_frames,

@@ -1,6 +1,7 @@
-//! The state of a running client: events and intents go in, effects and log lines come out. It does no I/O, so it is tested without a server.
+//! The state of a running client: it turns events and intents into effects and log lines. It does
+//! no I/O, so tests need no server.
 
-use crate::describe::{Kind, Line, describe};
+use crate::describe::{Kind, LogLine, describe};
 use crate::effect::{Effect, Outcome};
 use crate::intent::Intent;
 use crate::text;
@@ -16,7 +17,7 @@ use faceshare_api::v1::{
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The newest lines, which the log keeps.
+/// How many lines the log keeps.
 const LOG_LINES: usize = 500;
 /// The keys of actions that this client sends and draws.
 pub(crate) const VIEW: &str = "view";
@@ -25,20 +26,20 @@ const ZOOM_RANGE: std::ops::RangeInclusive<f64> = 0.25..=8.0;
 
 /// The connection, as the header shows it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Link {
+pub(crate) enum ConnectionState {
     Connecting,
     Connected,
     Reconnecting { attempt: u32, delay: Duration },
     Closed(Closed),
 }
 
-/// Everything that a screen shows.
+/// Everything that the screen shows.
 pub(crate) struct App {
     pub(crate) view: SessionView,
-    pub(crate) link: Link,
+    pub(crate) link: ConnectionState,
     pub(crate) round_trip: Option<Duration>,
     pub(crate) number_code: Option<NumberCode>,
-    pub(crate) log: VecDeque<Line>,
+    pub(crate) log: VecDeque<LogLine>,
     /// Whether the newest line of the log says that the connection is lost.
     last_is_reconnecting: bool,
     pub(crate) selected: Option<u64>,
@@ -56,7 +57,7 @@ impl App {
     pub(crate) fn new(number_code: Option<NumberCode>, read_only: bool) -> Self {
         Self {
             view: SessionView::default(),
-            link: Link::Connecting,
+            link: ConnectionState::Connecting,
             round_trip: None,
             number_code,
             log: VecDeque::new(),
@@ -76,7 +77,7 @@ impl App {
         }
     }
 
-    pub(crate) fn note(&mut self, line: Line) {
+    pub(crate) fn note(&mut self, line: LogLine) {
         if self.log.len() == LOG_LINES {
             self.log.pop_front();
         }
@@ -84,8 +85,8 @@ impl App {
         self.last_is_reconnecting = false;
     }
 
-    /// The tries of one outage share one line, which counts them.
-    fn note_reconnecting(&mut self, line: Line) {
+    /// The attempts of one outage share one line, which counts them.
+    fn note_reconnecting(&mut self, line: LogLine) {
         if self.last_is_reconnecting {
             self.log.pop_back();
         }
@@ -94,7 +95,7 @@ impl App {
     }
 
     /// Applies an event of the connection.
-    pub(crate) fn hear(&mut self, event: &Event) -> Vec<Effect> {
+    pub(crate) fn on_event(&mut self, event: &Event) -> Vec<Effect> {
         match event {
             Event::Welcome { welcome, .. } => self.welcome(welcome),
             Event::Frame(frame) => self.frame(frame),
@@ -103,8 +104,8 @@ impl App {
                 Vec::new()
             }
             Event::Fault(fault) => {
-                self.note(Line::new(
-                    Kind::Trouble,
+                self.note(LogLine::new(
+                    Kind::Warning,
                     format!("the server broke its order: {fault}"),
                 ));
                 Vec::new()
@@ -118,7 +119,7 @@ impl App {
                     "the server does not do that now: {detail} ({code}); asking again in {} s",
                     delay.as_secs()
                 );
-                self.note(Line::new(Kind::Trouble, text));
+                self.note(LogLine::new(Kind::Warning, text));
                 Vec::new()
             }
             Event::Reconnecting {
@@ -127,12 +128,12 @@ impl App {
                 why,
             } => {
                 let text = format!(
-                    "connection lost ({why}); try {attempt} in {} ms",
+                    "connection lost ({why}); attempt {attempt} in {} ms",
                     delay.as_millis()
                 );
-                self.note_reconnecting(Line::new(Kind::Link, text));
+                self.note_reconnecting(LogLine::new(Kind::Connection, text));
                 (self.link, self.round_trip) = (
-                    Link::Reconnecting {
+                    ConnectionState::Reconnecting {
                         attempt: *attempt,
                         delay: *delay,
                     },
@@ -141,8 +142,8 @@ impl App {
                 Vec::new()
             }
             Event::Closed(closed) => {
-                self.note(Line::new(Kind::Link, text::closed(closed)));
-                self.link = Link::Closed(closed.clone());
+                self.note(LogLine::new(Kind::Connection, text::closed(closed)));
+                self.link = ConnectionState::Closed(closed.clone());
                 Vec::new()
             }
         }
@@ -150,22 +151,24 @@ impl App {
 
     fn welcome(&mut self, welcome: &Welcome) -> Vec<Effect> {
         self.view.welcome(welcome);
-        let tries = match self.link {
-            Link::Reconnecting { attempt, .. } if attempt > 1 => format!(" after {attempt} tries"),
+        let attempts = match self.link {
+            ConnectionState::Reconnecting { attempt, .. } if attempt > 1 => {
+                format!(" after {attempt} attempts")
+            }
             _ => String::new(),
         };
-        self.link = Link::Connected;
+        self.link = ConnectionState::Connected;
         let title = &self.view.face_session.title;
         let how = format!(
-            "{}{tries}",
+            "{}{attempts}",
             if welcome.resumed {
                 "resumed where it was"
             } else {
                 "connected"
             }
         );
-        self.note(Line::new(
-            Kind::Link,
+        self.note(LogLine::new(
+            Kind::Connection,
             if title.is_empty() {
                 how
             } else {
@@ -173,12 +176,12 @@ impl App {
             },
         ));
         let mut effects = vec![Effect::FetchCode];
-        effects.extend(self.consequences());
+        effects.extend(self.effects_of_follow_change());
         effects
     }
 
     fn frame(&mut self, frame: &ServerFrame) -> Vec<Effect> {
-        if let Some(line) = describe(frame, &self.view).filter(|line| line.kind != Kind::Place) {
+        if let Some(line) = describe(frame, &self.view).filter(|line| line.kind != Kind::Position) {
             self.note(line);
         }
         self.view.apply(frame);
@@ -192,13 +195,14 @@ impl App {
             Some(Instruction::MemberJoin(_) | Instruction::NumberCodeChange(_)) => {
                 vec![Effect::FetchCode]
             }
-            Some(Instruction::FollowChange(_)) => self.consequences(),
+            Some(Instruction::FollowChange(_)) => self.effects_of_follow_change(),
             _ => Vec::new(),
         }
     }
 
-    /// What a change of the follow graph makes this client do: a watcher follows, a new presenter sends its position.
-    fn consequences(&mut self) -> Vec<Effect> {
+    /// The effects of a change of the follow graph: a watcher follows the presenter, a new
+    /// presenter sends its position.
+    fn effects_of_follow_change(&mut self) -> Vec<Effect> {
         let Some(presenting) = self.view.presenting else {
             return Vec::new();
         };
@@ -209,18 +213,18 @@ impl App {
         }
         if mine && self.shown_term != presenting.term {
             self.shown_term = presenting.term;
-            return vec![self.show()];
+            return vec![self.send_position()];
         }
         Vec::new()
     }
 
     /// Applies the outcome of an effect.
-    pub(crate) fn learn(&mut self, outcome: Outcome) {
+    pub(crate) fn on_outcome(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Said(text) => self.note(Line::new(Kind::Trouble, text)),
+            Outcome::Refused(text) => self.note(LogLine::new(Kind::Warning, text)),
             Outcome::Code(code) => self.number_code = code,
             Outcome::Left => {
-                self.link = Link::Closed(Closed {
+                self.link = ConnectionState::Closed(Closed {
                     code: 1000,
                     reason: "left".into(),
                     refusal: None,
@@ -229,35 +233,35 @@ impl App {
         }
     }
 
-    /// Whether the host is at the keyboard; not known before the first `welcome`.
+    /// Whether the user is the host. False before the first `welcome`.
     pub(crate) fn is_host(&self) -> bool {
         self.view.me != 0 && self.view.face_session.host_id == self.view.me
     }
 
     /// The effects of an intent.
-    pub(crate) fn want(&mut self, intent: Intent) -> Vec<Effect> {
+    pub(crate) fn on_intent(&mut self, intent: Intent) -> Vec<Effect> {
         if self.read_only && !matches!(intent, Intent::Quit | Intent::Select(_) | Intent::Suspend) {
             return Vec::new();
         }
         if intent.is_hosts() && !self.is_host() {
-            self.note(Line::new(Kind::Trouble, "only the host can do that"));
+            self.note(LogLine::new(Kind::Warning, "only the host can do that"));
             return Vec::new();
         }
         match intent {
             Intent::Present => vec![Effect::Say(Say::FollowMe(FollowMe::default()))],
             Intent::StopPresenting => vec![Effect::Say(Say::CancelFollowMe(CancelFollowMe {}))],
-            Intent::Page(page) => self.go(
+            Intent::Page(page) => self.move_to(
                 View {
                     page,
                     y: 0.0,
-                    ..self.here()
+                    ..self.current_position()
                 },
                 cancel_follow::Suspend::Page,
             ),
             Intent::TurnPage(by) => {
-                let here = self.here();
+                let here = self.current_position();
                 let page = here.page.saturating_add_signed(by).max(1);
-                self.go(
+                self.move_to(
                     View {
                         page,
                         y: 0.0,
@@ -267,8 +271,8 @@ impl App {
                 )
             }
             Intent::Scroll(by) => {
-                let here = self.here();
-                self.go(
+                let here = self.current_position();
+                self.move_to(
                     View {
                         y: (here.y + by).clamp(0.0, 1.0),
                         ..here
@@ -276,13 +280,17 @@ impl App {
                     cancel_follow::Suspend::Scroll,
                 )
             }
-            Intent::ScrollTo(y) => {
-                self.go(View { y, ..self.here() }, cancel_follow::Suspend::Scroll)
-            }
+            Intent::ScrollTo(y) => self.move_to(
+                View {
+                    y,
+                    ..self.current_position()
+                },
+                cancel_follow::Suspend::Scroll,
+            ),
             Intent::Zoom(by) => {
-                let here = self.here();
+                let here = self.current_position();
                 let zoom = (here.zoom * by).clamp(*ZOOM_RANGE.start(), *ZOOM_RANGE.end());
-                self.go(View { zoom, ..here }, cancel_follow::Suspend::Zoom)
+                self.move_to(View { zoom, ..here }, cancel_follow::Suspend::Zoom)
             }
             Intent::Point(x, y) => vec![Effect::Act(
                 self.action(POINTER, action_sync::Value::Pointer(Pointer { x, y })),
@@ -291,21 +299,29 @@ impl App {
                 self.select(by);
                 Vec::new()
             }
-            Intent::Follow(whom) => self.picked(whom).map(follow).into_iter().collect(),
+            Intent::Follow(whom) => self
+                .named_or_selected(whom)
+                .map(follow)
+                .into_iter()
+                .collect(),
             Intent::Unfollow => vec![cancel(cancel_follow::Suspend::Unspecified)],
             Intent::Suspend => self.suspend(),
             Intent::Invite(invite) => self.invite(invite),
             Intent::LockFollowing => self.lock(),
             Intent::LockDoor => vec![Effect::LockDoor(!self.view.face_session.locked)],
             Intent::Rotate => vec![Effect::Rotate],
-            Intent::Remove(whom) => self.picked(whom).map(Effect::Remove).into_iter().collect(),
+            Intent::Remove(whom) => self
+                .named_or_selected(whom)
+                .map(Effect::Remove)
+                .into_iter()
+                .collect(),
             Intent::Admit(knock) => self
-                .at_door(knock)
+                .knock_or_oldest(knock)
                 .map(|knock_id| Effect::Say(Say::Admit(Admit { knock_id })))
                 .into_iter()
                 .collect(),
             Intent::Deny(knock) => self
-                .at_door(knock)
+                .knock_or_oldest(knock)
                 .map(|knock_id| Effect::Say(Say::Deny(Deny { knock_id })))
                 .into_iter()
                 .collect(),
@@ -322,15 +338,15 @@ impl App {
     }
 
     /// The position on this member's screen: the root's while it follows, else its own.
-    pub(crate) fn here(&self) -> View {
+    pub(crate) fn current_position(&self) -> View {
         self.view
             .root(self.view.me)
-            .and_then(|root| self.place_of(root))
+            .and_then(|root| self.position_of(root))
             .unwrap_or(self.place)
     }
 
     /// The latest position of a member that reached this point.
-    pub(crate) fn place_of(&self, id: u64) -> Option<View> {
+    pub(crate) fn position_of(&self, id: u64) -> Option<View> {
         if id == self.view.me {
             return Some(self.place);
         }
@@ -344,14 +360,14 @@ impl App {
     }
 
     /// A member that moves while it follows pauses following.
-    fn go(&mut self, place: View, why: cancel_follow::Suspend) -> Vec<Effect> {
+    fn move_to(&mut self, place: View, why: cancel_follow::Suspend) -> Vec<Effect> {
         let follows = self.view.root(self.view.me).is_some();
         self.place = place;
         let pause = follows.then(|| cancel(why));
-        pause.into_iter().chain([self.show()]).collect()
+        pause.into_iter().chain([self.send_position()]).collect()
     }
 
-    fn show(&self) -> Effect {
+    fn send_position(&self) -> Effect {
         Effect::Act(self.action(VIEW, action_sync::Value::View(self.place)))
     }
 
@@ -386,22 +402,22 @@ impl App {
         self.selected = roster.get(next).copied();
     }
 
-    /// The one named, else the selected one, else (to follow) the presenter.
-    fn picked(&mut self, whom: Option<u64>) -> Option<u64> {
+    /// The member that the command names, else the selected one, else the presenter.
+    fn named_or_selected(&mut self, whom: Option<u64>) -> Option<u64> {
         let picked = whom
             .or(self.selected)
             .or(self.view.presenting.map(|presenting| presenting.member_id));
         if picked.is_none() {
-            self.note(Line::new(Kind::Trouble, "nobody is selected (j, k)"));
+            self.note(LogLine::new(Kind::Warning, "no member is selected (j, k)"));
         }
         picked
     }
 
-    /// The knock named, else the oldest.
-    fn at_door(&mut self, knock: Option<u64>) -> Option<u64> {
+    /// The knock that the command names, else the oldest.
+    fn knock_or_oldest(&mut self, knock: Option<u64>) -> Option<u64> {
         let knock = knock.or_else(|| self.view.knocks.keys().next().copied());
         if knock.is_none() {
-            self.note(Line::new(Kind::Trouble, "nobody waits at the door"));
+            self.note(LogLine::new(Kind::Warning, "no one waits at the door"));
         }
         knock
     }
@@ -410,11 +426,11 @@ impl App {
         match self.view.edge(self.view.me) {
             Some(edge) if edge.suspended => vec![follow(edge.target)],
             Some(_) => {
-                self.place = self.here();
-                vec![cancel(cancel_follow::Suspend::Other), self.show()]
+                self.place = self.current_position();
+                vec![cancel(cancel_follow::Suspend::Other), self.send_position()]
             }
             None => {
-                self.note(Line::new(Kind::Trouble, "you follow nobody"));
+                self.note(LogLine::new(Kind::Warning, "you follow no one"));
                 Vec::new()
             }
         }

@@ -31,7 +31,8 @@ pub(crate) struct Args {
     /// Print events as lines and read commands from stdin.
     #[arg(long, global = true)]
     pub(crate) plain: bool,
-    /// Print each frame of the server, and each new number code, as one line of JSON, and read commands from stdin.
+    /// Print each frame of the server, and each new number code, as one line of JSON, and read
+    /// commands from stdin.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// What to do.
@@ -76,7 +77,7 @@ pub(crate) struct Door {
 }
 
 impl Args {
-    /// Whether lines are wanted, whatever the terminal.
+    /// Whether the line mode is requested, on a terminal too.
     pub(crate) const fn in_lines(&self) -> bool {
         self.plain || self.json
     }

@@ -1,30 +1,31 @@
-//! `facesharectl demo`: Ann hosts and presents, Ben follows Ann, Eve follows Ben. Everything is real: three clients, three connections, one
-//! server; at the end what each saw is compared, and the exit code says whether it was what it should be.
+//! `facesharectl demo`: Ann hosts and presents, Ben follows Ann, Eve follows Ben. Everything is
+//! real: three clients, three connections, one server; at the end it compares what each client saw,
+//! and the exit code says whether that was as expected.
 
 mod actor;
+mod console;
 mod report;
 mod script;
-mod stage;
 
 use anyhow::{Context as _, Result};
-use stage::Stage;
+use console::Console;
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// It takes about a third of this.
-const AT_MOST: Duration = Duration::from_secs(55);
+/// The demo takes about a third of this.
+const TIMEOUT: Duration = Duration::from_secs(55);
 
-/// Plays the session against the server and reports.
+/// Runs the demo against the server and prints the report.
 ///
 /// # Errors
-/// When the server refuses something, or an actor waits in vain for what should happen.
+/// When the server refuses a call, or an expected event does not come in time.
 pub(crate) async fn run(server: &str) -> Result<ExitCode> {
-    let stage = Stage::new();
-    let played = timeout(AT_MOST, script::play(server, &stage))
+    let console = Console::new();
+    let result = timeout(TIMEOUT, script::run(server, &console))
         .await
         .context("the demo takes too long")??;
-    let good = report::print(&stage, &played)?;
+    let good = report::print(&console, &result)?;
     Ok(if good {
         ExitCode::SUCCESS
     } else {

@@ -18,21 +18,21 @@ pub(crate) enum Kind {
     /// Following.
     Follow,
     /// A member's position.
-    Place,
+    Position,
     /// The connection.
-    Link,
-    /// Something is not as it should be.
-    Trouble,
+    Connection,
+    /// The user should notice it.
+    Warning,
 }
 
 /// One line of the event log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Line {
+pub(crate) struct LogLine {
     pub(crate) kind: Kind,
     pub(crate) text: String,
 }
 
-impl Line {
+impl LogLine {
     pub(crate) fn new(kind: Kind, text: impl Into<String>) -> Self {
         Self {
             kind,
@@ -41,11 +41,12 @@ impl Line {
     }
 }
 
-/// `None` for answers, heartbeats and tokens, and for `followOther` and `cancelFollow`: the `followChange` right behind them says what came of
-/// them. `view` is the session before the frame.
-pub(crate) fn describe(frame: &ServerFrame, view: &SessionView) -> Option<Line> {
+/// Describes a frame. `view` is the session before the frame. `None` for answers, heartbeats and
+/// tokens, and for `followOther` and `cancelFollow`, because the `followChange` that follows them
+/// says the result.
+pub(crate) fn describe(frame: &ServerFrame, view: &SessionView) -> Option<LogLine> {
     let name = |id| name(view, id);
-    let session = |text: String| Some(Line::new(Kind::Session, text));
+    let session = |text: String| Some(LogLine::new(Kind::Session, text));
     match frame.instruction.as_ref()? {
         Instruction::MemberJoin(join) => join
             .member
@@ -61,11 +62,11 @@ pub(crate) fn describe(frame: &ServerFrame, view: &SessionView) -> Option<Line> 
             quit_reason(left.reason)
         )),
         Instruction::HttpQuit(left) => session(format!("{} left", name(left.member_id))),
-        Instruction::FollowMe(follow_me) => Some(Line::new(
+        Instruction::FollowMe(follow_me) => Some(LogLine::new(
             Kind::Present,
             presents(view, frame.from, follow_me),
         )),
-        Instruction::CancelFollowMe(_) => Some(Line::new(
+        Instruction::CancelFollowMe(_) => Some(LogLine::new(
             Kind::Present,
             format!("{} ended the presentation", name(frame.from)),
         )),
@@ -75,10 +76,10 @@ pub(crate) fn describe(frame: &ServerFrame, view: &SessionView) -> Option<Line> 
                 .iter()
                 .map(|edge| edge_text(view, edge))
                 .collect();
-            (!edges.is_empty()).then(|| Line::new(Kind::Follow, edges.join("; ")))
+            (!edges.is_empty()).then(|| LogLine::new(Kind::Follow, edges.join("; ")))
         }
-        Instruction::ActionSync(action) => Some(Line::new(
-            Kind::Place,
+        Instruction::ActionSync(action) => Some(LogLine::new(
+            Kind::Position,
             format!("{} {}", name(frame.from), shown(action)),
         )),
         Instruction::FileCreate(create) => create
@@ -97,8 +98,8 @@ pub(crate) fn describe(frame: &ServerFrame, view: &SessionView) -> Option<Line> 
                 || "soon".into(),
                 |at| format!("in {}", text::time_left(at, text::now_millis())),
             );
-            Some(Line::new(
-                Kind::Trouble,
+            Some(LogLine::new(
+                Kind::Warning,
                 format!("the session ends {left}: {}", countdown(end.reason)),
             ))
         }
@@ -113,16 +114,16 @@ pub(crate) fn describe(frame: &ServerFrame, view: &SessionView) -> Option<Line> 
             .and_then(|now| session(session_change(view, now))),
         Instruction::NumberCodeChange(_) => session("the number code changed".into()),
         Instruction::MemberKnock(knock) if knock.state == member_knock::State::Waiting as i32 => {
-            Some(Line::new(
-                Kind::Trouble,
+            Some(LogLine::new(
+                Kind::Warning,
                 format!("{} waits at the door", knock.nickname),
             ))
         }
         Instruction::MemberKnock(knock) => {
             session(format!("{} {}", knock.nickname, knock_end(knock.state)))
         }
-        Instruction::MoveAway(_) => Some(Line::new(
-            Kind::Link,
+        Instruction::MoveAway(_) => Some(LogLine::new(
+            Kind::Connection,
             "the server is about to stop; moving to another",
         )),
         Instruction::Welcome(_)
@@ -211,7 +212,7 @@ fn presents(view: &SessionView, from: u64, follow_me: &FollowMe) -> String {
 pub(crate) fn edge_text(view: &SessionView, edge: &Edge) -> String {
     let who = name(view, edge.member_id);
     match edge {
-        Edge { target: 0, .. } => format!("{who} follows nobody"),
+        Edge { target: 0, .. } => format!("{who} follows no one"),
         Edge {
             suspended: true, ..
         } => format!("{who} follows {}, paused", name(view, edge.target)),
@@ -227,7 +228,7 @@ pub(crate) fn edge_text(view: &SessionView, edge: &Edge) -> String {
 
 fn shown(action: &ActionSync) -> String {
     match &action.value {
-        Some(action_sync::Value::View(view)) => format!("is at {}", text::place(view)),
+        Some(action_sync::Value::View(view)) => format!("is at {}", text::position(view)),
         Some(action_sync::Value::Pointer(pointer)) => format!(
             "points at {:.0}%, {:.0}%",
             pointer.x * 100.0,
@@ -243,7 +244,7 @@ fn shown(action: &ActionSync) -> String {
 const fn countdown(reason: i32) -> &'static str {
     match reason {
         r if r == session_auto_end::Reason::HostLeft as i32 => "the host is gone",
-        r if r == session_auto_end::Reason::Empty as i32 => "nobody is here",
+        r if r == session_auto_end::Reason::Empty as i32 => "no member is here",
         _ => "its time is over",
     }
 }
@@ -257,7 +258,7 @@ fn session_change(view: &SessionView, now: &FaceSession) -> String {
         return format!("{} is now the host", name(view, now.host_id));
     }
     match (before.locked, now.locked) {
-        (false, true) => "the door is locked: nobody new comes in".into(),
+        (false, true) => "the door is locked: no new person gets in".into(),
         (true, false) => "the door is open again".into(),
         _ => "the session's settings changed".into(),
     }

@@ -1,4 +1,4 @@
-//! What has to be done outside of the program, and the task that does it.
+//! Effects: calls to the server, and the task that performs them.
 
 use crate::text;
 use entrance_client::api::{FaceSessionPatch, NumberCode};
@@ -10,13 +10,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// More than a user can type before the first is answered.
+/// Capacity of the queues: more than a user can type before the first answer.
 const QUEUE: usize = 64;
 const AT_ONCE: usize = 16;
-/// After this, the session is left over HTTP.
-const LEAVE_PATIENCE: Duration = Duration::from_secs(2);
+/// How long to wait for the answer to a `quit` on the stream before the client leaves over HTTP.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Something to do.
+/// A call to the server.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Effect {
     Say(Instruction),
@@ -29,16 +29,16 @@ pub(crate) enum Effect {
     Leave,
 }
 
-/// What came of it.
+/// The result of an effect.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// It was refused.
-    Said(String),
+    /// It was refused, with the reason for the user.
+    Refused(String),
     Code(Option<NumberCode>),
     Left,
 }
 
-/// Does effects: actions in order, the rest side by side.
+/// Performs effects: actions in order, all others concurrently.
 #[derive(Clone)]
 struct Performer {
     handle: Handle,
@@ -47,14 +47,14 @@ struct Performer {
     outcomes: mpsc::Sender<Outcome>,
 }
 
-/// Where effects go and outcomes come from.
+/// The queue of effects and the queue of their outcomes.
 pub(crate) struct Effects {
     queue: mpsc::Sender<Effect>,
     pub(crate) outcomes: mpsc::Receiver<Outcome>,
 }
 
 impl Effects {
-    /// Starts the task; it ends when this is dropped.
+    /// Starts the task. It ends when this is dropped.
     pub(crate) fn start(handle: Handle, api: Api, session: Id) -> Self {
         let (queue, effects) = mpsc::channel(QUEUE);
         let (sender, outcomes) = mpsc::channel(QUEUE);
@@ -70,12 +70,16 @@ impl Effects {
         Self { queue, outcomes }
     }
 
-    /// Never waits: when the queue is full, because the server answers slower than the user types, the text says so.
+    /// Enqueues the effects without waiting.
+    ///
+    /// # Errors
+    /// A text for the user when the queue is full, because the server answers slower than the user
+    /// types.
     pub(crate) fn perform(&self, effects: Vec<Effect>) -> Result<(), String> {
         effects.into_iter().try_for_each(|effect| {
             self.queue
                 .try_send(effect)
-                .map_err(|_| "busy; that was not done".to_owned())
+                .map_err(|_| "the server is slow to answer; the command was dropped".to_owned())
         })
     }
 }
@@ -85,7 +89,7 @@ impl Performer {
         let mut running = JoinSet::new();
         while let Some(effect) = effects.recv().await {
             if let Effect::Act(action) = effect {
-                // Over: the last event says so.
+                // The connection is closed; the last event says so.
                 let _ = self.handle.act(action).await;
                 continue;
             }
@@ -106,7 +110,7 @@ impl Performer {
             Effect::Say(instruction) => match self.handle.send(instruction).await {
                 Ok(_) | Err(Rejected::Closed) => return None,
                 Err(Rejected::Nack { code, detail }) => {
-                    return Some(Outcome::Said(format!("{detail} ({code})")));
+                    return Some(Outcome::Refused(format!("{detail} ({code})")));
                 }
             },
             Effect::Act(_) => return None,
@@ -136,15 +140,15 @@ impl Performer {
             Effect::Leave => return Some(self.leave().await),
         };
         done.err()
-            .map(|error| Outcome::Said(text::call_failure(&error)))
+            .map(|error| Outcome::Refused(text::call_failure(&error)))
     }
 
     async fn leave(&self) -> Outcome {
         if !matches!(
-            timeout(LEAVE_PATIENCE, self.handle.leave()).await,
+            timeout(LEAVE_TIMEOUT, self.handle.leave()).await,
             Ok(Ok(()))
         ) {
-            let _ = timeout(LEAVE_PATIENCE, self.api.quit(self.session)).await;
+            let _ = timeout(LEAVE_TIMEOUT, self.api.quit(self.session)).await;
         }
         Outcome::Left
     }

@@ -1,4 +1,4 @@
-//! Joining: sign up as a guest, then open a session or join one by code or invite.
+//! Signs up as a guest, then creates a session or joins one by code or invite.
 
 use crate::args::{Args, Command, Door as Shown};
 use crate::text;
@@ -10,7 +10,7 @@ use faceshare_api::v1::face_session::Admission;
 use std::io::Write as _;
 use std::sync::Arc;
 
-/// A session that was joined, not yet connected.
+/// A session that the client has joined but not yet connected to.
 pub(crate) struct Entered {
     pub(crate) api: Api,
     pub(crate) session: Id,
@@ -19,7 +19,7 @@ pub(crate) struct Entered {
     pub(crate) settings: Settings,
 }
 
-/// Does what the command line says, up to the stream.
+/// Creates or joins the session that the command line names. It opens no stream.
 pub(crate) async fn enter(args: &Args) -> Result<Entered> {
     let api = Api::new(&args.server)?;
     api.sign_up_guest(&args.nickname.clone().unwrap_or_else(user_name))
@@ -45,12 +45,12 @@ pub(crate) async fn enter(args: &Args) -> Result<Entered> {
         Command::Join(shown) => join(api, &key(shown)?, false).await,
         Command::Watch(shown) => join(api, &key(shown)?, true).await,
         Command::Demo | Command::Bench(_) => {
-            bail!("the demo and the load generator have their own way in")
+            bail!("the demo and the load generator join by themselves")
         }
     }
 }
 
-/// Makes a session and hosts it.
+/// Creates a session as its host.
 pub(crate) async fn create(api: Api, new: &NewFaceSession) -> Result<Entered> {
     let created = api.create_face_session(new).await?;
     let session = Id(created.face_session.id);
@@ -69,7 +69,7 @@ pub(crate) async fn create(api: Api, new: &NewFaceSession) -> Result<Entered> {
     })
 }
 
-/// Goes in by a code or an invite; waits for the host where the host decides.
+/// Joins by a code or an invite. Waits for the host's decision if the session needs approval.
 pub(crate) async fn join(api: Api, key: &Key, read_only: bool) -> Result<Entered> {
     let device = DeviceInfo {
         name: "terminal".into(),
@@ -123,7 +123,7 @@ fn key(shown: &Shown) -> Result<Key> {
     })
 }
 
-/// The token of a link, which is what comes after `#`; anything else is a token.
+/// The part after `#` of an invite link; a text without `#` is the token itself.
 fn invite_token(text: &str) -> &str {
     text.trim()
         .rsplit_once('#')

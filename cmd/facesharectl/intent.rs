@@ -1,14 +1,14 @@
-//! What the user wants: from a key or from a line.
+//! Intents of the user, parsed from a key or from a line.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use entrance_client::SessionView;
 use faceshare_api::v1::follow_me::Invite;
 
-/// One scroll of the arrow keys, of a page.
+/// One step of the arrow keys, as a part of the page.
 const SCROLL_STEP: f64 = 0.1;
 const ZOOM_STEP: f64 = 1.25;
 
-/// What is wanted.
+/// A command of the user.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Intent {
     Present,
@@ -35,7 +35,7 @@ pub(crate) enum Intent {
     Remove(Option<u64>),
     /// A knock; `None`: the oldest.
     Admit(Option<u64>),
-    /// The same.
+    /// A knock; `None`: the oldest.
     Deny(Option<u64>),
     End,
     Confirm(bool),
@@ -43,7 +43,8 @@ pub(crate) enum Intent {
 }
 
 impl Intent {
-    /// Whether the server does it for the host alone. Answers to knocks are not among them, because only the host sees knocks.
+    /// Whether only the host may do it. Answers to knocks are not included, because only the host
+    /// sees knocks.
     pub(crate) const fn is_hosts(self) -> bool {
         matches!(
             self,
@@ -153,7 +154,7 @@ fn percent(text: &str) -> Result<f64, String> {
         .ok_or(format!("not a percentage: {text:?}"))
 }
 
-/// By name, whatever the case, or by id.
+/// The id of a member by its name (upper and lower case are equal) or by its id.
 fn member(text: &str, view: &SessionView) -> Result<u64, String> {
     let named: Vec<u64> = view
         .roster()
@@ -166,14 +167,14 @@ fn member(text: &str, view: &SessionView) -> Result<u64, String> {
         .collect();
     match named.as_slice() {
         [one] => Ok(*one),
-        [] => Err(format!("nobody here is called {text:?}")),
+        [] => Err(format!("no member is called {text:?}")),
         _ => Err(format!(
             "several here are called {text:?}; say the id (see who)"
         )),
     }
 }
 
-/// A knock by the person's name or by its id; without either, the oldest is meant.
+/// The id of a knock by the person's name or by its id; `None` (the oldest) for an empty text.
 fn knock(text: &str, view: &SessionView) -> Result<Option<u64>, String> {
     if text.is_empty() {
         return Ok(None);
@@ -187,7 +188,7 @@ fn knock(text: &str, view: &SessionView) -> Result<Option<u64>, String> {
         .as_slice()
     {
         [one] => Ok(Some(*one)),
-        [] => Err(format!("nobody at the door is called {text:?}")),
+        [] => Err(format!("no one at the door is called {text:?}")),
         _ => Err(format!(
             "several at the door are called {text:?}; say the id (see who)"
         )),
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_understood() {
+    fn lines_are_parsed() {
         for (line, intent) in [
             (" present ", Intent::Present),
             ("page 3", Intent::Page(3)),
@@ -248,12 +249,12 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_mean_nothing_say_why() {
+    fn invalid_lines_are_refused_with_the_reason() {
         for (line, why) in [
             ("page x", "not a page"),
-            ("follow Zoe", "nobody here"),
+            ("follow Zoe", "no member is called"),
             ("follow Ben", "several here"),
-            ("admit Ann", "nobody at the door"),
+            ("admit Ann", "no one at the door"),
             ("deny Kim", "several at the door"),
             ("zoom -1", "not a factor"),
             ("scroll 300", "not a percentage"),
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_takes_the_next_key_and_only_y_is_yes() {
+    fn only_y_confirms_a_question_and_any_other_key_is_no() {
         let key = |c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE);
         assert_eq!(from_key(key('p'), false), Some(Intent::Present));
         assert_eq!(from_key(key('p'), true), Some(Intent::Confirm(false)));

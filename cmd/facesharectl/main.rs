@@ -26,7 +26,7 @@ async fn main() -> ExitCode {
     match run(args).await {
         Ok(code) => code,
         Err(error) => {
-            // Nothing can be done when even that cannot be written.
+            // Ignore a failure to write the error itself.
             let _ = writeln!(std::io::stderr(), "facesharectl: {}", text::failure(&error));
             ExitCode::FAILURE
         }
@@ -49,7 +49,8 @@ async fn run(args: Args) -> Result<ExitCode> {
     }
 }
 
-/// Only when asked for: on a terminal the log would draw over the screen.
+/// Logs only when the environment asks for it, because on a terminal the log would draw over the
+/// screen.
 fn log_to_stderr(args: &Args) {
     if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_env("FACESHARECTL_LOG")
         && args.in_lines()

@@ -1,7 +1,8 @@
-//! The line mode: one readable line per event (or one JSON line per frame), commands from stdin. For scripts and for pipes.
+//! The line mode for scripts and pipes: one readable line per event (or one JSON line per frame),
+//! and commands from stdin.
 
-use crate::app::{App, Link};
-use crate::describe::{Kind, Line, describe};
+use crate::app::{App, ConnectionState};
+use crate::describe::{Kind, LogLine, describe};
 use crate::effect::{Effects, Outcome};
 use crate::enter::Entered;
 use crate::intent::{self, Intent};
@@ -15,13 +16,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Commands that wait to be done; the reading thread waits meanwhile.
+/// Capacity of the queue of commands. The reading thread blocks when it is full.
 const COMMANDS: usize = 8;
 
-/// Runs until the session is over for this client.
+/// Runs until this client's connection is closed for good.
 ///
 /// # Errors
-/// When stdout is gone.
+/// When stdout cannot be written.
 pub(crate) async fn run(entered: Entered, json: bool) -> Result<ExitCode> {
     let Entered {
         api,
@@ -52,17 +53,17 @@ pub(crate) async fn run(entered: Entered, json: bool) -> Result<ExitCode> {
                 }
                 Vec::new()
             }
-            // Names mean nothing before the first snapshot.
+            // Commands name members, which are not known before the first snapshot.
             Some(command) = commands.recv(), if screen.app.view.me != 0 => screen.command(&command)?,
             interrupted = tokio::signal::ctrl_c() => {
                 interrupted?;
-                screen.app.want(Intent::Quit)
+                screen.app.on_intent(Intent::Quit)
             }
         };
         if let Err(busy) = effects.perform(wanted) {
-            screen.trouble(&busy)?;
+            screen.warn(&busy)?;
         }
-        if let Link::Closed(closed) = &screen.app.link {
+        if let ConnectionState::Closed(closed) = &screen.app.link {
             return Ok(if text::closed_well(closed) {
                 ExitCode::SUCCESS
             } else {
@@ -73,7 +74,8 @@ pub(crate) async fn run(entered: Entered, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// A thread, for reading stdin cannot be interrupted; it ends with the process. The end of stdin leaves the client where it is.
+/// Starts a thread that reads stdin, because a blocking read cannot be interrupted. The thread ends
+/// with the process. The end of stdin does not end the client.
 fn read_commands() -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(COMMANDS);
     std::thread::spawn(move || {
@@ -96,7 +98,7 @@ fn read_commands() -> mpsc::Receiver<String> {
 struct Screen {
     app: App,
     json: bool,
-    /// How many lines of the log are out.
+    /// How many lines of the log are printed.
     printed: usize,
     last_place: Option<String>,
 }
@@ -105,13 +107,13 @@ impl Screen {
     fn event(&mut self, event: &Event) -> Result<Vec<crate::effect::Effect>> {
         let place = match event {
             Event::Frame(frame) => {
-                describe(frame, &self.app.view).filter(|line| line.kind == Kind::Place)
+                describe(frame, &self.app.view).filter(|line| line.kind == Kind::Position)
             }
             _ => None,
         };
         self.app.log.clear();
         self.printed = 0;
-        let wanted = self.app.hear(event);
+        let wanted = self.app.on_event(event);
         match event {
             Event::Welcome { at, welcome } if self.json => {
                 let instruction = Some(Instruction::Welcome((**welcome).clone()));
@@ -123,7 +125,8 @@ impl Screen {
                 })?;
             }
             Event::Frame(frame) if self.json => self.frame(frame)?,
-            // A line that is out cannot count: the first try is told, and after the last one how many it took.
+            // A printed line cannot be updated: print the first attempt, and after the last one
+            // their number.
             Event::Reconnecting { attempt, .. } if *attempt > 1 => {}
             Event::Welcome { .. } => {
                 self.flush()?;
@@ -142,7 +145,7 @@ impl Screen {
 
     fn outcome(&mut self, outcome: Outcome) -> Result<()> {
         let code_before = self.app.number_code.as_ref().map(|code| code.code.clone());
-        self.app.learn(outcome);
+        self.app.on_outcome(outcome);
         self.flush()?;
         if self.app.number_code.as_ref().map(|code| code.code.clone()) != code_before {
             self.code()?;
@@ -153,21 +156,21 @@ impl Screen {
     fn command(&mut self, command: &str) -> Result<Vec<crate::effect::Effect>> {
         match command {
             "help" => {
-                self.trouble(intent::LINE_HELP)?;
+                self.warn(intent::LINE_HELP)?;
                 if self.app.is_host() {
-                    self.trouble(intent::HOST_LINE_HELP)?;
+                    self.warn(intent::HOST_LINE_HELP)?;
                 }
             }
             "who" => self.who()?,
             _ => match intent::from_line(command, &self.app.view) {
-                // A script means what it says.
-                Ok(Intent::End) => return Ok(self.app.want(Intent::Confirm(true))),
+                // A script needs no confirmation.
+                Ok(Intent::End) => return Ok(self.app.on_intent(Intent::Confirm(true))),
                 Ok(intent) => {
-                    let wanted = self.app.want(intent);
+                    let wanted = self.app.on_intent(intent);
                     self.flush()?;
                     return Ok(wanted);
                 }
-                Err(why) => self.trouble(&why)?,
+                Err(why) => self.warn(&why)?,
             },
         }
         Ok(Vec::new())
@@ -182,7 +185,7 @@ impl Screen {
             )?),
             Some(code) => {
                 let left = text::time_left(code.expires_at, text::now_millis());
-                self.print(&Line::new(
+                self.print(&LogLine::new(
                     Kind::Session,
                     format!("number code {} ({left} left)", text::grouped(&code.code)),
                 ))
@@ -203,27 +206,27 @@ impl Screen {
                 member.member_id,
                 text::role(member.role)
             );
-            self.print(&Line::new(Kind::Session, line))?;
+            self.print(&LogLine::new(Kind::Session, line))?;
         }
         for knock in self.app.view.knocks.values() {
             let line = format!("{} [{}] at the door", knock.nickname, knock.knock_id);
-            self.print(&Line::new(Kind::Session, line))?;
+            self.print(&LogLine::new(Kind::Session, line))?;
         }
         Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {
-        let lines: Vec<Line> = self.app.log.iter().skip(self.printed).cloned().collect();
+        let lines: Vec<LogLine> = self.app.log.iter().skip(self.printed).cloned().collect();
         self.printed = self.app.log.len();
         lines.iter().try_for_each(|line| self.print(line))
     }
 
-    fn trouble(&self, said: &str) -> Result<()> {
-        self.print(&Line::new(Kind::Trouble, said))
+    fn warn(&self, text: &str) -> Result<()> {
+        self.print(&LogLine::new(Kind::Warning, text))
     }
 
-    /// With `--json` stdout holds frames alone; the rest goes to stderr.
-    fn print(&self, line: &Line) -> Result<()> {
+    /// With `--json` stdout gets only JSON lines; other lines go to stderr.
+    fn print(&self, line: &LogLine) -> Result<()> {
         if self.json {
             writeln!(std::io::stderr(), "{}", line.text)?;
         } else {

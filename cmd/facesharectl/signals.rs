@@ -3,12 +3,13 @@
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGINT, SIGTERM, SIGHUP and SIGQUIT. From its making on, they no longer end the process by themselves.
+/// SIGINT, SIGTERM, SIGHUP and SIGQUIT. Once it exists they no longer end the process by
+/// themselves.
 pub(crate) struct StopSignals([Signal; 4]);
 
 impl StopSignals {
     /// # Errors
-    /// When the system takes no handler.
+    /// When the system refuses a handler.
     pub(crate) fn new() -> io::Result<Self> {
         use SignalKind as Kind;
         Ok(Self([
@@ -19,7 +20,7 @@ impl StopSignals {
         ]))
     }
 
-    /// Returns at the next of them.
+    /// Waits for the next of them.
     ///
     /// Cancel safe.
     pub(crate) async fn next(&mut self) {

@@ -1,4 +1,4 @@
-//! Small texts: codes for reading aloud, times left, places, failures.
+//! Short texts: number codes, times left, positions, failures.
 
 use entrance_client::api::Refusal;
 use entrance_client::{CallError, Closed};
@@ -25,7 +25,7 @@ pub(crate) fn grouped(code: &str) -> String {
 /// The clock of this machine, in milliseconds since 1970.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the program's one reading of the clock; all that draws takes the time as an argument"
+    reason = "the only place that reads the clock; drawing takes the time as an argument"
 )]
 pub(crate) fn now_millis() -> i64 {
     let since = SystemTime::now()
@@ -44,7 +44,7 @@ pub(crate) fn time_left(until: Timestamp, now_millis: i64) -> String {
 }
 
 /// `page 3, 25% down, 1.5×`.
-pub(crate) fn place(view: &View) -> String {
+pub(crate) fn position(view: &View) -> String {
     let page = if view.page == 0 {
         "the document".to_owned()
     } else {
@@ -83,7 +83,7 @@ pub(crate) const fn role(role: i32) -> &'static str {
 pub(crate) const fn invite(invite: i32) -> &'static str {
     match invite {
         i if i == follow_me::Invite::On as i32 => "everybody follows",
-        i if i == follow_me::Invite::Off as i32 => "nobody is asked",
+        i if i == follow_me::Invite::Off as i32 => "no one is asked",
         _ => "everybody is asked",
     }
 }
@@ -96,7 +96,7 @@ pub(crate) const fn end_reason(reason: i32) -> &'static str {
     }
 }
 
-/// Why one who waited does not come in.
+/// Why a person who knocked is not admitted.
 pub(crate) const fn refusal(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::Denied => "the host did not let you in (DENIED)",
@@ -118,12 +118,12 @@ pub(crate) fn closed(closed: &Closed) -> String {
     }
 }
 
-/// Whether the connection ended as the user wanted.
+/// Whether the user left or the session ended, which is a success.
 pub(crate) const fn closed_well(closed: &Closed) -> bool {
     matches!(closed.code, 1000 | 4010)
 }
 
-/// One friendly line, with the code.
+/// The failure as one line with its code.
 pub(crate) fn failure(error: &anyhow::Error) -> String {
     match error.downcast_ref::<CallError>() {
         Some(error) => call_failure(error),
@@ -179,7 +179,7 @@ pub(crate) fn call_failure(error: &CallError) -> String {
     }
 }
 
-/// The innermost cause, which names what happened; the outer ones repeat the URL.
+/// The innermost cause, which says what happened. The outer ones repeat the URL.
 fn root_cause(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
@@ -190,7 +190,7 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{call_failure, grouped, place, round_trip, time_left};
+    use super::{call_failure, grouped, position, round_trip, time_left};
     use entrance_client::{Api, ApiError, CallError};
     use faceshare_api::v1::View;
     use faceshare_api::wellknown::Timestamp;
@@ -213,12 +213,12 @@ mod tests {
     }
 
     #[test]
-    fn times_and_places_read_well() {
+    fn times_and_positions_are_formatted() {
         assert_eq!(time_left(Timestamp::from_millis(605_000), 0), "10:05");
         assert_eq!(time_left(Timestamp::from_millis(7_260_000), 0), "2:01 h");
         assert_eq!(time_left(Timestamp::from_millis(5), 10), "over");
         assert_eq!(
-            place(&View {
+            position(&View {
                 page: 3,
                 y: 0.25,
                 zoom: 1.5,
@@ -226,11 +226,11 @@ mod tests {
             }),
             "page 3, 25% down, 1.50×"
         );
-        assert_eq!(place(&View::default()), "the document");
+        assert_eq!(position(&View::default()), "the document");
     }
 
     #[test]
-    fn a_round_trip_says_what_it_is() {
+    fn a_round_trip_is_formatted() {
         assert_eq!(round_trip(Duration::from_micros(74)), "round trip 74 µs");
         assert_eq!(
             round_trip(Duration::from_micros(12_900)),
@@ -250,7 +250,7 @@ mod tests {
             .expect("an address")
             .sign_up_guest("Ann")
             .await
-            .expect_err("nobody listens");
+            .expect_err("no server listens");
         let line = call_failure(&failed);
         assert!(
             line.contains(&format!("{server}: Connection refused")) && line.contains("--server"),

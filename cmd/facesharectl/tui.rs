@@ -1,7 +1,8 @@
-//! The full screen: draws after each event, key or second, and gives the terminal back however the program ends.
+//! The full-screen mode. It draws after each event, key and second, and restores the terminal
+//! however the program ends.
 
-use crate::app::{App, Link};
-use crate::describe::{Kind, Line};
+use crate::app::{App, ConnectionState};
+use crate::describe::{Kind, LogLine};
 use crate::effect::Effects;
 use crate::enter::Entered;
 use crate::signals::StopSignals;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// Runs until the session is over for this client, then says why on the normal screen.
+/// Runs until this client's connection is closed for good, then prints why on the normal screen.
 ///
 /// # Errors
 /// When the terminal fails.
@@ -38,10 +39,12 @@ pub(crate) async fn run(entered: Entered) -> Result<ExitCode> {
 
 /// Wakes the session when any task has panicked.
 static PANICKED: Notify = Notify::const_new();
-/// The panic hook has restored the terminal already; a second time would move the cursor over its message.
+/// Whether the panic hook has restored the terminal. A second restore would move the cursor over
+/// the panic message.
 static RESTORED: AtomicBool = AtomicBool::new(false);
 
-/// The terminal in raw mode on its other screen. Dropped, also while a panic unwinds, it is as it was before.
+/// The terminal in raw mode on its alternate screen. Dropping it restores the terminal, also while
+/// a panic unwinds.
 struct FullScreen {
     terminal: DefaultTerminal,
 }
@@ -62,7 +65,7 @@ impl FullScreen {
 
 impl Drop for FullScreen {
     fn drop(&mut self) {
-        // A terminal that is gone, as after SIGHUP, needs no restoring.
+        // After SIGHUP the terminal is gone; ignore the error.
         let _ = self.terminal.show_cursor();
         if !RESTORED.load(Ordering::SeqCst) {
             let _ = ratatui::try_restore();
@@ -86,41 +89,42 @@ async fn session(
     let (handle, mut events) = stream::open(settings);
     let mut effects = Effects::start(handle, api, session);
     let mut keys = EventStream::new();
-    // The code's countdown runs without events.
+    // Redraw each second, because the code's countdown runs without events.
     let mut seconds = interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut told_to_stop = false;
+    let mut stopping = false;
     loop {
         terminal.draw(|frame| ui::draw(frame, &app, text::now_millis()))?;
         let wanted = tokio::select! {
-            event = events.next() => app.hear(&event.ok_or_else(|| anyhow!("the connection ended without a reason"))?),
+            event = events.next() => app.on_event(&event.ok_or_else(|| anyhow!("the connection ended without a reason"))?),
             Some(outcome) = effects.outcomes.recv() => {
-                app.learn(outcome);
+                app.on_outcome(outcome);
                 Vec::new()
             }
             key = keys.next() => match key {
                 Some(Ok(TerminalEvent::Key(key))) if key.kind != KeyEventKind::Release => {
-                    intent::from_key(key, app.confirming_end).map(|intent| app.want(intent)).unwrap_or_default()
+                    intent::from_key(key, app.confirming_end).map(|intent| app.on_intent(intent)).unwrap_or_default()
                 }
                 Some(Ok(_)) => Vec::new(),
                 Some(Err(error)) => return Err(error.into()),
-                None => app.want(intent::Intent::Quit),
+                None => app.on_intent(intent::Intent::Quit),
             },
-            // The first signal leaves the session, as `q` does; the second does not wait for the server.
+            // The first signal leaves the session, as `q` does. The second does not wait for the
+            // server.
             () = signals.next() => {
-                if told_to_stop {
+                if stopping {
                     bail!("stopped");
                 }
-                told_to_stop = true;
-                app.want(intent::Intent::Quit)
+                stopping = true;
+                app.on_intent(intent::Intent::Quit)
             }
-            () = PANICKED.notified() => bail!("a part of the program failed; what it said is above"),
+            () = PANICKED.notified() => bail!("the program panicked; its message is above"),
             _ = seconds.tick() => Vec::new(),
         };
         if let Err(busy) = effects.perform(wanted) {
-            app.note(Line::new(Kind::Trouble, busy));
+            app.note(LogLine::new(Kind::Warning, busy));
         }
-        if let Link::Closed(closed) = &app.link {
+        if let ConnectionState::Closed(closed) = &app.link {
             return Ok(closed.clone());
         }
     }

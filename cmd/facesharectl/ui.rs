@@ -3,7 +3,7 @@
 mod presenter;
 mod roster;
 
-use crate::app::{App, Link};
+use crate::app::{App, ConnectionState};
 use crate::describe::Kind;
 use crate::text;
 use ratatui::Frame;
@@ -25,7 +25,7 @@ const WATCH_KEYS: [&str; 2] = [
     "s pause or go on  q leave",
 ];
 
-/// Draws everything; `now_millis` is the clock for times left.
+/// Draws everything. `now_millis` is the current time, for the times left.
 pub(crate) fn draw(frame: &mut Frame<'_>, app: &App, now_millis: i64) {
     let [header, middle, log, keys] = Layout::vertical([
         Constraint::Length(4),
@@ -51,7 +51,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, app: &App, now_millis: i64) {
     }
 }
 
-/// A panel with a title, alike everywhere.
+/// The panel with a title that all parts of the screen use.
 pub(crate) fn panel(title: &str) -> Block<'_> {
     Block::bordered()
         .border_type(BorderType::Rounded)
@@ -98,7 +98,7 @@ fn draw_header(frame: &mut Frame<'_>, app: &App, area: Rect, now_millis: i64) {
         None => vec!["no number code".dim()],
     };
     second.push("   ".into());
-    second.push(link(&app.link));
+    second.push(connection_state(&app.link));
     if let Some(time) = app.round_trip {
         second.push(format!("  {}", text::round_trip(time)).dim());
     }
@@ -108,12 +108,14 @@ fn draw_header(frame: &mut Frame<'_>, app: &App, area: Rect, now_millis: i64) {
     );
 }
 
-fn link(link: &Link) -> Span<'static> {
-    match link {
-        Link::Connecting => "◌ connecting".yellow(),
-        Link::Connected => "● connected".green(),
-        Link::Reconnecting { attempt, .. } => format!("◌ reconnecting, try {attempt}").yellow(),
-        Link::Closed(_) => "○ closed".red(),
+fn connection_state(state: &ConnectionState) -> Span<'static> {
+    match state {
+        ConnectionState::Connecting => "◌ connecting".yellow(),
+        ConnectionState::Connected => "● connected".green(),
+        ConnectionState::Reconnecting { attempt, .. } => {
+            format!("◌ reconnecting, attempt {attempt}").yellow()
+        }
+        ConnectionState::Closed(_) => "○ closed".red(),
     }
 }
 
@@ -122,9 +124,9 @@ const fn colour(kind: Kind) -> Color {
         Kind::Session => Color::White,
         Kind::Present => Color::Magenta,
         Kind::Follow => Color::Cyan,
-        Kind::Place => Color::Gray,
-        Kind::Link => Color::Blue,
-        Kind::Trouble => Color::Yellow,
+        Kind::Position => Color::Gray,
+        Kind::Connection => Color::Blue,
+        Kind::Warning => Color::Yellow,
     }
 }
 

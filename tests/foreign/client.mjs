@@ -1,4 +1,4 @@
-// HTTP calls and a connection to the instruction stream, with nothing done behind the caller's back.
+// HTTP calls and a connection to the instruction stream, without automatic reconnects or answers.
 import WebSocket from "ws";
 
 const DEADLINE_MS = 30_000;
@@ -30,12 +30,12 @@ export class Connection {
   #arrived = [];
   #waiting = null;
   #nextId = 1;
-  /** What was not canonical in any frame. */
+  /** The deviations from canonical encoding in all frames. */
   wrong = [];
   /** The last ordered seq seen. */
   seq = 0;
 
-  /** `as`: "header", or "subprotocol" as a browser must. Gives the connection with its `welcome` read. */
+  /** `as`: "header", or "subprotocol" as a browser must. Returns the connection after it has read `welcome`. */
   static async open(url, format, token, as) {
     const connection = new Connection(url, format, token, as);
     const { frame, code } = await connection.#next();
@@ -91,7 +91,7 @@ export class Connection {
     return frame;
   }
 
-  /** The next of these instructions. */
+  /** The next frame of this instruction; skips others. */
   async until(name) {
     for (;;) {
       const { frame, code } = await this.#next();
@@ -110,7 +110,7 @@ export class Connection {
     }
   }
 
-  /** Gives an instruction; gives its answer, and the frames before it. */
+  /** Sends an instruction. Returns its answer and the frames before it. */
   async ask(instruction) {
     const id = this.#nextId++;
     this.#socket.send(this.#format.encode({ id, ...instruction }));
@@ -124,7 +124,7 @@ export class Connection {
     }
   }
 
-  /** Cuts the connection without a word. */
+  /** Drops the connection without a close frame. */
   cut() {
     this.#socket.terminate();
   }

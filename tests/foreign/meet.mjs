@@ -1,4 +1,4 @@
-// Two guests meet by a number code, one shows the other where it is: the main job, by a client that knows the .proto file and nothing else.
+// Two guests join by a number code and one follows the other's position, with a client that is written from the .proto file alone.
 //
 //   node meet.mjs --server http://127.0.0.1:8080 --format proto|json
 import assert from "node:assert/strict";
@@ -21,7 +21,7 @@ const post = (path, token, body, status) => http("POST", path, { token, body, st
 let passed = 0;
 let failed = 0;
 
-/** One thing that is proven. What follows needs what came before, so the first failure is the last line but one. */
+/** One check. Later checks depend on earlier ones, so the first failure ends the run. */
 async function test(name, prove) {
   try {
     await prove();
@@ -229,7 +229,7 @@ function checkWelcome(line, memberId, role, members) {
   }
 }
 
-/** A `followMe` by Ann with its consequence; gives the edges that changed. */
+/** Sends a `followMe` by Ann. Returns the edges that changed. */
 function checkPresenting({ ack, before }, { invite, lock }) {
   const [repeated, change] = before;
   assert.deepEqual([nameOf(repeated), repeated.seq, change.seq], ["followMe", ack.seq, ack.seq + 1]);
@@ -246,7 +246,7 @@ function noComplaints(line) {
 try {
   await meet();
 } catch {
-  // The failure is already told.
+  // The failure is already printed.
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);

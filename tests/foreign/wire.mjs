@@ -45,7 +45,7 @@ function fromText(type, text) {
   return { seconds: Math.floor(millis / 1000), nanos: (millis % 1000) * 1e6 };
 }
 
-/** What is not canonical in a message of this type, as a list of complaints. */
+/** The deviations of a message of this type from the canonical form. */
 export function complaints(type, message, at = type.name) {
   return Object.entries(message).flatMap(([name, value]) => {
     const field = type.fields[name];
@@ -60,7 +60,7 @@ export function complaints(type, message, at = type.name) {
 function valueComplaints(field, value, here, mayBeDefault = false) {
   const type = field.resolvedType;
   const fine = (ok) => (ok ? [] : [`${here} is ${JSON.stringify(value)}`]);
-  // A member of a oneof says by its presence which one it is, whatever its value.
+  // A member of a oneof is present even with its default value.
   const isDefault = !mayBeDefault && !field.partOf && [0, "0", "", false].includes(value);
   if (isDefault) return [`${here} is a default and should be absent`];
   if (isTime(type)) return fine(TIME.test(value));
@@ -76,7 +76,7 @@ function valueComplaints(field, value, here, mayBeDefault = false) {
   }
 }
 
-/** How each subprotocol reads and writes frames. `decode` gives the frame and what is not canonical about it. */
+/** Decoding and encoding of each subprotocol. `decode` returns the frame and its deviations from the canonical form. */
 export const FORMATS = {
   json: {
     subprotocol: "faceshare.v1.json",

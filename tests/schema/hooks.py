@@ -1,4 +1,4 @@
-"""Gives the requests of the tester what they need to succeed, and notes what every operation has answered.
+"""Gives the tester's requests the values that they need to succeed, and records the answers of every operation.
 
 Half of the requests that the document allows are left as they were drawn: they show that what does not exist is refused as it should be.
 Requests that the document forbids are never touched.
@@ -44,11 +44,11 @@ def signed_in(case):
     case.cookies["sessionID"] = world.cookie()
 
 
-# No schema can say what bytes make a picture.
+# A schema cannot describe the bytes of a picture.
 for media_type, file in (("image/png", world.PNG), ("image/jpeg", world.JPEG), ("image/webp", world.WEBP)):
     schemathesis.openapi.media_type(media_type, strategies.just(file))
 
-# What an operation needs from the world in order to succeed.
+# The resources that an operation needs to succeed.
 NEEDS = {
     "search_face_session": lambda case: setattr(case, "body", {"numberCode": OWN.code()}),
     "prejoin_face_session": lambda case: setattr(case, "body", {"numberCode": OWN.code()}),
@@ -79,7 +79,7 @@ NEEDS = {
     "classic_update_nickname": signed_in,
     "classic_update_profile_pic": signed_in,
 }
-# These end what the caller is, and so does signing up for a guest.
+# These end the caller's account or sign-in, and so does sign-up for a guest.
 ENDS = {"sign_out", "delete_account", "change_password"}
 # These need no caller; those of the classic API go by a cookie.
 PUBLIC = {"refresh_tokens", "sign_up", "sign_in", "show_avatar"} | {id for id in NEEDS if id.startswith("classic_")}
@@ -87,12 +87,12 @@ PUBLIC = {"refresh_tokens", "sign_up", "sign_in", "show_avatar"} | {id for id in
 MADE_BY_SERVER = {"wait_for_admission", "cancel_wait"}
 
 
-# Passwords by the access tokens of those who end what they are.
+# Passwords by the access tokens of the accounts that such operations end.
 PASSWORDS = {}
 
 
 class Caller:
-    """Who calls: the caller of the run; but what ends what the caller is, is done by somebody made for it."""
+    """The caller of the run, or a new account for operations that would end the caller's own."""
 
     def get(self, case, context):
         if operation_id(case) == "sign_up" and world.CALLER == "guest":
@@ -134,7 +134,7 @@ def classic_code(case, response):
 
 
 def whole(value):
-    """Writes whole numbers without a point: to a schema 20.0 is an integer, to most who read JSON by type it is not."""
+    """Writes whole numbers without a point: to a schema 20.0 is an integer, to most typed JSON parsers it is not."""
     if isinstance(value, dict):
         return {key: whole(item) for key, item in value.items()}
     return int(value) if isinstance(value, float) and value.is_integer() else value

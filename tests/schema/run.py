@@ -1,4 +1,4 @@
-"""Runs the API-schema tester against a server of its own: anonymous, as a guest, as a host with an account.
+"""Runs the API-schema tester against its own server: anonymous, as a guest, as a host with an account.
 
     run.py SERVER [EXAMPLES]     SERVER: the program; EXAMPLES of random requests for each operation and kind of caller, beside the systematic ones
 
@@ -16,7 +16,7 @@ import urllib.request
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-# The tester asks more of one address in a minute than a building full of people.
+# The tester sends more requests from one address than the default limits allow.
 LIMITS = {
     "AUTH__PASSWORD_GUESSES": "1000000",
     "AUTH__PASSWORD_GUESSES_PER_NETWORK": "1000000",
@@ -32,7 +32,7 @@ LIMITS = {
     "NUMBER_CODE__GUESSES_PER_NETWORK": "1000000",
     "NUMBER_CODE__EXPECTED_HITS_SHORT": "1000",
     "NUMBER_CODE__EXPECTED_HITS_DAY": "1000",
-    # Every hash takes its time, whatever the name; here it is the requests that are looked at.
+    # Hashes take time for every name; this test checks the requests.
     "BENCHMARK__ENABLED": "true",
     "ARGON2__TEST_PARAMETERS": "true",
     "CLASSIC__ENABLED": "true",
@@ -46,7 +46,7 @@ def free_port():
 
 
 def start(server, folder):
-    """A server on its defaults but for the limits; its address and its process."""
+    """A server with default settings except the limits. Returns its address and its process."""
     ports = [free_port(), free_port()]
     settings = {
         "HTTP__LISTEN": f"127.0.0.1:{ports[0]}",
@@ -98,7 +98,7 @@ def token_of(caller):
 
 
 def run(url, caller, examples, folder):
-    """One run; whether it passed, and what each operation has answered."""
+    """One run. Returns whether it passed, and the answers of each operation."""
     answered = Path(folder) / f"{caller}.json"
     os.environ.update(FACESHARE_URL=url, FACESHARE_CALLER=caller)
     token = token_of(caller)

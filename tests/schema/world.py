@@ -1,4 +1,4 @@
-"""Things that really exist on the server under test, made when a request needs them.
+"""Resources on the server under test, created when a request needs them.
 
 A tester that draws ids at random never gets past "not found". For each operation this says what a request of the caller needs
 in order to succeed: a live session that it hosts, a code that works, a link, a knock.
@@ -56,7 +56,7 @@ def guest(name="Visitor"):
 
 
 def avatar():
-    """The key of somebody's picture."""
+    """The key of another account's picture."""
     headers = {"content-type": "image/png", "authorization": f"Bearer {guest()['accessToken']}"}
     request = urllib.request.Request(URL + "/v1/accounts/me/avatar", PNG, headers, method="PUT")
     with urllib.request.urlopen(request, timeout=40) as response:
@@ -64,7 +64,7 @@ def avatar():
 
 
 def newcomer():
-    """A name and a password that nobody has yet."""
+    """An unused name and a password."""
     return {"username": f"u{uuid.uuid4().hex[:20]}", "password": uuid.uuid4().hex}
 
 
@@ -84,7 +84,7 @@ def classic_account():
 
 
 def cookie():
-    """The value of the cookie of somebody who is signed in by the classic API."""
+    """The cookie of another account that is signed in by the classic API."""
     body = json.dumps(classic_account()).encode()
     request = urllib.request.Request(URL + "/api/entrytask/user/signin", body, {"content-type": "application/json"})
     with urllib.request.urlopen(request, timeout=40) as response:
@@ -92,25 +92,25 @@ def cookie():
 
 
 class World:
-    """What the caller of a run has and can."""
+    """The caller of a run, its sessions and other resources."""
 
     def __init__(self, token):
         self.token = token
 
     def session(self, token=None, **settings):
-        """A new session of the caller, or of whoever holds `token`."""
+        """A new session of the caller, or of the owner of `token`."""
         return made("POST", "/v1/face-sessions", token or self.token, settings)
 
     def hosted(self, **settings):
         return self.session(**settings)["faceSession"]["id"]
 
     def joined(self):
-        """A session of somebody else that the caller is a member of."""
+        """A session of another host that the caller is a member of."""
         code = self.session(guest("Host")["accessToken"])["numberCode"]["code"]
         return made("POST", "/v1/face-sessions/prejoin", self.token, {"numberCode": code})["faceSession"]["id"]
 
     def code(self):
-        """A code that works, of somebody else's session."""
+        """A valid code of another host's session."""
         return self.session(guest("Host")["accessToken"])["numberCode"]["code"]
 
     def visited(self):
@@ -126,7 +126,7 @@ class World:
         return session, made("POST", f"/v1/face-sessions/{session}/invoke-link", self.token, {})["inviteToken"]
 
     def knocked(self, knocker=None):
-        """A session of the caller where somebody waits for approval: its id, the knock's id, the wait token."""
+        """A session of the caller where a person waits for approval: its id, the knock's id, the wait token."""
         session = self.session(admission="APPROVAL")
         waiting = made(
             "POST",

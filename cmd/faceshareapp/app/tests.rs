@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// An address that was free a moment ago.
+/// A free address of loopback.
 fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
@@ -27,7 +27,8 @@ fn variables(settings: &[(&str, String)]) -> Vec<(OsString, OsString)> {
         .collect()
 }
 
-/// A request whose body is still on its way when a job is lost is answered: the server drains before it ends.
+/// The server drains before it ends: it answers a request whose body arrives after the job has
+/// failed.
 #[tokio::test]
 async fn the_loss_of_an_essential_job_ends_the_process_with_a_failure_after_a_drain() {
     let (dir, listen) = (tempfile::tempdir().expect("a directory"), free_address());
@@ -65,7 +66,8 @@ async fn the_loss_of_an_essential_job_ends_the_process_with_a_failure_after_a_dr
             }
         };
         stream.write_all(head.as_bytes()).await.expect("sent");
-        // A second connection is answered once the first one's request is in service or about to be.
+        // A second connection is answered once the first one's request is in service or about to
+        // be.
         let mut other = TcpStream::connect(listen).await.expect("connected");
         other
             .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")

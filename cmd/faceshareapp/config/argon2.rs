@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 
 use super::section::Section;
 
-/// Memory times passes, in KiB: the least that OWASP's password storage cheat sheet recommends in any of its combinations (7 MiB, 5 passes).
+/// Memory in KiB times passes: the least of all combinations that OWASP's password storage cheat
+/// sheet recommends (7 MiB, 5 passes).
 const LEAST_WORK: u64 = 7168 * 5;
 
 /// How passwords are hashed.
@@ -14,17 +15,17 @@ pub(crate) struct Argon2 {
     pub(crate) memory_kib: u32,
     /// Passes over it.
     pub(crate) iterations: u32,
-    /// Lanes.
+    /// Lanes of argon2.
     pub(crate) parallelism: u32,
     /// Hashes at a time. 0: half of the cores.
     concurrency: usize,
-    /// Hashes that wait: of those who sign in, and of those who sign up.
+    /// Sign-ins that wait for a hash, and separately as many sign-ups.
     pub(crate) queue: usize,
-    /// Of those, and of those that run, for one address. 0: any number.
+    /// Of those that wait or run, for one address. 0: any number.
     pub(crate) queue_per_address: usize,
-    /// Likewise for one network.
+    /// The same for one network. 0: any number.
     pub(crate) queue_per_network: usize,
-    /// Next to no work, in place of the three parameters.
+    /// Hash with almost no work, for benchmarks, instead of with the three parameters.
     pub(crate) test_parameters: bool,
 }
 
@@ -55,7 +56,7 @@ impl Argon2 {
         argon2
     }
 
-    /// Hashes at a time, on this machine.
+    /// Hashes at a time on this machine, at least 1.
     pub(crate) fn concurrency(&self) -> usize {
         match self.concurrency {
             0 => (std::thread::available_parallelism().map_or(1, NonZeroUsize::get) / 2).max(1),

@@ -1,4 +1,4 @@
-//! `auth.*`: who may come in, the keys that seal tokens, and how long each kind of token is good.
+//! `auth.*`: guests, the keys that encrypt tokens, the lifetimes of tokens, and wrong passwords.
 
 use std::time::Duration;
 
@@ -7,27 +7,28 @@ use secrecy::SecretString;
 
 use super::{DAY, keys, section::Section};
 
-/// No token is good for less: its expiry is counted in seconds.
+/// The shortest lifetime of a token, because its expiry is in whole seconds.
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Accounts, keys and the lifetimes of tokens.
 #[derive(Debug, Clone)]
 pub(crate) struct Auth {
-    /// Whether `POST /v1/guests` makes guests.
+    /// Whether `POST /v1/guests` creates guests.
     pub(crate) guests: bool,
-    /// `kid:base64url` of 32 bytes each; the first seals, all open. Empty: [`super::key_ring`] generates one.
+    /// `kid:base64url`, 32 bytes each. The first encrypts, all decrypt. Empty: [`super::key_ring`]
+    /// generates one.
     pub(crate) keys: Vec<SecretString>,
-    /// Of an access token.
+    /// Lifetime of an access token.
     pub(crate) access_ttl: Duration,
-    /// Of a refresh token, from its last use.
+    /// Lifetime of a refresh token since its last use.
     pub(crate) refresh_ttl: Duration,
-    /// Of a session token, renewed in the stream at two thirds.
+    /// Lifetime of a session token. The stream renews it after two thirds.
     pub(crate) session_ttl: Duration,
-    /// Of the token by which someone waits to be admitted.
+    /// Lifetime of the token with which a person waits for admission.
     pub(crate) wait_ttl: Duration,
-    /// Of an invite whose maker names no other lifetime.
+    /// Lifetime of an invite that names no other.
     pub(crate) invite_ttl: Duration,
-    /// How many wrong passwords there may be.
+    /// Budgets of wrong passwords.
     pub(crate) guesses: PasswordGuessLimits,
 }
 

@@ -1,4 +1,4 @@
-//! `auto_end.*`: when a session that nobody ends, ends.
+//! `auto_end.*`: when a session ends that no member ended.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::{DAY, SHORTEST, section::Section};
 pub(crate) struct AutoEnd {
     /// After its host left.
     pub(crate) host_left: Duration,
-    /// After its last member left, or after its creation if nobody came.
+    /// After its last member left, or after its creation if no member came.
     pub(crate) empty: Duration,
 }
 

@@ -1,11 +1,11 @@
-//! `benchmark.*`: settings that make sense while measuring, and at no other time.
+//! `benchmark.*`: settings that make sense only while the server is measured.
 
 use super::section::Section;
 
-/// Whether this is a measurement.
+/// Settings of a server that runs to be measured.
 #[derive(Debug, Clone)]
 pub(crate) struct Benchmark {
-    /// Allows what nobody may be served with.
+    /// Allows `argon2.test_parameters`, and requires `http.listen` to be loopback.
     pub(crate) enabled: bool,
 }
 

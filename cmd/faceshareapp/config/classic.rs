@@ -2,12 +2,12 @@
 
 use super::section::Section;
 
-/// Whether and how they are served.
+/// Whether and how the classic API is served.
 #[derive(Debug, Clone)]
 pub(crate) struct Classic {
-    /// Whether they are.
+    /// Whether it is served.
     pub(crate) enabled: bool,
-    /// Whether signing in tells that there is no such name.
+    /// Whether sign-in tells an unknown name from a wrong password.
     pub(crate) reveal_unknown_user: bool,
 }
 

@@ -10,21 +10,21 @@ const FILE: &str = "faceshare.db";
 /// The SQL database.
 #[derive(Debug, Clone)]
 pub(crate) struct Database {
-    /// A URL of a SQLite file, or of a database on a PostgreSQL, MySQL or MariaDB server. Unset: a file in `data_dir`, see
-    /// [`Database::url_in`].
+    /// URL of a SQLite file, or of a database on a PostgreSQL, MySQL or MariaDB server. Unset: a
+    /// file in `data_dir`, see [`Database::url_in`].
     pub(crate) url: Option<String>,
-    /// Connections to a server at most.
+    /// Maximum connections to a database server.
     pub(crate) max_connections: u32,
-    /// What a commit waits for, on SQLite.
+    /// What a commit on SQLite survives.
     pub(crate) synchronous: Synchronous,
 }
 
-/// How hard SQLite pushes a commit to the disk.
+/// What SQLite's commits survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Synchronous {
-    /// A commit survives the death of the process.
+    /// A commit survives a crash of the process.
     Normal,
-    /// A commit survives a power cut as well; each costs a flush of the disk.
+    /// A commit survives a power cut as well. Each costs a flush of the disk.
     Full,
 }
 
@@ -44,7 +44,7 @@ impl Database {
         }
     }
 
-    /// The database to open, when the embedded files are in `data_dir`.
+    /// The URL of the database: `url`, or that of the file in `data_dir`.
     pub(crate) fn url_in(&self, data_dir: &Path) -> String {
         let file = || format!("sqlite://{}?mode=rwc", data_dir.join(FILE).display());
         self.url.clone().unwrap_or_else(file)
@@ -52,8 +52,9 @@ impl Database {
 }
 
 impl Database {
-    /// Where the database is, for messages: the file in `data_dir`, or what `database.url` says without its password.
-    pub(crate) fn place(&self, data_dir: &Path) -> String {
+    /// Where the database is, for messages: the file in `data_dir`, or `database.url` with its
+    /// password masked.
+    pub(crate) fn location(&self, data_dir: &Path) -> String {
         match &self.url {
             Some(url) => format!("{} (database.url)", mask_password(url)),
             None => data_dir.join(FILE).display().to_string(),
@@ -85,7 +86,7 @@ fn mask_password(url: &str) -> String {
     let (rest, query) = rest
         .split_once('?')
         .map_or((rest, None), |(rest, query)| (rest, Some(query)));
-    let place = match rest.rsplit_once('@') {
+    let host = match rest.rsplit_once('@') {
         None => rest.to_owned(),
         Some((credentials, host)) => {
             let user = credentials
@@ -104,7 +105,7 @@ fn mask_password(url: &str) -> String {
             query.split('&').map(mask).collect::<Vec<_>>().join("&")
         )
     });
-    format!("{scheme}://{place}{}", query.unwrap_or_default())
+    format!("{scheme}://{host}{}", query.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::{SHORTEST, section::Section};
 /// Shutting down.
 #[derive(Debug, Clone)]
 pub(crate) struct Drain {
-    /// From the first SIGTERM to the exit, at most. A second one stops at once.
+    /// Maximum time from the first SIGTERM to the exit. A second SIGTERM stops at once.
     pub(crate) timeout: Duration,
 }
 

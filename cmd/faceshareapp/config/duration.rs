@@ -1,11 +1,12 @@
-//! Durations as the configuration writes them: a number and a unit, `"200ms"`, `"1.500s"`, `"5m"`, `"720h"`, `"30d"`.
+//! Durations as the configuration writes them: a number and a unit, `"200ms"`, `"1.500s"`, `"5m"`,
+//! `"720h"`, `"30d"`.
 
 use std::time::Duration;
 
-/// What a reader of an error message needs to see.
+/// What error messages say is expected.
 pub(super) const EXAMPLES: &str = r#"a duration such as "200ms", "1.500s", "5m", "24h" or "30d""#;
 
-/// Units with their length in milliseconds, longest suffix of a kind first: `ms` ends in `s` too.
+/// Units with their length in milliseconds. `ms` comes before `s`, because it ends in `s` too.
 const UNITS: [(&str, u64); 5] = [
     ("ms", 1),
     ("s", 1_000),
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn a_formatted_duration_is_parsed_back() {
         for millis in [
             0,
             7,

@@ -7,7 +7,7 @@ use super::{http::optional_socket_addr, section::Section};
 /// The gRPC listener.
 #[derive(Debug, Clone)]
 pub(crate) struct Grpc {
-    /// Address and port; unset: there is no such listener. Port 0 takes a free one, which the log names.
+    /// Unset: no gRPC listener. Port 0 takes a free port, which the log names.
     pub(crate) listen: Option<SocketAddr>,
 }
 

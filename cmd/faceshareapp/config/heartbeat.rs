@@ -1,15 +1,15 @@
-//! `heartbeat.*`: how a dead connection is noticed.
+//! `heartbeat.*`: how the server detects a dead connection.
 
 use std::time::Duration;
 
 use super::{DAY, SHORTEST, duration, section::Section};
 
-/// How a dead connection is noticed.
+/// How the server detects a dead connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Heartbeat {
-    /// Between two `sysHeart` to a point.
+    /// Time between two `sysHeart` to a point.
     pub(crate) interval: Duration,
-    /// A point from which nothing came for this long is lost. Longer than `interval`.
+    /// A point that sends nothing for this long is lost. Longer than `interval`.
     pub(crate) timeout: Duration,
 }
 

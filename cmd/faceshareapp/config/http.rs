@@ -1,4 +1,5 @@
-//! `http.*`: the listener that clients speak to, and what it believes about who is on the other end.
+//! `http.*`: the listener for clients, and which forwarding headers, origins and host names it
+//! accepts.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -10,18 +11,19 @@ use super::section::Section;
 /// The HTTP and WebSocket listener.
 #[derive(Debug, Clone)]
 pub(crate) struct Http {
-    /// Address and port. Port 0 takes a free one, which the log names.
+    /// Port 0 takes a free port, which the log names.
     pub(crate) listen: SocketAddr,
-    /// The address by which clients reach the server, without a slash at its end. Unset: links use the request's Host,
-    /// if that is an IP literal, localhost, a name of this machine or one of `allowed_hosts`.
+    /// The URL by which clients reach the server, without a slash at its end. Unset: links use the
+    /// request's Host if that is an IP literal, localhost, a name of this machine or one of
+    /// `allowed_hosts`.
     pub(crate) public_url: Option<String>,
-    /// Origins (`https://app.example.com`) whose pages may call the server; a WebSocket's Origin is checked as well.
+    /// Origins (`https://app.example.com`) whose pages may call the server and open streams.
     pub(crate) cors_origins: Vec<String>,
-    /// Networks whose forwarding headers are believed.
+    /// Networks of proxies whose forwarding headers the server believes.
     pub(crate) trusted_proxies: Vec<IpNet>,
-    /// Names, in lower case, that a request's Host may have for links to be made of it.
+    /// Names in lower case. Links are made from a request's Host if it is one of these.
     pub(crate) allowed_hosts: Vec<String>,
-    /// Where `/metrics` is served; unset: on `listen`, to loopback peers alone.
+    /// The listener of `/metrics`. Unset: it is on `listen`, only for loopback peers.
     pub(crate) ops_listen: Option<SocketAddr>,
 }
 
@@ -52,7 +54,7 @@ fn socket_addr(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// The same, or nothing: no listener.
+/// An IP address and a port, or `None` (no listener) for an empty text.
 pub(super) fn optional_socket_addr(text: &str) -> Result<Option<SocketAddr>, String> {
     if text.is_empty() {
         Ok(None)
@@ -61,7 +63,8 @@ pub(super) fn optional_socket_addr(text: &str) -> Result<Option<SocketAddr>, Str
     }
 }
 
-/// Splits `scheme://authority/path` for a web scheme and checks the authority: no user, no whitespace, a port that is one.
+/// Splits an http or https URL into scheme, authority and path. `None` if the authority is not a
+/// host name or an IP literal with an optional valid port.
 fn web_address(text: &str) -> Option<(&str, &str, &str)> {
     let (scheme, rest) = text.split_once("://")?;
     let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));

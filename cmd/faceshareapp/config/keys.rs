@@ -1,7 +1,9 @@
-//! The keys that seal tokens: those of the configuration, or those of a file that is generated at the first start.
+//! The keys that encrypt tokens: those of the configuration, or those of a file that the first
+//! start generates.
 //!
-//! The file holds one `kid:secret` a line; empty lines and lines that begin with `#` are skipped. It is written completely or
-//! not at all, and is readable by its owner alone: whoever reads it can make tokens for anybody.
+//! The file has one `kid:secret` a line; empty lines and lines that begin with `#` are skipped. It
+//! is written completely or not at all. Only its owner can read it, because its reader can create
+//! tokens for every account.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -17,18 +19,18 @@ use super::Config;
 
 const FILE_NAME: &str = "auth.keys";
 
-/// Why there are no keys to start with.
+/// Why the keys cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyFileError {
     /// The data directory or the key file cannot be used.
     #[error("{}: {source}", path.display())]
     Io {
-        /// Which one.
+        /// The directory or file.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
-    /// The key file holds no valid keys. It is not replaced: that would sign everybody out.
+    /// The key file has no valid keys. It is not replaced: new keys would sign out every account.
     #[error("{}: {source}", path.display())]
     Keys {
         /// The key file.
@@ -36,12 +38,12 @@ pub(crate) enum KeyFileError {
         /// What is wrong with it.
         source: KeyRingError,
     },
-    /// `auth.keys` holds no valid keys, or none could be generated.
+    /// `auth.keys` of the configuration has no valid keys, or no key could be generated.
     #[error("auth.keys: {0}")]
     Ring(#[from] KeyRingError),
 }
 
-/// The keys of `auth.keys`, else those of `<data_dir>/auth.keys`, which is generated when there is none.
+/// The keys of `auth.keys`, else those of `<data_dir>/auth.keys`. A missing file is generated.
 pub(crate) fn key_ring(config: &Config) -> Result<KeyRing, KeyFileError> {
     if config.auth.keys.is_empty() {
         load_or_generate(&config.data_dir)
@@ -50,7 +52,7 @@ pub(crate) fn key_ring(config: &Config) -> Result<KeyRing, KeyFileError> {
     }
 }
 
-/// The same, but nothing is generated: `None` when the key file is missing.
+/// Like [`key_ring`], but generates nothing: `None` when the key file is missing.
 pub(crate) fn existing_key_ring(config: &Config) -> Result<Option<KeyRing>, KeyFileError> {
     if config.auth.keys.is_empty() {
         load(&key_file(config))
@@ -59,7 +61,7 @@ pub(crate) fn existing_key_ring(config: &Config) -> Result<Option<KeyRing>, KeyF
     }
 }
 
-/// Where the keys are when the configuration names none.
+/// The file of the keys when the configuration has none.
 pub(crate) fn key_file(config: &Config) -> PathBuf {
     config.data_dir.join(FILE_NAME)
 }
@@ -85,7 +87,7 @@ fn load_or_generate(data_dir: &Path) -> Result<KeyRing, KeyFileError> {
     Ok(ring)
 }
 
-/// `None`: the file is missing.
+/// `None` when the file is missing.
 fn load(path: &Path) -> Result<Option<KeyRing>, KeyFileError> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -117,10 +119,12 @@ fn entries(text: &str) -> impl Iterator<Item = &str> {
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
-/// Writes beside the file and renames: a crash leaves either no key file or a whole one.
+/// Writes a draft beside the file and renames it: after a crash there is either no key file or a
+/// complete one.
 fn write(data_dir: &Path, path: &Path, ring: &KeyRing) -> io::Result<()> {
     let draft = data_dir.join(format!(".{FILE_NAME}.{}", std::process::id()));
-    // Left over from a crash of a process with the same id; `create_new` below must not meet it, nor a link put there.
+    // Remove a draft (or a link) that a crashed process with the same id left, because `create_new`
+    // below fails on it.
     match fs::remove_file(&draft) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

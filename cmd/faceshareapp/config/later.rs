@@ -1,10 +1,11 @@
-//! Keys that operators know from the documentation of the whole product and that this version cannot serve.
+//! Keys of the whole product's documentation that this version does not support.
 //!
-//! They stop the start with the feature's name: a setting that is taken and not followed would be worse than none.
+//! They stop the start with an error that names the feature. Accepting a setting without applying
+//! it would mislead the operator.
 
 use super::section::Reader;
 
-/// Key, or section, and the feature that it configures.
+/// A key or section, and the feature that it configures.
 const FEATURES: &[(&str, &str)] = &[
     ("account_agent", "an external account service"),
     ("drive", "files from a drive"),
@@ -25,7 +26,7 @@ pub(super) fn feature_of(path: &str) -> Option<&'static str> {
     })
 }
 
-/// Reads the switches whose "off" is a legal value already, and refuses any other.
+/// Reads the keys whose "off" value is already allowed, and refuses any other value.
 pub(super) fn read(reader: &mut Reader<'_>) {
     let mut redis = reader.section("redis");
     redis.text(
@@ -35,14 +36,14 @@ pub(super) fn read(reader: &mut Reader<'_>) {
             if url.is_empty() {
                 Ok(())
             } else {
-                Err(absent("redis.url", "leave it empty"))
+                Err(unsupported("redis.url", "leave it empty"))
             }
         },
         |()| String::new(),
     );
 }
 
-fn absent(path: &str, remedy: &str) -> String {
+fn unsupported(path: &str, remedy: &str) -> String {
     let feature = feature_of(path).unwrap_or(path);
     format!("{feature} is not in this version; {remedy}")
 }

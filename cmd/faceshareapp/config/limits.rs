@@ -1,6 +1,7 @@
 //! `limits.*`: bounds on everything that a client can make the server hold or do.
 //!
-//! What runs into one is told which, with a code. The defaults are those that the documentation of the API promises to clients.
+//! A client that exceeds a limit gets an error code that says which. The defaults are those that
+//! the documentation of the API promises to clients.
 
 use std::time::Duration;
 
@@ -29,39 +30,39 @@ pub(crate) struct Limits {
     pub(crate) queue_frames: usize,
     /// Their bytes.
     pub(crate) queue_bytes: usize,
-    /// A point resumes after at most this.
+    /// A point that was away longer gets a snapshot instead of a replay.
     pub(crate) resume_age: Duration,
-    /// And over at most so many frames.
+    /// A point that missed more frames gets a snapshot instead of a replay.
     pub(crate) resume_frames: usize,
-    /// And over at most so many bytes of them.
+    /// A point that missed more bytes of frames gets a snapshot instead of a replay.
     pub(crate) resume_bytes: usize,
     /// Ordered instructions of a point.
     pub(crate) ordered_per_second: u32,
-    /// As many may come at once.
+    /// Burst of `ordered_per_second`.
     pub(crate) ordered_burst: u32,
     /// `followMe` and `cancelFollowMe` of a member.
     pub(crate) follow_me_per_second: u32,
-    /// As many may come at once.
+    /// Burst of `follow_me_per_second`.
     pub(crate) follow_me_burst: u32,
-    /// `actionSync` per member and key; what comes faster is conflated.
+    /// `actionSync` per member and key; faster ones are conflated.
     pub(crate) actions_per_second: u32,
     /// `actionSync` of a point over all keys; more closes it.
     pub(crate) actions_flood_per_second: u32,
     /// `ackHeart`, pings, pongs and empty fragments of a point; more closes it.
-    pub(crate) signs_per_second: u32,
-    /// Keys of one member.
+    pub(crate) keepalives_per_second: u32,
+    /// Action keys of one member.
     pub(crate) action_keys: usize,
-    /// Length of a key.
+    /// Length of an action's key.
     pub(crate) action_key_bytes: usize,
-    /// Length of a value.
+    /// Length of an action.
     pub(crate) action_bytes: usize,
-    /// More refused instructions of a point within `refusal_window` close it.
+    /// A point with more refused instructions than this within `refusal_window` is closed.
     pub(crate) refusals: u32,
-    /// See `refusals`.
+    /// The window of `refusals`.
     pub(crate) refusal_window: Duration,
-    /// As many frames in a row that do not parse close a point.
+    /// A point that sends this many invalid frames in a row is closed.
     pub(crate) bad_frames: u32,
-    /// People who wait at one session to be let in.
+    /// People who wait at one session for the host's approval.
     pub(crate) knocks_per_session: usize,
     /// Of those, from one address.
     pub(crate) knocks_per_address: usize,
@@ -75,19 +76,19 @@ pub(crate) struct Limits {
     pub(crate) accounts_per_address: u32,
     /// Body of an HTTP request.
     pub(crate) request_body: usize,
-    /// What is read and thrown away of a body that no handler read, to keep its connection.
+    /// Bytes of a body that are discarded when no handler read it, to keep its connection.
     pub(crate) discard_bytes: usize,
-    /// The answer waits for that no longer.
+    /// How long the answer waits for that body.
     pub(crate) discard_timeout: Duration,
-    /// A picture that somebody sends.
+    /// An uploaded picture.
     pub(crate) avatar_bytes: usize,
-    /// Its pixels.
+    /// Pixels of an uploaded picture.
     pub(crate) avatar_pixels: u64,
-    /// An upload of which nothing arrives for so long is given up.
+    /// An upload without progress for this long is aborted.
     pub(crate) avatar_idle: Duration,
-    /// Uploads that are received or wait to be decoded.
+    /// Uploads that are being received or wait to be decoded.
     pub(crate) avatar_queue: usize,
-    /// Of those, and of the one that is being made, of one account. 0: any number.
+    /// Of those, and of the one that is being decoded, of one account. 0: any number.
     pub(crate) avatar_queue_per_account: usize,
     /// Likewise from one address.
     pub(crate) avatar_queue_per_address: usize,
@@ -95,9 +96,10 @@ pub(crate) struct Limits {
     pub(crate) request_timeout: Duration,
     /// Request line and headers of an HTTP request.
     pub(crate) header_bytes: usize,
-    /// They are there within this, and a connection is open no longer without a request.
+    /// Time for the headers of a request. Over HTTP/2 also the time that a connection may be
+    /// without a request.
     pub(crate) header_timeout: Duration,
-    /// A client takes something of an answer at least once within this.
+    /// A client reads some part of an answer at least once within this time.
     pub(crate) answer_timeout: Duration,
     /// Connections of a listener at once, without streams.
     pub(crate) connections: usize,
@@ -109,7 +111,8 @@ pub(crate) struct Limits {
     pub(crate) streams_per_address: usize,
     /// Bytes of unread answers beyond which the requests of a connection wait.
     pub(crate) unread_bytes: usize,
-    /// Bytes of requests and unread answers of one address beyond which a connection of it is closed. 0: any number.
+    /// Bytes of requests and unread answers of one address beyond which a connection of it is
+    /// closed. 0: any number.
     pub(crate) unread_bytes_per_address: usize,
     /// Likewise of one network.
     pub(crate) unread_bytes_per_network: usize,
@@ -140,7 +143,7 @@ impl Limits {
             follow_me_burst: keys.number("follow_me_burst", 5, 1..=1000),
             actions_per_second: keys.number("actions_per_second", 60, 1..=1000),
             actions_flood_per_second: keys.number("actions_flood_per_second", 600, 1..=100_000),
-            signs_per_second: keys.number("signs_per_second", 200, 1..=100_000),
+            keepalives_per_second: keys.number("keepalives_per_second", 200, 1..=100_000),
             action_keys: keys.number("action_keys", 16, 1..=256),
             action_key_bytes: keys.number("action_key_bytes", 32, 1..=256),
             action_bytes: keys.number("action_bytes", 4 * KIB, 64..=MIB),
@@ -210,7 +213,7 @@ impl Limits {
         limits
     }
 
-    /// What must hold between limits for any of them to be reachable.
+    /// Refuses combinations in which one limit makes another unreachable.
     fn check(&self, keys: &mut Section<'_, '_>) {
         if self.queue_bytes < self.frame_out {
             keys.problem(

@@ -1,4 +1,4 @@
-//! `log.*`: what is logged, in which form and where to.
+//! `log.*`: what is logged, in which format and where to.
 
 use std::path::PathBuf;
 
@@ -11,35 +11,35 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 /// Logging.
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
-    /// The form of a line.
+    /// The format of a line.
     pub(crate) format: LogFormat,
     /// A level, or directives such as `info,faceshare_logic=debug`; checked.
     pub(crate) level: String,
     /// A file to log to besides stderr.
     pub(crate) file: Option<PathBuf>,
-    /// When that file is begun anew.
+    /// When a new file is started.
     pub(crate) rotation: LogRotation,
     /// How many rotated files are kept.
     pub(crate) keep_files: usize,
 }
 
-/// The form of a log line.
+/// The format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogFormat {
-    /// For people.
+    /// Text for people.
     Pretty,
     /// One JSON object a line.
     Json,
 }
 
-/// When a log file is begun anew.
+/// When a new log file is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogRotation {
     /// At midnight UTC.
     Daily,
     /// At each full hour.
     Hourly,
-    /// Something else rotates it, or nothing does.
+    /// The server does not rotate it.
     Never,
 }
 
@@ -65,8 +65,8 @@ impl Log {
     }
 }
 
-/// Checks a level or a list of directives. A bare word must be a level: the filter itself would take `inof` for the name of
-/// a module and log everything in it, which is nothing.
+/// Checks a level or a list of directives. A bare word must be a level: the filter itself would
+/// take the typing error `inof` for the name of a module and log nothing.
 fn level(text: &str) -> Result<String, String> {
     let is_level = |word: &str| LEVELS.contains(&word.to_ascii_lowercase().as_str());
     let is_directive = |word: &str| is_level(word) || word.contains('=');

@@ -7,11 +7,11 @@ use super::{DAY, SHORTEST, duration, section::Section};
 /// How long a member outlives its connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Member {
-    /// A lost point is announced after this; back within it, nobody is told.
+    /// A lost point is announced after this. When it returns earlier, the others are not told.
     pub(crate) debounce: Duration,
-    /// A member without points is gone after this, counted from the loss.
+    /// A member without points is removed after this, counted from the loss.
     pub(crate) grace: Duration,
-    /// The same for a member whose app said that it is in the background.
+    /// `grace` of a member whose app said that it is in the background.
     pub(crate) background_grace: Duration,
     /// An admitted member that has not connected keeps its seat for this.
     pub(crate) seat: Duration,

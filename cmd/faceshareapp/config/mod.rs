@@ -1,7 +1,9 @@
-//! The server's configuration: built-in defaults, under a file, under the environment.
+//! The server's configuration: built-in defaults, overridden by a file, overridden by the
+//! environment.
 //!
-//! Each section is a struct in a file of its own, and each key is declared there once (see [`section`]). What has been
-//! loaded is valid: every value is within its range, and no key, of the file or the environment, is unknown.
+//! Each section is a struct in its own file, which declares each key once (see [`section`]). A
+//! loaded configuration is valid: every value is within its range, and no key of the file or of the
+//! environment is unknown.
 
 use std::{
     ffi::OsString,
@@ -63,17 +65,18 @@ use self::{
     source::{KnownKeys, Layer},
 };
 
-/// The file that `serve` reads when it is told of none, relative to the working directory.
+/// The file that `serve` reads without `--config`, relative to the working directory.
 pub(crate) const DEFAULT_FILE: &str = "conf/app.toml";
 
-/// The shortest duration that most keys take, and the longest.
+/// The shortest and the longest duration that most keys allow.
 const SHORTEST: Duration = Duration::from_millis(100);
 const DAY: Duration = Duration::from_hours(24);
 
 /// Everything that an operator can set.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
-    /// Where the embedded database, the session log and generated keys live. Made at start, mode 0700.
+    /// Directory of the embedded database, the session log and generated keys. The start creates it
+    /// with mode 0700.
     pub(crate) data_dir: PathBuf,
     /// The HTTP and WebSocket listener.
     pub(crate) http: Http,
@@ -85,7 +88,7 @@ pub(crate) struct Config {
     pub(crate) auth: Auth,
     /// How passwords are hashed.
     pub(crate) argon2: Argon2,
-    /// How a dead connection is noticed.
+    /// How the server detects a dead connection.
     pub(crate) heartbeat: Heartbeat,
     /// How long a member outlives its connections.
     pub(crate) member: Member,
@@ -103,20 +106,20 @@ pub(crate) struct Config {
     pub(crate) drain: Drain,
     /// The calls of an older system.
     pub(crate) classic: Classic,
-    /// Whether this is a measurement.
+    /// Settings of a server that runs to be measured.
     pub(crate) benchmark: Benchmark,
 }
 
-/// A configuration and how it came to be.
+/// A configuration and where it came from.
 #[derive(Debug, Clone)]
 pub(crate) struct Loaded {
     /// The values in force.
     pub(crate) config: Config,
-    /// The same as text, secrets masked, with the origin of what is not the default.
+    /// The same as text with secrets masked. Values that differ from the default name their origin.
     pub(crate) report: Report,
     /// The file that was read, if any.
     pub(crate) file: Option<PathBuf>,
-    /// Environment variables that look like settings and are none.
+    /// A sentence for each environment variable that looks like a setting but is not read.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -126,28 +129,29 @@ pub(crate) enum ConfigError {
     /// The file cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The layers do not fit together.
+    /// The file and the environment cannot be merged.
     #[error("cannot merge the configuration: {0}")]
     Merge(#[from] config::ConfigError),
-    /// Keys that do not exist or values that are not allowed; all of them.
+    /// All unknown keys and all values that are not allowed.
     #[error("the configuration is not valid:\n{problems}")]
     Invalid {
         /// What is wrong.
         problems: Problems,
-        /// How the log would be written, as far as that could be read.
+        /// The valid `log.format`, or the default, for the error message itself.
         log_format: LogFormat,
     },
 }
 
 impl Config {
-    /// Loads what `serve` runs with: `file`, or [`DEFAULT_FILE`] if there is one, and this process' environment.
+    /// Loads the configuration of `serve`: `file`, or [`DEFAULT_FILE`] if it exists, and the
+    /// environment of this process.
     pub(crate) fn load(file: Option<&Path>) -> Result<Loaded, ConfigError> {
         let default = Path::new(DEFAULT_FILE);
         let file = file.or_else(|| default.is_file().then_some(default));
         Self::load_from(file, std::env::vars_os())
     }
 
-    /// Loads from `file`, if any, and from `variables`, which are an environment.
+    /// Loads from `file`, if any, and from `variables`, which stand for the environment.
     pub(crate) fn load_from(
         file: Option<&Path>,
         variables: impl IntoIterator<Item = (OsString, OsString)>,
@@ -181,7 +185,7 @@ impl Config {
         })
     }
 
-    /// Reads every section. This order is the one in which `check-config` prints them.
+    /// Reads every section. `check-config` prints them in this order.
     fn read(reader: &mut Reader<'_>) -> Self {
         let data_dir = data_dir(&mut reader.section(""));
         let benchmark = Benchmark::read(&mut reader.section("benchmark"));
@@ -209,7 +213,7 @@ impl Config {
         config
     }
 
-    /// Nobody but whoever measures may reach a server that protects its passwords badly.
+    /// A server with weak password hashes must be reachable only from the machine that measures it.
     fn check_benchmark(&self, reader: &mut Reader<'_>) {
         let http = self.http.listen;
         if self.benchmark.enabled && !http.ip().is_loopback() {
@@ -220,7 +224,8 @@ impl Config {
         }
     }
 
-    /// Two listeners on one address: the second would fail to bind, with less to say about why.
+    /// Refuses two listeners on one address. Without this check the second would fail to bind, with
+    /// a less helpful error.
     fn check_listeners(&self, reader: &mut Reader<'_>) {
         let http = self.http.listen;
         if self.grpc.listen == Some(http) && http.port() != 0 {
@@ -273,7 +278,7 @@ fn data_dir(keys: &mut Section<'_, '_>) -> PathBuf {
     })
 }
 
-/// Where the origin of the keys is worth a word: `serve` logs it.
+/// The origin of the configuration, which `serve` logs.
 impl fmt::Display for Loaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.file {

@@ -1,4 +1,4 @@
-//! `number_code.*`: how long the digits that people read out to each other are good.
+//! `number_code.*`: lifetimes of number codes, and how many wrong codes may be tried.
 
 use std::time::Duration;
 
@@ -9,15 +9,17 @@ use super::{DAY, SHORTEST, duration, section::Section};
 /// Number codes.
 #[derive(Debug, Clone)]
 pub(crate) struct NumberCode {
-    /// From the last use of a code by an admitted member, or its rotation by the host.
+    /// Lifetime of a code since its last use by an admitted member, or since its rotation by the
+    /// host.
     pub(crate) lifetime: Duration,
-    /// From its allocation, however much it is used.
+    /// Lifetime of a code since its allocation, however much it is used.
     pub(crate) max_lifetime: Duration,
-    /// A code that died is not given out again for this.
+    /// An expired code is not given out again for this time.
     pub(crate) quarantine: Duration,
-    /// Every refusal of a code is answered this long after its arrival, so that time does not tell one reason from another.
+    /// Every refusal of a code is answered this long after its arrival, so that the time does not
+    /// tell one reason from another.
     pub(crate) refusal_time: Duration,
-    /// How much may be guessed.
+    /// Budgets of wrong codes.
     pub(crate) guesses: GuessLimits,
 }
 
@@ -73,7 +75,8 @@ fn guesses(keys: &mut Section<'_, '_>) -> GuessLimits {
     limits
 }
 
-/// In thousandths, of which there is at least one: a budget of nothing would be an attack that never ends.
+/// The budget in thousandths, at least one: with a budget of zero, admission would be forced for
+/// ever.
 fn expected_hits(keys: &mut Section<'_, '_>, key: &'static str, thousandths: u32) -> ExpectedHits {
     ExpectedHits::from_thousandths(keys.thousandths(key, thousandths, 1..=1_000_000))
 }

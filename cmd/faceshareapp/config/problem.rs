@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, gathered so that one start names every mistake.
+//! The mistakes of a configuration, collected so that one start names all of them.
 
 use std::fmt;
 

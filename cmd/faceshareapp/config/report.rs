@@ -1,4 +1,5 @@
-//! The effective configuration as `check-config` prints it: TOML that could be read back, but for its secrets.
+//! The effective configuration as `check-config` prints it: TOML that, apart from the masked
+//! secrets, can be read back.
 
 use std::fmt::{self, Write};
 
@@ -11,7 +12,7 @@ pub(super) struct KeyReport {
     pub(super) shown: String,
     /// The default, as TOML.
     pub(super) by_default: String,
-    /// The file or variable that set it; none for a key that nobody set.
+    /// The file or variable that set it; `None` for a default.
     pub(super) origin: Option<String>,
 }
 
@@ -20,7 +21,8 @@ pub(super) struct KeyReport {
 pub(crate) struct Report(pub(super) Vec<KeyReport>);
 
 impl Report {
-    /// The keys whose values differ from those of `other`, as far as they are shown.
+    /// The keys whose shown values differ from those of `other`. A change of a masked part is not
+    /// seen.
     pub(crate) fn changed_from(&self, other: &Self) -> Vec<&str> {
         let differs = |key: &&KeyReport| {
             !other
@@ -37,7 +39,8 @@ impl Report {
 }
 
 impl fmt::Display for Report {
-    /// One `key = value` a line under its section; a value that is not the default says where it came from.
+    /// One `key = value` a line under its section. A value that is not the default names its
+    /// origin.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut current = "";
         for report in &self.0 {

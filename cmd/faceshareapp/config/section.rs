@@ -1,8 +1,9 @@
-//! Reading keys. A key is declared where it is read, once: its name, its default and what is allowed.
+//! Reading keys. Each key is declared once, where it is read: its name, its default and what is
+//! allowed.
 //!
-//! From those declarations follow the set of known keys, the defaults, the effective configuration that
-//! `check-config` prints, and every error message. A value that is wrong is noted and its default stands in,
-//! so that the reading goes on to the next mistake.
+//! The set of known keys, the defaults, the output of `check-config` and every error message follow
+//! from these declarations. A wrong value is recorded as a problem and replaced by its default, so
+//! that reading goes on and finds the other mistakes.
 
 use std::{fmt::Display, ops::RangeInclusive, time::Duration};
 
@@ -32,12 +33,12 @@ impl<'v> Reader<'v> {
         }
     }
 
-    /// The section called `name`; the empty name stands for the keys above all sections.
+    /// The section called `name`. The empty name stands for the keys outside of all sections.
     pub(super) fn section<'r>(&'r mut self, name: &'static str) -> Section<'r, 'v> {
         Section { reader: self, name }
     }
 
-    /// What was read, key by key, and what was wrong with it.
+    /// A report of each key that was read, and all problems.
     pub(super) fn finish(self) -> (Vec<KeyReport>, Problems) {
         (self.keys, self.problems)
     }
@@ -106,7 +107,7 @@ impl Section<'_, '_> {
             #[allow(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
-                reason = "whole and within the range, as was just looked at"
+                reason = "it is whole and was just checked to be within the range"
             )]
             let allowed = rounded.map(|n| n as u32).filter(|n| range.contains(n));
             allowed.ok_or_else(|| {
@@ -149,7 +150,7 @@ impl Section<'_, '_> {
         })
     }
 
-    /// One of a few words.
+    /// One of the words in `choices`.
     pub(super) fn choice<C: Copy + PartialEq>(
         &mut self,
         key: &'static str,
@@ -180,7 +181,7 @@ impl Section<'_, '_> {
         self.read(key, default, parse, show)
     }
 
-    /// A string that `parse` makes a value of, and `show` a string again.
+    /// A string. `parse` turns it into a value, `show` turns a value back into a string.
     pub(super) fn text<T>(
         &mut self,
         key: &'static str,
@@ -196,7 +197,8 @@ impl Section<'_, '_> {
         )
     }
 
-    /// A list of strings, empty by default; in an environment variable they are parted by commas.
+    /// A list of strings, empty by default. In an environment variable they are separated by
+    /// commas.
     pub(super) fn list<T: Display>(
         &mut self,
         key: &'static str,
@@ -207,7 +209,7 @@ impl Section<'_, '_> {
         self.read(key, Vec::new(), parse, show)
     }
 
-    /// A list of secrets of the form `name:secret`. Only their names are ever shown, in errors too.
+    /// A list of secrets of the form `name:secret`. Only the names are shown, in errors too.
     pub(super) fn secrets(&mut self, key: &'static str) -> Vec<SecretString> {
         let parse = |value: &Value| {
             strings(value)
@@ -225,7 +227,7 @@ impl Section<'_, '_> {
         items.into_iter().map(SecretString::from).collect()
     }
 
-    /// Notes that `key` is wrong for a reason that its own value does not show.
+    /// Records that `key` is wrong for a reason that depends on other keys.
     pub(super) fn problem(&mut self, key: &str, message: impl Into<String>) {
         let path = self.path(key);
         self.reader.problems.push(path, message);

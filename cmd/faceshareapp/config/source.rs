@@ -1,7 +1,8 @@
-//! Where values come from: a file and the environment, each one layer, the later over the earlier.
+//! The sources of values: a file and the environment. Each is one layer; the environment overrides
+//! the file.
 //!
-//! A layer is checked against the known keys before it is merged, so that a mistyped key is named with
-//! its path, or with the variable that set it, and never silently ignored.
+//! A layer is checked against the known keys before it is merged, so that a mistyped key is named
+//! with its path, or with the variable that set it, and never silently ignored.
 
 use std::{
     collections::BTreeSet,
@@ -17,15 +18,16 @@ use super::{later, problem::Problems};
 /// Environment variables that configure the server start with this.
 pub(super) const ENV_PREFIX: &str = "FACESHARE__";
 
-/// What all variables begin with that could be meant for the server.
+/// The prefix of variables that could be meant for the server.
 const ENV_NAME: &str = "FACESHARE_";
-/// How those go on that are not meant for the server: Kubernetes sets two kinds for a service called "faceshare", facesharectl reads two.
-const OF_OTHERS: [&str; 4] = ["SERVICE_", "PORT", "SERVER", "NICKNAME"];
+/// What follows [`ENV_NAME`] in variables that are not meant for the server: Kubernetes sets two
+/// kinds for a service called "faceshare", and facesharectl reads two.
+const NOT_SETTINGS: [&str; 4] = ["SERVICE_", "PORT", "SERVER", "NICKNAME"];
 
-/// How the origin of a value that came from the environment begins; the variable's name follows.
+/// Prefix of the origin of a value that came from the environment; the variable's name follows.
 const ENV_ORIGIN: &str = "environment variable ";
 
-/// A file that cannot be used at all, before any key of it is looked at.
+/// A file that cannot be read or parsed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileError {
     /// It is missing, or the process may not read it.
@@ -36,10 +38,10 @@ pub(crate) enum FileError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// Its extension tells no format.
+    /// Its extension is not one of the known formats.
     #[error("cannot tell the format of {}: its name must end in .toml, .yaml, .yml or .json", .0.display())]
     UnknownFormat(PathBuf),
-    /// It does not parse. The offending line is left out of the message: it may hold a secret.
+    /// It does not parse. The message leaves out the offending line, which may hold a secret.
     #[error("{} does not parse: {message}", path.display())]
     Malformed {
         /// The file.
@@ -68,7 +70,7 @@ impl KnownKeys {
         })
     }
 
-    /// The key of these words, however they are separated.
+    /// The key that has these words, with any separators.
     fn by_words(&self, wanted: &str) -> Option<&str> {
         self.0
             .iter()
@@ -76,7 +78,7 @@ impl KnownKeys {
             .map(String::as_str)
     }
 
-    /// Says that `path` is not a key, and which ones are: its neighbours, or the sections.
+    /// The message that `path` is not a key. It lists the keys of its section, or the sections.
     fn refusal(&self, path: &str) -> String {
         if let Some(feature) = later::feature_of(path) {
             return format!("{feature} is not in this version; remove the key");
@@ -159,7 +161,7 @@ pub(super) fn read_file(
     ))
 }
 
-/// Drops the lines by which a parser quotes its input (`3 | keys = …`).
+/// Drops the lines with which a parser quotes its input (`3 | keys = …`).
 fn without_excerpt(message: &str) -> String {
     let quotes = |line: &str| {
         line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ')
@@ -186,9 +188,9 @@ fn file_layer(
                 let kept = known_part(&name, section, origin, known, problems);
                 layer.insert(name, Value::new(None, ValueKind::Table(kept)));
             }
-            // A section none of whose keys is set, as YAML writes one that is commented out.
+            // YAML reads a section whose keys are all commented out as null.
             ValueKind::Nil if known.has_section(&name) => {}
-            // A quoted key with a dot in it would read as a path further on.
+            // A quoted key with a dot in it must not be taken for a path.
             kind if known.has_key(&name) && !name.contains('.') => {
                 layer.insert(name, Value::new(Some(&origin.to_owned()), kind));
             }
@@ -229,7 +231,8 @@ fn known_part(
     kept
 }
 
-/// Picks the server's variables out of an environment. Their values stay strings: each key reads its own.
+/// Picks the server's variables out of an environment. Their values stay strings; each key parses
+/// its own.
 pub(super) fn read_environment(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     known: &KnownKeys,
@@ -273,7 +276,7 @@ pub(super) fn read_environment(
     Layer(layer)
 }
 
-/// Variables that look as if they were meant to configure the server, and do not: a sentence for each.
+/// A sentence for each variable that looks like a setting of the server but is not read.
 pub(super) fn misspelt_variables<'n>(
     names: impl Iterator<Item = &'n OsString>,
     known: &KnownKeys,
@@ -282,7 +285,9 @@ pub(super) fn misspelt_variables<'n>(
         let name = name.to_string_lossy();
         let upper = name.to_ascii_uppercase();
         let rest = upper.strip_prefix(ENV_NAME)?;
-        if name.starts_with(ENV_PREFIX) || OF_OTHERS.iter().any(|prefix| rest.starts_with(prefix)) {
+        if name.starts_with(ENV_PREFIX)
+            || NOT_SETTINGS.iter().any(|prefix| rest.starts_with(prefix))
+        {
             return None;
         }
         Some(match known.by_words(&words(rest)) {
@@ -306,7 +311,7 @@ fn variable_of(key: &str) -> String {
     )
 }
 
-/// A name without what separates its words.
+/// The name in lower case without separators.
 fn words(name: &str) -> String {
     name.chars()
         .filter(char::is_ascii_alphanumeric)
@@ -314,7 +319,7 @@ fn words(name: &str) -> String {
         .collect()
 }
 
-/// Whether `value` was set by an environment variable, where everything is a string.
+/// Whether an environment variable set `value`. Such values are always strings.
 pub(super) fn is_from_environment(value: &Value) -> bool {
     value
         .origin()

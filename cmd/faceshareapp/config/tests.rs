@@ -1,4 +1,4 @@
-//! What a start with a given file and environment does.
+//! Loading the configuration from files and environments.
 
 use std::{ffi::OsString, fs};
 
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// The file whose every line documents a key; it is shipped, and `serve` reads it in a checkout.
+/// The shipped file, which documents every key and which `serve` reads in a checkout.
 const DOCUMENTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conf/app.toml");
 
 /// Loads with a file of this name and text, if any, and these variables alone.
@@ -428,7 +428,7 @@ fn values_out_of_range_are_named_with_their_path_and_what_is_allowed() {
 }
 
 #[test]
-fn values_of_the_environment_are_checked_alike_and_name_their_variable() {
+fn values_of_the_environment_are_checked_and_errors_name_their_variable() {
     for (variable, value, expected) in [
         (
             "FACESHARE__LIMITS__TITLE",
@@ -458,7 +458,7 @@ fn values_of_the_environment_are_checked_alike_and_name_their_variable() {
 }
 
 #[test]
-fn a_variable_that_looks_like_a_setting_and_is_none_is_warned_of() {
+fn a_variable_that_looks_like_a_setting_but_is_not_read_causes_a_warning() {
     let loaded = loaded(
         None,
         &[
@@ -491,7 +491,7 @@ fn a_variable_that_looks_like_a_setting_and_is_none_is_warned_of() {
 }
 
 #[test]
-fn a_key_whose_words_are_right_is_told_how_it_is_set() {
+fn an_unknown_variable_with_the_words_of_a_key_names_the_right_variable() {
     let said = refusal(None, &[("FACESHARE__HTTP_LISTEN", "127.0.0.1:1")]);
     assert!(
         said.contains("http.listen is set by FACESHARE__HTTP__LISTEN"),
@@ -500,14 +500,14 @@ fn a_key_whose_words_are_right_is_told_how_it_is_set() {
 }
 
 #[test]
-fn no_listener_for_other_services_by_default() {
+fn grpc_is_off_by_default() {
     assert_eq!(loaded(None, &[]).config.grpc.listen, None);
     let set = loaded(None, &[("FACESHARE__GRPC__LISTEN", "127.0.0.1:9090")]).config;
     assert_eq!(set.grpc.listen.map(|listen| listen.port()), Some(9090));
 }
 
 #[test]
-fn a_refusal_knows_in_which_format_to_be_logged() {
+fn a_refused_configuration_is_logged_in_its_own_format() {
     let error = load(
         None,
         &[
@@ -529,7 +529,7 @@ fn a_refusal_knows_in_which_format_to_be_logged() {
 }
 
 #[test]
-fn what_differs_between_two_configurations_is_named() {
+fn the_differences_between_two_configurations_are_named() {
     let (old, new) = (
         loaded(None, &[]),
         loaded(
@@ -576,7 +576,7 @@ fn every_mistake_is_named_at_once() {
 }
 
 #[test]
-fn what_this_version_lacks_is_refused_by_name() {
+fn keys_of_features_that_this_version_lacks_are_refused_by_name() {
     for (file, expected) in [
         (
             "[redis]\nurl = \"redis://h\"",
@@ -609,7 +609,7 @@ fn what_this_version_lacks_is_refused_by_name() {
 }
 
 #[test]
-fn weak_passwords_are_for_benchmarks_on_loopback_alone() {
+fn weak_password_hashes_are_allowed_only_for_benchmarks_on_loopback() {
     let weak = "[argon2]\ntest_parameters = true\n";
     let error = refusal(Some(("app.toml", weak)), &[]);
     assert!(
@@ -676,7 +676,7 @@ fn a_wrong_secret_is_not_quoted_in_the_error() {
 }
 
 #[test]
-fn what_is_printed_is_a_configuration_that_means_the_same() {
+fn the_printed_configuration_reads_back_as_the_same() {
     let first = loaded(
         Some((
             "a.toml",

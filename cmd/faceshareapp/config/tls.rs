@@ -7,9 +7,9 @@ use super::{DAY, section::Section};
 /// TLS on the listeners for clients and for other services.
 #[derive(Debug, Clone)]
 pub(crate) struct Tls {
-    /// PEM files of the certificate's chain and of its key; unset: clear text.
+    /// PEM files of the certificate's chain and of its key. Unset: clear text.
     pub(crate) files: Option<(PathBuf, PathBuf)>,
-    /// How long browsers that were here over TLS come over TLS alone; zero: they are not told to.
+    /// Maximum age of `Strict-Transport-Security`. Zero: the header is not sent.
     pub(crate) strict_transport: Duration,
 }
 

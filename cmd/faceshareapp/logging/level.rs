@@ -1,4 +1,4 @@
-//! `log.level` as a filter that can be exchanged while the process runs.
+//! `log.level` as a filter that can be changed while the process runs.
 
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -9,12 +9,13 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::layer::Context;
 
-/// Libraries that log what passes through them, tokens and all, when asked for more than this; whatever `log.level` says, they are not.
-const TELL_TALES: [&str; 4] = ["tungstenite", "tokio_tungstenite", "hyper", "h2"];
-/// Logs a line for each step of a migration at INFO; the server says in one line what came of it.
+/// Libraries that log the data that they carry, tokens included, below INFO. Their level is INFO
+/// whatever `log.level` says.
+const CAPPED_AT_INFO: [&str; 4] = ["tungstenite", "tokio_tungstenite", "hyper", "h2"];
+/// This library logs each step of a migration at INFO. The server logs one line with the result.
 const MIGRATIONS: &str = "sea_orm_migration";
 
-/// What is logged. Cheap to clone; all clones are one.
+/// The level in force. A clone is cheap and shares the level.
 #[derive(Debug, Clone)]
 pub(crate) struct LogLevel(Arc<ArcSwap<Targets>>);
 
@@ -25,19 +26,20 @@ impl LogLevel {
         Ok(Self(Arc::new(ArcSwap::from_pointee(parse(directives)?))))
     }
 
-    /// Exchanges what is logged, from now on.
+    /// Replaces the level from now on.
     ///
     /// # Errors
     /// When `directives` do not parse; the old ones stay.
     pub(crate) fn set(&self, directives: &str) -> Result<(), ParseError> {
         self.0.store(Arc::new(parse(directives)?));
-        // Each place that logs remembers whether anything wants it.
+        // Each call site caches whether it is enabled.
         tracing::callsite::rebuild_interest_cache();
         Ok(())
     }
 }
 
-/// Not an `EnvFilter`: that one asks again at every step of every span, for the sake of directives about fields.
+/// Uses `Targets` and not `EnvFilter`, which checks again at every enter and exit of every span for
+/// directives about fields.
 fn parse(directives: &str) -> Result<Targets, ParseError> {
     let level: Targets = directives.parse()?;
     let level = if directives.contains(MIGRATIONS) {
@@ -45,7 +47,7 @@ fn parse(directives: &str) -> Result<Targets, ParseError> {
     } else {
         level.with_target(MIGRATIONS, Level::WARN)
     };
-    Ok(level.with_targets(TELL_TALES.map(|library| (library, Level::INFO))))
+    Ok(level.with_targets(CAPPED_AT_INFO.map(|library| (library, Level::INFO))))
 }
 
 impl<S: Subscriber> Layer<S> for LogLevel {

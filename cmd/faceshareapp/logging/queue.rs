@@ -1,7 +1,8 @@
-//! Log lines on their way to stderr or a file: a bounded queue, and a thread of its own that writes it out.
+//! A bounded queue of log lines for stderr or a file, and the thread that writes them.
 //!
-//! Logging never waits for the reader of the log. A pipe that is not read, a terminal that is stopped or a slow disk fills the queue; then
-//! lines are dropped and counted (`log_lines_dropped_total`), and the log says how many once there is room.
+//! Logging never waits for the reader of the log. A pipe without a reader, a stopped terminal or a
+//! slow disk fills the queue. Then lines are dropped and counted
+//! (`faceshare_log_lines_dropped_total`), and the log says how many once there is room.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,22 +10,22 @@ use std::thread;
 use std::time::Duration;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Bytes of lines that wait. The thread holds up to as much again while it writes.
+/// Maximum bytes of queued lines. The thread holds up to as much again while it writes.
 const QUEUE_BYTES: usize = 1 << 20;
-/// How long the end of the process waits for what is still queued.
+/// How long the end of the process waits until the queued lines are written.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Pause before another attempt to write to a descriptor that does not block and is full.
+/// Pause before the next attempt to write to a full non-blocking descriptor.
 const FULL_PAUSE: Duration = Duration::from_millis(10);
 
-/// Takes lines and never blocks for longer than a copy. Cheap to clone; all clones are one.
+/// Takes lines and never blocks for longer than a copy. A clone is cheap and shares the queue.
 #[derive(Debug, Clone)]
 pub(super) struct LineQueue(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// `stderr` or `file`: the label of what is dropped.
+    /// `stderr` or `file`: the label of the counter of dropped lines.
     output: &'static str,
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<LineBuffer>,
     /// Signalled when there is something to write, or the queue has closed.
     filled: Condvar,
     /// Signalled when the thread has ended.
@@ -32,25 +33,26 @@ struct Shared {
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct LineBuffer {
     /// Whole lines.
     lines: Vec<u8>,
-    /// Lines lost since the log last said so.
+    /// Lines dropped since the last report.
     dropped: u64,
     closed: bool,
     ended: bool,
 }
 
-/// Keeps the thread alive. Dropping it writes out what is queued, for at most a second.
+/// Keeps the thread alive. Dropping it writes the queued lines, for at most a second.
 #[must_use = "lines are written for as long as this lives"]
 #[derive(Debug)]
 pub(super) struct QueueGuard(LineQueue);
 
 impl LineQueue {
-    /// Starts the thread that writes to `out`. It calls `report` with the number of dropped lines once there is room again.
+    /// Starts the thread that writes to `out`. The thread calls `report` with the number of dropped
+    /// lines once there is room again.
     ///
     /// # Errors
-    /// When there can be no further thread.
+    /// When the system refuses another thread.
     pub(super) fn start(
         output: &'static str,
         out: impl io::Write + Send + 'static,
@@ -83,7 +85,7 @@ impl LineQueue {
         self.0.filled.notify_one();
     }
 
-    /// Until the queue is closed and empty.
+    /// Writes until the queue is closed and empty.
     fn write_out(&self, mut out: impl io::Write, report: impl Fn(u64)) {
         let mut lines = Vec::new();
         while let Some(dropped) = self.take(&mut lines) {
@@ -100,9 +102,10 @@ impl LineQueue {
         self.0.ended.notify_all();
     }
 
-    /// Waits for lines and takes all of them, with the number of those that were dropped behind them. `None`: it is over.
+    /// Waits for lines and takes all of them. Returns the number of lines that were dropped since
+    /// the last report, or `None` when the queue is closed and empty.
     fn take(&self, lines: &mut Vec<u8>) -> Option<u64> {
-        let nothing = |waiting: &mut Waiting| waiting.lines.is_empty() && !waiting.closed;
+        let nothing = |waiting: &mut LineBuffer| waiting.lines.is_empty() && !waiting.closed;
         let mut waiting = self
             .0
             .filled
@@ -119,7 +122,7 @@ impl LineQueue {
         metrics::counter!("log_lines_dropped_total", "output" => self.0.output).increment(lines);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, LineBuffer> {
         self.0
             .waiting
             .lock()
@@ -148,7 +151,7 @@ impl Drop for QueueGuard {
         let mut waiting = queue.lock();
         waiting.closed = true;
         queue.0.filled.notify_all();
-        let unfinished = |waiting: &mut Waiting| !waiting.ended;
+        let unfinished = |waiting: &mut LineBuffer| !waiting.ended;
         drop(
             queue
                 .0
@@ -228,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_stands_still_holds_up_nothing_and_what_is_dropped_is_reported() {
+    fn a_stalled_output_does_not_block_and_dropped_lines_are_reported() {
         let ((begun, begins), (allow, allowed), (report, reported)) =
             (channel(), channel(), channel());
         let written: Arc<Mutex<Vec<u8>>> = Arc::default();
@@ -261,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_does_not_wait_for_an_output_that_stands_still() {
+    fn dropping_the_guard_does_not_wait_for_a_stalled_output() {
         let ((begun, begins), (_allow, allowed)) = (channel(), channel());
         let gate = Gate {
             begun,
@@ -289,7 +292,8 @@ mod tests {
         })
         .expect("a thread");
         let mut lost = 0;
-        // Lines that are written together fail together: how many fail depends on the threads, that all are reported does not.
+        // Lines that are written together fail together: how many fail depends on the threads, that
+        // all are reported does not.
         while lost == 0 {
             (&queue).write_all(b"a line\n").expect("queued");
             lost = reported

@@ -1,6 +1,6 @@
-//! What wishes lead to, in a session of three.
+//! The effects of intents and events in a session of three members.
 
-use super::{App, Link, VIEW};
+use super::{App, ConnectionState, VIEW};
 use crate::effect::Effect;
 use crate::intent::Intent;
 use entrance_client::{Closed, Event};
@@ -26,7 +26,7 @@ fn member(id: u64, nickname: &str, role: i32) -> Member {
     }
 }
 
-/// Ann (1) hosts, Ben (2) and Eve (3) are there; `me` is at the keyboard.
+/// A session with the host Ann (1), Ben (2) and Eve (3). `me` is the user.
 pub(crate) fn session(me: u64, read_only: bool) -> App {
     let mut app = App::new(None, read_only);
     let snapshot = Snapshot {
@@ -55,7 +55,7 @@ pub(crate) fn session(me: u64, read_only: bool) -> App {
         snapshot: Some(snapshot),
         ..Welcome::default()
     };
-    let effects = app.hear(&Event::Welcome {
+    let effects = app.on_event(&Event::Welcome {
         at: None,
         welcome: Box::new(welcome),
     });
@@ -65,7 +65,7 @@ pub(crate) fn session(me: u64, read_only: bool) -> App {
 
 pub(crate) fn frame(app: &mut App, from: u64, instruction: Instruction) -> Vec<Effect> {
     let seq = app.view.seq + 1;
-    app.hear(&Event::Frame(Box::new(ServerFrame {
+    app.on_event(&Event::Frame(Box::new(ServerFrame {
         seq,
         at: None,
         from,
@@ -124,9 +124,9 @@ fn shown(effect: &Effect) -> (u32, View) {
 }
 
 #[test]
-fn a_new_presenter_shows_at_once_where_it_is_and_once_a_term() {
+fn a_new_presenter_sends_its_position_once_a_term() {
     let mut ann = session(1, false);
-    ann.want(Intent::Page(4));
+    ann.on_intent(Intent::Page(4));
     let effects = presents(&mut ann, 7, &[]);
     assert_eq!(
         (
@@ -152,8 +152,8 @@ fn turning_a_page_while_following_pauses_and_starts_from_what_is_shown() {
             ..View::default()
         },
     );
-    assert_eq!(ben.here().page, 6);
-    let effects = ben.want(Intent::TurnPage(1));
+    assert_eq!(ben.current_position().page, 6);
+    let effects = ben.on_intent(Intent::TurnPage(1));
     assert_eq!(
         effects[0],
         Effect::Say(Say::CancelFollow(CancelFollow { suspend: 3 }))
@@ -169,11 +169,11 @@ fn turning_a_page_while_following_pauses_and_starts_from_what_is_shown() {
 }
 
 #[test]
-fn pausing_twice_goes_on_with_the_same_one() {
+fn pausing_twice_follows_the_same_member_again() {
     let mut ben = session(2, false);
     presents(&mut ben, 1, &[2]);
     assert_eq!(
-        ben.want(Intent::Suspend)[0],
+        ben.on_intent(Intent::Suspend)[0],
         Effect::Say(Say::CancelFollow(CancelFollow { suspend: 5 }))
     );
     let paused = Edge {
@@ -193,7 +193,7 @@ fn pausing_twice_goes_on_with_the_same_one() {
         }),
     );
     assert_eq!(
-        ben.want(Intent::Suspend),
+        ben.on_intent(Intent::Suspend),
         [Effect::Say(Say::FollowOther(FollowOther { target: 1 }))]
     );
 }
@@ -205,12 +205,12 @@ fn a_watcher_follows_each_presentation_once_and_can_do_little_else() {
     assert_eq!(presents(&mut eve, 1, &[]), follow);
     assert!(presents(&mut eve, 1, &[2]).is_empty());
     assert_eq!(presents(&mut eve, 2, &[]), follow);
-    assert!(eve.want(Intent::Present).is_empty() && eve.want(Intent::End).is_empty());
-    assert_eq!(eve.want(Intent::Quit), [Effect::Leave]);
+    assert!(eve.on_intent(Intent::Present).is_empty() && eve.on_intent(Intent::End).is_empty());
+    assert_eq!(eve.on_intent(Intent::Quit), [Effect::Leave]);
 }
 
 #[test]
-fn who_waits_longest_is_answered_first_and_nobody_once_all_are() {
+fn admit_and_deny_answer_the_oldest_knock_and_do_nothing_without_one() {
     let mut ann = session(1, false);
     let knock = |knock_id, state: member_knock::State| {
         Instruction::MemberKnock(MemberKnock {
@@ -223,33 +223,33 @@ fn who_waits_longest_is_answered_first_and_nobody_once_all_are() {
     frame(&mut ann, 0, knock(8, member_knock::State::Waiting));
     frame(&mut ann, 0, knock(9, member_knock::State::Waiting));
     assert_eq!(
-        ann.want(Intent::Admit(None)),
+        ann.on_intent(Intent::Admit(None)),
         [Effect::Say(Say::Admit(Admit { knock_id: 8 }))]
     );
     frame(&mut ann, 0, knock(8, member_knock::State::Admitted));
     assert_eq!(
-        ann.want(Intent::Deny(None)),
+        ann.on_intent(Intent::Deny(None)),
         [Effect::Say(Say::Deny(Deny { knock_id: 9 }))]
     );
     frame(&mut ann, 0, knock(9, member_knock::State::Denied));
-    assert!(ann.want(Intent::Admit(None)).is_empty());
+    assert!(ann.on_intent(Intent::Admit(None)).is_empty());
 }
 
 #[test]
-fn the_end_needs_a_yes() {
+fn ending_the_session_needs_a_confirmation() {
     let mut ann = session(1, false);
-    assert!(ann.want(Intent::End).is_empty() && ann.confirming_end);
-    assert!(ann.want(Intent::Confirm(false)).is_empty() && !ann.confirming_end);
-    ann.want(Intent::End);
-    assert_eq!(ann.want(Intent::Confirm(true)), [Effect::End]);
+    assert!(ann.on_intent(Intent::End).is_empty() && ann.confirming_end);
+    assert!(ann.on_intent(Intent::Confirm(false)).is_empty() && !ann.confirming_end);
+    ann.on_intent(Intent::End);
+    assert_eq!(ann.on_intent(Intent::Confirm(true)), [Effect::End]);
 }
 
 #[test]
-fn invitations_go_round_and_a_lock_keeps_the_presenter() {
+fn the_invite_key_cycles_and_a_lock_keeps_the_presenter() {
     let mut ann = session(1, false);
     presents(&mut ann, 1, &[]);
     assert_eq!(
-        ann.want(Intent::Invite(None)),
+        ann.on_intent(Intent::Invite(None)),
         [Effect::Say(Say::FollowMe(FollowMe {
             invite: 2,
             lock: 1,
@@ -257,7 +257,7 @@ fn invitations_go_round_and_a_lock_keeps_the_presenter() {
         }))]
     );
     assert_eq!(
-        ann.want(Intent::LockFollowing),
+        ann.on_intent(Intent::LockFollowing),
         [Effect::Say(Say::FollowMe(FollowMe {
             invite: 2,
             lock: 2,
@@ -270,11 +270,11 @@ fn invitations_go_round_and_a_lock_keeps_the_presenter() {
 fn selection_stays_in_the_roster_and_ends_with_its_member() {
     let mut ann = session(1, false);
     for (by, selected) in [(1, 1), (1, 2), (1, 3), (1, 3), (-1, 2)] {
-        ann.want(Intent::Select(by));
+        ann.on_intent(Intent::Select(by));
         assert_eq!(ann.selected, Some(selected));
     }
     assert_eq!(
-        ann.want(Intent::Follow(None)),
+        ann.on_intent(Intent::Follow(None)),
         [Effect::Say(Say::FollowOther(FollowOther { target: 2 }))]
     );
     frame(
@@ -300,7 +300,7 @@ fn what_only_the_host_may_do_is_refused_to_others_without_asking_the_server() {
     for intent in hosts {
         let mut ben = session(2, false);
         assert!(
-            ben.want(intent).is_empty() && !ben.confirming_end,
+            ben.on_intent(intent).is_empty() && !ben.confirming_end,
             "{intent:?}"
         );
         assert_eq!(
@@ -315,12 +315,12 @@ fn lines(app: &App) -> Vec<&str> {
 }
 
 #[test]
-fn the_tries_of_an_outage_share_one_line_that_counts_them() {
+fn the_attempts_of_an_outage_share_one_line_that_counts_them() {
     let mut ann = session(1, false);
     let before = ann.log.len();
     let outage = |app: &mut App, attempts: u32| {
         for attempt in 1..=attempts {
-            app.hear(&Event::Reconnecting {
+            app.on_event(&Event::Reconnecting {
                 attempt,
                 delay: Duration::from_millis(200),
                 why: "gone".into(),
@@ -330,7 +330,7 @@ fn the_tries_of_an_outage_share_one_line_that_counts_them() {
     outage(&mut ann, 40);
     assert_eq!(
         lines(&ann)[before..],
-        ["connection lost (gone); try 40 in 200 ms"]
+        ["connection lost (gone); attempt 40 in 200 ms"]
     );
     let resumed = Welcome {
         resumed: true,
@@ -338,27 +338,27 @@ fn the_tries_of_an_outage_share_one_line_that_counts_them() {
         seq: 3,
         ..Welcome::default()
     };
-    ann.hear(&Event::Welcome {
+    ann.on_event(&Event::Welcome {
         at: None,
         welcome: Box::new(resumed),
     });
     outage(&mut ann, 2);
     let expected = [
-        "connection lost (gone); try 40 in 200 ms",
-        "resumed where it was after 40 tries: “Tea”",
-        "connection lost (gone); try 2 in 200 ms",
+        "connection lost (gone); attempt 40 in 200 ms",
+        "resumed where it was after 40 attempts: “Tea”",
+        "connection lost (gone); attempt 2 in 200 ms",
     ];
     assert_eq!(lines(&ann)[before..], expected);
 }
 
 #[test]
-fn an_instruction_that_the_server_cannot_carry_out_now_is_said() {
+fn an_instruction_that_the_server_refuses_for_now_is_shown() {
     let mut ann = session(1, false);
     let (code, detail) = (
         "UNAVAILABLE".into(),
         "the session log cannot be written".into(),
     );
-    ann.hear(&Event::Retrying {
+    ann.on_event(&Event::Retrying {
         code,
         detail,
         delay: Duration::from_secs(2),
@@ -416,16 +416,16 @@ fn following_is_one_line_and_not_two() {
 }
 
 #[test]
-fn the_connections_ups_and_downs_show() {
+fn the_state_of_the_connection_is_shown() {
     let mut ann = session(1, false);
-    ann.hear(&Event::Reconnecting {
+    ann.on_event(&Event::Reconnecting {
         attempt: 2,
         delay: Duration::from_millis(400),
         why: "gone".into(),
     });
     assert_eq!(
         ann.link,
-        Link::Reconnecting {
+        ConnectionState::Reconnecting {
             attempt: 2,
             delay: Duration::from_millis(400)
         }
@@ -435,6 +435,6 @@ fn the_connections_ups_and_downs_show() {
         reason: "ended".into(),
         refusal: None,
     };
-    ann.hear(&Event::Closed(closed.clone()));
-    assert_eq!(ann.link, Link::Closed(closed));
+    ann.on_event(&Event::Closed(closed.clone()));
+    assert_eq!(ann.link, ConnectionState::Closed(closed));
 }

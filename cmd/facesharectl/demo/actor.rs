@@ -1,6 +1,7 @@
-//! One of the three: a client that writes down what it sees, so that the script can wait for it and the report compare it.
+//! A client of the demo. It records what it receives, so that the script can wait for it and the
+//! report can compare it.
 
-use super::stage::{Lane, Stage};
+use super::console::{Console, Lane};
 use crate::app::VIEW;
 use crate::describe::describe;
 use crate::enter::Entered;
@@ -14,16 +15,16 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// Everything that should happen happens within a fraction of this; only the loss of a member takes seconds.
+/// Deadline of each expected event. The loss of a member takes seconds, all others a fraction of it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What an actor saw.
+/// What a client of the demo received.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Observed {
     pub(super) view: SessionView,
     /// The ordered frames.
     pub(super) frames: Vec<ServerFrame>,
-    /// Whose page, and which, as shown to this one; repeats in a row count once.
+    /// The sender and the page of each received view. Repeats in a row count once.
     pub(super) pages: Vec<(u64, u32)>,
     pub(super) last: Option<View>,
     pub(super) connected: bool,
@@ -37,16 +38,16 @@ pub(super) struct Actor {
     pub(super) api: Api,
     pub(super) session: Id,
     pub(super) handle: Handle,
-    pub(super) seen: watch::Receiver<Seen>,
+    pub(super) seen: watch::Receiver<Observed>,
 }
 
 impl Actor {
-    /// Connects, and waits to be welcome.
+    /// Connects and waits for `welcome`.
     pub(super) async fn connect(
         name: &'static str,
         lane: Lane,
         entered: Entered,
-        stage: Stage,
+        console: Console,
     ) -> Result<Self> {
         let Entered {
             api,
@@ -55,8 +56,8 @@ impl Actor {
             ..
         } = entered;
         let (handle, events) = stream::open(settings);
-        let (sender, seen) = watch::channel(Seen::default());
-        tokio::spawn(listen(events, sender, lane, stage));
+        let (sender, seen) = watch::channel(Observed::default());
+        tokio::spawn(listen(events, sender, lane, console));
         let mut actor = Self {
             name,
             api,
@@ -72,9 +73,13 @@ impl Actor {
         self.seen.borrow().view.me
     }
 
-    /// Waits until it has seen that.
-    pub(super) async fn until(&mut self, what: &str, holds: impl Fn(&Seen) -> bool) -> Result<()> {
-        let closed = |seen: &Seen| seen.closed.is_some();
+    /// Waits until `seen` is true for what the client received.
+    pub(super) async fn until(
+        &mut self,
+        what: &str,
+        holds: impl Fn(&Observed) -> bool,
+    ) -> Result<()> {
+        let closed = |seen: &Observed| seen.closed.is_some();
         let waited = timeout(
             PATIENCE,
             self.seen.wait_for(|seen| holds(seen) || closed(seen)),
@@ -92,7 +97,7 @@ impl Actor {
         }
     }
 
-    /// Waits until this page of `of` is what it is shown.
+    /// Waits until the last received view is this page of member `of`.
     pub(super) async fn until_page(&mut self, of: u64, page: u32) -> Result<()> {
         self.until(&format!("page {page}"), |seen| {
             seen.pages.last() == Some(&(of, page))
@@ -109,7 +114,7 @@ impl Actor {
             .map_err(|rejected| anyhow!("{name} was refused: {rejected}"))
     }
 
-    /// Shows a page, and points at something on it.
+    /// Sends a page and a pointer on it.
     pub(super) async fn turn_to(&self, page: u32) -> Result<()> {
         let place = View {
             page,
@@ -148,20 +153,20 @@ impl Actor {
     }
 }
 
-async fn listen(mut events: Events, seen: watch::Sender<Seen>, lane: Lane, stage: Stage) {
+async fn listen(mut events: Events, seen: watch::Sender<Observed>, lane: Lane, console: Console) {
     while let Some(event) = events.next().await {
         let mut line = None;
         seen.send_modify(|seen| line = seen.take(&event));
         if let Some(line) = line
-            && stage.say(lane, &line).is_err()
+            && console.say(lane, &line).is_err()
         {
             return;
         }
     }
 }
 
-impl Seen {
-    /// Writes an event down; gives the line to show for it.
+impl Observed {
+    /// Records an event. Returns the line to show for it.
     fn take(&mut self, event: &Event) -> Option<String> {
         match event {
             Event::Welcome { welcome, .. } => {

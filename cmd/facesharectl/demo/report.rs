@@ -1,10 +1,10 @@
-//! What each saw, side by side, and whether it is what it should be.
+//! The report of the demo: what each client saw, and whether that is as expected.
 
-use super::actor::{Actor, Seen};
+use super::actor::{Actor, Observed};
+use super::console::Console;
 use super::script::{
-    BENS_OWN_PAGE, LAST_PAGE, PAGE_WHILE_AWAY, PAGE_WHILE_PAUSED, Played, pages_of,
+    BENS_OWN_PAGE, DemoResult, LAST_PAGE, PAGE_WHILE_AWAY, PAGE_WHILE_PAUSED, pages_of,
 };
-use super::stage::Stage;
 use crate::text;
 use anyhow::Result;
 use faceshare_api::v1::ServerFrame;
@@ -14,25 +14,25 @@ const GREEN: &str = "32";
 const RED: &str = "31";
 
 /// Prints the table and the checks; true when all hold.
-pub(super) fn print(stage: &Stage, played: &Played) -> Result<bool> {
-    stage.tell("What each saw:")?;
+pub(super) fn print(console: &Console, result: &DemoResult) -> Result<bool> {
+    console.tell("What each saw:")?;
     let row = |who: &str, frames: &str, pages: &str, last: &str, resumes: &str, closed: &str| {
         format!("  {who:<5}{frames:>7}  {pages:<26}{last:<14}{resumes:>7}  {closed}")
     };
-    stage.print(
+    console.print(
         &row("", "frames", "pages", "last at", "resumes", "closed"),
         "2",
     )?;
     for (actor, colour) in [
-        (&played.ann, "35"),
-        (&played.ben, "36"),
-        (&played.eve, "32"),
+        (&result.ann, "35"),
+        (&result.ben, "36"),
+        (&result.eve, "32"),
     ] {
         let seen = actor.seen.borrow();
         let last = seen
             .last
             .as_ref()
-            .map_or_else(|| "(presented)".into(), text::place);
+            .map_or_else(|| "(presented)".into(), text::position);
         let closed = seen
             .closed
             .as_ref()
@@ -45,12 +45,12 @@ pub(super) fn print(stage: &Stage, played: &Played) -> Result<bool> {
             &seen.resumes.to_string(),
             &closed,
         );
-        stage.print(&line, colour)?;
+        console.print(&line, colour)?;
     }
-    stage.print("", "0")?;
-    let checks = checks(played);
+    console.print("", "0")?;
+    let checks = checks(result);
     for (what, holds) in &checks {
-        stage.print(
+        console.print(
             &format!("  {} {what}", if *holds { "✓" } else { "✗" }),
             if *holds { GREEN } else { RED },
         )?;
@@ -58,7 +58,7 @@ pub(super) fn print(stage: &Stage, played: &Played) -> Result<bool> {
     Ok(checks.iter().all(|(_, holds)| *holds))
 }
 
-fn pages(seen: &Seen) -> String {
+fn pages(seen: &Observed) -> String {
     if seen.pages.is_empty() {
         return "—".into();
     }
@@ -70,17 +70,18 @@ fn pages(seen: &Seen) -> String {
     pages.join(" ")
 }
 
-fn checks(played: &Played) -> Vec<(String, bool)> {
-    let Played {
+fn checks(result: &DemoResult) -> Vec<(String, bool)> {
+    let DemoResult {
         ann,
         ben,
         eve,
         bens_pages_while_paused,
-    } = played;
+    } = result;
     let ann_id = ann.id();
     let (ann_seen, ben_seen, eve_seen) = (ann.seen.borrow(), ben.seen.borrow(), eve.seen.borrow());
     let before_pause: Vec<u32> = (1..PAGE_WHILE_PAUSED).collect();
-    // A page that was shown while Ben had no connection may or may not be shown to him afterwards: positions are not history.
+    // Ben may or may not receive the page that Ann showed while he had no connection: positions are
+    // not replayed.
     let bens: Vec<u32> = pages_of(&ben_seen, ann_id)
         .into_iter()
         .filter(|page| *page != PAGE_WHILE_AWAY)
@@ -128,7 +129,7 @@ fn checks(played: &Played) -> Vec<(String, bool)> {
     ]
 }
 
-fn code(seen: &Seen) -> u16 {
+fn code(seen: &Observed) -> u16 {
     seen.closed.as_ref().map_or(0, |closed| closed.code)
 }
 
@@ -143,7 +144,7 @@ fn in_order(actor: &Actor) -> bool {
 }
 
 /// Whether the frames that both got are the same frames.
-fn same(one: &Seen, other: &Seen) -> bool {
+fn same(one: &Observed, other: &Observed) -> bool {
     let by_seq: BTreeMap<u32, &ServerFrame> =
         one.frames.iter().map(|frame| (frame.seq, frame)).collect();
     other
@@ -155,10 +156,10 @@ fn same(one: &Seen, other: &Seen) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Seen, pages, same};
+    use super::{Observed, pages, same};
     use faceshare_api::v1::ServerFrame;
 
-    fn seen(frames: &[(u32, u64)]) -> Seen {
+    fn seen(frames: &[(u32, u64)]) -> Observed {
         let frames = frames
             .iter()
             .map(|(seq, from)| ServerFrame {
@@ -167,14 +168,14 @@ mod tests {
                 ..ServerFrame::default()
             })
             .collect();
-        Seen {
+        Observed {
             frames,
-            ..Seen::default()
+            ..Observed::default()
         }
     }
 
     #[test]
-    fn what_two_saw_is_compared_where_both_were_there() {
+    fn two_clients_are_compared_over_the_frames_that_both_got() {
         assert!(same(
             &seen(&[(1, 1), (2, 2), (3, 3)]),
             &seen(&[(2, 2), (3, 3), (4, 4)])
@@ -183,12 +184,12 @@ mod tests {
     }
 
     #[test]
-    fn pages_read_as_a_row() {
-        assert_eq!(pages(&Seen::default()), "—");
+    fn pages_are_shown_as_a_row() {
+        assert_eq!(pages(&Observed::default()), "—");
         assert_eq!(
-            pages(&Seen {
+            pages(&Observed {
                 pages: vec![(1, 1), (1, 2), (2, 1)],
-                ..Seen::default()
+                ..Observed::default()
             }),
             "1 2 1"
         );

@@ -1,7 +1,7 @@
-//! The play. Each step waits until the others have really seen it.
+//! The scenario of the demo. Each step waits until the other clients have seen it.
 
-use super::actor::{Actor, Seen};
-use super::stage::{Lane, Stage};
+use super::actor::{Actor, Observed};
+use super::console::{Console, Lane};
 use crate::enter;
 use crate::text::grouped;
 use anyhow::{Context as _, Result, ensure};
@@ -12,34 +12,34 @@ use faceshare_api::v1::{CancelFollow, FollowMe, FollowOther, cancel_follow};
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// How long somebody looks at a page.
-const LOOK: Duration = Duration::from_millis(700);
-/// Between two acts.
-const BREATH: Duration = Duration::from_millis(900);
-/// The page in the end.
+/// Pause after each page.
+const PAGE_PAUSE: Duration = Duration::from_millis(700);
+/// Pause between two parts of the scenario.
+const PART_PAUSE: Duration = Duration::from_millis(900);
+/// The last page that Ann shows.
 pub(super) const LAST_PAGE: u32 = 8;
 /// The page that Ann shows while Ben has paused, and the one while Ben has no connection.
 pub(super) const PAGE_WHILE_PAUSED: u32 = 5;
 pub(super) const PAGE_WHILE_AWAY: u32 = 7;
-/// Where Ben looks by himself.
+/// The page that Ben looks at by himself.
 pub(super) const BENS_OWN_PAGE: u32 = 2;
 
-/// The three, after the session has ended.
-pub(super) struct Played {
+/// The three clients after the session has ended.
+pub(super) struct DemoResult {
     pub(super) ann: Actor,
     pub(super) ben: Actor,
     pub(super) eve: Actor,
-    /// What Ben had been shown of Ann at the end of his pause.
+    /// The pages of Ann that Ben had received at the end of his pause.
     pub(super) bens_pages_while_paused: Vec<u32>,
 }
 
-pub(super) async fn play(server: &str, stage: &Stage) -> Result<Played> {
-    let (mut ann, mut ben, mut eve) = meet(server, *stage).await?;
-    follow(&mut ann, &mut ben, &mut eve, *stage).await?;
-    let bens_pages_while_paused = pause(&ann, &mut ben, &mut eve, *stage).await?;
-    lose_connection(&mut ann, &mut ben, &mut eve, *stage).await?;
-    part(&mut ann, &mut ben, &mut eve, *stage).await?;
-    Ok(Played {
+pub(super) async fn run(server: &str, console: &Console) -> Result<DemoResult> {
+    let (mut ann, mut ben, mut eve) = meet(server, *console).await?;
+    follow(&mut ann, &mut ben, &mut eve, *console).await?;
+    let bens_pages_while_paused = pause(&ann, &mut ben, &mut eve, *console).await?;
+    lose_connection(&mut ann, &mut ben, &mut eve, *console).await?;
+    part(&mut ann, &mut ben, &mut eve, *console).await?;
+    Ok(DemoResult {
         ann,
         ben,
         eve,
@@ -47,8 +47,8 @@ pub(super) async fn play(server: &str, stage: &Stage) -> Result<Played> {
     })
 }
 
-async fn meet(server: &str, stage: Stage) -> Result<(Actor, Actor, Actor)> {
-    stage.tell("Ann makes a session and reads its number code aloud.")?;
+async fn meet(server: &str, console: Console) -> Result<(Actor, Actor, Actor)> {
+    console.tell("Ann makes a session and reads its number code aloud.")?;
     let api = Api::new(server)?;
     api.sign_up_guest("Ann").await?;
     let entered = enter::create(
@@ -64,13 +64,13 @@ async fn meet(server: &str, stage: Stage) -> Result<(Actor, Actor, Actor)> {
         .as_ref()
         .map(|code| code.code.clone())
         .context("a session without a number code")?;
-    stage.say(Lane::Ann, &format!("“The code is {}.”", grouped(&code)))?;
-    let mut ann = Actor::connect("Ann", Lane::Ann, entered, stage).await?;
-    sleep(BREATH).await;
-    stage.tell("Ben and Eve type it in.")?;
-    let mut ben = arrive(server, "Ben", Lane::Ben, &code, stage).await?;
-    sleep(LOOK).await;
-    let mut eve = arrive(server, "Eve", Lane::Eve, &code, stage).await?;
+    console.say(Lane::Ann, &format!("“The code is {}.”", grouped(&code)))?;
+    let mut ann = Actor::connect("Ann", Lane::Ann, entered, console).await?;
+    sleep(PART_PAUSE).await;
+    console.tell("Ben and Eve type it in.")?;
+    let mut ben = arrive(server, "Ben", Lane::Ben, &code, console).await?;
+    sleep(PAGE_PAUSE).await;
+    let mut eve = arrive(server, "Eve", Lane::Eve, &code, console).await?;
     for actor in [&mut ann, &mut ben, &mut eve] {
         actor
             .until("all three to be there", |seen| seen.view.members.len() == 3)
@@ -84,19 +84,19 @@ async fn arrive(
     name: &'static str,
     lane: Lane,
     code: &str,
-    stage: Stage,
+    console: Console,
 ) -> Result<Actor> {
     let api = Api::new(server)?;
     api.sign_up_guest(name).await?;
     let entered = enter::join(api, &Key::NumberCode(grouped(code)), false).await?;
-    Actor::connect(name, lane, entered, stage).await
+    Actor::connect(name, lane, entered, console).await
 }
 
 /// Eve follows Ben, Ben follows Ann: Eve sees what Ann shows.
-async fn follow(ann: &mut Actor, ben: &mut Actor, eve: &mut Actor, stage: Stage) -> Result<()> {
+async fn follow(ann: &mut Actor, ben: &mut Actor, eve: &mut Actor, console: Console) -> Result<()> {
     let (ann_id, ben_id, eve_id) = (ann.id(), ben.id(), eve.id());
-    sleep(BREATH).await;
-    stage
+    sleep(PART_PAUSE).await;
+    console
         .tell("Eve follows Ben. Ann presents, and Ben follows her: so Eve sees Ann's pages too.")?;
     eve.say(Say::FollowOther(FollowOther { target: ben_id }))
         .await?;
@@ -118,15 +118,20 @@ async fn follow(ann: &mut Actor, ben: &mut Actor, eve: &mut Actor, stage: Stage)
         }
         ben.until_page(ann_id, page).await?;
         eve.until_page(ann_id, page).await?;
-        sleep(LOOK).await;
+        sleep(PAGE_PAUSE).await;
     }
     Ok(())
 }
 
-/// Ben turns back a page: he is on his own, and Eve, who follows him, comes along.
-async fn pause(ann: &Actor, ben: &mut Actor, eve: &mut Actor, stage: Stage) -> Result<Vec<u32>> {
+/// Ben turns back a page, which pauses his following. Eve follows Ben, so she sees his page.
+async fn pause(
+    ann: &Actor,
+    ben: &mut Actor,
+    eve: &mut Actor,
+    console: Console,
+) -> Result<Vec<u32>> {
     let (ann_id, ben_id, eve_id) = (ann.id(), ben.id(), eve.id());
-    stage.tell(
+    console.tell(
         "Ben leafs back on his own: he pauses following. Eve follows Ben, so she sees his page.",
     )?;
     ben.say(Say::CancelFollow(CancelFollow {
@@ -142,17 +147,17 @@ async fn pause(ann: &Actor, ben: &mut Actor, eve: &mut Actor, stage: Stage) -> R
     ben.turn_to(BENS_OWN_PAGE).await?;
     eve.until_page(ben_id, BENS_OWN_PAGE).await?;
     ann.turn_to(PAGE_WHILE_PAUSED).await?;
-    sleep(LOOK + LOOK).await;
+    sleep(PAGE_PAUSE + PAGE_PAUSE).await;
     let shown = pages_of(&ben.seen.borrow(), ann_id);
-    stage.tell("Ben goes on following: he and Eve are at Ann's page at once.")?;
+    console.tell("Ben goes on following: he and Eve are at Ann's page at once.")?;
     ben.say(Say::FollowOther(FollowOther { target: ann_id }))
         .await?;
     for actor in [ben, eve] {
         actor.until_page(ann_id, PAGE_WHILE_PAUSED).await?;
     }
-    sleep(LOOK).await;
+    sleep(PAGE_PAUSE).await;
     ann.turn_to(PAGE_WHILE_PAUSED + 1).await?;
-    sleep(LOOK).await;
+    sleep(PAGE_PAUSE).await;
     Ok(shown)
 }
 
@@ -160,13 +165,13 @@ async fn lose_connection(
     ann: &mut Actor,
     ben: &mut Actor,
     eve: &mut Actor,
-    stage: Stage,
+    console: Console,
 ) -> Result<()> {
     let (ann_id, ben_id) = (ann.id(), ben.id());
     for actor in [&mut *ben, &mut *eve] {
         actor.until_page(ann_id, PAGE_WHILE_PAUSED + 1).await?;
     }
-    stage.tell(
+    console.tell(
         "Ben's train goes into a tunnel. Meanwhile Ann renames the session and turns a page.",
     )?;
     ben.handle.set_online(false);
@@ -186,7 +191,7 @@ async fn lose_connection(
     ann.turn_to(PAGE_WHILE_AWAY).await?;
     eve.until_page(ann_id, PAGE_WHILE_AWAY).await?;
     let missed_from = ben.seen.borrow().view.seq;
-    stage.tell("Out of the tunnel: Ben resumes and gets exactly what he missed.")?;
+    console.tell("Out of the tunnel: Ben resumes and gets exactly what he missed.")?;
     ben.handle.set_online(true);
     ben.until("the resume", |seen| {
         seen.resumes == 1 && seen.view.face_session.title == "Quarterly review, part 2"
@@ -207,13 +212,13 @@ async fn lose_connection(
     for actor in [ben, eve] {
         actor.until_page(ann_id, LAST_PAGE).await?;
     }
-    sleep(BREATH).await;
+    sleep(PART_PAUSE).await;
     Ok(())
 }
 
-async fn part(ann: &mut Actor, ben: &mut Actor, eve: &mut Actor, stage: Stage) -> Result<()> {
+async fn part(ann: &mut Actor, ben: &mut Actor, eve: &mut Actor, console: Console) -> Result<()> {
     let eve_id = eve.id();
-    stage.tell("Eve leaves.")?;
+    console.tell("Eve leaves.")?;
     eve.say(Say::Quit(faceshare_api::v1::Quit::default()))
         .await?;
     eve.until("the close", |seen| seen.closed.is_some()).await?;
@@ -224,8 +229,8 @@ async fn part(ann: &mut Actor, ben: &mut Actor, eve: &mut Actor, stage: Stage) -
             })
             .await?;
     }
-    sleep(BREATH).await;
-    stage.tell("Ann ends the session.")?;
+    sleep(PART_PAUSE).await;
+    console.tell("Ann ends the session.")?;
     ann.api.end(ann.session).await?;
     for actor in [ann, ben] {
         actor.until("the end", |seen| seen.closed.is_some()).await?;
@@ -233,8 +238,8 @@ async fn part(ann: &mut Actor, ben: &mut Actor, eve: &mut Actor, stage: Stage) -
     Ok(())
 }
 
-/// The pages of `of` that were shown to this one, in order.
-pub(super) fn pages_of(seen: &Seen, of: u64) -> Vec<u32> {
+/// The pages of member `of` that this client received, in order.
+pub(super) fn pages_of(seen: &Observed, of: u64) -> Vec<u32> {
     seen.pages
         .iter()
         .filter(|(from, _)| *from == of)

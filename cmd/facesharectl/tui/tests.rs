@@ -1,14 +1,14 @@
-//! What the program leaves behind when it panics. How it ends by a signal is tested from outside.
+//! The state of the terminal after a panic. The black-box tests cover the end by a signal.
 
 use super::FullScreen;
 use faceshare_tests::pty::Pty;
 use std::process::Command;
 
-/// Set for the copy of this test program that runs in a terminal and panics there.
+/// Set for the child process of this test, which runs in a terminal and panics there.
 const IN_TERMINAL: &str = "FACESHARECTL_TEST_IN_TERMINAL";
 
 #[tokio::test]
-async fn a_panic_gives_the_terminal_back_and_its_message_is_seen() {
+async fn a_panic_restores_the_terminal_and_shows_its_message() {
     if std::env::var_os(IN_TERMINAL).is_some() {
         let mut screen = FullScreen::enter().expect("a terminal");
         screen.terminal.hide_cursor().expect("hidden");
@@ -16,7 +16,7 @@ async fn a_panic_gives_the_terminal_back_and_its_message_is_seen() {
     }
     let pty = Pty::open();
     let before = pty.modes();
-    let name = "tui::tests::a_panic_gives_the_terminal_back_and_its_message_is_seen";
+    let name = "tui::tests::a_panic_restores_the_terminal_and_shows_its_message";
     let mut program = Command::new(std::env::current_exe().expect("a path"));
     program
         .args(["--exact", name, "--nocapture"])

@@ -1,4 +1,4 @@
-//! Who presents, and where the one that is shown is: a small map of the page.
+//! The presenter, and the shown member's position as a small map of the page.
 
 use super::panel;
 use crate::app::{App, POINTER};
@@ -10,7 +10,7 @@ use ratatui::style::Stylize as _;
 use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
-/// At zoom 1 a screen holds the width of a page and this part of its height.
+/// At zoom 1 a screen shows the whole width of a page and this part of its height.
 const SCREEN_HEIGHT: f64 = 0.5;
 
 pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
@@ -27,7 +27,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
         Paragraph::new(lines(app, shown)).wrap(Wrap { trim: true }),
         words,
     );
-    if let Some(place) = app.place_of(shown) {
+    if let Some(place) = app.position_of(shown) {
         frame.render_widget(
             Paragraph::new(page_map(&place, pointer(app, shown), map)).cyan(),
             map,
@@ -56,7 +56,7 @@ fn lines(app: &App, shown: u64) -> Vec<Line<'static>> {
                 Line::from(format!("{}{lock}", text::invite(presenting.invite))).dim(),
             ]
         }
-        None => vec![Line::from("nobody presents").dim()],
+        None => vec![Line::from("no one presents").dim()],
     };
     lines.push(Line::default());
     let whose = if shown == view.me {
@@ -64,8 +64,8 @@ fn lines(app: &App, shown: u64) -> Vec<Line<'static>> {
     } else {
         format!("{} is", view.nickname(shown))
     };
-    lines.push(match app.place_of(shown) {
-        Some(place) => Line::from(format!("{whose} at {}", text::place(&place))),
+    lines.push(match app.position_of(shown) {
+        Some(place) => Line::from(format!("{whose} at {}", text::position(&place))),
         None => Line::from(format!("{whose} nowhere yet")).dim(),
     });
     let asked = view.presenting.filter(|p| {
@@ -91,7 +91,7 @@ fn pointer(app: &App, shown: u64) -> Option<Pointer> {
     }
 }
 
-/// The page as cells: `░` paper, `█` what is on the screen, `✛` the pointer.
+/// The page as cells: `░` paper, `█` the part on the screen, `✛` the pointer.
 fn page_map(place: &View, pointer: Option<Pointer>, area: Rect) -> Vec<Line<'static>> {
     let (width, height) = (f64::from(area.width), f64::from(area.height));
     let zoom = if place.zoom > 0.0 { place.zoom } else { 1.0 };

@@ -1,4 +1,4 @@
-//! Who is here, on what, and who follows whom.
+//! The list of members: online or not, their devices, and whom they follow.
 
 use super::panel;
 use crate::app::App;
@@ -17,7 +17,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, area: Rect) {
         .iter()
         .position(|member| Some(member.member_id) == app.selected)
         .unwrap_or(0);
-    // The selected one stays on the screen.
+    // The selected member stays on the screen.
     let skip = (selected + 1).saturating_sub(room);
     let lines: Vec<Line<'_>> = roster
         .iter()

@@ -1,8 +1,8 @@
-//! The screen in a few states.
+//! The screen in several states of the session.
 
 use super::draw;
 use crate::app::tests::{presents, session, shows};
-use crate::app::{App, Link};
+use crate::app::{App, ConnectionState};
 use crate::intent::Intent;
 use entrance_client::api::NumberCode;
 use faceshare_api::v1::server_frame::Instruction;
@@ -36,7 +36,7 @@ fn before_the_welcome_it_says_that_it_connects() {
             "482 913",
             "9:59 left",
             "connecting",
-            "nobody presents",
+            "no one presents",
             "members 0",
         ],
     );
@@ -91,7 +91,7 @@ fn a_running_session_shows_who_follows_whom_and_where_the_presenter_is() {
 }
 
 #[test]
-fn each_sees_the_keys_that_work_for_it() {
+fn the_help_lists_only_the_keys_that_work() {
     let keys = |app: &App| screen(app, 110, 30);
     let (host, guest, watcher, joining) = (
         session(1, false),
@@ -143,13 +143,16 @@ fn a_pause_a_lost_connection_and_a_question_show() {
             edges: vec![paused],
         }),
     );
-    ben.link = Link::Reconnecting {
+    ben.link = ConnectionState::Reconnecting {
         attempt: 3,
         delay: Duration::ZERO,
     };
-    shows_all(&screen(&ben, 100, 30), &["‖ paused", "reconnecting, try 3"]);
+    shows_all(
+        &screen(&ben, 100, 30),
+        &["‖ paused", "reconnecting, attempt 3"],
+    );
     let mut ann = session(1, false);
-    ann.want(Intent::End);
+    ann.on_intent(Intent::End);
     shows_all(&screen(&ann, 100, 30), &["End the session for everybody?"]);
 }
 
@@ -157,7 +160,7 @@ fn a_pause_a_lost_connection_and_a_question_show() {
 fn no_size_of_terminal_is_too_small() {
     let mut ben = session(2, true);
     presents(&mut ben, 1, &[2]);
-    ben.want(Intent::End);
+    ben.on_intent(Intent::End);
     for (width, height) in [(1, 1), (10, 3), (20, 8), (40, 12), (300, 100)] {
         screen(&ben, width, height);
     }

@@ -49,7 +49,7 @@ pub struct StreamSettings {
     /// Positions of one point in a second; over it the connection is closed.
     pub actions_flood_per_second: u32,
     /// Signs of life of one point (`ackHeart`, pings, pongs, empty fragments) in a second; over it the connection is closed.
-    pub signs_per_second: u32,
+    pub keepalives_per_second: u32,
     /// Refusals within `refusal_window` that one connection survives.
     pub refusals: u32,
     /// See `refusals`.
@@ -85,7 +85,7 @@ impl Default for StreamSettings {
             follow_me_per_second: 1,
             follow_me_burst: 5,
             actions_flood_per_second: 600,
-            signs_per_second: 200,
+            keepalives_per_second: 200,
             refusals: 200,
             refusal_window: Duration::from_secs(10),
             bad_frames: 3,

@@ -1,4 +1,4 @@
-//! The table of `docs/authority.md`, call by call and with every kind of caller.
+//! Checks each call of the table of `docs/authority.md` with each kind of caller.
 
 use faceshare_tests::http::{Answer, Guest, Http, send};
 use faceshare_tests::picture::PNG;
@@ -8,7 +8,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// The columns, in an order in which no caller's success takes away what the next one needs: the host, who may end it all, comes last.
+/// The columns, in an order in which no caller's success breaks the call of the next one. The host,
+/// who may end the session, comes last.
 const CALLERS: [&str; 8] = [
     "none",
     "expired",
@@ -30,16 +31,16 @@ const PASSWORD: &str = "correct horse";
 struct Row {
     method: Method,
     path: String,
-    /// What each caller gets, in the order of the table's columns.
+    /// The expected result for each caller, in the order of the table's columns.
     answers: Vec<(String, String)>,
 }
 
-/// The first table of the page, of the calls that go by a bearer token.
+/// The first table of the page: the calls with a bearer token.
 fn table() -> Vec<Row> {
     rows(page().split(CLASSIC).next().expect("a part"))
 }
 
-/// The second, of those that go by a cookie.
+/// The second table: the calls with a cookie.
 fn classic_table() -> Vec<Row> {
     rows(page().split(CLASSIC).nth(1).expect("a part"))
 }
@@ -75,7 +76,7 @@ fn rows(page: &str) -> Vec<Row> {
     .collect()
 }
 
-/// A session with somebody of each kind around it.
+/// A session with one caller of each kind.
 struct Scene {
     http: Http,
     id: String,
@@ -85,12 +86,12 @@ struct Scene {
     removed: Guest,
     guest: Guest,
     account: Guest,
-    /// A member whom nobody minds.
+    /// A member that is not the host.
     other: Guest,
     stream_token: String,
-    /// Somebody who waits.
+    /// A caller that waits for admission.
     knock: String,
-    /// What the guest waits with, at another session, where it was denied.
+    /// The wait token of the guest, which was denied at another session.
     wait_token: Value,
 }
 
@@ -168,12 +169,12 @@ impl Scene {
             "account" => &self.account,
             "member" => &self.member,
             "host" => &self.host,
-            _ => panic!("nobody is called {caller}"),
+            _ => panic!("unknown caller {caller}"),
         };
         Some(who.access.clone())
     }
 
-    /// What a call needs to be good, whoever makes it.
+    /// Path and body of a valid call, the same for all callers.
     async fn body(&self, row: &Row) -> Option<Value> {
         let by_code = json!({"numberCode": self.code});
         match (row.method.as_str(), row.path.as_str()) {
@@ -258,7 +259,7 @@ async fn the_knock(http: &Http, session: &str, host: &Guest) -> String {
         .to_owned()
 }
 
-/// Somebody knocks and is denied: what it waited with.
+/// The wait token of a caller that knocked and was denied.
 async fn denied(http: &Http, host: &Guest, guest: &Guest) -> Value {
     let created = http.create(host, json!({"admission": "APPROVAL"})).await;
     let (id, code) = (
@@ -287,7 +288,7 @@ fn outcome(answer: &Answer) -> String {
         .to_owned()
 }
 
-/// An access token after its time, from a server whose tokens live for a moment; the other server goes on with its keys.
+/// An expired access token, from a server with short token lifetimes and the same keys.
 async fn expired_token() -> (Server, String) {
     let mut server = Server::start_with(&[
         ("auth.access_ttl", "1s"),
@@ -306,7 +307,7 @@ async fn expired_token() -> (Server, String) {
 async fn every_caller_gets_what_the_table_says() {
     let (server, expired) = expired_token().await;
     let http = server.http();
-    // The first thing that is asked with it may come before its end; what the table says of it is true afterwards.
+    // Wait until the token has expired: the first call may come earlier.
     while http.get("/v1/accounts/me", &expired).await.status == 200 {}
     let mut wrong = Vec::new();
     for row in table() {
@@ -355,7 +356,7 @@ async fn every_call_is_in_the_table() {
     assert_eq!(listed, calls.collect());
 }
 
-/// Signs up and in by the classic calls; the name and the cookie.
+/// Signs up and in by the classic calls. Returns the name and the cookie.
 async fn cookie(http: &Http) -> (String, String) {
     let id = http.guest("namesake").await.id;
     let name = format!("c{}", &id[id.len() - 12..]);
@@ -378,7 +379,7 @@ async fn cookie(http: &Http) -> (String, String) {
     (name, cookie)
 }
 
-/// A call that is good but for who makes it; the name of the code in its answer.
+/// Makes a valid call as the given caller. Returns the name of the code in the answer.
 async fn classic(
     http: &Http,
     row: &Row,
@@ -454,7 +455,7 @@ async fn every_cookie_gets_what_the_classic_table_says() {
                 "signed out" => vec![Some(&over)],
                 "other token" => others.iter().map(|other| Some(other.as_str())).collect(),
                 "account" | "other site" => vec![Some(&own)],
-                _ => panic!("nobody is called {caller}"),
+                _ => panic!("unknown caller {caller}"),
             };
             for cookie in cookies {
                 let got = classic(&http, &row, &name, cookie, caller == "other site").await;

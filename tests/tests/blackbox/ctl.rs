@@ -1,4 +1,4 @@
-//! The terminal client, as somebody would use it: two terminals meet.
+//! The terminal client: two terminals join one session.
 
 use faceshare_tests::DEADLINE;
 use faceshare_tests::programs::program;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// The first 6 to 12 digits that stand by themselves in a line, spaces and hyphens between them ignored.
+/// The first separate group of 6 to 12 digits in a line, without spaces and hyphens between them.
 pub(crate) fn code_in(line: &str) -> Option<String> {
     let joined: String = line.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
     let digits = |c: char| !c.is_ascii_digit();
@@ -45,7 +45,7 @@ async fn two_terminals_meet_by_the_code_one_presents_the_other_follows() {
 }
 
 #[tokio::test]
-async fn who_knocks_waits_until_the_host_at_its_terminal_has_decided() {
+async fn a_person_who_knocks_waits_until_the_host_decides_at_the_terminal() {
     let server = Server::start().await;
     let mut host = Terminal::open(
         &server,
@@ -68,11 +68,11 @@ async fn who_knocks_waits_until_the_host_at_its_terminal_has_decided() {
     assert!(!eve.end().await, "{}", eve.log.tail());
     eve.log.text("the host did not let you in").await;
     ben.say("admit").await;
-    ben.log.text("nobody waits at the door").await;
+    ben.log.text("no one waits at the door").await;
 }
 
 #[tokio::test]
-async fn a_signal_gives_the_terminal_back() {
+async fn a_signal_restores_the_terminal() {
     let server = Server::start().await;
     for signal in ["TERM", "INT", "HUP", "QUIT"] {
         let pty = Pty::open();
@@ -111,7 +111,7 @@ async fn a_signal_gives_the_terminal_back() {
     }
 }
 
-/// The lines of JSON that hold a number code of the session, in the order they came.
+/// The JSON lines with a number code of the session, in order.
 fn codes_in(lines: &[String]) -> Vec<String> {
     let lines = lines
         .iter()
@@ -171,7 +171,7 @@ async fn a_server_that_is_not_there_is_named() {
 }
 
 #[tokio::test]
-async fn a_code_that_opens_nothing_is_said_and_fails() {
+async fn a_wrong_code_is_reported_and_fails() {
     let server = Server::start().await;
     let mut guest = Terminal::open(&server, &["join", "719428", "--plain", "--nickname", "Ben"]);
     assert!(!guest.end().await);

@@ -1,6 +1,6 @@
-//! The server over PostgreSQL and over MariaDB, each in a database of its own.
+//! The server with PostgreSQL and with MariaDB, each in its own database.
 //!
-//! The servers are made ready by `scripts/services`; others can be named by the environment, as URLs.
+//! `scripts/services` starts the database servers. The environment can name others as URLs.
 
 use faceshare_tests::Format;
 use faceshare_tests::meeting::Meeting;
@@ -9,9 +9,9 @@ use serde_json::json;
 use sqlx::{Connection, Executor};
 use std::hash::{BuildHasher, RandomState};
 
-/// A database that is dropped with this.
+/// A database that is deleted when this is dropped.
 struct Database {
-    /// The server's own, from which others are made and dropped.
+    /// The database of the server from which others are created and deleted.
     server: String,
     name: String,
 }
@@ -54,7 +54,7 @@ impl Drop for Database {
             self.server.clone(),
             format!("DROP DATABASE {}{force}", self.name),
         );
-        // A runtime of its own: that of the test may be going down.
+        // Use another runtime, because that of the test may be shutting down.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -88,15 +88,15 @@ async fn run(server: &str, statement: &str) {
 
 #[tokio::test]
 async fn on_postgresql_two_clients_meet_and_resume_after_a_kill() {
-    meet_and_resume_after_a_kill(&Database::on_postgres().await).await;
+    two_clients_meet_and_resume_after_a_kill(&Database::on_postgres().await).await;
 }
 
 #[tokio::test]
 async fn on_mariadb_two_clients_meet_and_resume_after_a_kill() {
-    meet_and_resume_after_a_kill(&Database::on_mysql().await).await;
+    two_clients_meet_and_resume_after_a_kill(&Database::on_mysql().await).await;
 }
 
-async fn meet_and_resume_after_a_kill(database: &Database) {
+async fn two_clients_meet_and_resume_after_a_kill(database: &Database) {
     let settings = [("database.url", &*database.url())];
     let (mut meeting, mut sockets) =
         Meeting::with(Format::Proto, 2, &settings, json!({"title": "Review"})).await;

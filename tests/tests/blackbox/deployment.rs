@@ -1,4 +1,4 @@
-//! The settings that the image and the page on deployment use are those that the server knows.
+//! The server accepts the settings of the container image and of docs/deployment.md.
 
 use std::process::{Command, Output};
 
@@ -10,7 +10,7 @@ fn read(path: &str) -> String {
         .unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// What the server makes of these settings, in an empty folder.
+/// The effective configuration with these settings, in an empty folder.
 fn check_config(file: &str, variables: &[(String, String)]) -> Output {
     let folder = TempDir::new().expect("a folder");
     let config = folder.path().join("app.toml");

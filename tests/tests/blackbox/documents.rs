@@ -1,4 +1,5 @@
-//! The tables of `docs/` against what they describe, the `.proto` file and the OpenAPI document: nothing is missing, nothing is invented.
+//! Compares the tables of `docs/` with the `.proto` file and the OpenAPI document: no entry is
+//! missing and none is extra.
 
 use faceshare_tests::programs::workspace;
 use prost::Message;
@@ -36,7 +37,8 @@ fn section(heading: &str) -> String {
     rest.split("\n## ").next().unwrap_or_default().to_owned()
 }
 
-/// The backticked entries of a table's first column: the instruction's name, and the fields it names.
+/// The backticked entries of a table's first column: the instruction's name, and the fields it
+/// names.
 fn rows(heading: &str) -> Vec<(String, Vec<String>)> {
     let section = section(heading).replace("\\|", ",");
     let first = section

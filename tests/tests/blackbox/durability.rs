@@ -1,4 +1,4 @@
-//! What survives the end of the process, sudden or asked for.
+//! What survives a kill and a shutdown of the process.
 
 use faceshare_tests::meeting::Meeting;
 use faceshare_tests::socket::{Credential, Event, Socket, handshake, seq};
@@ -15,7 +15,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 in_both_formats!(
     acknowledged_instructions_survive_a_kill_and_are_resumed_once_and_in_order,
-    whatever_was_acknowledged_when_the_kill_came_is_there,
+    instructions_acknowledged_before_a_kill_are_in_the_log,
     a_drained_server_closes_with_restarting_and_keeps_everything,
 );
 
@@ -84,7 +84,8 @@ async fn acknowledged_instructions_survive_a_kill_and_are_resumed_once_and_in_or
     assert_eq!(own.expect("itself")["follow"]["root"], json!(host));
 }
 
-/// Gives instructions as fast as the limit of 100 at once allows, until the socket ends; gives what was acknowledged.
+/// Sends instructions as fast as the burst of 100 allows, until the socket closes. Returns the
+/// acknowledged ones.
 async fn speak_until_cut(mut socket: Socket, target: String) -> (Socket, Vec<u64>) {
     for round in 0..90 {
         let follow = json!({"followOther": {"target": target}});
@@ -105,12 +106,12 @@ async fn speak_until_cut(mut socket: Socket, target: String) -> (Socket, Vec<u64
     }
 }
 
-async fn whatever_was_acknowledged_when_the_kill_came_is_there(format: Format) {
+async fn instructions_acknowledged_before_a_kill_are_in_the_log(format: Format) {
     let (mut meeting, mut sockets) = Meeting::of(format, 2).await;
     let host = sockets[0].member().to_owned();
     let (epoch, seen) = (sockets[1].epoch().to_owned(), sockets[1].seq);
     let speaking = tokio::spawn(speak_until_cut(sockets.pop().expect("two"), host));
-    // In the middle of it: the first few are through, the rest is on its way.
+    // Kill while the first few are acknowledged and the others are in flight.
     sockets[0].catch_up(seen + 6).await;
     meeting.server.kill().await;
     let (cut, acked) = speaking.await.expect("the speaker ends");
@@ -206,7 +207,7 @@ async fn members_are_offline_after_a_kill_until_they_reconnect() {
     );
     let mut host = meeting.connect(0).await;
     let _guest = meeting.connect(1).await;
-    // Their state is either in the snapshot or told soon after it.
+    // Their state is in the snapshot or in a frame soon after it.
     let mut online: std::collections::BTreeMap<String, bool> = std::collections::BTreeMap::new();
     let mut note = |member: &Value| {
         online.insert(
@@ -225,7 +226,8 @@ async fn members_are_offline_after_a_kill_until_they_reconnect() {
     }
 }
 
-/// Opens the point's stream again and again, without waiting for the end of the last one, until it is turned away. Those that were let in.
+/// Opens the point's stream repeatedly, without waiting for the end of the previous one, until it
+/// is refused. Returns the sockets that were connected.
 async fn come_again(
     request: Request,
     met: mpsc::UnboundedSender<()>,
@@ -243,14 +245,15 @@ async fn come_again(
             }
             Err(_) => return streams,
         }
-        // Nobody listens any more once the test goes on.
+        // The receiver is gone once the test goes on.
         let _ = met.send(());
     }
 }
 
-/// Somebody comes at the very moment. Each is turned away, or let in and told to come back; none is forgotten and waited for.
+/// Clients that connect during the shutdown are refused, or connected and then closed. The server
+/// waits for none that it does not close.
 #[tokio::test]
-async fn a_server_goes_down_in_time_however_many_still_come() {
+async fn a_server_stops_in_time_while_clients_keep_coming() {
     let (mut meeting, sockets) =
         Meeting::with(Format::Json, 4, &[("drain.timeout", "5m")], json!({})).await;
     drop(sockets);
@@ -321,7 +324,7 @@ async fn a_drained_server_closes_with_restarting_and_keeps_everything(format: Fo
         let (code, _) = socket.close().await;
         assert_eq!(code, 1012);
     }
-    // Not ready, or already gone: never ready.
+    // Not ready or already stopped, but never ready.
     let ready = timeout(
         DEADLINE,
         meeting.http.request(Method::GET, "/readyz").send(),

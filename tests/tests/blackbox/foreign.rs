@@ -1,4 +1,4 @@
-//! A client in another language, written from the `.proto` file alone, gets through the main job.
+//! A client in another language, written from the `.proto` file alone, joins, follows and resumes.
 
 use std::fs::File;
 use std::path::Path;
@@ -9,9 +9,9 @@ use faceshare_tests::server::Server;
 use faceshare_tests::{Format, in_both_formats};
 use tokio::process::Command;
 
-in_both_formats!(a_client_in_another_language_gets_through);
+in_both_formats!(a_client_in_another_language_joins_and_follows);
 
-/// Runs a command to its end; all that it said is shown when it fails.
+/// Runs a command to its end. A failure shows its output.
 async fn run(command: &mut Command) -> Result<String, String> {
     let output = command
         .stdin(Stdio::null())
@@ -27,7 +27,7 @@ async fn run(command: &mut Command) -> Result<String, String> {
     }
 }
 
-/// Installs what the client needs from its lockfile, once, whichever test comes first.
+/// Installs the packages of the client's lockfile, once for all tests.
 async fn install(folder: &Path) {
     let lock = File::open(folder.join("package-lock.json")).expect("the lockfile is there");
     lock.lock().expect("it can be locked");
@@ -40,7 +40,7 @@ async fn install(folder: &Path) {
     }
 }
 
-async fn a_client_in_another_language_gets_through(format: Format) {
+async fn a_client_in_another_language_joins_and_follows(format: Format) {
     let version = run(Command::new("node").arg("--version")).await;
     assert!(
         version.is_ok(),

@@ -1,11 +1,13 @@
-//! Layers are crates: who may depend on whom, and how far the heavy crates reach.
+//! Layers are crates: the allowed dependencies between our crates, and where the heavy crates may
+//! be used.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 use faceshare_tests::programs::workspace;
 
-/// Every crate of ours, and which of ours it may use. A crate that is not here fails the test: decide where it stands.
+/// Every crate of the workspace and the crates that it may use. A crate that is missing here fails
+/// the test: decide its layer.
 const ALLOWED: [(&str, &[&str]); 23] = [
     ("faceshare-api", &[]),
     ("faceshare-biz", &[]),

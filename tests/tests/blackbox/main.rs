@@ -1,4 +1,4 @@
-//! Everything that is proven from outside: over real sockets, against the programs as they are built.
+//! Tests of the built programs over real sockets.
 
 mod architecture;
 mod authority;

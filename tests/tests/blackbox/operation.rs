@@ -1,4 +1,4 @@
-//! What operators rely on: the log, the start, the configuration while the server runs.
+//! Operation: the log, the start, and reloads of the configuration.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ use tokio::process::Command;
 const REQUESTS: usize = 1_000;
 
 #[tokio::test]
-async fn a_log_whose_reader_stands_still_holds_up_no_request_no_stream_and_no_end() {
+async fn a_stalled_reader_of_the_log_blocks_no_request_no_stream_and_no_shutdown() {
     // Streams and drains are logged too.
     let server = Server::start_with_unread_log(&[("log.level", "debug")]).await;
     let http = server.http();
@@ -29,7 +29,7 @@ async fn a_log_whose_reader_stands_still_holds_up_no_request_no_stream_and_no_en
     let mut meeting = Meeting::created(server, Format::Json, json!({})).await;
     let mut host = Socket::connect(&meeting.websocket_url, Format::Json, &meeting.tokens[0]).await;
     host.acked(json!({"followMe": {"invite": "ASK"}})).await;
-    // More than the queue holds as well.
+    // More than the log's queue holds.
     for _ in 0..6 * REQUESTS {
         http.call(Method::GET, "/v1/nothing", None, None)
             .await
@@ -38,7 +38,7 @@ async fn a_log_whose_reader_stands_still_holds_up_no_request_no_stream_and_no_en
     let metrics = http.call(Method::GET, "/metrics", None, None).await.text;
     let dropped = metrics
         .lines()
-        .find(|line| line.starts_with("log_lines_dropped_total{"))
+        .find(|line| line.starts_with("faceshare_log_lines_dropped_total{"))
         .expect("lines were dropped");
     assert!(dropped.contains("stderr"), "{dropped}");
 
@@ -71,7 +71,7 @@ async fn an_address_that_is_taken_stops_the_start_by_its_key_before_anything_is_
 }
 
 #[tokio::test]
-async fn a_configuration_that_is_refused_is_told_of_in_the_format_of_the_log() {
+async fn a_refused_configuration_is_reported_in_the_format_of_the_log() {
     let (_, said) = refused_start(&[("limits.title", "0")]).await;
     let line: Value = serde_json::from_str(said.trim()).expect("one line of JSON");
     assert!(
@@ -99,7 +99,7 @@ async fn check_config_fails_where_a_start_would() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_opened_is_named_once_with_its_path() {
+async fn a_file_that_cannot_be_opened_is_named_once_with_its_path() {
     let dir = tempfile::tempdir().expect("a folder");
     let data = dir.path().join("data");
     for (file, said_of) in [
@@ -122,7 +122,7 @@ async fn what_cannot_be_opened_is_named_once_with_its_path() {
                 && last.matches(text(&path)).count() == 1,
             "{last}"
         );
-        assert!(!last.contains("database.url"), "nobody set it: {last}");
+        assert!(!last.contains("database.url"), "it is not set: {last}");
     }
     let _ = fs::remove_dir_all(&data);
     fs::create_dir(&data).expect("made");
@@ -136,7 +136,7 @@ async fn what_cannot_be_opened_is_named_once_with_its_path() {
 }
 
 #[tokio::test]
-async fn the_start_is_short_and_ends_with_an_address_to_open() {
+async fn the_log_of_the_start_is_short_and_ends_with_an_address_to_open() {
     let server = Server::start().await;
     let ready = server
         .log()
@@ -221,8 +221,7 @@ async fn sessions_and_members_are_logged_by_ids_and_nothing_else_of_them() {
 }
 
 #[tokio::test]
-async fn a_hang_up_applies_the_level_names_other_changes_and_keeps_to_the_old_when_the_file_is_invalid()
- {
+async fn sighup_applies_the_level_names_other_changes_and_ignores_an_invalid_file() {
     let mut server = Server::start().await;
     let file = server.data_dir().join("conf/app.toml");
     let write = |text: &str| {
@@ -265,7 +264,7 @@ async fn a_hang_up_applies_the_level_names_other_changes_and_keeps_to_the_old_wh
 }
 
 #[tokio::test]
-async fn a_session_log_that_was_lost_is_told_of_and_its_sessions_have_ended() {
+async fn a_lost_session_log_is_logged_and_its_sessions_have_ended() {
     let (mut meeting, sockets) = Meeting::of(Format::Json, 2).await;
     drop(sockets);
     meeting.server.kill().await;

@@ -1,4 +1,4 @@
-//! What the README tells a newcomer to type, typed.
+//! Runs the commands of the README.
 
 use std::path::Path;
 
@@ -9,7 +9,8 @@ use tokio::process::{Child, Command};
 
 use crate::ctl::code_in;
 
-/// The code that the README uses for the one on Ann's screen, as it is read aloud and as it is typed.
+/// The code that the README uses for the one on Ann's screen, as it is read aloud and as it is
+/// typed.
 const CODE: (&str, &str) = ("739 274", "739274");
 
 fn read(path: &str) -> String {
@@ -121,7 +122,8 @@ async fn the_calls_of_the_tour_lead_into_the_session() {
         "BASE=http://127.0.0.1:8080",
         &format!("BASE={}", server.url()),
     );
-    // What the next block of the tour takes from these calls; wscat itself would have to be downloaded.
+    // The values that the next block of the tour uses. The test does not run wscat, which would
+    // have to be downloaded.
     let connect = block("bash", "wscat");
     let token = connect
         .split("$(")
@@ -237,7 +239,8 @@ fn links(page: &str) -> Vec<String> {
         .collect()
 }
 
-/// As the browsers of repositories make it: lower case, blanks as hyphens, without punctuation.
+/// The anchor as repository browsers derive it: lower case, hyphens for spaces, without
+/// punctuation.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim().to_lowercase().replace(' ', "-");
     kept.chars()

@@ -1,4 +1,4 @@
-//! What stops the start, and what it says.
+//! Errors that stop the start, and their messages.
 
 use faceshare_tests::server::refused_start;
 

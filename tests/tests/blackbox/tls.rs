@@ -1,4 +1,4 @@
-//! TLS on the server's own listeners, and what is read again while it runs.
+//! TLS on the server's listeners, and reloads of certificates and keys.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -28,7 +28,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tower::service_fn;
 
-/// A certificate for 127.0.0.1, in files.
+/// Files with a certificate for 127.0.0.1 and its key.
 struct Pair {
     dir: TempDir,
     pem: String,
@@ -43,7 +43,7 @@ impl Pair {
         pair.renewed()
     }
 
-    /// Puts another one in its place.
+    /// Replaces the files by another certificate.
     fn renewed(mut self) -> Self {
         let made =
             rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()])
@@ -62,7 +62,7 @@ impl Pair {
         self.dir.path().join("key.pem")
     }
 
-    /// A client that trusts this certificate alone.
+    /// A client that trusts only this certificate.
     fn client(&self) -> Client {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let root = Certificate::from_pem(self.pem.as_bytes()).expect("a certificate");
@@ -232,14 +232,14 @@ async fn an_answer_of_which_nothing_is_taken_is_given_up_over_tls_too() {
     }
     until_metric(
         &http,
-        "http_connections_stalled_total",
+        "faceshare_http_connections_stalled_total",
         "listener=\"http\"",
         |stalled| stalled >= 5.0,
     )
     .await;
     until_metric(
         &http,
-        "http_connections_open",
+        "faceshare_http_connections_open",
         "listener=\"http\"",
         |open| open <= 2.0,
     )
@@ -247,7 +247,7 @@ async fn an_answer_of_which_nothing_is_taken_is_given_up_over_tls_too() {
 }
 
 #[tokio::test]
-async fn clear_text_is_not_spoken_where_tls_is_and_grpc_neither() {
+async fn clear_text_is_refused_on_listeners_with_tls() {
     let pair = Pair::new();
     let server = Server::start_with(&[
         ("tls.cert", text(&pair.cert())),
@@ -306,7 +306,7 @@ async fn grpc_serves_health_over_tls() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_changes_is_taken_without_being_asked() {
+async fn a_changed_certificate_is_applied_without_sighup() {
     let first = Pair::new();
     let server = Server::start_with(&[
         ("tls.cert", text(&first.cert())),
@@ -428,7 +428,7 @@ async fn browsers_are_told_to_keep_to_tls_where_there_is_tls_unless_it_is_turned
     assert_eq!(strict(&[("tls.strict_transport", "0ms")]).await, "");
 }
 
-/// `facesharectl create`, where the system trusts the certificates of this file.
+/// Runs `facesharectl create` on a system that trusts the certificates of this file.
 fn create(server: &str, trusted: &Path) -> (Child, Log) {
     let mut command = Command::new(program("facesharectl"));
     command
@@ -446,7 +446,7 @@ fn create(server: &str, trusted: &Path) -> (Child, Log) {
 }
 
 #[tokio::test]
-async fn the_terminal_client_calls_and_streams_over_tls_to_whom_the_system_trusts() {
+async fn the_terminal_client_uses_tls_with_the_roots_of_the_system() {
     let (pair, other) = (Pair::new(), Pair::new());
     let server = Server::start_with(&[
         ("tls.cert", text(&pair.cert())),

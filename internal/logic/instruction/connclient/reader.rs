@@ -193,7 +193,10 @@ impl<'a> Reader<'a> {
 
     /// Counts something that only shows that the peer is there.
     fn sign(&mut self) -> Option<CloseReason> {
-        (!self.signs.count(self.settings.signs_per_second, SECOND)).then_some(CloseReason::TooMany)
+        (!self
+            .signs
+            .count(self.settings.keepalives_per_second, SECOND))
+        .then_some(CloseReason::TooMany)
     }
 
     fn refuse(

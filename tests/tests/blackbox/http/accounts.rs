@@ -1,11 +1,11 @@
-//! Accounts: signing up, in and out, and what one may do to oneself.
+//! Accounts: sign-up, sign-in, sign-out, and changes of the own account.
 
 use faceshare_tests::http::{Answer, Guest, Http};
 use faceshare_tests::server::Server;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// Hashes that take no time, in a server that is there to be tested.
+/// A server whose password hashes take almost no time.
 pub(crate) const QUICK: [(&str, &str); 2] = [
     ("argon2.test_parameters", "true"),
     ("benchmark.enabled", "true"),
@@ -77,7 +77,7 @@ async fn an_account_signs_up_and_in_at_the_default_parameters() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_sign_up_is_named() {
+async fn an_invalid_sign_up_names_each_wrong_field() {
     let server = Server::start_with(&QUICK).await;
     let http = server.http();
     for bad in ["ann", "ann e", "änne", &"a".repeat(33), ""] {
@@ -155,7 +155,7 @@ async fn a_wrong_name_and_a_wrong_password_are_answered_alike() {
     let wrong = sign_in(&http, "ann_1", "passw0rd")
         .await
         .problem(401, "PASSWORD_INCORRECT");
-    let unknown = sign_in(&http, "nobody", "passw0rd")
+    let unknown = sign_in(&http, "unknown", "passw0rd")
         .await
         .problem(401, "PASSWORD_INCORRECT");
     assert_eq!(wrong["detail"], unknown["detail"]);
@@ -343,7 +343,7 @@ async fn each_call_is_for_those_it_is_for() {
 async fn too_many_sign_ins_at_once_are_told_to_come_back() {
     let server = Server::start_with(&[("argon2.queue", "0"), ("argon2.concurrency", "1")]).await;
     let http = server.http();
-    let attempts = (0..8).map(|_| sign_in(&http, "nobody", "password"));
+    let attempts = (0..8).map(|_| sign_in(&http, "unknown", "password"));
     let answers = futures_util::future::join_all(attempts).await;
     let refused: Vec<_> = answers
         .iter()

@@ -1,4 +1,4 @@
-//! The door where the host lets people in.
+//! Joining with the host's approval.
 
 use faceshare_tests::http::{Answer, Guest, send};
 use faceshare_tests::meeting::Meeting;
@@ -9,7 +9,7 @@ use futures_util::future::{Either, select};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// A session that asks its host, who is connected.
+/// A session that needs approval, with its host connected.
 async fn guarded(format: Format, settings: &[(&str, &str)]) -> (Meeting, Socket) {
     let (meeting, mut sockets) = Meeting::with(
         format,
@@ -32,7 +32,7 @@ async fn wait(meeting: &Meeting, guest: &Guest, token: &Value) -> Answer {
         .await
 }
 
-/// A new guest knocks: it, and its wait token.
+/// A new guest knocks. Returns the guest and its wait token.
 async fn knock(meeting: &Meeting, nickname: &str) -> (Guest, Value) {
     let guest = meeting.http.guest(nickname).await;
     let waiting = meeting.http.prejoin(&guest, &meeting.code).await.ok(202);
@@ -44,7 +44,7 @@ async fn knock(meeting: &Meeting, nickname: &str) -> (Guest, Value) {
     (guest, waiting["waitToken"].clone())
 }
 
-/// The next `memberKnock`, of this state; its id.
+/// Waits for the next `memberKnock`, which must have this state. Returns its id.
 async fn told(host: &mut Socket, nickname: &str, state: &str) -> Value {
     let knock = host.expect("memberKnock").await["memberKnock"].take();
     assert_eq!(
@@ -56,7 +56,7 @@ async fn told(host: &mut Socket, nickname: &str, state: &str) -> Value {
     knock["knockId"].clone()
 }
 
-async fn who_is_admitted_in_the_stream_comes_in(format: Format) {
+async fn a_member_admitted_in_the_stream_joins(format: Format) {
     let (mut meeting, mut host) = guarded(format, &[]).await;
     let preview = meeting.http.guest("eve").await;
     let search = json!({"numberCode": meeting.code});
@@ -75,7 +75,7 @@ async fn who_is_admitted_in_the_stream_comes_in(format: Format) {
     );
     assert_eq!(
         answered.answer["ack"]["seq"], host.seq,
-        "told to nobody in order: {answered:?}"
+        "it is no ordered frame: {answered:?}"
     );
     assert_eq!(
         answered.before[0]["memberKnock"]["state"], "ADMITTED",
@@ -117,9 +117,9 @@ async fn a_host_that_reconnects_sees_who_waits(format: Format) {
     assert_eq!(told(&mut resumed, "ben", "WAITING").await, id);
     let answered = resumed.ask(json!({"deny": {"knockId": id}})).await;
     assert!(answered.answer["ack"].is_object(), "{answered:?}");
-    let mut anew = meeting.connect(0).await;
-    // Over: nothing is said of it again.
-    let after = anew.ask(json!({"cancelFollow": {}})).await;
+    let mut reconnected = meeting.connect(0).await;
+    // The knock is answered, so it is not announced again.
+    let after = reconnected.ask(json!({"cancelFollow": {}})).await;
     assert!(
         after
             .before
@@ -177,13 +177,13 @@ async fn a_new_host_sees_who_waits_and_lets_them_in(format: Format) {
 }
 
 in_both_formats!(
-    who_is_admitted_in_the_stream_comes_in,
+    a_member_admitted_in_the_stream_joins,
     a_host_that_reconnects_sees_who_waits,
     a_new_host_sees_who_waits_and_lets_them_in,
 );
 
 #[tokio::test]
-async fn whose_account_is_deleted_waits_no_longer_and_is_refused() {
+async fn a_deleted_account_stops_waiting_and_is_refused() {
     let (meeting, mut host) = guarded(Format::Json, &[]).await;
     let (ben, token) = knock(&meeting, "ben").await;
     let id = told(&mut host, "ben", "WAITING").await;
@@ -258,7 +258,7 @@ async fn over_http_the_host_alone_sees_and_answers() {
         http.get(&path, meeting.access(0)).await.ok(200)["knocks"],
         json!([])
     );
-    // Who was let in needs no second yes.
+    // An admitted person needs no second approval.
     http.post(&meeting.path("/quit"), meeting.access(1), json!({}))
         .await
         .ok(204);
@@ -268,7 +268,7 @@ async fn over_http_the_host_alone_sees_and_answers() {
 }
 
 #[tokio::test]
-async fn who_is_denied_is_told_and_stays_out() {
+async fn a_denied_person_is_told_and_stays_out() {
     let (meeting, mut host) = guarded(Format::Json, &[]).await;
     let (ben, token) = knock(&meeting, "ben").await;
     let id = told(&mut host, "ben", "WAITING").await;
@@ -314,7 +314,7 @@ async fn an_unanswered_knock_expires_and_may_be_repeated() {
 }
 
 #[tokio::test]
-async fn so_many_may_wait_and_no_more() {
+async fn knocks_are_limited_for_each_session() {
     let (meeting, _host) = guarded(Format::Json, &[]).await;
     let mut waiting = Vec::new();
     for nickname in ["ben", "cleo", "dan"] {
@@ -436,11 +436,11 @@ async fn the_host_opens_and_closes_the_door_for_all_to_see() {
 }
 
 #[tokio::test]
-async fn a_restart_keeps_who_waits_and_lets_go_of_who_asks() {
+async fn a_restart_keeps_knocks_and_answers_waiting_calls() {
     let (mut meeting, mut host) = guarded(Format::Json, &[]).await;
     let (ben, token) = knock(&meeting, "ben").await;
     let id = told(&mut host, "ben", "WAITING").await;
-    // Asked while the server goes down: it does not keep the server from going.
+    // A waiting call does not delay the shutdown of the server.
     let asking = tokio::spawn({
         let (http, access, token) = (meeting.http.clone(), ben.access.clone(), token.clone());
         async move {
@@ -482,7 +482,7 @@ async fn a_restart_keeps_who_waits_and_lets_go_of_who_asks() {
 }
 
 #[tokio::test]
-async fn who_waits_under_a_key_is_answered_anew_each_time() {
+async fn a_waiting_call_with_a_key_is_answered_again_each_time() {
     let (meeting, mut host) = guarded(Format::Json, &[]).await;
     let (guest, token) = knock(&meeting, "ben").await;
     let id = told(&mut host, "ben", "WAITING").await;
@@ -497,7 +497,7 @@ async fn who_waits_under_a_key_is_answered_anew_each_time() {
                 .json(&json!({"waitToken": token})),
         ))
     };
-    // Of two questions the later one is held open, whichever that is.
+    // Of two waiting calls the later one stays open.
     let (Either::Left((early, held)) | Either::Right((early, held))) = select(ask(), ask()).await;
     early.ok(202);
     let (answer, _) = tokio::join!(held, host.ask(json!({"admit": {"knockId": id}})));

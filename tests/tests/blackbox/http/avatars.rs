@@ -1,4 +1,4 @@
-//! Pictures of people.
+//! Pictures of accounts.
 
 use super::accounts::QUICK;
 use faceshare_tests::http::{Answer, Http, send};
@@ -52,7 +52,7 @@ async fn a_picture_is_served_to_everybody_until_there_is_another() {
                 .await
                 .expect("a body")
                 .starts_with(&[0xff, 0xd8]),
-            "written anew as JPEG"
+            "encoded again as JPEG"
         );
         paths.push(path);
     }
@@ -68,7 +68,7 @@ async fn a_picture_is_served_to_everybody_until_there_is_another() {
 }
 
 #[tokio::test]
-async fn what_is_no_picture_or_too_large_is_refused() {
+async fn an_upload_that_is_not_a_picture_or_too_large_is_refused() {
     let server = Server::start_with(&[("limits.avatar_bytes", "1024")]).await;
     let http = server.http();
     let ann = http.guest("Ann").await.access;
@@ -87,7 +87,7 @@ async fn what_is_no_picture_or_too_large_is_refused() {
     put(&http, "rubbish", "image/png", PNG.to_vec())
         .await
         .problem(401, "UNAUTHENTICATED");
-    // A header that promises a hundred million pixels, and nothing behind it.
+    // A header that announces a hundred million pixels, without data.
     let mut huge = PNG.to_vec();
     huge[16..24].copy_from_slice(&[0, 0, 0x27, 0x10, 0, 0, 0x27, 0x10]);
     put(&http, &ann, "image/png", huge)

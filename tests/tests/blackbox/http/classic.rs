@@ -60,7 +60,7 @@ fn by_json(http: &Http, name: &str, cookie: &str, body: &Value) -> RequestBuilde
     request(http, Method::POST, name, cookie).json(body)
 }
 
-/// Signs in; the cookie.
+/// Signs in. Returns the cookie.
 async fn sign_in(http: &Http, fields: &str) -> String {
     let answer = send(form(http, "signin", "", fields)).await;
     assert_eq!(outcome(&answer), ("7".to_owned(), json!("")));
@@ -92,7 +92,7 @@ fn upload(http: &Http, cookie: &str, field: &str, file: &[u8]) -> RequestBuilder
 }
 
 #[tokio::test]
-async fn it_is_off_unless_asked_for() {
+async fn the_classic_api_is_off_by_default() {
     let server = Server::start_with(&QUICK).await;
     let http = server.http();
     send(form(&http, "signup", "", "username=ann_1&password=secret"))
@@ -127,12 +127,12 @@ async fn it_is_off_unless_asked_for() {
     }
 }
 
-/// A key would keep the answer for whoever the bearer is.
+/// An idempotency key would keep the answer for the caller of the bearer token.
 #[tokio::test]
 async fn the_cookie_says_who_calls_whatever_else_comes_with_it() {
     let server = Server::start_with(&[QUICK[0], QUICK[1], ON]).await;
     let http = server.http();
-    let guest = http.guest("Somebody").await;
+    let guest = http.guest("Sam").await;
     for username in ["ann_1", "ben_1"] {
         let fields = format!("username={username}&password=secret");
         assert_eq!(code(form(&http, "signup", "", &fields)).await, "7");
@@ -161,7 +161,7 @@ async fn the_cookie_says_who_calls_whatever_else_comes_with_it() {
 }
 
 #[tokio::test]
-async fn all_six_calls_by_form_and_by_json() {
+async fn all_six_classic_calls_work_by_form_and_by_json() {
     let server = Server::start_with(&[QUICK[0], QUICK[1], ON]).await;
     let http = server.http();
     assert_eq!(
@@ -308,7 +308,7 @@ async fn every_refusal_has_its_code() {
 
     for (fields, expected) in [
         ("username=ann_1&password=wrong", "5"),
-        ("username=nobody&password=secret", "5"),
+        ("username=unknown&password=secret", "5"),
         ("username=ann_1&password=", "6"),
         ("username=ann_1", "6"),
     ] {
@@ -428,7 +428,7 @@ async fn a_page_of_another_site_can_do_nothing() {
 }
 
 #[tokio::test]
-async fn an_unknown_name_is_told_and_the_cookie_is_secure_where_configured() {
+async fn an_unknown_name_is_revealed_and_the_cookie_is_secure_where_configured() {
     let settings = [
         QUICK[0],
         QUICK[1],
@@ -443,7 +443,13 @@ async fn an_unknown_name_is_told_and_the_cookie_is_secure_where_configured() {
         "7"
     );
     assert_eq!(
-        code(form(&http, "signin", "", "username=nobody&password=secret")).await,
+        code(form(
+            &http,
+            "signin",
+            "",
+            "username=unknown&password=secret"
+        ))
+        .await,
         "4"
     );
     assert_eq!(

@@ -1,4 +1,5 @@
-//! Connections that take places and memory: how much one address and one network may have, and how others get in meanwhile.
+//! Quotas of connections and memory for one address and one network, and that others can still
+//! connect.
 
 use std::time::Duration;
 
@@ -18,18 +19,20 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Error;
 
-/// How long an honest caller waits. Far beyond what an answer takes, and far below the time-outs that would free places in the end.
+/// How long an honest caller waits: far longer than an answer takes, and far shorter than the
+/// timeouts that would free connections.
 const PATIENCE: Duration = Duration::from_secs(5);
 const MIB: u64 = 1024 * 1024;
-/// A metric and the label of the listener for clients. A look at the metrics is a connection and a request itself.
-const OPEN: &str = "http_connections_open";
+/// The metric of open connections, and the label of the listener for clients. Reading the metrics
+/// is itself a connection and a request.
+const OPEN: &str = "faceshare_http_connections_open";
 const OF_CLIENTS: &str = "listener=\"http\"";
 
 fn address(server: &Server) -> String {
     server.url().replace("http://", "")
 }
 
-/// A connection of HTTP/2 on which one request was answered and nothing else will come.
+/// An HTTP/2 connection on which one request was answered and no other follows.
 async fn idle_http2(from: [u8; 4], to: &str) -> Option<Http2> {
     let mut client = Http2::open(connect_from(from, to).await.ok()?, 65_535)
         .await
@@ -40,7 +43,7 @@ async fn idle_http2(from: [u8; 4], to: &str) -> Option<Http2> {
     Some(client)
 }
 
-/// One address, then three of its network, then networks beside it: each more than its share.
+/// One address, then three of its network, then other networks: each exceeds its quota.
 fn attacker(round: u8, n: u8) -> [u8; 4] {
     match round {
         0..12 => [127, 9, 0, 1],
@@ -65,7 +68,7 @@ async fn a_network_that_takes_every_connection_keeps_neither_newcomers_nor_its_o
     )
     .await
     .expect("sent");
-    until_metric(&http, "http_requests_in_flight", "", |requests| {
+    until_metric(&http, "faceshare_http_requests_in_flight", "", |requests| {
         requests >= 2.0
     })
     .await;
@@ -87,7 +90,7 @@ async fn a_network_that_takes_every_connection_keeps_neither_newcomers_nor_its_o
     for limit in ["address", "network", "total"] {
         let evicted = metric(
             &http,
-            "http_connections_evicted_total",
+            "faceshare_http_connections_evicted_total",
             &format!("limit=\"{limit}\""),
         )
         .await;
@@ -120,7 +123,7 @@ async fn when_every_connection_is_in_service_the_next_one_is_closed_at_once_and_
             .expect("sent");
         busy.push(stream);
     }
-    until_metric(&http, "http_requests_in_flight", "", |requests| {
+    until_metric(&http, "faceshare_http_requests_in_flight", "", |requests| {
         requests >= 4.0
     })
     .await;
@@ -130,7 +133,7 @@ async fn when_every_connection_is_in_service_the_next_one_is_closed_at_once_and_
     until_closed(&mut refused).await;
     until_metric(
         &http,
-        "http_connections_refused_total",
+        "faceshare_http_connections_refused_total",
         "limit=\"address\"",
         |refused| refused >= 1.0,
     )
@@ -142,7 +145,7 @@ async fn when_every_connection_is_in_service_the_next_one_is_closed_at_once_and_
         "its neighbour is served"
     );
     drop(busy.pop());
-    until_metric(&http, "http_requests_in_flight", "", |requests| {
+    until_metric(&http, "faceshare_http_requests_in_flight", "", |requests| {
         requests < 4.0
     })
     .await;
@@ -169,7 +172,7 @@ async fn an_idle_connection_of_http_2_ends_as_one_of_http_1_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_trusted_proxy_has_no_share() {
+async fn a_trusted_proxy_has_no_quota() {
     let settings = [
         ("limits.connections_per_address", "2"),
         ("limits.connections_per_network", "3"),
@@ -183,7 +186,7 @@ async fn a_trusted_proxy_has_no_share() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_address_has_a_share_of_the_streams_and_gets_a_place_back_when_one_ends() {
+async fn an_address_has_a_quota_of_streams_and_an_ended_stream_frees_a_slot() {
     let (mut meeting, mut sockets) = Meeting::with(
         Format::Json,
         3,
@@ -214,7 +217,10 @@ async fn an_address_has_a_share_of_the_streams_and_gets_a_place_back_when_one_en
         .expect_close(4029)
         .await;
     sockets.pop().expect("a socket").cut();
-    until_metric(&meeting.http, "stream_points", "", |points| points < 3.0).await;
+    until_metric(&meeting.http, "faceshare_stream_points", "", |points| {
+        points < 3.0
+    })
+    .await;
     meeting.connect(3).await;
 }
 
@@ -250,7 +256,7 @@ async fn answers_that_are_not_read_hold_bounded_memory_while_others_are_served()
     let (mut kept, mut served, mut most) = (Vec::new(), 0, 0);
     for round in 0..30_u8 {
         for path in [avatar, "/openapi.json"] {
-            // A window of nothing, and one of a byte, which makes the server begin.
+            // A window of zero, and one of a byte, which makes the server start to send.
             let mut client = Http2::open(
                 connect_from([127, 9, 0, 1 + round % 4], &to)
                     .await
@@ -259,7 +265,7 @@ async fn answers_that_are_not_read_hold_bounded_memory_while_others_are_served()
             )
             .await
             .expect("sent");
-            // The server may close it any time.
+            // The server may close the connection at any time.
             let _ = client.get(path, 100).await;
             kept.push(client);
         }
@@ -286,7 +292,7 @@ async fn answers_that_are_not_read_hold_bounded_memory_while_others_are_served()
     assert!(
         metric(
             &http,
-            "http_connections_evicted_total",
+            "faceshare_http_connections_evicted_total",
             "limit=\"unread_bytes_per_address\""
         )
         .await
@@ -294,7 +300,7 @@ async fn answers_that_are_not_read_hold_bounded_memory_while_others_are_served()
     );
 }
 
-/// Asks many times, and reads nothing.
+/// Sends many requests and reads nothing.
 async fn ask_and_do_not_read(to: &str) -> TcpStream {
     let mut stream = connect_from([127, 9, 0, 1], to).await.expect("connected");
     let requests = "GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(80);
@@ -304,7 +310,7 @@ async fn ask_and_do_not_read(to: &str) -> TcpStream {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_of_which_nothing_is_taken_is_given_up_over_either_version() {
-    // The headers' time must not be what ends them.
+    // Raise the header timeout, which must not be the reason for the close.
     let server = Server::start_with(&[
         ("limits.answer_timeout", "700ms"),
         ("limits.header_timeout", "5m"),
@@ -327,7 +333,7 @@ async fn an_answer_of_which_nothing_is_taken_is_given_up_over_either_version() {
     }
     until_metric(
         &http,
-        "http_connections_stalled_total",
+        "faceshare_http_connections_stalled_total",
         OF_CLIENTS,
         |stalled| stalled >= 40.0,
     )

@@ -1,4 +1,4 @@
-//! Which pages may call, and read what comes back: what a browser asks before, and what it is told.
+//! CORS: which pages may call the server and read its answers.
 
 use faceshare_tests::http::{Answer, Guest, Http, send};
 use faceshare_tests::server::Server;
@@ -15,7 +15,7 @@ const OTHERS: [&str; 7] = [
     "null",
     "*",
 ];
-/// Headers that our calls use beyond those that every page may send.
+/// Headers that our calls use and that are not CORS-safelisted.
 const SENT: [&str; 7] = [
     "authorization",
     "content-type",
@@ -27,7 +27,7 @@ const SENT: [&str; 7] = [
 ];
 const SESSIONS: &str = "/v1/face-sessions";
 
-/// What a browser asks on behalf of a page before it sends what a form could not.
+/// The preflight that a browser sends for a page.
 fn preflight(http: &Http, origin: &str, method: &str, headers: &str) -> RequestBuilder {
     let request = http
         .request(Method::OPTIONS, SESSIONS)
@@ -37,7 +37,7 @@ fn preflight(http: &Http, origin: &str, method: &str, headers: &str) -> RequestB
         .header("access-control-request-headers", headers)
 }
 
-/// A browser would let a page of this origin read the answer, without cookies alone.
+/// Checks that a browser lets a page of this origin read the answer, without cookies.
 fn assert_readable(answer: &Answer, origin: &str) {
     assert_eq!(
         answer.header("access-control-allow-origin"),
@@ -55,7 +55,8 @@ fn assert_unreadable(answer: &Answer) {
     assert_uncredentialed(answer);
 }
 
-/// No page is let use what the browser keeps of us, and no cache gives one page's answer to another.
+/// Checks that no page may send cookies, and that caches keep the answers for different origins
+/// apart.
 fn assert_uncredentialed(answer: &Answer) {
     assert!(
         !answer
@@ -76,7 +77,7 @@ fn assert_uncredentialed(answer: &Answer) {
     );
 }
 
-/// The names in a header that lists some, in lower case.
+/// The names in a header with a list, in lower case.
 fn listed(answer: &Answer, header: &str) -> Vec<String> {
     answer
         .header(header)
@@ -110,7 +111,7 @@ async fn a_page_that_is_allowed_may_send_what_our_calls_need() {
                 "{header}: {answer:?}"
             );
         }
-        // Cookies are no header that a page could ask for, nor one to be allowed.
+        // Pages cannot set the cookie header, so it is not in the allowed headers.
         assert!(
             !headers.iter().any(|name| name == "cookie" || name == "*"),
             "{answer:?}"
@@ -150,13 +151,13 @@ async fn a_page_that_is_allowed_reads_answers_and_refusals() {
     .await;
     listing.ok(200);
     assert_readable(&listing, PAGE);
-    let (nobody, nowhere) = (
+    let (unauthenticated, nowhere) = (
         from(http.request(Method::GET, SESSIONS)).await,
         from(http.request(Method::GET, "/nowhere")).await,
     );
-    nobody.problem(401, "UNAUTHENTICATED");
+    unauthenticated.problem(401, "UNAUTHENTICATED");
     nowhere.problem(404, "NOT_FOUND");
-    for refusal in [nobody, nowhere] {
+    for refusal in [unauthenticated, nowhere] {
         assert_readable(&refusal, PAGE);
     }
 }

@@ -1,4 +1,4 @@
-//! The page that shows the calls.
+//! The page `/docs`.
 
 use faceshare_tests::server::Server;
 use reqwest::Method;

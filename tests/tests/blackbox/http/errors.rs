@@ -1,4 +1,4 @@
-//! What goes wrong before a call is understood.
+//! Errors before a call is routed and parsed.
 
 use faceshare_tests::http::send;
 use faceshare_tests::server::Server;

@@ -1,4 +1,4 @@
-//! Guesses at number codes: how many are answered, and who gets in all the same.
+//! Wrong number codes: how many are answered, and which callers can still join.
 
 use super::accounts::QUICK;
 use faceshare_tests::Format;
@@ -19,7 +19,7 @@ fn wrong(right: &str) -> &'static str {
     }
 }
 
-/// Prejoin from an address, as a trusted proxy tells it.
+/// Prejoin from an address that a trusted proxy names.
 async fn prejoin_from(
     http: &Http,
     address: &str,
@@ -39,7 +39,7 @@ fn is_told_to_wait(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn an_address_has_ten_wrong_guesses_and_then_its_own_room_alone() {
+async fn an_address_has_ten_wrong_guesses_and_then_only_sessions_it_is_connected_to() {
     let server = Server::start_with(&[("http.trusted_proxies", "127.0.0.1")]).await;
     let meeting = Meeting::created(server, Format::Json, json!({})).await;
     let (http, right) = (&meeting.http, json!({"numberCode": meeting.code}));
@@ -69,7 +69,7 @@ async fn an_address_has_ten_wrong_guesses_and_then_its_own_room_alone() {
         .await
         .ok(200);
 
-    // The same on an address of its own, with the host in the room.
+    // The same from another address, from which the host is connected.
     for _ in 0..10 {
         http.prejoin(&guesser, wrong(&meeting.code))
             .await
@@ -83,9 +83,10 @@ async fn an_address_has_ten_wrong_guesses_and_then_its_own_room_alone() {
     drop(host);
 }
 
-/// An account is no way around an address' budget, and what is tried there costs the account nothing.
+/// An account does not get around the budget of its address, and its guesses there do not spend its
+/// own budget.
 #[tokio::test]
-async fn somebody_with_an_account_waits_at_a_spent_address_and_nowhere_else() {
+async fn an_account_waits_only_at_an_address_that_has_spent_its_budget() {
     let settings = [
         ("http.trusted_proxies", "127.0.0.1"),
         ("number_code.guesses_per_account", "2"),
@@ -107,7 +108,8 @@ async fn somebody_with_an_account_waits_at_a_spent_address_and_nowhere_else() {
         .await
         .problem(404, "NUMBER_CODE_NOT_JOINABLE");
     }
-    // Right or wrong, by search or prejoin: all are told the same, and more of them than an account may guess wrong.
+    // Right and wrong codes, by search and prejoin, get the same answer. There are more of them
+    // than the account's budget.
     let mut told = Vec::new();
     for code in [
         &meeting.code,
@@ -128,7 +130,7 @@ async fn somebody_with_an_account_waits_at_a_spent_address_and_nowhere_else() {
         }
     }
     assert!(told.iter().all(|detail| *detail == told[0]), "{told:?}");
-    // An invite is not guessed at.
+    // Invites spend no budget.
     let invite = http
         .post(&meeting.path("/invoke-link"), meeting.access(0), json!({}))
         .await
@@ -137,7 +139,7 @@ async fn somebody_with_an_account_waits_at_a_spent_address_and_nowhere_else() {
     prejoin_from(http, "192.0.2.7", &honest, invite)
         .await
         .ok(200);
-    // Next door, in the same network, the account has all its guesses yet, and so have others.
+    // From another address of the network, the account and others have all their guesses.
     let (here, other) = ("192.0.2.8", http.member("another", "password").await);
     for who in [&honest, &other] {
         prejoin_from(http, here, who, json!({"numberCode": wrong(&meeting.code)}))
@@ -145,7 +147,7 @@ async fn somebody_with_an_account_waits_at_a_spent_address_and_nowhere_else() {
             .problem(404, "NUMBER_CODE_NOT_JOINABLE");
         prejoin_from(http, here, who, right.clone()).await.ok(200);
     }
-    // Who is in needs no code to come back to where it was.
+    // A member needs no code to return to its session.
     let token = http
         .request(Method::POST, &meeting.path("/token"))
         .bearer_auth(&honest.access);
@@ -156,7 +158,8 @@ async fn somebody_with_an_account_waits_at_a_spent_address_and_nowhere_else() {
     )
     .await
     .ok(200);
-    // With a member of the session at the spent address, others there get in by code.
+    // While a member of the session is connected from the spent address, others there can join it
+    // by code.
     let mut near = handshake(
         &meeting.websocket_url,
         meeting.format,
@@ -170,7 +173,7 @@ async fn somebody_with_an_account_waits_at_a_spent_address_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn who_comes_from_where_a_guest_was_sent_away_must_knock() {
+async fn guests_from_the_address_of_a_removed_guest_must_knock() {
     let server = Server::start_with(&[("http.trusted_proxies", "127.0.0.1")]).await;
     let meeting = Meeting::created(server, Format::Json, json!({})).await;
     let (http, right) = (&meeting.http, json!({"numberCode": meeting.code}));
@@ -205,12 +208,12 @@ async fn who_comes_from_where_a_guest_was_sent_away_must_knock() {
     prejoin_from(
         http,
         "192.0.2.8",
-        &http.guest("somebody else").await,
+        &http.guest("another guest").await,
         right.clone(),
     )
     .await
     .ok(200);
-    // An account is as easily made as a guest, and an account that was sent away does not come back as a guest.
+    // A new account needs approval like a guest, and a removed account does not return as a guest.
     let account = http.member("mallory_1", "correct horse").await;
     assert_eq!(
         prejoin_from(http, "192.0.2.7", &account, right.clone())
@@ -354,7 +357,7 @@ async fn a_code_is_read_as_it_was_pasted_and_what_is_none_is_no_guess() {
 }
 
 #[tokio::test]
-async fn seats_that_nobody_takes_are_few_for_each_address() {
+async fn seats_without_a_connection_are_limited_for_each_address() {
     let server = Server::start_with(&[("limits.seats_per_address", "2")]).await;
     let meeting = Meeting::created(server, Format::Json, json!({})).await;
     for name in ["ann", "ben"] {
@@ -440,7 +443,7 @@ async fn when_too_much_is_guessed_unknown_guests_must_knock_and_host_and_operato
         metrics
             .text
             .lines()
-            .any(|line| line == "admission_forced 1"),
+            .any(|line| line == "faceshare_admission_forced 1"),
         "{}",
         metrics.text
     );

@@ -198,7 +198,7 @@ async fn an_expired_access_token_says_so_and_can_be_refreshed() {
 }
 
 #[tokio::test]
-async fn a_name_has_something_to_see_wherever_it_is_given() {
+async fn every_name_must_have_a_visible_character() {
     let server = Server::start().await;
     let http = server.http();
     let ann = http.guest("Ann").await;

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: once, though asked twice.
+//! `Idempotency-Key`: a repeated call takes effect once.
 
 use faceshare_tests::http::{Answer, Guest, Http, send};
 use faceshare_tests::server::Server;
@@ -51,7 +51,8 @@ async fn a_repeat_gets_the_first_answer_also_after_a_crash() {
     assert_eq!(sessions(&server.http(), &ann).await, 1);
 }
 
-/// What the files hold when the process is killed after a call has had its effect and before its answer is kept.
+/// Recreates the files as they are when the process is killed after the effect of a call and before
+/// its answer is stored.
 async fn forget_answers(server: &Server) {
     let url = format!(
         "sqlite://{}",
@@ -182,6 +183,6 @@ async fn a_bad_key_is_refused_and_a_stranger_signs_in_first() {
     };
     assert!(
         send(guest("k")).await.text != send(guest("k")).await.text,
-        "nobody is authenticated here"
+        "this call has no authenticated caller"
     );
 }

@@ -140,7 +140,7 @@ async fn a_dead_link_answers_as_a_bad_code_does() {
 }
 
 #[tokio::test]
-async fn who_opens_a_link_for_one_many_times_at_once_gets_in_every_time() {
+async fn concurrent_joins_of_one_caller_spend_one_use_of_an_invite() {
     let (meeting, _sockets) = Meeting::of(Format::Json, 1).await;
     let http = &meeting.http;
     let link = http

@@ -1,4 +1,4 @@
-//! Where links lead when no public address is set.
+//! The host of links without `http.public_url`.
 
 use faceshare_tests::http::{Guest, Http, send};
 use faceshare_tests::server::Server;

@@ -1,4 +1,4 @@
-//! Members over HTTP: read, readmitted, gone by themselves, removed by the host.
+//! Members over HTTP: list, rejoin, quit and remove.
 
 use faceshare_tests::Format;
 use faceshare_tests::meeting::Meeting;
@@ -116,7 +116,7 @@ async fn leaving_over_http_is_told_and_the_way_back_is_open() {
 }
 
 #[tokio::test]
-async fn the_removed_are_told_and_stay_out() {
+async fn a_removed_member_is_told_and_stays_out() {
     let (meeting, mut sockets) = Meeting::of(Format::Json, 3).await;
     let http = &meeting.http;
     let removed = meeting.path(&format!("/members/{}", meeting.guests[2].id));

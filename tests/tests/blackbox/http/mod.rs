@@ -1,4 +1,4 @@
-//! The HTTP interface.
+//! The HTTP API.
 
 mod accounts;
 mod approval;

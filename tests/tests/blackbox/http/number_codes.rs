@@ -1,4 +1,4 @@
-//! Number codes: what they open, and how alike they are when they open nothing.
+//! Number codes: joining, rotation, and the equal answers to codes that do not work.
 
 use faceshare_tests::Format;
 use faceshare_tests::http::{Answer, Guest, Http};
@@ -25,7 +25,7 @@ async fn search(http: &Http, guest: &Guest, code: &str) -> Answer {
     .await
 }
 
-/// The whole answer but what differs by call.
+/// The whole answer without what differs by call.
 fn told(answer: &Answer) -> Value {
     let mut problem = answer.problem(404, "NUMBER_CODE_NOT_JOINABLE");
     problem
@@ -227,7 +227,7 @@ async fn of_two_who_prejoin_for_the_last_seat_one_gets_it() {
         http.guest("ben").await,
         http.guest("cid").await,
     );
-    // Fewer losers than an address has wrong guesses.
+    // Fewer callers are refused than an address has wrong guesses.
     for _ in 0..8 {
         let opened = http.create(&host, json!({"maxMembers": 2})).await;
         let code = opened["numberCode"]["code"].as_str().expect("a code");

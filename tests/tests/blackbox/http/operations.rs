@@ -1,4 +1,4 @@
-//! What runs the server looks at.
+//! The endpoints for operators.
 
 use faceshare_tests::http::{Http, send};
 use faceshare_tests::server::Server;
@@ -38,7 +38,7 @@ async fn health_readiness_and_the_api_document_are_served() {
 }
 
 #[tokio::test]
-async fn metrics_are_for_this_machine_and_not_for_what_came_through_a_proxy() {
+async fn metrics_have_our_prefix_and_are_only_for_this_machine() {
     let server = Server::start().await;
     let http = server.http();
     http.guest("ann").await;
@@ -49,6 +49,10 @@ async fn metrics_are_for_this_machine_and_not_for_what_came_through_a_proxy() {
         "{}",
         metrics.text
     );
+    for line in metrics.text.lines().filter(|line| !line.starts_with('#')) {
+        let ours = line.starts_with("faceshare_") || line.starts_with("process_");
+        assert!(ours || line.is_empty(), "{line}");
+    }
     for header in ["x-forwarded-for", "forwarded"] {
         let forwarded = send(
             http.request(Method::GET, "/metrics")

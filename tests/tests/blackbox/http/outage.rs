@@ -1,4 +1,4 @@
-//! What callers get while the database cannot be written.
+//! Answers while the database cannot be written.
 
 use super::accounts::QUICK;
 use faceshare_tests::http::{Answer, send};
@@ -10,8 +10,8 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
-/// Takes the pen of a database, says so, and gives it back when its input ends.
-const TAKE_THE_PEN: &str = "
+/// Takes the write lock of a database, prints a line, and releases the lock when its input ends.
+const TAKE_THE_WRITE_LOCK: &str = "
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
 connection.execute('BEGIN IMMEDIATE')
@@ -26,7 +26,7 @@ impl Writer {
     async fn begin(database: &Path) -> Self {
         let mut command = Command::new("python3");
         command
-            .args(["-c", TAKE_THE_PEN])
+            .args(["-c", TAKE_THE_WRITE_LOCK])
             .arg(database)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

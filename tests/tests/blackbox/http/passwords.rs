@@ -1,4 +1,4 @@
-//! Guesses at passwords: how many are answered, and who gets in all the same.
+//! Wrong passwords: how many are answered, and which callers can still sign in.
 
 use super::accounts::QUICK;
 use faceshare_tests::DEADLINE;
@@ -38,7 +38,7 @@ async fn a_network_has_a_few_wrong_passwords_for_a_name_and_then_all_calls_wait(
     let server = server(&[("auth.password_guesses", "3")]).await;
     let http = server.http();
     let ann = http.member("ann_1", PASSWORD).await;
-    for username in ["ann_1", "nobody"] {
+    for username in ["ann_1", "unknown"] {
         for _ in 0..3 {
             sign_in_from(&http, "192.0.2.7", username, "wrong password")
                 .await
@@ -73,7 +73,7 @@ async fn a_network_has_a_few_wrong_passwords_for_a_name_and_then_all_calls_wait(
 }
 
 #[tokio::test]
-async fn an_address_that_fills_its_share_of_the_queue_refuses_nobody_else() {
+async fn an_address_that_fills_its_quota_of_the_queue_does_not_block_others() {
     let settings = [
         ("http.trusted_proxies", "127.0.0.1"),
         ("argon2.concurrency", "1"),
@@ -81,11 +81,11 @@ async fn an_address_that_fills_its_share_of_the_queue_refuses_nobody_else() {
     ];
     let server = Server::start_with(&settings).await;
     let http = server.http();
-    let flood = join_all((0..8).map(|_| sign_in_from(&http, "192.0.2.7", "nobody", "password")));
+    let flood = join_all((0..8).map(|_| sign_in_from(&http, "192.0.2.7", "unknown", "password")));
     let (flood, neighbour, stranger) = tokio::join!(
         flood,
-        sign_in_from(&http, "192.0.2.8", "nobody", "password"),
-        sign_in_from(&http, "198.51.100.7", "nobody", "password"),
+        sign_in_from(&http, "192.0.2.8", "unknown", "password"),
+        sign_in_from(&http, "198.51.100.7", "unknown", "password"),
     );
     let (answered, refused): (Vec<_>, Vec<_>) =
         flood.iter().partition(|answer| answer.status == 401);
@@ -97,7 +97,7 @@ async fn an_address_that_fills_its_share_of_the_queue_refuses_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_flood_of_sign_ups_leaves_the_sign_ins_their_places() {
+async fn a_flood_of_sign_ups_does_not_block_sign_ins() {
     let server = Server::start_with(&[("argon2.concurrency", "1"), ("argon2.queue", "0")]).await;
     let http = server.http();
     let sign_up = |number| {
@@ -106,7 +106,7 @@ async fn a_flood_of_sign_ups_leaves_the_sign_ins_their_places() {
     };
     let (flood, sign_in) = tokio::join!(
         join_all((0..8).map(sign_up)),
-        sign_in_from(&http, "192.0.2.7", "nobody", "password")
+        sign_in_from(&http, "192.0.2.7", "unknown", "password")
     );
     let (made, refused): (Vec<_>, Vec<_>) = flood.iter().partition(|answer| answer.status == 201);
     assert!(!made.is_empty() && !refused.is_empty(), "{flood:?}");
@@ -135,7 +135,7 @@ async fn wrong_old_passwords_spend_the_same_budget() {
 }
 
 #[tokio::test]
-async fn strangers_do_not_keep_people_out_of_where_they_were() {
+async fn strangers_do_not_lock_accounts_out_of_networks_they_signed_in_from() {
     let settings = [
         ("auth.password_guesses", "3"),
         ("auth.password_guesses_per_account", "6"),
@@ -175,7 +175,7 @@ async fn strangers_do_not_keep_people_out_of_where_they_were() {
         .ok(200);
 }
 
-/// Right passwords spend no budget of guesses: what holds such a flood down is the queue alone.
+/// Right passwords spend no budget, so only the queue limits such a flood.
 #[tokio::test(flavor = "multi_thread")]
 async fn four_addresses_that_sign_in_without_pause_keep_no_one_else_from_signing_in() {
     const ATTACKERS: [&str; 4] = ["192.0.2.7", "192.0.2.8", "198.51.100.7", "198.51.100.8"];
@@ -211,7 +211,7 @@ async fn four_addresses_that_sign_in_without_pause_keep_no_one_else_from_signing
                 }
             }),
     );
-    // Wait until the queue is full; then come one after another, each from a network of its own.
+    // Wait until the queue is full. Then sign in one after another, each from another network.
     let honest = async {
         let began = Instant::now();
         while refused.load(Ordering::Relaxed) < AT_ONCE {

@@ -1,4 +1,4 @@
-//! How much one address, and one account, may ask for.
+//! Rates of requests of one address and of one account.
 
 use super::accounts::QUICK;
 use faceshare_tests::http::{Answer, Http, send};
@@ -89,7 +89,7 @@ async fn sign_ups_are_limited_by_address_and_sign_ins_go_on() {
 }
 
 #[tokio::test]
-async fn nobody_but_a_known_proxy_names_an_address() {
+async fn only_a_trusted_proxy_may_name_an_address() {
     let server = Server::start_with(&[("limits.guests_per_address", "2")]).await;
     let http = server.http();
     guest_from(&http, "192.0.2.1").await.ok(201);

@@ -1,4 +1,4 @@
-//! Face sessions: made, read, changed, listed, ended.
+//! Face sessions: create, get, patch, list and end.
 
 use faceshare_tests::Format;
 use faceshare_tests::meeting::Meeting;
@@ -139,7 +139,7 @@ async fn the_host_changes_a_session_and_all_are_told() {
 }
 
 #[tokio::test]
-async fn who_is_no_member_finds_nothing() {
+async fn a_caller_that_is_not_a_member_gets_not_found() {
     let (meeting, _sockets) = Meeting::of(Format::Json, 1).await;
     let stranger = meeting.http.guest("mallory").await;
     for path in ["", "/members", "/number-code", "/invoke-link"] {

@@ -1,4 +1,4 @@
-//! Clients that take their time, and headers without end.
+//! Slow clients and endless headers.
 
 use std::time::Duration;
 
@@ -10,10 +10,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-/// Between two bytes of a slow client: many come within each limit here.
+/// Pause between two bytes of a slow client. Many bytes come within each limit here.
 const PACE: Duration = Duration::from_millis(20);
 
-/// Sends `first`, and then `x` after `x` without end; what came back until the server closed the connection.
+/// Sends `first` and then one `x` after another. Returns the answer until the server closes the
+/// connection.
 async fn trickle(server: &Server, first: &str) -> String {
     let address = server.url().replace("http://", "");
     let mut stream = TcpStream::connect(address).await.expect("it listens");
@@ -28,7 +29,7 @@ async fn trickle(server: &Server, first: &str) -> String {
         std::future::pending::<()>().await;
     };
     let mut answer = Vec::new();
-    // A reset is an end as well.
+    // A reset counts as closed.
     let end = async { read.read_to_end(&mut answer).await.map_or((), |_| ()) };
     tokio::select! {
         () = trickle => {}
@@ -70,7 +71,7 @@ async fn headers_that_come_a_byte_at_a_time_are_ended_in_time() {
             "{answer}"
         );
     }
-    // One request does not buy time for the next one.
+    // A completed request does not extend the time for the next one.
     let answer = trickle(
         &server,
         "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\nGET /healthz HTTP/1.1\r\nx-slow: ",

@@ -1,4 +1,5 @@
-//! Requests that are answered before their body was read: the connection goes on with the next request, or the answer says that it ends.
+//! Requests that are answered before their body was read: the connection goes on with the next
+//! request, or the answer says that it ends.
 
 use std::time::Duration;
 
@@ -8,14 +9,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-/// Between a head and its body, of a client that does not send them at once.
+/// Pause between a head and its body, of a client that sends them separately.
 const PAUSE: Duration = Duration::from_millis(10);
 
 struct Connection(TcpStream);
 
-/// An answer, as far as it matters here.
+/// The parts of a response that these tests check.
 #[derive(Debug)]
-struct Answer {
+struct RawResponse {
     status: u16,
     closes: bool,
     body: String,
@@ -34,13 +35,13 @@ impl Connection {
         self.0.write_all(text.as_bytes()).await.expect("sent");
     }
 
-    async fn answer(&mut self) -> Answer {
+    async fn answer(&mut self) -> RawResponse {
         timeout(DEADLINE, self.read())
             .await
             .expect("an answer in time")
     }
 
-    async fn read(&mut self) -> Answer {
+    async fn read(&mut self) -> RawResponse {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(self.0.read_u8().await.unwrap_or_else(|error| {
@@ -59,7 +60,7 @@ impl Connection {
                 .map_or(0, |length| length.parse().expect("a number"))
         ];
         self.0.read_exact(&mut body).await.expect("a body");
-        Answer {
+        RawResponse {
             status: head
                 .split(' ')
                 .nth(1)
@@ -70,7 +71,7 @@ impl Connection {
         }
     }
 
-    /// The next request on it is answered as ever.
+    /// Checks that the next request on the connection is answered.
     async fn goes_on(&mut self, after: &str) {
         self.send("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
             .await;
@@ -84,7 +85,7 @@ impl Connection {
 
     async fn ends(mut self) {
         let mut rest = Vec::new();
-        // A reset is an end as well.
+        // A reset counts as closed.
         let _ = timeout(DEADLINE, self.0.read_to_end(&mut rest))
             .await
             .expect("the server ends it");
@@ -92,7 +93,7 @@ impl Connection {
     }
 }
 
-/// A server at which an address makes one guest a minute, and that one is made.
+/// A server that allows an address one guest a minute, with that guest already created.
 async fn server() -> Server {
     let settings = [
         ("limits.discard_timeout", "300ms"),
@@ -104,7 +105,8 @@ async fn server() -> Server {
     server
 }
 
-/// Requests that are refused without a look at their body; each without its end of the headers, and its status.
+/// Requests that are refused before their body is read, each without the end of its headers, and
+/// its status.
 fn refused() -> [(&'static str, u16); 7] {
     [
         (

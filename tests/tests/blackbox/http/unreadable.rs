@@ -1,4 +1,4 @@
-//! What is no request, or is one with too much before its body, is answered like every other mistake.
+//! Invalid requests, and requests with too large heads, are answered like every other error.
 
 use faceshare_tests::DEADLINE;
 use faceshare_tests::server::Server;
@@ -8,22 +8,22 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// All that comes back until the server closes the connection.
+/// Everything that the server sends until it closes the connection.
 async fn answers(server: &Server, sent: &[u8]) -> String {
     let mut stream = TcpStream::connect(server.url().replace("http://", ""))
         .await
         .expect("it listens");
-    // It may have been refused before it was all sent.
+    // The server may refuse the request before all of it was sent.
     let _ = stream.write_all(sent).await;
     let mut answer = Vec::new();
-    // A reset is an end as well.
+    // A reset counts as closed.
     let _ = timeout(DEADLINE, stream.read_to_end(&mut answer))
         .await
         .expect("the server ends it");
     String::from_utf8(answer).expect("text")
 }
 
-/// An answer with a document, and with what every answer has; nothing comes after it.
+/// Checks that the answer is a problem document with the common headers, and the last one.
 fn assert_documented(answer: &str, status: u16, code: &str) {
     let (head, body) = answer
         .split_once("\r\n\r\n")
@@ -63,7 +63,7 @@ fn assert_documented(answer: &str, status: u16, code: &str) {
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_answered_with_a_document() {
+async fn an_invalid_request_is_answered_with_a_problem_document() {
     let server = Server::start().await;
     for nonsense in [
         &b"nonsense\r\n\r\n"[..],
@@ -78,7 +78,7 @@ async fn what_is_no_request_is_answered_with_a_document() {
 }
 
 #[tokio::test]
-async fn too_long_a_path_and_too_many_headers_are_answered_with_a_document() {
+async fn too_long_a_path_and_too_many_headers_are_answered_with_a_problem_document() {
     let server = Server::start().await;
     let long = |bytes: usize| {
         format!(
@@ -102,7 +102,7 @@ async fn too_long_a_path_and_too_many_headers_are_answered_with_a_document() {
 }
 
 #[tokio::test]
-async fn what_comes_before_it_on_the_connection_is_answered_as_ever() {
+async fn requests_before_an_invalid_one_are_answered() {
     let server = Server::start().await;
     let answer = answers(
         &server,

@@ -1,4 +1,4 @@
-//! Many uploads of pictures at once: how much of them is in memory, and whose are refused.
+//! Many concurrent uploads of pictures: their memory, and which are refused.
 
 use super::accounts::QUICK;
 use faceshare_tests::DEADLINE;
@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// What each upload announces, and how much of it is sent.
+/// The announced length of each upload, and the part of it that is sent.
 const ANNOUNCED: usize = 5 << 20;
 const SENT: usize = 4 << 20;
 const UPLOADS: usize = 60;
@@ -45,8 +45,8 @@ fn resident(server: &Server) -> usize {
         * 1024
 }
 
-/// Announces an upload and asks whether it may be sent; if so, sends most of it and holds the connection open. What the server answered
-/// first: `100` means that the upload has a place.
+/// Announces an upload with `Expect: 100-continue`. If the server agrees, sends most of it and
+/// keeps the connection open. Returns the first status: `100` means that the upload has a slot.
 async fn begin(server: &Server, head: &str) -> (TcpStream, String) {
     let mut stream = TcpStream::connect(server.url().replace("http://", ""))
         .await
@@ -63,7 +63,7 @@ async fn begin(server: &Server, head: &str) -> (TcpStream, String) {
     answer.truncate(length);
     let answer = String::from_utf8(answer).expect("text");
     if answer.starts_with("HTTP/1.1 100 ") {
-        // The server may give it up meanwhile.
+        // The server may abort the upload meanwhile.
         let _ = stream.write_all(&vec![b'x'; SENT]).await;
     }
     (stream, answer)
@@ -94,7 +94,7 @@ fn status(answer: &str) -> &str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn uploads_without_a_place_are_refused_before_they_are_read_and_others_get_through() {
+async fn uploads_without_a_slot_are_refused_before_they_are_read() {
     let server = server(&[("limits.avatar_idle", "10s")]).await;
     let http = server.http();
     let (guest, honest) = (
@@ -142,7 +142,7 @@ async fn uploads_without_a_place_are_refused_before_they_are_read_and_others_get
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn uploads_of_the_classic_api_take_a_place_before_they_are_read() {
+async fn classic_uploads_take_a_slot_before_they_are_read() {
     let server = server(&[("limits.avatar_idle", "10s")]).await;
     let http = server.http();
     let sign_in = async |name: &str| {
@@ -193,7 +193,7 @@ async fn uploads_of_the_classic_api_take_a_place_before_they_are_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_stops_gives_its_place_up() {
+async fn an_upload_that_stalls_frees_its_slot() {
     let server = server(&[
         ("limits.avatar_idle", "200ms"),
         ("limits.avatar_queue", "0"),

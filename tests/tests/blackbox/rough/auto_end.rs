@@ -1,4 +1,4 @@
-//! Sessions that nobody ends, and how they end.
+//! Sessions that end by themselves.
 
 use faceshare_tests::meeting::Meeting;
 use faceshare_tests::server::Server;
@@ -9,13 +9,13 @@ use std::time::Duration;
 use tokio::time::{interval, timeout};
 
 in_both_formats!(
-    the_hosts_leaving_starts_a_countdown_and_its_return_cancels_it,
+    a_leaving_host_starts_a_countdown_and_a_returning_host_cancels_it,
     a_session_whose_host_stays_away_ends,
     a_countdown_goes_on_after_a_kill_and_fires_once,
     the_longest_present_member_takes_over,
 );
 
-/// The host leaves; those who stay see it and what follows from it, which is given.
+/// The host leaves. The other members receive that and the frame that follows, which is returned.
 async fn host_quits(sockets: &mut Vec<Socket>) -> Value {
     let mut host = sockets.remove(0);
     host.ask(json!({"quit": {}})).await.ack();
@@ -31,7 +31,7 @@ async fn host_quits(sockets: &mut Vec<Socket>) -> Value {
     told
 }
 
-async fn the_hosts_leaving_starts_a_countdown_and_its_return_cancels_it(format: Format) {
+async fn a_leaving_host_starts_a_countdown_and_a_returning_host_cancels_it(format: Format) {
     let (meeting, mut sockets) = Meeting::of(format, 3).await;
     let told = host_quits(&mut sockets).await;
     assert_eq!(told["sessionAutoEnd"]["reason"], "HOST_LEFT", "{told}");
@@ -94,7 +94,7 @@ async fn a_session_whose_host_stays_away_ends(format: Format) {
     );
 }
 
-/// What comes after `seen` until the session closes the connection; one that was let in before the end is a member like any other.
+/// The frames after `seen` until the session closes the connection.
 async fn until_the_end(meeting: &Meeting, epoch: &str, seen: u64) -> Vec<Value> {
     let url = resume(&meeting.websocket_url, epoch, seen);
     let mut socket = Socket::upgrade(
@@ -154,7 +154,7 @@ async fn a_countdown_goes_on_after_a_kill_and_fires_once(format: Format) {
     );
 }
 
-/// Asks until the session has ended; gives how.
+/// Polls until the session has ended. Returns the reason.
 async fn end_reason(meeting: &Meeting) -> Value {
     let asking = async {
         let mut pace = interval(Duration::from_millis(100));
@@ -174,11 +174,11 @@ async fn end_reason(meeting: &Meeting) -> Value {
 }
 
 #[tokio::test]
-async fn an_empty_session_ends_whether_everybody_left_or_nobody_came() {
+async fn an_empty_session_ends_after_all_left_and_when_no_member_came() {
     let settings = [("auto_end.empty", "500ms")];
-    let nobody_came =
+    let never_joined =
         Meeting::created(Server::start_with(&settings).await, Format::Json, json!({})).await;
-    assert_eq!(end_reason(&nobody_came).await, "AUTO_END");
+    assert_eq!(end_reason(&never_joined).await, "AUTO_END");
 
     let settings = [("auto_end.empty", "2s")];
     let (meeting, mut sockets) = Meeting::with(Format::Json, 1, &settings, json!({})).await;
@@ -221,7 +221,8 @@ async fn the_longest_present_member_takes_over(format: Format) {
             (&json!(heir), &json!("HOST"))
         );
     }
-    // No countdown: the next that they see is what the new host does, as only a host may.
+    // There is no countdown: the next frame is an instruction of the new host that only a host may
+    // give.
     sockets[0]
         .acked(json!({"followMe": {"invite": "ON", "lock": "HARD"}}))
         .await;

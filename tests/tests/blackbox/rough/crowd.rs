@@ -1,25 +1,26 @@
-//! Many travellers in one session.
+//! Joins many clients to one session.
 
 use std::sync::Arc;
 
 use faceshare_tests::Format;
-use faceshare_tests::ledger::Ledger;
+use faceshare_tests::event_log::EventLog;
 use faceshare_tests::meeting::Meeting;
-use faceshare_tests::traveller::Traveller;
+use faceshare_tests::reconnecting::ReconnectingClient;
 use tokio::task::JoinSet;
 
-/// How many come in at a time.
+/// How many members join and connect at a time.
 const AT_ONCE: usize = 8;
 
-/// Lets members in until there are `members`, and connects them all, the formats mixed; the host is the first.
-pub(super) async fn gather(
+/// Adds members until there are `members`, and connects all of them, half of them with each format.
+/// The first is the host.
+pub(super) async fn join_and_connect(
     meeting: &mut Meeting,
     members: usize,
-    ledger: &Arc<Ledger>,
-) -> Vec<Traveller> {
-    let mut travellers = Vec::new();
+    event_log: &Arc<EventLog>,
+) -> Vec<ReconnectingClient> {
+    let mut clients = Vec::new();
     for first in (0..members).step_by(AT_ONCE) {
-        // Let in and connected at once: a seat is kept for half a minute only.
+        // Connect soon after joining, because a seat is kept for half a minute only.
         let indices: Vec<_> = (first..members.min(first + AT_ONCE)).collect();
         for index in indices.iter().filter(|index| **index > 0) {
             meeting.admit(&format!("member {index}")).await;
@@ -31,20 +32,20 @@ pub(super) async fn gather(
             } else {
                 Format::Json
             };
-            let mut traveller = Traveller::new(meeting, index, format, ledger);
+            let mut client = ReconnectingClient::new(meeting, index, format, event_log);
             connecting.spawn(async move {
-                traveller.connect().await;
-                (index, traveller)
+                client.connect().await;
+                (index, client)
             });
         }
         let mut connected = all(connecting).await;
         connected.sort_by_key(|(index, _)| *index);
-        travellers.extend(connected.into_iter().map(|(_, traveller)| traveller));
+        clients.extend(connected.into_iter().map(|(_, client)| client));
     }
-    travellers
+    clients
 }
 
-/// Waits for all; one that fails fails the test with its own words.
+/// Waits for all tasks. A panic of a task fails the test with its message.
 pub(super) async fn all<T: 'static>(mut tasks: JoinSet<T>) -> Vec<T> {
     let mut done = Vec::new();
     while let Some(result) = tasks.join_next().await {

@@ -1,4 +1,4 @@
-//! Connections that are dead and do not say so.
+//! Dead connections without a close.
 
 use faceshare_tests::meeting::Meeting;
 use faceshare_tests::socket::{Event, Socket, name};
@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 in_both_formats!(
     a_silent_member_is_lost_then_offline_then_gone_and_may_come_back,
-    a_return_inside_the_debounce_shows_as_nothing,
-    a_return_inside_the_grace_is_no_new_arrival,
+    a_return_within_the_debounce_is_not_announced,
+    a_return_within_the_grace_is_not_a_new_join,
 );
 
-/// The point again, with a token of its own: a new one when the member is out.
+/// Connects the point again. A removed member gets a new token first.
 async fn return_by_token(meeting: &Meeting, index: usize, body: Value) -> Socket {
     let minted = meeting
         .http
@@ -46,10 +46,10 @@ async fn a_silent_member_is_lost_then_offline_then_gone_and_may_come_back(format
     let mut watcher = sockets.pop().expect("one");
     watcher.answers_hearts = true;
     let member = silent.member().to_owned();
-    // It is held and not read: as far as the server can tell, a phone in a tunnel.
+    // The socket stays open but is not read, like a phone in a tunnel.
     let away = watcher.expect("memberChange").await;
     assert!(is_away(&away, &member), "{away}");
-    // Its close frame is there for whoever reads it in time.
+    // A client that reads in time gets the close frame.
     assert_eq!(silent.close().await.0, 4008);
     assert_eq!(
         watcher.expect("quit").await["quit"],
@@ -65,7 +65,7 @@ async fn a_silent_member_is_lost_then_offline_then_gone_and_may_come_back(format
     assert_eq!(back.member(), member);
 }
 
-async fn a_return_inside_the_debounce_shows_as_nothing(format: Format) {
+async fn a_return_within_the_debounce_is_not_announced(format: Format) {
     let settings = [("member.debounce", "1m"), ("member.grace", "2m")];
     let (meeting, mut sockets) = Meeting::with(format, 3, &settings, json!({})).await;
     let lost = sockets.remove(1);
@@ -92,7 +92,7 @@ async fn a_return_inside_the_debounce_shows_as_nothing(format: Format) {
     }
 }
 
-async fn a_return_inside_the_grace_is_no_new_arrival(format: Format) {
+async fn a_return_within_the_grace_is_not_a_new_join(format: Format) {
     let settings = [("member.debounce", "100ms"), ("member.grace", "5m")];
     let (meeting, mut sockets) = Meeting::with(format, 2, &settings, json!({})).await;
     let lost = sockets.pop().expect("two");
@@ -106,7 +106,7 @@ async fn a_return_inside_the_grace_is_no_new_arrival(format: Format) {
         (&here["memberId"], &here["online"]),
         (&json!(member), &json!(true))
     );
-    // It sees its own absence in what it missed, and nothing of a leaving.
+    // The missed frames say that it was away, not that it left.
     back.catch_up(sockets[0].seq).await;
     assert_eq!(
         back.log.iter().map(name).collect::<Vec<_>>(),

@@ -1,6 +1,7 @@
-//! Bad networks, bad clients, and servers that go away: the normal case.
+//! Bad networks, misbehaving clients and servers that restart.
 
 mod auto_end;
+mod churn;
 mod crowd;
 mod half_open;
 mod points;
@@ -9,4 +10,3 @@ mod restart;
 mod slow_follower;
 mod stopped_reader;
 mod tokens;
-mod wanderers;

@@ -1,4 +1,5 @@
-//! Points are not members: several devices of one person, replaced connections, apps in the background.
+//! Points are not members: several devices of one person, replaced connections, apps in the
+//! background.
 
 use faceshare_tests::meeting::Meeting;
 use faceshare_tests::socket::{Credential, Event, Socket, handshake};
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 
 in_both_formats!(
     a_member_has_five_points_and_no_sixth,
-    a_replaced_connection_is_closed_and_its_late_end_is_nobodys_loss,
+    a_replaced_connection_is_closed_and_its_late_end_announces_no_loss,
     a_member_whose_app_is_in_the_background_keeps_its_place_longer,
 );
 
@@ -51,7 +52,7 @@ async fn a_member_has_five_points_and_no_sixth(format: Format) {
         Event::Closed(4029)
     );
 
-    // One goes, and there is room for it.
+    // One point leaves, so another may connect.
     devices.pop().expect("four").cut();
     assert_eq!(points(&sockets[0].expect("memberChange").await), 4);
     let request = handshake(
@@ -65,19 +66,20 @@ async fn a_member_has_five_points_and_no_sixth(format: Format) {
     assert_eq!(sixth.member(), sockets[1].member());
 }
 
-async fn a_replaced_connection_is_closed_and_its_late_end_is_nobodys_loss(format: Format) {
-    // Whatever is told of a loss would be told at once.
+async fn a_replaced_connection_is_closed_and_its_late_end_announces_no_loss(format: Format) {
+    // A loss would be announced at once.
     let settings = [("member.debounce", "100ms"), ("member.grace", "200ms")];
     let (meeting, mut sockets) = Meeting::with(format, 2, &settings, json!({})).await;
     let mut old = sockets.pop().expect("two");
     let mut new = meeting.connect(1).await;
     old.expect_close(4009).await;
     old.cut();
-    // A third one, and the second goes without being told: its connection ends long after it was replaced.
+    // A third connection replaces the second one, whose socket ends long after that.
     let mut newest = meeting.connect(1).await;
     new.expect_close(4009).await;
     new.cut();
-    // Had it been a loss, the member would be gone before somebody else's loss is told, which comes later.
+    // If it counted as a loss, the member would be removed before the later loss of another member
+    // is announced.
     let other = Socket::connect(&meeting.websocket_url, format, &minted(&meeting, 0).await).await;
     assert_eq!(points(&sockets[0].expect("memberChange").await), 2);
     other.cut();
@@ -111,7 +113,7 @@ async fn a_member_whose_app_is_in_the_background_keeps_its_place_longer(format: 
         sockets[0].expect("memberChange").await["memberChange"]["member"]["memberId"],
         json!(id[1])
     );
-    // Lost later, gone earlier.
+    // It is lost later but removed earlier.
     sockets.remove(1).cut();
     assert_eq!(
         sockets[0].expect("memberChange").await["memberChange"]["member"]["memberId"],

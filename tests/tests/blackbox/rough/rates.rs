@@ -1,4 +1,4 @@
-//! Clients that want too much.
+//! Clients that exceed the rates of the stream.
 
 use faceshare_tests::meeting::Meeting;
 use faceshare_tests::socket::{Socket, name};
@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 in_both_formats!(
-    instructions_beyond_the_burst_are_refused_and_harm_nobody_else,
-    one_who_does_not_stop_is_closed,
+    instructions_beyond_the_burst_are_refused_and_other_members_go_on,
+    a_point_that_goes_on_after_refusals_is_closed,
     a_flood_of_positions_is_closed,
-    a_flood_of_signs_of_life_is_closed,
+    a_flood_of_keepalives_is_closed,
     presenting_is_not_turned_on_and_off_at_will,
 );
 
-/// Sends all of them at once; gives the answers.
+/// Sends all instructions at once. Returns the answers.
 async fn all_at_once(
     socket: &mut Socket,
     instructions: impl IntoIterator<Item = Value>,
@@ -33,7 +33,7 @@ async fn all_at_once(
     answers
 }
 
-/// How many were taken; the others must have been refused as too many.
+/// The number of acknowledged instructions. The others must have been refused as too many.
 fn taken(answers: &[Value]) -> usize {
     let refused = answers
         .iter()
@@ -47,8 +47,8 @@ fn taken(answers: &[Value]) -> usize {
     taken
 }
 
-async fn instructions_beyond_the_burst_are_refused_and_harm_nobody_else(format: Format) {
-    // The burst is the default; nearly nothing is added to it while the test runs, however slow that is.
+async fn instructions_beyond_the_burst_are_refused_and_other_members_go_on(format: Format) {
+    // The burst is the default. The rate adds almost nothing to it while the test runs.
     let settings = [("limits.ordered_per_second", "1")];
     let (_meeting, mut sockets) = Meeting::with(format, 2, &settings, json!({})).await;
     let answers = all_at_once(
@@ -61,7 +61,7 @@ async fn instructions_beyond_the_burst_are_refused_and_harm_nobody_else(format: 
         "{} were taken",
         taken(&answers)
     );
-    // Answers to heartbeats and positions are not instructions of that kind; and everybody has a bucket of its own.
+    // Answers to heartbeats and positions do not count, and each point has its own bucket.
     sockets[1].acked(json!({"ackHeart": {"lastSeq": 1}})).await;
     sockets[1]
         .acked(json!({"actionSync": {"key": "view", "view": {"page": 1}}}))
@@ -70,13 +70,13 @@ async fn instructions_beyond_the_burst_are_refused_and_harm_nobody_else(format: 
     sockets[1].expect("followMe").await;
 }
 
-async fn one_who_does_not_stop_is_closed(format: Format) {
+async fn a_point_that_goes_on_after_refusals_is_closed(format: Format) {
     let settings = [
         ("limits.ordered_per_second", "1"),
         ("limits.refusal_window", "1m"),
     ];
     let (_meeting, mut sockets) = Meeting::with(format, 2, &settings, json!({})).await;
-    // 100 are taken, 200 refused, and some more for the seconds that this takes.
+    // 100 are acknowledged, 200 refused, and some more for the seconds that this takes.
     for _ in 0..400 {
         sockets[1].send(&json!({"cancelFollow": {}})).await;
     }
@@ -98,7 +98,7 @@ async fn a_flood_of_positions_is_closed(format: Format) {
     sockets[0].acked(json!({"followMe": {}})).await;
 }
 
-async fn a_flood_of_signs_of_life_is_closed(format: Format) {
+async fn a_flood_of_keepalives_is_closed(format: Format) {
     let (_meeting, mut sockets) = Meeting::of(format, 3).await;
     for _ in 0..2_000 {
         sockets[1].send(&json!({"ackHeart": {"lastSeq": 1}})).await;
@@ -131,14 +131,14 @@ async fn presenting_is_not_turned_on_and_off_at_will(format: Format) {
         "a burst of five, then one in a second: {taken}"
     );
     assert!(refused.contains(&"RATE_LIMITED"), "{refused:?}");
-    // A refused start makes the stop after it one that has nothing to stop.
+    // After a refused start, the next stop has no presentation to end.
     assert!(
         refused
             .iter()
             .all(|code| matches!(*code, "RATE_LIMITED" | "NOT_PRESENTING")),
         "{refused:?}"
     );
-    // Other instructions, and other members, are not concerned.
+    // Other instructions and other members are not affected.
     sockets[0].acked(json!({"cancelFollow": {}})).await;
     let answered = sockets[1].ask(json!({"cancelFollowMe": {}})).await.answer;
     assert_ne!(answered["nack"]["code"], "RATE_LIMITED", "{answered}");

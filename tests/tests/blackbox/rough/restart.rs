@@ -1,15 +1,15 @@
-//! Servers that end in the middle of everything.
+//! Servers that restart while members send instructions.
 
 use std::collections::BTreeMap;
 
-use super::crowd::{all, gather};
+use super::crowd::{all, join_and_connect};
 use faceshare_tests::Format;
-use faceshare_tests::chance::Chance;
-use faceshare_tests::ledger::Ledger;
+use faceshare_tests::event_log::EventLog;
 use faceshare_tests::meeting::Meeting;
+use faceshare_tests::random::Random;
+use faceshare_tests::reconnecting::{Received, ReconnectingClient};
 use faceshare_tests::server::Server;
 use faceshare_tests::socket::{name, seq};
-use faceshare_tests::traveller::{Traveller, Turn};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -17,26 +17,27 @@ use tokio::time::{Instant, sleep_until};
 
 const MEMBERS: usize = 20;
 const RESTARTS: usize = 3;
-/// So many frames come between two restarts, beside those that tell of the restart itself.
+/// Ordered frames between two restarts, besides those that the restart itself causes.
 const PROGRESS: u64 = 150;
-/// Between two instructions of one member, in milliseconds.
+/// Pause between two instructions of one member, in milliseconds.
 const PAUSE: (u64, u64) = (20, 200);
 
-/// How the server ends.
+/// How the test stops the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    Killed,
-    Asked,
+enum Stop {
+    Kill,
+    Terminate,
 }
 
-/// Follows the host and lets go again, in turns, each instruction until it is answered; listens in between. Each of them changes something,
-/// so each of them has one frame. Gives the seqs that were acknowledged.
-async fn talk(
-    mut member: Traveller,
+/// Alternates between following and not following the host. It sends each instruction until it is
+/// answered, and receives in between. Each instruction changes the session, so each has one frame.
+/// Returns the acknowledged seqs.
+async fn follow_and_unfollow(
+    mut member: ReconnectingClient,
     host: String,
-    mut chance: Chance,
+    mut random: Random,
     stop: watch::Receiver<bool>,
-) -> (Traveller, Vec<u64>) {
+) -> (ReconnectingClient, Vec<u64>) {
     let mut acknowledged = Vec::new();
     while !*stop.borrow() {
         let follow = acknowledged.len() % 2 == 0;
@@ -45,27 +46,27 @@ async fn talk(
         } else {
             json!({"cancelFollow": {}})
         };
-        let answer = member.ask(chance.any() | 1, instruction).await;
+        let answer = member.ask(random.any() | 1, instruction).await;
         acknowledged.push(
             answer["ack"]["seq"]
                 .as_u64()
                 .unwrap_or_else(|| panic!("refused: {answer}")),
         );
-        let go_on = Instant::now() + chance.millis(PAUSE.0, PAUSE.1);
-        while Instant::now() < go_on {
+        let resume_at = Instant::now() + random.millis(PAUSE.0, PAUSE.1);
+        while Instant::now() < resume_at {
             tokio::select! {
-                turn = member.next() => if matches!(turn, Turn::Lost) { member.connect().await },
-                () = sleep_until(go_on) => {}
+                received = member.next() => if matches!(received, Received::Lost) { member.connect().await },
+                () = sleep_until(resume_at) => {}
             }
         }
     }
     (member, acknowledged)
 }
 
-async fn restart(meeting: &mut Meeting, end: End) {
-    match end {
-        End::Killed => meeting.server.kill().await,
-        End::Asked => {
+async fn restart(meeting: &mut Meeting, stop: Stop) {
+    match stop {
+        Stop::Kill => meeting.server.kill().await,
+        Stop::Terminate => {
             meeting.server.terminate().await;
             let status = meeting.server.exit().await;
             assert!(status.success(), "{status}");
@@ -74,8 +75,8 @@ async fn restart(meeting: &mut Meeting, end: End) {
     meeting.server.restart().await;
 }
 
-async fn nothing_is_lost_and_nothing_happens_twice(end: End) {
-    let mut chance = Chance::announced();
+async fn each_acknowledged_instruction_has_one_frame(how: Stop) {
+    let mut random = Random::from_env_or_new();
     let settings = [
         ("member.debounce", "5s"),
         ("member.grace", "5m"),
@@ -83,50 +84,55 @@ async fn nothing_is_lost_and_nothing_happens_twice(end: End) {
     ];
     let server = Server::start_with(&settings).await;
     let mut meeting = Meeting::created(server, Format::Proto, json!({})).await;
-    let ledger = Ledger::new();
-    let mut members = gather(&mut meeting, MEMBERS, &ledger).await;
+    let event_log = EventLog::new();
+    let mut members = join_and_connect(&mut meeting, MEMBERS, &event_log).await;
     let mut host = members.remove(0);
     let start = host.seq;
 
     let (stop, stopped) = watch::channel(false);
-    let mut talking = JoinSet::new();
+    let mut tasks = JoinSet::new();
     for member in members {
-        talking.spawn(talk(
+        tasks.spawn(follow_and_unfollow(
             member,
             host.member.clone(),
-            chance.fork(),
+            random.fork(),
             stopped.clone(),
         ));
     }
     for _ in 0..RESTARTS {
-        ledger.until(ledger.head() + PROGRESS).await;
-        restart(&mut meeting, end).await;
+        event_log.until(event_log.head() + PROGRESS).await;
+        restart(&mut meeting, how).await;
     }
-    ledger.until(ledger.head() + PROGRESS).await;
+    event_log.until(event_log.head() + PROGRESS).await;
     stop.send(true).expect("they listen");
-    let members = all(talking).await;
+    let members = all(tasks).await;
 
-    let head = ledger.head();
+    let head = event_log.head();
     host.catch_up(head).await;
-    let mut said: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    for frame in ledger
+    let mut sent: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for frame in event_log
         .after(start)
         .iter()
         .filter(|frame| matches!(name(frame), "followOther" | "cancelFollow"))
     {
-        said.entry(frame["from"].as_str().expect("it is somebody's").to_owned())
-            .or_default()
-            .push(seq(frame));
+        sent.entry(
+            frame["from"]
+                .as_str()
+                .expect("an ordered frame has a sender")
+                .to_owned(),
+        )
+        .or_default()
+        .push(seq(frame));
     }
     for (mut member, acknowledged) in members {
         member.catch_up(head).await;
         assert_eq!(
             member.connections as usize,
             RESTARTS + 1,
-            "cut off by nothing but the restarts"
+            "only the restarts cut the connection"
         );
         assert_eq!(
-            said.get(&member.member),
+            sent.get(&member.member),
             Some(&acknowledged),
             "each acknowledged instruction has its one frame, and no other has any"
         );
@@ -134,11 +140,11 @@ async fn nothing_is_lost_and_nothing_happens_twice(end: End) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_killed_in_mid_traffic_loses_nothing_acknowledged_and_does_nothing_twice() {
-    nothing_is_lost_and_nothing_happens_twice(End::Killed).await;
+async fn a_killed_server_keeps_each_acknowledged_instruction_and_applies_none_twice() {
+    each_acknowledged_instruction_has_one_frame(Stop::Kill).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_asked_to_end_in_mid_traffic_loses_nothing_acknowledged_and_does_nothing_twice() {
-    nothing_is_lost_and_nothing_happens_twice(End::Asked).await;
+async fn a_terminated_server_keeps_each_acknowledged_instruction_and_applies_none_twice() {
+    each_acknowledged_instruction_has_one_frame(Stop::Terminate).await;
 }

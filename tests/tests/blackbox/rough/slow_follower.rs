@@ -1,4 +1,4 @@
-//! A follower on a slow line: what it gets is fresh, and what it cannot get in time is left out.
+//! A follower on a slow network path gets new positions; old ones are dropped.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,17 +12,20 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{MissedTickBehavior, interval};
 
-/// Values that are sent, and the time between two.
+/// The number of sent values, and the pause between two.
 const SENT: u64 = 500;
 const SEND_PACE: Duration = Duration::from_millis(20);
-/// What the line lets through: 12.8 KB/s, while 50 values of 800 bytes a second are some 45 KB.
+/// The throughput of the slow path: 12.8 KB/s, while 50 values of 800 bytes a second are about 45
+/// KB.
 const LINE_BYTES: usize = 256;
 const LINE_PACE: Duration = Duration::from_millis(20);
-/// How many values behind the newest one may be that arrives. Some 60 KB lie in the sockets' buffers and on the line; without a bound on
-/// what the kernel takes, it is 350 at the end and goes on growing.
+/// How many values behind the newest one an arriving value may be. Some 60 KB lie in the sockets'
+/// buffers and on the line; without a bound on what the kernel takes, it is 350 at the end and goes
+/// on growing.
 const OLDEST: u64 = 180;
 
-/// A line to `server` that is slow towards the client, and keeps little. Gives its address.
+/// Starts a proxy to `server` that is slow towards the client and buffers little. Returns its
+/// address.
 async fn slow_line(server: SocketAddr) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -66,7 +69,7 @@ fn number(frame: &Value) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_follower_gets_fresh_values_and_not_every_one() {
-    // The line has no time for heartbeats to be answered in time.
+    // The path is too slow for answers to heartbeats.
     let calm = [("heartbeat.interval", "5m"), ("heartbeat.timeout", "10m")];
     let (mut meeting, mut sockets) = Meeting::with(Format::Proto, 1, &calm, json!({})).await;
     let server = meeting

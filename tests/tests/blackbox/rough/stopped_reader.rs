@@ -1,4 +1,4 @@
-//! Readers that stop reading: a laptop lid, a debugger, a phone that is asleep.
+//! Clients that stop reading, such as a sleeping phone or a closed laptop.
 
 use std::time::Duration;
 
@@ -12,10 +12,11 @@ use tokio::time::{Instant, interval, timeout};
 
 /// How long the reader is stopped at least.
 const STOPPED: Duration = Duration::from_secs(20);
-/// Titles that fill what the system keeps between two sockets within some seconds: 4 KB each.
+/// Titles of 4 KB, which fill the system's socket buffers within seconds.
 const TITLE: usize = 990;
 
-/// The meeting, and a terminal in it that has read its welcome. Heartbeats are rare: only its queue is to close it.
+/// The meeting, and a terminal in it that has read its welcome. Heartbeats are rare: only its queue
+/// is to close it.
 async fn with_reader(settings: &[(&str, &str)]) -> (Meeting, Vec<Socket>, Terminal) {
     let calm = [
         ("heartbeat.interval", "5m"),
@@ -36,7 +37,8 @@ async fn with_reader(settings: &[(&str, &str)]) -> (Meeting, Vec<Socket>, Termin
     (meeting, sockets, reader)
 }
 
-/// Everybody but the reader sees a new title, which is one ordered frame of its length.
+/// Changes the title, which is one ordered frame of its length. All clients but the reader must
+/// receive it.
 async fn retitle(meeting: &Meeting, sockets: &mut [Socket], title: &str) {
     meeting
         .http
@@ -54,7 +56,7 @@ async fn retitle(meeting: &Meeting, sockets: &mut [Socket], title: &str) {
     }
 }
 
-/// How many receivers the server has found too slow.
+/// How many receivers the server has closed as too slow.
 async fn too_slow(meeting: &Meeting) -> u64 {
     let metrics = meeting
         .http
@@ -67,11 +69,11 @@ async fn too_slow(meeting: &Meeting) -> u64 {
         .expect("text");
     let value = metrics
         .lines()
-        .find_map(|line| line.strip_prefix("stream_slow_receivers_total "));
+        .find_map(|line| line.strip_prefix("faceshare_stream_slow_receivers_total "));
     value.map_or(0, |value| value.parse().expect("a number"))
 }
 
-/// Goes on until a receiver is too slow; the others see everything meanwhile.
+/// Changes titles until the server closes a slow receiver. The others must receive every frame.
 async fn until_too_slow(meeting: &Meeting, sockets: &mut [Socket]) {
     let filling = async {
         let mut round = 0_u64;
@@ -99,8 +101,8 @@ fn frames(reader: &Terminal) -> Vec<Value> {
         .collect()
 }
 
-/// What a reader wrote must have no gap and no repeat, but for a snapshot in place of what was missed. Gives how often it connected, and the
-/// last seq that it knows of.
+/// Checks that the frames that a reader printed have no gap and no repeat; a snapshot may replace
+/// missed frames. Returns how often it connected, and its last seq.
 fn chain(frames: &[Value]) -> (usize, u64) {
     let (mut connections, mut last) = (0, 0);
     for frame in frames {
@@ -118,7 +120,7 @@ fn chain(frames: &[Value]) -> (usize, u64) {
     (connections, last)
 }
 
-/// The reader has seen this title, in a frame or in a snapshot.
+/// Whether the reader has received this title, in a frame or in a snapshot.
 async fn seen_by(reader: &Terminal, title: &str) {
     let snapshot = |line: &Value| line["welcome"]["snapshot"]["faceSession"]["title"] == title;
     reader
@@ -128,7 +130,7 @@ async fn seen_by(reader: &Terminal, title: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stopped_reader_harms_nobody_is_let_go_and_comes_back() {
+async fn a_stopped_reader_is_closed_resumes_and_does_not_delay_others() {
     let bounds = [
         ("limits.queue_frames", "16"),
         ("limits.queue_bytes", "65536"),
@@ -179,7 +181,7 @@ async fn a_reader_that_stops_within_the_bounds_gets_everything_on_the_same_conne
     let (meeting, mut sockets, reader) = with_reader(&[]).await;
     reader.signal("STOP").await;
     let target = sockets[0].member().to_owned();
-    // No more at once than everybody may say.
+    // No more at once than the burst of all members.
     for _ in 0..45 {
         sockets[1]
             .acked(json!({"followOther": {"target": target}}))
@@ -205,7 +207,7 @@ async fn a_reader_that_stops_within_the_bounds_gets_everything_on_the_same_conne
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_that_is_too_slow_and_still_there_is_told_so() {
+async fn a_slow_reader_is_closed_with_the_reason() {
     let bounds = [
         ("limits.queue_frames", "16"),
         ("limits.queue_bytes", "65536"),

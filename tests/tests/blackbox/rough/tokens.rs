@@ -1,4 +1,4 @@
-//! Session tokens in the course of a session.
+//! Renewal of session tokens in the stream.
 
 use faceshare_tests::meeting::Meeting;
 use faceshare_tests::socket::{Credential, Event, Socket, handshake, name};
@@ -6,8 +6,8 @@ use faceshare_tests::{Format, in_both_formats};
 use serde_json::{Value, json};
 
 in_both_formats!(
-    a_token_is_renewed_in_time_and_its_end_cuts_nobody_off,
-    one_who_is_removed_gets_no_token_any_more,
+    a_token_is_renewed_before_it_expires_and_the_stream_goes_on,
+    a_removed_member_gets_no_further_token,
 );
 
 /// The next `tokenRenewed`, and the token in it.
@@ -20,7 +20,7 @@ async fn renewed(socket: &mut Socket) -> (Value, String) {
     (frame, token)
 }
 
-/// When the first token of a member ends, as the answer that brought it said.
+/// The expiry of a member's first token, from the answer that contained it.
 async fn first_end(meeting: &Meeting) -> String {
     let again = meeting
         .http
@@ -30,7 +30,7 @@ async fn first_end(meeting: &Meeting) -> String {
     again["expiresAt"].as_str().expect("a time").to_owned()
 }
 
-async fn a_token_is_renewed_in_time_and_its_end_cuts_nobody_off(format: Format) {
+async fn a_token_is_renewed_before_it_expires_and_the_stream_goes_on(format: Format) {
     // Long enough to connect with on a busy machine; the next comes after two thirds of it.
     let (meeting, mut sockets) =
         Meeting::with(format, 1, &[("auth.session_ttl", "4s")], json!({})).await;
@@ -81,7 +81,7 @@ async fn a_token_is_renewed_in_time_and_its_end_cuts_nobody_off(format: Format) 
     again.acked(json!({"cancelFollow": {}})).await;
 }
 
-async fn one_who_is_removed_gets_no_token_any_more(format: Format) {
+async fn a_removed_member_gets_no_further_token(format: Format) {
     let (meeting, mut sockets) =
         Meeting::with(format, 2, &[("auth.session_ttl", "4s")], json!({})).await;
     let mut removed = sockets.pop().expect("two");

@@ -1,4 +1,4 @@
-//! What happens to an account reaches its connections.
+//! Changes of an account affect its connections.
 
 use faceshare_tests::http::Guest;
 use faceshare_tests::meeting::Meeting;
@@ -7,7 +7,7 @@ use faceshare_tests::{Format, in_both_formats};
 use reqwest::Method;
 use serde_json::json;
 
-/// Hashes that take no time, in a server that is there to be tested.
+/// A server whose password hashes take almost no time.
 const QUICK: [(&str, &str); 2] = [
     ("argon2.test_parameters", "true"),
     ("benchmark.enabled", "true"),
@@ -42,7 +42,7 @@ async fn a_changed_nickname_is_told_to_the_session(format: Format) {
     }
 }
 
-/// Its token is refused either way, and so is one that it asks for anew.
+/// Its token is refused in both cases, and a new one is refused too.
 async fn assert_shut_out(meeting: &Meeting, index: usize) {
     let token = &meeting.tokens[index];
     let request = handshake(
@@ -145,7 +145,7 @@ async fn a_deleted_account_leaves_its_session(format: Format) {
         .await
         .ok(204);
     assert_eq!(sockets[1].close().await.0, 4001);
-    // That its point is gone may be told before that it left.
+    // The loss of its point may be announced before it leaves.
     assert_eq!(
         sockets[0].until("httpQuit").await["httpQuit"],
         json!({"memberId": meeting.guests[1].id})

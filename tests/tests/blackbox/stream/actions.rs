@@ -1,4 +1,4 @@
-//! `actionSync`: where somebody is, shown to those who follow.
+//! `actionSync`: a member's position, sent to its followers.
 
 use faceshare_tests::meeting::Meeting;
 use faceshare_tests::socket::{Socket, name};
@@ -11,22 +11,23 @@ in_both_formats!(
     a_newcomer_under_a_presenter_finds_the_values_in_its_snapshot,
     followers_of_a_fast_sender_end_at_its_newest_value,
     a_value_of_another_term_is_dropped,
-    what_is_no_position_is_refused,
-    one_who_left_off_following_gets_no_more,
+    an_invalid_position_is_refused,
+    a_member_that_stopped_following_gets_no_more_positions,
 );
 
 fn page(page: u32) -> Value {
     json!({"actionSync": {"key": "view", "view": {"page": page, "x": 0.25, "y": 0.5, "zoom": 1.5, "rotation": 90}}})
 }
 
-/// What an `actionSync` says, without `key` and `view`'s other fields.
+/// The value of an `actionSync`, without `key` and the other fields of `view`.
 fn page_of(frame: &Value) -> u64 {
     frame["actionSync"]["view"]["page"]
         .as_u64()
         .unwrap_or_else(|| panic!("no page in {frame}"))
 }
 
-/// Everybody reads on to the head; gives which of them saw an `actionSync`. Sent positions must have gone out before.
+/// All clients read up to the head. Returns which of them received an `actionSync`. Positions that
+/// were sent before come before the head.
 async fn follow(sockets: &mut [Socket], by: usize, target: usize) {
     let target = sockets[target].member().to_owned();
     let answered = sockets[by]
@@ -150,7 +151,7 @@ async fn a_value_of_another_term_is_dropped(format: Format) {
     assert!(!shown.contains(&1) && !shown.contains(&3), "{shown:?}");
 }
 
-async fn what_is_no_position_is_refused(format: Format) {
+async fn an_invalid_position_is_refused(format: Format) {
     let (_meeting, mut sockets) = Meeting::of(format, 1).await;
     let value = |value: Value| {
         let mut action = json!({"key": "k"});
@@ -177,7 +178,7 @@ async fn what_is_no_position_is_refused(format: Format) {
     sockets[0].acked(fits).await;
 }
 
-async fn one_who_left_off_following_gets_no_more(format: Format) {
+async fn a_member_that_stopped_following_gets_no_more_positions(format: Format) {
     let (_meeting, mut sockets) = Meeting::of(format, 2).await;
     follow(&mut sockets, 1, 0).await;
     sockets[0].acked(page(1)).await;

@@ -48,7 +48,7 @@ async fn a_repeated_nonce_is_answered_as_the_first_and_not_applied(format: Forma
         "nothing but the second device is new"
     );
 
-    // A nonce is its member's: the same number of another one is another nonce.
+    // Each member has its own nonces: the same number of another member is another nonce.
     let guest = sockets[1].member().to_owned();
     let other = sockets[0]
         .acked(json!({"nonce": "9007199254740993", "followOther": {"target": guest}}))
@@ -81,7 +81,8 @@ fn frame(format: Format, id: u8, json: &str, proto: &[u8]) -> Message {
 async fn a_readable_id_is_answered_whatever_is_wrong_inside(format: Format) {
     let (_meeting, mut sockets) = Meeting::of(format, 1).await;
     let socket = &mut sockets[0];
-    // In protobuf: a tag is (number << 3 | wire type); 99 is no field of a client's frame, 43 is `sessEnd`, 30 `memberJoin`.
+    // In protobuf: a tag is (number << 3 | wire type); 99 is no field of a client's frame, 43 is
+    // `sessEnd`, 30 `memberJoin`.
     let wrong = [
         frame(format, 101, "", &[]),
         frame(format, 102, ", \"fly\": {}", &[0x9a, 0x06, 0x00]),
@@ -92,7 +93,8 @@ async fn a_readable_id_is_answered_whatever_is_wrong_inside(format: Format) {
             &[0xda, 0x02, 0x02, 0x08, 0x01],
         ),
         frame(format, 104, ", \"memberJoin\": {}", &[0xf2, 0x01, 0x00]),
-        // `followOther` with a value of the wrong type: `target` a text; in protobuf a varint where a message belongs.
+        // `followOther` with a value of the wrong type: `target` a text; in protobuf a varint where
+        // a message belongs.
         frame(
             format,
             105,

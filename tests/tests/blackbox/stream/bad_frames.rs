@@ -1,4 +1,4 @@
-//! What is no frame at all.
+//! Frames that do not parse.
 
 use faceshare_tests::http::send;
 use faceshare_tests::meeting::Meeting;
@@ -51,7 +51,8 @@ fn wrong_inside(format: Format) -> Vec<Message> {
             "]".repeat(1_000)
         ),
     ];
-    // An id, then: a key that is not UTF-8; followOther as a number; followOther cut short inside; 200 groups within each other.
+    // An id, then: a key that is not UTF-8; followOther as a number; followOther cut short inside;
+    // 200 groups within each other.
     let bytes = [
         vec![0x08, 77, 0xe2, 0x03, 0x05, 0x12, 0x01, 0xff, 0x5a, 0x00],
         vec![0x08, 77, 0xa0, 0x02, 0x01],
@@ -72,7 +73,7 @@ fn wrong_inside(format: Format) -> Vec<Message> {
 async fn a_frame_with_an_id_is_answered_whatever_is_wrong_inside(format: Format) {
     let (_meeting, mut sockets) = Meeting::of(format, 1).await;
     for wrong in wrong_inside(format) {
-        // Two bad frames before it: were it another, the connection would be closed.
+        // Two bad frames come before it. If it counted as a third, the connection would be closed.
         sockets[0].send_raw(bad_frame(format)).await;
         sockets[0].send_raw(bad_frame(format)).await;
         sockets[0].send_raw(wrong.clone()).await;
@@ -118,7 +119,8 @@ fn frame_of(format: Format, size: usize) -> Message {
             Message::text(empty.replace("\"\"", &format!("\"{}\"", "x".repeat(size - empty.len()))))
         }
         Format::Proto => {
-            // id 77, an empty cancelFollow (field 37), and field 200 as bytes with a length of three varint bytes.
+            // id 77, an empty cancelFollow (field 37), and field 200 as bytes with a length of
+            // three varint bytes.
             let mut bytes = vec![0x08, 77, 0xaa, 0x02, 0x00, 0xc2, 0x0c];
             let rest = size - bytes.len() - 3;
             let low = |bits: usize| u8::try_from(bits & 0x7f).expect("seven bits");

@@ -1,4 +1,4 @@
-//! Following by one's own choice.
+//! Following with `followOther` and `cancelFollow`.
 
 use faceshare_tests::meeting::{Meeting, edges};
 use faceshare_tests::socket::{Socket, seq};
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 in_both_formats!(
     following_is_told_to_all_and_acknowledged_after_its_frames,
     chains_resolve_to_their_root,
-    oneself_a_cycle_and_a_stranger_cannot_be_followed,
-    who_stops_or_pauses_keeps_those_behind_it_right,
+    a_member_cannot_follow_itself_a_cycle_or_a_stranger,
+    followers_of_a_member_that_stops_or_pauses_get_the_right_root,
     a_leaver_frees_its_followers,
     stopping_without_following_changes_nothing,
 );
@@ -41,7 +41,8 @@ fn sorted<T: Ord>(mut items: Vec<T>) -> Vec<T> {
     items
 }
 
-/// One gives an instruction, which must be followed by one `followChange`; everybody must see the same two frames. Gives the second.
+/// One client sends an instruction, which must be followed by one `followChange`. All clients must
+/// receive the same two frames. Returns the second.
 async fn change(sockets: &mut [Socket], by: usize, instruction: &str, body: Value) -> Value {
     let answered = sockets[by].ask(json!({instruction: body})).await;
     let [repeated, change] = answered.before.as_slice() else {
@@ -93,7 +94,7 @@ async fn chains_resolve_to_their_root(format: Format) {
     );
 }
 
-async fn oneself_a_cycle_and_a_stranger_cannot_be_followed(format: Format) {
+async fn a_member_cannot_follow_itself_a_cycle_or_a_stranger(format: Format) {
     let (_meeting, mut sockets) = Meeting::of(format, 3).await;
     let id = ids(&sockets);
     change(&mut sockets, 1, "followOther", json!({"target": id[0]})).await;
@@ -118,11 +119,11 @@ async fn oneself_a_cycle_and_a_stranger_cannot_be_followed(format: Format) {
     assert_eq!(
         seq(&told),
         head + 2,
-        "what was refused is in nobody's order"
+        "no client receives a refused instruction"
     );
 }
 
-async fn who_stops_or_pauses_keeps_those_behind_it_right(format: Format) {
+async fn followers_of_a_member_that_stops_or_pauses_get_the_right_root(format: Format) {
     let (_meeting, mut sockets) = Meeting::of(format, 3).await;
     let id = ids(&sockets);
     change(&mut sockets, 1, "followOther", json!({"target": id[0]})).await;

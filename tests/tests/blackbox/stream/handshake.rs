@@ -1,4 +1,4 @@
-//! Who gets in, and how the others are told.
+//! The handshake: accepted and refused connections.
 
 use faceshare_tests::http::send;
 use faceshare_tests::meeting::Meeting;
@@ -75,7 +75,7 @@ async fn a_request_without_a_subprotocol_of_ours_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_no_upgrade_is_refused() {
+async fn a_request_without_an_upgrade_is_refused() {
     let (meeting, _sockets) = Meeting::of(Format::Json, 1).await;
     let answer = meeting
         .http
@@ -84,7 +84,8 @@ async fn what_is_no_upgrade_is_refused() {
     assert!((400..500).contains(&answer.status), "{answer:?}");
 }
 
-/// Both with the token in the header and as browsers send it: the page is refused before anybody looks at its token.
+/// With the token in the header and as browsers send it. The page is refused before its token is
+/// checked.
 async fn a_page_of_another_site_opens_no_stream(format: Format) {
     let (meeting, mut sockets) = Meeting::with(
         format,
@@ -122,7 +123,7 @@ async fn a_page_of_another_site_opens_no_stream(format: Format) {
             }
         }
     }
-    // None of that has touched the stream that is open.
+    // The open stream is not affected.
     sockets[0].acked(json!({"followMe": {}})).await;
     for credential in [Credential::Header, Credential::Subprotocol] {
         for origin in ["https://page.example", "HTTPS://PAGE.example", &own] {
@@ -143,7 +144,7 @@ async fn a_page_of_another_site_opens_no_stream(format: Format) {
     );
 }
 
-/// The proxy names itself or the public address in Host, with the default port or without it.
+/// The proxy sends its own name or the public address as Host, with the default port or without it.
 async fn behind_a_proxy_the_servers_own_page_opens_a_stream(format: Format) {
     let server = Server::start_with(&[("http.public_url", "https://meet.example.com")]).await;
     let meeting = Meeting::created(server, format, json!({})).await;
@@ -172,5 +173,5 @@ async fn a_point_that_connects_again_replaces_itself(format: Format) {
     let head = sockets[0].seq;
     assert_eq!(again.welcome["seq"].as_u64(), Some(head));
     let seq = sockets[0].acked(json!({"followMe": {}})).await;
-    assert_eq!(seq, head + 1, "nobody was told of it");
+    assert_eq!(seq, head + 1, "no frame announces it");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 in_both_formats!(
     a_silent_point_is_lost_and_one_that_answers_is_not,
-    a_server_that_was_stopped_for_longer_than_the_timeout_loses_nobody
+    a_server_that_was_stopped_for_longer_than_the_timeout_loses_no_point
 );
 
 async fn a_silent_point_is_lost_and_one_that_answers_is_not(format: Format) {
@@ -22,7 +22,7 @@ async fn a_silent_point_is_lost_and_one_that_answers_is_not(format: Format) {
         let mut silent = silent;
         silent.close().await.0
     });
-    // Beyond the timeout by far, so that the one who answers had every chance to be lost.
+    // Far longer than the timeout, so that the answering point would be lost if the test failed.
     for _ in 0..12 {
         let heart = sockets[0].until("sysHeart").await;
         let last_seq = sockets[0].seq;
@@ -36,13 +36,13 @@ async fn a_silent_point_is_lost_and_one_that_answers_is_not(format: Format) {
     sockets[0].acked(json!({"followMe": {}})).await;
 }
 
-async fn a_server_that_was_stopped_for_longer_than_the_timeout_loses_nobody(format: Format) {
+async fn a_server_that_was_stopped_for_longer_than_the_timeout_loses_no_point(format: Format) {
     let settings = [("heartbeat.interval", "1s"), ("heartbeat.timeout", "3s")];
     let (meeting, mut sockets) = Meeting::with(format, 3, &settings, json!({})).await;
     meeting.server.stop().await;
-    // What the first one says waits in its socket; the others have nothing to say.
+    // The frame of the first client waits in its socket; the others send nothing.
     let id = sockets[0].instruct(json!({"followMe": {}})).await;
-    // Twice the timeout: that nothing happens meanwhile is what is tested.
+    // Wait twice the timeout, because the test is that no point is lost meanwhile.
     tokio::time::sleep(Duration::from_secs(6)).await;
     meeting.server.go_on().await;
     sockets[0].answer(id).await.ack();

@@ -1,4 +1,4 @@
-//! Ten members at once.
+//! Ten members that send at the same time.
 
 use faceshare_tests::meeting::Meeting;
 use faceshare_tests::socket::{Socket, seq};
@@ -11,7 +11,8 @@ in_both_formats!(ten_members_who_all_speak_at_once_see_one_order);
 const MEMBERS: usize = 10;
 const ROUNDS: usize = 8;
 
-/// Follows its neighbour and lets go again, all at once; gives the socket back with its acknowledged seqs.
+/// Follows the next member and stops again, all at once. Returns the socket and its acknowledged
+/// seqs.
 async fn speak(mut socket: Socket, neighbour: String) -> (Socket, Vec<u64>) {
     let mut asked = Vec::new();
     for round in 0..ROUNDS {
@@ -26,7 +27,7 @@ async fn speak(mut socket: Socket, neighbour: String) -> (Socket, Vec<u64>) {
     let mut acked = Vec::new();
     for (id, follow) in asked {
         let answer = socket.answer(id).await.answer;
-        // A ring cannot close: whose following would close it is refused, and then has nothing to let go of.
+        // A follow that would close the ring is refused, and then there is nothing to stop.
         match answer["ack"]["seq"].as_u64() {
             Some(seq) => acked.push(seq),
             None => assert!(

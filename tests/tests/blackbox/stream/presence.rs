@@ -1,4 +1,4 @@
-//! Who is there: joining, leaving, being lost and coming back.
+//! Presence: joining, leaving, loss and return of members.
 
 use faceshare_tests::meeting::Meeting;
 use faceshare_tests::socket::{Event, Socket, name, seq};
@@ -10,7 +10,7 @@ in_both_formats!(
     a_lost_member_is_announced_and_leaves_after_its_grace,
     a_lost_member_that_comes_back_in_time_is_online_again,
     a_second_device_is_the_same_member,
-    the_end_reaches_everybody_and_those_who_come_after_it,
+    the_end_reaches_all_members_and_those_who_connect_later,
 );
 
 async fn a_leaver_sees_its_own_frame_then_the_answer_then_the_end(format: Format) {
@@ -111,7 +111,7 @@ async fn a_second_device_is_the_same_member(format: Format) {
     );
 }
 
-async fn the_end_reaches_everybody_and_those_who_come_after_it(format: Format) {
+async fn the_end_reaches_all_members_and_those_who_connect_later(format: Format) {
     let (meeting, mut sockets) = Meeting::of(format, 2).await;
     let (epoch, seen) = (sockets[1].epoch().to_owned(), sockets[1].seq);
     sockets.pop().expect("two").cut();
@@ -145,7 +145,8 @@ async fn the_end_reaches_everybody_and_those_who_come_after_it(format: Format) {
     }
 }
 
-/// What comes on a connection to an ended session, until it closes with 4010; with or without a `welcome` before it.
+/// The frames on a connection to an ended session, until it closes with 4010, with or without a
+/// `welcome`.
 async fn frames_of_a_late_one(meeting: &Meeting, url: &str) -> Vec<Value> {
     use faceshare_tests::socket::{Credential, handshake};
     let request = handshake(

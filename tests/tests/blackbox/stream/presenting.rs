@@ -6,19 +6,19 @@ use faceshare_tests::{Format, in_both_formats};
 use serde_json::{Value, json};
 
 in_both_formats!(
-    ask_invites_and_attaches_nobody,
+    ask_invites_and_attaches_no_member,
     on_attaches_everybody_and_gives_their_own_targets_back,
-    the_host_alone_takes_over,
-    who_may_end_it_and_who_may_name_another,
+    only_the_host_takes_over_presenting,
+    only_some_members_may_end_a_presentation_or_name_another_presenter,
     a_hard_lock_holds_all_but_the_host,
     a_presenter_that_leaves_frees_everybody,
 );
 
-/// The state after an instruction that must be taken, as the giver is told.
+/// The presenting state after an instruction that must be acknowledged, as its sender receives it.
 async fn present(socket: &mut Socket, body: Value) -> Value {
     let answered = socket.ask(body).await;
     let seq = answered.ack();
-    // What others did meanwhile may stand before the frame that repeats the instruction.
+    // Frames of other members may come before the frame of this instruction.
     let own: Vec<_> = answered
         .before
         .iter()
@@ -37,7 +37,7 @@ async fn present(socket: &mut Socket, body: Value) -> Value {
         .clone()
 }
 
-async fn ask_invites_and_attaches_nobody(format: Format) {
+async fn ask_invites_and_attaches_no_member(format: Format) {
     let (_meeting, mut sockets) = Meeting::of(format, 3).await;
     let presenter = sockets[1].member().to_owned();
     let told = present(&mut sockets[1], json!({"followMe": {}})).await;
@@ -122,7 +122,7 @@ async fn on_attaches_everybody_and_gives_their_own_targets_back(format: Format) 
     );
 }
 
-async fn the_host_alone_takes_over(format: Format) {
+async fn only_the_host_takes_over_presenting(format: Format) {
     let (_meeting, mut sockets) = Meeting::of(format, 3).await;
     present(&mut sockets[1], json!({"followMe": {"invite": "ON"}})).await;
     sockets[2]
@@ -140,7 +140,7 @@ async fn the_host_alone_takes_over(format: Format) {
     );
 }
 
-async fn who_may_end_it_and_who_may_name_another(format: Format) {
+async fn only_some_members_may_end_a_presentation_or_name_another_presenter(format: Format) {
     let (_meeting, mut sockets) = Meeting::of(format, 3).await;
     let id: Vec<_> = sockets
         .iter()

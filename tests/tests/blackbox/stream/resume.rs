@@ -1,4 +1,4 @@
-//! Coming back to where one was.
+//! Resuming by epoch and seq.
 
 use faceshare_tests::meeting::Meeting;
 use faceshare_tests::socket::seq;
@@ -6,12 +6,12 @@ use faceshare_tests::{Format, in_both_formats};
 use serde_json::{Value, json};
 
 in_both_formats!(
-    what_was_missed_comes_once_and_in_order,
-    who_missed_nothing_gets_nothing,
+    missed_frames_come_once_and_in_order,
+    a_point_that_missed_no_frame_gets_none,
     a_position_that_cannot_be_resumed_gives_a_snapshot,
 );
 
-async fn what_was_missed_comes_once_and_in_order(format: Format) {
+async fn missed_frames_come_once_and_in_order(format: Format) {
     let (meeting, mut sockets) = Meeting::of(format, 3).await;
     let host = sockets[0].member().to_owned();
     let lost = sockets.remove(1);
@@ -43,7 +43,7 @@ async fn what_was_missed_comes_once_and_in_order(format: Format) {
     back.acked(json!({"followOther": {"target": host}})).await;
 }
 
-async fn who_missed_nothing_gets_nothing(format: Format) {
+async fn a_point_that_missed_no_frame_gets_none(format: Format) {
     let (meeting, mut sockets) = Meeting::of(format, 2).await;
     let lost = sockets.pop().expect("two");
     let (epoch, seen) = (lost.epoch().to_owned(), lost.seq);
@@ -99,7 +99,8 @@ async fn welcome_comes_before_anything_else_while_others_speak() {
         }
         guest
     });
-    // The same point again and again, while the order grows: each time the whole of it, without a gap.
+    // The same point resumes repeatedly while frames are added. Each time it gets all missed
+    // frames, without a gap.
     for _ in 0..10 {
         let mut back = meeting.resume(0, &epoch, seen).await;
         let head = back.welcome["seq"].as_u64().expect("a head");

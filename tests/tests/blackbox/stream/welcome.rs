@@ -6,11 +6,11 @@ use faceshare_tests::{Format, in_both_formats};
 use serde_json::{Value, json};
 
 in_both_formats!(
-    welcome_says_who_one_is_and_how_everything_stands,
+    welcome_holds_the_member_and_the_state_of_the_session,
     welcome_holds_who_presents_and_the_newcomers_edge
 );
 
-async fn welcome_says_who_one_is_and_how_everything_stands(format: Format) {
+async fn welcome_holds_the_member_and_the_state_of_the_session(format: Format) {
     let (meeting, sockets) = Meeting::of(format, 2).await;
     let welcome = &sockets[1].welcome;
     let fields: Vec<_> = welcome.as_object().expect("an object").keys().collect();

@@ -1,7 +1,9 @@
-//! A client on a bad network: it is cut off, comes back to where it was, and says again what was not answered.
+//! A client on a bad network: it loses its connection, resumes, and sends unanswered instructions
+//! again.
 //!
-//! As a client of the contract should, it resumes after every close that allows it; and it looks at what it gets: the first frame after a
-//! resume is the one after the last it saw, and none comes twice.
+//! It resumes after every close code that allows it, as the contract asks. It checks what it
+//! receives: the first frame after a resume is the one after the last it received, and no frame
+//! comes twice.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,48 +15,48 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::ledger::Ledger;
+use crate::event_log::EventLog;
 use crate::meeting::Meeting;
 use crate::socket::{Credential, encode, handshake, name, resume, seq};
 use crate::{DEADLINE, Format};
 
-/// After these a client resumes by itself.
+/// Close codes after which a client resumes.
 const RESUMABLE: [u16; 7] = [1001, 1005, 1006, 1011, 1012, 1013, 4008];
-/// Between two attempts to connect, as a client backs off.
+/// Pause between two attempts to connect.
 const BACKOFF: Duration = Duration::from_millis(50);
 
-/// One member's point, over all its connections.
+/// One point of a member, over all its connections.
 #[derive(Debug)]
-pub struct Traveller {
+pub struct ReconnectingClient {
     url: String,
     token: String,
     format: Format,
     credential: Credential,
-    ledger: Arc<Ledger>,
+    event_log: Arc<EventLog>,
     stream: Option<WebSocketStream<MaybeTlsStream<TcpStream>>>,
-    /// Its member's id; empty before the first connection.
+    /// The member's id; empty before the first connection.
     pub member: String,
     epoch: String,
-    /// The last ordered seq it saw.
+    /// The last ordered seq that it received.
     pub seq: u64,
-    /// How often it connected.
+    /// How often it has connected.
     pub connections: u32,
     next_id: u32,
 }
 
-/// What a connection brought.
+/// What came from the connection.
 #[derive(Clone, Debug)]
-pub enum Turn {
+pub enum Received {
     /// A frame.
     Frame(Arc<Value>),
-    /// Its end; it may be connected again.
+    /// The end of the connection, after which the client may resume.
     Lost,
 }
 
-impl Traveller {
+impl ReconnectingClient {
     /// A member of the meeting, not yet connected.
     #[must_use]
-    pub fn new(meeting: &Meeting, index: usize, format: Format, ledger: &Arc<Ledger>) -> Self {
+    pub fn new(meeting: &Meeting, index: usize, format: Format, event_log: &Arc<EventLog>) -> Self {
         Self {
             url: meeting.websocket_url.clone(),
             token: meeting.tokens[index].clone(),
@@ -64,7 +66,7 @@ impl Traveller {
             } else {
                 Credential::Subprotocol
             },
-            ledger: ledger.clone(),
+            event_log: event_log.clone(),
             stream: None,
             member: String::new(),
             epoch: String::new(),
@@ -74,10 +76,11 @@ impl Traveller {
         }
     }
 
-    /// Connects, for the first time or again, trying until it works: a server may be away for a moment.
+    /// Connects or resumes. It retries until it succeeds, because the server may be restarting.
     ///
     /// # Panics
-    /// When it does not work before the deadline, is refused for good, or does not go on where it was.
+    /// When it does not succeed before the deadline, is refused with another status than 503, or
+    /// the server does not resume.
     pub async fn connect(&mut self) {
         let attempts = async {
             while self.try_connect().await.is_none() {
@@ -114,7 +117,7 @@ impl Traveller {
             }
             Ok(_) | Err(_) => return None,
         };
-        let frame = self.ledger.read(self.format, &message.into_data());
+        let frame = self.event_log.read(self.format, &message.into_data());
         let welcome = &frame["welcome"];
         assert!(welcome.is_object(), "not a welcome: {frame}");
         let epoch = welcome["epoch"].as_str().expect("welcome names the epoch");
@@ -129,7 +132,7 @@ impl Traveller {
             assert_eq!(
                 (&welcome["resumed"], epoch),
                 (&json!(true), self.epoch.as_str()),
-                "not where it was, at {}: {frame}",
+                "not resumed at {}: {frame}",
                 self.seq
             );
         }
@@ -138,14 +141,15 @@ impl Traveller {
         Some(())
     }
 
-    /// What comes next; waits as long as it takes, and may be given up at any time. Heartbeats are answered.
+    /// Waits for the next frame or the end of the connection, without a deadline. Cancel safe. It
+    /// answers heartbeats.
     ///
     /// # Panics
-    /// When a frame is not the next one, or the connection ends for good.
-    pub async fn next(&mut self) -> Turn {
+    /// When a frame is missing or repeated, or the close code forbids a resume.
+    pub async fn next(&mut self) -> Received {
         loop {
             let Some(stream) = &mut self.stream else {
-                return Turn::Lost;
+                return Received::Lost;
             };
             let message = match stream.next().await {
                 Some(Ok(message @ (Message::Binary(_) | Message::Text(_)))) => message,
@@ -157,49 +161,50 @@ impl Traveller {
                         self.seq
                     );
                     self.stream = None;
-                    return Turn::Lost;
+                    return Received::Lost;
                 }
                 Some(Ok(_)) => continue,
                 Some(Err(_)) | None => {
                     self.stream = None;
-                    return Turn::Lost;
+                    return Received::Lost;
                 }
             };
-            let frame = self.ledger.read(self.format, &message.into_data());
-            let place = seq(&frame);
-            if place > 0 {
+            let frame = self.event_log.read(self.format, &message.into_data());
+            let frame_seq = seq(&frame);
+            if frame_seq > 0 {
                 assert_eq!(
-                    place,
+                    frame_seq,
                     self.seq + 1,
                     "member {} got a gap or a repeat: {frame}",
                     self.member
                 );
-                self.seq = place;
+                self.seq = frame_seq;
             } else if name(&frame) == "sysHeart" {
                 let sent_at = frame["sysHeart"]["sentAt"].clone();
                 self.send(&json!({"ackHeart": {"sentAt": sent_at, "lastSeq": self.seq}}))
                     .await;
             }
-            return Turn::Frame(frame);
+            return Received::Frame(frame);
         }
     }
 
-    /// Sends a frame, if it is connected. That the peer has gone is found out by reading.
+    /// Sends a frame if it is connected. A lost connection is detected by reading.
     pub async fn send(&mut self, frame: &Value) {
         if let Some(stream) = &mut self.stream {
-            // What is lost with the connection is what this client is about.
+            // A frame that is lost with the connection is sent again after the resume.
             let _ = timeout(DEADLINE, stream.send(encode(self.format, frame)))
                 .await
                 .expect("it is sent in time");
         }
     }
 
-    /// Cuts the connection without a word.
+    /// Drops the connection without a close frame.
     pub fn cut(&mut self) {
         self.stream = None;
     }
 
-    /// Gives an instruction, again and again with the same nonce until it is answered; gives the `ack` or `nack`.
+    /// Sends an instruction, again after each resume and with the same nonce, until it is answered.
+    /// Returns the `ack` or `nack`.
     ///
     /// # Panics
     /// When there is no answer before the deadline.
@@ -215,13 +220,13 @@ impl Traveller {
             self.send(&frame).await;
             loop {
                 match self.next().await {
-                    Turn::Frame(answer)
+                    Received::Frame(answer)
                         if answer["ack"]["id"] == id || answer["nack"]["id"] == id =>
                     {
                         return Value::clone(&answer);
                     }
-                    Turn::Frame(_) => {}
-                    Turn::Lost => {
+                    Received::Frame(_) => {}
+                    Received::Lost => {
                         self.connect().await;
                         self.send(&frame).await;
                     }
@@ -233,20 +238,20 @@ impl Traveller {
             .unwrap_or_else(|_| panic!("no answer to {frame}"))
     }
 
-    /// Reads until it has seen everything up to `head`, coming back as often as it must.
+    /// Reads and resumes until it has received everything up to the seq `head`.
     ///
     /// # Panics
     /// When it has not before the deadline.
     pub async fn catch_up(&mut self, head: u64) {
         let reading = async {
             while self.seq < head {
-                if matches!(self.next().await, Turn::Lost) {
+                if matches!(self.next().await, Received::Lost) {
                     self.connect().await;
                 }
             }
         };
         timeout(DEADLINE, reading)
             .await
-            .unwrap_or_else(|_| panic!("{head} is never seen"));
+            .unwrap_or_else(|_| panic!("seq {head} does not come"));
     }
 }

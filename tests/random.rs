@@ -1,19 +1,19 @@
-//! Chance that can be repeated: the seed is printed, and `FACESHARE_SEED` brings it back.
+//! A random generator whose runs can be repeated: it prints its seed, and `FACESHARE_SEED` sets it.
 
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
-/// A stream of numbers that its seed determines (SplitMix64).
+/// A pseudo-random generator (SplitMix64).
 #[derive(Clone, Debug)]
-pub struct Chance(u64);
+pub struct Random(u64);
 
-impl Chance {
-    /// From `FACESHARE_SEED`, or from a new seed; says which, for whoever must repeat a failure.
+impl Random {
+    /// Uses `FACESHARE_SEED`, or a new seed. It prints the seed, so that a failure can be repeated.
     ///
     /// # Panics
     /// When `FACESHARE_SEED` is no number.
     #[must_use]
-    pub fn announced() -> Self {
+    pub fn from_env_or_new() -> Self {
         let given = std::env::var("FACESHARE_SEED")
             .ok()
             .map(|seed| seed.parse().expect("FACESHARE_SEED is a number"));
@@ -26,7 +26,7 @@ impl Chance {
         Self(seed)
     }
 
-    /// Another stream, for a task of its own.
+    /// Another generator with a seed from this one, for another task.
     pub fn fork(&mut self) -> Self {
         Self(self.any())
     }
@@ -45,13 +45,13 @@ impl Chance {
         self.any() % bound
     }
 
-    /// One of these.
+    /// A random element.
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         let index = self.below(from.len() as u64);
         &from[usize::try_from(index).expect("an index")]
     }
 
-    /// A time span of `from` to `to` milliseconds.
+    /// A duration from `from` to below `to` milliseconds.
     pub fn millis(&mut self, from: u64, to: u64) -> Duration {
         Duration::from_millis(from + self.below(to - from))
     }

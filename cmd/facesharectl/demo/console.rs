@@ -1,9 +1,9 @@
-//! Where the demo is shown: one terminal, a coloured lane for each actor.
+//! The output of the demo: one terminal with a coloured lane for each actor.
 
 use anyhow::Result;
 use std::io::{IsTerminal as _, Write as _};
 
-/// Who says a line.
+/// The source of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lane {
     Narrator,
@@ -12,13 +12,13 @@ pub(super) enum Lane {
     Eve,
 }
 
-/// Writes whole lines, so that lanes never mix within one.
+/// Writes whole lines, so that lanes never mix within a line.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stage {
+pub(super) struct Console {
     coloured: bool,
 }
 
-impl Stage {
+impl Console {
     pub(super) fn new() -> Self {
         Self {
             coloured: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
