@@ -1,7 +1,7 @@
 //! Who may see a session, and who may change it.
 
 use super::FaceSessions;
-use crate::instruction::{Glance, Shown, Standing};
+use crate::instruction::{MemberAccess, RenderedSession, SessionView};
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::Status;
 use faceshare_biz::domain::{SessionId, Timestamp};
@@ -15,7 +15,7 @@ pub(super) struct Seen {
     /// What the caller is.
     pub(super) access: Access,
     /// The session, as it is committed.
-    pub(super) session: Arc<Shown>,
+    pub(super) session: Arc<RenderedSession>,
 }
 
 impl Seen {
@@ -53,9 +53,9 @@ impl Seen {
 impl FaceSessions {
     /// What the caller is in a session, whatever that is.
     pub(super) async fn look(&self, caller: Caller, id: SessionId) -> Result<Seen> {
-        let Glance { session, standing } = self.deps.sessions.glance(id, caller.account).await?;
+        let SessionView { session, member } = self.deps.sessions.view(id, caller.account).await?;
         Ok(Seen {
-            access: access(standing, self.now()),
+            access: access(member, self.now()),
             session,
         })
     }
@@ -66,7 +66,11 @@ impl FaceSessions {
     }
 
     /// A session that the caller may change.
-    pub(super) async fn hosted(&self, caller: Caller, id: SessionId) -> Result<Arc<Shown>> {
+    pub(super) async fn hosted(
+        &self,
+        caller: Caller,
+        id: SessionId,
+    ) -> Result<Arc<RenderedSession>> {
         Ok(self
             .seen(caller, id)
             .await?
@@ -77,11 +81,9 @@ impl FaceSessions {
 }
 
 /// Somebody who left and was let in again counts as let in from then on, not only once it connects.
-pub(super) fn access(standing: Standing, now: Timestamp) -> Access {
-    match standing.access {
-        Access::Left if standing.seat_expires_at.is_some_and(|until| until > now) => {
-            Access::Admitted
-        }
+pub(super) fn access(member: MemberAccess, now: Timestamp) -> Access {
+    match member.access {
+        Access::Left if member.seat_expires_at.is_some_and(|until| until > now) => Access::Admitted,
         access => access,
     }
 }

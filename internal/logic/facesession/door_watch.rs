@@ -139,9 +139,9 @@ mod tests {
         let id = house.open(host).await.session.id;
         house.sessions.force_admission(true).await;
         assert!(is_forced(&house, host, id).await);
-        house.sessions.let_go().await;
+        house.sessions.unload_all().await;
         assert!(is_forced(&house, host, id).await, "it says so still");
-        house.sessions.let_go().await;
+        house.sessions.unload_all().await;
         house.sessions.force_admission(false).await;
         assert!(
             !is_forced(&house, host, id).await,

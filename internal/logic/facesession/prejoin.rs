@@ -4,7 +4,7 @@ use super::access::access;
 use super::door::Admittance;
 use super::guess::{Lead, Visitor, not_joinable};
 use super::{DeviceInput, Entered, FaceSessions, Key, Prejoined, carry_through};
-use crate::instruction::Standing;
+use crate::instruction::MemberAccess;
 use crate::text::{FieldChecks, checked};
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::{CodeRecord, FaceSession, Invite, InviteUse};
@@ -280,11 +280,11 @@ impl FaceSessions {
 
 /// How somebody stands who has just arrived.
 pub(super) fn place(state: &State, who: MemberId, now: Timestamp) -> Place {
-    let standing = Standing {
+    let member = MemberAccess {
         access: state.access(who),
         seat_expires_at: state.seat_expires_at(who),
     };
-    match access(standing, now) {
+    match access(member, now) {
         Access::Present => Place::In(None),
         Access::Host => Place::In(
             state

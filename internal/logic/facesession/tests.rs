@@ -885,7 +885,7 @@ async fn a_live_session_whose_log_was_lost_is_ended_by_the_platform_with_its_cod
         house.open(host).await.session.id,
         house.open(host).await.session.id,
     );
-    house.sessions.let_go().await;
+    house.sessions.unload_all().await;
     house.log.delete(lost).await.expect("forgotten");
 
     assert_eq!(house.cases.end_lost().await.expect("ended"), 1);

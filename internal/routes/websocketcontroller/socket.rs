@@ -114,7 +114,7 @@ pub(super) struct Source {
 impl Source {
     fn incoming(format: WireFormat, event: Event) -> Incoming {
         match (event, format) {
-            (Event::Close(goodbye), _) => Incoming::Goodbye(goodbye.answer()),
+            (Event::Close(close), _) => Incoming::CloseFrame(close.answer()),
             (Event::Ping(payload), _) => Incoming::Probe(pong(&payload)),
             (Event::Pong | Event::Nothing, _) => Incoming::Alive,
             (Event::Message(Kind::Text, text), WireFormat::Json) => Incoming::Frame(text),

@@ -117,7 +117,7 @@ async fn a_probe_is_answered_and_a_goodbye_too() {
         };
         let answer = |id| stage.codec.encode(WireFormat::Proto, &ack(id));
         bob.send(Incoming::Probe(answer(1)));
-        bob.send(Incoming::Goodbye(answer(2)));
+        bob.send(Incoming::CloseFrame(answer(2)));
         stage.settle().await;
         assert_eq!(bob.words(), ["ack 1 at 0", "ack 2 at 0"], "{way:?}");
         assert!(bob.served.is_finished(), "{way:?}");
