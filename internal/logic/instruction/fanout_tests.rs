@@ -1,4 +1,4 @@
-//! Who is written to, when, and how often.
+//! When the fan-out writes to which receivers.
 
 use super::{Attached, Fanout, LOCKED_RECEIVERS_MAX, PendingWrites, YIELD_EVERY};
 use crate::instruction::connclient::{DirectWrite, Next, Outbound, PeerGone};
@@ -104,7 +104,7 @@ fn taken(sockets: &Sockets) -> Vec<usize> {
 }
 
 #[tokio::test]
-async fn a_position_does_not_go_past_an_older_one_that_the_task_is_writing() {
+async fn a_position_does_not_overtake_an_older_one_that_the_task_is_writing() {
     let ((mut fanout, sockets), mut pending) = (fanout(3), PendingWrites::default());
     assert!(fanout.can_write_inline(point(SENDER), 1));
     assert_eq!(show(&mut fanout, 0), 3);
@@ -115,7 +115,7 @@ async fn a_position_does_not_go_past_an_older_one_that_the_task_is_writing() {
     );
     assert!(
         fanout.can_write_inline(point(SENDER + 1), 1),
-        "that is another's"
+        "the task writes none of this sender"
     );
     pending.write_out().await;
     fanout.pending_written();
@@ -128,13 +128,13 @@ async fn a_position_does_not_go_past_an_older_one_that_the_task_is_writing() {
 }
 
 #[test]
-fn many_receivers_are_the_tasks_work() {
+fn many_receivers_are_left_to_the_task() {
     assert!(fanout(YIELD_EVERY).0.can_write_inline(point(SENDER), 1));
     assert!(!fanout(YIELD_EVERY + 1).0.can_write_inline(point(SENDER), 1));
 }
 
 #[test]
-fn a_position_alone_is_held_until_something_else_is_said() {
+fn a_lone_position_stays_out_of_the_queues_until_another_frame_is_sent() {
     let (mut fanout, sockets) = fanout(3);
     show(&mut fanout, 0);
     show(&mut fanout, 0);
@@ -166,12 +166,12 @@ fn a_position_alone_is_held_until_something_else_is_said() {
 }
 
 #[test]
-fn what_ends_a_position_finds_it_though_it_is_held() {
+fn a_direct_position_is_dropped_when_its_root_term_or_receiver_ends() {
     let (mut fanout, sockets) = fanout(3);
     show(&mut fanout, 0);
     fanout.set_root(member(SENDER + 1), None);
     fanout.write_direct_inline().flush();
-    assert_eq!(taken(&sockets), [0, 1, 1], "one follows nobody now");
+    assert_eq!(taken(&sockets), [0, 1, 1], "one follows no member now");
     show(&mut fanout, 1);
     fanout.set_term(Some(2));
     fanout.write_direct_inline().flush();

@@ -1,4 +1,4 @@
-//! What a client has missed: from memory when that is little, else page by page from the log.
+//! The frames that a client has missed: from memory when they are few, otherwise page by page from the log.
 
 use super::codec::decode_entry;
 use super::session::{ActorDeps, Missed};
@@ -7,10 +7,10 @@ use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::instruction::{Seq, ServerFrame, Statement, WireFormat};
 use faceshare_biz::{Error, Result};
 
-/// Entries read at a time: a page, not the whole of what was missed, waits in memory.
+/// Entries read at a time, so that only one page of the missed frames is in memory.
 const PAGE: u32 = 256;
 
-/// The log has left something out. Whoever resumes must not go on behind it.
+/// Frames are missing in the log. The client must not resume after the gap.
 #[derive(Debug, thiserror::Error)]
 #[error("the frame after {after} is missing; the next is {found}")]
 struct Gap {

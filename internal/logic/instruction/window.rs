@@ -5,7 +5,7 @@ use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::instruction::{Retained, Seq};
 use std::collections::VecDeque;
 
-/// So many entries are forgotten at a time.
+/// Entries that are trimmed at a time, at least.
 const TRIM_STEP: u64 = 128;
 
 /// The entries that a client may still ask for, bounded by age, frames and bytes.
@@ -49,12 +49,12 @@ impl ResumeWindow {
         self.entries.push_back(entry);
     }
 
-    /// Whether somebody who has seen everything up to `seen` can be told the rest up to `head`.
+    /// Whether a client that has seen everything up to `seen` can get the frames up to `head` from the log.
     pub(crate) fn covers(&self, seen: Seq, head: Seq) -> bool {
         self.floor <= seen && seen <= head
     }
 
-    /// Lets go of what is out of bounds.
+    /// Removes the entries that are out of bounds.
     pub(crate) fn expire(&mut self, now: Timestamp) {
         while let Some(oldest) = self.entries.front().copied()
             && self.is_out_of_bounds(oldest, now)

@@ -38,7 +38,7 @@ impl PointMemMgr {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A point is connected; an earlier connection of it is forgotten.
+    /// Adds a connected point; it replaces an earlier connection of the point.
     pub fn add(&self, claims: SessionClaims, incarnation: u64, outbound: Arc<Outbound>) {
         let entry = Entry {
             incarnation,
@@ -54,8 +54,8 @@ impl PointMemMgr {
         }
     }
 
-    /// This member's account is deleted. Whoever looks for its points after this finds them, or they are [found to be nobody's](Self::is_gone)
-    /// once they are added.
+    /// Records that this member's account is deleted. A later search for its points finds them, or [`is_gone`](Self::is_gone) tells the session
+    /// that adds one.
     pub fn set_gone(&self, member: MemberId) {
         let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
         gone.truncate(GONE - 1);
@@ -71,7 +71,7 @@ impl PointMemMgr {
             .contains(&member)
     }
 
-    /// A connection is gone; one that was replaced is forgotten already.
+    /// Removes a connection; does nothing if another one holds its point by now.
     pub fn remove(&self, point: PointId, incarnation: u64) {
         let mut shard = self.shard(point);
         if shard

@@ -129,7 +129,7 @@ impl<'a> Runner<'a> {
     /// Called after the loop: waits for an append that is still running, so that the next reader of the log finds all of its entries.
     pub(crate) async fn finish_pending_append(&mut self) {
         if let Some(appending) = self.appending.take() {
-            // Nobody is left to be pending how it ended; a panic in it was reported when it happened.
+            // No request waits for the result any more; a panic in it was reported when it happened.
             let _ = AssertUnwindSafe(appending).catch_unwind().await;
         }
     }

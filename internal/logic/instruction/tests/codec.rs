@@ -72,7 +72,7 @@ impl FrameCodec for TableCodec {
         written(table.len() - 1, self.padding.load(Ordering::SeqCst))
     }
 
-    /// Panics at an empty message: nobody reads those.
+    /// Panics at an empty message, which is never decoded.
     fn decode(&self, _format: WireFormat, message: &[u8]) -> Decoded {
         self.client.lock().expect("not poisoned")[place(message)].clone()
     }
