@@ -1,4 +1,4 @@
-//! `actionSync`: where somebody is. Not in the log: the newest value of each (sender, key) is all that counts.
+//! `actionSync`: the position of a member. It is not in the log: only the newest value of each (sender, key) counts.
 
 use crate::entry::Reject;
 use crate::state::State;

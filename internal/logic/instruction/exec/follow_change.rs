@@ -118,7 +118,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Nobody presents: the attached are let go, their pauses end, and own targets count again.
+    /// No member presents: attached members are released, their pauses end, and their own targets count again.
     pub(crate) fn stop_presenting(&mut self, without_target: EdgeReason) {
         let Some(presenting) = self.presenting.take() else {
             return;
@@ -144,7 +144,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// A member is gone: nobody has it as a target any more.
+    /// A member is gone: no member has it as a target any more.
     pub(crate) fn leave(&mut self, leaver: MemberId) {
         self.gone = Some(leaver);
         if self.presenting.is_some_and(|p| p.member == leaver) {
@@ -160,7 +160,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// A member's edge as it will be, once the graph is settled; `None`: it follows nobody.
+    /// The edge of a member after all changes; `None`: it follows no member.
     pub(crate) fn edge(&self, member: MemberId) -> Option<Edge> {
         let Follow {
             root,
@@ -177,7 +177,7 @@ impl<'a> Graph<'a> {
         })
     }
 
-    /// The end of the chain for somebody behind `member`, remembered on the way.
+    /// The end of the chain for a follower of `member`; stored for each member of the chain.
     fn end(&self, member: MemberId, known: &mut HashMap<MemberId, MemberId>) -> MemberId {
         let mut path = Vec::new();
         let mut at = member;

@@ -1,4 +1,4 @@
-//! Somebody is gone: what follows from it, whatever the way.
+//! A member is gone: the changes that follow, however it left.
 
 use crate::draft::Draft;
 use crate::entry::{Change, Info};

@@ -4,7 +4,7 @@
 //! does I/O or draws a random number; time and ids come in as input. A session is the log of its entries: the same entries applied to
 //! the same snapshot give the same state, on any machine, at any time.
 //!
-//! There is one file for each instruction. What several of them need stands in `leave` (somebody is gone), `follow_change` (the follow
+//! There is one file for each instruction. What several of them need is in `leave` (a member is gone), `follow_change` (the follow
 //! graph), `knock` (who waits at the door), `session_auto_end` (the countdown) and `draft` (an entry in the making).
 //!
 //! # Invariants
@@ -12,7 +12,7 @@
 //! - The frames of an entry have consecutive seqs, in the order they stand in.
 //! - Every member's stored root is the end of its effective chain, and no chain has a cycle.
 //! - At most one member presents, and it is present.
-//! - A knock is answered at most once; whoever waits is nobody that the session knows.
+//! - A knock is answered at most once; an account whose knock waits is no member and was none.
 
 mod ack_heart;
 mod action_sync;
@@ -64,7 +64,7 @@ use faceshare_biz::domain::{MemberId, PointId, Timestamp};
 /// What `input` leads to at `now`, or why it is refused. `now` earlier than the last entry counts as the time of that entry.
 ///
 /// # Errors
-/// [`Reject`] carries the code and text for whoever asked.
+/// [`Reject`] carries the code and text for the caller.
 pub fn step(state: &State, rules: &Rules, now: Timestamp, input: Input) -> Result<Step, Reject> {
     let now = now.max(state.last_at());
     if state.is_ended()

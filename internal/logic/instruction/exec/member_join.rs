@@ -103,7 +103,7 @@ fn newcomer(
     })
 }
 
-/// The same point again is a new incarnation and nobody's news; another point is announced, and so are those that give way.
+/// The same point again is a new incarnation and is not announced; another point is announced, and so are those that it replaces.
 fn reconnect(
     draft: &mut Draft<'_>,
     member: MemberId,

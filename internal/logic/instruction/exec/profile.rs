@@ -1,4 +1,4 @@
-//! Somebody is called something else now, or has another picture, or is no guest any more.
+//! The profile of an account has changed: its nickname, its avatar, or whether it is a guest.
 
 use crate::draft::Draft;
 use crate::entry::{Change, Reject};
@@ -7,7 +7,7 @@ use crate::state::Standing;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::instruction::Profile;
 
-/// A member shows it at once; somebody who is not here will show it on return.
+/// A change of a present member is announced at once; an absent one has the new profile when it returns.
 pub(crate) fn step(draft: &mut Draft<'_>, profile: Profile) -> Result<(), Reject> {
     let Some(person) = draft.state.person(profile.id) else {
         return Err(Reject::new(

@@ -34,7 +34,7 @@ pub(crate) fn time_out(draft: &mut Draft<'_>, member: MemberId) {
     );
 }
 
-/// The host's wish. Somebody who was let in and is not here now is barred without a word.
+/// The host removes a member. One that was admitted and is not present is barred without an event.
 pub(crate) fn remove(draft: &mut Draft<'_>, by: MemberId, member: MemberId) -> Result<(), Reject> {
     if by != draft.state.info.host {
         return Err(Reject::new(

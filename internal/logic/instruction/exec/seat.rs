@@ -1,4 +1,4 @@
-//! A seat: somebody is let in and may connect. Nobody is told before it does.
+//! A seat: an account is admitted and may connect. It is announced when it connects.
 
 use crate::draft::Draft;
 use crate::entry::{Change, Reject, Via};
@@ -51,7 +51,7 @@ pub(crate) fn step(
     Ok(())
 }
 
-/// Whether somebody may have a seat, or may ask for one.
+/// Whether an account may have a seat, or may knock for one.
 pub(crate) fn check(state: &State, who: MemberId, now: Timestamp, via: Via) -> Result<(), Reject> {
     judge(state, who, now, via).map_err(|reject| match via {
         Via::Code | Via::Invite => not_joinable(),

@@ -24,7 +24,7 @@ pub struct State {
     pub(crate) last_at: Timestamp,
     pub(crate) people: BTreeMap<MemberId, Person>,
     pub(crate) presenting: Option<Presenting>,
-    /// Terms are never reused, whoever presents and whatever the epoch.
+    /// Terms are never reused, not by another presenter and not in another epoch.
     pub(crate) last_term: u32,
     pub(crate) host_gone: Option<Timestamp>,
     pub(crate) empty: Option<Timestamp>,
@@ -57,14 +57,14 @@ pub(crate) enum Timer {
 /// Something for each of a person's few points, in order of their ids. A tree's nodes would have room for a dozen, and there are many people.
 pub type ByPoint<T> = LiteMap<PointId, T>;
 
-/// Somebody who was let in at some time.
+/// An account that was admitted at some time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Person {
-    /// Who it is.
+    /// Its profile.
     pub profile: Profile,
-    /// What it is here.
+    /// Its membership state.
     pub standing: Standing,
-    /// A place is held until then.
+    /// When its seat expires.
     pub seat_until: Timestamp,
     /// The points that it was given, the newest last; bounded.
     pub devices: ByPoint<Device>,
@@ -72,7 +72,7 @@ pub struct Person {
     pub nonces: VecDeque<(u64, Seq)>,
 }
 
-/// What somebody is in a session.
+/// The membership state of an account in a session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Standing {
     /// Let in, never connected.
@@ -138,7 +138,7 @@ impl Default for Follow {
     }
 }
 
-/// What somebody may see and do.
+/// What an account may see and do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Hosts it.
@@ -182,7 +182,7 @@ impl Presence {
 }
 
 impl State {
-    /// A session at its beginning: one entry old, with its host admitted and nobody there.
+    /// A new session: it has one entry; its host is admitted and no member is present.
     #[must_use]
     pub fn open(genesis: Genesis, seat_until: Timestamp, now: Timestamp) -> Self {
         let host = genesis.host.id;
@@ -277,13 +277,13 @@ impl State {
         self.presenting.as_ref()
     }
 
-    /// Somebody who was let in at some time.
+    /// An account that was admitted at some time.
     #[must_use]
     pub fn person(&self, who: MemberId) -> Option<&Person> {
         self.people.get(&who)
     }
 
-    /// How somebody is called.
+    /// The profile of an account.
     #[must_use]
     pub fn profile(&self, who: MemberId) -> Option<&Profile> {
         self.person(who).map(|p| &p.profile)
@@ -308,7 +308,7 @@ impl State {
             })
     }
 
-    /// What somebody may see and do.
+    /// What an account may see and do.
     #[must_use]
     pub fn access(&self, who: MemberId) -> Access {
         if who == self.info.host {
@@ -332,13 +332,13 @@ impl State {
             .map(|(id, _)| *id)
     }
 
-    /// Until when a place is held for somebody who is not connected.
+    /// When the seat that is held for an account expires; `None` when none is held.
     #[must_use]
     pub fn seat_expires_at(&self, who: MemberId) -> Option<Timestamp> {
         self.people.get(&who).map(|p| p.seat_until)
     }
 
-    /// Whether somebody may take a place now: members, held seats and always the host's count.
+    /// Whether an account may take a seat now: members, held seats and always the seat of the host count.
     #[must_use]
     pub fn has_room_for(&self, who: MemberId, now: Timestamp) -> bool {
         if who == self.info.host || self.presence(who).is_some() {
@@ -379,7 +379,7 @@ impl State {
         }
     }
 
-    /// The role of somebody.
+    /// The role of an account.
     #[must_use]
     pub fn role(&self, profile: &Profile) -> Role {
         if profile.id == self.info.host {
@@ -421,7 +421,7 @@ impl State {
         }
     }
 
-    /// Whom somebody follows, as everybody sees it; `None`: nobody.
+    /// The member that a member follows, as it is announced; `None`: it follows no member.
     pub(crate) fn edge(&self, member: MemberId, follow: &Follow) -> Option<Edge> {
         let target = self.effective_target(member, follow)?;
         let Follow {
@@ -458,8 +458,8 @@ impl State {
         members
     }
 
-    /// All members as they are connected this moment, whether the others have been told or not: for somebody who asks once and does not
-    /// listen. In a session that is over nobody is connected.
+    /// All members with the points that are connected now, announced or not: for a caller that asks once and does not
+    /// receive events. In an ended session no member is connected.
     #[must_use]
     pub fn roster(&self) -> Vec<Member> {
         let mut members = self.members();

@@ -113,13 +113,13 @@ fn situations() -> Vec<State> {
 }
 
 fn commands() -> Vec<Command> {
-    let somebody = || {
+    let targets = || {
         ["ann", "bob", "cat", "dan"]
             .map(|name| Some(id(name)))
             .into_iter()
             .chain([None, MemberId::new(424_242)])
     };
-    let presenting = somebody().flat_map(|presenter| {
+    let presenting = targets().flat_map(|presenter| {
         let how = [
             (Invite::Ask, Lock::None),
             (Invite::On, Lock::Hard),
@@ -131,7 +131,7 @@ fn commands() -> Vec<Command> {
             presenter,
         })
     });
-    let following = somebody().map(|target| Command::FollowOther { target });
+    let following = targets().map(|target| Command::FollowOther { target });
     let knocks = [None, KnockId::new(1), Some(knock("eve", 1))];
     let answering = knocks
         .into_iter()

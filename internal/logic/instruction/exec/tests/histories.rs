@@ -151,7 +151,7 @@ fn at_the_door() -> impl Strategy<Value = Happening> {
     ]
 }
 
-/// Somebody who has watched from some entry on: a client, and a replica that reads the log.
+/// An observer from some entry on: a client, and a replica that reads the log.
 struct Watcher {
     client: Mirror,
     replica: State,
@@ -331,7 +331,7 @@ impl History {
         }
     }
 
-    /// The newest knock of somebody, waiting or over; of somebody who has not knocked, one that may be anybody's.
+    /// The newest knock of an account, waiting or over; for an account without a knock, any knock.
     fn knock_of(&self, who: Who) -> KnockId {
         let theirs = self
             .world
@@ -459,7 +459,7 @@ fn seat(who: Who, n: u64, via: Via, named: bool) -> Input {
     }
 }
 
-/// An entry, as somebody who looks for a fault wants to read it.
+/// An entry as text, for the report of a failed test.
 fn in_words(before: &State, entry: &Entry) -> String {
     let after = entry.at.since(before.created_at).as_secs_f64();
     let told = all_frames(std::slice::from_ref(entry)).join(", ");

@@ -17,7 +17,7 @@ pub(super) fn check(before: &State, entry: &Entry, after: &State) -> Verdict {
     invariant_terms_only_rise(before, after)?;
     invariant_ended_is_final(before, after)?;
     invariant_removed_stay_out(before, entry, after)?;
-    invariant_nobody_enters_a_full_session(before, entry, after)?;
+    invariant_no_account_enters_a_full_session(before, entry, after)?;
     invariant_targets_make_no_cycle(after)?;
     invariant_roots_are_ends_of_chains(after)?;
     invariant_presenter_is_present(after)?;
@@ -33,7 +33,7 @@ fn ensure(holds: bool, wrong: impl FnOnce() -> String) -> Verdict {
     if holds { Ok(()) } else { Err(wrong()) }
 }
 
-/// Every entry has the next index, and its frames the next seqs; only a new epoch starts seqs anew.
+/// Every entry has the next index, and its frames the next seqs; only a new epoch restarts the seqs.
 pub(super) fn invariant_order_has_no_gap(before: &State, entry: &Entry, after: &State) -> Verdict {
     ensure(after.index() == before.index() + 1, || {
         format!("index {} after {}", after.index(), before.index())
@@ -114,8 +114,8 @@ pub(super) fn invariant_removed_stay_out(before: &State, entry: &Entry, after: &
     Ok(())
 }
 
-/// Somebody who becomes a member finds room.
-pub(super) fn invariant_nobody_enters_a_full_session(
+/// A new member never exceeds the limit.
+pub(super) fn invariant_no_account_enters_a_full_session(
     before: &State,
     entry: &Entry,
     after: &State,
@@ -130,7 +130,7 @@ pub(super) fn invariant_nobody_enters_a_full_session(
     ensure(taken <= most, || format!("{taken} places taken of {most}"))
 }
 
-/// What became of a knock stays so; it is forgotten only once it is over; whoever was denied is barred.
+/// The result of a knock never changes; a knock is forgotten only when it is over; a denied account is barred.
 pub(super) fn invariant_a_knock_is_answered_once(before: &State, after: &State) -> Verdict {
     for (id, knock) in before
         .knocks
@@ -165,7 +165,7 @@ pub(super) fn invariant_a_knock_is_answered_once(before: &State, after: &State) 
     Ok(())
 }
 
-/// Whoever waits is nobody that the session knows, and waits once.
+/// An account whose knock waits is no member, and has one waiting knock.
 pub(super) fn invariant_who_waits_is_a_stranger(state: &State) -> Verdict {
     let mut met = BTreeSet::new();
     for knock in state.waiting() {
@@ -214,7 +214,7 @@ pub(super) fn invariant_roots_are_ends_of_chains(state: &State) -> Verdict {
     Ok(())
 }
 
-/// The root by the words of the contract: walk up until somebody has no effective target or pauses.
+/// The root as the contract defines it: walk up to a member that has no effective target or pauses.
 fn naive_root(
     who: MemberId,
     follows: &BTreeMap<MemberId, Follow>,
@@ -252,17 +252,17 @@ pub(super) fn invariant_presenter_is_present(state: &State) -> Verdict {
     })
 }
 
-/// Nobody is attached to nobody, and the presenter not to itself.
+/// An attached member has a target, and the presenter is not attached to itself.
 pub(super) fn invariant_attached_have_a_presenter(state: &State) -> Verdict {
     for (who, presence) in state.present() {
         let may = state.presenting.is_some_and(|p| p.member != who);
         ensure(may || !presence.follow.attached, || {
-            format!("{} is attached to nobody", name(who))
+            format!("{} is attached without a target", name(who))
         })?;
         let paused = presence.follow.suspended
             && presence.follow.target.is_none()
             && !presence.follow.attached;
-        ensure(!paused, || format!("{} pauses following nobody", name(who)))?;
+        ensure(!paused, || format!("{} pauses without a target", name(who)))?;
     }
     Ok(())
 }
@@ -305,7 +305,7 @@ fn timers_of(
         .collect()
 }
 
-/// A member has points or a grace, never both; the host is not both here and gone; empty is who has nobody.
+/// A member has points or a grace, never both; the host is not both present and gone; a session without members is empty.
 pub(super) fn invariant_causes_of_the_end_are_right(state: &State) -> Verdict {
     for (who, presence) in state.present() {
         ensure(
