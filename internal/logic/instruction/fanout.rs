@@ -85,11 +85,14 @@ impl Audience {
 /// A position in each format that its receivers use.
 type Encoded = [Option<Arc<QueuedPosition>>; WireFormat::ALL.len()];
 
-/// Receivers that are written to before the task yields: one large session must not delay the other sessions of its thread.
+/// Receivers that are written to before the task yields: one large session must not delay the other
+/// sessions of its thread.
 const YIELD_EVERY: usize = 64;
-/// Receivers that are written to while the actor is locked, at most: its task may wait that long for the lock.
+/// Receivers that are written to while the actor is locked, at most: its task may wait that long
+/// for the lock.
 const LOCKED_RECEIVERS_MAX: usize = 16;
-/// How many receivers ahead memory is prefetched: while this many are written to, the prefetch completes.
+/// How many receivers ahead memory is prefetched: while this many are written to, the prefetch
+/// completes.
 const PREFETCH_AHEAD: usize = 4;
 
 /// A position and its receivers.
@@ -111,7 +114,8 @@ impl Delivery {
         })
     }
 
-    /// Like [`receivers`](Self::receivers); prefetches the memory of the next ones while the caller writes to one.
+    /// Like [`receivers`](Self::receivers); prefetches the memory of the next ones while the caller
+    /// writes to one.
     fn receivers_prefetched(&self) -> impl Iterator<Item = (&Arc<Outbound>, &Arc<QueuedPosition>)> {
         let points = &self.audience.points;
         prefetch_all(points.iter().take(PREFETCH_AHEAD));
@@ -133,7 +137,8 @@ fn prefetch_all<'a>(points: impl IntoIterator<Item = &'a (Arc<Outbound>, WireFor
 pub(crate) struct PendingWrites {
     /// The receivers whose queues are to be flushed.
     outbounds: Vec<Arc<Outbound>>,
-    /// A position that is in no queue: nothing else was sent with it, so it can be written directly.
+    /// A position that is in no queue: nothing else was sent with it, so it can be written
+    /// directly.
     direct: Option<Delivery>,
 }
 
@@ -142,7 +147,8 @@ impl PendingWrites {
         self.outbounds.is_empty() && self.direct.is_none()
     }
 
-    /// Moves the direct position into its receivers' queues, so that what is sent next comes after it.
+    /// Moves the direct position into its receivers' queues, so that what is sent next comes after
+    /// it.
     fn enqueue_direct(&mut self) {
         if let Some(direct) = self.direct.take() {
             self.enqueue(&direct);
@@ -158,7 +164,8 @@ impl PendingWrites {
         }
     }
 
-    /// Writes the direct position, or flushes the queues. Yields after every [`YIELD_EVERY`] receivers.
+    /// Writes the direct position, or flushes the queues. Yields after every [`YIELD_EVERY`]
+    /// receivers.
     pub(crate) async fn write_out(&mut self) {
         if let Some(direct) = self.direct.take() {
             for (written, (outbound, position)) in direct.receivers_prefetched().enumerate() {
@@ -192,7 +199,8 @@ async fn yield_now_and_then(written: usize) {
 
 /// The connected points of one session.
 ///
-/// What is sent is collected until the holder of the actor takes it to write it, so that each receiver gets all of it in one write.
+/// What is sent is collected until the holder of the actor takes it to write it, so that each
+/// receiver gets all of it in one write.
 pub(crate) struct Fanout {
     /// Ordered by id, so that a run can be repeated exactly.
     points: BTreeMap<PointId, Attached>,
@@ -202,7 +210,8 @@ pub(crate) struct Fanout {
     audiences: HashMap<MemberId, Arc<Audience>, RandomState>,
     codec: Arc<dyn FrameCodec>,
     pending: PendingWrites,
-    /// The sender of the [direct](PendingWrites::direct) position that the session's task is writing.
+    /// The sender of the [direct](PendingWrites::direct) position that the session's task is
+    /// writing.
     writing: Option<MemberId>,
 }
 
@@ -222,8 +231,9 @@ impl Fanout {
         }
     }
 
-    /// Writes the direct position if it has at most [`LOCKED_RECEIVERS_MAX`] receivers, while the actor is locked and so nothing that ends the
-    /// position can be sent before it. Returns what the caller has to flush after it has unlocked the actor.
+    /// Writes the direct position if it has at most [`LOCKED_RECEIVERS_MAX`] receivers, while the
+    /// actor is locked and so nothing that ends the position can be sent before it. Returns what
+    /// the caller has to flush after it has unlocked the actor.
     pub(crate) fn write_direct_inline(&mut self) -> PendingWrites {
         if let Some(direct) = self
             .pending
@@ -238,7 +248,8 @@ impl Fanout {
         std::mem::take(&mut self.pending)
     }
 
-    /// Called by the session's task: moves what was sent since the last call into `pending`, which must be written.
+    /// Called by the session's task: moves what was sent since the last call into `pending`, which
+    /// must be written.
     pub(crate) fn take_pending(&mut self, pending: &mut PendingWrites) {
         debug_assert!(
             pending.is_empty(),
@@ -254,8 +265,9 @@ impl Fanout {
         self.writing = None;
     }
 
-    /// Whether a position of this connection may be written by the caller instead of the session's task: it has at most [`YIELD_EVERY`] receivers,
-    /// so the caller need not yield, and the task is not writing an older one of the same sender. If so, prefetches the receivers' memory.
+    /// Whether a position of this connection may be written by the caller instead of the session's
+    /// task: it has at most [`YIELD_EVERY`] receivers, so the caller need not yield, and the task
+    /// is not writing an older one of the same sender. If so, prefetches the receivers' memory.
     pub(crate) fn can_write_inline(&mut self, point: PointId, incarnation: u64) -> bool {
         let Some(from) = self.get(point, incarnation).map(|attached| attached.member) else {
             return false;
@@ -430,7 +442,8 @@ impl Fanout {
         self.roots.get(&member).copied()
     }
 
-    /// Sets the member whose positions this member receives, and drops the queued positions of the one before. Returns whether it changed.
+    /// Sets the member whose positions this member receives, and drops the queued positions of the
+    /// one before. Returns whether it changed.
     pub(crate) fn set_root(&mut self, member: MemberId, root: Option<MemberId>) -> bool {
         let before = match root {
             Some(root) => self.roots.insert(member, root),

@@ -1,4 +1,5 @@
-//! The frames that a client has missed: from memory when they are few, otherwise page by page from the log.
+//! The frames that a client has missed: from memory when they are few, otherwise page by page from
+//! the log.
 
 use super::codec::decode_entry;
 use super::session::{ActorDeps, Missed};
@@ -41,7 +42,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Puts the next page into `batch`; `false`: there is no more. Fails when the log cannot be read or no longer goes back that far.
+    /// Puts the next page into `batch`; `false`: there is no more. Fails when the log cannot be
+    /// read or no longer goes back that far.
     pub(crate) async fn next(&mut self, batch: &mut Vec<Bytes>) -> Result<bool, ()> {
         if self.missed.after >= self.missed.upto {
             return Ok(false);

@@ -27,8 +27,8 @@ use tokio::task::coop::consume_budget;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// Called after a commit that changed how a session is listed (title, host, limits, end), and after one that denied a knock.
-/// Implementations must return quickly.
+/// Called after a commit that changed how a session is listed (title, host, limits, end), and after
+/// one that denied a knock. Implementations must return quickly.
 pub trait SessionObserver: Send + Sync + 'static {
     /// `session` is the session after the entry `log_index` of its log.
     fn changed(&self, session: &FaceSession, log_index: u64);
@@ -134,7 +134,8 @@ impl Sessions {
         let session = state.face_session();
         tracing::info!(session = %session.id, host = %session.host, "session opened");
         let window = ResumeWindow::new(vec![retained], self.deps.settings.resume);
-        // Under the lock: a change of the forced admission reaches the session either through its slot or when it starts.
+        // Under the lock: a change of the forced admission reaches the session either through its
+        // slot or when it starts.
         let mut slots = self.lock();
         let handle = self.spawn(state, window, false);
         if !self.tasks.is_closed() {
@@ -154,7 +155,8 @@ impl Sessions {
         self.propose_and(id, input, State::face_session).await
     }
 
-    /// Processes an input and applies `read` to the state after it, with one request to the actor and one wait for the log.
+    /// Processes an input and applies `read` to the state after it, with one request to the actor
+    /// and one wait for the log.
     ///
     /// # Errors
     /// As [`Self::propose`].
@@ -192,7 +194,8 @@ impl Sessions {
         session::ask::answered(answer).await
     }
 
-    /// The committed session as `who` sees it, most often from a cache. Works for ended sessions too.
+    /// The committed session as `who` sees it, most often from a cache. Works for ended sessions
+    /// too.
     ///
     /// # Errors
     /// As [`Sessions::read`].
@@ -234,7 +237,8 @@ impl Sessions {
             .map(drop)
     }
 
-    /// Sets whether guests who join by code need the host's approval in every session, and tells the members of loaded sessions.
+    /// Sets whether guests who join by code need the host's approval in every session, and tells
+    /// the members of loaded sessions.
     pub async fn force_admission(&self, forced: bool) {
         let loaded: Vec<_> = {
             let slots = self.lock();
@@ -247,8 +251,8 @@ impl Sessions {
         }
     }
 
-    /// Completes when a knock no longer waits. It also completes when another caller waits for the same knock or the session's task stopped, so
-    /// the caller has to read the knock's state again.
+    /// Completes when a knock no longer waits. It also completes when another caller waits for the
+    /// same knock or the session's task stopped, so the caller has to read the knock's state again.
     ///
     /// # Errors
     /// `NOT_FOUND` when there is no such session.
@@ -295,8 +299,8 @@ impl Sessions {
         self.lock().get(&id).and_then(|slot| slot.get().cloned())
     }
 
-    /// Stops all actors after they have answered their pending requests, and waits for them. Later requests get `UNAVAILABLE`: a session that is
-    /// loaded again would never be stopped.
+    /// Stops all actors after they have answered their pending requests, and waits for them. Later
+    /// requests get `UNAVAILABLE`: a session that is loaded again would never be stopped.
     pub async fn close(&self) {
         {
             let mut slots = self.lock();
@@ -317,7 +321,8 @@ impl Sessions {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends a request to the session's actor. Loads the session first if it is not loaded or its actor has just stopped.
+    /// Sends a request to the session's actor. Loads the session first if it is not loaded or its
+    /// actor has just stopped.
     async fn send(&self, id: SessionId, mut request: Request) -> Result<SessionHandle> {
         loop {
             let handle = self.handle(id).await?;
@@ -340,7 +345,8 @@ impl Sessions {
         handle.cloned()
     }
 
-    /// The slot of a session; a slot whose actor has stopped is replaced. `None`: sessions are closed.
+    /// The slot of a session; a slot whose actor has stopped is replaced. `None`: sessions are
+    /// closed.
     fn slot(&self, id: SessionId) -> Option<(Slot, TaskTrackerToken)> {
         let mut slots = self.lock();
         if self.tasks.is_closed() {
@@ -353,8 +359,9 @@ impl Sessions {
         Some((slot.clone(), self.tasks.token()))
     }
 
-    /// Removes a slot whose session could not be loaded, unless another caller is loading it now: that actor would not be in the map, and a second
-    /// one would be started on the same log. Slots are cloned only under the lock, so the reference count is exact.
+    /// Removes a slot whose session could not be loaded, unless another caller is loading it now:
+    /// that actor would not be in the map, and a second one would be started on the same log. Slots
+    /// are cloned only under the lock, so the reference count is exact.
     fn release(&self, id: SessionId, slot: &Slot) {
         /// References of the map and the caller.
         const OWN_REFERENCES: usize = 2;
@@ -394,7 +401,8 @@ impl Sessions {
     }
 }
 
-/// Runs an actor. When it panics or loses its log, its connections are closed; they reconnect to an actor that is loaded again from the log.
+/// Runs an actor. When it panics or loses its log, its connections are closed; they reconnect to an
+/// actor that is loaded again from the log.
 async fn run(
     id: SessionId,
     cell: Arc<ActorCell>,
@@ -439,7 +447,8 @@ fn remove_stopped(slots: &Slots, id: SessionId) {
     }
 }
 
-/// The first entry of a session. It changes nothing; the snapshot that is stored with it has the first state.
+/// The first entry of a session. It changes nothing; the snapshot that is stored with it has the
+/// first state.
 fn first_record(state: &State, now: Timestamp) -> LogRecord {
     let entry = Entry {
         at: now,

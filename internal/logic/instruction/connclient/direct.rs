@@ -8,7 +8,8 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use yoke::{Yoke, Yokeable};
 
-/// A send to a closed peer returns an error instead of raising SIGPIPE. Where the flag is missing, Rust's start-up code ignores the signal.
+/// A send to a closed peer returns an error instead of raising SIGPIPE. Where the flag is missing,
+/// Rust's start-up code ignores the signal.
 #[cfg(not(target_vendor = "apple"))]
 const FLAGS: SendFlags = SendFlags::NOSIGNAL;
 #[cfg(target_vendor = "apple")]
@@ -18,8 +19,9 @@ const FLAGS: SendFlags = SendFlags::empty();
 #[derive(Debug, Yokeable)]
 struct SocketFd<'a>(Option<BorrowedFd<'a>>);
 
-/// A direct writer together with the descriptor of its socket. A write uses the descriptor and does not read the transport's memory, which is
-/// often not in the processor's cache. The descriptor is borrowed from the transport, which lives as long as this.
+/// A direct writer together with the descriptor of its socket. A write uses the descriptor and does
+/// not read the transport's memory, which is often not in the processor's cache. The descriptor is
+/// borrowed from the transport, which lives as long as this.
 #[derive(Debug)]
 pub(super) struct Direct(Yoke<SocketFd<'static>, Arc<dyn DirectWrite>>);
 

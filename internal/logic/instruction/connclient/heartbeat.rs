@@ -1,4 +1,5 @@
-//! The timers of a connection: it sends heartbeats, closes when the peer is silent for too long, and renews the session token before it expires.
+//! The timers of a connection: it sends heartbeats, closes when the peer is silent for too long,
+//! and renews the session token before it expires.
 
 use super::Connection;
 use faceshare_biz::domain::Timestamp;
@@ -10,7 +11,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A timer that fires this late shows that the process was not running. Half of the difference between timeout and interval is used if that is less.
+/// A timer that fires this late shows that the process was not running. Half of the difference
+/// between timeout and interval is used if that is less.
 const LATE: Duration = Duration::from_secs(1);
 
 pub(super) struct Heartbeat<'a> {
@@ -48,7 +50,8 @@ impl<'a> Heartbeat<'a> {
         self.peer(|peer| peer.heard_at = Instant::now());
     }
 
-    /// Awaits `doing`; until it completes the connection reads nothing, so silence does not count against the peer.
+    /// Awaits `doing`; until it completes the connection reads nothing, so silence does not count
+    /// against the peer.
     pub(super) async fn while_not_reading<T>(&self, doing: impl Future<Output = T>) -> T {
         self.peer(|peer| peer.not_reading = true);
         let done = doing.await;
@@ -97,7 +100,8 @@ impl<'a> Heartbeat<'a> {
             tokio::time::sleep_until(next).await;
             let now = Instant::now();
             if now.duration_since(next) >= tolerance {
-                // This process was not running (stopped, or without a processor): it read and sent nothing, so the silence is not the peer's.
+                // This process was not running (stopped, or without a processor): it read and sent
+                // nothing, so the silence is not the peer's.
                 self.heard();
             }
             if self.heard_at() + settings.heartbeat_timeout <= now {
@@ -137,8 +141,9 @@ impl<'a> Heartbeat<'a> {
         self.connection.expires_at.since(self.now())
     }
 
-    /// Sends a new token and returns its lifetime. A member that left has no connection left to send it on. A member that
-    /// signed out gets none: its connection, which lives for at most a moment longer, is closed.
+    /// Sends a new token and returns its lifetime. A member that left has no connection left to
+    /// send it on. A member that signed out gets none: its connection, which lives for at most a
+    /// moment longer, is closed.
     fn renew(&self) -> Option<Duration> {
         let now = self.now();
         if self

@@ -3,7 +3,8 @@
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A token bucket. The caller passes the limits at each use, so that the many buckets need not store them.
+/// A token bucket. The caller passes the limits at each use, so that the many buckets need not
+/// store them.
 #[derive(Debug)]
 pub(crate) struct TokenBucket {
     tokens: f64,
@@ -33,7 +34,8 @@ impl TokenBucket {
     }
 }
 
-/// Counts within fixed windows of time. The caller passes the limits at each use, as with [`TokenBucket`].
+/// Counts within fixed windows of time. The caller passes the limits at each use, as with
+/// [`TokenBucket`].
 #[derive(Debug)]
 pub(crate) struct WindowCounter {
     began: Instant,

@@ -1,9 +1,11 @@
-//! One connection: it reads frames and passes them to the session, writes frames and heartbeats, and closes with the right code.
+//! One connection: it reads frames and passes them to the session, writes frames and heartbeats,
+//! and closes with the right code.
 //!
-//! Reader, writer and heartbeat are three futures of one task. The reader is polled whenever the task is woken; the others, and the shutdown of
-//! the process, only when they were woken themselves (see `wake`). The reader ends the connection by itself only when the peer is gone;
-//! otherwise it closes the outbound queue, so that queued frames are written first. The writer is idle most of the time: the session writes its
-//! frames directly to the socket (see `outbound`).
+//! Reader, writer and heartbeat are three futures of one task. The reader is polled whenever the
+//! task is woken; the others, and the shutdown of the process, only when they were woken themselves
+//! (see `wake`). The reader ends the connection by itself only when the peer is gone; otherwise it
+//! closes the outbound queue, so that queued frames are written first. The writer is idle most of
+//! the time: the session writes its frames directly to the socket (see `outbound`).
 
 mod direct;
 mod heartbeat;
@@ -41,8 +43,9 @@ use std::time::Duration;
 use wake::{FirstDone, race};
 use writer::Writer;
 
-/// How long the peer may take to close after a close frame. Until then its input is read and dropped, because closing a socket with unread input
-/// resets it and the peer may lose the close code.
+/// How long the peer may take to close after a close frame. Until then its input is read and
+/// dropped, because closing a socket with unread input resets it and the peer may lose the close
+/// code.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Opens and runs connections.
@@ -74,10 +77,12 @@ pub struct Arrival {
 }
 
 impl ConnClients {
-    /// Opens a connection, which the caller then [runs](Connection::run). `None`: it was refused and closed with the reason.
+    /// Opens a connection, which the caller then [runs](Connection::run). `None`: it was refused
+    /// and closed with the reason.
     ///
-    /// Opening and running are two calls because a task is as large as the largest of its steps: the memory for opening is free while the
-    /// connection runs. The halves are borrowed, here and below, because each call that owned them would add their size to the task.
+    /// Opening and running are two calls because a task is as large as the largest of its steps:
+    /// the memory for opening is free while the connection runs. The halves are borrowed, here and
+    /// below, because each call that owned them would add their size to the task.
     pub async fn open(
         &self,
         arrival: Arrival,
@@ -169,7 +174,8 @@ pub struct Connection<'a> {
 }
 
 impl Drop for Connection<'_> {
-    /// Reports the loss of the point to the session if the task panicked or was cut off. Otherwise its member would stay online forever.
+    /// Reports the loss of the point to the session if the task panicked or was cut off. Otherwise
+    /// its member would stay online forever.
     fn drop(&mut self) {
         if self.loss_reported.load(Ordering::Relaxed) {
             return;
@@ -184,8 +190,9 @@ impl Drop for Connection<'_> {
 }
 
 impl Connection<'_> {
-    /// Serves the connection from its welcome to its close, or until `cut` completes. Then nothing more is sent to the peer, and the session is
-    /// told of the loss when the connection is dropped.
+    /// Serves the connection from its welcome to its close, or until `cut` completes. Then nothing
+    /// more is sent to the peer, and the session is told of the loss when the connection is
+    /// dropped.
     #[expect(
         clippy::manual_async_fn,
         reason = "an async fn stores its arguments twice for as long as the connection lasts"
@@ -217,7 +224,8 @@ impl Connection<'_> {
                         never = heartbeat.run() => match never {},
                     }
                 });
-                // No further branch of a `select!`: when reading has used up the task's budget, a `select!` polls no branch.
+                // No further branch of a `select!`: when reading has used up the task's budget, a
+                // `select!` polls no branch.
                 let rest = pin!(poll_fn(|cx| match cut.as_mut().poll(cx) {
                     Poll::Ready(()) => Poll::Ready(None),
                     Poll::Pending => serving.as_mut().poll(cx).map(Some),
@@ -259,7 +267,8 @@ impl Connection<'_> {
             self.session.lost(self.claims.point, self.incarnation).await;
             self.loss_reported.store(true, Ordering::Relaxed);
         };
-        // In parallel: the session may be slow to take the report, the peer slow to take the answer.
+        // In parallel: the session may be slow to take the report, the peer slow to take the
+        // answer.
         tokio::join!(report_loss, answer);
         if let Some(reason) = closed {
             metrics::counter!("stream_closed_total", "reason" => format!("{reason:?}"))

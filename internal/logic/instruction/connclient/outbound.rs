@@ -1,13 +1,15 @@
 //! The outbound queue of one receiver, and the right to write to its socket.
 //!
-//! Ordered frames and answers are queued, bounded by number and bytes: a receiver whose queue fills up is closed as too
-//! slow and may resume. Positions are not queued one after the other: a newer one replaces a queued one of the same
-//! (sender, key), so a slow receiver gets the newest and never a backlog.
+//! Ordered frames and answers are queued, bounded by number and bytes: a receiver whose queue fills
+//! up is closed as too slow and may resume. Positions are not queued one after the other: a newer
+//! one replaces a queued one of the same (sender, key), so a slow receiver gets the newest and
+//! never a backlog.
 //!
-//! One lock decides who writes. While the connection's task is the write owner (welcome, replay, a full socket, the close),
-//! others only add to the queue: the task checks the queue again before it gives the ownership up. While the holder of the
-//! lock is the write owner, the queue is empty, and a caller that adds a frame writes it at once, under the lock, as far as
-//! the socket takes it. If the socket does not take all of it, the task becomes the write owner again and is woken.
+//! One lock decides who writes. While the connection's task is the write owner (welcome, replay, a
+//! full socket, the close), others only add to the queue: the task checks the queue again before it
+//! gives the ownership up. While the holder of the lock is the write owner, the queue is empty, and
+//! a caller that adds a frame writes it at once, under the lock, as far as the socket takes it. If
+//! the socket does not take all of it, the task becomes the write owner again and is woken.
 
 use super::direct::Direct;
 use super::meter::WindowCounter;
@@ -22,14 +24,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// Bytes of [`OutboundState`] that a delivery reads: the lock, the fields before `direct`, and `direct`. A wrong number
-/// costs only speed.
+/// Bytes of [`OutboundState`] that a delivery reads: the lock, the fields before `direct`, and
+/// `direct`. A wrong number costs only speed.
 const DELIVERY_BYTES: usize = 40;
 
 /// The outbound side of one connection. Its session adds frames; the write owner writes them.
 ///
-/// The layout is explicit, with the fields of every delivery first: they are then next to the reference count, which
-/// every delivery reads too.
+/// The layout is explicit, with the fields of every delivery first: they are then next to the
+/// reference count, which every delivery reads too.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Outbound {
@@ -137,8 +139,8 @@ impl Outbound {
         }
     }
 
-    /// Counts a refusal for asking too much, by the connection or its session. `false`: there were more than `refusals`
-    /// of them in a window of `within`.
+    /// Counts a refusal for asking too much, by the connection or its session. `false`: there were
+    /// more than `refusals` of them in a window of `within`.
     pub(crate) fn count_refusal(&self, refusals: u32, within: Duration) -> bool {
         self.refusals
             .lock()
@@ -146,19 +148,22 @@ impl Outbound {
             .count(refusals, within)
     }
 
-    /// The lock may be poisoned: no code that can panic runs between two changes that belong together.
+    /// The lock may be poisoned: no code that can panic runs between two changes that belong
+    /// together.
     fn lock(&self) -> MutexGuard<'_, OutboundState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends an ordered frame or an answer. Over the bounds the queue is dropped and the receiver is closed as too slow.
+    /// Sends an ordered frame or an answer. Over the bounds the queue is dropped and the receiver
+    /// is closed as too slow.
     pub fn push(&self, frame: Bytes) {
         let mut state = self.lock();
         self.add(&mut state, frame);
         self.write_or_wake(state);
     }
 
-    /// Like [`push`](Self::push), but does not write. If it returns `true`, the caller must call [`flush`](Self::flush).
+    /// Like [`push`](Self::push), but does not write. If it returns `true`, the caller must call
+    /// [`flush`](Self::flush).
     #[must_use]
     pub(crate) fn enqueue(&self, frame: Bytes) -> bool {
         let mut state = self.lock();
@@ -172,7 +177,8 @@ impl Outbound {
         }
         state.queue.push(frame);
         let is_over = |state: &OutboundState| state.queue.exceeds(self.max_frames, self.max_bytes);
-        // A caller that flushes later may have queued more than the bounds; that does not make the receiver slow.
+        // A caller that flushes later may have queued more than the bounds; that does not make the
+        // receiver slow.
         if is_over(state) && state.owner == WriteOwner::LockHolder && state.write().is_err() {
             // The peer is gone, not slow; its task finds that out.
             state.queue.drop_unstarted();
@@ -186,8 +192,8 @@ impl Outbound {
         }
     }
 
-    /// Queues a position; it replaces a queued one of the same sender and key. If it returns `true`, the caller must call
-    /// [`flush`](Self::flush).
+    /// Queues a position; it replaces a queued one of the same sender and key. If it returns
+    /// `true`, the caller must call [`flush`](Self::flush).
     #[must_use]
     pub fn enqueue_position(&self, position: Arc<QueuedPosition>) -> bool {
         let mut state = self.lock();
@@ -203,13 +209,15 @@ impl Outbound {
         prefetch_front(&self.state, DELIVERY_BYTES);
     }
 
-    /// Writes a position at once, as far as the socket takes it, if nothing is queued before it; queues it otherwise.
+    /// Writes a position at once, as far as the socket takes it, if nothing is queued before it;
+    /// queues it otherwise.
     pub(crate) fn deliver(&self, position: &Arc<QueuedPosition>) {
         let mut state = self.lock();
         if state.is_closing() {
             return;
         }
-        // Otherwise it is written with the queue, by the caller whose flush is pending or by the task.
+        // Otherwise it is written with the queue, by the caller whose flush is pending or by the
+        // task.
         let is_next = state.owner == WriteOwner::LockHolder && !state.flush_pending;
         let written = state
             .direct
@@ -250,16 +258,16 @@ impl Outbound {
         self.lock().queue.retain_positions(|p| p.from != from);
     }
 
-    /// Drops the queued positions of all terms but this one: they must not come after the instruction that ended their
-    /// term.
+    /// Drops the queued positions of all terms but this one: they must not come after the
+    /// instruction that ended their term.
     pub fn drop_terms_except(&self, term: Option<u32>) {
         self.lock()
             .queue
             .retain_positions(|p| p.term == 0 || Some(p.term) == term);
     }
 
-    /// Closes the connection after the queued frames. Positions are dropped. If it is called twice, the first reason
-    /// counts.
+    /// Closes the connection after the queued frames. Positions are dropped. If it is called twice,
+    /// the first reason counts.
     pub fn close(&self, reason: CloseReason) {
         let mut state = self.lock();
         state.queue.retain_positions(|_| false);
@@ -292,7 +300,8 @@ impl Outbound {
         }
     }
 
-    /// Called by the task when the welcome and the missed frames are written: others may write directly from now on.
+    /// Called by the task when the welcome and the missed frames are written: others may write
+    /// directly from now on.
     pub(crate) fn open(&self, direct: Option<Arc<dyn DirectWrite>>) {
         let mut state = self.lock();
         (state.opened, state.direct) = (true, direct.map(Direct::from));
@@ -303,8 +312,8 @@ impl Outbound {
         self.wake.notified().await;
     }
 
-    /// The task's next step. Writes the queue as far as the socket takes it; if there is no direct way to write, moves the
-    /// queue into `batch`.
+    /// The task's next step. Writes the queue as far as the socket takes it; if there is no direct
+    /// way to write, moves the queue into `batch`.
     pub(crate) fn next(&self, batch: &mut Vec<Bytes>) -> Result<Next, PeerGone> {
         let mut state = self.lock();
         (state.owner, state.flush_pending) = (WriteOwner::Task, false);
@@ -322,13 +331,14 @@ impl Outbound {
         Ok(Next::Idle)
     }
 
-    /// Called by the task when it drops the queue: the rest of a frame whose beginning the peer already has.
+    /// Called by the task when it drops the queue: the rest of a frame whose beginning the peer
+    /// already has.
     pub(crate) fn take_partial(&self) -> Option<Bytes> {
         self.lock().queue.take_partial()
     }
 
-    /// Stops all writing and returns the queued frames. Before the connection is [open](Self::open) it returns none: they
-    /// would come before the welcome or after a gap.
+    /// Stops all writing and returns the queued frames. Before the connection is [open](Self::open)
+    /// it returns none: they would come before the welcome or after a gap.
     pub(crate) fn close_and_drain(&self) -> Vec<Bytes> {
         let mut state = self.lock();
         (state.owner, state.direct) = (WriteOwner::Closed, None);

@@ -278,7 +278,8 @@ async fn what_the_socket_does_not_take_is_written_whole_by_the_task() {
         assert_eq!(next(&outbound), Next::Idle);
         let expected = match room {
             0..3 => "onetwosixnew",
-            // None of the old one was written: the new one replaces it. The term of the other is over.
+            // None of the old one was written: the new one replaces it. The term of the other is
+            // over.
             3 => "onetwosixnew",
             4..=6 => "oneoldtwosixnew",
             _ => "oneoldptrtwosixnew",

@@ -1,4 +1,5 @@
-//! What is queued for one receiver, in the order in which it is written: the rest of a partly written frame, ordered frames and answers, positions.
+//! What is queued for one receiver, in the order in which it is written: the rest of a partly
+//! written frame, ordered frames and answers, positions.
 
 use bytes::Bytes;
 use faceshare_biz::domain::MemberId;
@@ -28,15 +29,17 @@ pub struct QueuedPosition {
 
 /// The queue of one receiver.
 ///
-/// The fields that a position needs come first, and up to two positions are stored inline: the memory of a receiver is
-/// not in the processor's cache when a position arrives for it. More than two are on the heap.
+/// The fields that a position needs come first, and up to two positions are stored inline: the
+/// memory of a receiver is not in the processor's cache when a position arrives for it. More than
+/// two are on the heap.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(super) struct FrameQueue {
     /// One for each (sender, key), in the order in which they were queued.
     positions: SmallVec<[Arc<QueuedPosition>; 2]>,
     ordered: VecDeque<Bytes>,
-    /// The rest of a frame whose beginning the peer already has. It is written first and never dropped.
+    /// The rest of a frame whose beginning the peer already has. It is written first and never
+    /// dropped.
     partial: Bytes,
     /// Bytes in `ordered`.
     bytes: usize,
@@ -85,8 +88,8 @@ impl FrameQueue {
         Some(std::mem::take(&mut self.partial)).filter(|partial| !partial.is_empty())
     }
 
-    /// Moves everything to the end of `batch`. Ordered frames go before positions: a client learns of a follow before it
-    /// gets the position that the follow brings.
+    /// Moves everything to the end of `batch`. Ordered frames go before positions: a client learns
+    /// of a follow before it gets the position that the follow brings.
     pub(super) fn drain_into(&mut self, batch: &mut Vec<Bytes>) {
         batch.extend(self.take_partial());
         batch.extend(self.ordered.drain(..));
@@ -109,8 +112,8 @@ impl FrameQueue {
         }
     }
 
-    /// Fills `slices` with the next frames in the order of [`drain_into`](Self::drain_into); returns the number of slices
-    /// filled and the bytes in them.
+    /// Fills `slices` with the next frames in the order of [`drain_into`](Self::drain_into);
+    /// returns the number of slices filled and the bytes in them.
     pub(super) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> (usize, usize) {
         let partial = Some(&self.partial).filter(|partial| !partial.is_empty());
         let frames = partial

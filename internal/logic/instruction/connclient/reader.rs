@@ -26,7 +26,8 @@ pub(super) struct Reader<'a> {
     ordered: TokenBucket,
     actions: WindowCounter,
     keepalives: WindowCounter,
-    /// Answers are queued and not flushed yet, so that they are written together with the next ones.
+    /// Answers are queued and not flushed yet, so that they are written together with the next
+    /// ones.
     unwritten: bool,
 }
 
@@ -55,15 +56,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Completes when the peer is gone, with the answer to its close frame if it sent one. For any other end of the connection the reader
-    /// closes the outbound queue and stays pending, whatever the peer does meanwhile.
+    /// Completes when the peer is gone, with the answer to its close frame if it sent one. For any
+    /// other end of the connection the reader closes the outbound queue and stays pending, whatever
+    /// the peer does meanwhile.
     pub(super) async fn run(&mut self, source: &mut impl FrameSource) -> Option<Bytes> {
         loop {
             if !source.has_more() {
                 self.write_answers();
             }
             let incoming = source.next().await;
-            // Input of a connection that is being closed is ignored, even if the peer does not know of it yet. The writer closes it.
+            // Input of a connection that is being closed is ignored, even if the peer does not know
+            // of it yet. The writer closes it.
             if self.outbound().closing().is_some() {
                 return pending().await;
             }
@@ -160,7 +163,8 @@ impl<'a> Reader<'a> {
             ..
         } = self.connection;
         let frame = match frame.command {
-            // Most positions are processed inline. If more input has arrived, the session's task processes it together and writes once.
+            // Most positions are processed inline. If more input has arrived, the session's task
+            // processes it together and writes once.
             Command::ActionSync(_) if !more => {
                 session.try_inline(claims.point, *incarnation, frame)
             }
@@ -176,7 +180,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Waits until the session's mailbox takes the frame. Meanwhile nothing is read, so silence does not count against the peer.
+    /// Waits until the session's mailbox takes the frame. Meanwhile nothing is read, so silence
+    /// does not count against the peer.
     async fn wait_for_session(&self, frame: Box<ClientFrame>) -> Option<CloseReason> {
         let Connection {
             session,
@@ -193,7 +198,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Counts an input that only shows that the peer is alive; returns the close reason if there are too many.
+    /// Counts an input that only shows that the peer is alive; returns the close reason if there
+    /// are too many.
     fn count_keepalive(&mut self) -> Option<CloseReason> {
         (!self
             .keepalives
@@ -229,8 +235,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Queues an answer. Answers to frames that arrive together are written together, so that a peer cannot cause one write for each of its
-    /// frames.
+    /// Queues an answer. Answers to frames that arrive together are written together, so that a
+    /// peer cannot cause one write for each of its frames.
     fn enqueue_answer(&mut self, answer: Bytes) {
         self.unwritten |= self.outbound().enqueue(answer);
     }

@@ -1,4 +1,5 @@
-//! The traits of a connection's two halves: frames in, frames out, a close. The transport implements them.
+//! The traits of a connection's two halves: frames in, frames out, a close. The transport
+//! implements them.
 
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::CloseReason;
@@ -15,7 +16,8 @@ pub enum Incoming {
     Frame(Bytes),
     /// A frame of the kind (text or binary) that the wire format does not use.
     WrongKind,
-    /// Input without a frame, which shows that the peer is alive: a pong, or a part of a fragmented frame.
+    /// Input without a frame, which shows that the peer is alive: a pong, or a part of a fragmented
+    /// frame.
     Alive,
     /// A ping; with the encoded pong.
     Probe(Bytes),
@@ -23,7 +25,8 @@ pub enum Incoming {
     TooLarge,
     /// A violation of the transport's protocol. Nothing is read after it.
     Broken,
-    /// The peer's close frame; with the encoded close frame that answers it. Nothing is read after it.
+    /// The peer's close frame; with the encoded close frame that answers it. Nothing is read after
+    /// it.
     CloseFrame(Bytes),
     /// The connection has ended.
     Gone,
@@ -45,14 +48,17 @@ pub trait FrameSource: Send + 'static {
 
 /// The writing half.
 pub trait FrameSink: Send + 'static {
-    /// Writes all of `frames` and empties it, in as few writes as the transport can. The first may be the rest of a partly written frame.
+    /// Writes all of `frames` and empties it, in as few writes as the transport can. The first may
+    /// be the rest of a partly written frame.
     fn send(
         &mut self,
         frames: &mut Vec<Bytes>,
     ) -> impl Future<Output = Result<(), PeerGone>> + Send;
-    /// Sends a close frame. If a [`send`](Self::send) was interrupted, the rest of a partly written frame is sent first and other frames are dropped.
+    /// Sends a close frame. If a [`send`](Self::send) was interrupted, the rest of a partly written
+    /// frame is sent first and other frames are dropped.
     fn close(&mut self, reason: CloseReason) -> impl Future<Output = ()> + Send;
-    /// A way to write while this half is idle; `None` if the transport cannot report at once how much it takes.
+    /// A way to write while this half is idle; `None` if the transport cannot report at once how
+    /// much it takes.
     fn direct(&self) -> Option<Arc<dyn DirectWrite>> {
         None
     }
@@ -64,16 +70,17 @@ pub trait FrameSink: Send + 'static {
 
 /// Non-blocking writes.
 pub trait DirectWrite: Debug + Send + Sync {
-    /// Writes these frames, in order, as far as the transport takes them at once. Returns the number of bytes; if it is
-    /// less than all, the transport takes no more now.
+    /// Writes these frames, in order, as far as the transport takes them at once. Returns the
+    /// number of bytes; if it is less than all, the transport takes no more now.
     ///
     /// # Errors
     /// [`PeerGone`] when the connection has ended.
     fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone>;
 
-    /// The socket, if frames can be sent on it unchanged: non-blocking, the same one for as long as the transport lives, and
-    /// with no buffered bytes before it. When the socket takes nothing, the caller calls [`write_now`](Self::write_now),
-    /// which registers the task to be woken when it takes more.
+    /// The socket, if frames can be sent on it unchanged: non-blocking, the same one for as long as
+    /// the transport lives, and with no buffered bytes before it. When the socket takes nothing,
+    /// the caller calls [`write_now`](Self::write_now), which registers the task to be woken when
+    /// it takes more.
     fn socket(&self) -> Option<BorrowedFd<'_>> {
         None
     }

@@ -1,7 +1,8 @@
 //! Runs two futures in one task and polls the second only when its own waker was called.
 //!
-//! The task of a connection that sends positions is woken for them thirty times a second, and rarely for its writer, its heartbeat or its end. A
-//! `select!` would poll all of them at each wake, and each poll reads code and memory that is not in the processor's cache.
+//! The task of a connection that sends positions is woken for them thirty times a second, and
+//! rarely for its writer, its heartbeat or its end. A `select!` would poll all of them at each
+//! wake, and each poll reads code and memory that is not in the processor's cache.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -38,10 +39,11 @@ impl Wake for WakeFlag {
     }
 }
 
-/// Runs both futures until one completes. `frequent` is polled first, at each wake of the task; `rare` only when its own waker was called.
+/// Runs both futures until one completes. `frequent` is polled first, at each wake of the task;
+/// `rare` only when its own waker was called.
 ///
-/// The two have different wakers, so they must not wait on the same thing if that stores only one waker: of a socket, one may read and the
-/// other write.
+/// The two have different wakers, so they must not wait on the same thing if that stores only one
+/// waker: of a socket, one may read and the other write.
 pub(super) fn race<F: Future, R: Future>(
     mut frequent: Pin<&mut F>,
     mut rare: Pin<&mut R>,
@@ -94,7 +96,8 @@ impl RareWaker {
                 .unwrap_or_else(PoisonError::into_inner)
                 .clone_from(task);
         }
-        // After the task is set, so that a wake that comes too late to be seen here wakes the right task.
+        // After the task is set, so that a wake that comes too late to be seen here wakes the right
+        // task.
         self.flag.is_set.load(Ordering::SeqCst) && self.flag.is_set.swap(false, Ordering::SeqCst)
     }
 }

@@ -1,4 +1,5 @@
-//! The writes of the connection's own task: the welcome, the missed frames, what a full socket did not take, the close frame.
+//! The writes of the connection's own task: the welcome, the missed frames, what a full socket did
+//! not take, the close frame.
 
 use super::socket::{FrameSink, PeerGone};
 use super::{CLOSE_TIMEOUT, Connection, Next, Outbound};
@@ -49,8 +50,8 @@ impl<'a> Writer<'a> {
                 .await;
                 reason
             }
-            // The reader finds the same end after the last frames of the peer. If it has stopped reading, or the end does not show on its
-            // side, the close comes through the queue.
+            // The reader finds the same end after the last frames of the peer. If it has stopped
+            // reading, or the end does not show on its side, the close comes through the queue.
             Err(Stop::Gone) => Box::pin(self.connection.outbound.closed()).await,
         }
     }
@@ -132,8 +133,9 @@ impl<'a> Writer<'a> {
         Ok(Box::pin(self.in_time(sink.send(batch))).await??)
     }
 
-    /// Awaits `doing`, but no longer than [`overdue`] allows. Missed frames are written page by page, each with its own time: a peer that reads
-    /// them is not disconnected in between because its session ended.
+    /// Awaits `doing`, but no longer than [`overdue`] allows. Missed frames are written page by
+    /// page, each with its own time: a peer that reads them is not disconnected in between because
+    /// its session ended.
     async fn in_time<T>(&self, doing: impl Future<Output = T>) -> Result<T, Stop> {
         tokio::select! {
             biased;
@@ -143,7 +145,8 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Completes [`CLOSE_TIMEOUT`] after the connection is being closed; at once if the peer was too slow before.
+/// Completes [`CLOSE_TIMEOUT`] after the connection is being closed; at once if the peer was too
+/// slow before.
 async fn overdue(outbound: &Outbound) -> CloseReason {
     let reason = outbound.closed().await;
     if reason != CloseReason::TooSlow {

@@ -227,7 +227,8 @@ impl State {
 }
 
 impl Person {
-    /// Remembers a point, and what it is if that is said. Beyond the bound the oldest that is not in use is forgotten.
+    /// Remembers a point, and what it is if that is said. Beyond the bound the oldest that is not
+    /// in use is forgotten.
     fn know(&mut self, point: PointId, device: Option<&Device>) {
         let known = self.devices.entry(point).or_default();
         if let Some(device) = device {

@@ -74,7 +74,8 @@ pub struct Arrival {
     pub device: Option<Device>,
     /// By what right.
     pub via: Via,
-    /// The host has to approve although the session does not require it: the invite or the installation does.
+    /// The host has to approve although the session does not require it: the invite or the
+    /// installation does.
     pub approval: bool,
     /// The knock it becomes if the host must let it in.
     pub knock: KnockId,
@@ -107,7 +108,8 @@ pub enum Input {
         /// By what right.
         via: Via,
     },
-    /// An account joins with a code or an invite: it gets a seat, or knocks if it needs the host's approval.
+    /// An account joins with a code or an invite: it gets a seat, or knocks if it needs the host's
+    /// approval.
     Arrive(Box<Arrival>),
     /// The host answers a knock, said over HTTP.
     AnswerKnock {

@@ -8,7 +8,8 @@ use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::MemberId;
 use faceshare_biz::domain::instruction::{EdgeReason, Event, Invite, Lock, Presenting};
 
-/// The host may name any online member, lock, and take over. Others may start to present while no member does, and change their own invite.
+/// The host may name any online member, lock, and take over. Others may start to present while no
+/// member does, and change their own invite.
 pub(crate) fn step(
     draft: &mut Draft<'_>,
     by: MemberId,

@@ -8,7 +8,8 @@ use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::MemberId;
 use faceshare_biz::domain::instruction::{EdgeReason, Event, Lock};
 
-/// Following the presenter attaches and keeps the own target for later; following anybody else detaches. Both end a pause.
+/// Following the presenter attaches and keeps the own target for later; following anybody else
+/// detaches. Both end a pause.
 pub(crate) fn step(
     draft: &mut Draft<'_>,
     by: MemberId,

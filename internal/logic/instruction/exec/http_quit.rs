@@ -8,7 +8,8 @@ use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::MemberId;
 use faceshare_biz::domain::instruction::Event;
 
-/// A member leaves; an account that was admitted and never connected gives its seat up without an event.
+/// A member leaves; an account that was admitted and never connected gives its seat up without an
+/// event.
 pub(crate) fn step(draft: &mut Draft<'_>, member: MemberId) -> Result<(), Reject> {
     draft.by(member);
     match draft.state.person(member).map(|p| &p.standing) {

@@ -1,7 +1,8 @@
 //! Knocks: who waits at the door until the host answers, and `admit` and `deny`, the answers.
 //!
-//! Nothing of it is in the order that everybody sees: the host's points are told apart, and the one who knocked asks. A knock that is over
-//! is remembered for a while, so that both learn how it ended.
+//! Nothing of it is in the order that everybody sees: the host's points are told apart, and the one
+//! who knocked asks. A knock that is over is remembered for a while, so that both learn how it
+//! ended.
 
 use crate::draft::Draft;
 use crate::entry::{Arrival, Change, Reject, Via};
@@ -15,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// A knock that is over is remembered until this long after it would have expired: longer than anybody asks for it.
+/// A knock that is over is remembered until this long after it would have expired: longer than
+/// anybody asks for it.
 const REMEMBERED: Duration = Duration::from_secs(120);
 /// And so many of those at most; beyond, the oldest are forgotten.
 const REMEMBERED_MOST: usize = 200;
@@ -71,7 +73,8 @@ impl Knock {
     }
 }
 
-/// An account joins with a code or an invite: it gets a seat or a waiting knock. A knock that waits already stays.
+/// An account joins with a code or an invite: it gets a seat or a waiting knock. A knock that waits
+/// already stays.
 pub(crate) fn arrive(draft: &mut Draft<'_>, arrival: Arrival) -> Result<(), Reject> {
     let Arrival {
         profile,
@@ -134,7 +137,8 @@ pub(crate) fn step(
     Ok(())
 }
 
-/// The host answers each knock once. The host may admit while the session is locked, but not while it is full.
+/// The host answers each knock once. The host may admit while the session is locked, but not while
+/// it is full.
 pub(crate) fn answer(
     draft: &mut Draft<'_>,
     by: MemberId,
@@ -254,7 +258,8 @@ impl State {
         who != self.info.host && !self.people.contains_key(&who)
     }
 
-    /// Whether an account that joins by code needs the host's approval. An account that was admitted before does not.
+    /// Whether an account that joins by code needs the host's approval. An account that was
+    /// admitted before does not.
     pub(crate) fn wants_approval(&self, who: MemberId) -> bool {
         self.info.admission == Admission::Approval && self.is_stranger(who)
     }

@@ -1,11 +1,13 @@
 //! The session kernel: what an instruction does to a session, and to whom it is told.
 //!
-//! Two functions, both pure: [`step`] decides what one [`Input`] leads to, and [`apply`] brings a [`State`] there. Neither reads a clock,
-//! does I/O or draws a random number; time and ids come in as input. A session is the log of its entries: the same entries applied to
-//! the same snapshot give the same state, on any machine, at any time.
+//! Two functions, both pure: [`step`] decides what one [`Input`] leads to, and [`apply`] brings a
+//! [`State`] there. Neither reads a clock, does I/O or draws a random number; time and ids come in
+//! as input. A session is the log of its entries: the same entries applied to the same snapshot
+//! give the same state, on any machine, at any time.
 //!
-//! There is one file for each instruction. What several of them need is in `leave` (a member is gone), `follow_change` (the follow
-//! graph), `knock` (who waits at the door), `session_auto_end` (the countdown) and `draft` (an entry in the making).
+//! There is one file for each instruction. What several of them need is in `leave` (a member is
+//! gone), `follow_change` (the follow graph), `knock` (who waits at the door), `session_auto_end`
+//! (the countdown) and `draft` (an entry in the making).
 //!
 //! # Invariants
 //! - A rejected input leaves the state as it was: `step` only reads it.
@@ -61,7 +63,8 @@ use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::instruction::Command;
 use faceshare_biz::domain::{MemberId, PointId, Timestamp};
 
-/// What `input` leads to at `now`, or why it is refused. `now` earlier than the last entry counts as the time of that entry.
+/// What `input` leads to at `now`, or why it is refused. `now` earlier than the last entry counts
+/// as the time of that entry.
 ///
 /// # Errors
 /// [`Reject`] carries the code and text for the caller.

@@ -103,7 +103,8 @@ fn newcomer(
     })
 }
 
-/// The same point again is a new incarnation and is not announced; another point is announced, and so are those that it replaces.
+/// The same point again is a new incarnation and is not announced; another point is announced, and
+/// so are those that it replaces.
 fn reconnect(
     draft: &mut Draft<'_>,
     member: MemberId,
@@ -123,7 +124,8 @@ fn reconnect(
             "you are connected from as many devices as is allowed",
         ));
     }
-    // A lost point that is not announced yet gives way, so that others never see more points than are allowed.
+    // A lost point that is not announced yet gives way, so that others never see more points than
+    // are allowed.
     let mut lost: Vec<_> = others
         .filter(|(_, p)| p.announce_at.is_some())
         .map(|(id, _)| *id)

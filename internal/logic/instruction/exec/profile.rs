@@ -7,7 +7,8 @@ use crate::state::Standing;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::instruction::Profile;
 
-/// A change of a present member is announced at once; an absent one has the new profile when it returns.
+/// A change of a present member is announced at once; an absent one has the new profile when it
+/// returns.
 pub(crate) fn step(draft: &mut Draft<'_>, profile: Profile) -> Result<(), Reject> {
     let Some(person) = draft.state.person(profile.id) else {
         return Err(Reject::new(

@@ -125,7 +125,8 @@ pub(crate) fn tell_changes(
     }
 }
 
-/// People who are not here are remembered up to a bound, so that a session's state is bounded too. Those removed or denied are forgotten last.
+/// People who are not here are remembered up to a bound, so that a session's state is bounded too.
+/// Those removed or denied are forgotten last.
 pub(crate) fn make_room(draft: &mut Draft<'_>, newcomer: MemberId) {
     let state = draft.state;
     if state.people.len() < draft.rules.people_remembered || state.people.contains_key(&newcomer) {

@@ -33,10 +33,12 @@ pub struct State {
     pub(crate) ended: Option<Ended>,
     /// How many people are present. Derived; kept so that reading it costs nothing.
     pub(crate) present: u32,
-    /// Who waits at the door, and for a while who did. Absent from snapshots that are older than knocks.
+    /// Who waits at the door, and for a while who did. Absent from snapshots that are older than
+    /// knocks.
     #[serde(default)]
     pub(crate) knocks: BTreeMap<KnockId, Knock>,
-    /// Whether the installation asks for approval besides. Who is let in at once is decided before the kernel; this is what people see.
+    /// Whether the installation asks for approval besides. Who is let in at once is decided before
+    /// the kernel; this is what people see.
     #[serde(default)]
     pub(crate) admission_forced: bool,
     /// The deadlines of members and knocks, earliest first. Derived from `people` and `knocks`.
@@ -54,7 +56,8 @@ pub(crate) enum Timer {
     Knock(KnockId),
 }
 
-/// Something for each of a person's few points, in order of their ids. A tree's nodes would have room for a dozen, and there are many people.
+/// Something for each of a person's few points, in order of their ids. A tree's nodes would have
+/// room for a dozen, and there are many people.
 pub type ByPoint<T> = LiteMap<PointId, T>;
 
 /// An account that was admitted at some time.
@@ -120,7 +123,8 @@ pub struct Follow {
     pub attached: bool,
     /// Whether it pauses.
     pub suspended: bool,
-    /// The end of its effective chain. Derived from everybody's `target`, `attached`, `suspended` and who presents.
+    /// The end of its effective chain. Derived from everybody's `target`, `attached`, `suspended`
+    /// and who presents.
     pub root: Option<MemberId>,
     /// Why it is so.
     pub reason: EdgeReason,
@@ -338,7 +342,8 @@ impl State {
         self.people.get(&who).map(|p| p.seat_until)
     }
 
-    /// Whether an account may take a seat now: members, held seats and always the seat of the host count.
+    /// Whether an account may take a seat now: members, held seats and always the seat of the host
+    /// count.
     #[must_use]
     pub fn has_room_for(&self, who: MemberId, now: Timestamp) -> bool {
         if who == self.info.host || self.presence(who).is_some() {
@@ -458,8 +463,8 @@ impl State {
         members
     }
 
-    /// All members with the points that are connected now, announced or not: for a caller that asks once and does not
-    /// receive events. In an ended session no member is connected.
+    /// All members with the points that are connected now, announced or not: for a caller that asks
+    /// once and does not receive events. In an ended session no member is connected.
     #[must_use]
     pub fn roster(&self) -> Vec<Member> {
         let mut members = self.members();

@@ -1,6 +1,8 @@
-//! The addresses of the members of each session, as far as this process knows, for limits by address on joining.
+//! The addresses of the members of each session, as far as this process knows, for limits by
+//! address on joining.
 //!
-//! Addresses are kept only in memory, and at most [`REMEMBERED`] after the member's last connect or seat.
+//! Addresses are kept only in memory, and at most [`REMEMBERED`] after the member's last connect or
+//! seat.
 
 use faceshare_biz::domain::{MemberId, SessionId, Timestamp};
 use std::collections::HashMap;
@@ -12,7 +14,8 @@ use std::time::Duration;
 const REMEMBERED: Duration = Duration::from_secs(3_600);
 /// Addresses that are kept for one member, at most; the newest.
 const ADDRESSES_MAX: usize = 8;
-/// Members of one session whose addresses are kept, at most; the limits of a session with more do not count the others.
+/// Members of one session whose addresses are kept, at most; the limits of a session with more do
+/// not count the others.
 const PEOPLE: usize = 4_096;
 
 /// The addresses, by session.
@@ -103,7 +106,8 @@ impl PointAddresses {
             .is_some_and(|a| a.connected.contains_key(&address))
     }
 
-    /// Holds a seat for a member, unless `limit` other members from that address hold one and have not connected.
+    /// Holds a seat for a member, unless `limit` other members from that address hold one and have
+    /// not connected.
     ///
     /// # Errors
     /// The time until the first of those seats expires.

@@ -1,4 +1,5 @@
-//! The points connected to this process, across all sessions: to count them, to close them, to drain them.
+//! The points connected to this process, across all sessions: to count them, to close them, to
+//! drain them.
 
 use super::shrink;
 use crate::instruction::connclient::Outbound;
@@ -54,15 +55,16 @@ impl PointMemMgr {
         }
     }
 
-    /// Records that this member's account is deleted. A later search for its points finds them, or [`is_gone`](Self::is_gone) tells the session
-    /// that adds one.
+    /// Records that this member's account is deleted. A later search for its points finds them, or
+    /// [`is_gone`](Self::is_gone) tells the session that adds one.
     pub fn set_gone(&self, member: MemberId) {
         let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
         gone.truncate(GONE - 1);
         gone.push_front(member);
     }
 
-    /// Whether this member's account is among those that were deleted last. No other ever gets its id.
+    /// Whether this member's account is among those that were deleted last. No other ever gets its
+    /// id.
     #[must_use]
     pub fn is_gone(&self, member: MemberId) -> bool {
         self.gone

@@ -1,11 +1,12 @@
-//! The accounts whose knocks wait in sessions of this process, to be found when an account is deleted.
+//! The accounts whose knocks wait in sessions of this process, to be found when an account is
+//! deleted.
 
 use faceshare_biz::domain::{MemberId, SessionId};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The sessions in which each account waits. A session may be listed twice: when an actor is replaced, the new one may start before the
-/// old one has ended.
+/// The sessions in which each account waits. A session may be listed twice: when an actor is
+/// replaced, the new one may start before the old one has ended.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters(Mutex<HashMap<MemberId, Vec<SessionId>>>);
 

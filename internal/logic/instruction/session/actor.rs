@@ -30,8 +30,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// An ended session without connections is unloaded after this time, or twice this. Until then it answers the clients that just saw its end without
-/// being loaded again.
+/// An ended session without connections is unloaded after this time, or twice this. Until then it
+/// answers the clients that just saw its end without being loaded again.
 const IDLE: Duration = Duration::from_secs(10);
 
 /// What all session actors share.
@@ -235,7 +235,8 @@ impl Actor {
         self.pacing.next()
     }
 
-    /// Processes a frame of a connection. A frame of a connection that no longer holds its point is ignored.
+    /// Processes a frame of a connection. A frame of a connection that no longer holds its point is
+    /// ignored.
     pub(crate) fn frame(&mut self, point: PointId, incarnation: u64, frame: ClientFrame) {
         let Some(attached) = self.fanout.get(point, incarnation) else {
             return;
@@ -308,7 +309,8 @@ impl Actor {
         }
     }
 
-    /// Limits `followMe` and `cancelFollowMe` of one member: each changes the screens of all followers.
+    /// Limits `followMe` and `cancelFollowMe` of one member: each changes the screens of all
+    /// followers.
     fn limit_presenting(&mut self, member: MemberId) -> Result<(), Reject> {
         let settings = &self.deps.settings;
         let (per_second, burst) = (settings.follow_me_per_second, settings.follow_me_burst);
@@ -326,7 +328,8 @@ impl Actor {
         ))
     }
 
-    /// Stores a position as the latest of its key and sends it to the members whose root is the sender.
+    /// Stores a position as the latest of its key and sends it to the members whose root is the
+    /// sender.
     fn action(&mut self, from: MemberId, action: Action) -> Result<(), Reject> {
         if self.state.presence(from).is_none() {
             return Err(Reject::new(
@@ -347,7 +350,8 @@ impl Actor {
             .actions
             .accept(&self.state, from, &action, self.deps.settings.action_keys)?
         {
-            // A sender without followers costs no more than this; a new follower gets the latest value.
+            // A sender without followers costs no more than this; a new follower gets the latest
+            // value.
             ActionVerdict::Deliver if !self.fanout.has_audience(from) => {}
             ActionVerdict::Deliver => {
                 if self.pacing.admit(from, &action.key, Instant::now()) {
@@ -366,7 +370,8 @@ impl Actor {
         self.counters.deliveries.increment(receivers as u64);
     }
 
-    /// Sends the newest position of each (sender, key) that the rate limit held back and whose time has come.
+    /// Sends the newest position of each (sender, key) that the rate limit held back and whose time
+    /// has come.
     fn deliver_due_positions(&mut self) {
         for (from, key) in self.pacing.due(Instant::now()) {
             if let Some(sent) = self.actions.latest_of(&self.state, from, &key) {
@@ -375,7 +380,8 @@ impl Actor {
         }
     }
 
-    /// Applies an entry to the state and adds it to the next batch. After the commit its events are sent, then `requester` is answered.
+    /// Applies an entry to the state and adds it to the next batch. After the commit its events are
+    /// sent, then `requester` is answered.
     pub(crate) fn accept(&mut self, entry: Entry, requester: Option<Requester>) {
         let before = self.state.seq();
         let closings = closings(&entry);
@@ -444,8 +450,9 @@ impl Actor {
         }
     }
 
-    /// Carries out `outcome` when the log has all entries so far; at once, if it has them. The outcome waits with the last batch that has entries,
-    /// because a batch without entries is never appended.
+    /// Carries out `outcome` when the log has all entries so far; at once, if it has them. The
+    /// outcome waits with the last batch that has entries, because a batch without entries is never
+    /// appended.
     pub(crate) fn after_commit(&mut self, outcome: Outcome) {
         let index = self.state.index();
         match &mut self.in_flight {
@@ -455,7 +462,8 @@ impl Actor {
         }
     }
 
-    /// Stops the actor: fails the requests that wait for a commit and closes all connections, which may come back later.
+    /// Stops the actor: fails the requests that wait for a commit and closes all connections, which
+    /// may come back later.
     pub(crate) fn abandon(&mut self) {
         self.in_doubt = true;
         self.views.clear();
@@ -500,7 +508,8 @@ impl Actor {
         }
     }
 
-    /// Refuses a frame, and closes the connection after too many refusals. `UNAVAILABLE`, which is the server's fault, does not count.
+    /// Refuses a frame, and closes the connection after too many refusals. `UNAVAILABLE`, which is
+    /// the server's fault, does not count.
     pub(crate) fn refuse(
         &mut self,
         requester: Requester,

@@ -1,10 +1,11 @@
-//! The actor behind its lock. The session's task locks it for each step; a connection or a reader locks it only when the
-//! actor is idle.
+//! The actor behind its lock. The session's task locks it for each step; a connection or a reader
+//! locks it only when the actor is idle.
 //!
-//! Most requests to a session are positions, and most of them find the actor idle. The connection that received such a
-//! position processes it inline: its memory is in the cache, and no other task has to be woken. A read of a state that is
-//! in the log runs inline too. Everything else goes through the mailbox. So does a position if the mailbox may hold an
-//! earlier frame of the same connection: the frames of one connection are processed in the order in which they came.
+//! Most requests to a session are positions, and most of them find the actor idle. The connection
+//! that received such a position processes it inline: its memory is in the cache, and no other task
+//! has to be woken. A read of a state that is in the log runs inline too. Everything else goes
+//! through the mailbox. So does a position if the mailbox may hold an earlier frame of the same
+//! connection: the frames of one connection are processed in the order in which they came.
 
 use super::ActorUnavailable;
 use super::actor::Actor;
@@ -17,7 +18,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Code that held the actor has panicked: the state it left behind may be half changed and is not used.
+/// Code that held the actor has panicked: the state it left behind may be half changed and is not
+/// used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("code that held the session's actor panicked")]
 pub(crate) struct ActorPoisoned;
@@ -44,7 +46,8 @@ pub(crate) struct ActorCell {
 
 /// The outcome of [`ActorCell::try_inline`].
 pub(crate) enum InlineOutcome {
-    /// The position is processed. `wake`: the actor's task has a deadline earlier than the one it sleeps for.
+    /// The position is processed. `wake`: the actor's task has a deadline earlier than the one it
+    /// sleeps for.
     Done { wake: bool },
     /// The actor is busy: the frame has to go through the mailbox.
     Busy(ClientFrame),
@@ -83,8 +86,9 @@ impl ActorCell {
         self.pending_requests.fetch_sub(count, Ordering::SeqCst);
     }
 
-    /// Reads the state if the log has all of it and no request waits to change it; gives `read` back otherwise. If `read`
-    /// panics, which cannot change the state, the result is [`ActorUnavailable`].
+    /// Reads the state if the log has all of it and no request waits to change it; gives `read`
+    /// back otherwise. If `read` panics, which cannot change the state, the result is
+    /// [`ActorUnavailable`].
     pub(crate) fn try_read<T, R: FnOnce(&State) -> T>(
         &self,
         read: R,
@@ -106,8 +110,8 @@ impl ActorCell {
         self.actor.try_lock().ok().filter(|actor| !actor.in_doubt)
     }
 
-    /// Processes a position of a connected point in the caller's task. It does so only when all earlier frames of the same
-    /// connection are processed.
+    /// Processes a position of a connected point in the caller's task. It does so only when all
+    /// earlier frames of the same connection are processed.
     pub(crate) fn try_inline(
         &self,
         point: PointId,

@@ -19,7 +19,8 @@ impl<T> RequestWithReply<T> {
     }
 }
 
-/// Waits for a reply. If the actor stops before it replies, the request may or may not have been processed.
+/// Waits for a reply. If the actor stops before it replies, the request may or may not have been
+/// processed.
 pub(crate) async fn answered<T>(answer: oneshot::Receiver<Result<T>>) -> Result<T> {
     answer
         .await

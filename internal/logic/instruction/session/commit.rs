@@ -43,7 +43,8 @@ pub(crate) struct Failed {
 pub(crate) struct Batch {
     /// The entries as log records; moved out when the append starts.
     records: Vec<LogRecord>,
-    /// The same entries for the resume window and the recent entries, which get them after the commit.
+    /// The same entries for the resume window and the recent entries, which get them after the
+    /// commit.
     committing: Vec<(Epoch, Retained, Bytes)>,
     /// Each with the log index that it waits for.
     pub(crate) outcomes: Vec<(u64, Outcome)>,
@@ -134,7 +135,8 @@ impl Actor {
         })
     }
 
-    /// Handles the result of an append. If it failed, it is not known which entries are in the log; the caller has to read it back.
+    /// Handles the result of an append. If it failed, it is not known which entries are in the log;
+    /// the caller has to read it back.
     pub(crate) fn finish_append(
         &mut self,
         result: Result<(), AppendError>,
@@ -149,7 +151,8 @@ impl Actor {
                 Ok(None)
             }
             Err(error @ AppendError::Conflict) => {
-                // Another writer has appended to this log. No client of this actor was told of those entries, so the actor must stop.
+                // Another writer has appended to this log. No client of this actor was told of
+                // those entries, so the actor must stop.
                 self.in_flight = Some(batch);
                 Err(Error::unavailable(error))
             }
@@ -182,8 +185,8 @@ impl Actor {
         }
     }
 
-    /// Goes on from the state in the log after an append failed or its result was unknown. Outcomes of entries that are in the log are carried
-    /// out; the others fail.
+    /// Goes on from the state in the log after an append failed or its result was unknown. Outcomes
+    /// of entries that are in the log are carried out; the others fail.
     pub(crate) fn resume_from_log(&mut self, recovered: Recovered) {
         let Recovered {
             state,
@@ -220,7 +223,8 @@ impl Actor {
         }
     }
 
-    /// Reports points that are connected according to the log and are not: the entry of their loss is not in the log.
+    /// Reports points that are connected according to the log and are not: the entry of their loss
+    /// is not in the log.
     pub(crate) fn declare_lost_points(&mut self) {
         let state = &self.state;
         let listed = state
@@ -262,9 +266,11 @@ impl Actor {
         }
     }
 
-    /// Sends the events of an entry to all points, then sends new followers the latest positions of their root.
+    /// Sends the events of an entry to all points, then sends new followers the latest positions of
+    /// their root.
     fn send_events(&mut self, entry: &Entry, before: Seq) {
-        // First, because queued positions may be written after any of the frames: a position whose term the entry ends must not come after it.
+        // First, because queued positions may be written after any of the frames: a position whose
+        // term the entry ends must not come after it.
         for change in &entry.changes {
             if let Change::Presenting(presenting) = change {
                 self.fanout.set_term(presenting.as_ref().map(|p| p.term));
@@ -298,7 +304,8 @@ impl Actor {
         }
     }
 
-    /// Logs one line when a member joins and when the session ends: ids and counts, no text that users wrote.
+    /// Logs one line when a member joins and when the session ends: ids and counts, no text that
+    /// users wrote.
     fn log_presence(&self, entry: &Entry) {
         let session = self.state.id();
         for event in &entry.events {

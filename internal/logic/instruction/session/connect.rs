@@ -1,8 +1,10 @@
 //! How a connection becomes a point.
 //!
-//! The entry of the connection is committed before the welcome is sent, so that the snapshot contains the new point. From the commit on, frames go
-//! to the connection's outbound queue. The frames that it missed before come from memory or the log, read by the connection itself. Missed
-//! and queued frames join without gap or overlap because both are cut at the same seq: the head when the entry was stepped.
+//! The entry of the connection is committed before the welcome is sent, so that the snapshot
+//! contains the new point. From the commit on, frames go to the connection's outbound queue. The
+//! frames that it missed before come from memory or the log, read by the connection itself. Missed
+//! and queued frames join without gap or overlap because both are cut at the same seq: the head
+//! when the entry was stepped.
 
 use super::actor::Actor;
 use super::outcome::Outcome;
@@ -104,7 +106,8 @@ impl Actor {
         }
     }
 
-    /// The refusal may depend on entries that are not committed yet, so it waits for the commit too.
+    /// The refusal may depend on entries that are not committed yet, so it waits for the commit
+    /// too.
     fn refuse_connect(&mut self, error: Error, reply: oneshot::Sender<Result<Connected>>) {
         let refuse =
             move |committed: Result<()>| drop(reply.send(Err(committed.err().unwrap_or(error))));
@@ -166,7 +169,8 @@ impl Actor {
             outbound,
             ..
         } = opening;
-        // The latest positions as of now: those that came since the entry was stepped were not sent to this connection.
+        // The latest positions as of now: those that came since the entry was stepped were not sent
+        // to this connection.
         let latest = self
             .fanout
             .root(member)
@@ -209,8 +213,8 @@ impl Actor {
         }
     }
 
-    /// Closes the connections of a member whose account was deleted while it connected, and removes the member. The deletion did not find
-    /// this connection.
+    /// Closes the connections of a member whose account was deleted while it connected, and removes
+    /// the member. The deletion did not find this connection.
     fn close_and_remove(&mut self, member: MemberId) {
         self.fanout
             .close_member(member, CloseReason::Unauthenticated);
@@ -230,7 +234,8 @@ impl Actor {
         }
     }
 
-    /// For [`ENDED_REPLAY`] after the end, members may connect to get the frames that they missed, or only the last frame.
+    /// For [`ENDED_REPLAY`] after the end, members may connect to get the frames that they missed,
+    /// or only the last frame.
     fn connect_after_the_end(
         &mut self,
         opening: Opening,
@@ -295,7 +300,8 @@ impl Actor {
         self.after_commit(Outcome::Release(Box::new(send_reply)));
     }
 
-    /// Encodes a welcome. If its snapshot is over the limit of a frame, which takes a very full session, the names of devices are left out.
+    /// Encodes a welcome. If its snapshot is over the limit of a frame, which takes a very full
+    /// session, the names of devices are left out.
     fn encode_welcome(&self, format: WireFormat, welcome: Welcome) -> Bytes {
         let mut frame = ServerFrame::notice(self.now(), Notice::Welcome(Box::new(welcome)));
         let bytes = self.deps.codec.encode(format, &frame);

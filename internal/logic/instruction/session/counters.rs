@@ -1,4 +1,5 @@
-//! Counters of frequent events, looked up once: a lookup by name and labels costs more than the increment.
+//! Counters of frequent events, looked up once: a lookup by name and labels costs more than the
+//! increment.
 
 use metrics::Counter;
 

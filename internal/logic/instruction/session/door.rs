@@ -1,4 +1,5 @@
-//! The committed knocks of a session: which wait, which member is told of them, and which requests wait for their end.
+//! The committed knocks of a session: which wait, which member is told of them, and which requests
+//! wait for their end.
 
 use crate::instruction::mgr::waiters::Waiters;
 use faceshare_biz::domain::instruction::{KnockState, MemberKnock};
@@ -90,7 +91,8 @@ impl Door {
         }
     }
 
-    /// Stores a listener until the knock is over. If the knock does not wait, the listener is dropped, and so woken, at once.
+    /// Stores a listener until the knock is over. If the knock does not wait, the listener is
+    /// dropped, and so woken, at once.
     pub(crate) fn listen(&mut self, knock: KnockId, listener: oneshot::Sender<()>) {
         if self.waiting.contains_key(&knock) {
             self.listeners.insert(knock, listener);

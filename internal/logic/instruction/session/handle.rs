@@ -12,7 +12,8 @@ use tokio::sync::mpsc;
 /// A handle of one session actor. Cheap to clone; sending waits while the actor's mailbox is full.
 #[derive(Clone)]
 pub struct SessionHandle {
-    /// Not in `inbox`: most positions need only the cell, and each further pointer is another read of cold memory.
+    /// Not in `inbox`: most positions need only the cell, and each further pointer is another read
+    /// of cold memory.
     cell: Arc<ActorCell>,
     inbox: Arc<Inbox>,
 }
@@ -58,7 +59,8 @@ impl SessionHandle {
         self.inbox.mailbox.is_closed()
     }
 
-    /// The cached view of an account; `None` if there is none or the actor has stopped and so would not clear it.
+    /// The cached view of an account; `None` if there is none or the actor has stopped and so would
+    /// not clear it.
     pub(crate) fn cached_view(&self, who: MemberId) -> Option<SessionView> {
         self.inbox.views.get(who).filter(|_| !self.is_gone())
     }
@@ -103,7 +105,8 @@ impl SessionHandle {
 
     /// Reports that the connection of a point is gone.
     pub(crate) async fn lost(&self, point: PointId, incarnation: u64) {
-        // If the actor has stopped, no report is needed: a session that is loaded again counts all its points as lost.
+        // If the actor has stopped, no report is needed: a session that is loaded again counts all
+        // its points as lost.
         if let Some(permit) = self.reserve().await {
             permit.send(Request::Lost { point, incarnation });
         }
@@ -114,7 +117,8 @@ impl SessionHandle {
         self.cell.prefetch();
     }
 
-    /// Processes a position of a connected point in the caller's task if the actor is idle; otherwise gives the frame back.
+    /// Processes a position of a connected point in the caller's task if the actor is idle;
+    /// otherwise gives the frame back.
     pub(crate) fn try_inline(
         &self,
         point: PointId,

@@ -1,10 +1,12 @@
-//! The session actor: one task that owns a session's state and alone changes it. While the task is idle, other tasks may process positions, which
-//! are no part of the state, and read the state (see `actor_cell`).
+//! The session actor: one task that owns a session's state and alone changes it. While the task is
+//! idle, other tasks may process positions, which are no part of the state, and read the state (see
+//! `actor_cell`).
 //!
-//! An input is stepped on the state at once, and its entry joins the next batch. A batch is appended to the log with one write, one batch at a
-//! time. Every frame, answer and reply that follows from an entry waits until the log has the entry. So the state may be ahead of the log by
-//! the two batches `gathering` and `in_flight`. When an append fails, the state is read back from the log, and each caller whose input is not in
-//! it gets `UNAVAILABLE`.
+//! An input is stepped on the state at once, and its entry joins the next batch. A batch is
+//! appended to the log with one write, one batch at a time. Every frame, answer and reply that
+//! follows from an entry waits until the log has the entry. So the state may be ahead of the log by
+//! the two batches `gathering` and `in_flight`. When an append fails, the state is read back from
+//! the log, and each caller whose input is not in it gets `UNAVAILABLE`.
 
 mod actor;
 mod actor_cell;
@@ -35,13 +37,16 @@ use faceshare_biz::{Error, Result};
 use faceshare_exec::{Input, State};
 use tokio::sync::oneshot;
 
-/// Sends a reply that was made from the state. It is called with `Ok` when the log has that state, or with the reason why it never will.
+/// Sends a reply that was made from the state. It is called with `Ok` when the log has that state,
+/// or with the reason why it never will.
 pub(crate) type Release = Box<dyn FnOnce(Result<()>) + Send>;
 
-/// Makes a reply from the state after an input was processed, or from the reason why it was refused.
+/// Makes a reply from the state after an input was processed, or from the reason why it was
+/// refused.
 pub(crate) type MakeReply = Box<dyn FnOnce(Result<&State>) -> Release + Send>;
 
-/// A request to the actor. Its size is kept small, because the mailbox of each session has room for many.
+/// A request to the actor. Its size is kept small, because the mailbox of each session has room for
+/// many.
 pub(crate) enum Request {
     /// Process an input that does not come from a connection.
     Propose {

@@ -49,7 +49,8 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// Fails the action because the entries before it are not in the log; returns the refusal to send, if it answers a frame.
+    /// Fails the action because the entries before it are not in the log; returns the refusal to
+    /// send, if it answers a frame.
     pub(crate) fn fail(self) -> Option<Self> {
         match self {
             Self::SendEvents { .. }

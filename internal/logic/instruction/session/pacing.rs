@@ -1,5 +1,6 @@
-//! The rate limit of positions. Each (sender, key) has a lane that sends at a fixed rate, with a small burst for network jitter. A position that
-//! comes too early is held back; when the lane is free, the newest value is sent. Lanes do not wait for each other.
+//! The rate limit of positions. Each (sender, key) has a lane that sends at a fixed rate, with a
+//! small burst for network jitter. A position that comes too early is held back; when the lane is
+//! free, the newest value is sent. Lanes do not wait for each other.
 
 use faceshare_biz::domain::MemberId;
 use faceshare_biz::domain::instruction::ActionKey;
@@ -14,7 +15,8 @@ const SLACK: u32 = 4;
 
 type Lane = (MemberId, ActionKey);
 
-/// The keys of one sender, each with the time at which its lane would be free without a burst. Most senders have one.
+/// The keys of one sender, each with the time at which its lane would be free without a burst. Most
+/// senders have one.
 type Lanes = SmallVec<[(ActionKey, Instant); 1]>;
 
 /// The lanes of one session.
@@ -44,7 +46,8 @@ impl Pacing {
             *lane = free_at + interval;
             return true;
         }
-        // The lane's time does not change while it waits, so a second value is the same element of the set.
+        // The lane's time does not change while it waits, so a second value is the same element of
+        // the set.
         self.waiting.insert((free_at - slack, (from, key.clone())));
         false
     }

@@ -15,9 +15,11 @@ use tokio::time::Instant;
 
 /// Capacity of an actor's mailbox, in requests; further senders wait.
 pub(crate) const MAILBOX: usize = 256;
-/// Requests that are taken from the mailbox at once, at most; then their entries are appended to the log.
+/// Requests that are taken from the mailbox at once, at most; then their entries are appended to
+/// the log.
 const ROUND: usize = 64;
-/// A round's buffer with more capacity than this is freed after the round: there are many sessions, and most are idle.
+/// A round's buffer with more capacity than this is freed after the round: there are many sessions,
+/// and most are idle.
 const ROUND_CAPACITY_KEPT: usize = 8;
 /// Entries that may be ahead of the log. With more, the mailbox is not read.
 const AHEAD_MAX: usize = 256;
@@ -79,7 +81,8 @@ impl<'a> Runner<'a> {
                 () = sleep.as_mut() => {
                     let mut actor = self.cell.lock()?;
                     if actor.is_idle() && mailbox.is_empty() && wake_at <= Instant::now() + WAKE_SLACK {
-                        // Requests that were sent before the close are still answered; then the loop ends.
+                        // Requests that were sent before the close are still answered; then the
+                        // loop ends.
                         mailbox.close();
                     }
                     actor.run_due();
@@ -93,8 +96,9 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Handles the result of an append. `pending` gets the writes that follow; they are taken while the actor is locked, because otherwise a
-    /// connection that processes a position inline might take them and write to many receivers.
+    /// Handles the result of an append. `pending` gets the writes that follow; they are taken while
+    /// the actor is locked, because otherwise a connection that processes a position inline might
+    /// take them and write to many receivers.
     async fn finish_append(
         &mut self,
         result: Result<(), AppendError>,
@@ -115,7 +119,8 @@ impl<'a> Runner<'a> {
             return Ok(());
         };
         pending.write_out().await;
-        // Without this pause a deadline that is due would cause the next append at once; a log that is down is not called more often than this.
+        // Without this pause a deadline that is due would cause the next append at once; a log that
+        // is down is not called more often than this.
         tokio::time::sleep(backoff).await;
         let recovered = load(&deps, session)
             .await?
@@ -126,10 +131,12 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    /// Called after the loop: waits for an append that is still running, so that the next reader of the log finds all of its entries.
+    /// Called after the loop: waits for an append that is still running, so that the next reader of
+    /// the log finds all of its entries.
     pub(crate) async fn finish_pending_append(&mut self) {
         if let Some(appending) = self.appending.take() {
-            // No request waits for the result any more; a panic in it was reported when it happened.
+            // No request waits for the result any more; a panic in it was reported when it
+            // happened.
             let _ = AssertUnwindSafe(appending).catch_unwind().await;
         }
     }

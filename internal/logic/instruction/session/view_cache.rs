@@ -1,8 +1,10 @@
-//! The answers to the most frequent reads of a session, cached where a reader gets them without locking the actor.
+//! The answers to the most frequent reads of a session, cached where a reader gets them without
+//! locking the actor.
 //!
-//! Invariant: what is cached is the committed state. The actor caches an answer only while its state is not ahead of the
-//! log, and clears the cache before it applies the next entry. So a reader never sees a state that is not in the log, nor
-//! one older than what any client was told. A session that changes all the time caches nothing and is asked each time.
+//! Invariant: what is cached is the committed state. The actor caches an answer only while its
+//! state is not ahead of the log, and clears the cache before it applies the next entry. So a
+//! reader never sees a state that is not in the log, nor one older than what any client was told. A
+//! session that changes all the time caches nothing and is asked each time.
 
 use bytes::Bytes;
 use faceshare_biz::domain::facesession::FaceSession;
@@ -12,12 +14,13 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// Cached accounts at most. Accounts that are no members are cached too, so their number needs a bound; the cache is
-/// cleared when it is reached.
+/// Cached accounts at most. Accounts that are no members are cached too, so their number needs a
+/// bound; the cache is cleared when it is reached.
 const ACCOUNTS_MAX: usize = 16_384;
 
-/// A session as committed, with its serialized form. The form is the same for every account that may see the session, so
-/// the first reader serializes it for all; it is dropped when the session changes.
+/// A session as committed, with its serialized form. The form is the same for every account that
+/// may see the session, so the first reader serializes it for all; it is dropped when the session
+/// changes.
 #[derive(Debug)]
 pub struct RenderedSession {
     session: FaceSession,
@@ -32,7 +35,8 @@ impl RenderedSession {
         }
     }
 
-    /// The serialized form; made by `write` at the first call. All callers must pass the same function.
+    /// The serialized form; made by `write` at the first call. All callers must pass the same
+    /// function.
     pub fn text(&self, write: impl FnOnce(&FaceSession) -> Bytes) -> Bytes {
         self.text.get_or_init(|| write(&self.session)).clone()
     }

@@ -1,4 +1,5 @@
-//! The end of a process: what is under way is answered, what comes later is refused, and nothing holds the end up.
+//! The end of a process: what is under way is answered, what comes later is refused, and nothing
+//! holds the end up.
 
 use super::fixture::{StreamFixture, follow_me, genesis, session_id};
 use super::socket::Way;
@@ -96,7 +97,8 @@ async fn a_cut_off_connection_gets_no_more_frames_and_is_lost_to_the_session() {
     for way in Way::ALL {
         let fixture = StreamFixture::new().await.writing(way);
         let [ann, bob] = fixture.joined(["ann", "bob"]).await;
-        // She does not take what is written to her, and he has been told to go and has not gone yet.
+        // She does not take what is written to her, and he has been told to go and has not gone
+        // yet.
         ann.stall();
         ann.ask(1, follow_me(Invite::Ask));
         bob.ask(1, Command::Quit);

@@ -1,4 +1,5 @@
-//! A codec whose messages are places in a table, so that what goes over a socket can be looked at as what it is.
+//! A codec whose messages are places in a table, so that what goes over a socket can be looked at
+//! as what it is.
 
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::{Decoded, FrameCodec, ServerFrame, WireFormat};

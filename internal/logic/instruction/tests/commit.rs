@@ -1,4 +1,5 @@
-//! Nothing is told before the log has it, and everything that waits for the log is told once it has.
+//! Nothing is told before the log has it, and everything that waits for the log is told once it
+//! has.
 
 use super::fixture::{STOP, StreamFixture, follow, follow_me, session_id};
 use faceshare_biz::domain::instruction::{Command, Invite};

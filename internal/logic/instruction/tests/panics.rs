@@ -1,4 +1,5 @@
-//! A bug panics in the actor or in a connection: no client waits forever, and nothing that was acknowledged is lost.
+//! A bug panics in the actor or in a connection: no client waits forever, and nothing that was
+//! acknowledged is lost.
 
 use super::fixture::{StreamFixture, follow, follow_me, id, session_id};
 use crate::instruction::connclient::Incoming;

@@ -1,4 +1,5 @@
-//! A receiver that does not keep up is closed, uses little memory, and does not slow the others down.
+//! A receiver that does not keep up is closed, uses little memory, and does not slow the others
+//! down.
 
 use super::fixture::{StreamFixture, follow, id};
 use super::socket::Way;

@@ -1,4 +1,5 @@
-//! A connection whose other end is a test: it sends any input, stops and starts reading, and records what it gets.
+//! A connection whose other end is a test: it sends any input, stops and starts reading, and
+//! records what it gets.
 
 use super::codec::TableCodec;
 use crate::instruction::connclient::{DirectWrite, FrameSink, FrameSource, Incoming, PeerGone};

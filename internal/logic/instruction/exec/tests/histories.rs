@@ -1,5 +1,6 @@
-//! Random histories of a session: people, devices, lost connections, restarts, time. After every step everything that always holds is
-//! checked, and every client and replica that has joined on the way still agrees with the server.
+//! Random histories of a session: people, devices, lost connections, restarts, time. After every
+//! step everything that always holds is checked, and every client and replica that has joined on
+//! the way still agrees with the server.
 
 use super::invariants::{self, Verdict};
 use super::mirror::Mirror;
@@ -180,7 +181,8 @@ struct History {
     steps: usize,
 }
 
-/// What must be known of nonces: by member the newest that took effect, each with the seq that it was answered with.
+/// What must be known of nonces: by member the newest that took effect, each with the seq that it
+/// was answered with.
 #[derive(Default)]
 struct Nonces(BTreeMap<MemberId, VecDeque<(u64, Seq)>>);
 
@@ -501,7 +503,8 @@ fn invariant_a_stale_loss_changes_nothing(before: &State, input: &Input) -> Verd
     }
 }
 
-/// Whatever is said under a nonce that is remembered, it is answered like the first. (After the end everything is refused.)
+/// Whatever is said under a nonce that is remembered, it is answered like the first. (After the end
+/// everything is refused.)
 fn invariant_a_nonce_takes_effect_once(
     answer: Option<Seq>,
     outcome: &Result<Step, Reject>,

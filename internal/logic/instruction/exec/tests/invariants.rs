@@ -1,4 +1,5 @@
-//! What holds after every entry, whatever happened. Each function says one thing and answers with what is wrong.
+//! What holds after every entry, whatever happened. Each function says one thing and answers with
+//! what is wrong.
 
 use super::world::name;
 use crate::state::{State, Timer};
@@ -33,7 +34,8 @@ fn ensure(holds: bool, wrong: impl FnOnce() -> String) -> Verdict {
     if holds { Ok(()) } else { Err(wrong()) }
 }
 
-/// Every entry has the next index, and its frames the next seqs; only a new epoch restarts the seqs.
+/// Every entry has the next index, and its frames the next seqs; only a new epoch restarts the
+/// seqs.
 pub(super) fn invariant_order_has_no_gap(before: &State, entry: &Entry, after: &State) -> Verdict {
     ensure(after.index() == before.index() + 1, || {
         format!("index {} after {}", after.index(), before.index())
@@ -130,7 +132,8 @@ pub(super) fn invariant_no_account_enters_a_full_session(
     ensure(taken <= most, || format!("{taken} places taken of {most}"))
 }
 
-/// The result of a knock never changes; a knock is forgotten only when it is over; a denied account is barred.
+/// The result of a knock never changes; a knock is forgotten only when it is over; a denied account
+/// is barred.
 pub(super) fn invariant_a_knock_is_answered_once(before: &State, after: &State) -> Verdict {
     for (id, knock) in before
         .knocks
@@ -196,7 +199,8 @@ pub(super) fn invariant_targets_make_no_cycle(state: &State) -> Verdict {
     Ok(())
 }
 
-/// The roots that are stored are those that a reader of the contract would work out, one member at a time.
+/// The roots that are stored are those that a reader of the contract would work out, one member at
+/// a time.
 pub(super) fn invariant_roots_are_ends_of_chains(state: &State) -> Verdict {
     let follows: BTreeMap<MemberId, Follow> =
         state.present().map(|(id, p)| (id, p.follow)).collect();
@@ -305,7 +309,8 @@ fn timers_of(
         .collect()
 }
 
-/// A member has points or a grace, never both; the host is not both present and gone; a session without members is empty.
+/// A member has points or a grace, never both; the host is not both present and gone; a session
+/// without members is empty.
 pub(super) fn invariant_causes_of_the_end_are_right(state: &State) -> Verdict {
     for (who, presence) in state.present() {
         ensure(

@@ -380,7 +380,8 @@ fn no_account_is_admitted_after_the_end() {
 fn a_snapshot_from_before_there_were_knocks_still_reads() {
     let state = World::with(&["ann", "bob"]).state;
     let mut bytes = rmp_serde::to_vec_named(&state).expect("writes");
-    // MessagePack: the name, a text of six bytes, and an empty map; the outer map counts its fields in bytes 1 and 2.
+    // MessagePack: the name, a text of six bytes, and an empty map; the outer map counts its fields
+    // in bytes 1 and 2.
     let field = b"\xa6knocks\x80";
     let at = bytes
         .windows(field.len())

@@ -1,4 +1,5 @@
-//! A session to try things on: people by name, time that moves when told, and every entry checked and applied as it comes.
+//! A session to try things on: people by name, time that moves when told, and every entry checked
+//! and applied as it comes.
 
 use super::invariants;
 use crate::{Arrival, Entry, Genesis, Input, Reject, Rules, State, Step, Via, apply, step};
@@ -177,7 +178,8 @@ impl World {
         self
     }
 
-    /// Puts something in: an entry is checked and applied; a refusal must leave no trace, which `step` cannot.
+    /// Puts something in: an entry is checked and applied; a refusal must leave no trace, which
+    /// `step` cannot.
     pub(super) fn put(&mut self, input: Input) -> Result<Step, Reject> {
         let outcome = step(&self.state, &self.rules, self.now, input)?;
         if let Step::Entry(entry) = &outcome {
