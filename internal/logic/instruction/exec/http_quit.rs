@@ -3,7 +3,7 @@
 use crate::draft::Draft;
 use crate::entry::{Change, Reject};
 use crate::leave::{Return, host_stays_away, leave};
-use crate::state::Standing;
+use crate::state::Membership;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::MemberId;
 use faceshare_biz::domain::instruction::Event;
@@ -13,16 +13,16 @@ use faceshare_biz::domain::instruction::Event;
 pub(crate) fn step(draft: &mut Draft<'_>, member: MemberId) -> Result<(), Reject> {
     draft.by(member);
     match draft.state.person(member).map(|p| &p.standing) {
-        Some(Standing::Present(_)) => {
+        Some(Membership::Present(_)) => {
             leave(draft, member, Return::Allowed, Event::HttpQuit { member })
         }
-        Some(Standing::Admitted) => {
+        Some(Membership::Admitted) => {
             draft.change(Change::Left { member });
             if member == draft.state.info.host {
                 host_stays_away(draft);
             }
         }
-        Some(Standing::Left)
+        Some(Membership::Left)
             if draft
                 .state
                 .seat_expires_at(member)
@@ -30,8 +30,8 @@ pub(crate) fn step(draft: &mut Draft<'_>, member: MemberId) -> Result<(), Reject
         {
             draft.change(Change::Left { member });
         }
-        Some(Standing::Left) => {}
-        Some(Standing::Removed | Standing::Denied) | None => {
+        Some(Membership::Left) => {}
+        Some(Membership::Removed | Membership::Denied) | None => {
             return Err(Reject::new(
                 ErrorCode::NotFound,
                 "you are not in this session",

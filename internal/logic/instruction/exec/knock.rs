@@ -7,7 +7,7 @@
 use crate::draft::Draft;
 use crate::entry::{Arrival, Change, Reject, Via};
 use crate::seat;
-use crate::state::{ByPoint, Person, Standing, State, Timer};
+use crate::state::{ByPoint, Membership, Person, State, Timer};
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::facesession::Admission;
 use faceshare_biz::domain::instruction::{Device, KnockState, MemberKnock, Origin, Profile};
@@ -250,7 +250,7 @@ impl State {
     pub fn is_denied(&self, who: MemberId) -> bool {
         self.people
             .get(&who)
-            .is_some_and(|p| p.standing == Standing::Denied)
+            .is_some_and(|p| p.standing == Membership::Denied)
     }
 
     /// Whether the session has never let this one in.
@@ -295,7 +295,7 @@ fn barred(profile: Profile) -> Person {
     let (devices, nonces) = (ByPoint::with_capacity(1), VecDeque::new());
     Person {
         profile,
-        standing: Standing::Denied,
+        standing: Membership::Denied,
         seat_until: Timestamp::default(),
         devices,
         nonces,

@@ -56,7 +56,7 @@ pub use planted::PlantedFault;
 #[cfg(any(test, feature = "planted-faults"))]
 pub use planted::plant;
 pub use rules::Rules;
-pub use state::{Access, ByPoint, Follow, Person, PointState, Presence, Standing, State};
+pub use state::{Access, ByPoint, Follow, Membership, Person, PointState, Presence, State};
 
 use draft::Draft;
 use faceshare_biz::ErrorCode;

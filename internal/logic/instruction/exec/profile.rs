@@ -3,7 +3,7 @@
 use crate::draft::Draft;
 use crate::entry::{Change, Reject};
 use crate::seat::tell_changes;
-use crate::state::Standing;
+use crate::state::Membership;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::instruction::Profile;
 
@@ -19,7 +19,7 @@ pub(crate) fn step(draft: &mut Draft<'_>, profile: Profile) -> Result<(), Reject
     if person.profile == profile {
         return Ok(());
     }
-    if matches!(person.standing, Standing::Present(_)) {
+    if matches!(person.standing, Membership::Present(_)) {
         tell_changes(draft, &profile, None);
     }
     draft.change(Change::Profile(profile));

@@ -66,7 +66,7 @@ pub struct Person {
     /// Its profile.
     pub profile: Profile,
     /// Its membership state.
-    pub standing: Standing,
+    pub standing: Membership,
     /// When its seat expires.
     pub seat_until: Timestamp,
     /// The points that it was given, the newest last; bounded.
@@ -77,7 +77,7 @@ pub struct Person {
 
 /// The membership state of an account in a session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Standing {
+pub enum Membership {
     /// Let in, never connected.
     Admitted,
     /// A member.
@@ -192,7 +192,7 @@ impl State {
         let host = genesis.host.id;
         let person = Person {
             profile: genesis.host,
-            standing: Standing::Admitted,
+            standing: Membership::Admitted,
             seat_until,
             devices: ByPoint::from_iter([(genesis.point, genesis.device)]),
             nonces: VecDeque::new(),
@@ -297,7 +297,7 @@ impl State {
     #[must_use]
     pub fn presence(&self, who: MemberId) -> Option<&Presence> {
         match &self.people.get(&who)?.standing {
-            Standing::Present(presence) => Some(presence),
+            Membership::Present(presence) => Some(presence),
             _ => None,
         }
     }
@@ -307,7 +307,7 @@ impl State {
         self.people
             .iter()
             .filter_map(|(id, person)| match &person.standing {
-                Standing::Present(presence) => Some((*id, presence.as_ref())),
+                Membership::Present(presence) => Some((*id, presence.as_ref())),
                 _ => None,
             })
     }
@@ -319,11 +319,11 @@ impl State {
             return Access::Host;
         }
         match self.people.get(&who).map(|p| &p.standing) {
-            Some(Standing::Present(_)) => Access::Present,
-            Some(Standing::Admitted) => Access::Admitted,
-            Some(Standing::Left) => Access::Left,
-            Some(Standing::Removed) => Access::Removed,
-            Some(Standing::Denied) | None => Access::Stranger,
+            Some(Membership::Present(_)) => Access::Present,
+            Some(Membership::Admitted) => Access::Admitted,
+            Some(Membership::Left) => Access::Left,
+            Some(Membership::Removed) => Access::Removed,
+            Some(Membership::Denied) | None => Access::Stranger,
         }
     }
 
@@ -359,9 +359,11 @@ impl State {
 
     fn takes_a_place(&self, who: MemberId, person: &Person, now: Timestamp) -> bool {
         match person.standing {
-            Standing::Present(_) => true,
-            Standing::Removed | Standing::Denied => false,
-            Standing::Admitted | Standing::Left => who == self.info.host || person.seat_until > now,
+            Membership::Present(_) => true,
+            Membership::Removed | Membership::Denied => false,
+            Membership::Admitted | Membership::Left => {
+                who == self.info.host || person.seat_until > now
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::world::name;
 use crate::state::{State, Timer};
-use crate::{Change, Entry, Follow, Presence, Rules, Standing};
+use crate::{Change, Entry, Follow, Membership, Presence, Rules};
 use faceshare_biz::domain::MemberId;
 use faceshare_biz::domain::instruction::KnockState;
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,7 +100,7 @@ pub(super) fn invariant_removed_stay_out(before: &State, entry: &Entry, after: &
     for (who, _) in before
         .people
         .iter()
-        .filter(|(_, p)| p.standing == crate::Standing::Removed)
+        .filter(|(_, p)| p.standing == crate::Membership::Removed)
     {
         let forgotten = entry
             .changes
@@ -108,7 +108,7 @@ pub(super) fn invariant_removed_stay_out(before: &State, entry: &Entry, after: &
             .any(|c| matches!(c, Change::Forgotten { member } if member == who));
         let out = after
             .person(*who)
-            .is_some_and(|p| p.standing == crate::Standing::Removed);
+            .is_some_and(|p| p.standing == crate::Membership::Removed);
         ensure(forgotten || out, || {
             format!("{} was removed and is back", name(*who))
         })?;
@@ -158,11 +158,11 @@ pub(super) fn invariant_a_knock_is_answered_once(before: &State, after: &State) 
     for (who, _) in before
         .people
         .iter()
-        .filter(|(_, p)| p.standing == Standing::Denied)
+        .filter(|(_, p)| p.standing == Membership::Denied)
     {
         let barred = after
             .person(*who)
-            .is_none_or(|p| p.standing == Standing::Denied);
+            .is_none_or(|p| p.standing == Membership::Denied);
         ensure(barred, || format!("{} was denied and is back", name(*who)))?;
     }
     Ok(())
