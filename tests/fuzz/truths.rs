@@ -1,7 +1,7 @@
 //! What holds after every entry, worked out from what a state shows, without a look at how the kernel does it.
 
 use faceshare_biz::domain::MemberId;
-use faceshare_exec::{Change, Entry, Follow, Rules, Standing, State};
+use faceshare_exec::{Change, Entry, Follow, Membership, Rules, State};
 use std::collections::BTreeMap;
 
 /// Every one of them.
@@ -54,7 +54,7 @@ fn removed_people_stay_out(before: &State, entry: &Entry, after: &State) {
         let removed = |state: &State| {
             state
                 .person(who)
-                .is_some_and(|p| p.standing == Standing::Removed)
+                .is_some_and(|p| p.standing == Membership::Removed)
         };
         let forgotten = entry
             .changes
@@ -253,7 +253,7 @@ fn deadlines_cover_what_waits(state: &State, rules: &Rules) {
     );
     let host_left = state
         .person(state.host())
-        .is_some_and(|host| host.standing == Standing::Left);
+        .is_some_and(|host| host.standing == Membership::Left);
     assert!(
         next.is_some() || !host_left,
         "the host is gone, and nothing ends it"

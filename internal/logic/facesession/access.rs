@@ -1,7 +1,7 @@
 //! Access checks: which callers may read a session, and which may change it.
 
 use super::FaceSessions;
-use crate::instruction::{Glance, Shown, Standing};
+use crate::instruction::{MemberAccess, RenderedSession, SessionView};
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::Status;
 use faceshare_biz::domain::{SessionId, Timestamp};
@@ -15,7 +15,7 @@ pub(super) struct SessionAccess {
     /// The caller's access.
     pub(super) access: Access,
     /// The session's committed state.
-    pub(super) session: Arc<Shown>,
+    pub(super) session: Arc<RenderedSession>,
 }
 
 impl SessionAccess {
@@ -57,9 +57,9 @@ impl FaceSessions {
         caller: Caller,
         id: SessionId,
     ) -> Result<SessionAccess> {
-        let Glance { session, standing } = self.deps.sessions.glance(id, caller.account).await?;
+        let SessionView { session, member } = self.deps.sessions.view(id, caller.account).await?;
         Ok(SessionAccess {
-            access: access(standing, self.now()),
+            access: access(member, self.now()),
             session,
         })
     }
@@ -74,7 +74,11 @@ impl FaceSessions {
     }
 
     /// A live session that the caller hosts.
-    pub(super) async fn hosted_session(&self, caller: Caller, id: SessionId) -> Result<Arc<Shown>> {
+    pub(super) async fn hosted_session(
+        &self,
+        caller: Caller,
+        id: SessionId,
+    ) -> Result<Arc<RenderedSession>> {
         Ok(self
             .visible_session(caller, id)
             .await?
@@ -85,11 +89,9 @@ impl FaceSessions {
 }
 
 /// A member who left and holds a seat again counts as admitted already before it connects.
-pub(super) fn access(standing: Standing, now: Timestamp) -> Access {
-    match standing.access {
-        Access::Left if standing.seat_expires_at.is_some_and(|until| until > now) => {
-            Access::Admitted
-        }
+pub(super) fn access(member: MemberAccess, now: Timestamp) -> Access {
+    match member.access {
+        Access::Left if member.seat_expires_at.is_some_and(|until| until > now) => Access::Admitted,
         access => access,
     }
 }

@@ -141,12 +141,12 @@ mod tests {
         let id = app.open(host).await.session.id;
         app.sessions.force_admission(true).await;
         assert!(is_forced(&app, host, id).await);
-        app.sessions.let_go().await;
+        app.sessions.unload_all().await;
         assert!(
             is_forced(&app, host, id).await,
             "a loaded session keeps the value of its log"
         );
-        app.sessions.let_go().await;
+        app.sessions.unload_all().await;
         app.sessions.force_admission(false).await;
         assert!(
             !is_forced(&app, host, id).await,

@@ -1,7 +1,7 @@
 //! `get`: a session, for its members.
 
 use super::FaceSessions;
-use crate::instruction::Shown;
+use crate::instruction::RenderedSession;
 use faceshare_biz::Result;
 use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::account::Caller;
@@ -12,7 +12,7 @@ impl FaceSessions {
     ///
     /// # Errors
     /// `NOT_FOUND` to callers who are not members.
-    pub async fn get(&self, caller: Caller, id: SessionId) -> Result<Arc<Shown>> {
+    pub async fn get(&self, caller: Caller, id: SessionId) -> Result<Arc<RenderedSession>> {
         Ok(self.visible_session(caller, id).await?.session)
     }
 }

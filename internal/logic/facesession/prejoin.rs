@@ -5,7 +5,7 @@ use super::access::access;
 use super::admission::AdmissionDecision;
 use super::guess::{JoinAttempt, ResolvedKey, not_joinable};
 use super::{DeviceInput, Entered, FaceSessions, Key, Prejoined, run_to_completion};
-use crate::instruction::Standing;
+use crate::instruction::MemberAccess;
 use crate::text::{FieldChecks, checked};
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::{CodeRecord, FaceSession, Invite, InviteUse};
@@ -286,11 +286,11 @@ impl FaceSessions {
 
 /// The status of a caller whose arrival is committed.
 pub(super) fn join_status(state: &State, who: MemberId, now: Timestamp) -> JoinStatus {
-    let standing = Standing {
+    let member = MemberAccess {
         access: state.access(who),
         seat_expires_at: state.seat_expires_at(who),
     };
-    match access(standing, now) {
+    match access(member, now) {
         Access::Present => JoinStatus::Admitted(None),
         Access::Host => JoinStatus::Admitted(
             state

@@ -845,7 +845,7 @@ async fn a_live_session_whose_log_was_lost_is_ended_by_the_platform_with_its_cod
         app.open(host).await.session.id,
         app.open(host).await.session.id,
     );
-    app.sessions.let_go().await;
+    app.sessions.unload_all().await;
     app.log.delete(lost).await.expect("forgotten");
 
     assert_eq!(app.cases.end_lost().await.expect("ended"), 1);

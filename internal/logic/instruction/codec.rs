@@ -1,5 +1,5 @@
-//! How entries and snapshots are written into the log: a version byte, then MessagePack with field names, so that a later version can add
-//! fields and still read what an earlier one wrote.
+//! How entries and snapshots are written into the log: a version byte, then MessagePack with field
+//! names, so that a later version can add fields and still read what an earlier one wrote.
 
 use bytes::Bytes;
 use faceshare_biz::{Error, Result};

@@ -1,6 +1,6 @@
-//! Who is connected to a session here, and who is shown whose position.
+//! The connected points of a session, and which of them receive whose positions.
 
-use crate::instruction::connclient::{Outbound, Shown};
+use crate::instruction::connclient::{Outbound, QueuedPosition};
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::{
     CloseReason, FrameCodec, Notice, SentAction, ServerFrame, WireFormat,
@@ -43,10 +43,10 @@ impl<'a> Encoding<'a> {
     }
 }
 
-/// Those who are shown somebody's position.
+/// The receivers of one member's positions.
 struct Audience {
     points: Vec<(Arc<Outbound>, WireFormat)>,
-    /// Whether somebody among them reads this format.
+    /// Whether at least one of them uses this format.
     formats: [bool; WireFormat::ALL.len()],
 }
 
@@ -63,61 +63,65 @@ impl<'a> FromIterator<&'a Attached> for Audience {
 }
 
 impl Audience {
-    /// A position in the formats of those who are here.
+    /// A position in the formats that its receivers use.
     fn encode(&self, at: Timestamp, sent: SentAction, codec: &dyn FrameCodec) -> Encoded {
         let (from, term, key) = (sent.from, sent.action.term, sent.action.key.clone());
         let frame = ServerFrame {
             from: Some(from),
             ..ServerFrame::notice(at, Notice::ActionSync(sent))
         };
-        let shown = |format| {
-            Arc::new(Shown {
+        let queued = |format| {
+            Arc::new(QueuedPosition {
                 from,
                 key: key.clone(),
                 term,
                 frame: codec.encode(format, &frame),
             })
         };
-        WireFormat::ALL.map(|format| self.formats[format as usize].then(|| shown(format)))
+        WireFormat::ALL.map(|format| self.formats[format as usize].then(|| queued(format)))
     }
 }
 
-/// A position in each format that is needed.
-type Encoded = [Option<Arc<Shown>>; WireFormat::ALL.len()];
+/// A position in each format that its receivers use.
+type Encoded = [Option<Arc<QueuedPosition>>; WireFormat::ALL.len()];
 
-/// Receivers that are written to in a row before others have a turn: one large session must not hold up all that share its core.
-const TURN: usize = 64;
-/// So many are written to while the actor is held: its task may stand still for as long.
-const FEW: usize = 16;
-/// Receivers ahead whose memory is fetched: by the time that so many are written to, it has come.
-const NEXT: usize = 4;
+/// Receivers that are written to before the task yields: one large session must not delay the other
+/// sessions of its thread.
+const YIELD_EVERY: usize = 64;
+/// Receivers that are written to while the actor is locked, at most: its task may wait that long
+/// for the lock.
+const LOCKED_RECEIVERS_MAX: usize = 16;
+/// How many receivers ahead memory is prefetched: while this many are written to, the prefetch
+/// completes.
+const PREFETCH_AHEAD: usize = 4;
 
-/// A position on its way to those who are shown it.
-struct Showing {
+/// A position and its receivers.
+struct Delivery {
     from: MemberId,
     audience: Arc<Audience>,
-    shown: Encoded,
+    encoded: Encoded,
 }
 
-impl Showing {
-    /// The receivers, and what is for each of them.
-    fn receivers(&self) -> impl ExactSizeIterator<Item = (&Arc<Outbound>, &Arc<Shown>)> {
+impl Delivery {
+    /// Each receiver with the position in its format.
+    fn receivers(&self) -> impl ExactSizeIterator<Item = (&Arc<Outbound>, &Arc<QueuedPosition>)> {
         self.audience.points.iter().map(|(outbound, format)| {
-            let shown = self.shown[*format as usize].as_ref();
+            let position = self.encoded[*format as usize].as_ref();
             (
                 outbound,
-                shown.expect("invariant: it is encoded in the formats of its audience"),
+                position.expect("invariant: a position is encoded in the formats of its audience"),
             )
         })
     }
 
-    /// The same for those who are written to in a row: what the next ones need is fetched while one is written to.
-    fn in_a_row(&self) -> impl Iterator<Item = (&Arc<Outbound>, &Arc<Shown>)> {
+    /// Like [`receivers`](Self::receivers); prefetches the memory of the next ones while the caller
+    /// writes to one.
+    fn receivers_prefetched(&self) -> impl Iterator<Item = (&Arc<Outbound>, &Arc<QueuedPosition>)> {
         let points = &self.audience.points;
-        prefetch_all(points.iter().take(NEXT));
+        prefetch_all(points.iter().take(PREFETCH_AHEAD));
         self.receivers()
             .enumerate()
-            .inspect(|(at, _)| prefetch_all(points.get(at + NEXT)))
+            .inspect(|(at, _)| prefetch_all(points.get(at + PREFETCH_AHEAD)))
             .map(|(_, receiver)| receiver)
     }
 }
@@ -128,77 +132,86 @@ fn prefetch_all<'a>(points: impl IntoIterator<Item = &'a (Arc<Outbound>, WireFor
         .for_each(|(outbound, _)| outbound.prefetch());
 }
 
-/// What was said and is not written yet.
+/// What is sent and not written to sockets yet.
 #[derive(Default)]
-pub(crate) struct Told {
-    /// Those who have something in their queues.
+pub(crate) struct PendingWrites {
+    /// The receivers whose queues are to be flushed.
     outbounds: Vec<Arc<Outbound>>,
-    /// A position with which nothing else was said, and which need not lie in its receivers' queues before it is written.
-    sole: Option<Showing>,
+    /// A position that is in no queue: nothing else was sent with it, so it can be written
+    /// directly.
+    direct: Option<Delivery>,
 }
 
-impl Told {
+impl PendingWrites {
     fn is_empty(&self) -> bool {
-        self.outbounds.is_empty() && self.sole.is_none()
+        self.outbounds.is_empty() && self.direct.is_none()
     }
 
-    fn settle(&mut self) {
-        if let Some(sole) = self.sole.take() {
-            self.queue(&sole);
+    /// Moves the direct position into its receivers' queues, so that what is sent next comes after
+    /// it.
+    fn enqueue_direct(&mut self) {
+        if let Some(direct) = self.direct.take() {
+            self.enqueue(&direct);
         }
     }
 
-    /// Puts a position into the receivers' queues.
-    fn queue(&mut self, position: &Showing) {
-        for (outbound, shown) in position.receivers() {
-            if outbound.show(shown.clone()) {
+    /// Puts a position into its receivers' queues.
+    fn enqueue(&mut self, delivery: &Delivery) {
+        for (outbound, position) in delivery.receivers() {
+            if outbound.enqueue_position(position.clone()) {
                 self.outbounds.push(outbound.clone());
             }
         }
     }
 
-    /// Writes the sole position, or what lies in queues.
+    /// Writes the direct position, or flushes the queues. Yields after every [`YIELD_EVERY`]
+    /// receivers.
     pub(crate) async fn write_out(&mut self) {
-        if let Some(sole) = self.sole.take() {
-            for (written, (outbound, shown)) in sole.in_a_row().enumerate() {
-                give_way(written).await;
-                outbound.deliver(shown);
+        if let Some(direct) = self.direct.take() {
+            for (written, (outbound, position)) in direct.receivers_prefetched().enumerate() {
+                yield_now_and_then(written).await;
+                outbound.deliver(position);
             }
         }
         for (written, outbound) in self.outbounds.drain(..).enumerate() {
-            give_way(written).await;
+            yield_now_and_then(written).await;
             outbound.flush();
         }
     }
 
-    /// Writes what lies in queues, in one turn.
+    /// Flushes the queues without yielding.
     pub(crate) fn flush(self) {
-        debug_assert!(self.sole.is_none(), "invariant: it was queued or written");
+        debug_assert!(
+            self.direct.is_none(),
+            "invariant: the direct position is queued or written"
+        );
         self.outbounds
             .into_iter()
             .for_each(|outbound| outbound.flush());
     }
 }
 
-async fn give_way(written: usize) {
-    if written % TURN == TURN - 1 {
+async fn yield_now_and_then(written: usize) {
+    if written % YIELD_EVERY == YIELD_EVERY - 1 {
         tokio::task::yield_now().await;
     }
 }
 
 /// The connected points of one session.
 ///
-/// What is said here waits until whoever holds the actor takes it away to be written, so that each receiver gets all of it in one go.
+/// What is sent is collected until the holder of the actor takes it to write it, so that each
+/// receiver gets all of it in one write.
 pub(crate) struct Fanout {
-    /// In a fixed order, so that the same things happen in the same order every time.
+    /// Ordered by id, so that a run can be repeated exactly.
     points: BTreeMap<PointId, Attached>,
-    /// Whose position each member is shown, as committed.
+    /// For each member the one whose positions it receives, as committed.
     roots: HashMap<MemberId, MemberId, RandomState>,
-    /// The points that are shown a root's position; made when first needed, dropped when anything changes.
+    /// The receivers of each root; computed at the first use, dropped when points or roots change.
     audiences: HashMap<MemberId, Arc<Audience>, RandomState>,
     codec: Arc<dyn FrameCodec>,
-    told: Told,
-    /// Whose [sole](Told::sole) position the session's task has, and may not have written to all.
+    pending: PendingWrites,
+    /// The sender of the [direct](PendingWrites::direct) position that the session's task is
+    /// writing.
     writing: Option<MemberId>,
 }
 
@@ -213,45 +226,49 @@ impl Fanout {
             roots,
             audiences: HashMap::default(),
             codec,
-            told: Told::default(),
+            pending: PendingWrites::default(),
             writing: None,
         }
     }
 
-    /// Writes a sole position if it goes to few, while nothing can be said that it must not come after. What the caller still has to flush
-    /// once it has let the actor go.
-    pub(crate) fn write_to_few(&mut self) -> Told {
-        if let Some(sole) = self
-            .told
-            .sole
-            .take_if(|sole| sole.audience.points.len() <= FEW)
+    /// Writes the direct position if it has at most [`LOCKED_RECEIVERS_MAX`] receivers, while the
+    /// actor is locked and so nothing that ends the position can be sent before it. Returns what
+    /// the caller has to flush after it has unlocked the actor.
+    pub(crate) fn write_direct_inline(&mut self) -> PendingWrites {
+        if let Some(direct) = self
+            .pending
+            .direct
+            .take_if(|direct| direct.audience.points.len() <= LOCKED_RECEIVERS_MAX)
         {
-            sole.in_a_row()
-                .for_each(|(outbound, shown)| outbound.deliver(shown));
+            direct
+                .receivers_prefetched()
+                .for_each(|(outbound, position)| outbound.deliver(position));
         }
-        self.told.settle();
-        std::mem::take(&mut self.told)
+        self.pending.enqueue_direct();
+        std::mem::take(&mut self.pending)
     }
 
-    /// For the session's task, which has written what it was handed over before: what was said since then.
-    pub(crate) fn hand_over_told(&mut self, told: &mut Told) {
+    /// Called by the session's task: moves what was sent since the last call into `pending`, which
+    /// must be written.
+    pub(crate) fn take_pending(&mut self, pending: &mut PendingWrites) {
         debug_assert!(
-            told.is_empty(),
-            "invariant: what was handed over before is written"
+            pending.is_empty(),
+            "invariant: what was taken before is written"
         );
-        // Its memory is used again.
-        std::mem::swap(&mut self.told, told);
-        self.writing = told.sole.as_ref().map(|sole| sole.from);
+        // A swap, to reuse the memory of `pending`.
+        std::mem::swap(&mut self.pending, pending);
+        self.writing = pending.direct.as_ref().map(|direct| direct.from);
     }
 
-    /// For the session's task: what was handed over is written.
-    pub(crate) const fn written(&mut self) {
+    /// Called by the session's task when it has written what it took.
+    pub(crate) const fn pending_written(&mut self) {
         self.writing = None;
     }
 
-    /// Whether a position of this connection may go out past the session's task: to so few that nobody need have a turn in between, and
-    /// not ahead of an older one. If so, what they need is on its way.
-    pub(crate) fn may_go_past_the_task(&mut self, point: PointId, incarnation: u64) -> bool {
+    /// Whether a position of this connection may be written by the caller instead of the session's
+    /// task: it has at most [`YIELD_EVERY`] receivers, so the caller need not yield, and the task
+    /// is not writing an older one of the same sender. If so, prefetches the receivers' memory.
+    pub(crate) fn can_write_inline(&mut self, point: PointId, incarnation: u64) -> bool {
         let Some(from) = self.get(point, incarnation).map(|attached| attached.member) else {
             return false;
         };
@@ -259,15 +276,15 @@ impl Fanout {
             return false;
         }
         let points = &self.audience(from).points;
-        let may = points.len() <= TURN;
+        let may = points.len() <= YIELD_EVERY;
         if may {
-            // Those who are written to in a moment.
-            prefetch_all(points.iter().take(FEW));
+            // More are not written to while the actor is locked.
+            prefetch_all(points.iter().take(LOCKED_RECEIVERS_MAX));
         }
         may
     }
 
-    /// The points that are shown this member's position.
+    /// The receivers of this member's positions.
     fn audience(&mut self, from: MemberId) -> &Arc<Audience> {
         let Self {
             points,
@@ -275,10 +292,10 @@ impl Fanout {
             audiences,
             ..
         } = self;
-        let is_shown = |a: &&Attached| roots.get(&a.member) == Some(&from);
+        let receives = |a: &&Attached| roots.get(&a.member) == Some(&from);
         audiences
             .entry(from)
-            .or_insert_with(|| Arc::new(points.values().filter(is_shown).collect()))
+            .or_insert_with(|| Arc::new(points.values().filter(receives).collect()))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -289,133 +306,144 @@ impl Fanout {
         self.points.values()
     }
 
-    /// The connection that holds this point, if it is this one.
+    /// The point, if this connection (`incarnation`) holds it.
     pub(crate) fn get(&self, point: PointId, incarnation: u64) -> Option<&Attached> {
         self.points
             .get(&point)
             .filter(|a| a.incarnation == incarnation)
     }
 
-    /// Takes a connection in; the one that held the point before is told that it is replaced.
+    /// Adds a connection; one that held the same point is closed as replaced.
     pub(crate) fn attach(&mut self, attached: Attached) {
-        self.told.settle();
+        self.pending.enqueue_direct();
         self.audiences.clear();
         if let Some(old) = self.points.insert(attached.point, attached) {
             old.outbound.close(CloseReason::Replaced);
         }
     }
 
-    /// Lets a connection go; one that was replaced is gone already.
+    /// Removes a connection; does nothing if another one holds its point by now.
     pub(crate) fn detach(&mut self, point: PointId, incarnation: u64) {
         if self.get(point, incarnation).is_some() {
-            self.told.settle();
+            self.pending.enqueue_direct();
             self.points.remove(&point);
             self.audiences.clear();
         }
     }
 
-    /// To everybody, in order.
+    /// Sends to all points.
     pub(crate) fn broadcast(&mut self, frame: &ServerFrame) {
-        self.tell_those(|_| true, frame);
+        self.send_where(|_| true, frame);
     }
 
-    /// To the points of one member.
-    pub(crate) fn tell_member(&mut self, member: MemberId, frame: &ServerFrame) {
-        self.tell_those(|a| a.member == member, frame);
+    /// Sends to the points of one member.
+    pub(crate) fn send_to_member(&mut self, member: MemberId, frame: &ServerFrame) {
+        self.send_where(|a| a.member == member, frame);
     }
 
-    fn tell_those(&mut self, whom: impl Fn(&Attached) -> bool, frame: &ServerFrame) {
-        self.told.settle();
+    fn send_where(&mut self, whom: impl Fn(&Attached) -> bool, frame: &ServerFrame) {
+        self.pending.enqueue_direct();
         let mut encoding = Encoding::new(frame, self.codec.as_ref());
         for attached in self.points.values().filter(|a| whom(a)) {
-            if attached.outbound.queue(encoding.bytes(attached.format)) {
-                self.told.outbounds.push(attached.outbound.clone());
+            if attached.outbound.enqueue(encoding.bytes(attached.format)) {
+                self.pending.outbounds.push(attached.outbound.clone());
             }
         }
     }
 
-    /// To one connection, if it still holds its point.
-    pub(crate) fn tell(&mut self, point: PointId, incarnation: u64, frame: &ServerFrame) {
-        self.told.settle();
+    /// Sends to one connection, if it still holds its point.
+    pub(crate) fn send_to_point(&mut self, point: PointId, incarnation: u64, frame: &ServerFrame) {
+        self.pending.enqueue_direct();
         if let Some(attached) = self.get(point, incarnation)
             && attached
                 .outbound
-                .queue(self.codec.encode(attached.format, frame))
+                .enqueue(self.codec.encode(attached.format, frame))
         {
             let outbound = attached.outbound.clone();
-            self.told.outbounds.push(outbound);
+            self.pending.outbounds.push(outbound);
         }
     }
 
-    /// Whether anybody is shown this member's position.
+    /// Whether this member's positions have a receiver.
     pub(crate) fn has_audience(&mut self, from: MemberId) -> bool {
         !self.audience(from).points.is_empty()
     }
 
-    /// A position, to those whose root is its sender. How many points it went to.
-    pub(crate) fn show(&mut self, at: Timestamp, sent: SentAction) -> usize {
+    /// Sends a position to the points whose root is its sender; returns their number.
+    pub(crate) fn deliver(&mut self, at: Timestamp, sent: SentAction) -> usize {
         let from = sent.from;
         let audience = self.audience(from).clone();
         let count = audience.points.len();
         if count == 0 {
             return 0;
         }
-        let position = Showing {
+        let delivery = Delivery {
             from,
-            shown: audience.encode(at, sent, self.codec.as_ref()),
+            encoded: audience.encode(at, sent, self.codec.as_ref()),
             audience,
         };
-        if self.told.is_empty() {
-            self.told.sole = Some(position);
+        if self.pending.is_empty() {
+            self.pending.direct = Some(delivery);
         } else {
-            self.told.settle();
-            self.told.queue(&position);
+            self.pending.enqueue_direct();
+            self.pending.enqueue(&delivery);
         }
         count
     }
 
-    /// Positions for one member's points, as it has just begun to follow their sender.
-    pub(crate) fn show_member(&mut self, member: MemberId, at: Timestamp, sent: &[SentAction]) {
-        self.show_those(|a| a.member == member, at, sent);
+    /// Sends positions to the points of one member, which has begun to follow their sender.
+    pub(crate) fn deliver_to_member(
+        &mut self,
+        member: MemberId,
+        at: Timestamp,
+        sent: &[SentAction],
+    ) {
+        self.deliver_where(|a| a.member == member, at, sent);
     }
 
-    /// Positions for one connection, as it has just come back.
-    pub(crate) fn show_point(
+    /// Sends positions to one connection, which has just connected again.
+    pub(crate) fn deliver_to_point(
         &mut self,
         point: PointId,
         incarnation: u64,
         at: Timestamp,
         sent: &[SentAction],
     ) {
-        self.show_those(
+        self.deliver_where(
             |a| a.point == point && a.incarnation == incarnation,
             at,
             sent,
         );
     }
 
-    fn show_those(&mut self, whom: impl Fn(&Attached) -> bool, at: Timestamp, sent: &[SentAction]) {
+    fn deliver_where(
+        &mut self,
+        whom: impl Fn(&Attached) -> bool,
+        at: Timestamp,
+        sent: &[SentAction],
+    ) {
         if sent.is_empty() {
             return;
         }
-        self.told.settle();
+        self.pending.enqueue_direct();
         let audience: Arc<Audience> = Arc::new(self.points.values().filter(|a| whom(a)).collect());
         for sent in sent {
-            let shown = audience.encode(at, sent.clone(), self.codec.as_ref());
-            self.told.queue(&Showing {
+            let encoded = audience.encode(at, sent.clone(), self.codec.as_ref());
+            self.pending.enqueue(&Delivery {
                 from: sent.from,
                 audience: audience.clone(),
-                shown,
+                encoded,
             });
         }
     }
 
-    /// Whose position a member is shown.
+    /// The member whose positions this member receives.
     pub(crate) fn root(&self, member: MemberId) -> Option<MemberId> {
         self.roots.get(&member).copied()
     }
 
-    /// Sets whose position a member is shown; what waits for it from the one before is dropped. Whether it is another one.
+    /// Sets the member whose positions this member receives, and drops the queued positions of the
+    /// one before. Returns whether it changed.
     pub(crate) fn set_root(&mut self, member: MemberId, root: Option<MemberId>) -> bool {
         let before = match root {
             Some(root) => self.roots.insert(member, root),
@@ -424,35 +452,35 @@ impl Fanout {
         if before == root {
             return false;
         }
-        self.told.settle();
+        self.pending.enqueue_direct();
         self.audiences.clear();
         if let Some(before) = before {
             for attached in self.points.values().filter(|a| a.member == member) {
-                attached.outbound.forget(before);
+                attached.outbound.drop_positions_of(before);
             }
         }
         true
     }
 
-    /// This is the presenting term from here on: what waits from another is dropped.
+    /// Sets the presenting term, and drops the queued positions of other terms.
     pub(crate) fn set_term(&mut self, term: Option<u32>) {
-        self.told.settle();
+        self.pending.enqueue_direct();
         for attached in self.points.values() {
-            attached.outbound.forget_terms_but(term);
+            attached.outbound.drop_terms_except(term);
         }
     }
 
-    /// Closes the connections of one member, after what is queued for them.
+    /// Closes the connections of one member after their queued frames.
     pub(crate) fn close_member(&mut self, member: MemberId, reason: CloseReason) {
-        self.told.settle();
+        self.pending.enqueue_direct();
         for attached in self.points.values().filter(|a| a.member == member) {
             attached.outbound.close(reason);
         }
     }
 
-    /// Closes all connections, after what is queued for them.
+    /// Closes all connections after their queued frames.
     pub(crate) fn close_all(&mut self, reason: CloseReason) {
-        self.told.settle();
+        self.pending.enqueue_direct();
         for attached in self.points.values() {
             attached.outbound.close(reason);
         }

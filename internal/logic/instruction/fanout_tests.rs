@@ -1,6 +1,6 @@
-//! Who is written to, when, and how often.
+//! When the fan-out writes to which receivers.
 
-use super::{Attached, FEW, Fanout, TURN, Told};
+use super::{Attached, Fanout, LOCKED_RECEIVERS_MAX, PendingWrites, YIELD_EVERY};
 use crate::instruction::connclient::{DirectWrite, Next, Outbound, PeerGone};
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::{
@@ -30,9 +30,9 @@ impl FrameCodec for ShortCodec {
 
 /// Counts what it takes.
 #[derive(Debug, Default)]
-struct Socket(AtomicUsize);
+struct CountingSocket(AtomicUsize);
 
-impl DirectWrite for Socket {
+impl DirectWrite for CountingSocket {
     fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone> {
         let bytes = frames.iter().map(|frame| frame.len()).sum();
         self.0.fetch_add(bytes, Ordering::SeqCst);
@@ -49,7 +49,7 @@ fn point(id: u64) -> PointId {
 }
 
 /// The sockets of those who are shown a position, one after the other.
-type Sockets = Vec<Arc<Socket>>;
+type Sockets = Vec<Arc<CountingSocket>>;
 
 /// A sender and so many who are shown its position.
 fn fanout(receivers: usize) -> (Fanout, Sockets) {
@@ -58,9 +58,12 @@ fn fanout(receivers: usize) -> (Fanout, Sockets) {
     let mut fanout = Fanout::new(Arc::new(ShortCodec), roots);
     let mut sockets = Sockets::new();
     for id in ids {
-        let (outbound, socket) = (Arc::new(Outbound::new(10, 100)), Arc::<Socket>::default());
+        let (outbound, socket) = (
+            Arc::new(Outbound::new(10, 100)),
+            Arc::<CountingSocket>::default(),
+        );
         outbound.open(Some(socket.clone()));
-        assert_eq!(outbound.next(&mut Vec::new()), Ok(Next::Rest));
+        assert_eq!(outbound.next(&mut Vec::new()), Ok(Next::Idle));
         let format = WireFormat::ALL[usize::from(id % 2 == 0)];
         fanout.attach(Attached {
             member: member(id),
@@ -83,7 +86,7 @@ fn show(fanout: &mut Fanout, term: u32) -> usize {
         value: ActionValue::Pointer { x: 0.0, y: 0.0 },
         size: 1,
     };
-    fanout.show(
+    fanout.deliver(
         Timestamp::from_millis(0),
         SentAction {
             from: member(SENDER),
@@ -101,42 +104,42 @@ fn taken(sockets: &Sockets) -> Vec<usize> {
 }
 
 #[tokio::test]
-async fn a_position_does_not_go_past_an_older_one_that_the_task_is_writing() {
-    let ((mut fanout, sockets), mut told) = (fanout(3), Told::default());
-    assert!(fanout.may_go_past_the_task(point(SENDER), 1));
+async fn a_position_does_not_overtake_an_older_one_that_the_task_is_writing() {
+    let ((mut fanout, sockets), mut pending) = (fanout(3), PendingWrites::default());
+    assert!(fanout.can_write_inline(point(SENDER), 1));
     assert_eq!(show(&mut fanout, 0), 3);
-    fanout.hand_over_told(&mut told);
+    fanout.take_pending(&mut pending);
     assert!(
-        !fanout.may_go_past_the_task(point(SENDER), 1),
+        !fanout.can_write_inline(point(SENDER), 1),
         "an older one is on its way"
     );
     assert!(
-        fanout.may_go_past_the_task(point(SENDER + 1), 1),
-        "that is another's"
+        fanout.can_write_inline(point(SENDER + 1), 1),
+        "the task writes none of this sender"
     );
-    told.write_out().await;
-    fanout.written();
+    pending.write_out().await;
+    fanout.pending_written();
     assert_eq!(taken(&sockets), [1, 1, 1]);
-    assert!(fanout.may_go_past_the_task(point(SENDER), 1));
+    assert!(fanout.can_write_inline(point(SENDER), 1));
     assert!(
-        !fanout.may_go_past_the_task(point(SENDER), 2),
+        !fanout.can_write_inline(point(SENDER), 2),
         "another connection"
     );
 }
 
 #[test]
-fn many_receivers_are_the_tasks_work() {
-    assert!(fanout(TURN).0.may_go_past_the_task(point(SENDER), 1));
-    assert!(!fanout(TURN + 1).0.may_go_past_the_task(point(SENDER), 1));
+fn many_receivers_are_left_to_the_task() {
+    assert!(fanout(YIELD_EVERY).0.can_write_inline(point(SENDER), 1));
+    assert!(!fanout(YIELD_EVERY + 1).0.can_write_inline(point(SENDER), 1));
 }
 
 #[test]
-fn a_position_alone_is_held_until_something_else_is_said() {
+fn a_lone_position_stays_out_of_the_queues_until_another_frame_is_sent() {
     let (mut fanout, sockets) = fanout(3);
     show(&mut fanout, 0);
     show(&mut fanout, 0);
     assert_eq!(taken(&sockets), [0, 0, 0]);
-    fanout.write_to_few().flush();
+    fanout.write_direct_inline().flush();
     assert_eq!(
         taken(&sockets),
         [1, 1, 1],
@@ -147,49 +150,57 @@ fn a_position_alone_is_held_until_something_else_is_said() {
     let heart = Notice::SysHeart {
         sent_at: Timestamp::from_millis(0),
     };
-    fanout.tell_member(
+    fanout.send_to_member(
         member(SENDER + 2),
         &ServerFrame::notice(Timestamp::from_millis(0), heart),
     );
-    fanout.write_to_few().flush();
+    fanout.write_direct_inline().flush();
     assert_eq!(taken(&sockets), [1, 2, 1]);
 
     show(&mut fanout, 0);
     assert!(
-        fanout.write_to_few().is_empty(),
+        fanout.write_direct_inline().is_empty(),
         "few are written to at once"
     );
     assert_eq!(taken(&sockets), [1, 1, 1]);
 }
 
 #[test]
-fn what_ends_a_position_finds_it_though_it_is_held() {
+fn a_direct_position_is_dropped_when_its_root_term_or_receiver_ends() {
     let (mut fanout, sockets) = fanout(3);
     show(&mut fanout, 0);
     fanout.set_root(member(SENDER + 1), None);
-    fanout.write_to_few().flush();
-    assert_eq!(taken(&sockets), [0, 1, 1], "one follows nobody now");
+    fanout.write_direct_inline().flush();
+    assert_eq!(taken(&sockets), [0, 1, 1], "one follows no member now");
     show(&mut fanout, 1);
     fanout.set_term(Some(2));
-    fanout.write_to_few().flush();
+    fanout.write_direct_inline().flush();
     assert_eq!(taken(&sockets), [0, 0, 0], "its term is over");
     show(&mut fanout, 0);
     fanout.close_member(member(SENDER + 2), CloseReason::Removed);
-    fanout.write_to_few().flush();
+    fanout.write_direct_inline().flush();
     assert_eq!(taken(&sockets), [0, 0, 1], "one is being closed");
 }
 
 #[tokio::test]
 async fn each_receiver_is_written_to_once_however_many_they_are() {
-    for receivers in [0, 1, FEW, FEW + 1, TURN, TURN + 1, 3 * TURN] {
+    for receivers in [
+        0,
+        1,
+        LOCKED_RECEIVERS_MAX,
+        LOCKED_RECEIVERS_MAX + 1,
+        YIELD_EVERY,
+        YIELD_EVERY + 1,
+        3 * YIELD_EVERY,
+    ] {
         let (mut fanout, sockets) = fanout(receivers);
         assert_eq!(show(&mut fanout, 0), receivers);
-        fanout.write_to_few().flush();
+        fanout.write_direct_inline().flush();
         assert_eq!(taken(&sockets), vec![1; receivers], "by a connection");
-        let mut told = Told::default();
+        let mut pending = PendingWrites::default();
         show(&mut fanout, 0);
-        fanout.hand_over_told(&mut told);
-        told.write_out().await;
+        fanout.take_pending(&mut pending);
+        pending.write_out().await;
         assert_eq!(taken(&sockets), vec![1; receivers], "by the task");
     }
 }

@@ -28,7 +28,9 @@ mod tests;
 mod window;
 
 pub use revoked::CloseRevoked;
-pub use session::{Connected, Glance, Missed, Opening, SessionHandle, Shown, Standing};
+pub use session::{
+    Connected, MemberAccess, Missed, Opening, RenderedSession, SessionHandle, SessionView,
+};
 pub use sessions::{SessionDeps, SessionObserver, Sessions};
 pub use settings::{ResumeBounds, StreamSettings};
 

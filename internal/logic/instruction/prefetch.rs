@@ -1,19 +1,21 @@
-//! Fetching ahead what is about to be needed.
+//! Prefetches memory that is about to be read.
 //!
-//! A server has thousands of connections and each of them is quiet most of the time, so nothing of it is in the processor's caches when its
-//! turn comes, and places that are looked at one after the other are waited for one after the other (how long: "What helped" in
-//! benchmark/README.md). Whoever knows a place before it is needed can have it on its way meanwhile. Unlike a read this is not waited for;
-//! but only about a dozen can be on their way at once, so what is asked for should be little.
+//! A server has thousands of connections and each of them is idle most of the time, so its memory
+//! is not in the processor's caches when it is needed, and reads of several places wait for memory
+//! one after the other (how long: "What helped" in benchmark/README.md). A caller that knows an
+//! address before it is needed can prefetch it. Unlike a read, a prefetch does not wait; but only
+//! about a dozen can be in progress at once, so callers should prefetch little.
 
-/// The processor's unit of memory, in bytes. A wrong number costs speed alone.
+/// The size of a cache line, in bytes. A wrong number costs only speed.
 const LINE: usize = 64;
 
-/// Asks for what `place` is laid out in, not for what it points to. A hint, which processors other than x86-64 are not given.
+/// Prefetches the memory of `place` itself, not what it points to. Does nothing on processors other
+/// than x86-64.
 pub(crate) fn prefetch<T>(place: &T) {
     prefetch_front(place, size_of::<T>());
 }
 
-/// The same for so many bytes at its front.
+/// Prefetches the first `bytes` bytes of `place`.
 pub(crate) fn prefetch_front<T>(place: &T, bytes: usize) {
     let first = std::ptr::from_ref(place).cast::<i8>();
     for at in (0..bytes).step_by(LINE) {
@@ -26,8 +28,9 @@ pub(crate) fn prefetch_front<T>(place: &T, bytes: usize) {
 #[cfg(target_arch = "x86_64")]
 fn prefetch_line(at: *const i8) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    // SAFETY: SSE, which has the instruction, is part of every x86-64 that Rust's standard library runs on. It is a hint: it reads and writes
-    // nothing that a program can see, and no address makes it fail, whether mapped or not.
+    // SAFETY: SSE, which has the instruction, is part of every x86-64 that Rust's standard library
+    // runs on. It is a hint: it reads and writes nothing that a program can see, and no address
+    // makes it fail, whether mapped or not.
     #[expect(unsafe_code, reason = "std has no safe way to say this")]
     unsafe {
         _mm_prefetch::<_MM_HINT_T0>(at);

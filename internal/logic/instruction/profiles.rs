@@ -37,7 +37,8 @@ impl AccountObserver for Sessions {
 }
 
 impl Sessions {
-    /// The account is changed already: a session that cannot be told shows the old name until its person comes again.
+    /// The account is changed already: a session that cannot be told shows the old name until its
+    /// person comes again.
     pub(crate) async fn tell(&self, session: SessionId, input: Input) {
         match self.propose(session, input).await {
             Ok(_) => {}

@@ -1,10 +1,12 @@
-//! The newest entries of a session, in memory: whoever was away for a moment is told from here what it missed, and the log is not read.
+//! The newest entries of a session, in memory: a client that was away for a moment gets its missed
+//! frames from here, without a read of the log.
 
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::{Epoch, Seq};
 use std::collections::VecDeque;
 
-/// Entries at most. More are read from the log a page at a time: that is cheaper than to keep them for everybody who stays.
+/// Entries at most. Older ones are read from the log page by page: that is cheaper than to keep
+/// them in memory for all sessions.
 const ENTRIES: usize = 64;
 
 /// One committed entry that holds frames, as the log has it.
@@ -43,7 +45,7 @@ impl RecentEntries {
     /// Takes in the next entry that was committed.
     pub(crate) fn push(&mut self, epoch: &Epoch, last_seq: Seq, payload: Bytes) {
         if *epoch != self.epoch {
-            // What was before it is nobody's any more.
+            // Entries of an earlier epoch cannot be resumed from.
             *self = Self::new(epoch.clone(), Seq::NONE, self.bytes_max);
         }
         if last_seq
@@ -65,8 +67,9 @@ impl RecentEntries {
         }
     }
 
-    /// All entries with frames after this seq of this epoch; `None`: they are not all here. Whoever was let in at the end of an epoch finds
-    /// the next one here when that was committed together with its coming.
+    /// All entries with frames after this seq of this epoch; `None`: they are not all in memory.
+    /// For a connection that was attached at the end of an epoch the next epoch may already be
+    /// here, if both were committed together.
     pub(crate) fn after(&self, epoch: &Epoch, seen: Seq) -> Option<Vec<RecentEntry>> {
         (self.epoch == *epoch && self.floor <= seen).then(|| {
             let first = self.entries.partition_point(|entry| entry.last_seq <= seen);

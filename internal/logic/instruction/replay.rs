@@ -1,4 +1,5 @@
-//! What a client has missed: from memory when that is little, else page by page from the log.
+//! The frames that a client has missed: from memory when they are few, otherwise page by page from
+//! the log.
 
 use super::codec::decode_entry;
 use super::session::{ActorDeps, Missed};
@@ -7,10 +8,10 @@ use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::instruction::{Seq, ServerFrame, Statement, WireFormat};
 use faceshare_biz::{Error, Result};
 
-/// Entries read at a time: a page, not the whole of what was missed, waits in memory.
+/// Entries read at a time, so that only one page of the missed frames is in memory.
 const PAGE: u32 = 256;
 
-/// The log has left something out. Whoever resumes must not go on behind it.
+/// Frames are missing in the log. The client must not resume after the gap.
 #[derive(Debug, thiserror::Error)]
 #[error("the frame after {after} is missing; the next is {found}")]
 struct Gap {
@@ -41,7 +42,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Puts the next page into `batch`; `false`: there is no more. Fails when the log cannot be read or no longer goes back that far.
+    /// Puts the next page into `batch`; `false`: there is no more. Fails when the log cannot be
+    /// read or no longer goes back that far.
     pub(crate) async fn next(&mut self, batch: &mut Vec<Bytes>) -> Result<bool, ()> {
         if self.missed.after >= self.missed.upto {
             return Ok(false);

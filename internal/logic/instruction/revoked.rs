@@ -1,7 +1,7 @@
 //! Closes the connections of sign-ins that are over.
 //!
-//! Looks whenever a revocation becomes known, and once a second while any is: a connection that was let in just before, and became a point
-//! just after, is found by the next look.
+//! Looks whenever a revocation becomes known, and once a second while any is: a connection that was
+//! let in just before, and became a point just after, is found by the next look.
 
 use super::sessions::Sessions;
 use faceshare_biz::domain::account::RevocationRegistry;

@@ -1,10 +1,11 @@
-//! Finds, loads and keeps the session actors of this process.
+//! The session actors of this process: found, loaded from the log, and removed when they stop.
 
 use super::codec::{encode_entry, encode_state};
 use super::mgr::pointmemmgr::PointMemMgr;
 use super::mgr::shrink;
 use super::session::{
-    self, Actor, ActorDeps, Connected, Glance, Opening, Request, Runner, SessionHandle, Turns,
+    self, Actor, ActorCell, ActorDeps, Connected, Opening, Request, Runner, SessionHandle,
+    SessionView,
 };
 use super::settings::StreamSettings;
 use super::window::ResumeWindow;
@@ -26,29 +27,29 @@ use tokio::task::coop::consume_budget;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// Told after a commit that changed what is listed of a session (title, host, limits, end), and after one by which somebody was denied.
-/// Must return quickly.
+/// Called after a commit that changed how a session is listed (title, host, limits, end), and after
+/// one that denied a knock. Implementations must return quickly.
 pub trait SessionObserver: Send + Sync + 'static {
-    /// The session as it is after the entry `log_index` of its log.
+    /// `session` is the session after the entry `log_index` of its log.
     fn changed(&self, session: &FaceSession, log_index: u64);
 
-    /// The host did not let this one in.
+    /// The host denied the knock of `who`.
     fn denied(&self, _session: SessionId, _who: &Profile) {}
 }
 
-/// What sessions need from outside.
+/// The dependencies of [`Sessions`].
 pub struct SessionDeps {
-    /// Where their entries go.
+    /// Stores the entries of sessions.
     pub log: Arc<dyn SessionLog>,
-    /// How frames are written and read.
+    /// Encodes and decodes frames.
     pub codec: Arc<dyn FrameCodec>,
-    /// The time.
+    /// The time of day.
     pub clock: Arc<dyn Clock>,
-    /// Names for epochs.
+    /// Makes the names of epochs.
     pub secrets: Arc<dyn Secrets>,
-    /// Told of what is listed.
+    /// Called when the listing of a session changes.
     pub observer: Arc<dyn SessionObserver>,
-    /// The points of this process.
+    /// The connected points of this process.
     pub points: Arc<PointMemMgr>,
     /// Limits and time spans.
     pub settings: StreamSettings,
@@ -61,13 +62,13 @@ type Slots = Mutex<HashMap<SessionId, Slot>>;
 #[derive(Clone)]
 pub struct Sessions {
     deps: Arc<ActorDeps>,
-    /// One slot for each session that is loaded or being loaded; held only to look a slot up.
+    /// One slot for each session that is loaded or being loaded; locked only to look a slot up.
     slots: Arc<Slots>,
     tasks: TaskTracker,
 }
 
 impl Sessions {
-    /// No session is loaded yet.
+    /// No session is loaded at first.
     #[must_use]
     pub fn new(deps: SessionDeps) -> Self {
         let SessionDeps {
@@ -133,7 +134,8 @@ impl Sessions {
         let session = state.face_session();
         tracing::info!(session = %session.id, host = %session.host, "session opened");
         let window = ResumeWindow::new(vec![retained], self.deps.settings.resume);
-        // Under the lock: of a change of the house it hears either by its slot or as it begins.
+        // Under the lock: a change of the forced admission reaches the session either through its
+        // slot or when it starts.
         let mut slots = self.lock();
         let handle = self.spawn(state, window, false);
         if !self.tasks.is_closed() {
@@ -145,15 +147,16 @@ impl Sessions {
         })
     }
 
-    /// Carries out an input; the session as it is after.
+    /// Processes an input and returns the session after it.
     ///
     /// # Errors
-    /// What the kernel refuses with; `NOT_FOUND` when there is no such session; `UNAVAILABLE` when it is not known to be in the log.
+    /// The kernel's refusal; `NOT_FOUND` when there is no such session; `UNAVAILABLE` when the input may not be in the log.
     pub async fn propose(&self, id: SessionId, input: Input) -> Result<FaceSession> {
         self.propose_and(id, input, State::face_session).await
     }
 
-    /// Carries out an input and looks at the state after it: one way to the session and back, and one wait for the log.
+    /// Processes an input and applies `read` to the state after it, with one request to the actor
+    /// and one wait for the log.
     ///
     /// # Errors
     /// As [`Self::propose`].
@@ -161,56 +164,57 @@ impl Sessions {
         &self,
         id: SessionId,
         input: Input,
-        look: impl FnOnce(&State) -> T + Send + 'static,
+        read: impl FnOnce(&State) -> T + Send + 'static,
     ) -> Result<T> {
-        let (request, answer) = session::ask::propose(input, look).split();
+        let (request, answer) = session::ask::propose(input, read).split();
         self.send(id, request).await?;
         session::ask::answered(answer).await
     }
 
-    /// Looks at a session's state, as committed. Works for sessions that have ended.
+    /// Applies `read` to a session's committed state. Works for ended sessions too.
     ///
     /// # Errors
-    /// `NOT_FOUND` when there is no such session; `UNAVAILABLE` when the state is not known to be in the log.
+    /// `NOT_FOUND` when there is no such session; `UNAVAILABLE` when the state may not be in the log.
     pub async fn read<T: Send + 'static>(
         &self,
         id: SessionId,
-        look: impl FnOnce(&State) -> T + Send + 'static,
+        read: impl FnOnce(&State) -> T + Send + 'static,
     ) -> Result<T> {
-        // Whoever reads many sessions one after the other lets others have a turn.
+        // A caller that reads many sessions in a row has to yield to other tasks.
         consume_budget().await;
-        let look = match self.handle_if_loaded(id) {
-            Some(handle) => match handle.look(look) {
-                Ok(seen) => return Ok(seen?),
-                Err(look) => look,
+        let read = match self.handle_if_loaded(id) {
+            Some(handle) => match handle.try_read(read) {
+                Ok(value) => return Ok(value?),
+                Err(read) => read,
             },
-            None => look,
+            None => read,
         };
-        let (request, answer) = session::ask::read(look).split();
+        let (request, answer) = session::ask::read(read).split();
         self.send(id, request).await?;
         session::ask::answered(answer).await
     }
 
-    /// The session as it is committed, and what somebody is in it; most often without the actor's turn. Works for sessions that have ended.
+    /// The committed session as `who` sees it, most often from a cache. Works for ended sessions
+    /// too.
     ///
     /// # Errors
     /// As [`Sessions::read`].
-    pub async fn glance(&self, id: SessionId, who: MemberId) -> Result<Glance> {
-        if let Some(glance) = self
+    pub async fn view(&self, id: SessionId, who: MemberId) -> Result<SessionView> {
+        if let Some(view) = self
             .handle_if_loaded(id)
-            .and_then(|handle| handle.glance(who))
+            .and_then(|handle| handle.cached_view(who))
         {
-            return Ok(glance);
+            return Ok(view);
         }
-        let (request, answer) = session::ask::glance(who).split();
+        let (request, answer) = session::ask::view(who).split();
         self.send(id, request).await?;
         session::ask::answered(answer).await
     }
 
-    /// Lets a connection in as a point.
+    /// Connects a point.
     ///
     /// # Errors
-    /// What the kernel refuses with; `UNAUTHENTICATED` when there is no such session.
+    /// The kernel's refusal; `UNAUTHENTICATED` when there is no such session.
     pub async fn connect(&self, opening: Opening) -> Result<(SessionHandle, Connected)> {
         let id = opening.claims.session;
         let (request, answer) = session::ask::connect(opening).split();
@@ -223,7 +227,7 @@ impl Sessions {
         Ok((handle, session::ask::answered(answer).await?))
     }
 
-    /// Tells the host's points.
+    /// Sends a notice to the host's points.
     ///
     /// # Errors
     /// `NOT_FOUND` when there is no such session.
@@ -233,7 +237,8 @@ impl Sessions {
             .map(drop)
     }
 
-    /// From now on unproven people who come by code must be let in, in every session, or need not. The people of sessions are told.
+    /// Sets whether guests who join by code need the host's approval in every session, and tells
+    /// the members of loaded sessions.
     pub async fn force_admission(&self, forced: bool) {
         let loaded: Vec<_> = {
             let slots = self.lock();
@@ -241,13 +246,13 @@ impl Sessions {
             slots.keys().copied().collect()
         };
         for id in loaded {
-            // One that cannot be loaded looks for itself when it is back.
-            let _ = self.send(id, Request::SeeTheHouse).await;
+            // A session that cannot be loaded now applies the setting when it is loaded.
+            let _ = self.send(id, Request::ApplyForcedAdmission).await;
         }
     }
 
-    /// Returns when a knock does not wait any more, or when it is time to look anew because somebody else waits for it or the session's
-    /// task stopped.
+    /// Completes when a knock no longer waits. It also completes when another caller waits for the
+    /// same knock or the session's task stopped, so the caller has to read the knock's state again.
     ///
     /// # Errors
     /// `NOT_FOUND` when there is no such session.
@@ -255,12 +260,12 @@ impl Sessions {
         let (listener, over) = oneshot::channel();
         self.send(id, Request::AwaitKnock { knock, listener })
             .await?;
-        // Nothing is ever sent: the channel closes.
+        // Nothing is sent on the channel: it closes.
         let _ = over.await;
         Ok(())
     }
 
-    /// The points of this process.
+    /// The connected points of this process.
     #[must_use]
     pub fn points(&self) -> &Arc<PointMemMgr> {
         &self.deps.points
@@ -276,7 +281,7 @@ impl Sessions {
         &self.deps
     }
 
-    /// Whether this session has an actor here, or is getting one. Looks a slot up and no more.
+    /// Whether this session is loaded or being loaded here. Does not load it.
     #[must_use]
     pub fn is_loaded(&self, id: SessionId) -> bool {
         self.lock()
@@ -284,7 +289,7 @@ impl Sessions {
             .is_some_and(|slot| slot.get().is_none_or(|handle| !handle.is_gone()))
     }
 
-    /// How many sessions have an actor here, or are getting one.
+    /// The number of sessions that are loaded or being loaded here.
     #[must_use]
     pub fn loaded(&self) -> usize {
         self.lock().len()
@@ -294,8 +299,8 @@ impl Sessions {
         self.lock().get(&id).and_then(|slot| slot.get().cloned())
     }
 
-    /// Stops all actors once they have answered what they were asked, and waits for that. Whoever asks later is told `UNAVAILABLE`: a session
-    /// that is loaded again would never be let go.
+    /// Stops all actors after they have answered their pending requests, and waits for them. Later
+    /// requests get `UNAVAILABLE`: a session that is loaded again would never be stopped.
     pub async fn close(&self) {
         {
             let mut slots = self.lock();
@@ -305,9 +310,9 @@ impl Sessions {
         self.tasks.wait().await;
     }
 
-    /// Lets all sessions go, as if nobody had needed them for long: whoever asks next loads them again.
+    /// Unloads all sessions; the next request loads a session again.
     #[cfg(test)]
-    pub(crate) async fn let_go(&self) {
+    pub(crate) async fn unload_all(&self) {
         self.close().await;
         self.tasks.reopen();
     }
@@ -316,7 +321,8 @@ impl Sessions {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands a request to the session's actor, loading it first if need be. One that has just stopped is loaded again.
+    /// Sends a request to the session's actor. Loads the session first if it is not loaded or its
+    /// actor has just stopped.
     async fn send(&self, id: SessionId, mut request: Request) -> Result<SessionHandle> {
         loop {
             let handle = self.handle(id).await?;
@@ -328,7 +334,7 @@ impl Sessions {
     }
 
     async fn handle(&self, id: SessionId) -> Result<SessionHandle> {
-        // What is being loaded counts as an actor already: a close waits for it.
+        // The tracker token makes `close` wait for a session that is being loaded.
         let (slot, _loading) = self
             .slot(id)
             .ok_or_else(|| Error::unavailable("this node is going down"))?;
@@ -339,7 +345,8 @@ impl Sessions {
         handle.cloned()
     }
 
-    /// The slot of a session; a slot whose actor has stopped makes way for a fresh one. `None`: there are no more slots.
+    /// The slot of a session; a slot whose actor has stopped is replaced. `None`: sessions are
+    /// closed.
     fn slot(&self, id: SessionId) -> Option<(Slot, TaskTrackerToken)> {
         let mut slots = self.lock();
         if self.tasks.is_closed() {
@@ -352,14 +359,15 @@ impl Sessions {
         Some((slot.clone(), self.tasks.token()))
     }
 
-    /// Gives up a slot that could not be filled, unless somebody else is filling it right now: their actor would be one that nobody finds,
-    /// beside another on the same log. Slots are handed out under the lock alone, so that the count is right.
+    /// Removes a slot whose session could not be loaded, unless another caller is loading it now:
+    /// that actor would not be in the map, and a second one would be started on the same log. Slots
+    /// are cloned only under the lock, so the reference count is exact.
     fn release(&self, id: SessionId, slot: &Slot) {
-        /// The map's and the caller's own.
-        const MINE: usize = 2;
+        /// References of the map and the caller.
+        const OWN_REFERENCES: usize = 2;
         let mut slots = self.lock();
         if slots.get(&id).is_some_and(|s| {
-            Arc::ptr_eq(s, slot) && s.get().is_none() && Arc::strong_count(s) <= MINE
+            Arc::ptr_eq(s, slot) && s.get().is_none() && Arc::strong_count(s) <= OWN_REFERENCES
         }) {
             slots.remove(&id);
         }
@@ -381,33 +389,34 @@ impl Sessions {
         let (sender, mailbox) = mpsc::channel(session::MAILBOX);
         let mut actor = Actor::new(self.deps.clone(), state, window);
         actor.restart();
-        actor.see_the_house();
+        actor.apply_forced_admission();
         if suspect {
             actor.start_epoch();
         }
-        let glances = actor.glances.clone();
-        let turns = Arc::new(Turns::new(actor));
+        let views = actor.views.clone();
+        let cell = Arc::new(ActorCell::new(actor));
         self.tasks
-            .spawn(run(id, turns.clone(), mailbox, Arc::downgrade(&self.slots)));
-        SessionHandle::new(id, sender, glances, turns)
+            .spawn(run(id, cell.clone(), mailbox, Arc::downgrade(&self.slots)));
+        SessionHandle::new(id, sender, views, cell)
     }
 }
 
-/// Runs an actor. When it panics or loses its log, its connections are closed and come back to an actor that is read anew from the log.
+/// Runs an actor. When it panics or loses its log, its connections are closed; they reconnect to an
+/// actor that is loaded again from the log.
 async fn run(
     id: SessionId,
-    turns: Arc<Turns>,
+    cell: Arc<ActorCell>,
     mut mailbox: mpsc::Receiver<Request>,
     slots: Weak<Slots>,
 ) {
     metrics::gauge!("sessions_loaded").increment(1);
-    let mut runner = Runner::new(&turns);
+    let mut runner = Runner::new(&cell);
     let end = AssertUnwindSafe(runner.run(&mut mailbox))
         .catch_unwind()
         .await;
     match end {
-        Ok(Ok(())) => tracing::debug!(session = %id, "session let go"),
-        Ok(Err(error)) if !session::is_spoilt(&error) => {
+        Ok(Ok(())) => tracing::debug!(session = %id, "session unloaded"),
+        Ok(Err(error)) if !session::is_poisoned(&error) => {
             metrics::counter!("sessions_reloaded_total", "reason" => "log").increment(1);
             tracing::error!(session = %id, error = %error, cause = ?error.cause(), "session lost its log");
         }
@@ -416,17 +425,17 @@ async fn run(
             tracing::error!(session = %id, "session panicked; it will be read back from its log");
         }
     }
-    turns.take_last().abandon();
-    runner.see_append_off().await;
+    cell.lock_even_poisoned().abandon();
+    runner.finish_pending_append().await;
     mailbox.close();
     if let Some(slots) = slots.upgrade() {
-        sweep(&slots, id);
+        remove_stopped(&slots, id);
     }
     metrics::gauge!("sessions_loaded").decrement(1);
 }
 
-/// Removes the slot of a session whose actor has stopped, unless another has taken its place.
-fn sweep(slots: &Slots, id: SessionId) {
+/// Removes the slot of a session whose actor has stopped, unless a new actor has replaced it.
+fn remove_stopped(slots: &Slots, id: SessionId) {
     let mut slots = slots.lock().unwrap_or_else(PoisonError::into_inner);
     if slots
         .get(&id)
@@ -438,7 +447,8 @@ fn sweep(slots: &Slots, id: SessionId) {
     }
 }
 
-/// A session's first entry changes nothing; the snapshot beside it says how the session begins.
+/// The first entry of a session. It changes nothing; the snapshot that is stored with it has the
+/// first state.
 fn first_record(state: &State, now: Timestamp) -> LogRecord {
     let entry = Entry {
         at: now,

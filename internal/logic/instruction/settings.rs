@@ -48,7 +48,8 @@ pub struct StreamSettings {
     pub follow_me_burst: u32,
     /// Positions of one point in a second; over it the connection is closed.
     pub actions_flood_per_second: u32,
-    /// Signs of life of one point (`ackHeart`, pings, pongs, empty fragments) in a second; over it the connection is closed.
+    /// Signs of life of one point (`ackHeart`, pings, pongs, empty fragments) in a second; over it
+    /// the connection is closed.
     pub keepalives_per_second: u32,
     /// Refusals within `refusal_window` that one connection survives.
     pub refusals: u32,

@@ -5,7 +5,7 @@ use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::instruction::{Retained, Seq};
 use std::collections::VecDeque;
 
-/// So many entries are forgotten at a time.
+/// Entries that are trimmed at a time, at least.
 const TRIM_STEP: u64 = 128;
 
 /// The entries that a client may still ask for, bounded by age, frames and bytes.
@@ -23,7 +23,8 @@ pub(crate) struct ResumeWindow {
 }
 
 impl ResumeWindow {
-    /// A window over what the log still holds. The oldest entry is not counted on: how many frames it holds is not known.
+    /// A window over what the log still holds. The oldest entry is not counted on: how many frames
+    /// it holds is not known.
     pub(crate) fn new(retained: Vec<Retained>, bounds: ResumeBounds) -> Self {
         let floor = retained.first().map_or(Seq::NONE, |r| r.last_seq);
         let bytes = retained.iter().map(|r| u64::from(r.size)).sum();
@@ -49,12 +50,13 @@ impl ResumeWindow {
         self.entries.push_back(entry);
     }
 
-    /// Whether somebody who has seen everything up to `seen` can be told the rest up to `head`.
+    /// Whether a client that has seen everything up to `seen` can get the frames up to `head` from
+    /// the log.
     pub(crate) fn covers(&self, seen: Seq, head: Seq) -> bool {
         self.floor <= seen && seen <= head
     }
 
-    /// Lets go of what is out of bounds.
+    /// Removes the entries that are out of bounds.
     pub(crate) fn expire(&mut self, now: Timestamp) {
         while let Some(oldest) = self.entries.front().copied()
             && self.is_out_of_bounds(oldest, now)
@@ -66,7 +68,8 @@ impl ResumeWindow {
         }
     }
 
-    /// The index up to which the log may forget, now and then: to forget many entries at once costs little more than to forget one.
+    /// The index up to which the log may forget, now and then: to forget many entries at once costs
+    /// little more than to forget one.
     pub(crate) fn trim(&mut self) -> Option<u64> {
         if self.expired_to < self.trimmed_to + TRIM_STEP {
             return None;

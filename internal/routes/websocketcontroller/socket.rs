@@ -128,7 +128,7 @@ pub(super) struct SocketReader {
 impl SocketReader {
     fn incoming(format: WireFormat, event: Event) -> Incoming {
         match (event, format) {
-            (Event::Close(frame), _) => Incoming::CloseFrame(frame.answer()),
+            (Event::Close(close), _) => Incoming::CloseFrame(close.answer()),
             (Event::Ping(payload), _) => Incoming::Probe(pong(&payload)),
             (Event::Pong | Event::EmptyFragment, _) => Incoming::Alive,
             (Event::Message(MessageKind::Text, text), WireFormat::Json) => Incoming::Frame(text),

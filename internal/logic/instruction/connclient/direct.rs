@@ -1,4 +1,4 @@
-//! Writing past a connection's task to its socket.
+//! Writes to a connection's socket without its task.
 
 use super::socket::{DirectWrite, PeerGone};
 use rustix::io::Errno;
@@ -8,33 +8,35 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use yoke::{Yoke, Yokeable};
 
-/// A peer that is gone is an error, not a signal. Where a send cannot ask for that, the signal is ignored, as Rust's start-up has it.
+/// A send to a closed peer returns an error instead of raising SIGPIPE. Where the flag is missing,
+/// Rust's start-up code ignores the signal.
 #[cfg(not(target_vendor = "apple"))]
 const FLAGS: SendFlags = SendFlags::NOSIGNAL;
 #[cfg(target_vendor = "apple")]
 const FLAGS: SendFlags = SendFlags::empty();
 
-/// The descriptor of a socket, where there is one.
+/// The descriptor of a socket; `None` if the transport has none.
 #[derive(Debug, Yokeable)]
-struct Socket<'a>(Option<BorrowedFd<'a>>);
+struct SocketFd<'a>(Option<BorrowedFd<'a>>);
 
-/// A way to write at once, with the descriptor of its socket: who keeps it writes without a look at what the transport has of the connection,
-/// which would be one more place in memory to wait for. The descriptor is borrowed from the transport, which lives as long as this.
+/// A direct writer together with the descriptor of its socket. A write uses the descriptor and does
+/// not read the transport's memory, which is often not in the processor's cache. The descriptor is
+/// borrowed from the transport, which lives as long as this.
 #[derive(Debug)]
-pub(super) struct Direct(Yoke<Socket<'static>, Arc<dyn DirectWrite>>);
+pub(super) struct Direct(Yoke<SocketFd<'static>, Arc<dyn DirectWrite>>);
 
 impl From<Arc<dyn DirectWrite>> for Direct {
     fn from(direct: Arc<dyn DirectWrite>) -> Self {
         Self(Yoke::attach_to_cart(direct, |direct| {
-            Socket(direct.socket())
+            SocketFd(direct.socket())
         }))
     }
 }
 
 impl Direct {
-    /// As [`DirectWrite::write_now`].
+    /// Same contract as [`DirectWrite::write_now`].
     pub(super) fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone> {
-        let Socket(Some(socket)) = self.0.get() else {
+        let SocketFd(Some(socket)) = self.0.get() else {
             return self.0.backing_cart().write_now(frames);
         };
         let sent = match frames {
@@ -43,7 +45,7 @@ impl Direct {
         };
         match sent {
             Ok(sent) => Ok(sent),
-            // Asked again through the transport, which only then knows that it has to wait.
+            // Try again through the transport, which then registers the task to be woken.
             Err(Errno::AGAIN) => self.0.backing_cart().write_now(frames),
             Err(Errno::INTR) => Ok(0),
             Err(_) => Err(PeerGone),
@@ -59,11 +61,11 @@ mod tests {
     use std::os::unix::net::UnixStream;
     use std::sync::Mutex;
 
-    /// A transport that takes nothing itself; what it was asked for.
+    /// A transport whose own writes take nothing; records the bytes that each was offered.
     #[derive(Debug)]
-    struct Wire(UnixStream, Mutex<Vec<usize>>);
+    struct RecordingTransport(UnixStream, Mutex<Vec<usize>>);
 
-    impl DirectWrite for Wire {
+    impl DirectWrite for RecordingTransport {
         fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone> {
             self.1
                 .lock()
@@ -77,10 +79,10 @@ mod tests {
         }
     }
 
-    fn wire() -> (Direct, Arc<Wire>, UnixStream) {
+    fn wire() -> (Direct, Arc<RecordingTransport>, UnixStream) {
         let (near, far) = UnixStream::pair().expect("a pair");
         near.set_nonblocking(true).expect("set");
-        let wire = Arc::new(Wire(near, Mutex::default()));
+        let wire = Arc::new(RecordingTransport(near, Mutex::default()));
         (
             Direct::from(wire.clone() as Arc<dyn DirectWrite>),
             wire,
@@ -88,7 +90,7 @@ mod tests {
         )
     }
 
-    fn asked(wire: &Wire) -> usize {
+    fn asked(wire: &RecordingTransport) -> usize {
         wire.1.lock().expect("not poisoned").len()
     }
 
@@ -106,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_transport_hears_of_a_socket_that_takes_no_more_and_of_one_that_is_gone_it_does_not() {
+    fn the_transport_is_asked_when_the_socket_is_full_and_not_when_it_is_gone() {
         let (direct, wire, far) = wire();
         let frame = [7; 1 << 16];
         while direct.write_now(&[IoSlice::new(&frame)]) != Ok(0) {}
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_socket_is_open_for_as_long_as_the_direct_way_to_it_is_kept() {
+    fn the_socket_stays_open_while_the_direct_writer_exists() {
         let (direct, wire, mut far) = wire();
         drop(wire);
         assert_eq!(direct.write_now(&[IoSlice::new(b"still")]), Ok(5));

@@ -1,16 +1,17 @@
-//! How much a connection may ask for.
+//! Rate limits of a connection.
 
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A token bucket. What it allows is said with each use, so that it need not be kept in each of many.
+/// A token bucket. The caller passes the limits at each use, so that the many buckets need not
+/// store them.
 #[derive(Debug)]
-pub(crate) struct Bucket {
+pub(crate) struct TokenBucket {
     tokens: f64,
     filled_at: Instant,
 }
 
-impl Bucket {
+impl TokenBucket {
     pub(crate) fn full(burst: u32) -> Self {
         Self {
             tokens: f64::from(burst),
@@ -18,29 +19,30 @@ impl Bucket {
         }
     }
 
-    /// Takes one token, if there is one.
+    /// Takes one token; `false` if there is none.
     pub(crate) fn take(&mut self, per_second: u32, burst: u32) -> bool {
         let now = Instant::now();
         let filled =
             self.tokens + now.duration_since(self.filled_at).as_secs_f64() * f64::from(per_second);
         self.tokens = filled.min(f64::from(burst));
         self.filled_at = now;
-        let there = self.tokens >= 1.0;
-        if there {
+        let allowed = self.tokens >= 1.0;
+        if allowed {
             self.tokens -= 1.0;
         }
-        there
+        allowed
     }
 }
 
-/// Counts within consecutive spans of time. What it allows is said with each use here, too.
+/// Counts within fixed windows of time. The caller passes the limits at each use, as with
+/// [`TokenBucket`].
 #[derive(Debug)]
-pub(crate) struct Tally {
+pub(crate) struct WindowCounter {
     began: Instant,
     count: u32,
 }
 
-impl Tally {
+impl WindowCounter {
     pub(crate) fn new() -> Self {
         Self {
             count: 0,
@@ -48,7 +50,7 @@ impl Tally {
         }
     }
 
-    /// Counts one; `false` once there are more than `max` in the present span.
+    /// Counts one; `false` if there are more than `max` in the present window.
     pub(crate) fn count(&mut self, max: u32, span: Duration) -> bool {
         let now = Instant::now();
         if now.duration_since(self.began) >= span {
@@ -61,21 +63,21 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bucket, Tally};
+    use super::{TokenBucket, WindowCounter};
     use std::time::Duration;
 
     #[tokio::test(start_paused = true)]
     async fn a_bucket_allows_its_burst_and_then_its_rate() {
-        let mut bucket = Bucket::full(5);
+        let mut bucket = TokenBucket::full(5);
         assert_eq!((0..8).filter(|_| bucket.take(10, 5)).count(), 5);
         tokio::time::advance(Duration::from_millis(250)).await;
         assert_eq!((0..8).filter(|_| bucket.take(10, 5)).count(), 2);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_tally_starts_anew_with_each_span() {
-        let mut tally = Tally::new();
-        let mut count = || tally.count(2, Duration::from_secs(1));
+    async fn a_window_counter_starts_again_with_each_window() {
+        let mut counter = WindowCounter::new();
+        let mut count = || counter.count(2, Duration::from_secs(1));
         assert_eq!([count(), count(), count()], [true, true, false]);
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(count());

@@ -1,29 +1,30 @@
-//! One connection: reads and carries out, writes and keeps alive, closes with the right word.
+//! One connection: it reads frames and passes them to the session, writes frames and heartbeats,
+//! and closes with the right code.
 //!
-//! Reader, writer and pulse are three futures of one task. The reader is looked at whenever the task is woken; the others, and the end of
-//! the process, only when they are (see `attend`). The reader ends the connection by itself only when the peer is gone; else
-//! it asks the outbound queue to close, so that what is queued goes out first. The writer rests most of the time: what a session says goes
-//! straight to the socket (see `outbound`).
+//! Reader, writer and heartbeat are three futures of one task. The reader is polled whenever the
+//! task is woken; the others, and the shutdown of the process, only when they were woken themselves
+//! (see `wake`). The reader ends the connection by itself only when the peer is gone; otherwise it
+//! closes the outbound queue, so that queued frames are written first. The writer is idle most of
+//! the time: the session writes its frames directly to the socket (see `outbound`).
 
-mod attend;
 mod direct;
+mod heartbeat;
 mod meter;
 mod outbound;
-mod pulse;
+mod queue;
 mod reader;
 mod socket;
-mod waiting;
+mod wake;
 mod writer;
 
-pub(crate) use meter::Bucket;
+pub(crate) use meter::TokenBucket;
 pub(crate) use outbound::Next;
 pub use outbound::Outbound;
+pub use queue::QueuedPosition;
 pub use socket::{DirectWrite, FrameSink, FrameSource, Incoming, PeerGone};
-pub use waiting::Shown;
 
 use super::session::{Connected, Opening, SessionHandle};
 use super::sessions::Sessions;
-use attend::{Done, attend};
 use bytes::Bytes;
 use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::account::RevocationRegistry;
@@ -31,7 +32,7 @@ use faceshare_biz::domain::facesession::SessionClaims;
 use faceshare_biz::domain::instruction::{CloseReason, FrameCodec, Position, WireFormat};
 use faceshare_biz::domain::port::{IdGenerator, Tokens};
 use faceshare_biz::{ErrorCode, Result};
-use pulse::Pulse;
+use heartbeat::Heartbeat;
 use reader::Reader;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -39,44 +40,49 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
+use wake::{FirstDone, race};
 use writer::Writer;
 
-/// After a close frame the peer has this long to close too; until then what it sends is thrown away, so that the code arrives.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// How long the peer may take to close after a close frame. Until then its input is read and
+/// dropped, because closing a socket with unread input resets it and the peer may lose the close
+/// code.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What connections need beside their session.
+/// Opens and runs connections.
 #[derive(Clone)]
 pub struct ConnClients {
-    /// The sessions.
+    /// The sessions of this process.
     pub sessions: Sessions,
-    /// How frames are written and read.
+    /// Encodes and decodes frames.
     pub codec: Arc<dyn FrameCodec>,
-    /// Fresh session tokens.
+    /// Issues the new session tokens of `tokenRenewed`.
     pub tokens: Arc<dyn Tokens>,
-    /// Which sign-ins are over: their points get no fresh token.
+    /// Revoked sign-ins: their points get no new token.
     pub revocations: Arc<dyn RevocationRegistry>,
-    /// Incarnations.
+    /// Makes the incarnation number of each connection.
     pub ids: Arc<dyn IdGenerator>,
 }
 
-/// A connection whose credentials are good.
+/// An authenticated connection that is not open yet.
 #[derive(Debug, Clone)]
 pub struct Arrival {
-    /// What its token says.
+    /// The claims of its session token.
     pub claims: SessionClaims,
-    /// How its frames are written.
+    /// The wire format of its frames.
     pub format: WireFormat,
-    /// What its client has seen.
+    /// The last frame that its client has seen; `None` when it does not resume.
     pub position: Option<Position>,
-    /// When its token ends.
+    /// When its session token expires.
     pub expires_at: Timestamp,
 }
 
 impl ConnClients {
-    /// Takes a connection in; it is then to be [run](Connection::run). `None`: it was refused, and told why.
+    /// Opens a connection, which the caller then [runs](Connection::run). `None`: it was refused
+    /// and closed with the reason.
     ///
-    /// This is apart from running it, as a task is as large as all that it may ever hold at once: what is needed to begin is gone by the time
-    /// of the long wait. The halves are borrowed, here and further down, as every call that owned them would add their size.
+    /// Opening and running are two calls because a task is as large as the largest of its steps:
+    /// the memory for opening is free while the connection runs. The halves are borrowed, here and
+    /// below, because each call that owned them would add their size to the task.
     pub async fn open(
         &self,
         arrival: Arrival,
@@ -101,7 +107,8 @@ impl ConnClients {
         };
         match self.connect(opening).await {
             Ok((session, connected)) => {
-                let (connected, told) = (Some(Box::new(connected)), AtomicBool::new(false));
+                let (connected, loss_reported) =
+                    (Some(Box::new(connected)), AtomicBool::new(false));
                 Some(Connection {
                     clients: self,
                     session,
@@ -111,12 +118,12 @@ impl ConnClients {
                     outbound,
                     expires_at,
                     connected,
-                    told,
+                    loss_reported,
                 })
             }
             Err(reason) => {
-                let _ = tokio::time::timeout(FAREWELL, sink.close(reason)).await;
-                farewell(source).await;
+                let _ = tokio::time::timeout(CLOSE_TIMEOUT, sink.close(reason)).await;
+                drain_until_closed(source).await;
                 None
             }
         }
@@ -131,7 +138,7 @@ impl ConnClients {
     }
 }
 
-/// How a refused connection is closed.
+/// The close reason for a connection that was refused with this code.
 #[must_use]
 pub fn refusal(code: ErrorCode) -> CloseReason {
     match code {
@@ -146,12 +153,12 @@ pub fn refusal(code: ErrorCode) -> CloseReason {
     }
 }
 
-async fn farewell(source: &mut impl FrameSource) {
-    // A peer that does not close in time is cut off: that is what the time limit is for.
-    let _ = tokio::time::timeout(FAREWELL, source.discard()).await;
+async fn drain_until_closed(source: &mut impl FrameSource) {
+    // A peer that does not close in time is disconnected.
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, source.discard()).await;
 }
 
-/// A connection that is a point, until it is run to its end or dropped.
+/// An open connection of a point.
 pub struct Connection<'a> {
     clients: &'a ConnClients,
     session: SessionHandle,
@@ -160,20 +167,20 @@ pub struct Connection<'a> {
     format: WireFormat,
     outbound: Arc<Outbound>,
     expires_at: Timestamp,
-    /// What it is told first, until it is.
+    /// The welcome and the missed frames, until they are written.
     connected: Option<Box<Connected>>,
-    /// The session knows that it is gone.
-    told: AtomicBool,
+    /// The session was told that the connection is gone.
+    loss_reported: AtomicBool,
 }
 
 impl Drop for Connection<'_> {
-    /// A point whose loss nobody hears of would keep its member online for ever: if the task panicked, or was cut off, the session is told
-    /// from here.
+    /// Reports the loss of the point to the session if the task panicked or was cut off. Otherwise
+    /// its member would stay online forever.
     fn drop(&mut self) {
-        if self.told.load(Ordering::Relaxed) {
+        if self.loss_reported.load(Ordering::Relaxed) {
             return;
         }
-        self.outbound.retire();
+        self.outbound.close_and_drain();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let (session, point, incarnation) =
                 (self.session.clone(), self.claims.point, self.incarnation);
@@ -183,11 +190,12 @@ impl Drop for Connection<'_> {
 }
 
 impl Connection<'_> {
-    /// Serves the connection from its welcome to its close; or until `cut` completes: then nothing more is said to the peer, and the session
-    /// hears of the loss when this is dropped.
+    /// Serves the connection from its welcome to its close, or until `cut` completes. Then nothing
+    /// more is sent to the peer, and the session is told of the loss when the connection is
+    /// dropped.
     #[expect(
         clippy::manual_async_fn,
-        reason = "an async fn keeps what it is called with twice, for as long as the connection lasts"
+        reason = "an async fn stores its arguments twice for as long as the connection lasts"
     )]
     pub fn run(
         &mut self,
@@ -198,13 +206,13 @@ impl Connection<'_> {
         async move {
             let mut connected = self.connected.take();
             let this = &*self;
-            let pulse = Pulse::new(this);
-            let mut reader = Reader::new(this, &pulse);
+            let heartbeat = Heartbeat::new(this);
+            let mut reader = Reader::new(this, &heartbeat);
             let writer = Writer::new(this);
-            let (goodbye, closed) = {
+            let (close_answer, closed) = {
                 let mut reading = pin!(reader.run(source));
                 let reading = pin!(poll_fn(|cx| {
-                    // Mostly something has come, and it is for the session.
+                    // Most wakes are for a frame to the session.
                     this.session.prefetch();
                     this.outbound.prefetch();
                     reading.as_mut().poll(cx)
@@ -213,57 +221,59 @@ impl Connection<'_> {
                     tokio::select! {
                         biased;
                         reason = writer.run(&mut connected, sink) => reason,
-                        never = pulse.run() => match never {},
+                        never = heartbeat.run() => match never {},
                     }
                 });
-                // Not one more branch: a `select!` looks at none when what is read has used up the turn.
+                // No further branch of a `select!`: when reading has used up the task's budget, a
+                // `select!` polls no branch.
                 let rest = pin!(poll_fn(|cx| match cut.as_mut().poll(cx) {
                     Poll::Ready(()) => Poll::Ready(None),
                     Poll::Pending => serving.as_mut().poll(cx).map(Some),
                 }));
-                match attend(reading, rest).await {
-                    Done::Often(goodbye) => (goodbye, None),
-                    Done::Seldom(Some(reason)) => (None, Some(reason)),
-                    Done::Seldom(None) => return,
+                match race(reading, rest).await {
+                    FirstDone::Frequent(close_answer) => (close_answer, None),
+                    FirstDone::Rare(Some(reason)) => (None, Some(reason)),
+                    FirstDone::Rare(None) => return,
                 }
             };
-            // Where to look first when somebody says that it has missed something.
+            // For the analysis of a client's report that it has missed frames.
             let (session, point, read_up_to) =
-                (this.session.id(), this.claims.point, pulse.watermark());
+                (this.session.id(), this.claims.point, heartbeat.watermark());
             tracing::debug!(%session, %point, %read_up_to, ?closed, "connection over");
             tokio::select! {
                 biased;
                 () = cut => {}
-                () = Box::pin(this.end(goodbye, closed, source, sink)) => {}
+                () = Box::pin(this.end(close_answer, closed, source, sink)) => {}
             }
         }
     }
 
     async fn end(
         &self,
-        goodbye: Option<Bytes>,
+        close_answer: Option<Bytes>,
         closed: Option<CloseReason>,
         source: &mut impl FrameSource,
         sink: &mut impl FrameSink,
     ) {
-        let mut last = self.outbound.retire();
+        let mut last = self.outbound.close_and_drain();
         let answer = async {
-            if let Some(goodbye) = goodbye {
-                last.push(goodbye);
-                // A peer that does not wait for an answer needs none.
-                let _ = tokio::time::timeout(FAREWELL, sink.send(&mut last)).await;
+            if let Some(close_answer) = close_answer {
+                last.push(close_answer);
+                // A peer that does not read the answer in time does not get it.
+                let _ = tokio::time::timeout(CLOSE_TIMEOUT, sink.send(&mut last)).await;
             }
         };
-        let depart = async {
+        let report_loss = async {
             self.session.lost(self.claims.point, self.incarnation).await;
-            self.told.store(true, Ordering::Relaxed);
+            self.loss_reported.store(true, Ordering::Relaxed);
         };
-        // Neither waits for the other: a session may be slow to hear of it, a peer slow to take its answer.
-        tokio::join!(depart, answer);
+        // In parallel: the session may be slow to take the report, the peer slow to take the
+        // answer.
+        tokio::join!(report_loss, answer);
         if let Some(reason) = closed {
             metrics::counter!("stream_closed_total", "reason" => format!("{reason:?}"))
                 .increment(1);
-            farewell(source).await;
+            drain_until_closed(source).await;
         }
     }
 }

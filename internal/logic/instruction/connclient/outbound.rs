@@ -1,16 +1,20 @@
-//! The way to one receiver: what waits for it, and who may write.
+//! The outbound queue of one receiver, and the right to write to its socket.
 //!
-//! Ordered frames and answers queue up, bounded by number and bytes: a receiver that lets them fill is closed and may resume. Positions do
-//! not queue: a newer one of the same (sender, key) takes the place of the older, so a slow receiver gets the newest and never a backlog.
+//! Ordered frames and answers are queued, bounded by number and bytes: a receiver whose queue fills
+//! up is closed as too slow and may resume. Positions are not queued one after the other: a newer
+//! one replaces a queued one of the same (sender, key), so a slow receiver gets the newest and
+//! never a backlog.
 //!
-//! One lock decides who writes. While the pen is the task's (welcome, replay, a full socket, the close), others only add to what waits: the
-//! task looks again before it puts the pen down. While the pen lies free, everything has been written, and whoever adds something writes it
-//! at once, under the lock, as far as the socket takes it; what it does not take brings the pen back to the task, and the task awake.
+//! One lock decides who writes. While the connection's task is the write owner (welcome, replay, a
+//! full socket, the close), others only add to the queue: the task checks the queue again before it
+//! gives the ownership up. While the holder of the lock is the write owner, the queue is empty, and
+//! a caller that adds a frame writes it at once, under the lock, as far as the socket takes it. If
+//! the socket does not take all of it, the task becomes the write owner again and is woken.
 
 use super::direct::Direct;
-use super::meter::Tally;
+use super::meter::WindowCounter;
+use super::queue::{FrameQueue, QueuedPosition, WRITE_FRAMES_MAX};
 use super::socket::{DirectWrite, PeerGone};
-use super::waiting::{MANY, Shown, Waiting};
 use crate::instruction::prefetch::prefetch_front;
 use bytes::Bytes;
 use faceshare_biz::domain::MemberId;
@@ -20,89 +24,91 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// What a delivery needs of a desk, in bytes: the lock, what lies in front of the direct way, and that. A wrong number costs speed alone.
-const FRONT: usize = 40;
+/// Bytes of [`OutboundState`] that a delivery reads: the lock, the fields before `direct`, and
+/// `direct`. A wrong number costs only speed.
+const DELIVERY_BYTES: usize = 40;
 
-/// The outbound side of one connection. Filled by its session, emptied by whoever has the pen.
+/// The outbound side of one connection. Its session adds frames; the write owner writes them.
 ///
-/// Laid out by hand, with what every delivery needs in front: it lies beside the count of references then, which every delivery needs too.
+/// The layout is explicit, with the fields of every delivery first: they are then next to the
+/// reference count, which every delivery reads too.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Outbound {
-    desk: Mutex<Desk>,
-    /// One permit says "look again".
+    state: Mutex<OutboundState>,
+    /// Tells the connection's task to check the queue again.
     wake: Notify,
-    /// Wakes whoever waits for the close alone.
+    /// Wakes the waiter of [`Outbound::closed`].
     closed: Notify,
     max_frames: usize,
     max_bytes: usize,
-    refusals: Mutex<Tally>,
+    refusals: Mutex<WindowCounter>,
 }
 
-/// Who may write.
+/// Who may write to the socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pen {
-    /// The connection's task. It looks at what waits before it puts the pen down.
+enum WriteOwner {
+    /// The connection's task. It checks the queue before it gives the ownership up.
     Task,
-    /// Whoever holds the lock. Nothing is half written.
-    Free,
-    /// Nobody any more.
-    Broken,
+    /// The holder of the lock. No frame is partly written.
+    LockHolder,
+    /// Nothing is written any more.
+    Closed,
 }
 
 #[derive(Debug)]
 #[repr(C)]
-struct Desk {
-    pen: Pen,
-    /// The welcome and what was missed are written: what waits comes next.
+struct OutboundState {
+    owner: WriteOwner,
+    /// The welcome and the missed frames are written: the queue comes next.
     opened: bool,
-    /// Somebody has promised to [`Outbound::flush`].
-    promised: bool,
+    /// A caller will call [`Outbound::flush`].
+    flush_pending: bool,
     closing: Option<CloseReason>,
     direct: Option<Direct>,
-    waiting: Waiting,
+    queue: FrameQueue,
 }
 
-/// What the connection's task is to do.
+/// The next step of the connection's task.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Send what is in the batch now.
+    /// Send the frames in the batch.
     Send,
     /// Wait until the socket takes more.
     Blocked,
-    /// Say goodbye: everything before it is written.
+    /// Send the close frame: everything before it is written.
     Close(CloseReason),
     /// Wait until it is [woken](Outbound::ready).
-    Rest,
+    Idle,
 }
 
-impl Desk {
-    const fn is_shut(&self) -> bool {
-        self.closing.is_some() || matches!(self.pen, Pen::Broken)
+impl OutboundState {
+    const fn is_closing(&self) -> bool {
+        self.closing.is_some() || matches!(self.owner, WriteOwner::Closed)
     }
 
-    /// Whether whoever has just added something must see to it that it is written. At most one at a time has to.
-    const fn wants_flush(&mut self) -> bool {
-        let wants = matches!(self.pen, Pen::Free) && !self.promised;
-        self.promised |= wants;
-        wants
+    /// Whether the caller, which has just added a frame, has to flush. One caller at a time has to.
+    const fn claim_flush(&mut self) -> bool {
+        let claimed = matches!(self.owner, WriteOwner::LockHolder) && !self.flush_pending;
+        self.flush_pending |= claimed;
+        claimed
     }
 
-    /// Writes past the task what the socket takes. `true`: everything is out.
+    /// Writes directly what the socket takes. `true`: the queue is empty.
     fn write(&mut self) -> Result<bool, PeerGone> {
         let Some(direct) = &self.direct else {
-            return Ok(self.waiting.is_empty());
+            return Ok(self.queue.is_empty());
         };
-        while !self.waiting.is_empty() {
-            let (offered, taken) = if let Some(sole) = self.waiting.sole() {
-                (sole.len(), direct.write_now(&[IoSlice::new(sole)])?)
+        while !self.queue.is_empty() {
+            let (offered, written) = if let Some(frame) = self.queue.only_frame() {
+                (frame.len(), direct.write_now(&[IoSlice::new(frame)])?)
             } else {
-                let mut slices = [IoSlice::new(&[]); MANY];
-                let (count, bytes) = self.waiting.slices(&mut slices);
+                let mut slices = [IoSlice::new(&[]); WRITE_FRAMES_MAX];
+                let (count, bytes) = self.queue.slices(&mut slices);
                 (bytes, direct.write_now(&slices[..count])?)
             };
-            self.waiting.written(taken);
-            if taken < offered {
+            self.queue.advance(written);
+            if written < offered {
                 return Ok(false);
             }
         }
@@ -111,20 +117,20 @@ impl Desk {
 }
 
 impl Outbound {
-    /// An empty queue with these bounds. The pen is the task's.
+    /// An empty queue with these bounds. The connection's task is the write owner.
     #[must_use]
     pub fn new(max_frames: usize, max_bytes: usize) -> Self {
-        let refusals = Mutex::new(Tally::new());
-        let desk = Desk {
-            pen: Pen::Task,
+        let refusals = Mutex::new(WindowCounter::new());
+        let state = OutboundState {
+            owner: WriteOwner::Task,
             opened: false,
-            promised: false,
+            flush_pending: false,
             closing: None,
             direct: None,
-            waiting: Waiting::default(),
+            queue: FrameQueue::default(),
         };
         Self {
-            desk: Mutex::new(desk),
+            state: Mutex::new(state),
             wake: Notify::new(),
             closed: Notify::new(),
             max_frames,
@@ -133,149 +139,158 @@ impl Outbound {
         }
     }
 
-    /// The peer was refused something for asking too much, here or by its session. `false`: more than so often within that span.
-    pub(crate) fn survives_refusal(&self, refusals: u32, within: Duration) -> bool {
+    /// Counts a refusal for asking too much, by the connection or its session. `false`: there were
+    /// more than `refusals` of them in a window of `within`.
+    pub(crate) fn count_refusal(&self, refusals: u32, within: Duration) -> bool {
         self.refusals
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .count(refusals, within)
     }
 
-    /// A panic elsewhere leaves no half-made change behind: nothing that can panic runs between two changes that belong together.
-    fn lock(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The lock may be poisoned: no code that can panic runs between two changes that belong
+    /// together.
+    fn lock(&self) -> MutexGuard<'_, OutboundState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends an ordered frame or an answer. Over the bounds everything that waits is dropped and the receiver is closed as too slow.
+    /// Sends an ordered frame or an answer. Over the bounds the queue is dropped and the receiver
+    /// is closed as too slow.
     pub fn push(&self, frame: Bytes) {
-        let mut desk = self.lock();
-        self.add(&mut desk, frame);
-        self.write_or_wake(desk);
+        let mut state = self.lock();
+        self.add(&mut state, frame);
+        self.write_or_wake(state);
     }
 
-    /// Like [`push`](Self::push), but leaves the writing to a [`flush`](Self::flush), which the caller must see to if this says so.
+    /// Like [`push`](Self::push), but does not write. If it returns `true`, the caller must call
+    /// [`flush`](Self::flush).
     #[must_use]
-    pub(crate) fn queue(&self, frame: Bytes) -> bool {
-        let mut desk = self.lock();
-        self.add(&mut desk, frame);
-        desk.wants_flush()
+    pub(crate) fn enqueue(&self, frame: Bytes) -> bool {
+        let mut state = self.lock();
+        self.add(&mut state, frame);
+        state.claim_flush()
     }
 
-    fn add(&self, desk: &mut Desk, frame: Bytes) {
-        if desk.is_shut() {
+    fn add(&self, state: &mut OutboundState, frame: Bytes) {
+        if state.is_closing() {
             return;
         }
-        desk.waiting.push(frame);
-        let is_over = |desk: &Desk| desk.waiting.exceeds(self.max_frames, self.max_bytes);
-        // Whoever is to flush may have gathered more than a receiver's bounds, which says nothing about the receiver.
-        if is_over(desk) && desk.pen == Pen::Free && desk.write().is_err() {
-            // Gone rather than slow, as its own task finds out.
-            desk.waiting.drop_what_has_not_begun();
-            desk.pen = Pen::Task;
+        state.queue.push(frame);
+        let is_over = |state: &OutboundState| state.queue.exceeds(self.max_frames, self.max_bytes);
+        // A caller that flushes later may have queued more than the bounds; that does not make the
+        // receiver slow.
+        if is_over(state) && state.owner == WriteOwner::LockHolder && state.write().is_err() {
+            // The peer is gone, not slow; its task finds that out.
+            state.queue.drop_unstarted();
+            state.owner = WriteOwner::Task;
             self.wake.notify_one();
         }
-        if is_over(desk) {
+        if is_over(state) {
             metrics::counter!("stream_slow_receivers_total").increment(1);
-            desk.waiting.drop_what_has_not_begun();
-            self.shut(desk, CloseReason::TooSlow);
+            state.queue.drop_unstarted();
+            self.start_closing(state, CloseReason::TooSlow);
         }
     }
 
-    /// Shows a position; an older one of the same sender and key that still waits is replaced in its place. The caller must see to a
-    /// [`flush`](Self::flush) if this says so.
+    /// Queues a position; it replaces a queued one of the same sender and key. If it returns
+    /// `true`, the caller must call [`flush`](Self::flush).
     #[must_use]
-    pub fn show(&self, position: Arc<Shown>) -> bool {
-        let mut desk = self.lock();
-        if desk.is_shut() {
+    pub fn enqueue_position(&self, position: Arc<QueuedPosition>) -> bool {
+        let mut state = self.lock();
+        if state.is_closing() {
             return false;
         }
-        desk.waiting.show(position);
-        desk.wants_flush()
+        state.queue.push_position(position);
+        state.claim_flush()
     }
 
-    /// Fetches ahead what a delivery needs.
+    /// Prefetches the memory that a delivery reads.
     pub(crate) fn prefetch(&self) {
-        prefetch_front(&self.desk, FRONT);
+        prefetch_front(&self.state, DELIVERY_BYTES);
     }
 
-    /// Shows a position and writes it at once, as far as the socket takes it, when nothing else waits.
-    pub(crate) fn deliver(&self, position: &Arc<Shown>) {
-        let mut desk = self.lock();
-        if desk.is_shut() {
+    /// Writes a position at once, as far as the socket takes it, if nothing is queued before it;
+    /// queues it otherwise.
+    pub(crate) fn deliver(&self, position: &Arc<QueuedPosition>) {
+        let mut state = self.lock();
+        if state.is_closing() {
             return;
         }
-        // Else it is written with what waits, by whoever has promised to, or by the task.
-        let is_next = desk.pen == Pen::Free && !desk.promised;
-        let taken = desk
+        // Otherwise it is written with the queue, by the caller whose flush is pending or by the
+        // task.
+        let is_next = state.owner == WriteOwner::LockHolder && !state.flush_pending;
+        let written = state
             .direct
             .as_ref()
             .filter(|_| is_next)
             .map_or(Ok(0), |direct| {
                 direct.write_now(&[IoSlice::new(&position.frame)])
             });
-        if is_next && taken == Ok(position.frame.len()) {
+        if is_next && written == Ok(position.frame.len()) {
             return;
         }
-        desk.waiting.show(position.clone());
+        state.queue.push_position(position.clone());
         if is_next {
-            desk.waiting.written(taken.unwrap_or(0));
-            // A peer that is gone is found to be so by the task.
-            desk.pen = Pen::Task;
-            drop(desk);
+            state.queue.advance(written.unwrap_or(0));
+            // If the peer is gone, the task finds that out.
+            state.owner = WriteOwner::Task;
+            drop(state);
             self.wake.notify_one();
         }
     }
 
-    /// Writes what waits, or wakes the task that will.
+    /// Writes the queue, or wakes the task that writes it.
     pub fn flush(&self) {
         self.write_or_wake(self.lock());
     }
 
-    fn write_or_wake(&self, mut desk: MutexGuard<'_, Desk>) {
-        desk.promised = false;
-        if desk.pen == Pen::Free && desk.write() != Ok(true) {
-            desk.pen = Pen::Task;
-            drop(desk);
+    fn write_or_wake(&self, mut state: MutexGuard<'_, OutboundState>) {
+        state.flush_pending = false;
+        if state.owner == WriteOwner::LockHolder && state.write() != Ok(true) {
+            state.owner = WriteOwner::Task;
+            drop(state);
             self.wake.notify_one();
         }
     }
 
-    /// Drops the positions of a sender that the receiver no longer follows.
-    pub fn forget(&self, from: MemberId) {
-        self.lock().waiting.retain_positions(|p| p.from != from);
+    /// Drops the queued positions of a sender that the receiver no longer follows.
+    pub fn drop_positions_of(&self, from: MemberId) {
+        self.lock().queue.retain_positions(|p| p.from != from);
     }
 
-    /// Drops the positions that speak in another term than this: they must not be seen after the instruction that ended theirs.
-    pub fn forget_terms_but(&self, term: Option<u32>) {
+    /// Drops the queued positions of all terms but this one: they must not come after the
+    /// instruction that ended their term.
+    pub fn drop_terms_except(&self, term: Option<u32>) {
         self.lock()
-            .waiting
+            .queue
             .retain_positions(|p| p.term == 0 || Some(p.term) == term);
     }
 
-    /// Closes after what is queued. The first reason stands.
+    /// Closes the connection after the queued frames. Positions are dropped. If it is called twice,
+    /// the first reason counts.
     pub fn close(&self, reason: CloseReason) {
-        let mut desk = self.lock();
-        desk.waiting.retain_positions(|_| false);
-        self.shut(&mut desk, reason);
+        let mut state = self.lock();
+        state.queue.retain_positions(|_| false);
+        self.start_closing(&mut state, reason);
     }
 
-    /// From here on the pen is the task's for good.
-    fn shut(&self, desk: &mut Desk, reason: CloseReason) {
-        desk.closing.get_or_insert(reason);
-        if desk.pen == Pen::Free {
-            desk.pen = Pen::Task;
+    /// Makes the task the write owner for good.
+    fn start_closing(&self, state: &mut OutboundState, reason: CloseReason) {
+        state.closing.get_or_insert(reason);
+        if state.owner == WriteOwner::LockHolder {
+            state.owner = WriteOwner::Task;
         }
         self.closed.notify_one();
         self.wake.notify_one();
     }
 
-    /// Whether it is being closed, and why.
+    /// Why it is being closed; `None` while it is not.
     #[must_use]
     pub fn closing(&self) -> Option<CloseReason> {
         self.lock().closing
     }
 
-    /// Completes when it is being closed; says why. For one waiter.
+    /// Completes when it is being closed, with the reason. Supports one waiter.
     pub async fn closed(&self) -> CloseReason {
         loop {
             if let Some(reason) = self.closing() {
@@ -285,48 +300,51 @@ impl Outbound {
         }
     }
 
-    /// For the task: from now on, what waits may be written past it.
+    /// Called by the task when the welcome and the missed frames are written: others may write
+    /// directly from now on.
     pub(crate) fn open(&self, direct: Option<Arc<dyn DirectWrite>>) {
-        let mut desk = self.lock();
-        (desk.opened, desk.direct) = (true, direct.map(Direct::from));
+        let mut state = self.lock();
+        (state.opened, state.direct) = (true, direct.map(Direct::from));
     }
 
-    /// For the task: completes when it has the pen again, and something to do with it.
+    /// Awaited by the task: completes when it is the write owner again and has something to write.
     pub(crate) async fn ready(&self) {
         self.wake.notified().await;
     }
 
-    /// For the task: what to do next. What can be written at once is; without a way to, it is put into `batch`.
+    /// The task's next step. Writes the queue as far as the socket takes it; if there is no direct
+    /// way to write, moves the queue into `batch`.
     pub(crate) fn next(&self, batch: &mut Vec<Bytes>) -> Result<Next, PeerGone> {
-        let mut desk = self.lock();
-        (desk.pen, desk.promised) = (Pen::Task, false);
-        if desk.direct.is_none() && !desk.waiting.is_empty() {
-            desk.waiting.take(batch);
+        let mut state = self.lock();
+        (state.owner, state.flush_pending) = (WriteOwner::Task, false);
+        if state.direct.is_none() && !state.queue.is_empty() {
+            state.queue.drain_into(batch);
             return Ok(Next::Send);
         }
-        if !desk.write()? {
+        if !state.write()? {
             return Ok(Next::Blocked);
         }
-        if let Some(reason) = desk.closing {
+        if let Some(reason) = state.closing {
             return Ok(Next::Close(reason));
         }
-        desk.pen = Pen::Free;
-        Ok(Next::Rest)
+        state.owner = WriteOwner::LockHolder;
+        Ok(Next::Idle)
     }
 
-    /// For the task, as it gives up on what waits: the end of what the peer has the beginning of.
-    pub(crate) fn take_rest(&self) -> Option<Bytes> {
-        self.lock().waiting.take_rest()
+    /// Called by the task when it drops the queue: the rest of a frame whose beginning the peer
+    /// already has.
+    pub(crate) fn take_partial(&self) -> Option<Bytes> {
+        self.lock().queue.take_partial()
     }
 
-    /// Nothing is written any more, except what this returns: what still waited. Before the connection is [open](Self::open) that is nothing:
-    /// it would come behind a gap, or before the welcome.
-    pub(crate) fn retire(&self) -> Vec<Bytes> {
-        let mut desk = self.lock();
-        (desk.pen, desk.direct) = (Pen::Broken, None);
+    /// Stops all writing and returns the queued frames. Before the connection is [open](Self::open)
+    /// it returns none: they would come before the welcome or after a gap.
+    pub(crate) fn close_and_drain(&self) -> Vec<Bytes> {
+        let mut state = self.lock();
+        (state.owner, state.direct) = (WriteOwner::Closed, None);
         let mut last = Vec::new();
-        desk.waiting.take(&mut last);
-        if !desk.opened {
+        state.queue.drain_into(&mut last);
+        if !state.opened {
             last.clear();
         }
         last

@@ -1,7 +1,8 @@
-//! The way to one receiver, with a socket that takes what it is told to take.
+//! An outbound queue over a socket that takes a set number of bytes.
 
 use super::{
-    Arc, Bytes, CloseReason, DirectWrite, IoSlice, MemberId, Next, Outbound, PeerGone, Shown,
+    Arc, Bytes, CloseReason, DirectWrite, IoSlice, MemberId, Next, Outbound, PeerGone,
+    QueuedPosition,
 };
 use faceshare_biz::domain::instruction::ActionKey;
 use std::sync::Mutex;
@@ -12,7 +13,7 @@ fn member(id: u64) -> MemberId {
 
 fn show(outbound: &Outbound, from: MemberId, key: &str, term: u32, text: &'static str) -> bool {
     let key = ActionKey::new(key, 32).expect("short");
-    outbound.show(Arc::new(Shown {
+    outbound.enqueue_position(Arc::new(QueuedPosition {
         from,
         key,
         term,
@@ -22,7 +23,7 @@ fn show(outbound: &Outbound, from: MemberId, key: &str, term: u32, text: &'stati
 
 fn deliver(outbound: &Outbound, key: &str, term: u32, text: &'static str) {
     let key = ActionKey::new(key, 32).expect("short");
-    outbound.deliver(&Arc::new(Shown {
+    outbound.deliver(&Arc::new(QueuedPosition {
         from: member(1),
         key,
         term,
@@ -30,18 +31,18 @@ fn deliver(outbound: &Outbound, key: &str, term: u32, text: &'static str) {
     }));
 }
 
-/// What the task of a connection without a direct way finds.
+/// What the task of a connection without a direct way takes.
 fn taken(outbound: &Outbound) -> (Vec<Bytes>, Option<CloseReason>) {
     let mut batch = Vec::new();
     while outbound.next(&mut batch) == Ok(Next::Send) {}
     (batch, outbound.closing())
 }
 
-/// Takes so many bytes.
+/// Takes a set number of bytes; records them.
 #[derive(Debug, Default)]
-struct Socket(Mutex<(usize, Vec<u8>, Option<PeerGone>)>);
+struct ScriptedSocket(Mutex<(usize, Vec<u8>, Option<PeerGone>)>);
 
-impl DirectWrite for Socket {
+impl DirectWrite for ScriptedSocket {
     fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone> {
         let (room, read, gone) = &mut *self.0.lock().expect("not poisoned");
         gone.map_or(Ok(()), Err)?;
@@ -56,7 +57,7 @@ impl DirectWrite for Socket {
     }
 }
 
-impl Socket {
+impl ScriptedSocket {
     fn takes(&self, bytes: usize) {
         self.0.lock().expect("not poisoned").0 = bytes;
     }
@@ -67,15 +68,15 @@ impl Socket {
     }
 }
 
-/// One whose task rests.
-fn at_rest(max_frames: usize, max_bytes: usize) -> (Outbound, Arc<Socket>) {
+/// A queue whose task is idle, with its socket.
+fn idle(max_frames: usize, max_bytes: usize) -> (Outbound, Arc<ScriptedSocket>) {
     let (outbound, socket) = (
         Outbound::new(max_frames, max_bytes),
-        Arc::<Socket>::default(),
+        Arc::<ScriptedSocket>::default(),
     );
     socket.takes(usize::MAX);
     outbound.open(Some(socket.clone()));
-    assert_eq!(next(&outbound), Next::Rest);
+    assert_eq!(next(&outbound), Next::Idle);
     (outbound, socket)
 }
 
@@ -133,11 +134,11 @@ fn what_is_queued_goes_out_before_the_close_and_the_first_reason_stands() {
 }
 
 #[test]
-fn positions_of_somebody_no_longer_followed_are_dropped() {
+fn positions_of_a_member_that_is_no_longer_followed_are_dropped() {
     let outbound = Outbound::new(10, 100);
     let _ = show(&outbound, member(1), "view", 0, "1");
     let _ = show(&outbound, member(2), "view", 0, "2");
-    outbound.forget(member(1));
+    outbound.drop_positions_of(member(1));
     assert_eq!(taken(&outbound).0, vec![Bytes::from_static(b"2")]);
 }
 
@@ -148,7 +149,7 @@ fn positions_of_a_term_that_is_over_are_dropped() {
         let _ = show(&outbound, member(1), "view", 2, "2");
         let _ = show(&outbound, member(1), "pointer", 3, "3");
         let _ = show(&outbound, member(2), "view", 0, "own");
-        outbound.forget_terms_but(term);
+        outbound.drop_terms_except(term);
         taken(&outbound).0
     };
     assert_eq!(left(Some(3)), ["3", "own"]);
@@ -156,25 +157,25 @@ fn positions_of_a_term_that_is_over_are_dropped() {
 }
 
 #[test]
-fn a_newer_value_speaks_in_its_own_term() {
+fn a_newer_position_has_its_own_term() {
     let outbound = Outbound::new(10, 100);
     let _ = show(&outbound, member(1), "view", 2, "2");
     let _ = show(&outbound, member(1), "view", 3, "3");
-    outbound.forget_terms_but(Some(3));
+    outbound.drop_terms_except(Some(3));
     assert_eq!(taken(&outbound).0, ["3"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resting_task_is_not_woken_for_what_the_socket_takes() {
-    let (outbound, socket) = at_rest(10, 100);
+async fn an_idle_task_is_not_woken_when_the_socket_takes_everything() {
+    let (outbound, socket) = idle(10, 100);
     outbound.push(Bytes::from_static(b"a"));
     assert!(
-        outbound.queue(Bytes::from_static(b"b")),
+        outbound.enqueue(Bytes::from_static(b"b")),
         "the first to add must flush"
     );
     assert!(
         !show(&outbound, member(1), "view", 0, "v1"),
-        "and nobody else"
+        "and no other caller"
     );
     let _ = show(&outbound, member(1), "view", 0, "v2");
     assert_eq!(socket.read(), "a", "what is queued waits for the flush");
@@ -184,18 +185,22 @@ async fn a_resting_task_is_not_woken_for_what_the_socket_takes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_position_alone_goes_past_the_queue_and_what_is_left_of_it_is_the_tasks() {
+async fn a_lone_position_is_written_directly_and_the_task_writes_the_rest_of_it() {
     for room in 0..=3 {
-        let (outbound, socket) = at_rest(10, 100);
+        let (outbound, socket) = idle(10, 100);
         socket.takes(room);
         deliver(&outbound, "view", 1, "old");
         assert_eq!(is_woken(&outbound).await, room < 3);
         assert_eq!(socket.read(), &"old"[..room]);
-        // Of one that has not begun, the newer one takes the place.
+        // A newer one replaces it if none of it is written.
         deliver(&outbound, "view", 1, "new");
-        assert_eq!(socket.read(), "", "it takes no more, or it is the task's");
+        assert_eq!(
+            socket.read(),
+            "",
+            "it takes no more, or the task owns the write"
+        );
         socket.takes(usize::MAX);
-        assert_eq!(next(&outbound), Next::Rest);
+        assert_eq!(next(&outbound), Next::Idle);
         let expected = match room {
             0 => "new",
             begun => ["ldnew", "dnew", "new"][begun - 1],
@@ -205,50 +210,53 @@ async fn a_position_alone_goes_past_the_queue_and_what_is_left_of_it_is_the_task
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_position_does_not_overtake_what_waits() {
-    let (outbound, socket) = at_rest(10, 100);
-    assert!(outbound.queue(Bytes::from_static(b"a")));
+async fn a_position_does_not_overtake_queued_frames() {
+    let (outbound, socket) = idle(10, 100);
+    assert!(outbound.enqueue(Bytes::from_static(b"a")));
     deliver(&outbound, "view", 0, "v");
-    assert_eq!(socket.read(), "", "somebody has promised to write");
+    assert_eq!(socket.read(), "", "another caller flushes");
     outbound.flush();
     assert_eq!(socket.read(), "av");
     assert!(!is_woken(&outbound).await);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_position_for_a_peer_that_is_gone_or_has_no_direct_way_is_the_tasks() {
-    let (gone, socket) = at_rest(10, 100);
+async fn a_position_for_a_gone_peer_or_without_a_direct_way_is_left_to_the_task() {
+    let (gone, socket) = idle(10, 100);
     socket.0.lock().expect("not poisoned").2 = Some(PeerGone);
     deliver(&gone, "view", 0, "v");
     assert!(is_woken(&gone).await);
     assert_eq!(gone.next(&mut Vec::new()), Err(PeerGone));
     let indirect = Outbound::new(10, 100);
     indirect.open(None);
-    assert_eq!(next(&indirect), Next::Rest);
+    assert_eq!(next(&indirect), Next::Idle);
     deliver(&indirect, "view", 0, "v");
     assert!(is_woken(&indirect).await);
     assert_eq!(taken(&indirect), (vec!["v".into()], None));
 }
 
 #[test]
-fn who_is_being_closed_or_has_retired_is_shown_nothing_more() {
-    let (closing, socket) = at_rest(10, 100);
+fn a_closing_or_closed_receiver_gets_no_more_positions() {
+    let (closing, socket) = idle(10, 100);
     closing.close(CloseReason::Left);
     deliver(&closing, "view", 0, "v");
     assert_eq!(
         (next(&closing), socket.read().as_str()),
         (Next::Close(CloseReason::Left), "")
     );
-    let (retired, socket) = at_rest(10, 100);
-    assert!(retired.retire().is_empty());
-    deliver(&retired, "view", 0, "v");
-    assert_eq!((retired.retire(), socket.read().as_str()), (Vec::new(), ""));
+    let (closed, socket) = idle(10, 100);
+    assert!(closed.close_and_drain().is_empty());
+    deliver(&closed, "view", 0, "v");
+    assert_eq!(
+        (closed.close_and_drain(), socket.read().as_str()),
+        (Vec::new(), "")
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_socket_does_not_take_is_the_tasks_and_comes_out_whole() {
+async fn what_the_socket_does_not_take_is_written_whole_by_the_task() {
     for room in 0..9 {
-        let (outbound, socket) = at_rest(10, 100);
+        let (outbound, socket) = idle(10, 100);
         socket.takes(room);
         let _ = show(&outbound, member(1), "view", 1, "old");
         let _ = show(&outbound, member(1), "pointer", 1, "ptr");
@@ -257,20 +265,21 @@ async fn what_the_socket_does_not_take_is_the_tasks_and_comes_out_whole() {
         let begun = socket.read();
         assert_eq!(begun, &"oneoldptr"[..room]);
         assert_eq!(next(&outbound), Next::Blocked);
-        // While the pen is the task's, others only add.
+        // While the task is the write owner, others only add.
         assert!(
             !show(&outbound, member(1), "view", 2, "new")
-                && !outbound.queue(Bytes::from_static(b"two"))
+                && !outbound.enqueue(Bytes::from_static(b"two"))
         );
         outbound.push(Bytes::from_static(b"six"));
-        outbound.forget_terms_but(Some(2));
+        outbound.drop_terms_except(Some(2));
         outbound.flush();
         assert!(!is_woken(&outbound).await);
         socket.takes(usize::MAX);
-        assert_eq!(next(&outbound), Next::Rest);
+        assert_eq!(next(&outbound), Next::Idle);
         let expected = match room {
             0..3 => "onetwosixnew",
-            // The old one had not begun: the new one takes its place, and the other's term is over.
+            // None of the old one was written: the new one replaces it. The term of the other is
+            // over.
             3 => "onetwosixnew",
             4..=6 => "oneoldtwosixnew",
             _ => "oneoldptrtwosixnew",
@@ -280,8 +289,8 @@ async fn what_the_socket_does_not_take_is_the_tasks_and_comes_out_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_receiver_keeps_only_the_rest_of_what_it_has_begun_to_read() {
-    let (outbound, socket) = at_rest(2, 100);
+async fn a_slow_receiver_keeps_only_the_rest_of_a_partly_written_frame() {
+    let (outbound, socket) = idle(2, 100);
     socket.takes(2);
     outbound.push(Bytes::from_static(b"begun"));
     assert!(is_woken(&outbound).await);
@@ -292,16 +301,16 @@ async fn a_slow_receiver_keeps_only_the_rest_of_what_it_has_begun_to_read() {
         (next(&outbound), outbound.closing()),
         (Next::Blocked, Some(CloseReason::TooSlow))
     );
-    assert_eq!(outbound.take_rest(), Some(Bytes::from_static(b"gun")));
+    assert_eq!(outbound.take_partial(), Some(Bytes::from_static(b"gun")));
     assert_eq!(next(&outbound), Next::Close(CloseReason::TooSlow));
 }
 
 #[test]
 fn a_round_longer_than_the_bounds_does_not_make_a_reader_slow() {
-    let (outbound, socket) = at_rest(2, 100);
+    let (outbound, socket) = idle(2, 100);
     assert!(
         (0..10)
-            .filter(|_| outbound.queue(Bytes::from_static(b"x")))
+            .filter(|_| outbound.enqueue(Bytes::from_static(b"x")))
             .count()
             >= 1
     );
@@ -313,50 +322,50 @@ fn a_round_longer_than_the_bounds_does_not_make_a_reader_slow() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_close_gives_the_task_the_pen_and_what_was_promised_goes_before_it() {
-    let (outbound, socket) = at_rest(10, 100);
-    assert!(outbound.queue(Bytes::from_static(b"last")));
+async fn a_close_makes_the_task_the_write_owner_and_queued_frames_go_before_it() {
+    let (outbound, socket) = idle(10, 100);
+    assert!(outbound.enqueue(Bytes::from_static(b"last")));
     outbound.close(CloseReason::Left);
     assert!(is_woken(&outbound).await);
     outbound.flush();
-    assert_eq!(socket.read(), "", "it is the task's now");
+    assert_eq!(socket.read(), "", "the task writes now");
     assert_eq!(next(&outbound), Next::Close(CloseReason::Left));
     assert_eq!(socket.read(), "last");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_is_gone_is_found_by_the_task_and_a_retired_one_takes_nothing() {
-    let (outbound, socket) = at_rest(10, 100);
+async fn the_task_finds_that_a_peer_is_gone_and_a_closed_queue_takes_nothing() {
+    let (outbound, socket) = idle(10, 100);
     socket.0.lock().expect("not poisoned").2 = Some(PeerGone);
     outbound.push(Bytes::from_static(b"a"));
     assert!(is_woken(&outbound).await);
     assert_eq!(outbound.next(&mut Vec::new()), Err(PeerGone));
-    assert_eq!(outbound.retire(), ["a"]);
-    assert!(!outbound.queue(Bytes::from_static(b"b")));
-    assert!(outbound.retire().is_empty());
+    assert_eq!(outbound.close_and_drain(), ["a"]);
+    assert!(!outbound.enqueue(Bytes::from_static(b"b")));
+    assert!(outbound.close_and_drain().is_empty());
 }
 
 #[test]
-fn what_waits_behind_a_replay_that_was_not_finished_is_not_sent_with_the_goodbye() {
+fn frames_behind_an_unfinished_replay_are_not_sent_with_the_close_frame() {
     let outbound = Outbound::new(10, 100);
     outbound.push(Bytes::from_static(b"live"));
     assert!(
-        outbound.retire().is_empty(),
+        outbound.close_and_drain().is_empty(),
         "there would be a gap before it"
     );
     let outbound = Outbound::new(10, 100);
     outbound.open(None);
     outbound.push(Bytes::from_static(b"live"));
-    assert_eq!(outbound.retire(), ["live"]);
+    assert_eq!(outbound.close_and_drain(), ["live"]);
 }
 
 #[test]
-fn however_many_positions_wait_each_is_written_once_and_in_order() {
+fn each_queued_position_is_written_once_and_in_order() {
     const TEXTS: [&str; 20] = [
         "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r",
         "s", "t",
     ];
-    let (outbound, socket) = at_rest(10, 100);
+    let (outbound, socket) = idle(10, 100);
     for count in [2, 3, 20, 1] {
         socket.takes(1);
         for text in &TEXTS[..count] {
@@ -364,7 +373,7 @@ fn however_many_positions_wait_each_is_written_once_and_in_order() {
         }
         outbound.flush();
         socket.takes(usize::MAX);
-        assert_eq!(next(&outbound), Next::Rest);
+        assert_eq!(next(&outbound), Next::Idle);
         assert_eq!(socket.read(), TEXTS[..count].concat());
     }
 }

@@ -1,7 +1,7 @@
-//! The reading side: what a client may send, how much of it, and what becomes of what it may not.
+//! The reading side: checks and limits what a client sends, and passes frames to the session.
 
-use super::meter::{Bucket, Tally};
-use super::pulse::Pulse;
+use super::heartbeat::Heartbeat;
+use super::meter::{TokenBucket, WindowCounter};
 use super::socket::{FrameSource, Incoming};
 use super::{Connection, Outbound};
 use crate::instruction::settings::StreamSettings;
@@ -19,78 +19,81 @@ const SECOND: Duration = Duration::from_secs(1);
 
 pub(super) struct Reader<'a> {
     connection: &'a Connection<'a>,
-    pulse: &'a Pulse<'a>,
+    heartbeat: &'a Heartbeat<'a>,
     settings: &'a StreamSettings,
-    /// Frames in a row that were none.
+    /// Malformed frames in a row.
     malformed: u32,
-    ordered: Bucket,
-    actions: Tally,
-    signs: Tally,
-    /// Answers wait to be written, together with what is answered next.
+    ordered: TokenBucket,
+    actions: WindowCounter,
+    keepalives: WindowCounter,
+    /// Answers are queued and not flushed yet, so that they are written together with the next
+    /// ones.
     unwritten: bool,
 }
 
-/// What came of something that was read.
-enum Taken {
-    /// It is dealt with; or it is nothing that a peer may say, and the connection is to be closed for this reason.
-    In(Option<CloseReason>),
-    /// The session has no room for it at the moment, or is gone.
-    MustWait(Box<ClientFrame>),
-    /// The peer is gone; the answer to its goodbye, if it said one.
-    Over(Option<Bytes>),
+/// The result of one input.
+enum ReadOutcome {
+    /// The input is processed; with the close reason if it breaks a rule.
+    Handled(Option<CloseReason>),
+    /// The session's mailbox is full, or the session is gone.
+    SessionFull(Box<ClientFrame>),
+    /// The peer is gone; with the answer to its close frame, if it sent one.
+    Ended(Option<Bytes>),
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(connection: &'a Connection<'a>, pulse: &'a Pulse<'a>) -> Self {
+    pub(super) fn new(connection: &'a Connection<'a>, heartbeat: &'a Heartbeat<'a>) -> Self {
         let settings = connection.clients.sessions.settings();
         Self {
             connection,
-            pulse,
+            heartbeat,
             settings,
             malformed: 0,
-            ordered: Bucket::full(settings.ordered_burst),
-            actions: Tally::new(),
-            signs: Tally::new(),
+            ordered: TokenBucket::full(settings.ordered_burst),
+            actions: WindowCounter::new(),
+            keepalives: WindowCounter::new(),
             unwritten: false,
         }
     }
 
-    /// Returns when the peer is gone, with the answer to its goodbye if it said one. Anything else that ends a connection goes through the
-    /// outbound queue, and the reader waits for it, whatever the peer does meanwhile.
+    /// Completes when the peer is gone, with the answer to its close frame if it sent one. For any
+    /// other end of the connection the reader closes the outbound queue and stays pending, whatever
+    /// the peer does meanwhile.
     pub(super) async fn run(&mut self, source: &mut impl FrameSource) -> Option<Bytes> {
         loop {
             if !source.has_more() {
                 self.write_answers();
             }
             let incoming = source.next().await;
-            // Whoever is to go is not listened to any more, whether it has heard so or not. The writer sees it off.
+            // Input of a connection that is being closed is ignored, even if the peer does not know
+            // of it yet. The writer closes it.
             if self.outbound().closing().is_some() {
                 return pending().await;
             }
-            let taken = self.take(incoming, source.has_more());
-            let violation = match taken {
-                Taken::Over(goodbye) => return goodbye,
-                Taken::In(violation) => violation,
-                Taken::MustWait(frame) => Box::pin(self.hand_over(frame)).await,
+            let outcome = self.process(incoming, source.has_more());
+            let violation = match outcome {
+                ReadOutcome::Ended(close_answer) => return close_answer,
+                ReadOutcome::Handled(violation) => violation,
+                ReadOutcome::SessionFull(frame) => Box::pin(self.wait_for_session(frame)).await,
             };
             if let Some(reason) = violation {
                 self.outbound().close(reason);
-                // At once: what breaks the rules may come without an end, and would be read at every turn.
+                // Stop reading at once: the input that breaks the rules may be endless.
                 return pending().await;
             }
         }
     }
 
-    /// `more`: something else has been read with it.
-    fn take(&mut self, incoming: Incoming, more: bool) -> Taken {
-        self.pulse.heard();
-        Taken::In(match incoming {
-            Incoming::Gone => return Taken::Over(None),
-            Incoming::CloseFrame(answer) => return Taken::Over(Some(answer)),
-            Incoming::Alive => self.sign(),
+    /// `more`: further input has already arrived.
+    fn process(&mut self, incoming: Incoming, more: bool) -> ReadOutcome {
+        self.heartbeat.heard();
+        ReadOutcome::Handled(match incoming {
+            Incoming::Gone => return ReadOutcome::Ended(None),
+            Incoming::CloseFrame(answer) => return ReadOutcome::Ended(Some(answer)),
+            Incoming::Alive => self.count_keepalive(),
             Incoming::Probe(answer) => {
-                self.queue(answer);
-                self.sign()
+                self.enqueue_answer(answer);
+                self.count_keepalive()
             }
             Incoming::Broken => Some(CloseReason::BadFrames),
             Incoming::TooLarge => Some(CloseReason::FrameTooLarge),
@@ -117,11 +120,11 @@ impl<'a> Reader<'a> {
         (self.malformed >= self.settings.bad_frames).then_some(CloseReason::BadFrames)
     }
 
-    fn carry_out(&mut self, frame: ClientFrame, more: bool) -> Taken {
+    fn carry_out(&mut self, frame: ClientFrame, more: bool) -> ReadOutcome {
         self.malformed = 0;
         match frame.command {
             Command::AckHeart { last_seq, .. } => {
-                self.pulse.seen(Seq::new(last_seq));
+                self.heartbeat.seen(Seq::new(last_seq));
                 self.answer(
                     frame.id,
                     Notice::Ack {
@@ -129,14 +132,14 @@ impl<'a> Reader<'a> {
                         seq: Seq::NONE,
                     },
                 );
-                return Taken::In(self.sign());
+                return ReadOutcome::Handled(self.count_keepalive());
             }
             Command::ActionSync(_)
                 if !self
                     .actions
                     .count(self.settings.actions_flood_per_second, SECOND) =>
             {
-                return Taken::In(Some(CloseReason::TooMany));
+                return ReadOutcome::Handled(Some(CloseReason::TooMany));
             }
             Command::ActionSync(_) => {}
             _ if !self.ordered.take(
@@ -144,7 +147,7 @@ impl<'a> Reader<'a> {
                 self.settings.ordered_burst,
             ) =>
             {
-                return Taken::In(self.refuse(
+                return ReadOutcome::Handled(self.refuse(
                     frame.id,
                     ErrorCode::RateLimited,
                     "too many instructions; wait a moment".into(),
@@ -160,41 +163,46 @@ impl<'a> Reader<'a> {
             ..
         } = self.connection;
         let frame = match frame.command {
-            // Mostly carried out right there, and then that is all. What comes together is told together, which is the session's work.
-            Command::ActionSync(_) if !more => session.bring(claims.point, *incarnation, frame),
+            // Most positions are processed inline. If more input has arrived, the session's task
+            // processes it together and writes once.
+            Command::ActionSync(_) if !more => {
+                session.try_inline(claims.point, *incarnation, frame)
+            }
             _ => Some(frame),
         };
-        match frame.map(|frame| (session.try_room(), frame)) {
-            None => Taken::In(None),
-            Some((Some(room), frame)) => {
-                room.frame(claims.point, *incarnation, Box::new(frame));
-                Taken::In(None)
+        match frame.map(|frame| (session.try_reserve(), frame)) {
+            None => ReadOutcome::Handled(None),
+            Some((Some(permit), frame)) => {
+                permit.frame(claims.point, *incarnation, Box::new(frame));
+                ReadOutcome::Handled(None)
             }
-            Some((None, frame)) => Taken::MustWait(Box::new(frame)),
+            Some((None, frame)) => ReadOutcome::SessionFull(Box::new(frame)),
         }
     }
 
-    /// Waits until the session takes the frame. Meanwhile this side reads nothing: silence says nothing about the peer.
-    async fn hand_over(&self, frame: Box<ClientFrame>) -> Option<CloseReason> {
+    /// Waits until the session's mailbox takes the frame. Meanwhile nothing is read, so silence
+    /// does not count against the peer.
+    async fn wait_for_session(&self, frame: Box<ClientFrame>) -> Option<CloseReason> {
         let Connection {
             session,
             claims,
             incarnation,
             ..
         } = self.connection;
-        match self.pulse.deaf_while(session.room()).await {
-            Some(room) => {
-                room.frame(claims.point, *incarnation, frame);
+        match self.heartbeat.while_not_reading(session.reserve()).await {
+            Some(permit) => {
+                permit.frame(claims.point, *incarnation, frame);
                 None
             }
             None => Some(CloseReason::Internal),
         }
     }
 
-    /// Counts something that only shows that the peer is there.
-    fn sign(&mut self) -> Option<CloseReason> {
+    /// Counts an input that only shows that the peer is alive; returns the close reason if there
+    /// are too many.
+    fn count_keepalive(&mut self) -> Option<CloseReason> {
         (!self
-            .signs
+            .keepalives
             .count(self.settings.keepalives_per_second, SECOND))
         .then_some(CloseReason::TooMany)
     }
@@ -211,14 +219,14 @@ impl<'a> Reader<'a> {
         self.answer(id, Notice::Nack { id, code, detail });
         (!self
             .outbound()
-            .survives_refusal(self.settings.refusals, self.settings.refusal_window))
+            .count_refusal(self.settings.refusals, self.settings.refusal_window))
         .then_some(CloseReason::TooMany)
     }
 
     fn answer(&mut self, id: u32, notice: Notice) {
         if id != 0 {
             let frame = ServerFrame::notice(self.now(), notice);
-            self.queue(
+            self.enqueue_answer(
                 self.connection
                     .clients
                     .codec
@@ -227,9 +235,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What comes together is answered together: a peer cannot make the server write once for each of its frames.
-    fn queue(&mut self, answer: Bytes) {
-        self.unwritten |= self.outbound().queue(answer);
+    /// Queues an answer. Answers to frames that arrive together are written together, so that a
+    /// peer cannot cause one write for each of its frames.
+    fn enqueue_answer(&mut self, answer: Bytes) {
+        self.unwritten |= self.outbound().enqueue(answer);
     }
 
     fn write_answers(&mut self) {

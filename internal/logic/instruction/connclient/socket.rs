@@ -1,4 +1,5 @@
-//! A connection as this layer sees it: frames in, frames out, a close. What carries it is the transport's affair.
+//! The traits of a connection's two halves: frames in, frames out, a close. The transport
+//! implements them.
 
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::CloseReason;
@@ -8,24 +9,26 @@ use std::io::IoSlice;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
-/// What comes from a peer.
+/// One input from the peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Incoming {
     /// A frame of the kind that the connection's wire format uses.
     Frame(Bytes),
-    /// A frame of the other kind.
+    /// A frame of the kind (text or binary) that the wire format does not use.
     WrongKind,
-    /// Something that only says that the peer is there.
+    /// Input without a frame, which shows that the peer is alive: a pong, or a part of a fragmented
+    /// frame.
     Alive,
-    /// The transport asks whether this side is there; this is the answer, as it is written.
+    /// A ping; with the encoded pong.
     Probe(Bytes),
-    /// A frame over the limit. Nothing more is read after it.
+    /// A frame over the size limit. Nothing is read after it.
     TooLarge,
-    /// Something that breaks the transport's own rules. Nothing more is read after it.
+    /// A violation of the transport's protocol. Nothing is read after it.
     Broken,
-    /// The peer says goodbye; this is the answer, as it is written. Nothing more is read after it.
+    /// The peer's close frame; with the encoded close frame that answers it. Nothing is read after
+    /// it.
     CloseFrame(Bytes),
-    /// The peer is gone.
+    /// The connection has ended.
     Gone,
 }
 
@@ -35,24 +38,27 @@ pub struct PeerGone;
 
 /// The reading half.
 pub trait FrameSource: Send + 'static {
-    /// The next thing from the peer. Cancel-safe.
+    /// The next input from the peer. Cancel-safe.
     fn next(&mut self) -> impl Future<Output = Incoming> + Send;
-    /// Whether the next thing is here already.
+    /// Whether the next input has already arrived.
     fn has_more(&self) -> bool;
-    /// Reads and throws away until the peer closes.
+    /// Reads and drops input until the peer closes.
     fn discard(&mut self) -> impl Future<Output = ()> + Send;
 }
 
 /// The writing half.
 pub trait FrameSink: Send + 'static {
-    /// Writes all of `frames` (and empties it), in one go as far as the transport can. The first may be the rest of one that has begun.
+    /// Writes all of `frames` and empties it, in as few writes as the transport can. The first may
+    /// be the rest of a partly written frame.
     fn send(
         &mut self,
         frames: &mut Vec<Bytes>,
     ) -> impl Future<Output = Result<(), PeerGone>> + Send;
-    /// Says goodbye. Of what an interrupted [`send`](Self::send) has left, only a frame that has begun still goes before it.
+    /// Sends a close frame. If a [`send`](Self::send) was interrupted, the rest of a partly written
+    /// frame is sent first and other frames are dropped.
     fn close(&mut self, reason: CloseReason) -> impl Future<Output = ()> + Send;
-    /// A way to write past this half while it rests, for transports that can tell at once how much they take.
+    /// A way to write while this half is idle; `None` if the transport cannot report at once how
+    /// much it takes.
     fn direct(&self) -> Option<Arc<dyn DirectWrite>> {
         None
     }
@@ -62,17 +68,19 @@ pub trait FrameSink: Send + 'static {
     }
 }
 
-/// Writing without waiting.
+/// Non-blocking writes.
 pub trait DirectWrite: Debug + Send + Sync {
-    /// Writes of these frames, in order, what the transport takes at once. How many bytes that was; fewer than all: it takes no more now.
+    /// Writes these frames, in order, as far as the transport takes them at once. Returns the
+    /// number of bytes; if it is less than all, the transport takes no more now.
     ///
     /// # Errors
-    /// [`PeerGone`] when it will never take more.
+    /// [`PeerGone`] when the connection has ended.
     fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone>;
 
-    /// The socket itself, where frames can be sent as they are by anybody who keeps the transport: non-blocking, the same one for as long as
-    /// the transport lives, and with nothing buffered in front of it. [`write_now`](Self::write_now) is asked when it takes nothing, and
-    /// sees to it that the task learns when it takes more.
+    /// The socket, if frames can be sent on it unchanged: non-blocking, the same one for as long as
+    /// the transport lives, and with no buffered bytes before it. When the socket takes nothing,
+    /// the caller calls [`write_now`](Self::write_now), which registers the task to be woken when
+    /// it takes more.
     fn socket(&self) -> Option<BorrowedFd<'_>> {
         None
     }

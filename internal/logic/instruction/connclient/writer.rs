@@ -1,7 +1,8 @@
-//! The writing side as far as it is the connection's own task's: the welcome, what was missed, whatever a full socket has left, the close.
+//! The writes of the connection's own task: the welcome, the missed frames, what a full socket did
+//! not take, the close frame.
 
 use super::socket::{FrameSink, PeerGone};
-use super::{Connection, FAREWELL, Next, Outbound};
+use super::{CLOSE_TIMEOUT, Connection, Next, Outbound};
 use crate::instruction::replay::Replay;
 use crate::instruction::session::{Connected, Missed};
 use bytes::Bytes;
@@ -12,11 +13,11 @@ pub(super) struct Writer<'a> {
     connection: &'a Connection<'a>,
 }
 
-/// Why a writer stops.
+/// Why the writer stops early.
 enum Stop {
-    /// With this word for the peer.
+    /// The connection is to be closed with this reason.
     Close(CloseReason),
-    /// Without: there is nobody to hear it.
+    /// The peer is gone.
     Gone,
 }
 
@@ -31,7 +32,7 @@ impl<'a> Writer<'a> {
         Self { connection }
     }
 
-    /// Writes until the connection is to be closed, and says so to the peer. Returns why.
+    /// Writes until the connection is to be closed, then sends the close frame. Returns the reason.
     pub(super) async fn run(
         &self,
         connected: &mut Option<Box<Connected>>,
@@ -39,20 +40,24 @@ impl<'a> Writer<'a> {
     ) -> CloseReason {
         match self.write(connected, sink).await {
             Ok(reason) | Err(Stop::Close(reason)) => {
-                // So that the reader knows, too, where it is this side's own decision.
+                // Tells the reader, when the decision to close was made here.
                 self.connection.outbound.close(reason);
-                // A peer that does not take the close frame in time is cut off.
-                let _ = Box::pin(tokio::time::timeout(FAREWELL, self.close(reason, sink))).await;
+                // A peer that does not take the close frame in time is disconnected.
+                let _ = Box::pin(tokio::time::timeout(
+                    CLOSE_TIMEOUT,
+                    self.close(reason, sink),
+                ))
+                .await;
                 reason
             }
-            // The reader sees the same end, with everything that the peer still said before it; unless it has stopped reading, or the
-            // end does not show on its side.
+            // The reader finds the same end after the last frames of the peer. If it has stopped
+            // reading, or the end does not show on its side, the close comes through the queue.
             Err(Stop::Gone) => Box::pin(self.connection.outbound.closed()).await,
         }
     }
 
     async fn close(&self, reason: CloseReason, sink: &mut impl FrameSink) {
-        if let Some(rest) = self.connection.outbound.take_rest()
+        if let Some(rest) = self.connection.outbound.take_partial()
             && sink.send(&mut vec![rest]).await.is_err()
         {
             return;
@@ -68,7 +73,7 @@ impl<'a> Writer<'a> {
     ) -> Result<CloseReason, Stop> {
         let outbound = &self.connection.outbound;
         if let Some(connected) = connected.take() {
-            // On the heap, and gone before the long wait: a connection is as large as what it may ever hold at once.
+            // On the heap and freed before the idle time: otherwise the task would stay this large.
             Box::pin(self.begin(connected, sink)).await?;
         }
         outbound.open(sink.direct());
@@ -78,7 +83,7 @@ impl<'a> Writer<'a> {
                 Next::Send => self.send(&mut batch, sink).await?,
                 Next::Blocked => Box::pin(self.in_time(sink.writable())).await??,
                 Next::Close(reason) => return Ok(reason),
-                Next::Rest => {
+                Next::Idle => {
                     batch = Vec::new();
                     outbound.ready().await;
                 }
@@ -86,7 +91,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The welcome, and what was missed.
+    /// Writes the welcome and the missed frames.
     async fn begin(
         &self,
         connected: Box<Connected>,
@@ -128,8 +133,9 @@ impl<'a> Writer<'a> {
         Ok(Box::pin(self.in_time(sink.send(batch))).await??)
     }
 
-    /// Does one thing, unless the connection is to be closed and this takes too long. What is missed comes page by page, each in its time:
-    /// a peer that takes it is not cut off in the middle because its session ended.
+    /// Awaits `doing`, but no longer than [`overdue`] allows. Missed frames are written page by
+    /// page, each with its own time: a peer that reads them is not disconnected in between because
+    /// its session ended.
     async fn in_time<T>(&self, doing: impl Future<Output = T>) -> Result<T, Stop> {
         tokio::select! {
             biased;
@@ -139,11 +145,12 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Completes when the connection is to be closed and the peer does not take what is left for it: at once when it is too slow already.
+/// Completes [`CLOSE_TIMEOUT`] after the connection is being closed; at once if the peer was too
+/// slow before.
 async fn overdue(outbound: &Outbound) -> CloseReason {
     let reason = outbound.closed().await;
     if reason != CloseReason::TooSlow {
-        tokio::time::sleep(FAREWELL).await;
+        tokio::time::sleep(CLOSE_TIMEOUT).await;
     }
     reason
 }

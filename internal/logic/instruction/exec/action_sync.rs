@@ -1,4 +1,5 @@
-//! `actionSync`: where somebody is. Not in the log: the newest value of each (sender, key) is all that counts.
+//! `actionSync`: the position of a member. It is not in the log: only the newest value of each
+//! (sender, key) counts.
 
 use crate::entry::Reject;
 use crate::state::State;
@@ -92,7 +93,8 @@ impl ActionTable {
     }
 }
 
-/// Whether a value of this term counts: 0 always does, another only while its sender presents in that term.
+/// Whether a value of this term counts: 0 always does, another only while its sender presents in
+/// that term.
 fn speaks_now(state: &State, from: MemberId, term: u32) -> bool {
     term == 0
         || state

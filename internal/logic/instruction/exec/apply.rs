@@ -2,7 +2,7 @@
 
 use crate::entry::{Change, Entry};
 use crate::planted::{PlantedFault, is_planted};
-use crate::state::{ByPoint, Person, PointState, Presence, Standing, State, Timer};
+use crate::state::{ByPoint, Membership, Person, PointState, Presence, State, Timer};
 use faceshare_biz::constants::NONCES_PER_MEMBER;
 use faceshare_biz::domain::instruction::{Device, Profile, Seq};
 use faceshare_biz::domain::{MemberId, PointId, Timestamp};
@@ -61,8 +61,8 @@ impl State {
                     p.background = *background;
                 }
             }
-            Change::Left { member } => self.depart(*member, Standing::Left),
-            Change::Removed { member } => self.depart(*member, Standing::Removed),
+            Change::Left { member } => self.depart(*member, Membership::Left),
+            Change::Removed { member } => self.depart(*member, Membership::Removed),
             Change::Forgotten { member } => drop(self.people.remove(member)),
             Change::Follow { member, follow } => {
                 if let Some(presence) = self.presence_mut(*member) {
@@ -92,7 +92,7 @@ impl State {
 
     fn presence_mut(&mut self, who: MemberId) -> Option<&mut Presence> {
         match &mut self.people.get_mut(&who)?.standing {
-            Standing::Present(presence) => Some(presence),
+            Membership::Present(presence) => Some(presence),
             _ => None,
         }
     }
@@ -106,7 +106,7 @@ impl State {
     ) {
         let person = self.people.entry(profile.id).or_insert_with(|| Person {
             profile: profile.clone(),
-            standing: Standing::Admitted,
+            standing: Membership::Admitted,
             seat_until: until,
             devices: ByPoint::with_capacity(1),
             nonces: VecDeque::new(),
@@ -124,7 +124,7 @@ impl State {
                 away_until: None,
                 follow: Default::default(),
             };
-            person.standing = Standing::Present(Box::new(presence));
+            person.standing = Membership::Present(Box::new(presence));
             self.present += 1;
         }
     }
@@ -190,7 +190,7 @@ impl State {
         }
     }
 
-    fn depart(&mut self, member: MemberId, standing: Standing) {
+    fn depart(&mut self, member: MemberId, standing: Membership) {
         self.away(member, None);
         let points: Vec<_> = self
             .presence(member)
@@ -204,7 +204,7 @@ impl State {
         };
         if matches!(
             std::mem::replace(&mut person.standing, standing),
-            Standing::Present(_)
+            Membership::Present(_)
         ) {
             self.present -= 1;
         }
@@ -227,14 +227,15 @@ impl State {
 }
 
 impl Person {
-    /// Remembers a point, and what it is if that is said. Beyond the bound the oldest that is not in use is forgotten.
+    /// Remembers a point, and what it is if that is said. Beyond the bound the oldest that is not
+    /// in use is forgotten.
     fn know(&mut self, point: PointId, device: Option<&Device>) {
         let known = self.devices.entry(point).or_default();
         if let Some(device) = device {
             *known = device.clone();
         }
         let used: Vec<_> = match &self.standing {
-            Standing::Present(presence) => presence.points.keys().copied().collect(),
+            Membership::Present(presence) => presence.points.keys().copied().collect(),
             _ => Vec::new(),
         };
         while self.devices.len() > DEVICES_PER_PERSON {

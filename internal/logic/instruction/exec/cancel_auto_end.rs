@@ -6,7 +6,8 @@ use crate::session_auto_end::{self, Cause};
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::MemberId;
 
-/// The host's to say. Its presence ends the other causes, so what it cancels is the scheduled end, for good.
+/// The host's to say. Its presence ends the other causes, so what it cancels is the scheduled end,
+/// for good.
 pub(crate) fn step(draft: &mut Draft<'_>, by: MemberId) -> Result<(), Reject> {
     if by != draft.state.info.host {
         return Err(Reject::new(

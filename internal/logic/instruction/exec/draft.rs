@@ -67,7 +67,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The same for an instruction that is told to nobody in order: its repeat is answered with the seq that holds now.
+    /// The same for an instruction without an ordered frame: its repeat is answered with the seq
+    /// that holds now.
     pub(crate) fn remember_silent_nonce(&mut self, member: MemberId, nonce: u64) {
         if nonce != 0 {
             self.change(Change::Nonce {

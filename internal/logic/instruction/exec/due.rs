@@ -8,7 +8,8 @@ use crate::{knock, member_change, quit, sess_end};
 use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::facesession::EndReason;
 
-/// Carries out the earliest deadline that has come; with none, nothing. Ask again until nothing happens.
+/// Carries out the earliest deadline that has come; with none, nothing. Ask again until nothing
+/// happens.
 pub(crate) fn step(draft: &mut Draft<'_>) {
     let cause = Cause::of(draft.state);
     if cause.is_over(draft.rules, draft.now) {
@@ -26,8 +27,9 @@ pub(crate) fn step(draft: &mut Draft<'_>) {
 }
 
 impl State {
-    /// The most entries that [`Input::Due`](crate::Input::Due) can lead to before time passes: a timer fires once, the announcement of a lost point may set
-    /// a grace, and then there are the notice of the scheduled end and the end.
+    /// The most entries that [`Input::Due`](crate::Input::Due) can lead to before time passes: a
+    /// timer fires once, the announcement of a lost point may set a grace, and then there are the
+    /// notice of the scheduled end and the end.
     #[must_use]
     pub fn most_firings(&self) -> usize {
         2 * self.timers.len() + 2

@@ -48,7 +48,7 @@ pub struct Patch {
     pub max_members: Option<u32>,
     /// What happens when the host leaves.
     pub host_left: Option<HostLeft>,
-    /// Whether nobody new comes in.
+    /// Whether the session is locked: no new member may join.
     pub locked: Option<bool>,
 }
 
@@ -63,18 +63,19 @@ pub enum Via {
     Token,
 }
 
-/// Somebody who comes with a code or an invite.
+/// An account that joins with a code or an invite.
 #[derive(Debug, Clone)]
 pub struct Arrival {
     /// Who, as the account is now.
     pub profile: Profile,
     /// The point that the session token will name, once there is one.
     pub point: PointId,
-    /// What it is; `None`: nobody knows.
+    /// The device of its point; `None`: unknown.
     pub device: Option<Device>,
     /// By what right.
     pub via: Via,
-    /// The host must let this one in though the session does not ask for it: the invite, or the state of the house, does.
+    /// The host has to approve although the session does not require it: the invite or the
+    /// installation does.
     pub approval: bool,
     /// The knock it becomes if the host must let it in.
     pub knock: KnockId,
@@ -96,7 +97,7 @@ pub enum Input {
         /// What.
         command: Command,
     },
-    /// Somebody asks to be let in as this point.
+    /// An account asks to join as this point.
     Seat {
         /// Who, as the account is now.
         profile: Profile,
@@ -107,7 +108,8 @@ pub enum Input {
         /// By what right.
         via: Via,
     },
-    /// Somebody comes with a code or an invite: it gets a seat, or knocks if the host must let it in.
+    /// An account joins with a code or an invite: it gets a seat, or knocks if it needs the host's
+    /// approval.
     Arrive(Box<Arrival>),
     /// The host answers a knock, said over HTTP.
     AnswerKnock {
@@ -141,7 +143,7 @@ pub enum Input {
         /// Which of its connections; another than the current one changes nothing.
         incarnation: u64,
     },
-    /// The process has started anew: no point is connected.
+    /// The process has restarted: no point is connected.
     Restart,
     /// The host changes the session.
     Patch {
@@ -155,14 +157,14 @@ pub enum Input {
         /// Whether it does.
         forced: bool,
     },
-    /// Somebody's account has changed.
+    /// The profile of an account has changed.
     Profile(Profile),
     /// A member leaves, said over HTTP.
     HttpQuit {
         /// Who.
         member: MemberId,
     },
-    /// Somebody's account is gone: it leaves, or waits no longer.
+    /// An account was deleted: its member leaves, or its knock no longer waits.
     Gone {
         /// Who.
         member: MemberId,
@@ -179,7 +181,7 @@ pub enum Input {
         /// Who asks; `None`: the platform.
         by: Option<MemberId>,
     },
-    /// The order starts anew.
+    /// A new epoch starts; seqs start again.
     NewEpoch {
         /// Its name.
         epoch: Epoch,
@@ -201,14 +203,14 @@ pub struct Info {
     pub host_left: HostLeft,
     /// How many members at most.
     pub max_members: u32,
-    /// Whether nobody new comes in.
+    /// Whether the session is locked: no new member may join.
     pub locked: bool,
 }
 
 /// One fact that an entry adds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Change {
-    /// Somebody may connect as this point.
+    /// An account may connect as this point.
     Seated {
         /// Who.
         profile: Profile,
@@ -219,9 +221,9 @@ pub enum Change {
         /// Its place is held until then.
         until: Timestamp,
     },
-    /// Who somebody is, from now on.
+    /// The profile of a member from now on.
     Profile(Profile),
-    /// Somebody is a member from now on.
+    /// An account is a member from now on.
     Joined {
         /// Who.
         member: MemberId,
@@ -235,7 +237,7 @@ pub enum Change {
         /// By which connection.
         incarnation: u64,
     },
-    /// A point's connection is gone; nobody knows yet.
+    /// The connection of a point is gone; this is not announced yet.
     PointDown {
         /// Whose.
         member: MemberId,
@@ -272,12 +274,12 @@ pub enum Change {
         /// Who.
         member: MemberId,
     },
-    /// Somebody was removed and may not come back.
+    /// A member was removed and may not come back.
     Removed {
         /// Who.
         member: MemberId,
     },
-    /// Somebody who is not here is no longer remembered.
+    /// The session forgets a member that is not present.
     Forgotten {
         /// Who.
         member: MemberId,
@@ -297,7 +299,7 @@ pub enum Change {
     AdmissionForced(bool),
     /// Since when the host is gone; `None`: it is not.
     HostGone(Option<Timestamp>),
-    /// Since when nobody is here; `None`: somebody is.
+    /// Since when no member is present; `None`: a member is.
     Empty(Option<Timestamp>),
     /// When the session ends at the latest; `None`: no such time.
     ScheduledEnd(Option<Timestamp>),
@@ -314,9 +316,9 @@ pub enum Change {
         /// The seq that answered it.
         seq: Seq,
     },
-    /// The order starts anew.
+    /// A new epoch starts; seqs start again.
     Epoch(Epoch),
-    /// Somebody waits at the door.
+    /// A knock waits.
     Knocked(Box<Knock>),
     /// A knock waits no longer. One that was denied bars its sender.
     KnockOver {

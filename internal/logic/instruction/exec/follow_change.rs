@@ -1,7 +1,8 @@
 //! `followChange`: the follow graph, and what everybody is told when it changes.
 //!
-//! Each member has a `target` (its own choice), may be `attached` (to the presenter) and may be `suspended`. The effective target is the
-//! presenter for the attached, else `target`; the presenter has none while it presents. The root is the end of the effective chain.
+//! Each member has a `target` (its own choice), may be `attached` (to the presenter) and may be
+//! `suspended`. The effective target is the presenter for the attached, else `target`; the
+//! presenter has none while it presents. The root is the end of the effective chain.
 
 use crate::draft::Draft;
 use crate::entry::Change;
@@ -50,7 +51,8 @@ impl<'a> Graph<'a> {
             .filter(|id| self.gone != Some(*id))
     }
 
-    /// Changes a member's part; the change counts as made for `reason`, unless it only concerns an own target that does not count now.
+    /// Changes a member's part; the change counts as made for `reason`, unless it only concerns an
+    /// own target that does not count now.
     pub(crate) fn set(
         &mut self,
         member: MemberId,
@@ -90,7 +92,8 @@ impl<'a> Graph<'a> {
         chain.take(self.longest_chain()).any(|m| m == to)
     }
 
-    /// No chain has more links than there are members; that is what ends a walk even if a mistake elsewhere had made a ring.
+    /// No chain has more links than there are members; that is what ends a walk even if a mistake
+    /// elsewhere had made a ring.
     fn longest_chain(&self) -> usize {
         self.state.present as usize + 1
     }
@@ -118,7 +121,8 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Nobody presents: the attached are let go, their pauses end, and own targets count again.
+    /// No member presents: attached members are released, their pauses end, and their own targets
+    /// count again.
     pub(crate) fn stop_presenting(&mut self, without_target: EdgeReason) {
         let Some(presenting) = self.presenting.take() else {
             return;
@@ -144,7 +148,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// A member is gone: nobody has it as a target any more.
+    /// A member is gone: no member has it as a target any more.
     pub(crate) fn leave(&mut self, leaver: MemberId) {
         self.gone = Some(leaver);
         if self.presenting.is_some_and(|p| p.member == leaver) {
@@ -160,7 +164,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// A member's edge as it will be, once the graph is settled; `None`: it follows nobody.
+    /// The edge of a member after all changes; `None`: it follows no member.
     pub(crate) fn edge(&self, member: MemberId) -> Option<Edge> {
         let Follow {
             root,
@@ -177,7 +181,7 @@ impl<'a> Graph<'a> {
         })
     }
 
-    /// The end of the chain for somebody behind `member`, remembered on the way.
+    /// The end of the chain for a follower of `member`; stored for each member of the chain.
     fn end(&self, member: MemberId, known: &mut HashMap<MemberId, MemberId>) -> MemberId {
         let mut path = Vec::new();
         let mut at = member;
@@ -215,8 +219,8 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// Works out the roots, puts the changes of the graph into the entry, and says `followChange` if anybody's edge or the presenting is
-/// another one.
+/// Works out the roots, puts the changes of the graph into the entry, and says `followChange` if
+/// anybody's edge or the presenting is another one.
 pub(crate) fn settle(draft: &mut Draft<'_>) {
     let presenting = draft.graph.presenting();
     let presenting_changed = presenting != draft.state.presenting;

@@ -8,7 +8,8 @@ use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::MemberId;
 use faceshare_biz::domain::instruction::{EdgeReason, Event, Invite, Lock, Presenting};
 
-/// The host may name anybody online, lock, and take over. Others may present themselves while nobody does, and change their own invite.
+/// The host may name any online member, lock, and take over. Others may start to present while no
+/// member does, and change their own invite.
 pub(crate) fn step(
     draft: &mut Draft<'_>,
     by: MemberId,
@@ -76,7 +77,7 @@ fn check(
     match state.presenting {
         Some(now) if now.member != presenter && !host => Err(Reject::new(
             ErrorCode::PresenterActive,
-            "somebody else presents",
+            "another member presents",
         )),
         _ => Ok(()),
     }

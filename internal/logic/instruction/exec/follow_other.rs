@@ -8,13 +8,14 @@ use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::MemberId;
 use faceshare_biz::domain::instruction::{EdgeReason, Event, Lock};
 
-/// Following the presenter attaches and keeps the own target for later; following anybody else detaches. Both end a pause.
+/// Following the presenter attaches and keeps the own target for later; following anybody else
+/// detaches. Both end a pause.
 pub(crate) fn step(
     draft: &mut Draft<'_>,
     by: MemberId,
     target: Option<MemberId>,
 ) -> Result<(), Reject> {
-    let target = target.ok_or_else(|| Reject::invalid("followOther.target", "names nobody"))?;
+    let target = target.ok_or_else(|| Reject::invalid("followOther.target", "names no member"))?;
     check(draft.state, by, target)?;
     let attach = draft.state.presenting.is_some_and(|p| p.member == target);
     if !attach && draft.graph.leads_to(target, by) {
@@ -45,7 +46,7 @@ fn check(state: &State, by: MemberId, target: MemberId) -> Result<(), Reject> {
     if by == target {
         return Err(Reject::new(
             ErrorCode::FollowSelf,
-            "nobody can follow itself",
+            "a member cannot follow itself",
         ));
     }
     if state.presence(target).is_none() {

@@ -1,4 +1,4 @@
-//! An account is gone: whoever had it leaves, or waits at the door no longer.
+//! An account was deleted: its member leaves, or its knock no longer waits.
 
 use crate::draft::Draft;
 use crate::entry::Reject;

@@ -3,25 +3,26 @@
 use crate::draft::Draft;
 use crate::entry::{Change, Reject};
 use crate::leave::{Return, host_stays_away, leave};
-use crate::state::Standing;
+use crate::state::Membership;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::MemberId;
 use faceshare_biz::domain::instruction::Event;
 
-/// A member leaves; somebody who was only let in gives its place back without a word.
+/// A member leaves; an account that was admitted and never connected gives its seat up without an
+/// event.
 pub(crate) fn step(draft: &mut Draft<'_>, member: MemberId) -> Result<(), Reject> {
     draft.by(member);
     match draft.state.person(member).map(|p| &p.standing) {
-        Some(Standing::Present(_)) => {
+        Some(Membership::Present(_)) => {
             leave(draft, member, Return::Allowed, Event::HttpQuit { member })
         }
-        Some(Standing::Admitted) => {
+        Some(Membership::Admitted) => {
             draft.change(Change::Left { member });
             if member == draft.state.info.host {
                 host_stays_away(draft);
             }
         }
-        Some(Standing::Left)
+        Some(Membership::Left)
             if draft
                 .state
                 .seat_expires_at(member)
@@ -29,8 +30,8 @@ pub(crate) fn step(draft: &mut Draft<'_>, member: MemberId) -> Result<(), Reject
         {
             draft.change(Change::Left { member });
         }
-        Some(Standing::Left) => {}
-        Some(Standing::Removed | Standing::Denied) | None => {
+        Some(Membership::Left) => {}
+        Some(Membership::Removed | Membership::Denied) | None => {
             return Err(Reject::new(
                 ErrorCode::NotFound,
                 "you are not in this session",

@@ -1,12 +1,13 @@
 //! Knocks: who waits at the door until the host answers, and `admit` and `deny`, the answers.
 //!
-//! Nothing of it is in the order that everybody sees: the host's points are told apart, and the one who knocked asks. A knock that is over
-//! is remembered for a while, so that both learn how it ended.
+//! Nothing of it is in the order that everybody sees: the host's points are told apart, and the one
+//! who knocked asks. A knock that is over is remembered for a while, so that both learn how it
+//! ended.
 
 use crate::draft::Draft;
 use crate::entry::{Arrival, Change, Reject, Via};
 use crate::seat;
-use crate::state::{ByPoint, Person, Standing, State, Timer};
+use crate::state::{ByPoint, Membership, Person, State, Timer};
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::facesession::Admission;
 use faceshare_biz::domain::instruction::{Device, KnockState, MemberKnock, Origin, Profile};
@@ -15,12 +16,13 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// A knock that is over is remembered until this long after it would have expired: longer than anybody asks for it.
+/// A knock that is over is remembered until this long after it would have expired: longer than
+/// anybody asks for it.
 const REMEMBERED: Duration = Duration::from_secs(120);
 /// And so many of those at most; beyond, the oldest are forgotten.
 const REMEMBERED_MOST: usize = 200;
 
-/// Somebody at the door.
+/// A request to join that the host answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Knock {
     /// Which.
@@ -49,7 +51,7 @@ pub enum KnockAnswer {
 }
 
 impl Knock {
-    /// Whether nobody has answered it yet.
+    /// Whether it is not answered yet.
     #[must_use]
     pub const fn waits(&self) -> bool {
         matches!(self.state, KnockState::Waiting)
@@ -71,7 +73,8 @@ impl Knock {
     }
 }
 
-/// Somebody comes with a code or an invite: a seat, or a place among those who wait. Whoever waits already goes on waiting.
+/// An account joins with a code or an invite: it gets a seat or a waiting knock. A knock that waits
+/// already stays.
 pub(crate) fn arrive(draft: &mut Draft<'_>, arrival: Arrival) -> Result<(), Reject> {
     let Arrival {
         profile,
@@ -134,7 +137,8 @@ pub(crate) fn step(
     Ok(())
 }
 
-/// The host's to say, once for each knock. A lock does not keep the host from letting somebody in; a full session does.
+/// The host answers each knock once. The host may admit while the session is locked, but not while
+/// it is full.
 pub(crate) fn answer(
     draft: &mut Draft<'_>,
     by: MemberId,
@@ -151,7 +155,7 @@ pub(crate) fn answer(
     let Some(knock) = state.knocks.get(&knock) else {
         return Err(Reject::new(
             ErrorCode::NotFound,
-            "nobody waits under this id",
+            "no knock waits under this id",
         ));
     };
     if !knock.waits() {
@@ -193,7 +197,7 @@ pub(crate) fn answer(
     Ok(())
 }
 
-/// Nobody answered in time, or nobody is left to be answered.
+/// The host did not answer in time, or the account that waits is gone.
 pub(crate) fn expire(draft: &mut Draft<'_>, knock: KnockId) {
     draft.change(Change::KnockOver {
         knock,
@@ -212,7 +216,7 @@ pub(crate) fn withdraw(draft: &mut Draft<'_>, by: MemberId, knock: KnockId) {
     }
 }
 
-/// Somebody gets a seat: it waits no longer, if it did.
+/// An account gets a seat; its knock, if it has one, no longer waits.
 pub(crate) fn let_in(draft: &mut Draft<'_>, who: MemberId) {
     if let Some(knock) = draft.state.knock_of(who) {
         let knock = knock.id;
@@ -235,7 +239,7 @@ impl State {
         self.knocks.get(&id)
     }
 
-    /// The knock by which somebody waits.
+    /// The waiting knock of an account.
     #[must_use]
     pub fn knock_of(&self, who: MemberId) -> Option<&Knock> {
         self.waiting().find(|knock| knock.profile.id == who)
@@ -246,7 +250,7 @@ impl State {
     pub fn is_denied(&self, who: MemberId) -> bool {
         self.people
             .get(&who)
-            .is_some_and(|p| p.standing == Standing::Denied)
+            .is_some_and(|p| p.standing == Membership::Denied)
     }
 
     /// Whether the session has never let this one in.
@@ -254,7 +258,8 @@ impl State {
         who != self.info.host && !self.people.contains_key(&who)
     }
 
-    /// Whether somebody who comes by code must be let in by the host. Whoever was let in before need not.
+    /// Whether an account that joins by code needs the host's approval. An account that was
+    /// admitted before does not.
     pub(crate) fn wants_approval(&self, who: MemberId) -> bool {
         self.info.admission == Admission::Approval && self.is_stranger(who)
     }
@@ -290,7 +295,7 @@ fn barred(profile: Profile) -> Person {
     let (devices, nonces) = (ByPoint::with_capacity(1), VecDeque::new());
     Person {
         profile,
-        standing: Standing::Denied,
+        standing: Membership::Denied,
         seat_until: Timestamp::default(),
         devices,
         nonces,

@@ -1,4 +1,4 @@
-//! Somebody is gone: what follows from it, whatever the way.
+//! A member is gone: the changes that follow, however it left.
 
 use crate::draft::Draft;
 use crate::entry::{Change, Info};
@@ -15,8 +15,8 @@ pub(crate) enum Return {
     Barred,
 }
 
-/// Takes a member out: its followers are freed, the host's place is passed on or the countdown to the end begins.
-/// The event that says so comes first, then its consequences.
+/// Takes a member out: its followers are freed, the host's place is passed on or the countdown to
+/// the end begins. The event that says so comes first, then its consequences.
 pub(crate) fn leave(draft: &mut Draft<'_>, member: MemberId, way_back: Return, event: Event) {
     draft.say(event);
     draft.change(match way_back {
@@ -47,7 +47,8 @@ pub(crate) fn host_stays_away(draft: &mut Draft<'_>) {
     }
 }
 
-/// Makes the longest-present online member the host, where the session is set so. `false`: the host stays who it was.
+/// Makes the longest-present online member the host, where the session is set so. `false`: the host
+/// stays who it was.
 fn promote(draft: &mut Draft<'_>, member_count: u32) -> bool {
     let state = draft.state;
     if state.info.host_left != HostLeft::Promote {

@@ -1,18 +1,20 @@
 //! The session kernel: what an instruction does to a session, and to whom it is told.
 //!
-//! Two functions, both pure: [`step`] decides what one [`Input`] leads to, and [`apply`] brings a [`State`] there. Neither reads a clock,
-//! does I/O or draws a random number; time and ids come in as input. A session is the log of its entries: the same entries applied to
-//! the same snapshot give the same state, on any machine, at any time.
+//! Two functions, both pure: [`step`] decides what one [`Input`] leads to, and [`apply`] brings a
+//! [`State`] there. Neither reads a clock, does I/O or draws a random number; time and ids come in
+//! as input. A session is the log of its entries: the same entries applied to the same snapshot
+//! give the same state, on any machine, at any time.
 //!
-//! There is one file for each instruction. What several of them need stands in `leave` (somebody is gone), `follow_change` (the follow
-//! graph), `knock` (who waits at the door), `session_auto_end` (the countdown) and `draft` (an entry in the making).
+//! There is one file for each instruction. What several of them need is in `leave` (a member is
+//! gone), `follow_change` (the follow graph), `knock` (who waits at the door), `session_auto_end`
+//! (the countdown) and `draft` (an entry in the making).
 //!
 //! # Invariants
 //! - A rejected input leaves the state as it was: `step` only reads it.
 //! - The frames of an entry have consecutive seqs, in the order they stand in.
 //! - Every member's stored root is the end of its effective chain, and no chain has a cycle.
 //! - At most one member presents, and it is present.
-//! - A knock is answered at most once; whoever waits is nobody that the session knows.
+//! - A knock is answered at most once; an account whose knock waits is no member and was none.
 
 mod ack_heart;
 mod action_sync;
@@ -54,17 +56,18 @@ pub use planted::PlantedFault;
 #[cfg(any(test, feature = "planted-faults"))]
 pub use planted::plant;
 pub use rules::Rules;
-pub use state::{Access, ByPoint, Follow, Person, PointState, Presence, Standing, State};
+pub use state::{Access, ByPoint, Follow, Membership, Person, PointState, Presence, State};
 
 use draft::Draft;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::instruction::Command;
 use faceshare_biz::domain::{MemberId, PointId, Timestamp};
 
-/// What `input` leads to at `now`, or why it is refused. `now` earlier than the last entry counts as the time of that entry.
+/// What `input` leads to at `now`, or why it is refused. `now` earlier than the last entry counts
+/// as the time of that entry.
 ///
 /// # Errors
-/// [`Reject`] carries the code and text for whoever asked.
+/// [`Reject`] carries the code and text for the caller.
 pub fn step(state: &State, rules: &Rules, now: Timestamp, input: Input) -> Result<Step, Reject> {
     let now = now.max(state.last_at());
     if state.is_ended()

@@ -5,7 +5,8 @@ use crate::entry::Change;
 use faceshare_biz::domain::instruction::{Event, PointInfo};
 use faceshare_biz::domain::{MemberId, PointId, Timestamp};
 
-/// A connection is gone. Nobody is told yet: it may come back within the debounce. A connection that was replaced changes nothing.
+/// A connection is gone. This is not announced yet: it may come back within the debounce. A
+/// connection that was replaced changes nothing.
 pub(crate) fn point_lost(draft: &mut Draft<'_>, point: PointId, incarnation: u64) {
     let holder = draft.state.present().find(|(_, presence)| {
         presence
@@ -23,7 +24,8 @@ pub(crate) fn point_lost(draft: &mut Draft<'_>, point: PointId, incarnation: u64
     }
 }
 
-/// The process started anew: all connections are gone, and every grace counts from now, since nobody could come back while it was away.
+/// The process has restarted: all connections are gone, and every grace starts now, because no
+/// member could come back while it was down.
 pub(crate) fn restart(draft: &mut Draft<'_>) {
     let announce_at = draft.now + draft.rules.debounce;
     for (member, presence) in draft.state.present() {
@@ -45,7 +47,8 @@ pub(crate) fn restart(draft: &mut Draft<'_>) {
     }
 }
 
-/// The debounce of a lost point is over: everybody is told, and if it was the last one the grace runs, counted from the loss.
+/// The debounce of a lost point is over: everybody is told, and if it was the last one the grace
+/// runs, counted from the loss.
 pub(crate) fn announce_loss(
     draft: &mut Draft<'_>,
     member: MemberId,

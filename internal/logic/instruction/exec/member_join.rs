@@ -4,7 +4,7 @@ use crate::draft::Draft;
 use crate::entry::{Change, Reject};
 use crate::member_change;
 use crate::session_auto_end::{self, Cause};
-use crate::state::{Follow, Presence, Standing};
+use crate::state::{Follow, Membership, Presence};
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::instruction::{Edge, EdgeReason, Event, Invite, Member, PointInfo};
 use faceshare_biz::domain::{MemberId, PointId};
@@ -18,16 +18,18 @@ pub(crate) fn step(
 ) -> Result<(), Reject> {
     draft.by(member);
     match draft.state.person(member).map(|p| &p.standing) {
-        Some(Standing::Denied) | None => Err(Reject::new(
+        Some(Membership::Denied) | None => Err(Reject::new(
             ErrorCode::Unauthenticated,
             "you are not in this session",
         )),
-        Some(Standing::Removed) => Err(Reject::new(
+        Some(Membership::Removed) => Err(Reject::new(
             ErrorCode::Forbidden,
             "the host removed you from this session",
         )),
-        Some(Standing::Present(presence)) => reconnect(draft, member, presence, point, incarnation),
-        Some(Standing::Admitted | Standing::Left) => {
+        Some(Membership::Present(presence)) => {
+            reconnect(draft, member, presence, point, incarnation)
+        }
+        Some(Membership::Admitted | Membership::Left) => {
             if !draft.state.has_room_for(member, draft.now) {
                 return Err(Reject::new(ErrorCode::LimitExceeded, "the session is full"));
             }
@@ -103,7 +105,8 @@ fn newcomer(
     })
 }
 
-/// The same point again is a new incarnation and nobody's news; another point is announced, and so are those that give way.
+/// The same point again is a new incarnation and is not announced; another point is announced, and
+/// so are those that it replaces.
 fn reconnect(
     draft: &mut Draft<'_>,
     member: MemberId,
@@ -123,7 +126,8 @@ fn reconnect(
             "you are connected from as many devices as is allowed",
         ));
     }
-    // A lost point that is not announced yet gives way, so that others never see more points than are allowed.
+    // A lost point that is not announced yet gives way, so that others never see more points than
+    // are allowed.
     let mut lost: Vec<_> = others
         .filter(|(_, p)| p.announce_at.is_some())
         .map(|(id, _)| *id)

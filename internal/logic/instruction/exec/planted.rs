@@ -1,11 +1,13 @@
-//! Faults for tests to plant in the kernel, which must then be found. Only tests, and the simulation by the feature `planted-faults`, can plant one.
+//! Faults for tests to plant in the kernel, which must then be found. Only tests, and the
+//! simulation by the feature `planted-faults`, can plant one.
 
 /// What is wrong on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlantedFault {
     /// A deadline at which a lost point is announced stays when it has fired.
     LastingDeadline,
-    /// A member with as many nonces as are kept forgets the newest for the next one, not the oldest.
+    /// A member with as many nonces as are kept forgets the newest for the next one, not the
+    /// oldest.
     NewestNonceForgotten,
 }
 

@@ -1,4 +1,5 @@
-//! `pointState`: an app goes to the background, or comes back. Nobody is told; a longer grace will apply.
+//! `pointState`: an app goes to the background, or comes back. It is not announced; a longer grace
+//! will apply.
 
 use crate::draft::Draft;
 use crate::entry::Change;

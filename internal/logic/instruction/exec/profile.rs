@@ -1,13 +1,14 @@
-//! Somebody is called something else now, or has another picture, or is no guest any more.
+//! The profile of an account has changed: its nickname, its avatar, or whether it is a guest.
 
 use crate::draft::Draft;
 use crate::entry::{Change, Reject};
 use crate::seat::tell_changes;
-use crate::state::Standing;
+use crate::state::Membership;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::instruction::Profile;
 
-/// A member shows it at once; somebody who is not here will show it on return.
+/// A change of a present member is announced at once; an absent one has the new profile when it
+/// returns.
 pub(crate) fn step(draft: &mut Draft<'_>, profile: Profile) -> Result<(), Reject> {
     let Some(person) = draft.state.person(profile.id) else {
         return Err(Reject::new(
@@ -18,7 +19,7 @@ pub(crate) fn step(draft: &mut Draft<'_>, profile: Profile) -> Result<(), Reject
     if person.profile == profile {
         return Ok(());
     }
-    if matches!(person.standing, Standing::Present(_)) {
+    if matches!(person.standing, Membership::Present(_)) {
         tell_changes(draft, &profile, None);
     }
     draft.change(Change::Profile(profile));

@@ -3,7 +3,7 @@
 use crate::draft::Draft;
 use crate::entry::{Change, Reject};
 use crate::leave::{Return, leave};
-use crate::state::Standing;
+use crate::state::Membership;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::MemberId;
 use faceshare_biz::domain::instruction::{Event, QuitReason};
@@ -34,7 +34,7 @@ pub(crate) fn time_out(draft: &mut Draft<'_>, member: MemberId) {
     );
 }
 
-/// The host's wish. Somebody who was let in and is not here now is barred without a word.
+/// The host removes a member. One that was admitted and is not present is barred without an event.
 pub(crate) fn remove(draft: &mut Draft<'_>, by: MemberId, member: MemberId) -> Result<(), Reject> {
     if by != draft.state.info.host {
         return Err(Reject::new(
@@ -50,7 +50,7 @@ pub(crate) fn remove(draft: &mut Draft<'_>, by: MemberId, member: MemberId) -> R
     }
     draft.by(by);
     match draft.state.person(member).map(|p| &p.standing) {
-        Some(Standing::Present(_)) => leave(
+        Some(Membership::Present(_)) => leave(
             draft,
             member,
             Return::Barred,
@@ -59,9 +59,9 @@ pub(crate) fn remove(draft: &mut Draft<'_>, by: MemberId, member: MemberId) -> R
                 reason: QuitReason::Removed,
             },
         ),
-        Some(Standing::Admitted | Standing::Left) => draft.change(Change::Removed { member }),
-        Some(Standing::Removed) => {}
-        Some(Standing::Denied) | None => {
+        Some(Membership::Admitted | Membership::Left) => draft.change(Change::Removed { member }),
+        Some(Membership::Removed) => {}
+        Some(Membership::Denied) | None => {
             return Err(Reject::new(
                 ErrorCode::NotFound,
                 "there is no such member here",

@@ -1,4 +1,5 @@
-//! The numbers that a session runs by, from the configuration. They are input to `step` alone: replay does not need them.
+//! The numbers that a session runs by, from the configuration. They are input to `step` alone:
+//! replay does not need them.
 
 use std::time::Duration;
 
@@ -25,7 +26,8 @@ pub struct Rules {
     pub knocks: usize,
     /// Of those, from one address.
     pub knocks_per_address: usize,
-    /// People remembered who are not present, so that they may come back; beyond, the longest-known are forgotten.
+    /// People remembered who are not present, so that they may come back; beyond, the longest-known
+    /// are forgotten.
     pub people_remembered: usize,
 }
 

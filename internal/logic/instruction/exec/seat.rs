@@ -1,9 +1,9 @@
-//! A seat: somebody is let in and may connect. Nobody is told before it does.
+//! A seat: an account is admitted and may connect. It is announced when it connects.
 
 use crate::draft::Draft;
 use crate::entry::{Change, Reject, Via};
 use crate::knock;
-use crate::state::{Standing, State};
+use crate::state::{Membership, State};
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::instruction::{Device, Event, Profile};
 use faceshare_biz::domain::{MemberId, PointId, Timestamp};
@@ -25,7 +25,9 @@ pub(crate) fn step(
     let state = draft.state;
     let person = state.person(profile.id);
     let (present, until) = match person.map(|p| &p.standing) {
-        Some(Standing::Present(_)) => (true, state.seat_expires_at(profile.id).unwrap_or_default()),
+        Some(Membership::Present(_)) => {
+            (true, state.seat_expires_at(profile.id).unwrap_or_default())
+        }
         _ => (false, draft.now + draft.rules.seat),
     };
     let renewed = person.is_some_and(|p| {
@@ -51,7 +53,7 @@ pub(crate) fn step(
     Ok(())
 }
 
-/// Whether somebody may have a seat, or may ask for one.
+/// Whether an account may have a seat, or may knock for one.
 pub(crate) fn check(state: &State, who: MemberId, now: Timestamp, via: Via) -> Result<(), Reject> {
     judge(state, who, now, via).map_err(|reject| match via {
         Via::Code | Via::Invite => not_joinable(),
@@ -71,19 +73,19 @@ fn judge(state: &State, who: MemberId, now: Timestamp, via: Via) -> Result<(), R
         return Err(Reject::new(ErrorCode::SessionEnded, "the session is over"));
     }
     match state.person(who).map(|p| &p.standing) {
-        Some(Standing::Removed) => {
+        Some(Membership::Removed) => {
             return Err(Reject::new(
                 ErrorCode::Forbidden,
                 "the host removed you from this session",
             ));
         }
-        Some(Standing::Denied) | None if via == Via::Token => {
+        Some(Membership::Denied) | None if via == Via::Token => {
             return Err(Reject::new(
                 ErrorCode::NotFound,
                 "you are not in this session",
             ));
         }
-        Some(Standing::Denied) => {
+        Some(Membership::Denied) => {
             return Err(Reject::new(
                 ErrorCode::Forbidden,
                 "the host did not let you in",
@@ -125,7 +127,8 @@ pub(crate) fn tell_changes(
     }
 }
 
-/// People who are not here are remembered up to a bound, so that a session's state is bounded too. Those removed or denied are forgotten last.
+/// People who are not here are remembered up to a bound, so that a session's state is bounded too.
+/// Those removed or denied are forgotten last.
 pub(crate) fn make_room(draft: &mut Draft<'_>, newcomer: MemberId) {
     let state = draft.state;
     if state.people.len() < draft.rules.people_remembered || state.people.contains_key(&newcomer) {
@@ -134,12 +137,12 @@ pub(crate) fn make_room(draft: &mut Draft<'_>, newcomer: MemberId) {
     let absent = state.people.iter().filter(|(id, p)| {
         **id != state.info.host
             && p.seat_until <= draft.now
-            && !matches!(p.standing, Standing::Present(_))
+            && !matches!(p.standing, Membership::Present(_))
     });
     let oldest = absent
         .min_by_key(|(id, p)| {
             (
-                matches!(p.standing, Standing::Removed | Standing::Denied),
+                matches!(p.standing, Membership::Removed | Membership::Denied),
                 **id,
             )
         })

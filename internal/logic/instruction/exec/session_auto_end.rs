@@ -1,4 +1,5 @@
-//! `sessionAutoEnd`: the countdown to the end of a session that its host or everybody has left, or that has lasted as long as it may.
+//! `sessionAutoEnd`: the countdown to the end of a session that its host or everybody has left, or
+//! that has lasted as long as it may.
 
 use crate::draft::Draft;
 use crate::entry::Change;
@@ -13,7 +14,7 @@ use faceshare_biz::domain::instruction::{AutoEnd, AutoEndReason, Event};
 pub(crate) struct Cause {
     /// Since when the host is gone.
     pub(crate) host_gone: Option<Timestamp>,
-    /// Since when nobody is here.
+    /// Since when no member is present.
     pub(crate) empty: Option<Timestamp>,
     /// When the session ends at the latest.
     pub(crate) scheduled: Option<Timestamp>,
@@ -49,7 +50,8 @@ impl Cause {
             .min_by_key(|a| a.ends_at)
     }
 
-    /// When this next asks for something to be done: the notice of a scheduled end, or an end itself, announced or not.
+    /// When this next asks for something to be done: the notice of a scheduled end, or an end
+    /// itself, announced or not.
     pub(crate) fn next_deadline(self, state: &State, rules: &Rules) -> Option<Timestamp> {
         let end = self.governing(rules, state.last_at).map(|a| a.ends_at);
         self.notice(state)
@@ -59,7 +61,8 @@ impl Cause {
             .min()
     }
 
-    /// When the scheduled end is to be announced: not to nobody, and not while an earlier end is known.
+    /// When the scheduled end is to be announced: not to an empty session, and not while an earlier
+    /// end is announced.
     fn notice(self, state: &State) -> Option<Timestamp> {
         let scheduled = self.scheduled.filter(|_| self.empty.is_none())?;
         let known = state.auto_end.is_some_and(|a| a.ends_at <= scheduled);
@@ -77,9 +80,11 @@ impl Cause {
     }
 }
 
-/// Puts changed causes into the entry, and says so when the countdown that everybody knows of is another one.
+/// Puts changed causes into the entry, and says so when the countdown that everybody knows of is
+/// another one.
 ///
-/// A new session is empty until somebody connects: that countdown is nobody's news, so it is announced only once somebody has left.
+/// A new session is empty until the first point connects. That countdown is not announced; one is
+/// announced only after a member has left.
 pub(crate) fn settle(draft: &mut Draft<'_>, cause: Cause) {
     let before = Cause::of(draft.state);
     for (changed, change) in [

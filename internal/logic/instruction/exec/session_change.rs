@@ -7,7 +7,8 @@ use faceshare_biz::domain::MemberId;
 use faceshare_biz::domain::facesession::FaceSession;
 use faceshare_biz::domain::instruction::Event;
 
-/// The host's to change. A lower limit than there are members sends nobody away; it only lets nobody in.
+/// Only the host may change a session. A limit below the number of members removes none of them; it
+/// only admits no further member.
 pub(crate) fn step(draft: &mut Draft<'_>, by: MemberId, patch: Patch) -> Result<(), Reject> {
     let state = draft.state;
     if by != state.info.host {

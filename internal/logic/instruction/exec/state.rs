@@ -24,7 +24,7 @@ pub struct State {
     pub(crate) last_at: Timestamp,
     pub(crate) people: BTreeMap<MemberId, Person>,
     pub(crate) presenting: Option<Presenting>,
-    /// Terms are never reused, whoever presents and whatever the epoch.
+    /// Terms are never reused, not by another presenter and not in another epoch.
     pub(crate) last_term: u32,
     pub(crate) host_gone: Option<Timestamp>,
     pub(crate) empty: Option<Timestamp>,
@@ -33,10 +33,12 @@ pub struct State {
     pub(crate) ended: Option<Ended>,
     /// How many people are present. Derived; kept so that reading it costs nothing.
     pub(crate) present: u32,
-    /// Who waits at the door, and for a while who did. Absent from snapshots that are older than knocks.
+    /// Who waits at the door, and for a while who did. Absent from snapshots that are older than
+    /// knocks.
     #[serde(default)]
     pub(crate) knocks: BTreeMap<KnockId, Knock>,
-    /// Whether the installation asks for approval besides. Who is let in at once is decided before the kernel; this is what people see.
+    /// Whether the installation asks for approval besides. Who is let in at once is decided before
+    /// the kernel; this is what people see.
     #[serde(default)]
     pub(crate) admission_forced: bool,
     /// The deadlines of members and knocks, earliest first. Derived from `people` and `knocks`.
@@ -54,17 +56,18 @@ pub(crate) enum Timer {
     Knock(KnockId),
 }
 
-/// Something for each of a person's few points, in order of their ids. A tree's nodes would have room for a dozen, and there are many people.
+/// Something for each of a person's few points, in order of their ids. A tree's nodes would have
+/// room for a dozen, and there are many people.
 pub type ByPoint<T> = LiteMap<PointId, T>;
 
-/// Somebody who was let in at some time.
+/// An account that was admitted at some time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Person {
-    /// Who it is.
+    /// Its profile.
     pub profile: Profile,
-    /// What it is here.
-    pub standing: Standing,
-    /// A place is held until then.
+    /// Its membership state.
+    pub standing: Membership,
+    /// When its seat expires.
     pub seat_until: Timestamp,
     /// The points that it was given, the newest last; bounded.
     pub devices: ByPoint<Device>,
@@ -72,9 +75,9 @@ pub struct Person {
     pub nonces: VecDeque<(u64, Seq)>,
 }
 
-/// What somebody is in a session.
+/// The membership state of an account in a session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Standing {
+pub enum Membership {
     /// Let in, never connected.
     Admitted,
     /// A member.
@@ -120,7 +123,8 @@ pub struct Follow {
     pub attached: bool,
     /// Whether it pauses.
     pub suspended: bool,
-    /// The end of its effective chain. Derived from everybody's `target`, `attached`, `suspended` and who presents.
+    /// The end of its effective chain. Derived from everybody's `target`, `attached`, `suspended`
+    /// and who presents.
     pub root: Option<MemberId>,
     /// Why it is so.
     pub reason: EdgeReason,
@@ -138,7 +142,7 @@ impl Default for Follow {
     }
 }
 
-/// What somebody may see and do.
+/// What an account may see and do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Hosts it.
@@ -182,13 +186,13 @@ impl Presence {
 }
 
 impl State {
-    /// A session at its beginning: one entry old, with its host admitted and nobody there.
+    /// A new session: it has one entry; its host is admitted and no member is present.
     #[must_use]
     pub fn open(genesis: Genesis, seat_until: Timestamp, now: Timestamp) -> Self {
         let host = genesis.host.id;
         let person = Person {
             profile: genesis.host,
-            standing: Standing::Admitted,
+            standing: Membership::Admitted,
             seat_until,
             devices: ByPoint::from_iter([(genesis.point, genesis.device)]),
             nonces: VecDeque::new(),
@@ -277,13 +281,13 @@ impl State {
         self.presenting.as_ref()
     }
 
-    /// Somebody who was let in at some time.
+    /// An account that was admitted at some time.
     #[must_use]
     pub fn person(&self, who: MemberId) -> Option<&Person> {
         self.people.get(&who)
     }
 
-    /// How somebody is called.
+    /// The profile of an account.
     #[must_use]
     pub fn profile(&self, who: MemberId) -> Option<&Profile> {
         self.person(who).map(|p| &p.profile)
@@ -293,7 +297,7 @@ impl State {
     #[must_use]
     pub fn presence(&self, who: MemberId) -> Option<&Presence> {
         match &self.people.get(&who)?.standing {
-            Standing::Present(presence) => Some(presence),
+            Membership::Present(presence) => Some(presence),
             _ => None,
         }
     }
@@ -303,23 +307,23 @@ impl State {
         self.people
             .iter()
             .filter_map(|(id, person)| match &person.standing {
-                Standing::Present(presence) => Some((*id, presence.as_ref())),
+                Membership::Present(presence) => Some((*id, presence.as_ref())),
                 _ => None,
             })
     }
 
-    /// What somebody may see and do.
+    /// What an account may see and do.
     #[must_use]
     pub fn access(&self, who: MemberId) -> Access {
         if who == self.info.host {
             return Access::Host;
         }
         match self.people.get(&who).map(|p| &p.standing) {
-            Some(Standing::Present(_)) => Access::Present,
-            Some(Standing::Admitted) => Access::Admitted,
-            Some(Standing::Left) => Access::Left,
-            Some(Standing::Removed) => Access::Removed,
-            Some(Standing::Denied) | None => Access::Stranger,
+            Some(Membership::Present(_)) => Access::Present,
+            Some(Membership::Admitted) => Access::Admitted,
+            Some(Membership::Left) => Access::Left,
+            Some(Membership::Removed) => Access::Removed,
+            Some(Membership::Denied) | None => Access::Stranger,
         }
     }
 
@@ -332,13 +336,14 @@ impl State {
             .map(|(id, _)| *id)
     }
 
-    /// Until when a place is held for somebody who is not connected.
+    /// When the seat that is held for an account expires; `None` when none is held.
     #[must_use]
     pub fn seat_expires_at(&self, who: MemberId) -> Option<Timestamp> {
         self.people.get(&who).map(|p| p.seat_until)
     }
 
-    /// Whether somebody may take a place now: members, held seats and always the host's count.
+    /// Whether an account may take a seat now: members, held seats and always the seat of the host
+    /// count.
     #[must_use]
     pub fn has_room_for(&self, who: MemberId, now: Timestamp) -> bool {
         if who == self.info.host || self.presence(who).is_some() {
@@ -354,9 +359,11 @@ impl State {
 
     fn takes_a_place(&self, who: MemberId, person: &Person, now: Timestamp) -> bool {
         match person.standing {
-            Standing::Present(_) => true,
-            Standing::Removed | Standing::Denied => false,
-            Standing::Admitted | Standing::Left => who == self.info.host || person.seat_until > now,
+            Membership::Present(_) => true,
+            Membership::Removed | Membership::Denied => false,
+            Membership::Admitted | Membership::Left => {
+                who == self.info.host || person.seat_until > now
+            }
         }
     }
 
@@ -379,7 +386,7 @@ impl State {
         }
     }
 
-    /// The role of somebody.
+    /// The role of an account.
     #[must_use]
     pub fn role(&self, profile: &Profile) -> Role {
         if profile.id == self.info.host {
@@ -421,7 +428,7 @@ impl State {
         }
     }
 
-    /// Whom somebody follows, as everybody sees it; `None`: nobody.
+    /// The member that a member follows, as it is announced; `None`: it follows no member.
     pub(crate) fn edge(&self, member: MemberId, follow: &Follow) -> Option<Edge> {
         let target = self.effective_target(member, follow)?;
         let Follow {
@@ -458,8 +465,8 @@ impl State {
         members
     }
 
-    /// All members as they are connected this moment, whether the others have been told or not: for somebody who asks once and does not
-    /// listen. In a session that is over nobody is connected.
+    /// All members with the points that are connected now, announced or not: for a caller that asks
+    /// once and does not receive events. In an ended session no member is connected.
     #[must_use]
     pub fn roster(&self) -> Vec<Member> {
         let mut members = self.members();

@@ -10,7 +10,8 @@ use std::hash::{BuildHasher, Hash};
 /// Places of a map that are kept however few are taken.
 const SPARE: usize = 64;
 
-/// Gives up most places of a map in which at most an eighth are taken: what grew with a crowd shrinks when that has left.
+/// Gives up most places of a map in which at most an eighth are taken: what grew with a crowd
+/// shrinks when that has left.
 pub(crate) fn shrink<K: Eq + Hash, V, S: BuildHasher>(map: &mut HashMap<K, V, S>) {
     if map.capacity() > SPARE && map.len() <= map.capacity() / 8 {
         map.shrink_to(map.len() * 2);

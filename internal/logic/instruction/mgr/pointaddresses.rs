@@ -1,6 +1,8 @@
-//! From where the people of each session come, as far as this process knows: for limits by address at the door.
+//! The addresses of the members of each session, as far as this process knows, for limits by
+//! address on joining.
 //!
-//! Addresses live in memory alone, and for no longer than [`REMEMBERED`] after their owner was last heard of.
+//! Addresses are kept only in memory, and at most [`REMEMBERED`] after the member's last connect or
+//! seat.
 
 use faceshare_biz::domain::{MemberId, SessionId, Timestamp};
 use std::collections::HashMap;
@@ -8,11 +10,12 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long it is remembered from where somebody came.
+/// How long the addresses of a member are kept.
 const REMEMBERED: Duration = Duration::from_secs(3_600);
-/// Addresses of one of them, the newest.
-const PLACES: usize = 8;
-/// People of one session whose addresses are remembered; the door of a session with more goes on without those of the others.
+/// Addresses that are kept for one member, at most; the newest.
+const ADDRESSES_MAX: usize = 8;
+/// Members of one session whose addresses are kept, at most; the limits of a session with more do
+/// not count the others.
 const PEOPLE: usize = 4_096;
 
 /// The addresses, by session.
@@ -103,10 +106,11 @@ impl PointAddresses {
             .is_some_and(|a| a.connected.contains_key(&address))
     }
 
-    /// Somebody is about to get a seat, unless as many others from that address as `limit` have one and have not connected.
+    /// Holds a seat for a member, unless `limit` other members from that address hold one and have
+    /// not connected.
     ///
     /// # Errors
-    /// How long the first of those seats lasts.
+    /// The time until the first of those seats expires.
     pub fn hold_seat(
         &self,
         session: SessionId,
@@ -142,7 +146,7 @@ impl PointAddresses {
         Ok(())
     }
 
-    /// That seat came to nothing.
+    /// Gives up a seat that the member did not get after all.
     pub fn give_up_seat(&self, session: SessionId, member: MemberId) {
         if let Some(whereabouts) = self
             .lock()
@@ -153,7 +157,7 @@ impl PointAddresses {
         }
     }
 
-    /// From where somebody was heard of in this session.
+    /// The addresses of a member in this session, oldest first; empty when none is known.
     #[must_use]
     pub fn all_of(&self, session: SessionId, member: MemberId) -> Vec<IpAddr> {
         let sessions = self.lock();
@@ -163,7 +167,7 @@ impl PointAddresses {
         })
     }
 
-    /// Forgets what is remembered for long enough.
+    /// Drops the addresses that are older than [`REMEMBERED`].
     pub fn forget_old(&self, now: Timestamp) {
         self.lock().retain(|_, addresses| {
             addresses.people.retain(|_, w| {
@@ -180,7 +184,7 @@ impl Addresses {
             now.before = known.before;
             now.before.push(known.address);
             now.before.retain(|address| *address != now.address);
-            if now.before.len() == PLACES {
+            if now.before.len() == ADDRESSES_MAX {
                 now.before.remove(0);
             }
         }
@@ -213,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_is_near_while_a_point_is_connected_from_there() {
+    fn an_address_is_near_while_a_point_is_connected_from_there() {
         let registry = Arc::<PointAddresses>::default();
         assert!(!registry.is_near(session(), address(1)));
         let one = registry.connect(session(), member(1), address(1), NOW);
@@ -233,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_who_comes_from_several_places_is_known_by_the_newest_of_them() {
+    fn a_member_with_several_addresses_is_known_by_the_newest_of_them() {
         let registry = Arc::<PointAddresses>::default();
         for last in [1, 2, 1, 1, 3] {
             drop(registry.connect(session(), member(1), address(last), NOW));

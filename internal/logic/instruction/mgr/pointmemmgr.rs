@@ -1,4 +1,5 @@
-//! The points connected to this process, across all sessions: to count them, to close them, to drain them.
+//! The points connected to this process, across all sessions: to count them, to close them, to
+//! drain them.
 
 use super::shrink;
 use crate::instruction::connclient::Outbound;
@@ -38,7 +39,7 @@ impl PointMemMgr {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A point is connected; an earlier connection of it is forgotten.
+    /// Adds a connected point; it replaces an earlier connection of the point.
     pub fn add(&self, claims: SessionClaims, incarnation: u64, outbound: Arc<Outbound>) {
         let entry = Entry {
             incarnation,
@@ -54,15 +55,16 @@ impl PointMemMgr {
         }
     }
 
-    /// This member's account is deleted. Whoever looks for its points after this finds them, or they are [found to be nobody's](Self::is_gone)
-    /// once they are added.
+    /// Records that this member's account is deleted. A later search for its points finds them, or
+    /// [`is_gone`](Self::is_gone) tells the session that adds one.
     pub fn set_gone(&self, member: MemberId) {
         let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
         gone.truncate(GONE - 1);
         gone.push_front(member);
     }
 
-    /// Whether this member's account is among those that were deleted last. No other ever gets its id.
+    /// Whether this member's account is among those that were deleted last. No other ever gets its
+    /// id.
     #[must_use]
     pub fn is_gone(&self, member: MemberId) -> bool {
         self.gone
@@ -71,7 +73,7 @@ impl PointMemMgr {
             .contains(&member)
     }
 
-    /// A connection is gone; one that was replaced is forgotten already.
+    /// Removes a connection; does nothing if another one holds its point by now.
     pub fn remove(&self, point: PointId, incarnation: u64) {
         let mut shard = self.shard(point);
         if shard

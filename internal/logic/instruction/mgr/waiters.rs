@@ -1,11 +1,12 @@
-//! Who waits at the doors of this process, to be found when its account goes.
+//! The accounts whose knocks wait in sessions of this process, to be found when an account is
+//! deleted.
 
 use faceshare_biz::domain::{MemberId, SessionId};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// At which sessions each of those who wait does so. As often as it was said: where the task of a session is followed by another, the
-/// second may begin before the first has ended.
+/// The sessions in which each account waits. A session may be listed twice: when an actor is
+/// replaced, the new one may start before the old one has ended.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters(Mutex<HashMap<MemberId, Vec<SessionId>>>);
 
@@ -14,26 +15,26 @@ impl Waiters {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Somebody waits there.
+    /// `who` waits in `session`.
     pub(crate) fn add(&self, who: MemberId, session: SessionId) {
         self.lock().entry(who).or_default().push(session);
     }
 
-    /// It does so no longer.
+    /// `who` no longer waits in `session`; removes one of its listings.
     pub(crate) fn remove(&self, who: MemberId, session: SessionId) {
         let mut waiters = self.lock();
         let Some(sessions) = waiters.get_mut(&who) else {
             return;
         };
-        if let Some(place) = sessions.iter().position(|known| *known == session) {
-            sessions.swap_remove(place);
+        if let Some(index) = sessions.iter().position(|listed| *listed == session) {
+            sessions.swap_remove(index);
         }
         if sessions.is_empty() {
             waiters.remove(&who);
         }
     }
 
-    /// Where somebody waits.
+    /// The sessions in which `who` waits.
     pub(crate) fn sessions_of(&self, who: MemberId) -> BTreeSet<SessionId> {
         self.lock()
             .get(&who)

@@ -1,12 +1,12 @@
-//! What the actor does with each request.
+//! How the actor processes each request.
 
 use super::commit::{Batch, changes_listing, closings, denied, departed};
 use super::counters::Counters;
 use super::door::Door;
-use super::outcome::{Asker, Outcome};
+use super::outcome::{Outcome, Requester};
 use super::pacing::Pacing;
-use super::{Glance, Glances, Look, Request};
-use crate::instruction::connclient::Bucket;
+use super::{MakeReply, Request, SessionView, ViewCache};
+use crate::instruction::connclient::TokenBucket;
 use crate::instruction::fanout::Fanout;
 use crate::instruction::mgr::pointmemmgr::PointMemMgr;
 use crate::instruction::mgr::waiters::Waiters;
@@ -30,8 +30,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// An ended session that nobody is connected to is let go after this, or twice this: so long it answers those who just saw it end without being loaded
-/// again.
+/// An ended session without connections is unloaded after this time, or twice this. Until then it
+/// answers the clients that just saw its end without being loaded again.
 const IDLE: Duration = Duration::from_secs(10);
 
 /// What all session actors share.
@@ -44,19 +44,19 @@ pub(crate) struct ActorDeps {
     pub(crate) points: Arc<PointMemMgr>,
     pub(crate) waiters: Arc<Waiters>,
     pub(crate) settings: StreamSettings,
-    /// Whether unproven people who come by code must be let in, in every session.
+    /// Whether guests who join by code need the host's approval, in every session.
     pub(crate) admission_forced: AtomicBool,
 }
 
-/// What a session's task works with.
+/// The state of a session's task.
 pub(crate) struct Actor {
     pub(crate) deps: Arc<ActorDeps>,
     /// May be ahead of the log by `gathering` and `in_flight`.
     pub(crate) state: State,
     pub(crate) actions: ActionTable,
     pub(crate) fanout: Fanout,
-    pub(crate) glances: Glances,
-    /// As committed.
+    pub(crate) views: ViewCache,
+    /// The committed state, not `state`.
     pub(crate) door: Door,
     pub(crate) window: ResumeWindow,
     pub(crate) recent: RecentEntries,
@@ -64,11 +64,11 @@ pub(crate) struct Actor {
     pub(crate) in_flight: Option<Batch>,
     pub(crate) entries_since_snapshot: usize,
     pub(crate) bytes_since_snapshot: usize,
-    /// In a row.
+    /// Failed appends in a row.
     pub(crate) failed_appends: u32,
-    /// The state may be one that the log does not have: nothing is built on it, or told of it.
+    /// The log may not have this state: it must not be changed, and no client may be told of it.
     pub(crate) in_doubt: bool,
-    presenting_buckets: HashMap<MemberId, Bucket>,
+    presenting_buckets: HashMap<MemberId, TokenBucket>,
     pacing: Pacing,
     counters: Counters,
 }
@@ -96,7 +96,7 @@ impl Actor {
             state,
             actions,
             fanout,
-            glances: Glances::default(),
+            views: ViewCache::default(),
             door,
             window,
             recent,
@@ -116,8 +116,8 @@ impl Actor {
         self.deps.clock.now()
     }
 
-    pub(crate) fn do_what_is_due(&mut self) {
-        self.show_what_waits();
+    pub(crate) fn run_due(&mut self) {
+        self.deliver_due_positions();
         self.fire_deadlines();
     }
 
@@ -132,7 +132,7 @@ impl Actor {
             && self.gathering.is_empty()
     }
 
-    /// When the time has something to say: the next deadline, or the end of an idle actor.
+    /// When the task has to wake: at the next deadline, or when an idle actor stops.
     pub(crate) fn wake_at(&self) -> Instant {
         let wait = self
             .state
@@ -145,8 +145,8 @@ impl Actor {
     }
 
     /// # Panics
-    /// When a deadline stays though it has fired. That is a fault of the kernel, which would make entries, or wake this task, without end. The panic ends
-    /// the actor before any of those entries is in the log; whoever asks next has it read back from there.
+    /// Panics when a deadline stays after it has fired. That is a bug of the kernel which would make entries, or wake this task, without end. The
+    /// panic ends the actor before any of those entries is in the log; the next request loads the session from there.
     fn fire_deadlines(&mut self) {
         let now = self.now();
         for _ in 0..=self.state.most_firings() {
@@ -174,55 +174,55 @@ impl Actor {
 
     pub(crate) fn handle(&mut self, request: Request) {
         match request {
-            Request::Propose { input, look } => self.propose(*input, look),
-            Request::Read(look) => {
-                let release = look(&self.state);
+            Request::Propose { input, make_reply } => self.propose(*input, make_reply),
+            Request::Read(read) => {
+                let release = read(&self.state);
                 self.after_commit(Outcome::Release(release));
             }
-            Request::Glance { who, reply } => self.glance(who, reply),
+            Request::View { who, reply } => self.view(who, reply),
             Request::Connect { opening, reply } => self.connect(*opening, reply),
             Request::Frame {
                 point,
                 incarnation,
                 frame,
             } => self.frame(point, incarnation, *frame),
-            Request::Lost { point, incarnation } => self.lost(point, incarnation),
-            // What is due is done after every request.
-            Request::LookAtTheTime => {}
-            Request::SeeTheHouse => self.see_the_house(),
-            // What is over and not committed yet is over for the listener once it is.
+            Request::Lost { point, incarnation } => self.point_lost(point, incarnation),
+            // The task checks deadlines after every request.
+            Request::CheckDeadlines => {}
+            Request::ApplyForcedAdmission => self.apply_forced_admission(),
+            // If the end of the knock is not committed yet, the listener waits for the commit.
             Request::AwaitKnock { knock, listener } => self.door.listen(knock, listener),
             Request::TellHost(notice) => {
                 let frame = ServerFrame::notice(self.now(), *notice);
-                self.fanout.tell_member(self.state.host(), &frame);
+                self.fanout.send_to_member(self.state.host(), &frame);
             }
         }
     }
 
-    fn glance(&mut self, who: MemberId, reply: oneshot::Sender<Result<Glance>>) {
-        let glance = Glance::of(&self.state, who);
+    fn view(&mut self, who: MemberId, reply: oneshot::Sender<Result<SessionView>>) {
+        let view = SessionView::of(&self.state, who);
         if self.gathering.is_empty() && self.in_flight.is_none() {
-            self.glances.keep(who, &glance);
+            self.views.insert(who, &view);
         }
-        // Whoever asked may have gone away meanwhile.
+        // The send fails if the caller is gone.
         self.after_commit(Outcome::Release(Box::new(move |outcome| {
-            drop(reply.send(outcome.map(|()| glance)))
+            drop(reply.send(outcome.map(|()| view)))
         })));
     }
 
-    fn propose(&mut self, input: Input, look: Look) {
+    fn propose(&mut self, input: Input, make_reply: MakeReply) {
         let release = match self.step(input) {
             Ok(Step::Entry(entry)) => {
                 self.accept(entry, None);
-                look(Ok(&self.state))
+                make_reply(Ok(&self.state))
             }
-            Ok(Step::Repeated(_) | Step::Unchanged) => look(Ok(&self.state)),
-            Err(reject) => look(Err(reject.into())),
+            Ok(Step::Repeated(_) | Step::Unchanged) => make_reply(Ok(&self.state)),
+            Err(reject) => make_reply(Err(reject.into())),
         };
         self.after_commit(Outcome::Release(release));
     }
 
-    pub(crate) fn lost(&mut self, point: PointId, incarnation: u64) {
+    pub(crate) fn point_lost(&mut self, point: PointId, incarnation: u64) {
         self.fanout.detach(point, incarnation);
         self.deps.points.remove(point, incarnation);
         if let Ok(Step::Entry(entry)) = self.step(Input::PointLost { point, incarnation }) {
@@ -230,19 +230,20 @@ impl Actor {
         }
     }
 
-    /// When the next of the positions that wait for their time may go out.
+    /// When the next position that the rate limit holds back may be sent.
     pub(crate) fn next_waiting_position(&self) -> Option<Instant> {
         self.pacing.next()
     }
 
-    /// A frame of a connection that has been replaced, or let go, is nobody's.
+    /// Processes a frame of a connection. A frame of a connection that no longer holds its point is
+    /// ignored.
     pub(crate) fn frame(&mut self, point: PointId, incarnation: u64, frame: ClientFrame) {
         let Some(attached) = self.fanout.get(point, incarnation) else {
             return;
         };
         let member = attached.member;
         let ClientFrame { id, nonce, command } = frame;
-        let asker = Asker {
+        let requester = Requester {
             point,
             incarnation,
             id,
@@ -251,24 +252,24 @@ impl Actor {
         let answer = match command {
             Command::ActionSync(action) => self.action(member, action).map(|()| Answer::Position),
             Command::AckHeart { .. } => Ok(Answer::Ephemeral),
-            command => self.instruct(member, point, nonce, command, asker),
+            command => self.instruct(member, point, nonce, command, requester),
         };
         self.counters
             .instruction(name, answer.is_ok(), matches!(answer, Ok(Answer::Position)));
         match answer {
             Ok(Answer::Entry) => {}
-            // Most positions want no answer, and they are many.
+            // A position without an id gets no answer; that is the common case.
             Ok(Answer::Position) if id == 0 => {}
             Ok(Answer::Ephemeral | Answer::Position) => self.after_commit(Outcome::Ack {
-                asker,
+                requester,
                 seq: Seq::NONE,
             }),
-            Ok(Answer::Seq(seq)) => self.after_commit(Outcome::Ack { asker, seq }),
+            Ok(Answer::Seq(seq)) => self.after_commit(Outcome::Ack { requester, seq }),
             Err(Reject { code, detail, path }) => {
                 let detail =
                     path.map_or_else(|| detail.clone(), |path| format!("{path}: {detail}").into());
                 self.after_commit(Outcome::Nack {
-                    asker,
+                    requester,
                     code,
                     detail,
                 });
@@ -282,11 +283,11 @@ impl Actor {
         point: PointId,
         nonce: u64,
         command: Command,
-        asker: Asker,
+        requester: Requester,
     ) -> Result<Answer, Reject> {
         let ephemeral = matches!(command, Command::PointState { .. });
         if matches!(command, Command::FollowMe { .. } | Command::CancelFollowMe) {
-            self.meter_presenting(member)?;
+            self.limit_presenting(member)?;
         }
         match self.step(Input::Command {
             member,
@@ -295,7 +296,7 @@ impl Actor {
             command,
         })? {
             Step::Entry(entry) => {
-                self.accept(entry, (!ephemeral).then_some(asker));
+                self.accept(entry, (!ephemeral).then_some(requester));
                 Ok(if ephemeral {
                     Answer::Ephemeral
                 } else {
@@ -308,14 +309,15 @@ impl Actor {
         }
     }
 
-    /// `followMe` and `cancelFollowMe` turn everybody's screen: each member may do so now and then.
-    fn meter_presenting(&mut self, member: MemberId) -> Result<(), Reject> {
+    /// Limits `followMe` and `cancelFollowMe` of one member: each changes the screens of all
+    /// followers.
+    fn limit_presenting(&mut self, member: MemberId) -> Result<(), Reject> {
         let settings = &self.deps.settings;
         let (per_second, burst) = (settings.follow_me_per_second, settings.follow_me_burst);
         if self
             .presenting_buckets
             .entry(member)
-            .or_insert_with(|| Bucket::full(burst))
+            .or_insert_with(|| TokenBucket::full(burst))
             .take(per_second, burst)
         {
             return Ok(());
@@ -326,7 +328,8 @@ impl Actor {
         ))
     }
 
-    /// A position: kept as the latest of its key, and shown to those whose root is the sender.
+    /// Stores a position as the latest of its key and sends it to the members whose root is the
+    /// sender.
     fn action(&mut self, from: MemberId, action: Action) -> Result<(), Reject> {
         if self.state.presence(from).is_none() {
             return Err(Reject::new(
@@ -347,11 +350,12 @@ impl Actor {
             .actions
             .accept(&self.state, from, &action, self.deps.settings.action_keys)?
         {
-            // Somebody whom nobody follows costs no more than this; a new follower is shown the latest value.
+            // A sender without followers costs no more than this; a new follower gets the latest
+            // value.
             ActionVerdict::Deliver if !self.fanout.has_audience(from) => {}
             ActionVerdict::Deliver => {
                 if self.pacing.admit(from, &action.key, Instant::now()) {
-                    self.show(SentAction { from, action });
+                    self.deliver(SentAction { from, action });
                 }
             }
             ActionVerdict::Dropped => {
@@ -361,22 +365,24 @@ impl Actor {
         Ok(())
     }
 
-    fn show(&mut self, sent: SentAction) {
-        let shown = self.fanout.show(self.now(), sent);
-        self.counters.shown.increment(shown as u64);
+    fn deliver(&mut self, sent: SentAction) {
+        let receivers = self.fanout.deliver(self.now(), sent);
+        self.counters.deliveries.increment(receivers as u64);
     }
 
-    /// Positions that came too fast: the newest of each, now that its time has come.
-    fn show_what_waits(&mut self) {
+    /// Sends the newest position of each (sender, key) that the rate limit held back and whose time
+    /// has come.
+    fn deliver_due_positions(&mut self) {
         for (from, key) in self.pacing.due(Instant::now()) {
             if let Some(sent) = self.actions.latest_of(&self.state, from, &key) {
-                self.show(sent);
+                self.deliver(sent);
             }
         }
     }
 
-    /// Takes an entry into the state and gathers it for the log; what it says is told after the commit, then `asker` is answered.
-    pub(crate) fn accept(&mut self, entry: Entry, asker: Option<Asker>) {
+    /// Applies an entry to the state and adds it to the next batch. After the commit its events are
+    /// sent, then `requester` is answered.
+    pub(crate) fn accept(&mut self, entry: Entry, requester: Option<Requester>) {
         let before = self.state.seq();
         let closings = closings(&entry);
         let (listed, silent) = (changes_listing(&entry), entry.events.is_empty());
@@ -387,16 +393,16 @@ impl Actor {
             self.pacing.forget(member);
         }
         let denied = denied(&self.state, &entry);
-        self.after_commit(Outcome::Tell {
+        self.after_commit(Outcome::SendEvents {
             entry: Box::new(entry),
             before,
         });
         denied
             .into_iter()
             .for_each(|who| self.after_commit(Outcome::Denied(Box::new(who))));
-        if let Some(asker) = asker {
+        if let Some(requester) = requester {
             self.after_commit(Outcome::Ack {
-                asker,
+                requester,
                 seq: if silent { before } else { before.plus(1) },
             });
         }
@@ -414,7 +420,7 @@ impl Actor {
         }
     }
 
-    /// The session has just been read from its log: nobody is connected to it here.
+    /// Tells the kernel that the session was just loaded from its log and no point is connected.
     pub(crate) fn restart(&mut self) {
         if !self.state.is_ended()
             && let Ok(Step::Entry(entry)) = self.step(Input::Restart)
@@ -423,18 +429,18 @@ impl Actor {
         }
     }
 
-    /// Whether the installation forces approval: what is said of it in the session follows.
-    pub(crate) fn see_the_house(&mut self) {
+    /// Brings the session in line with the installation's setting for forced approval.
+    pub(crate) fn apply_forced_admission(&mut self) {
         let forced = self.deps.admission_forced.load(Ordering::SeqCst);
         if let Ok(Step::Entry(entry)) = self.step(Input::ForceAdmission { forced }) {
             self.accept(entry, None);
         }
     }
 
-    /// The order starts anew: everybody reconnects and starts from the snapshot.
+    /// Starts a new epoch: all clients reconnect and start from the snapshot.
     pub(crate) fn start_epoch(&mut self) {
         if self.state.is_ended() {
-            // Its last frame has been said; the end of its order is what people still ask for.
+            // Its last frame is sent, and clients may still resume to it.
             return;
         }
         let epoch = self.deps.secrets.epoch();
@@ -444,8 +450,9 @@ impl Actor {
         }
     }
 
-    /// Does something once the log has everything up to here; at once, when it has. It waits with the last batch that has entries: one
-    /// without would never go to the log.
+    /// Carries out `outcome` when the log has all entries so far; at once, if it has them. The
+    /// outcome waits with the last batch that has entries, because a batch without entries is never
+    /// appended.
     pub(crate) fn after_commit(&mut self, outcome: Outcome) {
         let index = self.state.index();
         match &mut self.in_flight {
@@ -455,10 +462,11 @@ impl Actor {
         }
     }
 
-    /// The actor ends without its log: those who wait learn that, and the connections come back later.
+    /// Stops the actor: fails the requests that wait for a commit and closes all connections, which
+    /// may come back later.
     pub(crate) fn abandon(&mut self) {
         self.in_doubt = true;
-        self.glances.forget();
+        self.views.clear();
         for batch in [
             self.in_flight.take(),
             Some(std::mem::take(&mut self.gathering)),
@@ -476,23 +484,23 @@ impl Actor {
                 .points
                 .remove(attached.point, attached.incarnation);
         }
-        // Whoever has a way to this actor keeps it in memory: what others wait for, and what is large, is let go of now.
+        // Handles keep this actor in memory, so its listeners and its large fields are dropped now.
         self.door.close();
         self.actions = ActionTable::default();
         self.recent = RecentEntries::new(self.state.epoch().clone(), self.state.seq(), 0);
     }
 
-    pub(crate) fn answer_unwritten(&mut self, outcome: Outcome) {
+    pub(crate) fn fail_unwritten(&mut self, outcome: Outcome) {
         if let Some(Outcome::Nack {
-            asker,
+            requester,
             code,
             detail,
         }) = outcome.fail()
         {
             self.answer(
-                asker,
+                requester,
                 Notice::Nack {
-                    id: asker.id,
+                    id: requester.id,
                     code,
                     detail,
                 },
@@ -500,43 +508,50 @@ impl Actor {
         }
     }
 
-    /// Refused too often, a connection ends. What the server itself could not do does not count.
-    pub(crate) fn refuse(&mut self, asker: Asker, code: ErrorCode, detail: Cow<'static, str>) {
+    /// Refuses a frame, and closes the connection after too many refusals. `UNAVAILABLE`, which is
+    /// the server's fault, does not count.
+    pub(crate) fn refuse(
+        &mut self,
+        requester: Requester,
+        code: ErrorCode,
+        detail: Cow<'static, str>,
+    ) {
         self.answer(
-            asker,
+            requester,
             Notice::Nack {
-                id: asker.id,
+                id: requester.id,
                 code,
                 detail,
             },
         );
         let settings = &self.deps.settings;
         if code != ErrorCode::Unavailable
-            && let Some(attached) = self.fanout.get(asker.point, asker.incarnation)
+            && let Some(attached) = self.fanout.get(requester.point, requester.incarnation)
             && !attached
                 .outbound
-                .survives_refusal(settings.refusals, settings.refusal_window)
+                .count_refusal(settings.refusals, settings.refusal_window)
         {
             attached.outbound.close(CloseReason::TooMany);
         }
     }
 
-    pub(crate) fn answer(&mut self, asker: Asker, notice: Notice) {
-        if asker.id != 0 {
+    pub(crate) fn answer(&mut self, requester: Requester, notice: Notice) {
+        if requester.id != 0 {
             let frame = ServerFrame::notice(self.now(), notice);
-            self.fanout.tell(asker.point, asker.incarnation, &frame);
+            self.fanout
+                .send_to_point(requester.point, requester.incarnation, &frame);
         }
     }
 }
 
-/// How a frame is answered.
+/// What a frame is answered with.
 enum Answer {
-    /// By its entry, once that is committed.
+    /// The seq of its entry, after the commit.
     Entry,
-    /// It is in no log.
+    /// No seq: it made no entry.
     Ephemeral,
-    /// Nor is this.
+    /// No seq: it was a position.
     Position,
-    /// With this seq.
+    /// The seq of an earlier frame.
     Seq(Seq),
 }

@@ -1,53 +1,54 @@
-//! Requests together with the way their answers come.
+//! Requests with reply channels.
 
-use super::{Away, Connected, Glance, Look, Opening, Request};
+use super::{ActorUnavailable, Connected, MakeReply, Opening, Request, SessionView};
 use faceshare_biz::Result;
 use faceshare_biz::domain::MemberId;
 use faceshare_exec::{Input, State};
 use tokio::sync::oneshot;
 
-/// A request and the way its answer comes.
-pub(crate) struct Asked<T> {
+/// A request and the receiver of its reply.
+pub(crate) struct RequestWithReply<T> {
     request: Request,
     answer: oneshot::Receiver<Result<T>>,
 }
 
-impl<T> Asked<T> {
-    /// The request, to be sent, and where its answer comes.
+impl<T> RequestWithReply<T> {
+    /// The request, to be sent, and the receiver of its reply.
     pub(crate) fn split(self) -> (Request, oneshot::Receiver<Result<T>>) {
         (self.request, self.answer)
     }
 }
 
-/// Waits for an answer; an actor that stops before it answers may or may not have carried the request out.
+/// Waits for a reply. If the actor stops before it replies, the request may or may not have been
+/// processed.
 pub(crate) async fn answered<T>(answer: oneshot::Receiver<Result<T>>) -> Result<T> {
     answer
         .await
-        .unwrap_or_else(|_| Err(Away::TaskStopped.into()))
+        .unwrap_or_else(|_| Err(ActorUnavailable::TaskStopped.into()))
 }
 
 pub(crate) fn propose<T: Send + 'static>(
     input: Input,
-    look: impl FnOnce(&State) -> T + Send + 'static,
-) -> Asked<T> {
+    read: impl FnOnce(&State) -> T + Send + 'static,
+) -> RequestWithReply<T> {
     let (reply, answer) = oneshot::channel();
-    let look: Look = Box::new(move |carried_out| {
-        let seen = carried_out.map(look);
-        // Whoever asked may have gone away meanwhile.
-        Box::new(move |committed| drop(reply.send(committed.and(seen))))
+    let make_reply: MakeReply = Box::new(move |processed| {
+        let value = processed.map(read);
+        // The send fails if the caller is gone.
+        Box::new(move |committed| drop(reply.send(committed.and(value))))
     });
-    Asked {
+    RequestWithReply {
         request: Request::Propose {
             input: Box::new(input),
-            look,
+            make_reply,
         },
         answer,
     }
 }
 
-pub(crate) fn connect(opening: Opening) -> Asked<Connected> {
+pub(crate) fn connect(opening: Opening) -> RequestWithReply<Connected> {
     let (reply, answer) = oneshot::channel();
-    Asked {
+    RequestWithReply {
         request: Request::Connect {
             opening: Box::new(opening),
             reply,
@@ -56,20 +57,22 @@ pub(crate) fn connect(opening: Opening) -> Asked<Connected> {
     }
 }
 
-pub(crate) fn glance(who: MemberId) -> Asked<Glance> {
+pub(crate) fn view(who: MemberId) -> RequestWithReply<SessionView> {
     let (reply, answer) = oneshot::channel();
-    Asked {
-        request: Request::Glance { who, reply },
+    RequestWithReply {
+        request: Request::View { who, reply },
         answer,
     }
 }
 
-pub(crate) fn read<T: Send + 'static>(look: impl FnOnce(&State) -> T + Send + 'static) -> Asked<T> {
+pub(crate) fn read<T: Send + 'static>(
+    read: impl FnOnce(&State) -> T + Send + 'static,
+) -> RequestWithReply<T> {
     let (reply, answer) = oneshot::channel();
     let request = Request::Read(Box::new(move |state| {
-        let seen = look(state);
-        // Whoever asked may have gone away meanwhile.
-        Box::new(move |outcome| drop(reply.send(outcome.map(|()| seen))))
+        let value = read(state);
+        // The send fails if the caller is gone.
+        Box::new(move |committed| drop(reply.send(committed.map(|()| value))))
     }));
-    Asked { request, answer }
+    RequestWithReply { request, answer }
 }

@@ -1,4 +1,4 @@
-//! From entries to the log, and from the log to everybody.
+//! Appends entries to the log, and carries out what waits for the commit.
 
 use super::Recovered;
 use super::actor::{Actor, ActorDeps};
@@ -18,7 +18,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A snapshot is kept after this many entries ...
+/// A snapshot is stored after this many entries ...
 const SNAPSHOT_ENTRIES: usize = 256;
 /// ... or this many bytes of them.
 const SNAPSHOT_BYTES: usize = 256 << 10;
@@ -28,24 +28,25 @@ const APPEND_BACKOFF: Duration = Duration::from_millis(50);
 /// ... up to this.
 const APPEND_BACKOFF_MAX: Duration = Duration::from_secs(1);
 
-/// An append on its way.
+/// A running append.
 pub(crate) type Appending = Pin<Box<dyn Future<Output = Result<(), AppendError>> + Send>>;
 
-/// An append that has failed, or of which it is not known how it ended: after a pause, the log is to be read again.
+/// An append that failed or whose result is unknown: after a pause, the log is to be read back.
 pub(crate) struct Failed {
     pub(crate) session: SessionId,
     pub(crate) deps: Arc<ActorDeps>,
     pub(crate) backoff: Duration,
 }
 
-/// Entries for the log, and what waits for them.
+/// Entries for the log, and the outcomes that wait for them.
 #[derive(Default)]
 pub(crate) struct Batch {
-    /// Until they are on their way.
+    /// The entries as log records; moved out when the append starts.
     records: Vec<LogRecord>,
-    /// The same, as they are remembered once the log has them.
+    /// The same entries for the resume window and the recent entries, which get them after the
+    /// commit.
     committing: Vec<(Epoch, Retained, Bytes)>,
-    /// Each waits for the entry of this index.
+    /// Each with the log index that it waits for.
     pub(crate) outcomes: Vec<(u64, Outcome)>,
 }
 
@@ -85,9 +86,9 @@ impl Batch {
 }
 
 impl Actor {
-    /// Takes an entry into the state and puts it with those that wait for the log.
+    /// Applies an entry to the state and adds it to the next batch.
     pub(crate) fn gather(&mut self, entry: &Entry) {
-        self.glances.forget();
+        self.views.clear();
         apply(&mut self.state, entry);
         let payload = encode_entry(entry);
         self.entries_since_snapshot += 1;
@@ -101,7 +102,7 @@ impl Actor {
         });
     }
 
-    /// Sends what is gathered to the log, if there is anything.
+    /// Starts to append the gathered batch; `None` if it is empty.
     pub(crate) fn start_append(&mut self) -> Option<Appending> {
         let first = self.gathering.records.first()?.index;
         let mut batch = std::mem::take(&mut self.gathering);
@@ -134,7 +135,8 @@ impl Actor {
         })
     }
 
-    /// The log has answered. What to do first when it could not be written: it is not known then what of it is in the log.
+    /// Handles the result of an append. If it failed, it is not known which entries are in the log;
+    /// the caller has to read it back.
     pub(crate) fn finish_append(
         &mut self,
         result: Result<(), AppendError>,
@@ -149,13 +151,14 @@ impl Actor {
                 Ok(None)
             }
             Err(error @ AppendError::Conflict) => {
-                // Somebody else has written to this log. What it says was told to nobody here, so nobody here may go on from it.
+                // Another writer has appended to this log. No client of this actor was told of
+                // those entries, so the actor must stop.
                 self.in_flight = Some(batch);
                 Err(Error::unavailable(error))
             }
             Err(error) => {
                 let session = self.state.id();
-                tracing::warn!(%session, error = %error, cause = ?error, "session log not written; reading it back");
+                tracing::warn!(%session, error = %error, cause = ?error, "session log could not be written; reading it back");
                 self.in_flight = Some(batch);
                 self.in_doubt = true;
                 self.failed_appends += 1;
@@ -182,9 +185,9 @@ impl Actor {
         }
     }
 
-    /// An append failed, or its outcome is not known: the log decides. What is in it is told as ever; the rest is refused, and the state
-    /// goes on from the log.
-    pub(crate) fn go_on_from(&mut self, recovered: Recovered) {
+    /// Goes on from the state in the log after an append failed or its result was unknown. Outcomes
+    /// of entries that are in the log are carried out; the others fail.
+    pub(crate) fn resume_from_log(&mut self, recovered: Recovered) {
         let Recovered {
             state,
             window,
@@ -194,14 +197,14 @@ impl Actor {
             self.in_flight.take(),
             Some(std::mem::take(&mut self.gathering)),
         ];
-        self.glances.forget();
+        self.views.clear();
         self.recent = RecentEntries::new(
             state.epoch().clone(),
             state.seq(),
             self.deps.settings.recent_bytes,
         );
         (self.state, self.window, self.in_doubt) = (state, window, false);
-        // A term that never began may be given out again.
+        // A term that is not in the log will be used again.
         self.actions.forget_others_than(&self.state);
         (self.entries_since_snapshot, self.bytes_since_snapshot) = (SNAPSHOT_ENTRIES, 0);
         let head = self.state.index();
@@ -209,18 +212,19 @@ impl Actor {
             if index <= head {
                 self.carry_out(outcome)
             } else {
-                self.answer_unwritten(outcome)
+                self.fail_unwritten(outcome)
             }
         }
         self.declare_lost_points();
-        self.see_the_house();
-        // The doubt ends only with a new epoch in the log, and what was to begin it may be what failed.
+        self.apply_forced_admission();
+        // A suspect log needs a new epoch, and the append that failed may be the one that began it.
         if suspect {
             self.start_epoch();
         }
     }
 
-    /// Points that the log takes for connected and that are not: their loss did not get into it.
+    /// Reports points that are connected according to the log and are not: the entry of their loss
+    /// is not in the log.
     pub(crate) fn declare_lost_points(&mut self) {
         let state = &self.state;
         let listed = state
@@ -233,38 +237,46 @@ impl Actor {
             .map(|(id, point)| (*id, point.incarnation))
             .collect();
         for (point, incarnation) in lost {
-            self.lost(point, incarnation);
+            self.point_lost(point, incarnation);
         }
     }
 
-    /// Does what waited for a commit.
+    /// Carries out an outcome after its commit.
     pub(crate) fn carry_out(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Tell { entry, before } => self.tell(&entry, before),
+            Outcome::SendEvents { entry, before } => self.send_events(&entry, before),
             Outcome::Observe(session, log_index) => self.deps.observer.changed(&session, log_index),
             Outcome::Denied(who) => self.deps.observer.denied(self.state.id(), &who),
-            Outcome::Ack { asker, seq } => self.answer(asker, Notice::Ack { id: asker.id, seq }),
+            Outcome::Ack { requester, seq } => self.answer(
+                requester,
+                Notice::Ack {
+                    id: requester.id,
+                    seq,
+                },
+            ),
             Outcome::Nack {
-                asker,
+                requester,
                 code,
                 detail,
-            } => self.refuse(asker, code, detail),
+            } => self.refuse(requester, code, detail),
             Outcome::Release(release) => release(Ok(())),
-            Outcome::Connected(connecting) => self.let_in(*connecting),
+            Outcome::Connected(connecting) => self.attach(*connecting),
             Outcome::Close { member, reason } => self.fanout.close_member(member, reason),
             Outcome::CloseAll(reason) => self.fanout.close_all(reason),
         }
     }
 
-    /// Tells everybody what an entry says, then shows new followers where their root is.
-    fn tell(&mut self, entry: &Entry, before: Seq) {
-        // First of all, as what waits may be written after any of the frames: a position that the entry ends must not come after it.
+    /// Sends the events of an entry to all points, then sends new followers the latest positions of
+    /// their root.
+    fn send_events(&mut self, entry: &Entry, before: Seq) {
+        // First, because queued positions may be written after any of the frames: a position whose
+        // term the entry ends must not come after it.
         for change in &entry.changes {
             if let Change::Presenting(presenting) = change {
                 self.fanout.set_term(presenting.as_ref().map(|p| p.term));
             }
         }
-        let following = self.turn_to_roots(&entry.changes);
+        let following = self.update_roots(&entry.changes);
         let mut seq = before;
         self.log_presence(entry);
         for event in &entry.events {
@@ -277,9 +289,9 @@ impl Actor {
             };
             self.fanout.broadcast(&frame);
         }
-        // Behind the frames: whoever is told of knocks knows by then that it is the host.
+        // After the frames: a new host learns that it is the host before it is told of knocks.
         for knock in self.door.follow(&entry.changes) {
-            self.fanout.tell_member(
+            self.fanout.send_to_member(
                 self.door.host(),
                 &ServerFrame::notice(entry.at, Notice::MemberKnock(knock)),
             );
@@ -287,12 +299,13 @@ impl Actor {
         for member in following {
             if let Some(root) = self.fanout.root(member) {
                 let latest = self.actions.latest(&self.state, root);
-                self.fanout.show_member(member, entry.at, &latest);
+                self.fanout.deliver_to_member(member, entry.at, &latest);
             }
         }
     }
 
-    /// One line for operators when somebody joins and when the session ends: ids and counts, nothing that people wrote.
+    /// Logs one line when a member joins and when the session ends: ids and counts, no text that
+    /// users wrote.
     fn log_presence(&self, entry: &Entry) {
         let session = self.state.id();
         for event in &entry.events {
@@ -308,9 +321,9 @@ impl Actor {
         }
     }
 
-    /// Takes over who is shown whose position; those whose root is another one now.
-    fn turn_to_roots(&mut self, changes: &[Change]) -> Vec<MemberId> {
-        let mut turned = Vec::new();
+    /// Sets the roots of an entry's changes in the fan-out; returns the members whose root changed.
+    fn update_roots(&mut self, changes: &[Change]) -> Vec<MemberId> {
+        let mut changed = Vec::new();
         for change in changes {
             let (member, root) = match change {
                 Change::Follow { member, follow } => (*member, follow.root),
@@ -318,14 +331,14 @@ impl Actor {
                 _ => continue,
             };
             if self.fanout.set_root(member, root) {
-                turned.push(member);
+                changed.push(member);
             }
         }
-        turned
+        changed
     }
 }
 
-/// The connections that an entry brings to an end.
+/// The connections that an entry closes.
 pub(crate) fn closings(entry: &Entry) -> Vec<Outcome> {
     let closing = |event: &Event| match event {
         Event::Quit {
@@ -345,7 +358,7 @@ pub(crate) fn closings(entry: &Entry) -> Vec<Outcome> {
     entry.events.iter().filter_map(closing).collect()
 }
 
-/// Whether an entry changes what the directory of sessions lists.
+/// Whether an entry changes how the session is listed.
 pub(crate) fn changes_listing(entry: &Entry) -> bool {
     entry.changes.iter().any(|c| {
         matches!(
@@ -355,7 +368,7 @@ pub(crate) fn changes_listing(entry: &Entry) -> bool {
     })
 }
 
-/// Whom the host does not let in, by an entry that `state` has taken in.
+/// The profiles whose knocks an entry denies; `state` is the state after the entry.
 pub(crate) fn denied(state: &State, entry: &Entry) -> Vec<Profile> {
     let denied = |change: &Change| match change {
         Change::KnockOver {
@@ -367,7 +380,7 @@ pub(crate) fn denied(state: &State, entry: &Entry) -> Vec<Profile> {
     entry.changes.iter().filter_map(denied).collect()
 }
 
-/// Who is gone after an entry.
+/// The members that an entry removes.
 pub(crate) fn departed(entry: &Entry) -> Vec<MemberId> {
     let gone = |change: &Change| match change {
         Change::Left { member } | Change::Removed { member } => Some(*member),

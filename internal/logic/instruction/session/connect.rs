@@ -1,8 +1,10 @@
-//! A connection becomes a point.
+//! How a connection becomes a point.
 //!
-//! Connecting commits first and answers after, so that the snapshot holds the newcomer. From the commit on, frames go to the connection's
-//! outbound queue; what it missed before comes from memory or the log, streamed by the connection itself, and joins the queue without gap or overlap
-//! because both are cut at the same seq: the head when it was let in.
+//! The entry of the connection is committed before the welcome is sent, so that the snapshot
+//! contains the new point. From the commit on, frames go to the connection's outbound queue. The
+//! frames that it missed before come from memory or the log, read by the connection itself. Missed
+//! and queued frames join without gap or overlap because both are cut at the same seq: the head
+//! when the entry was stepped.
 
 use super::actor::Actor;
 use super::outcome::Outcome;
@@ -22,44 +24,44 @@ use faceshare_exec::{Access, Input, Step};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// A connection that wants to be a point.
+/// A connection's request to become a point.
 #[derive(Debug)]
 pub struct Opening {
-    /// What its token says.
+    /// The claims of its session token.
     pub claims: SessionClaims,
-    /// Tells it from earlier connections of the same point.
+    /// Unique number that distinguishes it from earlier connections of the same point.
     pub incarnation: u64,
-    /// How its frames are written.
+    /// The wire format of its frames.
     pub format: WireFormat,
-    /// Where it takes its frames from.
+    /// The queue of its outgoing frames.
     pub outbound: Arc<Outbound>,
-    /// What its client has seen.
+    /// The last frame that its client has seen; `None` when it does not resume.
     pub position: Option<Position>,
 }
 
-/// A connection that is a point now.
+/// The answer to an [`Opening`]: the connection is a point.
 #[derive(Debug)]
 pub struct Connected {
-    /// The first frame.
+    /// The encoded `welcome`, which is the first frame.
     pub welcome: Bytes,
-    /// What to send from the log right after it.
+    /// The missed frames to send after it; `None` when the welcome has a snapshot.
     pub missed: Option<Missed>,
 }
 
-/// Frames that a client has missed.
+/// The range of frames that a client has missed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missed {
-    /// In which order.
+    /// The epoch of both seqs.
     pub epoch: Epoch,
-    /// After this seq.
+    /// The last seq that the client has seen.
     pub after: Seq,
-    /// Up to and with this one.
+    /// The last seq to send.
     pub upto: Seq,
-    /// The entries that hold them, if they are still in memory.
+    /// The entries with these frames, if they are still in memory.
     pub(crate) recent: Option<Vec<RecentEntry>>,
 }
 
-/// A connection on its way in: its entry is stepped and not yet in the log.
+/// A connection whose entry is stepped and not committed yet.
 pub(crate) struct Connecting {
     opening: Opening,
     welcome: Welcome,
@@ -69,7 +71,7 @@ pub(crate) struct Connecting {
 
 impl Connecting {
     pub(crate) fn refuse(self, error: Error) {
-        // The connection may have gone away meanwhile.
+        // The send fails if the connection is gone.
         let _ = self.reply.send(Err(error));
     }
 }
@@ -96,7 +98,7 @@ impl Actor {
                     reply,
                 })));
             }
-            // Connecting always changes something: at the least which connection holds the point.
+            // A connect always changes the state: at least the incarnation of the point.
             Ok(Step::Repeated(_) | Step::Unchanged) => {
                 drop(reply.send(Err(Error::internal("a connect that changes nothing"))))
             }
@@ -104,7 +106,8 @@ impl Actor {
         }
     }
 
-    /// The refusal may rest on what is not in the log yet, so it waits like everything else.
+    /// The refusal may depend on entries that are not committed yet, so it waits for the commit
+    /// too.
     fn refuse_connect(&mut self, error: Error, reply: oneshot::Sender<Result<Connected>>) {
         let refuse =
             move |committed: Result<()>| drop(reply.send(Err(committed.err().unwrap_or(error))));
@@ -112,7 +115,7 @@ impl Actor {
     }
 
     fn welcome(&mut self, opening: &Opening) -> (Welcome, Option<Missed>) {
-        // What the next append lets the log forget is not promised any more.
+        // The next append trims expired entries, so they cannot be resumed from.
         self.window.expire(self.deps.clock.now());
         let state = &self.state;
         let head = state.seq();
@@ -150,8 +153,8 @@ impl Actor {
         }
     }
 
-    /// The log has the connection's entry: it is a point from now on.
-    pub(crate) fn let_in(&mut self, connecting: Connecting) {
+    /// Called after the commit of the connection's entry: attaches it as a point.
+    pub(crate) fn attach(&mut self, connecting: Connecting) {
         let Connecting {
             opening,
             mut welcome,
@@ -166,7 +169,8 @@ impl Actor {
             outbound,
             ..
         } = opening;
-        // The newest as of now: what came since the entry was stepped was not shown to a connection that was not here yet.
+        // The latest positions as of now: those that came since the entry was stepped were not sent
+        // to this connection.
         let latest = self
             .fanout
             .root(member)
@@ -180,7 +184,7 @@ impl Actor {
             None => latest,
         };
         if let Some(missed) = &mut missed {
-            // Only now is all of it committed, and here.
+            // Only now are all of them committed and in `recent`.
             missed.recent = self.recent.after(&missed.epoch, missed.after);
         }
         let connected = Connected {
@@ -196,21 +200,22 @@ impl Actor {
         });
         self.deps.points.add(claims, incarnation, outbound);
         if reply.send(Ok(connected)).is_err() {
-            self.lost(point, incarnation);
+            self.point_lost(point, incarnation);
         } else {
             self.fanout
-                .show_point(point, incarnation, self.now(), &latest);
+                .deliver_to_point(point, incarnation, self.now(), &latest);
             if member == self.door.host() {
-                self.show_who_waits(point, incarnation);
+                self.send_waiting_knocks(point, incarnation);
             }
         }
         if self.deps.points.is_gone(member) {
-            self.see_off(member);
+            self.close_and_remove(member);
         }
     }
 
-    /// The account was deleted while its connection was on the way in: whoever looked for its points did not find this one.
-    fn see_off(&mut self, member: MemberId) {
+    /// Closes the connections of a member whose account was deleted while it connected, and removes
+    /// the member. The deletion did not find this connection.
+    fn close_and_remove(&mut self, member: MemberId) {
         self.fanout
             .close_member(member, CloseReason::Unauthenticated);
         if let Ok(Step::Entry(entry)) = self.step(Input::Gone { member }) {
@@ -218,10 +223,10 @@ impl Actor {
         }
     }
 
-    /// The host sees who waits from each of its points, however often they connect.
-    fn show_who_waits(&mut self, point: PointId, incarnation: u64) {
+    /// Sends the waiting knocks to a point of the host, at each of its connects.
+    fn send_waiting_knocks(&mut self, point: PointId, incarnation: u64) {
         for knock in self.door.waiting() {
-            self.fanout.tell(
+            self.fanout.send_to_point(
                 point,
                 incarnation,
                 &ServerFrame::notice(self.deps.clock.now(), Notice::MemberKnock(knock)),
@@ -229,7 +234,8 @@ impl Actor {
         }
     }
 
-    /// For a while after its end, people are let in to be told so: what they missed, or the last frame alone.
+    /// For [`ENDED_REPLAY`] after the end, members may connect to get the frames that they missed,
+    /// or only the last frame.
     fn connect_after_the_end(
         &mut self,
         opening: Opening,
@@ -248,12 +254,12 @@ impl Actor {
                 Error::new(ErrorCode::Unauthenticated, "you are not in this session")
             }
             (None, _) => Error::new(ErrorCode::SessionEnded, "the session is over"),
-            (Some(ended), _) => return self.see_out(ended, opening, reply),
+            (Some(ended), _) => return self.connect_to_ended(ended, opening, reply),
         };
         self.refuse_connect(error, reply);
     }
 
-    fn see_out(
+    fn connect_to_ended(
         &mut self,
         ended: Ended,
         opening: Opening,
@@ -267,7 +273,7 @@ impl Actor {
             let statement = Statement::Event(Event::SessEnd {
                 reason: ended.reason,
             });
-            // As the log has it: it is the host's doing, or the server's.
+            // The same sender as in the log: the host, or none if the server ended it.
             let from = (ended.reason == EndReason::HostEnded).then(|| self.state.host());
             let frame = ServerFrame {
                 seq: welcome.seq,
@@ -282,19 +288,20 @@ impl Actor {
             welcome: self.encode_welcome(format, welcome),
             missed,
         };
-        let see_out = move |committed: Result<()>| {
+        let send_reply = move |committed: Result<()>| {
             let answer = committed.map(|()| {
                 last.into_iter().for_each(|frame| outbound.push(frame));
                 outbound.close(CloseReason::SessionEnded);
                 connected
             });
-            // The connection may have gone away meanwhile.
+            // The send fails if the connection is gone.
             drop(reply.send(answer));
         };
-        self.after_commit(Outcome::Release(Box::new(see_out)));
+        self.after_commit(Outcome::Release(Box::new(send_reply)));
     }
 
-    /// A snapshot of a very full session goes without the names of devices rather than over the limit of a frame.
+    /// Encodes a welcome. If its snapshot is over the limit of a frame, which takes a very full
+    /// session, the names of devices are left out.
     fn encode_welcome(&self, format: WireFormat, welcome: Welcome) -> Bytes {
         let mut frame = ServerFrame::notice(self.now(), Notice::Welcome(Box::new(welcome)));
         let bytes = self.deps.codec.encode(format, &frame);

@@ -1,10 +1,11 @@
-//! Counters of what happens often, looked up once: by name and labels it costs more than what it counts.
+//! Counters of frequent events, looked up once: a lookup by name and labels costs more than the
+//! increment.
 
 use metrics::Counter;
 
 pub(crate) struct Counters {
-    /// Points that were shown a position.
-    pub(crate) shown: Counter,
+    /// Positions sent, counted once for each receiver.
+    pub(crate) deliveries: Counter,
     positions: Counter,
 }
 
@@ -12,12 +13,12 @@ impl Counters {
     pub(crate) fn new() -> Self {
         let positions = metrics::counter!("stream_instructions_total", "instruction" => "actionSync", "outcome" => "taken");
         Self {
-            shown: metrics::counter!("stream_positions_shown_total"),
+            deliveries: metrics::counter!("stream_positions_shown_total"),
             positions,
         }
     }
 
-    /// An instruction was taken or refused.
+    /// Counts an instruction that was accepted (`taken`) or refused.
     pub(crate) fn instruction(&self, name: &'static str, taken: bool, position: bool) {
         if position {
             return self.positions.increment(1);

@@ -1,4 +1,5 @@
-//! The door, as it is committed: who waits at it, whom that is told, and who asks how a knock ends.
+//! The committed knocks of a session: which wait, which member is told of them, and which requests
+//! wait for their end.
 
 use crate::instruction::mgr::waiters::Waiters;
 use faceshare_biz::domain::instruction::{KnockState, MemberKnock};
@@ -8,19 +9,19 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// Who waits, and who listens.
+/// The waiting knocks and their listeners.
 pub(crate) struct Door {
     session: SessionId,
     host: MemberId,
     waiting: BTreeMap<KnockId, (MemberId, MemberKnock)>,
-    /// Those who wait, here and elsewhere.
+    /// The waiting accounts of all sessions of this process.
     waiters: Arc<Waiters>,
-    /// One for each knock that waits: a later one takes the place of an earlier.
+    /// At most one for each waiting knock: a later listener replaces an earlier one.
     listeners: HashMap<KnockId, oneshot::Sender<()>>,
 }
 
 impl Door {
-    /// The door of a session whose state is in the log as it is.
+    /// The door of a session whose `state` is committed.
     pub(crate) fn of(state: &State, waiters: Arc<Waiters>) -> Self {
         let (waiting, listeners) = (BTreeMap::new(), HashMap::new());
         let mut door = Self {
@@ -36,35 +37,35 @@ impl Door {
         door
     }
 
-    /// Who is told of knocks.
+    /// The member that is told of knocks.
     pub(crate) const fn host(&self) -> MemberId {
         self.host
     }
 
-    /// The knocks that wait, oldest first.
+    /// The waiting knocks, oldest first.
     pub(crate) fn waiting(&self) -> Vec<MemberKnock> {
         self.waiting
             .values()
-            .map(|(_, told)| told.clone())
+            .map(|(_, knock)| knock.clone())
             .collect()
     }
 
-    /// Follows what is committed; what the host is told of it.
+    /// Applies committed changes; returns what to send to the host.
     pub(crate) fn follow(&mut self, changes: &[Change]) -> Vec<MemberKnock> {
-        let mut told = Vec::new();
+        let mut notices = Vec::new();
         for change in changes {
             match change {
-                Change::Knocked(knock) => told.push(self.knocked(knock)),
-                Change::KnockOver { knock, state } => told.extend(self.over(*knock, *state)),
+                Change::Knocked(knock) => notices.push(self.knocked(knock)),
+                Change::KnockOver { knock, state } => notices.extend(self.over(*knock, *state)),
                 Change::Info(info) if info.host != self.host => {
                     self.host = info.host;
-                    told.extend(self.waiting());
+                    notices.extend(self.waiting());
                 }
                 Change::Ended(_) => self.close(),
                 _ => {}
             }
         }
-        told
+        notices
     }
 
     fn knocked(&mut self, knock: &Knock) -> MemberKnock {
@@ -77,12 +78,12 @@ impl Door {
     fn over(&mut self, knock: KnockId, state: KnockState) -> Option<MemberKnock> {
         // A listener wakes when its channel closes.
         self.listeners.remove(&knock);
-        let (who, told) = self.waiting.remove(&knock)?;
+        let (who, knock) = self.waiting.remove(&knock)?;
         self.waiters.remove(who, self.session);
-        Some(MemberKnock { state, ..told })
+        Some(MemberKnock { state, ..knock })
     }
 
-    /// Nobody waits any more, and who listens is woken.
+    /// Removes all waiting knocks and wakes all listeners.
     pub(crate) fn close(&mut self) {
         self.listeners.clear();
         for (who, _) in std::mem::take(&mut self.waiting).into_values() {
@@ -90,7 +91,8 @@ impl Door {
         }
     }
 
-    /// Keeps a listener until the knock is over; of one that does not wait it is let go at once.
+    /// Stores a listener until the knock is over. If the knock does not wait, the listener is
+    /// dropped, and so woken, at once.
     pub(crate) fn listen(&mut self, knock: KnockId, listener: oneshot::Sender<()>) {
         if self.waiting.contains_key(&knock) {
             self.listeners.insert(knock, listener);

@@ -1,7 +1,7 @@
-//! How others talk to a session actor.
+//! The handle through which other tasks send requests to a session actor.
 
-use super::turns::{Brought, Turns};
-use super::{Away, Glance, Glances, Request};
+use super::actor_cell::{ActorCell, InlineOutcome};
+use super::{ActorUnavailable, Request, SessionView, ViewCache};
 use faceshare_biz::Result;
 use faceshare_biz::domain::instruction::ClientFrame;
 use faceshare_biz::domain::{MemberId, PointId, SessionId};
@@ -9,18 +9,19 @@ use faceshare_exec::State;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// A way to one session actor. Cheap to clone; sending waits while the actor's mailbox is full.
+/// A handle of one session actor. Cheap to clone; sending waits while the actor's mailbox is full.
 #[derive(Clone)]
 pub struct SessionHandle {
-    /// At hand, not behind the inbox: a position hardly ever needs anything else, and each step to it is one more place to wait for.
-    turns: Arc<Turns>,
+    /// Not in `inbox`: most positions need only the cell, and each further pointer is another read
+    /// of cold memory.
+    cell: Arc<ActorCell>,
     inbox: Arc<Inbox>,
 }
 
 struct Inbox {
     id: SessionId,
     mailbox: mpsc::Sender<Request>,
-    glances: Glances,
+    views: ViewCache,
 }
 
 impl std::fmt::Debug for SessionHandle {
@@ -31,28 +32,24 @@ impl std::fmt::Debug for SessionHandle {
     }
 }
 
-/// The actor is gone; nothing of the request was looked at.
+/// The actor has stopped; the request was not processed and is given back.
 #[derive(Debug)]
-pub(crate) struct Gone(pub(crate) Request);
+pub(crate) struct ActorGone(pub(crate) Request);
 
 impl SessionHandle {
     pub(crate) fn new(
         id: SessionId,
         mailbox: mpsc::Sender<Request>,
-        glances: Glances,
-        turns: Arc<Turns>,
+        views: ViewCache,
+        cell: Arc<ActorCell>,
     ) -> Self {
         Self {
-            turns,
-            inbox: Arc::new(Inbox {
-                id,
-                mailbox,
-                glances,
-            }),
+            cell,
+            inbox: Arc::new(Inbox { id, mailbox, views }),
         }
     }
 
-    /// Which session.
+    /// The session's id.
     #[must_use]
     pub fn id(&self) -> SessionId {
         self.inbox.id
@@ -62,72 +59,78 @@ impl SessionHandle {
         self.inbox.mailbox.is_closed()
     }
 
-    /// What somebody may see at a glance, if the actor has kept it and is there to take it back.
-    pub(crate) fn glance(&self, who: MemberId) -> Option<Glance> {
-        self.inbox.glances.get(who).filter(|_| !self.is_gone())
+    /// The cached view of an account; `None` if there is none or the actor has stopped and so would
+    /// not clear it.
+    pub(crate) fn cached_view(&self, who: MemberId) -> Option<SessionView> {
+        self.inbox.views.get(who).filter(|_| !self.is_gone())
     }
 
-    /// Looks at the state here and now, if the actor has nothing else to do; otherwise gives the look back.
-    pub(crate) fn look<T, L: FnOnce(&State) -> T>(&self, look: L) -> Result<Result<T, Away>, L> {
+    /// Reads the state in the caller's task if the actor is idle; otherwise gives `read` back.
+    pub(crate) fn try_read<T, R: FnOnce(&State) -> T>(
+        &self,
+        read: R,
+    ) -> Result<Result<T, ActorUnavailable>, R> {
         if self.is_gone() {
-            Err(look)
+            Err(read)
         } else {
-            self.turns.look(look)
+            self.cell.try_read(read)
         }
     }
 
-    pub(crate) async fn send(&self, request: Request) -> Result<(), Gone> {
-        let Some(room) = self.room().await else {
-            return Err(Gone(request));
+    pub(crate) async fn send(&self, request: Request) -> Result<(), ActorGone> {
+        let Some(permit) = self.reserve().await else {
+            return Err(ActorGone(request));
         };
-        room.put(request);
+        permit.send(request);
         Ok(())
     }
 
-    /// Room for one more of a point's frames, if there is any now.
-    pub(crate) fn try_room(&self) -> Option<Room<'_>> {
+    /// A place in the mailbox; `None` if it is full or the actor has stopped.
+    pub(crate) fn try_reserve(&self) -> Option<MailboxPermit<'_>> {
         let permit = self.inbox.mailbox.try_reserve().ok()?;
-        Some(Room {
+        Some(MailboxPermit {
             permit,
-            turns: &self.turns,
+            cell: &self.cell,
         })
     }
 
-    /// Room for one more of a point's frames, waited for if there is none. `None`: the session is gone.
-    pub(crate) async fn room(&self) -> Option<Room<'_>> {
+    /// Waits for a place in the mailbox; `None`: the actor has stopped.
+    pub(crate) async fn reserve(&self) -> Option<MailboxPermit<'_>> {
         let permit = self.inbox.mailbox.reserve().await.ok()?;
-        Some(Room {
+        Some(MailboxPermit {
             permit,
-            turns: &self.turns,
+            cell: &self.cell,
         })
     }
 
-    /// The connection of a point is gone.
+    /// Reports that the connection of a point is gone.
     pub(crate) async fn lost(&self, point: PointId, incarnation: u64) {
-        // With the actor gone there is nobody to tell: a session that comes back counts all its points as lost.
-        if let Some(room) = self.room().await {
-            room.put(Request::Lost { point, incarnation });
+        // If the actor has stopped, no report is needed: a session that is loaded again counts all
+        // its points as lost.
+        if let Some(permit) = self.reserve().await {
+            permit.send(Request::Lost { point, incarnation });
         }
     }
 
-    /// Fetches ahead what [`bring`](Self::bring) needs.
+    /// Prefetches the memory that [`try_inline`](Self::try_inline) reads.
     pub(crate) fn prefetch(&self) {
-        self.turns.prefetch();
+        self.cell.prefetch();
     }
 
-    /// Carries out a position of a connected point here and now, if the actor has nothing else to do; otherwise gives it back.
-    pub(crate) fn bring(
+    /// Processes a position of a connected point in the caller's task if the actor is idle;
+    /// otherwise gives the frame back.
+    pub(crate) fn try_inline(
         &self,
         point: PointId,
         incarnation: u64,
         frame: ClientFrame,
     ) -> Option<ClientFrame> {
-        match self.turns.bring(point, incarnation, frame) {
-            Brought::Busy(frame) => Some(frame),
-            Brought::Done { wake } => {
-                // A mailbox without room wakes the actor as well.
-                if wake && let Some(room) = self.try_room() {
-                    room.put(Request::LookAtTheTime);
+        match self.cell.try_inline(point, incarnation, frame) {
+            InlineOutcome::Busy(frame) => Some(frame),
+            InlineOutcome::Done { wake } => {
+                // If the mailbox is full, the actor is awake anyway.
+                if wake && let Some(permit) = self.try_reserve() {
+                    permit.send(Request::CheckDeadlines);
                 }
                 None
             }
@@ -136,20 +139,20 @@ impl SessionHandle {
 }
 
 /// A place in a session's mailbox.
-pub(crate) struct Room<'a> {
+pub(crate) struct MailboxPermit<'a> {
     permit: mpsc::Permit<'a, Request>,
-    turns: &'a Turns,
+    cell: &'a ActorCell,
 }
 
-impl Room<'_> {
-    fn put(self, request: Request) {
-        self.turns.ask();
+impl MailboxPermit<'_> {
+    fn send(self, request: Request) {
+        self.cell.request_begins();
         self.permit.send(request);
     }
 
-    /// Hands over a frame of a connected point.
+    /// Sends a frame of a connected point.
     pub(crate) fn frame(self, point: PointId, incarnation: u64, frame: Box<ClientFrame>) {
-        self.put(Request::Frame {
+        self.send(Request::Frame {
             point,
             incarnation,
             frame,
@@ -162,13 +165,13 @@ impl std::fmt::Debug for Request {
         f.write_str(match self {
             Self::Propose { .. } => "Propose",
             Self::Read(_) => "Read",
-            Self::Glance { .. } => "Glance",
+            Self::View { .. } => "View",
             Self::Connect { .. } => "Connect",
             Self::Frame { .. } => "Frame",
             Self::Lost { .. } => "Lost",
             Self::TellHost(_) => "TellHost",
-            Self::LookAtTheTime => "LookAtTheTime",
-            Self::SeeTheHouse => "SeeTheHouse",
+            Self::CheckDeadlines => "CheckDeadlines",
+            Self::ApplyForcedAdmission => "ApplyForcedAdmission",
             Self::AwaitKnock { .. } => "AwaitKnock",
         })
     }

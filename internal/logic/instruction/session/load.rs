@@ -1,4 +1,4 @@
-//! A session comes back from its log.
+//! Loads a session from its log.
 
 use super::actor::ActorDeps;
 use crate::instruction::codec::{decode_entry, decode_state};
@@ -8,17 +8,17 @@ use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::instruction::Loaded;
 use faceshare_exec::{State, apply};
 
-/// A session as its log tells it.
+/// A session as loaded from its log.
 pub(crate) struct Recovered {
     /// The state at the end of the log.
     pub(crate) state: State,
-    /// What of it can be resumed.
+    /// The entries that clients can resume from.
     pub(crate) window: ResumeWindow,
-    /// The log may have lost entries at its end: go on in a new epoch.
+    /// The log may have lost entries at its end: the session must go on in a new epoch.
     pub(crate) suspect: bool,
 }
 
-/// Reads a session from its log; `None`: no such session.
+/// Reads a session from its log; `None`: there is no such session.
 pub(crate) async fn load(deps: &ActorDeps, id: SessionId) -> Result<Option<Recovered>> {
     let Some(Loaded {
         snapshot,

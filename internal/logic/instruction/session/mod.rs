@@ -1,33 +1,35 @@
-//! The session actor: one task that owns a session's state and is the only one to change it. Positions, which are no part of the state, may
-//! be carried out past the task while it rests, and the state be looked at (see `turns`).
+//! The session actor: one task that owns a session's state and alone changes it. While the task is
+//! idle, other tasks may process positions, which are no part of the state, and read the state (see
+//! `actor_cell`).
 //!
-//! An input is stepped on the state at once and its entry gathered; what is gathered is appended to the log as one batch, at most one batch
-//! at a time. Everything that anybody is told of it (frames, answers, replies) waits until the log has it. So the state here may be ahead
-//! of the log by what is gathered and in flight; when an append fails, the state is read back from the log and everybody whose input is
-//! not in it is told `UNAVAILABLE`.
+//! An input is stepped on the state at once, and its entry joins the next batch. A batch is
+//! appended to the log with one write, one batch at a time. Every frame, answer and reply that
+//! follows from an entry waits until the log has the entry. So the state may be ahead of the log by
+//! the two batches `gathering` and `in_flight`. When an append fails, the state is read back from
+//! the log, and each caller whose input is not in it gets `UNAVAILABLE`.
 
 mod actor;
+mod actor_cell;
 pub(crate) mod ask;
 mod commit;
 mod connect;
 mod counters;
 mod door;
-mod glance;
 mod handle;
 mod load;
 mod outcome;
 mod pacing;
 mod run;
-mod turns;
+mod view_cache;
 
 pub(crate) use actor::{Actor, ActorDeps};
+pub(crate) use actor_cell::{ActorCell, is_poisoned};
 pub use connect::{Connected, Missed, Opening};
-pub(crate) use glance::Glances;
-pub use glance::{Glance, Shown, Standing};
 pub use handle::SessionHandle;
 pub(crate) use load::{Recovered, load};
 pub(crate) use run::{MAILBOX, Runner};
-pub(crate) use turns::{Turns, is_spoilt};
+pub(crate) use view_cache::ViewCache;
+pub use view_cache::{MemberAccess, RenderedSession, SessionView};
 
 use faceshare_biz::domain::instruction::{ClientFrame, Notice};
 use faceshare_biz::domain::{KnockId, MemberId, PointId};
@@ -35,22 +37,28 @@ use faceshare_biz::{Error, Result};
 use faceshare_exec::{Input, State};
 use tokio::sync::oneshot;
 
-/// Releases what a reader has taken from the state, once the log has that state; or the reason why it never will.
+/// Sends a reply that was made from the state. It is called with `Ok` when the log has that state,
+/// or with the reason why it never will.
 pub(crate) type Release = Box<dyn FnOnce(Result<()>) + Send>;
 
-/// Looks at the state after an input was carried out, or learns why it was not.
-pub(crate) type Look = Box<dyn FnOnce(Result<&State>) -> Release + Send>;
+/// Makes a reply from the state after an input was processed, or from the reason why it was
+/// refused.
+pub(crate) type MakeReply = Box<dyn FnOnce(Result<&State>) -> Release + Send>;
 
-/// What the actor is asked. Small, as each session has room for many.
+/// A request to the actor. Its size is kept small, because the mailbox of each session has room for
+/// many.
 pub(crate) enum Request {
-    /// Carry out an input that does not come over a stream.
-    Propose { input: Box<Input>, look: Look },
-    /// Look at the state.
+    /// Process an input that does not come from a connection.
+    Propose {
+        input: Box<Input>,
+        make_reply: MakeReply,
+    },
+    /// Read the state.
     Read(Box<dyn FnOnce(&State) -> Release + Send>),
-    /// Look at what is asked most often, and keep it for the next one who asks.
-    Glance {
+    /// Return an account's view of the session, and cache it.
+    View {
         who: MemberId,
-        reply: oneshot::Sender<Result<Glance>>,
+        reply: oneshot::Sender<Result<SessionView>>,
     },
     /// A connection wants to be a point.
     Connect {
@@ -63,32 +71,32 @@ pub(crate) enum Request {
         incarnation: u64,
         frame: Box<ClientFrame>,
     },
-    /// A connection is gone.
+    /// The connection of a point is gone.
     Lost { point: PointId, incarnation: u64 },
-    /// Tell the host's points.
+    /// Send a notice to the host's points.
     TellHost(Box<Notice>),
-    /// Something is due sooner than the task knows.
-    LookAtTheTime,
-    /// Whether the installation forces approval has changed.
-    SeeTheHouse,
-    /// Close this channel when a knock is over.
+    /// A deadline has come up that is earlier than the one the task sleeps for.
+    CheckDeadlines,
+    /// The installation's setting for forced approval has changed.
+    ApplyForcedAdmission,
+    /// Close the channel when the knock is over.
     AwaitKnock {
         knock: KnockId,
         listener: oneshot::Sender<()>,
     },
 }
 
-/// The session can not be worked with right now.
+/// The request could not be completed now.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-pub(crate) enum Away {
+pub(crate) enum ActorUnavailable {
     #[error("the session's log could not be written")]
     LogUnwritten,
     #[error("the session's task stopped before it answered")]
     TaskStopped,
 }
 
-impl From<Away> for Error {
-    fn from(away: Away) -> Self {
+impl From<ActorUnavailable> for Error {
+    fn from(away: ActorUnavailable) -> Self {
         Self::unavailable(away)
     }
 }

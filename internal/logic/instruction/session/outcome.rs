@@ -1,7 +1,7 @@
-//! What waits for a commit: whom to tell what, once the log has the entries before it.
+//! Actions that wait for a commit and are carried out when the log has the entries before them.
 
 use super::connect::Connecting;
-use super::{Away, Release};
+use super::{ActorUnavailable, Release};
 use faceshare_biz::Error;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::facesession::FaceSession;
@@ -10,34 +10,34 @@ use faceshare_biz::domain::{MemberId, PointId};
 use faceshare_exec::Entry;
 use std::borrow::Cow;
 
-/// Which connection an answer goes to.
+/// The connection that gets an answer.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Asker {
+pub(crate) struct Requester {
     pub(crate) point: PointId,
     pub(crate) incarnation: u64,
-    /// The frame's id; 0: wants no answer.
+    /// The frame's id; 0: it gets no answer.
     pub(crate) id: u32,
 }
 
-/// One thing to do after the commit.
+/// An action to carry out after a commit.
 pub(crate) enum Outcome {
-    /// Tell everybody what an entry says. `before` is the seq before its first frame.
-    Tell { entry: Box<Entry>, before: Seq },
-    /// Let the directory know how the session is.
+    /// Send the events of an entry to all points. `before` is the seq before its first frame.
+    SendEvents { entry: Box<Entry>, before: Seq },
+    /// Tell the observer that the session is listed differently; with the index of the entry.
     Observe(Box<FaceSession>, u64),
-    /// Let the door know whom the host did not let in.
+    /// Tell the observer that the host denied this knock.
     Denied(Box<Profile>),
-    /// "Taken."
-    Ack { asker: Asker, seq: Seq },
-    /// "Refused."
+    /// Acknowledge a frame.
+    Ack { requester: Requester, seq: Seq },
+    /// Refuse a frame.
     Nack {
-        asker: Asker,
+        requester: Requester,
         code: ErrorCode,
         detail: Cow<'static, str>,
     },
-    /// Let whoever asked have what was seen of the state.
+    /// Send a reply.
     Release(Release),
-    /// Let a connection in.
+    /// Attach a connection.
     Connected(Box<Connecting>),
     /// Close the connections of a member.
     Close {
@@ -49,28 +49,29 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// What it comes to when the entries before it never got into the log.
+    /// Fails the action because the entries before it are not in the log; returns the refusal to
+    /// send, if it answers a frame.
     pub(crate) fn fail(self) -> Option<Self> {
         match self {
-            Self::Tell { .. }
+            Self::SendEvents { .. }
             | Self::Observe(..)
             | Self::Denied(_)
             | Self::Close { .. }
             | Self::CloseAll(_) => None,
-            Self::Ack { asker, .. } | Self::Nack { asker, .. } => {
-                let error = Error::from(Away::LogUnwritten);
+            Self::Ack { requester, .. } | Self::Nack { requester, .. } => {
+                let error = Error::from(ActorUnavailable::LogUnwritten);
                 Some(Self::Nack {
-                    asker,
+                    requester,
                     code: error.code,
                     detail: error.detail,
                 })
             }
             Self::Release(release) => {
-                release(Err(Away::LogUnwritten.into()));
+                release(Err(ActorUnavailable::LogUnwritten.into()));
                 None
             }
             Self::Connected(connecting) => {
-                connecting.refuse(Away::LogUnwritten.into());
+                connecting.refuse(ActorUnavailable::LogUnwritten.into());
                 None
             }
         }

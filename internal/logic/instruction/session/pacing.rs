@@ -1,5 +1,6 @@
-//! How often positions are passed on: each (sender, key) at its rate, with a little slack for the unevenness of networks. What comes faster
-//! waits as "there is something newer"; when its time comes, the newest value goes out. Keys do not wait for each other.
+//! The rate limit of positions. Each (sender, key) has a lane that sends at a fixed rate, with a
+//! small burst for network jitter. A position that comes too early is held back; when the lane is
+//! free, the newest value is sent. Lanes do not wait for each other.
 
 use faceshare_biz::domain::MemberId;
 use faceshare_biz::domain::instruction::ActionKey;
@@ -9,12 +10,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// So many values may come at once.
+/// Burst: values of one lane that may be sent at once.
 const SLACK: u32 = 4;
 
 type Lane = (MemberId, ActionKey);
 
-/// Each of a sender's keys, and when its lane would be free, were there no slack. They are few, and mostly it is one.
+/// The keys of one sender, each with the time at which its lane would be free without a burst. Most
+/// senders have one.
 type Lanes = SmallVec<[(ActionKey, Instant); 1]>;
 
 /// The lanes of one session.
@@ -34,7 +36,7 @@ impl Pacing {
         }
     }
 
-    /// Whether a value may go out now. If not, its lane comes up in [`Pacing::due`] later.
+    /// Whether a value may be sent now. If not, [`Pacing::due`] returns its lane later.
     pub(crate) fn admit(&mut self, from: MemberId, key: &ActionKey, now: Instant) -> bool {
         let interval = self.interval;
         let slack = interval * (SLACK - 1);
@@ -44,19 +46,20 @@ impl Pacing {
             *lane = free_at + interval;
             return true;
         }
-        // The lane's time does not move while it waits, so a second value finds the same place in the set.
+        // The lane's time does not change while it waits, so a second value is the same element of
+        // the set.
         self.waiting.insert((free_at - slack, (from, key.clone())));
         false
     }
 
-    /// When this lane would be free; a new one is.
+    /// The time at which this lane would be free; `now` for a new one.
     fn lane(&mut self, from: MemberId, key: &ActionKey, now: Instant) -> &mut Instant {
         let lanes = self.senders.entry(from).or_default();
         let index = lanes
             .iter()
             .position(|(of, _)| of == key)
             .unwrap_or_else(|| {
-                // A lane that is free is as good as a new one.
+                // A free lane is the same as a new one, so it need not be stored.
                 lanes.retain(|(_, free_at)| *free_at > now);
                 lanes.push((key.clone(), now));
                 lanes.len() - 1
@@ -64,12 +67,12 @@ impl Pacing {
         &mut lanes[index].1
     }
 
-    /// When something that waits may go out.
+    /// When the next value that is held back may be sent.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.waiting.first().map(|(at, _)| *at)
     }
 
-    /// The lanes whose newest value may go out now.
+    /// The lanes whose newest value may be sent now.
     pub(crate) fn due(&mut self, now: Instant) -> Vec<Lane> {
         let mut due = Vec::new();
         while let Some((at, _)) = self.waiting.first()
@@ -84,7 +87,7 @@ impl Pacing {
         due
     }
 
-    /// Forgets somebody who is gone.
+    /// Drops the lanes of a member that left.
     pub(crate) fn forget(&mut self, member: MemberId) {
         self.senders.remove(&member);
         self.waiting.retain(|(_, (from, _))| *from != member);
@@ -122,7 +125,7 @@ mod tests {
         let mut pacing = Pacing::new(50);
         let start = Instant::now();
         for i in 0..100 {
-            // A packet late, the next one on its heels.
+            // Every second packet is late, and the next one follows at once.
             let now = start + Duration::from_millis(20 * i + if i % 2 == 0 { 15 } else { 0 });
             assert!(pacing.admit(member(), &key("view"), now), "{i}");
             assert!(pacing.admit(member(), &key("pointer"), now), "{i}");
@@ -130,7 +133,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn somebody_gone_leaves_nothing() {
+    async fn a_member_that_left_leaves_no_lane() {
         let mut pacing = Pacing::new(1);
         let now = Instant::now();
         while pacing.admit(member(), &key("view"), now) {}

@@ -1,9 +1,9 @@
-//! The actor's loop: it takes requests, sees to the log and to what is due.
+//! The actor's loop: it processes requests, appends to the log and fires deadlines.
 
+use super::actor_cell::ActorCell;
 use super::commit::{Appending, Failed};
-use super::turns::Turns;
 use super::{Request, load};
-use crate::instruction::fanout::Told;
+use crate::instruction::fanout::PendingWrites;
 use faceshare_biz::Error;
 use faceshare_biz::domain::instruction::AppendError;
 use futures_util::FutureExt;
@@ -13,97 +13,101 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// Requests that wait for one actor; whoever sends more waits too.
+/// Capacity of an actor's mailbox, in requests; further senders wait.
 pub(crate) const MAILBOX: usize = 256;
-/// Requests taken from the mailbox before what came of them goes to the log.
+/// Requests that are taken from the mailbox at once, at most; then their entries are appended to
+/// the log.
 const ROUND: usize = 64;
-/// More room than this is given back after a round: most sessions are quiet, and there are many.
-const ROUND_KEPT: usize = 8;
-/// Entries that may be ahead of the log; more input waits in the mailbox.
-const AHEAD: usize = 256;
-/// Deadlines that are nearer to each other than this are one.
-const EARLY: Duration = Duration::from_millis(1);
+/// A round's buffer with more capacity than this is freed after the round: there are many sessions,
+/// and most are idle.
+const ROUND_CAPACITY_KEPT: usize = 8;
+/// Entries that may be ahead of the log. With more, the mailbox is not read.
+const AHEAD_MAX: usize = 256;
+/// Deadlines that are nearer to each other than this are handled at one wake.
+const WAKE_SLACK: Duration = Duration::from_millis(1);
 
-/// A session's task. It holds the actor for a step at a time, and never while it waits.
+/// A session's task. It locks the actor for one step at a time and never across an await.
 pub(crate) struct Runner<'a> {
-    turns: &'a Turns,
+    cell: &'a ActorCell,
     appending: Option<Appending>,
 }
 
 impl<'a> Runner<'a> {
-    pub(crate) const fn new(turns: &'a Turns) -> Self {
+    pub(crate) const fn new(cell: &'a ActorCell) -> Self {
         Self {
-            turns,
+            cell,
             appending: None,
         }
     }
 
-    /// Runs until the session is over and nobody needs it, or its log is lost.
+    /// Runs until the session has ended and is idle, or its log is lost.
     pub(crate) async fn run(&mut self, mailbox: &mut mpsc::Receiver<Request>) -> Result<(), Error> {
-        let (mut round, mut told) = (Vec::new(), Told::default());
-        let mut deserted = false;
-        // Set anew only when it would come too late, which is seldom: most deadlines move away from now.
-        let mut alarm = pin!(tokio::time::sleep_until(self.turns.take()?.wake_at()));
+        let (mut round, mut pending) = (Vec::new(), PendingWrites::default());
+        let mut mailbox_closed = false;
+        // Reset only when it would fire too late. That is rare: most deadlines move further away.
+        let mut sleep = pin!(tokio::time::sleep_until(self.cell.lock()?.wake_at()));
         loop {
             let (wake_at, ahead) = {
-                let mut actor = self.turns.take()?;
-                actor.fanout.written();
+                let mut actor = self.cell.lock()?;
+                actor.fanout.pending_written();
                 if self.appending.is_none() {
                     self.appending = actor.start_append();
                 }
                 (actor.wake_at(), actor.ahead())
             };
-            if deserted && self.appending.is_none() {
+            if mailbox_closed && self.appending.is_none() {
                 return Ok(());
             }
-            if wake_at + EARLY < alarm.deadline() || alarm.is_elapsed() {
-                alarm.as_mut().reset(wake_at);
+            if wake_at + WAKE_SLACK < sleep.deadline() || sleep.is_elapsed() {
+                sleep.as_mut().reset(wake_at);
             }
-            let takes_more = !deserted && ahead < AHEAD;
+            let takes_more = !mailbox_closed && ahead < AHEAD_MAX;
             let appending = &mut self.appending;
             tokio::select! {
                 biased;
                 result = async { appending.as_mut().expect("invariant: polled only when there is one").await }, if appending.is_some() => {
                     self.appending = None;
-                    self.finish_append(result, &mut told).await?;
+                    self.finish_append(result, &mut pending).await?;
                 }
                 count = mailbox.recv_many(&mut round, ROUND), if takes_more => {
-                    deserted = count == 0;
-                    let mut actor = self.turns.take()?;
+                    mailbox_closed = count == 0;
+                    let mut actor = self.cell.lock()?;
                     round.drain(..).for_each(|request| actor.handle(request));
-                    self.turns.answered(count);
-                    // A mailbox that never runs dry must not hold the time up.
-                    actor.do_what_is_due();
-                    actor.fanout.hand_over_told(&mut told);
+                    self.cell.requests_done(count);
+                    // Deadlines fire even if the mailbox never becomes empty.
+                    actor.run_due();
+                    actor.fanout.take_pending(&mut pending);
                 }
-                () = alarm.as_mut() => {
-                    let mut actor = self.turns.take()?;
-                    if actor.is_idle() && mailbox.is_empty() && wake_at <= Instant::now() + EARLY {
-                        // What is sent until the close is still answered; then there is nobody left to wait for.
+                () = sleep.as_mut() => {
+                    let mut actor = self.cell.lock()?;
+                    if actor.is_idle() && mailbox.is_empty() && wake_at <= Instant::now() + WAKE_SLACK {
+                        // Requests that were sent before the close are still answered; then the
+                        // loop ends.
                         mailbox.close();
                     }
-                    actor.do_what_is_due();
-                    actor.fanout.hand_over_told(&mut told);
+                    actor.run_due();
+                    actor.fanout.take_pending(&mut pending);
                 }
             }
-            told.write_out().await;
-            if round.capacity() > ROUND_KEPT {
+            pending.write_out().await;
+            if round.capacity() > ROUND_CAPACITY_KEPT {
                 round = Vec::new();
             }
         }
     }
 
-    /// `told`: to whom something is to be written then. It is taken while the actor is held, or a connection with a position might take it
-    /// over: a few receivers' turn is not meant for many.
+    /// Handles the result of an append. `pending` gets the writes that follow; they are taken while
+    /// the actor is locked, because otherwise a connection that processes a position inline might
+    /// take them and write to many receivers.
     async fn finish_append(
         &mut self,
         result: Result<(), AppendError>,
-        told: &mut Told,
+        pending: &mut PendingWrites,
     ) -> Result<(), Error> {
         let failed = {
-            let mut actor = self.turns.take()?;
+            let mut actor = self.cell.lock()?;
             let failed = actor.finish_append(result)?;
-            actor.fanout.hand_over_told(told);
+            actor.fanout.take_pending(pending);
             failed
         };
         let Some(Failed {
@@ -114,22 +118,25 @@ impl<'a> Runner<'a> {
         else {
             return Ok(());
         };
-        told.write_out().await;
-        // What is due stays due, and would be tried again at once: a log that is away is not asked more often than this.
+        pending.write_out().await;
+        // Without this pause a deadline that is due would cause the next append at once; a log that
+        // is down is not called more often than this.
         tokio::time::sleep(backoff).await;
         let recovered = load(&deps, session)
             .await?
             .ok_or_else(|| Error::internal("the session's log is gone"))?;
-        let mut actor = self.turns.take()?;
-        actor.go_on_from(recovered);
-        actor.fanout.hand_over_told(told);
+        let mut actor = self.cell.lock()?;
+        actor.resume_from_log(recovered);
+        actor.fanout.take_pending(pending);
         Ok(())
     }
 
-    /// After the loop: waits for an append that is still on its way, so that whoever reads the log next finds all that will be in it.
-    pub(crate) async fn see_append_off(&mut self) {
+    /// Called after the loop: waits for an append that is still running, so that the next reader of
+    /// the log finds all of its entries.
+    pub(crate) async fn finish_pending_append(&mut self) {
         if let Some(appending) = self.appending.take() {
-            // Nobody is left to be told how it ended; a panic in it was reported when it happened.
+            // No request waits for the result any more; a panic in it was reported when it
+            // happened.
             let _ = AssertUnwindSafe(appending).catch_unwind().await;
         }
     }

@@ -1,4 +1,5 @@
-//! A codec whose messages are places in a table, so that what goes over a socket can be looked at as what it is.
+//! A codec whose messages are places in a table, so that what goes over a socket can be looked at
+//! as what it is.
 
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::{Decoded, FrameCodec, ServerFrame, WireFormat};
@@ -72,7 +73,7 @@ impl FrameCodec for TableCodec {
         written(table.len() - 1, self.padding.load(Ordering::SeqCst))
     }
 
-    /// Panics at an empty message: nobody reads those.
+    /// Panics at an empty message, which is never decoded.
     fn decode(&self, _format: WireFormat, message: &[u8]) -> Decoded {
         self.client.lock().expect("not poisoned")[place(message)].clone()
     }

@@ -1,36 +1,40 @@
-//! Nothing is told before the log has it, and everything that waits for the log is told once it has.
+//! Nothing is told before the log has it, and everything that waits for the log is told once it
+//! has.
 
-use super::stage::{STOP, Stage, follow, follow_me, session_id};
+use super::fixture::{STOP, StreamFixture, follow, follow_me, session_id};
 use faceshare_biz::domain::instruction::{Command, Invite};
 use faceshare_exec::State;
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_told_before_the_log_has_it() {
-    let stage = Stage::new().await;
-    let [ann, bob] = stage.joined(["ann", "bob"]).await;
-    stage.seat("cat", 1).await;
-    stage.log.hold();
+    let fixture = StreamFixture::new().await;
+    let [ann, bob] = fixture.joined(["ann", "bob"]).await;
+    fixture.seat("cat", 1).await;
+    fixture.log.hold();
     bob.ask(1, follow_me(Invite::Ask));
-    stage.settle().await;
-    let (sessions, reading) = (stage.sessions.clone(), stage.sessions.clone());
-    let reply =
-        tokio::spawn(async move { sessions.propose(session_id(), Stage::retitled("New")).await });
+    fixture.settle().await;
+    let (sessions, reading) = (fixture.sessions.clone(), fixture.sessions.clone());
+    let reply = tokio::spawn(async move {
+        sessions
+            .propose(session_id(), StreamFixture::retitled("New"))
+            .await
+    });
     let read = tokio::spawn(async move { reading.read(session_id(), State::seq).await });
-    let cat = stage.connect("cat", 1);
-    stage.settle().await;
+    let cat = fixture.connect("cat", 1);
+    fixture.settle().await;
     assert_eq!([ann.words(), bob.words(), cat.words()], [[""; 0]; 3]);
     assert!(!reply.is_finished() && !read.is_finished());
 
-    stage.log.release(1);
-    stage.settle().await;
+    fixture.log.release(1);
+    fixture.settle().await;
     assert_eq!(bob.words(), ["3 followMe", "4 followChange", "ack 1 at 3"]);
     assert!(
         !reply.is_finished() && !read.is_finished() && cat.words().is_empty(),
         "these are in the next batch"
     );
 
-    stage.log.open();
-    stage.settle().await;
+    fixture.log.open();
+    fixture.settle().await;
     assert_eq!(
         ann.words(),
         [
@@ -55,19 +59,19 @@ async fn nothing_is_told_before_the_log_has_it() {
 
 #[tokio::test(start_paused = true)]
 async fn what_comes_while_an_append_is_in_flight_goes_as_one_append() {
-    let stage = Stage::new().await;
-    let [_ann, bob] = stage.joined(["ann", "bob"]).await;
-    stage.log.batches();
-    stage.log.hold();
+    let fixture = StreamFixture::new().await;
+    let [_ann, bob] = fixture.joined(["ann", "bob"]).await;
+    fixture.log.batches();
+    fixture.log.hold();
     bob.ask(1, follow("ann"));
-    stage.settle().await;
+    fixture.settle().await;
     for id in 2..=5 {
         bob.ask(id, if id % 2 == 0 { STOP } else { follow("ann") });
-        stage.settle().await;
+        fixture.settle().await;
     }
-    stage.log.open();
-    stage.settle().await;
-    assert_eq!(stage.log.batches(), [1, 4]);
+    fixture.log.open();
+    fixture.settle().await;
+    assert_eq!(fixture.log.batches(), [1, 4]);
     let acks: Vec<_> = bob
         .words()
         .into_iter()
@@ -87,23 +91,23 @@ async fn what_comes_while_an_append_is_in_flight_goes_as_one_append() {
 
 #[tokio::test(start_paused = true)]
 async fn what_waits_with_the_append_in_flight_is_answered_though_nothing_follows_it() {
-    let stage = Stage::new().await;
-    let [_ann, bob] = stage.joined(["ann", "bob"]).await;
-    stage.log.hold();
+    let fixture = StreamFixture::new().await;
+    let [_ann, bob] = fixture.joined(["ann", "bob"]).await;
+    fixture.log.hold();
     bob.ask_once(1, 7, follow_me(Invite::Ask));
-    stage.settle().await;
+    fixture.settle().await;
     bob.ask(2, Command::CancelAutoEnd);
     bob.ask_once(3, 7, follow_me(Invite::Ask));
     bob.ask(4, Command::PointState { background: false });
     bob.ask(5, STOP);
     bob.position("view", 0, 0.5);
-    let sessions = stage.sessions.clone();
+    let sessions = fixture.sessions.clone();
     let read = tokio::spawn(async move { sessions.read(session_id(), State::seq).await });
-    stage.settle().await;
+    fixture.settle().await;
     assert_eq!(bob.words(), [""; 0]);
 
-    stage.log.release(1);
-    stage.settle().await;
+    fixture.log.release(1);
+    fixture.settle().await;
     let told = bob.words();
     assert_eq!(told[..3], ["3 followMe", "4 followChange", "ack 1 at 3"]);
     assert_eq!(
@@ -115,13 +119,13 @@ async fn what_waits_with_the_append_in_flight_is_answered_though_nothing_follows
 
 #[tokio::test(start_paused = true)]
 async fn with_nothing_in_flight_answers_come_at_once() {
-    let stage = Stage::new().await;
-    let [_ann, bob] = stage.joined(["ann", "bob"]).await;
-    stage.log.hold();
+    let fixture = StreamFixture::new().await;
+    let [_ann, bob] = fixture.joined(["ann", "bob"]).await;
+    fixture.log.hold();
     bob.ask(1, STOP);
     bob.ask(2, Command::CancelFollowMe);
     bob.ask(0, Command::CancelFollowMe);
-    stage.settle().await;
+    fixture.settle().await;
     assert_eq!(
         bob.words(),
         ["ack 1 at 2", "nack 2 NOT_PRESENTING"],
@@ -131,10 +135,10 @@ async fn with_nothing_in_flight_answers_come_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn who_quits_hears_the_frame_then_the_ack_then_the_close() {
-    let stage = Stage::new().await;
-    let [ann, bob] = stage.joined(["ann", "bob"]).await;
+    let fixture = StreamFixture::new().await;
+    let [ann, bob] = fixture.joined(["ann", "bob"]).await;
     bob.ask(1, Command::Quit);
-    stage.settle().await;
+    fixture.settle().await;
     assert_eq!(bob.words(), ["3 quit", "ack 1 at 3", "closed Left"]);
     assert_eq!(ann.words(), ["3 quit"]);
 }

@@ -1,34 +1,34 @@
 //! The end of a session, and what its people hear afterwards.
 
-use super::stage::{Stage, id, session_id};
+use super::fixture::{StreamFixture, id, session_id};
 use faceshare_biz::ErrorCode;
 use faceshare_exec::{Input, State};
 use std::time::Duration;
 
 const END: Duration = Duration::from_secs(600);
 
-async fn end(stage: &Stage) {
-    stage
+async fn end(fixture: &StreamFixture) {
+    fixture
         .propose(Input::End {
             by: Some(id("ann")),
         })
         .await
         .expect("ended");
-    stage.settle().await;
+    fixture.settle().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_end_is_the_last_frame_and_closes_everybody() {
-    let stage = Stage::new().await;
-    let [ann, bob] = stage.joined(["ann", "bob"]).await;
-    end(&stage).await;
+    let fixture = StreamFixture::new().await;
+    let [ann, bob] = fixture.joined(["ann", "bob"]).await;
+    end(&fixture).await;
     assert_eq!(
         [ann.words(), bob.words()],
         [["3 sessEnd", "closed SessionEnded"]; 2]
     );
     assert_eq!(
-        stage
-            .propose(Stage::retitled("New"))
+        fixture
+            .propose(StreamFixture::retitled("New"))
             .await
             .expect_err("over")
             .code,
@@ -38,19 +38,19 @@ async fn the_end_is_the_last_frame_and_closes_everybody() {
 
 #[tokio::test(start_paused = true)]
 async fn for_a_while_people_still_hear_what_they_missed_or_the_end_alone() {
-    let stage = Stage::new().await;
-    let [_ann, mut bob] = stage.joined(["ann", "bob"]).await;
-    let epoch = stage.epoch().await;
+    let fixture = StreamFixture::new().await;
+    let [_ann, mut bob] = fixture.joined(["ann", "bob"]).await;
+    let epoch = fixture.epoch().await;
     bob.hang_up();
-    stage.retitle("New").await;
-    end(&stage).await;
-    stage.wait(END - Duration::from_secs(1)).await;
+    fixture.retitle("New").await;
+    end(&fixture).await;
+    fixture.wait(END - Duration::from_secs(1)).await;
     let (resumes, fresh, stranger) = (
-        stage.resume("bob", 1, &epoch, 2),
-        stage.connect("ann", 1),
-        stage.connect("eve", 1),
+        fixture.resume("bob", 1, &epoch, 2),
+        fixture.connect("ann", 1),
+        fixture.connect("eve", 1),
     );
-    stage.settle().await;
+    fixture.settle().await;
     assert_eq!(
         resumes.words(),
         [
@@ -65,29 +65,29 @@ async fn for_a_while_people_still_hear_what_they_missed_or_the_end_alone() {
         ["welcome at 3", "4 sessEnd", "closed SessionEnded"]
     );
     assert_eq!(stranger.words(), ["closed Unauthenticated"]);
-    stage.wait(Duration::from_secs(2)).await;
-    let late = stage.connect("bob", 1);
-    stage.settle().await;
+    fixture.wait(Duration::from_secs(2)).await;
+    let late = fixture.connect("bob", 1);
+    fixture.settle().await;
     assert_eq!(late.words(), ["closed SessionEnded"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_hears_of_an_end_that_the_log_does_not_have() {
-    let stage = Stage::new().await;
-    let [_ann, _bob] = stage.joined(["ann", "bob"]).await;
-    stage.log.hold();
-    let sessions = stage.sessions.clone();
+async fn no_client_is_told_of_an_end_that_the_log_does_not_have() {
+    let fixture = StreamFixture::new().await;
+    let [_ann, _bob] = fixture.joined(["ann", "bob"]).await;
+    fixture.log.hold();
+    let sessions = fixture.sessions.clone();
     let ending = tokio::spawn(async move {
         sessions
             .propose(session_id(), Input::End { by: None })
             .await
     });
-    stage.settle().await;
-    let again = stage.connect("bob", 1);
-    stage.settle().await;
+    fixture.settle().await;
+    let again = fixture.connect("bob", 1);
+    fixture.settle().await;
     assert_eq!(again.words(), [""; 0]);
-    stage.log.open();
-    stage.settle().await;
+    fixture.log.open();
+    fixture.settle().await;
     assert_eq!(
         again.words(),
         ["welcome at 2", "3 sessEnd", "closed SessionEnded"]
@@ -97,25 +97,25 @@ async fn nobody_hears_of_an_end_that_the_log_does_not_have() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_peer_is_not_cut_off_in_the_middle_of_what_it_missed() {
-    let stage = Stage::new().await;
-    let [_ann, mut bob] = stage.joined(["ann", "bob"]).await;
-    let epoch = stage.epoch().await;
+    let fixture = StreamFixture::new().await;
+    let [_ann, mut bob] = fixture.joined(["ann", "bob"]).await;
+    let epoch = fixture.epoch().await;
     bob.hang_up();
     for i in 0..700 {
-        stage.retitle(&format!("Title {i}")).await;
+        fixture.retitle(&format!("Title {i}")).await;
     }
-    end(&stage).await;
-    let bob = stage.resume("bob", 1, &epoch, 2);
+    end(&fixture).await;
+    let bob = fixture.resume("bob", 1, &epoch, 2);
     bob.stall();
     for _ in 0..20 {
         // Each page is taken within its time, all of them are not.
-        stage.wait(Duration::from_millis(1_500)).await;
+        fixture.wait(Duration::from_millis(1_500)).await;
         bob.read();
         tokio::task::yield_now().await;
         bob.stall();
     }
     bob.read();
-    stage.settle().await;
+    fixture.settle().await;
     let words = bob.words();
     assert_eq!(
         (words.len(), words.last().map(String::as_str)),
@@ -124,18 +124,18 @@ async fn a_slow_peer_is_not_cut_off_in_the_middle_of_what_it_missed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ended_session_that_nobody_needs_is_let_go_and_comes_back_when_asked() {
-    let stage = Stage::new().await;
-    let [mut ann] = stage.joined(["ann"]).await;
-    end(&stage).await;
+async fn an_ended_idle_session_is_unloaded_and_loaded_again_on_request() {
+    let fixture = StreamFixture::new().await;
+    let [mut ann] = fixture.joined(["ann"]).await;
+    end(&fixture).await;
     ann.hang_up();
-    stage.wait(Duration::from_secs(8)).await;
-    assert!(stage.sessions.is_loaded(session_id()));
-    stage.wait(Duration::from_secs(12)).await;
-    assert!(!stage.sessions.is_loaded(session_id()));
-    assert_eq!(stage.log.loads(), 0);
-    assert!(stage.read(State::is_ended).await);
-    assert_eq!(stage.log.loads(), 1);
-    assert!(stage.read(State::is_ended).await);
-    assert_eq!(stage.log.loads(), 1, "and stays for a while");
+    fixture.wait(Duration::from_secs(8)).await;
+    assert!(fixture.sessions.is_loaded(session_id()));
+    fixture.wait(Duration::from_secs(12)).await;
+    assert!(!fixture.sessions.is_loaded(session_id()));
+    assert_eq!(fixture.log.loads(), 0);
+    assert!(fixture.read(State::is_ended).await);
+    assert_eq!(fixture.log.loads(), 1);
+    assert!(fixture.read(State::is_ended).await);
+    assert_eq!(fixture.log.loads(), 1, "and stays for a while");
 }

@@ -1,6 +1,6 @@
 //! What a client may send, and how much of it.
 
-use super::stage::{STOP, Stage, follow_me};
+use super::fixture::{STOP, StreamFixture, follow_me};
 use crate::instruction::connclient::Incoming;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::instruction::{
@@ -10,8 +10,8 @@ use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
 async fn the_third_bad_frame_in_a_row_closes() {
-    let stage = Stage::new().await;
-    let [ann, bob] = stage.joined(["ann", "bob"]).await;
+    let fixture = StreamFixture::new().await;
+    let [ann, bob] = fixture.joined(["ann", "bob"]).await;
     for client in [&ann, &bob] {
         client.send_decoded(Decoded::Malformed);
         client.send(Incoming::WrongKind);
@@ -20,7 +20,7 @@ async fn the_third_bad_frame_in_a_row_closes() {
     for client in [&ann, &bob] {
         client.send_decoded(Decoded::Malformed);
     }
-    stage.settle().await;
+    fixture.settle().await;
     assert_eq!(
         (ann.words(), bob.words()),
         (
@@ -32,8 +32,8 @@ async fn the_third_bad_frame_in_a_row_closes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_frame_that_is_understood_and_wrong_is_refused_by_its_id() {
-    let stage = Stage::new().await;
-    let [ann] = stage.joined(["ann"]).await;
+    let fixture = StreamFixture::new().await;
+    let [ann] = fixture.joined(["ann"]).await;
     for id in [4, 0] {
         ann.send_decoded(Decoded::Refused {
             id,
@@ -41,17 +41,17 @@ async fn a_frame_that_is_understood_and_wrong_is_refused_by_its_id() {
             detail: "no".into(),
         });
     }
-    stage.settle().await;
+    fixture.settle().await;
     assert_eq!(ann.words(), ["nack 4 INVALID_ARGUMENT"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_frame_over_the_limit_and_a_broken_transport_close() {
-    let stage = Stage::new().await;
-    let [ann, bob] = stage.joined(["ann", "bob"]).await;
+    let fixture = StreamFixture::new().await;
+    let [ann, bob] = fixture.joined(["ann", "bob"]).await;
     ann.send(Incoming::TooLarge);
     bob.send(Incoming::Broken);
-    stage.settle().await;
+    fixture.settle().await;
     assert_eq!(
         [ann.words(), bob.words()],
         [["closed FrameTooLarge"], ["closed BadFrames"]]
@@ -60,18 +60,18 @@ async fn a_frame_over_the_limit_and_a_broken_transport_close() {
 
 #[tokio::test(start_paused = true)]
 async fn instructions_over_the_rate_are_refused_and_too_many_refusals_close() {
-    let stage = Stage::new().await;
-    let [bob] = stage.joined(["ann"]).await;
+    let fixture = StreamFixture::new().await;
+    let [bob] = fixture.joined(["ann"]).await;
     for id in 1..=299 {
         bob.ask(id, STOP);
     }
-    stage.settle().await;
+    fixture.settle().await;
     let words = bob.words();
     let count = |start: &str| words.iter().filter(|w| w.starts_with(start)).count();
     assert_eq!((count("ack"), count("nack")), (100, 199));
     bob.ask(300, STOP);
     bob.ask(301, STOP);
-    stage.settle().await;
+    fixture.settle().await;
     assert_eq!(
         bob.words(),
         [
@@ -84,21 +84,21 @@ async fn instructions_over_the_rate_are_refused_and_too_many_refusals_close() {
 
 #[tokio::test(start_paused = true)]
 async fn refusals_are_forgiven_after_a_while() {
-    let stage = Stage::new().await;
-    let [bob] = stage.joined(["ann"]).await;
+    let fixture = StreamFixture::new().await;
+    let [bob] = fixture.joined(["ann"]).await;
     for _ in 0..3 {
         for id in 1..=300 {
             bob.ask(id, STOP);
         }
-        stage.wait(Duration::from_secs(11)).await;
+        fixture.wait(Duration::from_secs(11)).await;
     }
     assert!(!bob.words().iter().any(|w| w.starts_with("closed")));
 }
 
 #[tokio::test(start_paused = true)]
 async fn presenting_may_not_be_switched_on_and_off_all_the_time() {
-    let stage = Stage::new().await;
-    let [ann] = stage.joined(["ann"]).await;
+    let fixture = StreamFixture::new().await;
+    let [ann] = fixture.joined(["ann"]).await;
     for id in 1..=6 {
         ann.ask(
             id,
@@ -109,21 +109,21 @@ async fn presenting_may_not_be_switched_on_and_off_all_the_time() {
             },
         );
     }
-    stage.settle().await;
+    fixture.settle().await;
     assert_eq!(
         ann.words().last().map(String::as_str),
         Some("nack 6 RATE_LIMITED")
     );
-    stage.wait(Duration::from_secs(1)).await;
+    fixture.wait(Duration::from_secs(1)).await;
     ann.ask(7, Command::CancelFollowMe);
-    stage.settle().await;
+    fixture.settle().await;
     assert!(ann.words().last().is_some_and(|w| w.starts_with("ack 7")));
 }
 
 #[tokio::test(start_paused = true)]
 async fn refusals_by_the_session_count_like_those_at_the_door() {
-    let stage = Stage::with(|s| s.refusals = 3).await;
-    let [ann] = stage.joined(["ann"]).await;
+    let fixture = StreamFixture::with(|s| s.refusals = 3).await;
+    let [ann] = fixture.joined(["ann"]).await;
     for id in 1..=12 {
         ann.ask(
             id,
@@ -134,7 +134,7 @@ async fn refusals_by_the_session_count_like_those_at_the_door() {
             },
         );
     }
-    stage.settle().await;
+    fixture.settle().await;
     let refused = [
         "nack 6 RATE_LIMITED",
         "nack 7 RATE_LIMITED",
@@ -147,14 +147,14 @@ async fn refusals_by_the_session_count_like_those_at_the_door() {
 
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_positions_closes() {
-    let stage = Stage::new().await;
-    let [ann, bob] = stage.joined(["ann", "bob"]).await;
+    let fixture = StreamFixture::new().await;
+    let [ann, bob] = fixture.joined(["ann", "bob"]).await;
     for _ in 0..600 {
         ann.position("view", 0, 0.1);
         bob.position("view", 0, 0.1);
     }
     bob.position("view", 0, 0.1);
-    stage.settle().await;
+    fixture.settle().await;
     assert_eq!(
         (ann.words(), bob.words()),
         (vec![], vec!["closed TooMany".to_owned()])
@@ -163,8 +163,8 @@ async fn a_flood_of_positions_closes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_position_over_its_size_is_refused() {
-    let stage = Stage::new().await;
-    let [ann] = stage.joined(["ann"]).await;
+    let fixture = StreamFixture::new().await;
+    let [ann] = fixture.joined(["ann"]).await;
     let key = ActionKey::new("k", 32).expect("short");
     let action = Action {
         file: None,
@@ -174,6 +174,6 @@ async fn a_position_over_its_size_is_refused() {
         size: 4_097,
     };
     ann.ask(1, Command::ActionSync(action));
-    stage.settle().await;
+    fixture.settle().await;
     assert_eq!(ann.words(), ["nack 1 PAYLOAD_TOO_LARGE"]);
 }

@@ -18,11 +18,11 @@ const PLENTY: usize = 1 << 20;
 /// How an append goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// Before anything is written.
+    /// Fails before the write.
     Before,
-    /// After all is written, so that its outcome is not known.
+    /// Fails after the write, so that the result is unknown to the caller.
     After,
-    /// Somebody else has written.
+    /// Fails because another writer has appended.
     Conflict,
 }
 

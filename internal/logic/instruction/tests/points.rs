@@ -1,6 +1,6 @@
 //! Points come, are replaced, are removed, and go.
 
-use super::stage::{Stage, id, point};
+use super::fixture::{StreamFixture, id, point};
 use crate::account::AccountObserver as _;
 use crate::instruction::connclient::Incoming;
 use faceshare_biz::domain::instruction::{Command, Invite};
@@ -9,29 +9,29 @@ use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
 async fn a_replaced_connection_is_told_so_and_its_late_loss_changes_nothing() {
-    let stage = Stage::new().await;
-    let [ann, mut bob] = stage.joined(["ann", "bob"]).await;
-    let again = stage.connect("bob", 1);
-    stage.settle().await;
+    let fixture = StreamFixture::new().await;
+    let [ann, mut bob] = fixture.joined(["ann", "bob"]).await;
+    let again = fixture.connect("bob", 1);
+    fixture.settle().await;
     assert_eq!(bob.words(), ["closed Replaced"]);
     assert_eq!(again.words(), ["welcome at 2"]);
     bob.hang_up();
-    stage.wait(Duration::from_secs(60)).await;
+    fixture.wait(Duration::from_secs(60)).await;
     assert!(bob.served.is_finished());
     assert_eq!(ann.words(), [""; 0]);
-    again.ask(1, super::stage::follow_me(Invite::Ask));
-    stage.settle().await;
+    again.ask(1, super::fixture::follow_me(Invite::Ask));
+    fixture.settle().await;
     assert_eq!(again.words().last().map(String::as_str), Some("ack 1 at 3"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn back_within_the_debounce_nobody_is_told() {
-    let stage = Stage::new().await;
-    let [ann, mut bob] = stage.joined(["ann", "bob"]).await;
+async fn a_return_within_the_debounce_is_not_announced() {
+    let fixture = StreamFixture::new().await;
+    let [ann, mut bob] = fixture.joined(["ann", "bob"]).await;
     bob.hang_up();
-    stage.wait(Duration::from_millis(1_500)).await;
-    let again = stage.connect("bob", 1);
-    stage.wait(Duration::from_secs(60)).await;
+    fixture.wait(Duration::from_millis(1_500)).await;
+    let again = fixture.connect("bob", 1);
+    fixture.wait(Duration::from_secs(60)).await;
     assert_eq!(
         (ann.words(), again.words()),
         (vec![], vec!["welcome at 2".to_owned()])
@@ -40,16 +40,16 @@ async fn back_within_the_debounce_nobody_is_told() {
 
 #[tokio::test(start_paused = true)]
 async fn who_is_removed_hears_it_and_may_not_come_back() {
-    let stage = Stage::new().await;
-    let [ann, bob] = stage.joined(["ann", "bob"]).await;
-    stage
+    let fixture = StreamFixture::new().await;
+    let [ann, bob] = fixture.joined(["ann", "bob"]).await;
+    fixture
         .propose(Input::Remove {
             by: id("ann"),
             member: id("bob"),
         })
         .await
         .expect("removed");
-    stage.settle().await;
+    fixture.settle().await;
     assert_eq!(
         (bob.words(), ann.words()),
         (
@@ -57,69 +57,69 @@ async fn who_is_removed_hears_it_and_may_not_come_back() {
             vec!["3 quit".to_owned()]
         )
     );
-    let again = stage.connect("bob", 1);
-    stage.settle().await;
+    let again = fixture.connect("bob", 1);
+    fixture.settle().await;
     assert_eq!(again.words(), ["closed Removed"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_to_connect_waits_for_the_log_too() {
-    let stage = Stage::new().await;
-    let [_ann, _bob] = stage.joined(["ann", "bob"]).await;
-    stage.log.hold();
-    let sessions = stage.sessions.clone();
+    let fixture = StreamFixture::new().await;
+    let [_ann, _bob] = fixture.joined(["ann", "bob"]).await;
+    fixture.log.hold();
+    let sessions = fixture.sessions.clone();
     let remove = Input::Remove {
         by: id("ann"),
         member: id("bob"),
     };
     let removed =
-        tokio::spawn(async move { sessions.propose(super::stage::session_id(), remove).await });
-    stage.settle().await;
-    let again = stage.connect("bob", 1);
-    stage.settle().await;
+        tokio::spawn(async move { sessions.propose(super::fixture::session_id(), remove).await });
+    fixture.settle().await;
+    let again = fixture.connect("bob", 1);
+    fixture.settle().await;
     assert_eq!(again.words(), [""; 0]);
-    stage.log.open();
-    stage.settle().await;
+    fixture.log.open();
+    fixture.settle().await;
     assert_eq!(again.words(), ["closed Removed"]);
     removed.await.expect("no panic").expect("removed");
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_left_over_http_is_closed_and_welcome_again() {
-    let stage = Stage::new().await;
-    let [_ann, bob] = stage.joined(["ann", "bob"]).await;
-    stage
+    let fixture = StreamFixture::new().await;
+    let [_ann, bob] = fixture.joined(["ann", "bob"]).await;
+    fixture
         .propose(Input::HttpQuit { member: id("bob") })
         .await
         .expect("left");
-    stage.settle().await;
+    fixture.settle().await;
     assert_eq!(bob.words(), ["3 httpQuit", "closed Left"]);
-    let again = stage.connect("bob", 1);
-    stage.settle().await;
+    let again = fixture.connect("bob", 1);
+    fixture.settle().await;
     assert_eq!(again.words(), ["welcome at 4"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stranger_is_refused() {
-    let stage = Stage::new().await;
-    let eve = stage.connect("eve", 1);
-    stage.settle().await;
+    let fixture = StreamFixture::new().await;
+    let eve = fixture.connect("eve", 1);
+    fixture.settle().await;
     assert_eq!(eve.words(), ["closed Unauthenticated"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_a_replaced_connection_still_says_is_nobodys() {
-    let stage = Stage::new().await;
-    let [_ann, bob] = stage.joined(["ann", "bob"]).await;
-    stage.log.hold();
-    let again = stage.connect("bob", 1);
-    stage.settle().await;
+    let fixture = StreamFixture::new().await;
+    let [_ann, bob] = fixture.joined(["ann", "bob"]).await;
+    fixture.log.hold();
+    let again = fixture.connect("bob", 1);
+    fixture.settle().await;
     bob.ask(1, Command::Quit);
-    stage.log.open();
-    stage.settle().await;
+    fixture.log.open();
+    fixture.settle().await;
     assert_eq!(again.words()[0], "welcome at 2");
     bob.ask(2, Command::Quit);
-    stage.settle().await;
+    fixture.settle().await;
     assert_eq!(
         bob.words().last().map(String::as_str),
         Some("closed Replaced")
@@ -128,14 +128,14 @@ async fn what_a_replaced_connection_still_says_is_nobodys() {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_vanishes_while_it_is_being_closed_ends_all_the_same() {
-    let stage = Stage::new().await;
-    let [ann, bob] = stage.joined(["ann", "bob"]).await;
+    let fixture = StreamFixture::new().await;
+    let [ann, bob] = fixture.joined(["ann", "bob"]).await;
     bob.stall();
-    stage.retitle("One").await;
-    stage.settle().await;
+    fixture.retitle("One").await;
+    fixture.settle().await;
     bob.send(Incoming::Broken);
     bob.vanish();
-    stage.wait(Duration::from_secs(10)).await;
+    fixture.wait(Duration::from_secs(10)).await;
     assert!(
         bob.served.is_finished(),
         "neither half can go on, so the connection is over"
@@ -145,41 +145,41 @@ async fn a_peer_that_vanishes_while_it_is_being_closed_ends_all_the_same() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_session_counts_its_points_once() {
-    let stage = Stage::new().await;
-    let [_ann, mut bob] = stage.joined(["ann", "bob"]).await;
-    stage.seat("bob", 2).await;
-    let second = stage.connect("bob", 2);
-    let _replaces = stage.connect("bob", 1);
-    stage.settle().await;
-    assert_eq!(stage.sessions.points().len(), 3);
+    let fixture = StreamFixture::new().await;
+    let [_ann, mut bob] = fixture.joined(["ann", "bob"]).await;
+    fixture.seat("bob", 2).await;
+    let second = fixture.connect("bob", 2);
+    let _replaces = fixture.connect("bob", 1);
+    fixture.settle().await;
+    assert_eq!(fixture.sessions.points().len(), 3);
     bob.hang_up();
-    stage.wait(Duration::from_secs(5)).await;
-    assert_eq!(stage.sessions.points().len(), 3);
+    fixture.wait(Duration::from_secs(5)).await;
+    assert_eq!(fixture.sessions.points().len(), 3);
     assert!(
-        stage
+        fixture
             .read(|s| s
                 .presence(id("bob"))
                 .is_some_and(|p| p.points.contains_key(&point("bob", 2))))
             .await
     );
     drop(second);
-    stage.settle().await;
-    assert_eq!(stage.sessions.points().len(), 2);
+    fixture.settle().await;
+    assert_eq!(fixture.sessions.points().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn whose_account_is_deleted_as_it_connects_leaves_all_the_same() {
-    let stage = Stage::new().await;
-    let [ann, mut bob] = stage.joined(["ann", "bob"]).await;
+    let fixture = StreamFixture::new().await;
+    let [ann, mut bob] = fixture.joined(["ann", "bob"]).await;
     bob.hang_up();
-    stage.settle().await;
-    stage.log.hold();
-    let again = stage.connect("bob", 1);
-    stage.settle().await;
-    // It is no point yet: nobody finds it.
-    stage.sessions.deleted(id("bob")).await;
-    stage.log.open();
-    stage.settle().await;
+    fixture.settle().await;
+    fixture.log.hold();
+    let again = fixture.connect("bob", 1);
+    fixture.settle().await;
+    // It is no point yet: the deletion does not find it.
+    fixture.sessions.deleted(id("bob")).await;
+    fixture.log.open();
+    fixture.settle().await;
     assert_eq!(ann.words(), ["3 httpQuit"]);
     assert_eq!(
         again.words().last().map(String::as_str),

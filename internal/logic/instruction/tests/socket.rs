@@ -1,4 +1,5 @@
-//! A connection whose other end is a test: it says what it likes, stops reading when it likes, and keeps what it hears.
+//! A connection whose other end is a test: it sends any input, stops and starts reading, and
+//! records what it gets.
 
 use super::codec::TableCodec;
 use crate::instruction::connclient::{DirectWrite, FrameSink, FrameSource, Incoming, PeerGone};
@@ -16,18 +17,18 @@ use tokio::task::JoinHandle;
 /// Messages that may wait to be read by the server.
 const BACKLOG: usize = 4096;
 
-/// What a client has heard.
+/// What a client has received.
 #[derive(Debug, Clone, PartialEq)]
-enum Heard {
+enum ReceivedFrame {
     Frame(Box<ServerFrame>),
     Closed(CloseReason),
 }
 
-/// How the client's side is.
+/// Whether the client reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mood {
-    Reads,
-    Stalls,
+enum ReadMode {
+    Reading,
+    Stalled,
     Gone,
 }
 
@@ -51,9 +52,9 @@ impl FrameSource for Source {
 /// How the server may write to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
-    /// From wherever it has something to say.
+    /// From any task.
     Direct,
-    /// From the connection's task alone.
+    /// Only from the connection's task.
     Task,
 }
 
@@ -63,36 +64,36 @@ impl Way {
 
 /// The server's writing half.
 pub(super) struct Sink {
-    ear: Arc<Ear>,
-    mood: watch::Receiver<Mood>,
+    received: Arc<Received>,
+    mode: watch::Receiver<ReadMode>,
     way: Way,
 }
 
-/// What the client hears, however it is written.
+/// What the client has received, from both ways of writing.
 #[derive(Debug)]
-struct Ear {
+struct Received {
     codec: Arc<TableCodec>,
-    heard: Mutex<Vec<Heard>>,
-    mood: watch::Receiver<Mood>,
+    heard: Mutex<Vec<ReceivedFrame>>,
+    mode: watch::Receiver<ReadMode>,
 }
 
-impl Ear {
-    fn hear(&self, heard: Heard) {
+impl Received {
+    fn record(&self, heard: ReceivedFrame) {
         self.heard.lock().expect("not poisoned").push(heard);
     }
 
-    fn hear_frame(&self, message: &[u8]) {
-        self.hear(Heard::Frame(Box::new(self.codec.frame(message))));
+    fn record_frame(&self, message: &[u8]) {
+        self.record(ReceivedFrame::Frame(Box::new(self.codec.frame(message))));
     }
 }
 
-impl DirectWrite for Ear {
+impl DirectWrite for Received {
     fn write_now(&self, frames: &[IoSlice<'_>]) -> Result<usize, PeerGone> {
-        match *self.mood.borrow() {
-            Mood::Gone => Err(PeerGone),
-            Mood::Stalls => Ok(0),
-            Mood::Reads => {
-                frames.iter().for_each(|frame| self.hear_frame(frame));
+        match *self.mode.borrow() {
+            ReadMode::Gone => Err(PeerGone),
+            ReadMode::Stalled => Ok(0),
+            ReadMode::Reading => {
+                frames.iter().for_each(|frame| self.record_frame(frame));
                 Ok(frames.iter().map(|frame| frame.len()).sum())
             }
         }
@@ -104,30 +105,30 @@ impl FrameSink for Sink {
         self.writable().await?;
         frames
             .drain(..)
-            .for_each(|frame| self.ear.hear_frame(&frame));
+            .for_each(|frame| self.received.record_frame(&frame));
         Ok(())
     }
 
     async fn close(&mut self, reason: CloseReason) {
         if self.writable().await.is_ok() {
-            self.ear.hear(Heard::Closed(reason));
+            self.received.record(ReceivedFrame::Closed(reason));
         }
     }
 
     fn direct(&self) -> Option<Arc<dyn DirectWrite>> {
         match self.way {
-            Way::Direct => Some(self.ear.clone()),
+            Way::Direct => Some(self.received.clone()),
             Way::Task => None,
         }
     }
 
     async fn writable(&mut self) -> Result<(), PeerGone> {
-        let mood = *self
-            .mood
-            .wait_for(|mood| *mood != Mood::Stalls)
+        let mode = *self
+            .mode
+            .wait_for(|mode| *mode != ReadMode::Stalled)
             .await
             .map_err(|_| PeerGone)?;
-        if mood == Mood::Gone {
+        if mode == ReadMode::Gone {
             Err(PeerGone)
         } else {
             Ok(())
@@ -138,36 +139,36 @@ impl FrameSink for Sink {
 /// The test's end of a connection.
 pub(super) struct Client {
     codec: Arc<TableCodec>,
-    ear: Arc<Ear>,
-    mood: watch::Sender<Mood>,
+    received: Arc<Received>,
+    mode: watch::Sender<ReadMode>,
     outgoing: Option<mpsc::Sender<Incoming>>,
     /// The server's task for this connection.
     pub(super) served: JoinHandle<()>,
 }
 
 impl Client {
-    /// Connects to what `serve` does.
+    /// Connects to the server that `serve` starts.
     pub(super) fn new(
         codec: Arc<TableCodec>,
         way: Way,
         serve: impl FnOnce(Source, Sink) -> JoinHandle<()>,
     ) -> Self {
         let (outgoing, incoming) = mpsc::channel(BACKLOG);
-        let (mood, seen) = watch::channel(Mood::Reads);
-        let ear = Arc::new(Ear {
+        let (mode, seen) = watch::channel(ReadMode::Reading);
+        let received = Arc::new(Received {
             codec: codec.clone(),
             heard: Mutex::default(),
-            mood: seen.clone(),
+            mode: seen.clone(),
         });
         let sink = Sink {
-            ear: ear.clone(),
-            mood: seen,
+            received: received.clone(),
+            mode: seen,
             way,
         };
         Self {
             codec,
-            ear,
-            mood,
+            received,
+            mode,
             outgoing: Some(outgoing),
             served: serve(Source(incoming), sink),
         }
@@ -182,17 +183,17 @@ impl Client {
         self.send(Incoming::Frame(self.codec.message(decoded)));
     }
 
-    /// Asks for something.
+    /// Sends a command.
     pub(super) fn ask(&self, id: u32, command: Command) {
         self.ask_once(id, 0, command);
     }
 
-    /// Asks for something with a nonce.
+    /// Sends a command with a nonce.
     pub(super) fn ask_once(&self, id: u32, nonce: u64, command: Command) {
         self.send_decoded(Decoded::Frame(ClientFrame { id, nonce, command }));
     }
 
-    /// Says where it is; `x` tells one position from another.
+    /// Sends a position; `x` distinguishes it from others.
     pub(super) fn position(&self, key: &str, term: u32, x: f64) {
         let key = ActionKey::new(key, 32).expect("short");
         let value = ActionValue::Pointer { x, y: 0.0 };
@@ -210,17 +211,17 @@ impl Client {
 
     /// Stops reading.
     pub(super) fn stall(&self) {
-        self.mood.send_replace(Mood::Stalls);
+        self.mode.send_replace(ReadMode::Stalled);
     }
 
     /// Reads again.
     pub(super) fn read(&self) {
-        self.mood.send_replace(Mood::Reads);
+        self.mode.send_replace(ReadMode::Reading);
     }
 
-    /// Nothing can be written to it any more, and nothing comes.
+    /// Writes to it fail from now on.
     pub(super) fn vanish(&self) {
-        self.mood.send_replace(Mood::Gone);
+        self.mode.send_replace(ReadMode::Gone);
     }
 
     /// Closes its end.
@@ -228,21 +229,21 @@ impl Client {
         self.outgoing = None;
     }
 
-    /// What it has heard since this was last asked, in short.
+    /// Short texts of what it has received since the last call.
     pub(super) fn words(&self) -> Vec<String> {
         self.drain().iter().map(word).collect()
     }
 
-    /// The frames among it.
+    /// The frames that it has received since the last call.
     pub(super) fn frames(&self) -> Vec<ServerFrame> {
         let frame = |heard| match heard {
-            Heard::Frame(frame) => Some(*frame),
-            Heard::Closed(_) => None,
+            ReceivedFrame::Frame(frame) => Some(*frame),
+            ReceivedFrame::Closed(_) => None,
         };
         self.drain().into_iter().filter_map(frame).collect()
     }
 
-    /// The welcome among what it has heard.
+    /// The welcome that it has received.
     pub(super) fn welcome(&self) -> Welcome {
         let welcome = |frame: ServerFrame| match frame.statement {
             Statement::Notice(Notice::Welcome(welcome)) => Some(*welcome),
@@ -254,15 +255,15 @@ impl Client {
             .expect("a welcome")
     }
 
-    fn drain(&self) -> Vec<Heard> {
-        std::mem::take(&mut self.ear.heard.lock().expect("not poisoned"))
+    fn drain(&self) -> Vec<ReceivedFrame> {
+        std::mem::take(&mut self.received.heard.lock().expect("not poisoned"))
     }
 }
 
-fn word(heard: &Heard) -> String {
+fn word(heard: &ReceivedFrame) -> String {
     let frame = match heard {
-        Heard::Closed(reason) => return format!("closed {reason:?}"),
-        Heard::Frame(frame) => frame,
+        ReceivedFrame::Closed(reason) => return format!("closed {reason:?}"),
+        ReceivedFrame::Frame(frame) => frame,
     };
     match &frame.statement {
         Statement::Event(event) => format!("{} {}", frame.seq, event_name(event)),

@@ -1,6 +1,6 @@
 //! What happens because time passes.
 
-use super::stage::{Stage, id};
+use super::fixture::{StreamFixture, id};
 use crate::instruction::connclient::Incoming;
 use faceshare_biz::domain::instruction::Command;
 use faceshare_exec::State;
@@ -10,17 +10,20 @@ const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-async fn with_heartbeats() -> Stage {
-    Stage::with(|s| (s.heartbeat_interval, s.heartbeat_timeout) = (seconds(20), seconds(30))).await
+async fn with_heartbeats() -> StreamFixture {
+    StreamFixture::with(|s| {
+        (s.heartbeat_interval, s.heartbeat_timeout) = (seconds(20), seconds(30))
+    })
+    .await
 }
 
 #[tokio::test(start_paused = true)]
-async fn heartbeats_come_at_their_interval_and_whoever_answers_stays() {
-    let stage = with_heartbeats().await;
-    let ann = stage.join("ann").await;
+async fn heartbeats_come_at_their_interval_and_a_client_that_answers_stays() {
+    let fixture = with_heartbeats().await;
+    let ann = fixture.join("ann").await;
     ann.words();
     for beat in 1..=10 {
-        stage.wait(seconds(20)).await;
+        fixture.wait(seconds(20)).await;
         assert_eq!(
             ann.words().iter().filter(|w| *w == "sysHeart").count(),
             1,
@@ -42,38 +45,38 @@ async fn heartbeats_come_at_their_interval_and_whoever_answers_stays() {
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_peer_is_closed_and_its_point_lost() {
-    let stage = with_heartbeats().await;
-    let ann = stage.join("ann").await;
-    let bob = stage.join("bob").await;
+    let fixture = with_heartbeats().await;
+    let ann = fixture.join("ann").await;
+    let bob = fixture.join("bob").await;
     ann.words();
     bob.words();
-    stage.wait(seconds(25)).await;
+    fixture.wait(seconds(25)).await;
     ann.send(Incoming::Alive);
-    stage.wait(seconds(4)).await;
+    fixture.wait(seconds(4)).await;
     assert_eq!(bob.words(), ["sysHeart"]);
-    stage.wait(seconds(1)).await;
+    fixture.wait(seconds(1)).await;
     assert_eq!(bob.words(), ["closed HeartbeatLost"]);
-    stage.wait(seconds(3)).await;
+    fixture.wait(seconds(3)).await;
     assert_eq!(ann.words(), ["sysHeart", "3 memberChange"]);
     assert!(bob.served.is_finished());
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_time_for_which_the_process_did_not_run_is_nobodys_silence() {
-    let stage = with_heartbeats().await;
-    let [ann, bob, cat] = stage.joined(["ann", "bob", "cat"]).await;
-    stage.wait(seconds(15)).await;
+    let fixture = with_heartbeats().await;
+    let [ann, bob, cat] = fixture.joined(["ann", "bob", "cat"]).await;
+    fixture.wait(seconds(15)).await;
     // Stopped for longer than the timeout. What cat has said meanwhile waits in its socket.
     cat.send(Incoming::Alive);
     tokio::time::advance(seconds(300)).await;
-    stage.settle().await;
+    fixture.settle().await;
     assert_eq!([ann.words(), bob.words(), cat.words()], [["sysHeart"]; 3]);
     ann.send(Incoming::Alive);
-    stage.wait(seconds(21)).await;
+    fixture.wait(seconds(21)).await;
     cat.send(Incoming::Alive);
     ann.send(Incoming::Alive);
     assert_eq!([ann.words(), bob.words(), cat.words()], [["sysHeart"]; 3]);
-    stage.wait(seconds(10)).await;
+    fixture.wait(seconds(10)).await;
     assert_eq!(
         [ann.words(), bob.words(), cat.words()],
         [vec![], vec!["closed HeartbeatLost"], vec![]]
@@ -82,82 +85,82 @@ async fn the_time_for_which_the_process_did_not_run_is_nobodys_silence() {
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_peer_that_reads_nothing_is_cut_off() {
-    let stage = with_heartbeats().await;
-    let bob = stage.join("ann").await;
+    let fixture = with_heartbeats().await;
+    let bob = fixture.join("ann").await;
     bob.stall();
-    stage.wait(seconds(36)).await;
+    fixture.wait(seconds(36)).await;
     assert!(bob.served.is_finished());
-    assert!(stage.sessions.points().is_empty());
+    assert!(fixture.sessions.points().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_token_is_renewed_at_two_thirds_of_its_life_again_and_again() {
-    let stage = Stage::new().await;
-    let [ann] = stage.joined(["ann"]).await;
-    stage.wait(seconds(2_399)).await;
+    let fixture = StreamFixture::new().await;
+    let [ann] = fixture.joined(["ann"]).await;
+    fixture.wait(seconds(2_399)).await;
     assert_eq!(ann.words(), [""; 0]);
-    stage.wait(seconds(1)).await;
+    fixture.wait(seconds(1)).await;
     assert_eq!(ann.words(), ["tokenRenewed"]);
-    stage.wait(seconds(2_401)).await;
+    fixture.wait(seconds(2_401)).await;
     assert_eq!(ann.words(), ["tokenRenewed"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_member_is_announced_then_gone_and_an_empty_session_ends() {
-    let stage = Stage::new().await;
-    let [ann, mut bob] = stage.joined(["ann", "bob"]).await;
+    let fixture = StreamFixture::new().await;
+    let [ann, mut bob] = fixture.joined(["ann", "bob"]).await;
     bob.hang_up();
-    stage.wait(Duration::from_millis(1_990)).await;
+    fixture.wait(Duration::from_millis(1_990)).await;
     assert_eq!(ann.words(), [""; 0]);
-    stage.wait(Duration::from_millis(20)).await;
+    fixture.wait(Duration::from_millis(20)).await;
     assert_eq!(ann.words(), ["3 memberChange"]);
-    stage.wait(Duration::from_millis(27_900)).await;
+    fixture.wait(Duration::from_millis(27_900)).await;
     assert_eq!(ann.words(), [""; 0]);
-    stage.wait(Duration::from_millis(100)).await;
+    fixture.wait(Duration::from_millis(100)).await;
     assert_eq!(ann.words(), ["4 quit"]);
     drop(ann);
-    stage.wait(seconds(31)).await;
-    assert!(!stage.read(State::is_ended).await);
-    stage.wait(seconds(60)).await;
-    assert!(stage.read(State::is_ended).await);
+    fixture.wait(seconds(31)).await;
+    assert!(!fixture.read(State::is_ended).await);
+    fixture.wait(seconds(60)).await;
+    assert!(fixture.read(State::is_ended).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_session_without_its_host_counts_down_and_ends() {
-    let stage = Stage::new().await;
-    let [ann, bob] = stage.joined(["ann", "bob"]).await;
+    let fixture = StreamFixture::new().await;
+    let [ann, bob] = fixture.joined(["ann", "bob"]).await;
     ann.ask(0, Command::Quit);
-    stage.settle().await;
+    fixture.settle().await;
     assert_eq!(bob.words(), ["3 quit", "4 sessionAutoEnd"]);
-    stage.wait(seconds(299)).await;
+    fixture.wait(seconds(299)).await;
     assert_eq!(bob.words(), [""; 0]);
-    stage.wait(seconds(1)).await;
+    fixture.wait(seconds(1)).await;
     assert_eq!(bob.words(), ["5 sessEnd", "closed SessionEnded"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn deadlines_come_while_positions_keep_coming() {
-    let stage = Stage::new().await;
-    let [ann, mut bob] = stage.joined(["ann", "bob"]).await;
+    let fixture = StreamFixture::new().await;
+    let [ann, mut bob] = fixture.joined(["ann", "bob"]).await;
     bob.hang_up();
     for _ in 0..300 {
         ann.position("view", 0, 0.1);
-        stage.wait(Duration::from_millis(10)).await;
+        fixture.wait(Duration::from_millis(10)).await;
     }
     assert_eq!(ann.words(), ["3 memberChange"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_restart_nobody_is_connected_and_graces_count_from_then() {
-    let stage = Stage::new().await;
-    let [_ann, _bob] = stage.joined(["ann", "bob"]).await;
-    let stage = stage.restarted(|_| {});
-    let ann = stage.connect("ann", 1);
-    stage.settle().await;
+async fn after_a_restart_no_point_is_connected_and_graces_start_then() {
+    let fixture = StreamFixture::new().await;
+    let [_ann, _bob] = fixture.joined(["ann", "bob"]).await;
+    let fixture = fixture.restarted(|_| {});
+    let ann = fixture.connect("ann", 1);
+    fixture.settle().await;
     assert_eq!(ann.words(), ["welcome at 2"]);
-    stage.wait(seconds(3)).await;
+    fixture.wait(seconds(3)).await;
     assert_eq!(ann.words(), ["3 memberChange"]);
-    assert!(stage.read(|s| s.presence(id("bob")).is_some()).await);
-    stage.wait(seconds(28)).await;
+    assert!(fixture.read(|s| s.presence(id("bob")).is_some()).await);
+    fixture.wait(seconds(28)).await;
     assert_eq!(ann.words(), ["4 quit"]);
 }

@@ -130,7 +130,7 @@ fn an_earlier_countdown_is_not_replaced_by_a_later_one() {
 }
 
 #[test]
-fn a_session_that_nobody_comes_to_ends_without_having_counted_aloud() {
+fn a_session_without_members_ends_without_an_announced_countdown() {
     let mut w = World::new();
     let ends = w.now + Rules::default().empty;
     assert_eq!(running(&w), None);
@@ -203,7 +203,7 @@ fn an_empty_session_still_ends_when_it_was_scheduled_to() {
 }
 
 #[test]
-fn with_promote_and_nobody_online_the_countdown_runs() {
+fn with_promote_and_no_member_online_the_countdown_runs() {
     let mut start = genesis();
     start.host_left = HostLeft::Promote;
     let mut w = World::of(start).joined(&["ann", "bob"]);
@@ -217,7 +217,7 @@ fn with_promote_and_nobody_online_the_countdown_runs() {
 }
 
 #[test]
-fn with_promote_and_somebody_online_none_runs() {
+fn with_promote_and_a_member_online_no_countdown_runs() {
     let mut start = genesis();
     start.host_left = HostLeft::Promote;
     let mut w = World::of(start).joined(&["ann", "bob"]);

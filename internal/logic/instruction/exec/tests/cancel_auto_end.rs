@@ -30,7 +30,7 @@ fn without_a_countdown_there_is_nothing_to_cancel() {
     assert_eq!(
         w.refused("ann", Command::CancelAutoEnd),
         ErrorCode::NothingToCancel,
-        "a scheduled end that nobody knows of yet"
+        "a scheduled end that is not announced yet"
     );
     assert_eq!(
         w.refused("bob", Command::CancelAutoEnd),

@@ -1,7 +1,8 @@
 //! `cancelFollow`.
 
 use super::world::{
-    PAUSE, STOP, Seen, World, follow, follow_me, follow_them, frames, to, to_nobody, told_edges,
+    PAUSE, STOP, Seen, World, follow, follow_me, follow_them, frames, to, told_edges,
+    without_target,
 };
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::instruction::{Command, EdgeReason, Event, Invite, Lock, Suspend};
@@ -24,7 +25,7 @@ fn stopping_detaches_and_forgets_the_own_target() {
     assert_eq!(frames(&entry), ["cancelFollow", "followChange"]);
     assert_eq!(
         told_edges(&entry),
-        [("bob", to_nobody(EdgeReason::Cancelled))]
+        [("bob", without_target(EdgeReason::Cancelled))]
     );
     w.say("ann", Command::CancelFollowMe);
     assert_eq!(w.edge("bob"), None);
@@ -121,7 +122,7 @@ fn a_presenter_that_paused_tells_of_no_edge_and_has_its_pause_back_afterwards() 
     let entry = w.say("bob", follow_me(Invite::Ask, Lock::None));
     assert_eq!(
         told_edges(&entry),
-        [("bob", to_nobody(EdgeReason::Presenter))]
+        [("bob", without_target(EdgeReason::Presenter))]
     );
     w.say("bob", Command::CancelFollowMe);
     assert_eq!(

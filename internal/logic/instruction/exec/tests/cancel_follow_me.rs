@@ -1,6 +1,6 @@
 //! `cancelFollowMe`.
 
-use super::world::{PAUSE, World, follow, follow_me, frames, to, to_nobody, told_edges};
+use super::world::{PAUSE, World, follow, follow_me, frames, to, told_edges, without_target};
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::instruction::{Command, EdgeReason, Invite, Lock};
 
@@ -16,10 +16,10 @@ fn the_presenter_ends_it_and_everybody_has_its_own_target_back() {
     assert_eq!(
         told_edges(&entry),
         [
-            ("ann", to_nobody(EdgeReason::Cancelled)),
+            ("ann", without_target(EdgeReason::Cancelled)),
             ("bob", to("cat", "dan", EdgeReason::Restored)),
             ("cat", to("dan", "dan", EdgeReason::Restored)),
-            ("dan", to_nobody(EdgeReason::Cancelled)),
+            ("dan", without_target(EdgeReason::Cancelled)),
         ]
     );
 }
@@ -33,7 +33,7 @@ fn the_host_ends_the_presenting_of_another() {
 }
 
 #[test]
-fn nobody_else_ends_it_and_nothing_is_not_ended() {
+fn no_other_member_ends_it_and_without_one_it_is_refused() {
     let mut w = World::with(&["ann", "bob", "cat"]);
     assert_eq!(
         w.refused("ann", Command::CancelFollowMe),

@@ -1,4 +1,5 @@
-//! The table of instructions in `docs/instructions.md` against the kernel: what each may be refused with, and that it lists them all.
+//! The table of instructions in `docs/instructions.md` against the kernel: what each may be refused
+//! with, and that it lists them all.
 
 use super::world::{PAUSE, STOP, World, arrival, follow, follow_me, genesis, id, knock};
 use crate::{ActionTable, Arrival, Genesis, Input, Patch, State, step};
@@ -12,7 +13,8 @@ type Codes = BTreeMap<&'static str, BTreeSet<String>>;
 /// Refusals that come before the kernel is asked, or after it: rates, sizes, the log.
 const OF_OTHERS: [&str; 3] = ["RATE_LIMITED", "PAYLOAD_TOO_LARGE", "UNAVAILABLE"];
 
-/// The rows of the section "From clients": the instructions a row is about, and the codes that it names.
+/// The rows of the section "From clients": the instructions a row is about, and the codes that it
+/// names.
 fn documented() -> Vec<(Vec<String>, BTreeSet<String>)> {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -113,13 +115,13 @@ fn situations() -> Vec<State> {
 }
 
 fn commands() -> Vec<Command> {
-    let somebody = || {
+    let targets = || {
         ["ann", "bob", "cat", "dan"]
             .map(|name| Some(id(name)))
             .into_iter()
             .chain([None, MemberId::new(424_242)])
     };
-    let presenting = somebody().flat_map(|presenter| {
+    let presenting = targets().flat_map(|presenter| {
         let how = [
             (Invite::Ask, Lock::None),
             (Invite::On, Lock::Hard),
@@ -131,7 +133,7 @@ fn commands() -> Vec<Command> {
             presenter,
         })
     });
-    let following = somebody().map(|target| Command::FollowOther { target });
+    let following = targets().map(|target| Command::FollowOther { target });
     let knocks = [None, KnockId::new(1), Some(knock("eve", 1))];
     let answering = knocks
         .into_iter()

@@ -23,7 +23,7 @@ fn the_frames_of_an_entry_have_consecutive_seqs() {
 }
 
 #[test]
-fn a_new_epoch_starts_seqs_anew_and_keeps_everything_else() {
+fn a_new_epoch_restarts_seqs_and_keeps_everything_else() {
     let mut w = World::with(&["ann", "bob"]);
     w.say("bob", follow("ann"));
     let before = w.state.snapshot();

@@ -1,7 +1,8 @@
 //! `followChange`: what leaving, coming and promotion do to the follow graph.
 
 use super::world::{
-    SECOND, STOP, World, follow, follow_me, follow_them, frames, genesis, to, to_nobody, told_edges,
+    SECOND, STOP, World, follow, follow_me, follow_them, frames, genesis, to, told_edges,
+    without_target,
 };
 use crate::{Input, Rules};
 use faceshare_biz::domain::facesession::HostLeft;
@@ -17,7 +18,7 @@ fn a_leaver_frees_its_followers() {
     assert_eq!(
         told_edges(&entry),
         [
-            ("bob", to_nobody(EdgeReason::TargetLeft)),
+            ("bob", without_target(EdgeReason::TargetLeft)),
             ("dan", to("bob", "bob", EdgeReason::Chain))
         ]
     );
@@ -26,7 +27,7 @@ fn a_leaver_frees_its_followers() {
 }
 
 #[test]
-fn a_leaver_that_nobody_follows_is_no_follow_change() {
+fn a_leaver_without_followers_is_no_follow_change() {
     let mut w = World::with(&["ann", "bob"]);
     w.say("bob", follow("ann"));
     assert_eq!(frames(&w.say("bob", Command::Quit)), ["quit"]);
@@ -61,9 +62,9 @@ fn presenting_ends_with_the_presenter_leaving() {
     assert_eq!(
         told_edges(&entry),
         [
-            ("ann", to_nobody(EdgeReason::TargetLeft)),
+            ("ann", without_target(EdgeReason::TargetLeft)),
             ("cat", to("dan", "dan", EdgeReason::Restored)),
-            ("dan", to_nobody(EdgeReason::TargetLeft)),
+            ("dan", without_target(EdgeReason::TargetLeft)),
         ]
     );
 }
@@ -82,7 +83,7 @@ fn a_joiner_under_on_is_attached_and_its_edge_travels_in_member_join() {
 }
 
 #[test]
-fn a_joiner_under_ask_or_off_follows_nobody() {
+fn a_joiner_under_ask_or_off_follows_no_member() {
     let mut w = World::with(&["ann"]);
     w.say("ann", follow_me(Invite::Ask, Lock::None));
     w.join("bob");
@@ -119,7 +120,7 @@ fn presenting_ends_at_the_end_of_the_presenters_grace() {
     assert_eq!(frames(last), ["quit", "followChange"]);
     assert_eq!(
         told_edges(last),
-        [("ann", to_nobody(EdgeReason::TargetLeft))]
+        [("ann", without_target(EdgeReason::TargetLeft))]
     );
     assert_eq!(w.presenter(), None);
 }
@@ -171,6 +172,6 @@ fn every_edge_that_did_not_change_is_left_out() {
     w.say("cat", follow("dan"));
     assert_eq!(
         told_edges(&w.say("cat", STOP)),
-        [("cat", to_nobody(EdgeReason::Cancelled))]
+        [("cat", without_target(EdgeReason::Cancelled))]
     );
 }

@@ -1,15 +1,15 @@
 //! `followMe`.
 
 use super::world::{
-    PAUSE, SECOND, STOP, World, follow, follow_me, follow_them, frames, id, to, to_nobody,
-    told_edges,
+    PAUSE, SECOND, STOP, World, follow, follow_me, follow_them, frames, id, to, told_edges,
+    without_target,
 };
 use crate::Rules;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::instruction::{EdgeReason, Event, Invite, Lock};
 
 #[test]
-fn ask_makes_a_presenter_and_attaches_nobody() {
+fn ask_makes_a_presenter_and_attaches_no_member() {
     let mut w = World::with(&["ann", "bob", "cat"]);
     let entry = w.say("bob", follow_me(Invite::Ask, Lock::None));
     assert_eq!(frames(&entry), ["followMe", "followChange"]);
@@ -24,7 +24,7 @@ fn ask_makes_a_presenter_and_attaches_nobody() {
 }
 
 #[test]
-fn off_makes_a_presenter_and_attaches_nobody() {
+fn off_makes_a_presenter_and_attaches_no_member() {
     let mut w = World::with(&["ann", "bob"]);
     w.say("ann", follow_me(Invite::Off, Lock::None));
     assert_eq!((w.presenter(), w.edge("bob")), (Some(("ann", 1)), None));
@@ -146,7 +146,7 @@ fn a_takeover_drops_attachments_first() {
     let entry = w.say("ann", follow_me(Invite::Ask, Lock::None));
     assert_eq!(w.edge("cat"), Some(to("dan", "dan", EdgeReason::Restored)));
     assert_eq!(w.edge("dan"), None);
-    assert!(told_edges(&entry).contains(&("dan", to_nobody(EdgeReason::Cancelled))));
+    assert!(told_edges(&entry).contains(&("dan", without_target(EdgeReason::Cancelled))));
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn on_again_brings_back_who_has_stopped() {
 }
 
 #[test]
-fn from_on_to_ask_detaches_nobody() {
+fn from_on_to_ask_detaches_no_member() {
     let mut w = World::with(&["ann", "bob"]);
     w.say("ann", follow_me(Invite::On, Lock::Hard));
     let entry = w.say("ann", follow_me(Invite::Ask, Lock::None));
@@ -218,7 +218,7 @@ fn the_presenter_has_no_edge_and_its_followers_end_at_it() {
     assert_eq!(
         told_edges(&entry),
         [
-            ("bob", to_nobody(EdgeReason::Presenter)),
+            ("bob", without_target(EdgeReason::Presenter)),
             ("cat", to("bob", "bob", EdgeReason::Chain))
         ]
     );

@@ -25,7 +25,7 @@ fn the_root_is_the_end_of_the_chain() {
 }
 
 #[test]
-fn nobody_follows_itself_a_stranger_or_nobody() {
+fn no_member_follows_itself_a_stranger_or_no_target() {
     let mut w = World::with(&["ann", "bob"]);
     assert_eq!(w.refused("bob", follow("bob")), ErrorCode::FollowSelf);
     assert_eq!(w.refused("bob", follow("hal")), ErrorCode::MemberNotFound);
@@ -71,7 +71,7 @@ fn following_the_presenter_closes_no_cycle_whatever_its_own_target() {
 }
 
 #[test]
-fn the_presenter_follows_nobody() {
+fn the_presenter_follows_no_member() {
     let mut w = World::with(&["ann", "bob"]);
     w.say("bob", follow_me(Invite::Ask, Lock::None));
     assert_eq!(w.refused("bob", follow("ann")), ErrorCode::PresenterActive);

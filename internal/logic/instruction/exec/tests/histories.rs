@@ -1,5 +1,6 @@
-//! Random histories of a session: people, devices, lost connections, restarts, time. After every step everything that always holds is
-//! checked, and every client and replica that has joined on the way still agrees with the server.
+//! Random histories of a session: people, devices, lost connections, restarts, time. After every
+//! step everything that always holds is checked, and every client and replica that has joined on
+//! the way still agrees with the server.
 
 use super::invariants::{self, Verdict};
 use super::mirror::Mirror;
@@ -151,7 +152,7 @@ fn at_the_door() -> impl Strategy<Value = Happening> {
     ]
 }
 
-/// Somebody who has watched from some entry on: a client, and a replica that reads the log.
+/// An observer from some entry on: a client, and a replica that reads the log.
 struct Watcher {
     client: Mirror,
     replica: State,
@@ -180,7 +181,8 @@ struct History {
     steps: usize,
 }
 
-/// What must be known of nonces: by member the newest that took effect, each with the seq that it was answered with.
+/// What must be known of nonces: by member the newest that took effect, each with the seq that it
+/// was answered with.
 #[derive(Default)]
 struct Nonces(BTreeMap<MemberId, VecDeque<(u64, Seq)>>);
 
@@ -331,7 +333,7 @@ impl History {
         }
     }
 
-    /// The newest knock of somebody, waiting or over; of somebody who has not knocked, one that may be anybody's.
+    /// The newest knock of an account, waiting or over; for an account without a knock, any knock.
     fn knock_of(&self, who: Who) -> KnockId {
         let theirs = self
             .world
@@ -459,7 +461,7 @@ fn seat(who: Who, n: u64, via: Via, named: bool) -> Input {
     }
 }
 
-/// An entry, as somebody who looks for a fault wants to read it.
+/// An entry as text, for the report of a failed test.
 fn in_words(before: &State, entry: &Entry) -> String {
     let after = entry.at.since(before.created_at).as_secs_f64();
     let told = all_frames(std::slice::from_ref(entry)).join(", ");
@@ -501,7 +503,8 @@ fn invariant_a_stale_loss_changes_nothing(before: &State, input: &Input) -> Verd
     }
 }
 
-/// Whatever is said under a nonce that is remembered, it is answered like the first. (After the end everything is refused.)
+/// Whatever is said under a nonce that is remembered, it is answered like the first. (After the end
+/// everything is refused.)
 fn invariant_a_nonce_takes_effect_once(
     answer: Option<Seq>,
     outcome: &Result<Step, Reject>,

@@ -1,8 +1,9 @@
-//! What holds after every entry, whatever happened. Each function says one thing and answers with what is wrong.
+//! What holds after every entry, whatever happened. Each function says one thing and answers with
+//! what is wrong.
 
 use super::world::name;
 use crate::state::{State, Timer};
-use crate::{Change, Entry, Follow, Presence, Rules, Standing};
+use crate::{Change, Entry, Follow, Membership, Presence, Rules};
 use faceshare_biz::domain::MemberId;
 use faceshare_biz::domain::instruction::KnockState;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,7 @@ pub(super) fn check(before: &State, entry: &Entry, after: &State) -> Verdict {
     invariant_terms_only_rise(before, after)?;
     invariant_ended_is_final(before, after)?;
     invariant_removed_stay_out(before, entry, after)?;
-    invariant_nobody_enters_a_full_session(before, entry, after)?;
+    invariant_no_account_enters_a_full_session(before, entry, after)?;
     invariant_targets_make_no_cycle(after)?;
     invariant_roots_are_ends_of_chains(after)?;
     invariant_presenter_is_present(after)?;
@@ -33,7 +34,8 @@ fn ensure(holds: bool, wrong: impl FnOnce() -> String) -> Verdict {
     if holds { Ok(()) } else { Err(wrong()) }
 }
 
-/// Every entry has the next index, and its frames the next seqs; only a new epoch starts seqs anew.
+/// Every entry has the next index, and its frames the next seqs; only a new epoch restarts the
+/// seqs.
 pub(super) fn invariant_order_has_no_gap(before: &State, entry: &Entry, after: &State) -> Verdict {
     ensure(after.index() == before.index() + 1, || {
         format!("index {} after {}", after.index(), before.index())
@@ -98,7 +100,7 @@ pub(super) fn invariant_removed_stay_out(before: &State, entry: &Entry, after: &
     for (who, _) in before
         .people
         .iter()
-        .filter(|(_, p)| p.standing == crate::Standing::Removed)
+        .filter(|(_, p)| p.standing == crate::Membership::Removed)
     {
         let forgotten = entry
             .changes
@@ -106,7 +108,7 @@ pub(super) fn invariant_removed_stay_out(before: &State, entry: &Entry, after: &
             .any(|c| matches!(c, Change::Forgotten { member } if member == who));
         let out = after
             .person(*who)
-            .is_some_and(|p| p.standing == crate::Standing::Removed);
+            .is_some_and(|p| p.standing == crate::Membership::Removed);
         ensure(forgotten || out, || {
             format!("{} was removed and is back", name(*who))
         })?;
@@ -114,8 +116,8 @@ pub(super) fn invariant_removed_stay_out(before: &State, entry: &Entry, after: &
     Ok(())
 }
 
-/// Somebody who becomes a member finds room.
-pub(super) fn invariant_nobody_enters_a_full_session(
+/// A new member never exceeds the limit.
+pub(super) fn invariant_no_account_enters_a_full_session(
     before: &State,
     entry: &Entry,
     after: &State,
@@ -130,7 +132,8 @@ pub(super) fn invariant_nobody_enters_a_full_session(
     ensure(taken <= most, || format!("{taken} places taken of {most}"))
 }
 
-/// What became of a knock stays so; it is forgotten only once it is over; whoever was denied is barred.
+/// The result of a knock never changes; a knock is forgotten only when it is over; a denied account
+/// is barred.
 pub(super) fn invariant_a_knock_is_answered_once(before: &State, after: &State) -> Verdict {
     for (id, knock) in before
         .knocks
@@ -155,17 +158,17 @@ pub(super) fn invariant_a_knock_is_answered_once(before: &State, after: &State) 
     for (who, _) in before
         .people
         .iter()
-        .filter(|(_, p)| p.standing == Standing::Denied)
+        .filter(|(_, p)| p.standing == Membership::Denied)
     {
         let barred = after
             .person(*who)
-            .is_none_or(|p| p.standing == Standing::Denied);
+            .is_none_or(|p| p.standing == Membership::Denied);
         ensure(barred, || format!("{} was denied and is back", name(*who)))?;
     }
     Ok(())
 }
 
-/// Whoever waits is nobody that the session knows, and waits once.
+/// An account whose knock waits is no member, and has one waiting knock.
 pub(super) fn invariant_who_waits_is_a_stranger(state: &State) -> Verdict {
     let mut met = BTreeSet::new();
     for knock in state.waiting() {
@@ -196,7 +199,8 @@ pub(super) fn invariant_targets_make_no_cycle(state: &State) -> Verdict {
     Ok(())
 }
 
-/// The roots that are stored are those that a reader of the contract would work out, one member at a time.
+/// The roots that are stored are those that a reader of the contract would work out, one member at
+/// a time.
 pub(super) fn invariant_roots_are_ends_of_chains(state: &State) -> Verdict {
     let follows: BTreeMap<MemberId, Follow> =
         state.present().map(|(id, p)| (id, p.follow)).collect();
@@ -214,7 +218,7 @@ pub(super) fn invariant_roots_are_ends_of_chains(state: &State) -> Verdict {
     Ok(())
 }
 
-/// The root by the words of the contract: walk up until somebody has no effective target or pauses.
+/// The root as the contract defines it: walk up to a member that has no effective target or pauses.
 fn naive_root(
     who: MemberId,
     follows: &BTreeMap<MemberId, Follow>,
@@ -252,17 +256,17 @@ pub(super) fn invariant_presenter_is_present(state: &State) -> Verdict {
     })
 }
 
-/// Nobody is attached to nobody, and the presenter not to itself.
+/// An attached member has a target, and the presenter is not attached to itself.
 pub(super) fn invariant_attached_have_a_presenter(state: &State) -> Verdict {
     for (who, presence) in state.present() {
         let may = state.presenting.is_some_and(|p| p.member != who);
         ensure(may || !presence.follow.attached, || {
-            format!("{} is attached to nobody", name(who))
+            format!("{} is attached without a target", name(who))
         })?;
         let paused = presence.follow.suspended
             && presence.follow.target.is_none()
             && !presence.follow.attached;
-        ensure(!paused, || format!("{} pauses following nobody", name(who)))?;
+        ensure(!paused, || format!("{} pauses without a target", name(who)))?;
     }
     Ok(())
 }
@@ -305,7 +309,8 @@ fn timers_of(
         .collect()
 }
 
-/// A member has points or a grace, never both; the host is not both here and gone; empty is who has nobody.
+/// A member has points or a grace, never both; the host is not both present and gone; a session
+/// without members is empty.
 pub(super) fn invariant_causes_of_the_end_are_right(state: &State) -> Verdict {
     for (who, presence) in state.present() {
         ensure(

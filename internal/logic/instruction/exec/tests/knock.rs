@@ -40,7 +40,7 @@ fn how(w: &World, name: &str) -> Option<KnockState> {
 }
 
 #[test]
-fn by_code_one_waits_and_nobody_is_told_in_order() {
+fn a_join_by_code_waits_without_an_ordered_frame() {
     let mut w = guarded();
     let entry = w.does(arrive("bob", 1));
     assert_eq!(frames(&entry), [""; 0]);
@@ -64,7 +64,7 @@ fn where_the_door_is_open_one_gets_a_seat() {
     assert_eq!(
         how(&w, "cat"),
         Some(KnockState::Waiting),
-        "what the house asks for holds at an open door too"
+        "the installation's setting also holds for open admission"
     );
 }
 
@@ -87,7 +87,7 @@ fn a_seat_by_code_is_not_to_be_had_past_the_host() {
 }
 
 #[test]
-fn whoever_waits_goes_on_waiting_by_the_same_knock() {
+fn an_account_that_waits_keeps_its_knock() {
     let mut w = guarded();
     w.does(arrive("bob", 1));
     assert_eq!(w.put(arrive("bob", 2)), Ok(Step::Unchanged));
@@ -299,7 +299,7 @@ fn those_who_wait_are_bounded_for_the_session_and_for_an_address() {
 }
 
 #[test]
-fn full_a_session_takes_no_knock_and_lets_nobody_in() {
+fn a_full_session_takes_no_knock_and_admits_no_account() {
     let mut w = World::of(Genesis {
         admission: Admission::Approval,
         max_members: 2,
@@ -361,7 +361,7 @@ fn a_new_host_finds_those_who_wait() {
 }
 
 #[test]
-fn nobody_is_let_in_after_the_end() {
+fn no_account_is_admitted_after_the_end() {
     let mut w = guarded();
     w.does(arrive("bob", 1));
     w.does(Input::End {
@@ -380,7 +380,8 @@ fn nobody_is_let_in_after_the_end() {
 fn a_snapshot_from_before_there_were_knocks_still_reads() {
     let state = World::with(&["ann", "bob"]).state;
     let mut bytes = rmp_serde::to_vec_named(&state).expect("writes");
-    // MessagePack: the name, a text of six bytes, and an empty map; the outer map counts its fields in bytes 1 and 2.
+    // MessagePack: the name, a text of six bytes, and an empty map; the outer map counts its fields
+    // in bytes 1 and 2.
     let field = b"\xa6knocks\x80";
     let at = bytes
         .windows(field.len())

@@ -85,7 +85,7 @@ fn an_app_back_from_the_background_has_the_usual_grace() {
 }
 
 #[test]
-fn another_point_is_announced_and_its_loss_takes_nobody_away() {
+fn another_point_is_announced_and_its_loss_removes_no_member() {
     let mut w = World::with(&["ann", "bob"]);
     w.does(seat("bob", 2, Via::Token));
     let entry = w.connect("bob", 2);
@@ -254,7 +254,7 @@ fn a_clock_that_goes_back_counts_as_standing_still() {
 }
 
 #[test]
-fn what_came_while_nobody_looked_is_made_up_for() {
+fn deadlines_that_passed_unchecked_are_made_up_for() {
     let mut w = World::with(&["ann", "bob"]);
     w.lose("bob", 1);
     let entries = w.sleep(3_600 * SECOND);

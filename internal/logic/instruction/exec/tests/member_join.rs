@@ -6,12 +6,12 @@ use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::instruction::{Event, PointInfo, Role};
 
 #[test]
-fn the_first_point_of_somebody_let_in_makes_a_member() {
+fn the_first_point_of_an_admitted_account_makes_a_member() {
     let mut w = World::with(&["ann"]);
     assert_eq!(
         w.does(seat("bob", 1, Via::Code)).events,
         [],
-        "nobody is told before it connects"
+        "it is not announced before it connects"
     );
     assert_eq!(w.state.access(id("bob")), Access::Admitted);
     w.wait(SECOND);
@@ -82,7 +82,7 @@ fn the_host_always_has_a_place() {
 }
 
 #[test]
-fn a_lower_limit_sends_nobody_away_and_lets_nobody_in() {
+fn a_lower_limit_removes_no_member_and_admits_none() {
     let mut w = World::with(&["ann", "bob", "cat"]);
     w.does(seat("dan", 1, Via::Code));
     w.does(Input::Patch {

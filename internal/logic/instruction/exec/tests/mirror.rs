@@ -1,5 +1,5 @@
-//! A client as simple as can be: it starts from a snapshot and believes every frame. If it ever shows something else than the server
-//! would tell a newcomer, a frame was missing or wrong.
+//! A client as simple as can be: it starts from a snapshot and believes every frame. If it ever
+//! shows something else than the server would tell a newcomer, a frame was missing or wrong.
 
 use crate::Entry;
 use faceshare_biz::domain::MemberId;

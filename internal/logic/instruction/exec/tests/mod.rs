@@ -1,4 +1,5 @@
-//! Tests of the kernel: what each instruction does, in one file each, and what always holds, over random histories.
+//! Tests of the kernel: what each instruction does, in one file each, and what always holds, over
+//! random histories.
 
 mod action_sync;
 mod auto_end;

@@ -5,7 +5,7 @@ use crate::Input;
 use faceshare_biz::domain::instruction::Command;
 
 #[test]
-fn it_is_noted_for_the_point_that_says_so_and_told_to_nobody() {
+fn it_is_stored_for_its_point_and_not_announced() {
     let mut w = World::with(&["ann", "bob"]);
     w.connect("bob", 2);
     let said = Input::Command {

@@ -39,7 +39,7 @@ fn who_left_may_come_back_with_its_token() {
     w.wait(SECOND);
     w.does(seat("bob", 2, Via::Token));
     assert_eq!(frames(&w.connect("bob", 2)), ["memberJoin"]);
-    assert_eq!(w.member("bob").joined_at, w.now, "it joins anew");
+    assert_eq!(w.member("bob").joined_at, w.now, "it joins again");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn only_the_host_removes_and_not_itself() {
 }
 
 #[test]
-fn somebody_who_is_not_here_is_barred_without_a_word() {
+fn an_absent_account_is_barred_without_an_event() {
     let mut w = World::with(&["ann", "bob"]);
     w.does(seat("cat", 1, Via::Code));
     w.say("bob", Command::Quit);

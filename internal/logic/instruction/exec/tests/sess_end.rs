@@ -7,7 +7,7 @@ use faceshare_biz::domain::facesession::{EndReason, Status};
 use faceshare_biz::domain::instruction::{Epoch, Event};
 
 #[test]
-fn the_host_ends_it_and_nobody_else() {
+fn only_the_host_ends_it() {
     let mut w = World::with(&["ann", "bob"]);
     assert_eq!(
         w.refuses(Input::End {

@@ -1,4 +1,5 @@
-//! A session to try things on: people by name, time that moves when told, and every entry checked and applied as it comes.
+//! A session to try things on: people by name, time that moves when told, and every entry checked
+//! and applied as it comes.
 
 use super::invariants;
 use crate::{Arrival, Entry, Genesis, Input, Reject, Rules, State, Step, Via, apply, step};
@@ -16,23 +17,23 @@ pub(super) const NAMES: [&str; 8] = ["ann", "bob", "cat", "dan", "eve", "fay", "
 /// One second.
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
-/// Somebody's id.
+/// The id of the account with this name.
 pub(super) fn id(name: &str) -> MemberId {
     let number = NAMES.iter().position(|n| *n == name).expect("a known name") + 1;
     MemberId::new(number as u64).expect("an id")
 }
 
-/// Somebody's name.
+/// The name of the account with this id.
 pub(super) fn name(id: MemberId) -> &'static str {
     NAMES[usize::try_from(id.get()).expect("small") - 1]
 }
 
-/// The `n`th point of somebody, from 1.
+/// The `n`th point of an account, from 1.
 pub(super) fn point(name: &str, n: u64) -> PointId {
     PointId::new(id(name).get() * 100 + n).expect("an id")
 }
 
-/// Somebody's account; every third is a guest.
+/// The profile of an account; every third is a guest.
 pub(super) fn profile(name: &str) -> Profile {
     let id = id(name);
     Profile {
@@ -67,7 +68,7 @@ pub(super) fn genesis() -> Genesis {
     }
 }
 
-/// Asks to let somebody in.
+/// The input that seats an account.
 pub(super) fn seat(name: &str, n: u64, via: Via) -> Input {
     Input::Seat {
         profile: profile(name),
@@ -77,7 +78,7 @@ pub(super) fn seat(name: &str, n: u64, via: Via) -> Input {
     }
 }
 
-/// A knock of somebody's.
+/// The input of an account that knocks.
 pub(super) fn knock(name: &str, n: u64) -> KnockId {
     KnockId::new(id(name).get() * 1_000 + n).expect("an id")
 }
@@ -114,7 +115,7 @@ pub(super) const fn follow_me(invite: Invite, lock: Lock) -> Command {
     }
 }
 
-/// `followMe` that names somebody.
+/// `followMe` that names a presenter.
 pub(super) fn follow_them(presenter: &str, invite: Invite, lock: Lock) -> Command {
     Command::FollowMe {
         invite,
@@ -147,7 +148,7 @@ pub(super) struct World {
 }
 
 impl World {
-    /// `ann`'s session, with nobody there yet.
+    /// The session of `ann`, without members present.
     pub(super) fn new() -> Self {
         Self::of(genesis())
     }
@@ -177,7 +178,8 @@ impl World {
         self
     }
 
-    /// Puts something in: an entry is checked and applied; a refusal must leave no trace, which `step` cannot.
+    /// Puts something in: an entry is checked and applied; a refusal must leave no trace, which
+    /// `step` cannot.
     pub(super) fn put(&mut self, input: Input) -> Result<Step, Reject> {
         let outcome = step(&self.state, &self.rules, self.now, input)?;
         if let Step::Entry(entry) = &outcome {
@@ -204,7 +206,7 @@ impl World {
         }
     }
 
-    /// Somebody says something from its first point.
+    /// A member sends a command from its first point.
     pub(super) fn said(name: &str, nonce: u64, command: Command) -> Input {
         Input::Command {
             member: id(name),
@@ -214,22 +216,22 @@ impl World {
         }
     }
 
-    /// Somebody says something that changes something.
+    /// Sends a command that must make an entry.
     pub(super) fn say(&mut self, name: &str, command: Command) -> Entry {
         self.does(Self::said(name, 0, command))
     }
 
-    /// Somebody says something that is refused.
+    /// Sends a command that must be refused.
     pub(super) fn refused(&mut self, name: &str, command: Command) -> ErrorCode {
         self.refuses(Self::said(name, 0, command))
     }
 
-    /// Somebody says something that is so already.
+    /// Sends a command that must change nothing.
     pub(super) fn changes_nothing(&mut self, name: &str, command: Command) {
         assert_eq!(self.put(Self::said(name, 0, command)), Ok(Step::Unchanged));
     }
 
-    /// Lets somebody in by code and connects its first point.
+    /// Admits an account by code and connects its first point.
     pub(super) fn join(&mut self, name: &str) -> Entry {
         if name != "ann" {
             self.does(seat(name, 1, Via::Code));
@@ -237,13 +239,13 @@ impl World {
         self.connect(name, 1)
     }
 
-    /// Connects a point anew; it must lead to an entry.
+    /// Connects a point with a new incarnation; this must make an entry.
     pub(super) fn connect(&mut self, name: &str, n: u64) -> Entry {
         let input = self.connecting(name, n);
         self.does(input)
     }
 
-    /// The input for a point that connects anew.
+    /// The input for a point that connects with a new incarnation.
     pub(super) fn connecting(&mut self, name: &str, n: u64) -> Input {
         self.incarnation += 1;
         Input::Connect {
@@ -291,7 +293,7 @@ impl World {
         entries
     }
 
-    /// Lets time pass with nobody looking, then looks.
+    /// Moves the time without firing deadlines, then fires them.
     pub(super) fn sleep(&mut self, span: Duration) -> Vec<Entry> {
         self.now = self.now + span;
         self.run_due()
@@ -310,22 +312,22 @@ impl World {
         entries
     }
 
-    /// Somebody, as everybody sees it.
+    /// A member as it is announced.
     pub(super) fn member(&self, name: &str) -> Member {
         self.state.member(id(name)).expect("a member")
     }
 
-    /// Whether somebody is a member.
+    /// Whether an account is a member.
     pub(super) fn has(&self, name: &str) -> bool {
         self.state.presence(id(name)).is_some()
     }
 
-    /// Whom somebody follows, and why, as everybody sees it.
+    /// The member that a member follows, and why, as it is announced.
     pub(super) fn edge(&self, name: &str) -> Option<Seen> {
         self.member(name).follow.map(Seen::from)
     }
 
-    /// The root of somebody.
+    /// The root of a member.
     pub(super) fn root(&self, name: &str) -> Option<&'static str> {
         self.edge(name).and_then(|e| e.root)
     }
@@ -367,7 +369,7 @@ pub(super) fn to(target: &'static str, root: &'static str, reason: EdgeReason) -
 }
 
 /// No edge any more.
-pub(super) fn to_nobody(reason: EdgeReason) -> Seen {
+pub(super) fn without_target(reason: EdgeReason) -> Seen {
     Seen {
         target: None,
         root: None,

@@ -1,4 +1,4 @@
-//! A session of `ann`'s with people who come and go.
+//! The fixture of these tests: a session of `ann` that clients join and leave.
 
 use super::codec::TableCodec;
 use super::log::ScriptedLog;
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 const NAMES: [&str; 5] = ["ann", "bob", "cat", "dan", "eve"];
 
-/// A long time for a test, and none in truth.
+/// Deadline of a call, in paused time.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) fn id(name: &str) -> MemberId {
@@ -78,7 +78,7 @@ impl Clock for PausedClock {
     }
 }
 
-/// Told of changes; panics when asked to.
+/// An observer that panics when a test asks for it.
 #[derive(Debug, Default)]
 pub(super) struct Observer(AtomicBool);
 
@@ -94,7 +94,7 @@ impl SessionObserver for Observer {
     }
 }
 
-pub(super) struct Stage {
+pub(super) struct StreamFixture {
     pub(super) sessions: Sessions,
     pub(super) log: Arc<ScriptedLog>,
     pub(super) codec: Arc<TableCodec>,
@@ -106,13 +106,13 @@ pub(super) struct Stage {
     pub(super) cut: CancellationToken,
 }
 
-impl Stage {
-    /// `ann`'s session, with nobody there, and no heartbeat to listen to.
+impl StreamFixture {
+    /// The session of `ann`, without members online and without heartbeats.
     pub(super) async fn new() -> Self {
         Self::with(|_| {}).await
     }
 
-    /// The same under other settings.
+    /// Like [`new`](Self::new), with changed settings.
     pub(super) async fn with(change: impl FnOnce(&mut StreamSettings)) -> Self {
         let day = Duration::from_secs(86_400);
         let mut settings = StreamSettings {
@@ -146,7 +146,7 @@ impl Stage {
             revocations: Arc::new(MemoryRevocations::default()),
             ids,
         };
-        let stage = Self {
+        let fixture = Self {
             sessions,
             log,
             codec,
@@ -156,16 +156,16 @@ impl Stage {
             way: Way::Direct,
             cut: CancellationToken::new(),
         };
-        stage.sessions.create(genesis()).await.expect("created");
-        stage
+        fixture.sessions.create(genesis()).await.expect("created");
+        fixture
     }
 
-    /// The same; clients are written to this way.
+    /// Sets how the server writes to clients.
     pub(super) fn writing(self, way: Way) -> Self {
         Self { way, ..self }
     }
 
-    /// The same session in a fresh process: nothing is loaded, and nobody is connected.
+    /// The same session in a new process: it is not loaded, and no point is connected.
     pub(super) fn restarted(&self, change: impl FnOnce(&mut StreamSettings)) -> Self {
         let mut settings = self.sessions.settings().clone();
         change(&mut settings);
@@ -195,7 +195,7 @@ impl Stage {
         }
     }
 
-    /// Waits until everything that follows has followed.
+    /// Waits until all tasks are idle.
     pub(super) async fn settle(&self) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -204,7 +204,7 @@ impl Stage {
         tokio::time::sleep(span).await;
     }
 
-    /// Lets somebody in.
+    /// Admits a member.
     pub(super) async fn seat(&self, name: &str, n: u64) {
         let device = Some(Device::default());
         let seat = Input::Seat {
@@ -249,17 +249,17 @@ impl Stage {
         }
     }
 
-    /// Says one ordered frame.
+    /// Causes one ordered frame.
     pub(super) async fn retitle(&self, text: &str) {
         self.propose(Self::retitled(text)).await.expect("renamed");
     }
 
-    /// Connects as a point; says nothing about how that goes.
+    /// Connects as a point; the connection may be refused.
     pub(super) fn connect(&self, name: &str, n: u64) -> Client {
         self.arrive(name, n, None)
     }
 
-    /// Comes back as a point that has seen so much.
+    /// Connects as a point that resumes after `seq`.
     pub(super) fn resume(&self, name: &str, n: u64, epoch: &Epoch, seq: u32) -> Client {
         self.arrive(
             name,
@@ -300,7 +300,7 @@ impl Stage {
         })
     }
 
-    /// Lets somebody in and connects its first point.
+    /// Admits a member and connects its first point.
     pub(super) async fn join(&self, name: &str) -> Client {
         if name != "ann" {
             self.seat(name, 1).await;
@@ -310,7 +310,7 @@ impl Stage {
         client
     }
 
-    /// Lets these people in, and lets everybody forget what was said about it.
+    /// Admits and connects these members, and drops the frames that they got so far.
     pub(super) async fn joined<const N: usize>(&self, names: [&str; N]) -> [Client; N] {
         let mut clients = Vec::with_capacity(N);
         for name in names {

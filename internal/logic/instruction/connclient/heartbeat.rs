@@ -1,4 +1,5 @@
-//! What a connection does because of the time: heartbeats, the loss of a silent peer, a fresh token before the old one ends.
+//! The timers of a connection: it sends heartbeats, closes when the peer is silent for too long,
+//! and renews the session token before it expires.
 
 use super::Connection;
 use faceshare_biz::domain::Timestamp;
@@ -10,27 +11,28 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A timer that fires so late says that the process did not run; half of what the timeout leaves beside the interval, if that is less.
+/// A timer that fires this late shows that the process was not running. Half of the difference
+/// between timeout and interval is used if that is less.
 const LATE: Duration = Duration::from_secs(1);
 
-pub(super) struct Pulse<'a> {
+pub(super) struct Heartbeat<'a> {
     connection: &'a Connection<'a>,
-    /// Held for an assignment at a time, and by the futures of one task only.
-    peer: Mutex<Peer>,
+    /// Locked for one assignment at a time, by the futures of one task only.
+    peer: Mutex<PeerState>,
 }
 
-struct Peer {
+struct PeerState {
     heard_at: Instant,
-    /// Nothing is read at the moment.
-    deaf: bool,
+    /// The reader waits for the session and does not read from the socket.
+    not_reading: bool,
     seen: Watermark,
 }
 
-impl<'a> Pulse<'a> {
+impl<'a> Heartbeat<'a> {
     pub(super) fn new(connection: &'a Connection<'a>) -> Self {
-        let peer = Peer {
+        let peer = PeerState {
             heard_at: Instant::now(),
-            deaf: false,
+            not_reading: false,
             seen: Watermark::default(),
         };
         Self {
@@ -39,27 +41,28 @@ impl<'a> Pulse<'a> {
         }
     }
 
-    fn peer<T>(&self, look: impl FnOnce(&mut Peer) -> T) -> T {
-        look(&mut self.peer.lock().unwrap_or_else(PoisonError::into_inner))
+    fn peer<T>(&self, change: impl FnOnce(&mut PeerState) -> T) -> T {
+        change(&mut self.peer.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Something came from the peer.
+    /// Called when the peer has sent something.
     pub(super) fn heard(&self) {
         self.peer(|peer| peer.heard_at = Instant::now());
     }
 
-    /// Does something during which the peer cannot be heard.
-    pub(super) async fn deaf_while<T>(&self, doing: impl Future<Output = T>) -> T {
-        self.peer(|peer| peer.deaf = true);
+    /// Awaits `doing`; until it completes the connection reads nothing, so silence does not count
+    /// against the peer.
+    pub(super) async fn while_not_reading<T>(&self, doing: impl Future<Output = T>) -> T {
+        self.peer(|peer| peer.not_reading = true);
         let done = doing.await;
-        self.peer(|peer| (peer.deaf, peer.heard_at) = (false, Instant::now()));
+        self.peer(|peer| (peer.not_reading, peer.heard_at) = (false, Instant::now()));
         done
     }
 
-    /// When the peer was last heard, or could not be.
+    /// When the peer last sent something; now, while nothing is read.
     fn heard_at(&self) -> Instant {
         self.peer(|peer| {
-            if peer.deaf {
+            if peer.not_reading {
                 Instant::now()
             } else {
                 peer.heard_at
@@ -67,20 +70,20 @@ impl<'a> Pulse<'a> {
         })
     }
 
-    /// The peer says how far it has read.
+    /// The peer has acknowledged all frames up to `seq`.
     pub(super) fn seen(&self, seq: Seq) {
         self.peer(|peer| peer.seen.raise(seq, Seq::new(u32::MAX)));
     }
 
-    /// How far the peer has read, as far as it has said.
+    /// The highest seq that the peer has acknowledged.
     pub(super) fn watermark(&self) -> Seq {
         self.peer(|peer| peer.seen.get())
     }
 
-    /// Never returns: it closes through the outbound queue.
+    /// Never completes: to close the connection it closes the outbound queue.
     pub(super) async fn run(&self) -> Infallible {
         let settings = self.connection.clients.sessions.settings();
-        let mut heart_at = Instant::now() + settings.heartbeat_interval;
+        let mut heartbeat_at = Instant::now() + settings.heartbeat_interval;
         let mut renew_at = Some(Instant::now() + self.token_life() * 2 / 3);
         let tolerance = (settings
             .heartbeat_timeout
@@ -91,26 +94,27 @@ impl<'a> Pulse<'a> {
             let lost_at = self.heard_at() + settings.heartbeat_timeout;
             let next = renew_at
                 .into_iter()
-                .chain([heart_at, lost_at])
+                .chain([heartbeat_at, lost_at])
                 .min()
-                .unwrap_or(heart_at);
+                .unwrap_or(heartbeat_at);
             tokio::time::sleep_until(next).await;
             let now = Instant::now();
             if now.duration_since(next) >= tolerance {
-                // This process did not run (it was stopped, or had no processor): nothing was read or sent, so the silence is not the peer's.
+                // This process was not running (stopped, or without a processor): it read and sent
+                // nothing, so the silence is not the peer's.
                 self.heard();
             }
             if self.heard_at() + settings.heartbeat_timeout <= now {
-                // What has come and was not noticed yet is read before this goes on.
+                // Let the reader read what has already arrived.
                 tokio::task::yield_now().await;
             }
             if self.heard_at() + settings.heartbeat_timeout <= now {
                 self.connection.outbound.close(CloseReason::HeartbeatLost);
                 return std::future::pending().await;
             }
-            if heart_at <= now {
-                self.say(|sent_at| Notice::SysHeart { sent_at });
-                heart_at = now + settings.heartbeat_interval;
+            if heartbeat_at <= now {
+                self.send(|sent_at| Notice::SysHeart { sent_at });
+                heartbeat_at = now + settings.heartbeat_interval;
             }
             if renew_at.is_some_and(|at| at <= now) {
                 renew_at = self.renew().map(|life| now + life * 2 / 3);
@@ -122,7 +126,7 @@ impl<'a> Pulse<'a> {
         self.connection.clients.sessions.deps().clock.now()
     }
 
-    fn say(&self, notice: impl FnOnce(Timestamp) -> Notice) {
+    fn send(&self, notice: impl FnOnce(Timestamp) -> Notice) {
         let now = self.now();
         let frame = ServerFrame::notice(now, notice(now));
         self.connection.outbound.push(
@@ -137,8 +141,9 @@ impl<'a> Pulse<'a> {
         self.connection.expires_at.since(self.now())
     }
 
-    /// Sends a fresh token; how long it lives. A member that is gone has no connection left to send it on.
-    /// Somebody who has signed out has one for a moment at most, and gets no token on it.
+    /// Sends a new token and returns its lifetime. A member that left has no connection left to
+    /// send it on. A member that signed out gets none: its connection, which lives for at most a
+    /// moment longer, is closed.
     fn renew(&self) -> Option<Duration> {
         let now = self.now();
         if self
@@ -158,14 +163,14 @@ impl<'a> Pulse<'a> {
         {
             Ok(token) => {
                 let (expires_at, life) = (token.expires_at, token.expires_at.since(now));
-                self.say(|_| Notice::TokenRenewed {
+                self.send(|_| Notice::TokenRenewed {
                     token: token.token,
                     expires_at,
                 });
                 Some(life)
             }
             Err(error) => {
-                tracing::error!(error = %error, cause = ?error.cause(), "no fresh session token");
+                tracing::error!(error = %error, cause = ?error.cause(), "session token could not be renewed; trying again in 30 s");
                 Some(Duration::from_secs(30))
             }
         }
