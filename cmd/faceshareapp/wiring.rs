@@ -109,8 +109,10 @@ impl House {
         let paseto = Arc::new(PasetoTokens::new(ring, ttl));
         let tokens: Arc<dyn Tokens> = paseto.clone();
         let database = &stores.database;
-        let people = Arc::new(cache::Accounts::new(db::Accounts::new(database.clone())));
-        let codes = Arc::new(cache::NumberCodes::new(db::NumberCodes::new(
+        let people = Arc::new(cache::CachedAccounts::new(db::Accounts::new(
+            database.clone(),
+        )));
+        let codes = Arc::new(cache::CachedNumberCodes::new(db::NumberCodes::new(
             database.clone(),
         )));
         let (directory, invites) = (

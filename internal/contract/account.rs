@@ -4,7 +4,7 @@ use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::account::{Account, AccountRepository, PasswordHash};
 use faceshare_biz::domain::{AccountId, Nickname, Timestamp};
 
-/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+/// Runs the suite. `$fresh` is a future of a store and of a value that is kept until the test ends.
 #[macro_export]
 macro_rules! account_contract {
     ($fresh:expr) => {
@@ -68,7 +68,7 @@ pub async fn a_guest_is_promoted_once(accounts: &impl AccountRepository) {
         .find(account(1, None).id)
         .await
         .expect("looked up")
-        .expect("somebody");
+        .expect("an account");
     assert_eq!(
         found,
         Account {
@@ -84,7 +84,7 @@ pub async fn a_guest_is_promoted_once(accounts: &impl AccountRepository) {
     );
     assert!(
         !promote(9, "ann_2").await.expect("asked"),
-        "there is nobody"
+        "there is no such account"
     );
     assert_eq!(
         promote(2, "aNN_1").await.expect_err("taken").code,

@@ -27,8 +27,8 @@ impl Answers {
         Self { db }
     }
 
-    /// Each statement is atomic by itself: the primary key decides who takes a free place, and the count of changed rows who takes one that
-    /// has expired.
+    /// Each statement is atomic by itself: the primary key decides who takes a free place, and the
+    /// count of changed rows who takes one that has expired.
     async fn try_reserve(
         &self,
         reservation: &Reservation,
@@ -59,7 +59,7 @@ impl Answers {
             .await?;
         let taken = taken.ok_or_else(|| {
             Failure::Conflict(Error::unavailable(
-                "the place was given up at the same time",
+                "the place was released at the same time",
             ))
         })?;
         let request = taken
@@ -72,7 +72,7 @@ impl Answers {
         })
     }
 
-    /// Takes a place that nobody has. `false`: an attempt has it.
+    /// Takes a free place. `false`: an attempt has it.
     async fn insert(&self, reservation: &Reservation) -> Result<bool, Failure> {
         let row = ActiveModel {
             call: Set(reservation.call.to_vec()),
@@ -94,7 +94,8 @@ impl Answers {
         }
     }
 
-    /// Takes the place of an attempt that has expired, or that died with an earlier process. `false`: it has not, or another one was faster.
+    /// Takes the place of an attempt that has expired or whose process has ended. `false`: neither
+    /// is so, or another attempt was faster.
     async fn take_over(&self, reservation: &Reservation, now: Timestamp) -> Result<bool, Failure> {
         let attempt = reservation.attempt.cast_signed();
         let same = || {
@@ -104,7 +105,8 @@ impl Answers {
         };
         let died = same().add(Column::Process.lt(reservation.process.cast_signed()));
         let taking = Entity::update_many()
-            // First: MySQL shows to each assignment what those before it have changed.
+            // First, because MySQL's assignments see the values that earlier ones in the same
+            // statement have set.
             .col_expr(
                 Column::Effect,
                 Expr::case(same(), Expr::col(Column::Effect))
@@ -135,7 +137,8 @@ impl Answers {
         Ok(taking.exec(self.db.writer()).await?.rows_affected == 1)
     }
 
-    /// Of an account with more than `limit` places the oldest ones go, not the one just taken.
+    /// Deletes the oldest places of an account with more than `limit`, but never the one just
+    /// taken.
     async fn forget_oldest(&self, reservation: &Reservation, limit: u32) -> Result<(), Failure> {
         let of_account =
             || Entity::find().filter(Column::AccountId.eq(reservation.account.get().cast_signed()));

@@ -7,7 +7,8 @@ use sea_orm_migration::schema::string_len_null;
 pub(super) struct Migration;
 
 #[derive(DeriveIden)]
-enum Accounts {
+enum AccountColumns {
+    #[sea_orm(iden = "accounts")]
     Table,
     PasswordHash,
 }
@@ -20,8 +21,8 @@ enum Accounts {
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let password = Table::alter()
-            .table(Accounts::Table)
-            .add_column(string_len_null(Accounts::PasswordHash, 255))
+            .table(AccountColumns::Table)
+            .add_column(string_len_null(AccountColumns::PasswordHash, 255))
             .to_owned();
         manager.alter_table(password).await
     }

@@ -14,15 +14,16 @@ pub(super) struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let table = Table::alter()
-            .table(Invites::Table)
-            .add_column(boolean(Invites::Approval).default(false))
+            .table(InviteColumns::Table)
+            .add_column(boolean(InviteColumns::Approval).default(false))
             .to_owned();
         manager.alter_table(table).await
     }
 }
 
 #[derive(DeriveIden)]
-enum Invites {
+enum InviteColumns {
+    #[sea_orm(iden = "invites")]
     Table,
     Approval,
 }

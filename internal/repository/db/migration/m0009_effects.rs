@@ -1,4 +1,5 @@
-//! Under which id a call makes what it makes, and which process runs it: so that a repeat after the process has died finds what was made.
+//! The id under which a call creates its resource, and the process that runs it, so that a repeat
+//! after the process has died finds the resource.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::big_integer;
@@ -7,7 +8,8 @@ use sea_orm_migration::schema::big_integer;
 pub(super) struct Migration;
 
 #[derive(DeriveIden)]
-enum Answers {
+enum AnswerColumns {
+    #[sea_orm(iden = "answers")]
     Table,
     Attempt,
     Effect,
@@ -21,19 +23,19 @@ enum Answers {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for column in [Answers::Effect, Answers::Process] {
+        for column in [AnswerColumns::Effect, AnswerColumns::Process] {
             manager
                 .alter_table(
                     Table::alter()
-                        .table(Answers::Table)
+                        .table(AnswerColumns::Table)
                         .add_column(big_integer(column).default(0))
                         .to_owned(),
                 )
                 .await?;
         }
         let effects = Query::update()
-            .table(Answers::Table)
-            .value(Answers::Effect, Expr::col(Answers::Attempt))
+            .table(AnswerColumns::Table)
+            .value(AnswerColumns::Effect, Expr::col(AnswerColumns::Attempt))
             .to_owned();
         manager.execute(effects).await
     }

@@ -1,7 +1,8 @@
-//! The schema, step by step. A step that was released is never edited: what changes comes as a new step.
+//! The schema as a list of steps. The result of a released step never changes: a change of the
+//! schema is a new step.
 //!
-//! The same steps make the same tables on SQLite, PostgreSQL and MySQL. Where MySQL's words mean less than the others', the functions here
-//! say more to it.
+//! The same steps make the same tables on SQLite, PostgreSQL and MySQL. The functions here cover
+//! where MySQL's types hold less than the others'.
 
 mod m0001_accounts;
 mod m0002_face_sessions;
@@ -30,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// All steps, in order.
 pub(super) struct Migrator;
 
-/// How many there are.
+/// The number of steps.
 #[cfg(test)]
 pub(crate) const STEPS: u32 = 9;
 
@@ -50,8 +51,8 @@ impl MigratorTrait for Migrator {
     }
 }
 
-/// On MySQL a table takes any character and compares text by its bytes, whatever the server's defaults are: a hash or a key in another case
-/// is another one.
+/// Creates a table. On MySQL it holds any character and compares text by its bytes, whatever the
+/// server's defaults are: hashes and keys differ by case.
 async fn create_table(
     manager: &SchemaManager<'_>,
     mut table: TableCreateStatement,
@@ -62,7 +63,7 @@ async fn create_table(
     manager.create_table(table).await
 }
 
-/// For bytes beyond the 64 KiB at which MySQL's BLOB ends.
+/// A column for bytes; MySQL's BLOB would end at 64 KiB.
 fn large_blob(manager: &SchemaManager<'_>, name: impl IntoIden) -> ColumnDef {
     let mut column = ColumnDef::new(name);
     if on_mysql(manager) {
@@ -73,7 +74,7 @@ fn large_blob(manager: &SchemaManager<'_>, name: impl IntoIden) -> ColumnDef {
     column
 }
 
-/// For text beyond the 64 KiB at which MySQL's TEXT ends.
+/// A column for text; MySQL's TEXT would end at 64 KiB.
 fn large_text(manager: &SchemaManager<'_>, name: impl IntoIden) -> ColumnDef {
     let mut column = ColumnDef::new(name);
     if on_mysql(manager) {
@@ -88,7 +89,8 @@ fn on_mysql(manager: &SchemaManager<'_>) -> bool {
     manager.get_database_backend() == DbBackend::MySql
 }
 
-/// Waits until no other process migrates this schema. The lock is held until the connection is closed.
+/// Waits until no other process migrates this schema. The lock is held until the connection is
+/// closed.
 pub(super) async fn lock_postgres(options: &PgConnectOptions) -> DomainResult<PgConnection> {
     let mut connection = options.connect().await.map_err(from_sqlx)?;
     let locking = sqlx::query(
