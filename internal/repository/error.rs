@@ -5,8 +5,13 @@ use sea_orm::sqlx::mysql::MySqlDatabaseError;
 use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
 use std::sync::Arc;
 
-/// MySQL's number of a lock wait that timed out; its SQLSTATE is the general one.
+/// MySQL's number of a lock wait that timed out.
 const MYSQL_LOCK_WAIT_TIMEOUT: u16 = 1205;
+/// MySQL's numbers of outages whose SQLSTATE is the general one: disk full, table full, lock wait
+/// timeout, read-only by an option, read-only mode.
+const MYSQL_OUTAGES: [u16; 5] = [1021, 1114, MYSQL_LOCK_WAIT_TIMEOUT, 1290, 1836];
+/// Of a transaction on a server that only reads, as one is during a failover.
+const READ_ONLY_TRANSACTION: &str = "25006";
 
 /// Why a transaction ended without a commit.
 #[derive(Debug)]
@@ -129,13 +134,13 @@ fn is_conflict(error: &sqlx::Error) -> bool {
     cause
         .code()
         .is_some_and(|state| ["40001", "40P01", "55P03"].contains(&&*state))
-        || is_lock_wait_timeout(&**cause)
+        || mysql_number(&**cause) == Some(MYSQL_LOCK_WAIT_TIMEOUT)
 }
 
-fn is_lock_wait_timeout(error: &(dyn sqlx::error::DatabaseError + 'static)) -> bool {
-    error
-        .try_downcast_ref::<MySqlDatabaseError>()
-        .is_some_and(|error| error.number() == MYSQL_LOCK_WAIT_TIMEOUT)
+/// MySQL's own number of an error; `None` if the error is another database's.
+fn mysql_number(error: &(dyn sqlx::error::DatabaseError + 'static)) -> Option<u16> {
+    let error = error.try_downcast_ref::<MySqlDatabaseError>()?;
+    Some(error.number())
 }
 
 /// Whether the same call may succeed later: the store is busy, full, read-only, unreachable, or
@@ -147,7 +152,11 @@ fn is_outage(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::BeginFailed => true,
-        sqlx::Error::Database(cause) if is_lock_wait_timeout(&**cause) => true,
+        sqlx::Error::Database(cause)
+            if mysql_number(&**cause).is_some_and(|number| MYSQL_OUTAGES.contains(&number)) =>
+        {
+            true
+        }
         sqlx::Error::Database(cause) => cause.code().is_some_and(|code| {
             // SQLite's codes are shorter than the five characters of a server's.
             if code.len() == 5 {
@@ -165,7 +174,7 @@ fn is_outage_state(state: &str) -> bool {
     /// Connection, transaction to be repeated, out of resources, object in use, operator's
     /// intervention; 70: MySQL's for a statement that was interrupted.
     const OUTAGES: [&str; 6] = ["08", "40", "53", "55", "57", "70"];
-    OUTAGES.iter().any(|class| state.starts_with(class))
+    state == READ_ONLY_TRANSACTION || OUTAGES.iter().any(|class| state.starts_with(class))
 }
 
 fn is_outage_code(code: i32) -> bool {

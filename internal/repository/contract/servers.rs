@@ -24,7 +24,7 @@ struct Server {
     create: [&'static str; 2],
     drop: [&'static str; 2],
     /// Statements that fail, and the code of each error.
-    failures: [(&'static str, ErrorCode); 3],
+    failures: &'static [(&'static str, ErrorCode)],
 }
 
 static POSTGRES: Server = Server {
@@ -33,8 +33,16 @@ static POSTGRES: Server = Server {
     default: "postgres://postgres@127.0.0.1:5432/postgres",
     create: ["CREATE SCHEMA", ""],
     drop: ["SET lock_timeout = '10s'; DROP SCHEMA", "CASCADE"],
-    failures: [
+    failures: &[
         ("SELECT 1 / 0", ErrorCode::Internal),
+        (
+            "SET TRANSACTION READ ONLY; CREATE TABLE refused (id INT)",
+            ErrorCode::Unavailable,
+        ),
+        (
+            "DO $$ BEGIN RAISE SQLSTATE '53100'; END $$",
+            ErrorCode::Unavailable,
+        ),
         (
             "DO $$ BEGIN RAISE SQLSTATE '40001'; END $$",
             ErrorCode::Unavailable,
@@ -56,8 +64,21 @@ static MYSQL: Server = Server {
         "CHARACTER SET latin1 COLLATE latin1_swedish_ci",
     ],
     drop: ["SET lock_wait_timeout = 10; DROP SCHEMA", ""],
-    failures: [
+    failures: &[
         ("SELECT missing", ErrorCode::Internal),
+        (
+            "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1290",
+            ErrorCode::Unavailable,
+        ),
+        (
+            "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1021",
+            ErrorCode::Unavailable,
+        ),
+        (
+            "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1114",
+            ErrorCode::Unavailable,
+        ),
+        ("SIGNAL SQLSTATE '25006'", ErrorCode::Unavailable),
         ("SIGNAL SQLSTATE '40001'", ErrorCode::Unavailable),
         ("KILL CONNECTION CONNECTION_ID()", ErrorCode::Unavailable),
     ],
@@ -199,7 +220,7 @@ on! {
 
 async fn what_may_succeed_later_is_unavailable(server: &'static Server) {
     let (db, _schema) = server.fresh(|db| db).await;
-    for (statement, code) in server.failures {
+    for &(statement, code) in server.failures {
         let error = db
             .writer()
             .execute_unprepared(statement)
