@@ -37,8 +37,9 @@ macro_rules! race_suite {
                 [
                     migrations_at_once_all_succeed,
                     a_host_has_no_more_live_sessions_than_the_limit,
-                    a_free_alive_is_given_to_one_call,
-                    an_expired_alive_is_given_to_one_call,
+                    a_free_place_is_given_to_one_call,
+                    an_expired_place_is_given_to_one_call,
+                    calls_at_once_of_an_account_at_its_limit_all_get_a_place,
                     a_session_whose_code_is_rotated_at_once_has_one_live_code,
                     a_code_that_several_sessions_draw_goes_to_one,
                     invites_put_at_once_leave_one,
@@ -215,14 +216,14 @@ async fn reserve_at_once(answers: &[Answers; 4], call: u8, now: i64) {
     );
 }
 
-pub(super) async fn a_free_alive_is_given_to_one_call(openings: &Openings) {
+pub(super) async fn a_free_place_is_given_to_one_call(openings: &Openings) {
     let answers = over(openings, Answers::new).await;
     for call in 1..=ROUNDS {
         reserve_at_once(&answers, u8::try_from(call).expect("small"), 1).await;
     }
 }
 
-pub(super) async fn an_expired_alive_is_given_to_one_call(openings: &Openings) {
+pub(super) async fn an_expired_place_is_given_to_one_call(openings: &Openings) {
     let answers = over(openings, Answers::new).await;
     for call in 1..=ROUNDS {
         let call = u8::try_from(call).expect("small");
@@ -234,6 +235,27 @@ pub(super) async fn an_expired_alive_is_given_to_one_call(openings: &Openings) {
             Reserved::Fresh { effect: 1 }
         );
         reserve_at_once(&answers, call, 100).await;
+    }
+}
+
+pub(super) async fn calls_at_once_of_an_account_at_its_limit_all_get_a_place(openings: &Openings) {
+    const LIMIT: u32 = 16;
+    let answers = over(openings, Answers::new).await;
+    for round in 0..ROUNDS {
+        let attempts: Vec<_> = (0..16)
+            .map(|n| {
+                let call = u8::try_from(round * 16 + n).expect("small");
+                attempt(call, 100 + u64::from(call), 100)
+            })
+            .collect();
+        let outcomes = at_once(&answers, 16, |answers, n| {
+            answers.reserve(&attempts[n], at(1), LIMIT)
+        })
+        .await;
+        for (outcome, attempt) in outcomes.into_iter().zip(&attempts) {
+            let effect = attempt.attempt;
+            assert_eq!(outcome.expect("asked"), Reserved::Fresh { effect });
+        }
     }
 }
 

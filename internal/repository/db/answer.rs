@@ -27,16 +27,14 @@ impl Answers {
         Self { db }
     }
 
-    /// Each statement is atomic by itself: the primary key decides who takes a free place, and the
-    /// count of changed rows who takes one that has expired.
+    /// Each statement is atomic by itself: the primary key decides which attempt gets a free place,
+    /// and the count of changed rows which one gets an expired place.
     async fn try_reserve(
         &self,
         reservation: &Reservation,
         now: Timestamp,
-        limit: u32,
     ) -> Result<Reserved, Failure> {
         if self.insert(reservation).await? {
-            self.forget_oldest(reservation, limit).await?;
             return Ok(Reserved::Fresh {
                 effect: reservation.attempt,
             });
@@ -169,7 +167,19 @@ impl AnswerRepository for Answers {
         now: Timestamp,
         limit: u32,
     ) -> Result<Reserved> {
-        retrying(|| self.try_reserve(reservation, now, limit)).await
+        let reserved = retrying(|| self.try_reserve(reservation, now)).await?;
+        if let Reserved::Fresh { .. } = reserved {
+            // Repeated on its own: a repetition of the insertion would find this attempt's own row
+            // and take it for another attempt's.
+            let bounded = retrying(|| self.forget_oldest(reservation, limit)).await;
+            if let Err(error) = bounded {
+                // The call will not run, so its place is free at once.
+                self.release(reservation.call, reservation.attempt, now)
+                    .await?;
+                return Err(error);
+            }
+        }
+        Ok(reserved)
     }
 
     async fn keep(
