@@ -1,6 +1,7 @@
 //! What every [`AccountRepository`] must do.
 
 use faceshare_biz::ErrorCode;
+use faceshare_biz::constants::USERNAME_LENGTH;
 use faceshare_biz::domain::account::{Account, AccountRepository, PasswordHash};
 use faceshare_biz::domain::{AccountId, Nickname, Timestamp};
 
@@ -13,6 +14,7 @@ macro_rules! account_contract {
             $fresh,
             [
                 what_was_kept_is_found_as_it_was,
+                the_longest_texts_are_kept,
                 guests_have_no_username_to_share,
                 a_guest_is_promoted_once,
                 a_nickname_changes_and_nothing_else,
@@ -44,6 +46,22 @@ pub async fn what_was_kept_is_found_as_it_was(accounts: &impl AccountRepository)
     );
     let refused = accounts.insert(&account(1, None)).await.expect_err("taken");
     assert_eq!(refused.code, ErrorCode::AlreadyExists);
+}
+
+pub async fn the_longest_texts_are_kept(accounts: &impl AccountRepository) {
+    /// The most that `limits.nickname` can be set to.
+    const NICKNAME: usize = 256;
+    let longest = Nickname::new(&"\u{1f388}".repeat(NICKNAME), NICKNAME).expect("a nickname");
+    let kept = Account {
+        nickname: longest.clone(),
+        avatar_url: "x".repeat(512),
+        ..account(1, Some(&"U".repeat(*USERNAME_LENGTH.end())))
+    };
+    accounts.insert(&kept).await.expect("kept");
+    assert_eq!(accounts.find(kept.id).await.expect("looked up"), Some(kept));
+    accounts.insert(&account(2, None)).await.expect("kept");
+    let renamed = accounts.rename(account(2, None).id, &longest).await;
+    assert!(renamed.expect("asked"));
 }
 
 fn hash(text: &str) -> PasswordHash {

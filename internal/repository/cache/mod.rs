@@ -1,9 +1,10 @@
 //! Caches of the rows that every join reads, over the adapters of [`db`](crate::db).
 //!
 //! Each cache implements the same port as the adapter under it. It is right only while every write
-//! goes through it, so one process must own the database: the lock on the data directory ensures
-//! that. A method of the port that changes the result of `find` must call
-//! [`Recent::change`](recent::Recent::change) after its write.
+//! goes through it, so one process alone may serve a database. The lock on the data directory ensures
+//! that for a SQLite file in it; on a server the operator does (`docs/databases.md`). A method of the
+//! port that changes the result of `find` must call `Recent::change` after
+//! its write.
 
 mod accounts;
 mod number_codes;

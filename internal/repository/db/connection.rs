@@ -146,6 +146,22 @@ impl Database {
         }
     }
 
+    /// Deletes the record of the newest step, as if the process had died before it was written.
+    #[cfg(test)]
+    pub(crate) async fn forget_newest_step(&self) {
+        let newest = "DELETE FROM seaql_migrations ORDER BY version DESC LIMIT 1";
+        let newest = match self.address {
+            Address::MySql(_) => newest,
+            _ => {
+                "DELETE FROM seaql_migrations WHERE version = (SELECT MAX(version) FROM seaql_migrations)"
+            }
+        };
+        self.writer
+            .execute_unprepared(newest)
+            .await
+            .expect("deleted");
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors

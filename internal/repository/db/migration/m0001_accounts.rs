@@ -1,6 +1,6 @@
 //! Accounts and their token families.
 
-use super::create_table;
+use super::{IndexKind, create_index, create_table};
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{
     big_integer, big_integer_null, string_len, string_len_null, text_null,
@@ -47,18 +47,21 @@ impl MigrationTrait for Migration {
             .col(big_integer(AccountsTable::Id).primary_key())
             .col(string_len_null(AccountsTable::Username, 64))
             .col(string_len_null(AccountsTable::UsernameKey, 64))
-            .col(string_len(AccountsTable::Nickname, 255))
+            // As long as `limits.nickname` allows. It was 255, which SQLite does not enforce and no
+            // server has been given.
+            .col(string_len(AccountsTable::Nickname, 256))
             .col(string_len(AccountsTable::AvatarUrl, 512))
             .col(big_integer(AccountsTable::CreatedAt))
             .to_owned();
         create_table(manager, accounts).await?;
-        let username = Index::create()
-            .name("ux_accounts_username_key")
-            .table(AccountsTable::Table)
-            .col(AccountsTable::UsernameKey)
-            .unique()
-            .to_owned();
-        manager.create_index(username).await?;
+        create_index(
+            manager,
+            "ux_accounts_username_key",
+            AccountsTable::Table,
+            [AccountsTable::UsernameKey],
+            IndexKind::Unique,
+        )
+        .await?;
 
         let families = Table::create()
             .table(TokenFamiliesTable::Table)
@@ -71,12 +74,14 @@ impl MigrationTrait for Migration {
             .col(big_integer_null(TokenFamiliesTable::RevokedAt))
             .to_owned();
         create_table(manager, families).await?;
-        let account = Index::create()
-            .name("ix_token_families_account_id")
-            .table(TokenFamiliesTable::Table)
-            .col(TokenFamiliesTable::AccountId)
-            .to_owned();
-        manager.create_index(account).await
+        create_index(
+            manager,
+            "ix_token_families_account_id",
+            TokenFamiliesTable::Table,
+            [TokenFamiliesTable::AccountId],
+            IndexKind::Plain,
+        )
+        .await
     }
 
     fn use_transaction(&self) -> Option<bool> {

@@ -3,7 +3,7 @@
 //! No foreign keys between them: the directory is written from the session's log and may be written
 //! again, and codes and invites stay in quarantine after the session's row is deleted.
 
-use super::create_table;
+use super::{IndexKind, create_index, create_table};
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{
     big_integer, big_integer_null, binary_len, boolean, string_len, string_len_null, text,
@@ -99,19 +99,22 @@ async fn face_sessions(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .to_owned();
     create_table(manager, table).await?;
     // The most frequent queries are for live sessions: of all hosts, and of one.
-    let live = Index::create()
-        .name("ix_face_sessions_ended_at")
-        .table(FaceSessionsTable::Table)
-        .col(FaceSessionsTable::EndedAt)
-        .to_owned();
-    manager.create_index(live).await?;
-    let hosted = Index::create()
-        .name("ix_face_sessions_host_id")
-        .table(FaceSessionsTable::Table)
-        .col(FaceSessionsTable::HostId)
-        .col(FaceSessionsTable::EndedAt)
-        .to_owned();
-    manager.create_index(hosted).await
+    create_index(
+        manager,
+        "ix_face_sessions_ended_at",
+        FaceSessionsTable::Table,
+        [FaceSessionsTable::EndedAt],
+        IndexKind::Plain,
+    )
+    .await?;
+    create_index(
+        manager,
+        "ix_face_sessions_host_id",
+        FaceSessionsTable::Table,
+        [FaceSessionsTable::HostId, FaceSessionsTable::EndedAt],
+        IndexKind::Plain,
+    )
+    .await
 }
 
 async fn session_hosts(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
@@ -127,12 +130,14 @@ async fn session_hosts(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         )
         .to_owned();
     create_table(manager, table).await?;
-    let session = Index::create()
-        .name("ix_session_hosts_session_id")
-        .table(SessionHostsTable::Table)
-        .col(SessionHostsTable::SessionId)
-        .to_owned();
-    manager.create_index(session).await
+    create_index(
+        manager,
+        "ix_session_hosts_session_id",
+        SessionHostsTable::Table,
+        [SessionHostsTable::SessionId],
+        IndexKind::Plain,
+    )
+    .await
 }
 
 async fn number_codes(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
@@ -154,15 +159,14 @@ async fn number_codes(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
             NumberCodesTable::RetiredUntil,
         ),
     ] {
-        manager
-            .create_index(
-                Index::create()
-                    .name(name)
-                    .table(NumberCodesTable::Table)
-                    .col(column)
-                    .to_owned(),
-            )
-            .await?;
+        create_index(
+            manager,
+            name,
+            NumberCodesTable::Table,
+            [column],
+            IndexKind::Plain,
+        )
+        .await?;
     }
     Ok(())
 }
@@ -178,11 +182,12 @@ async fn invites(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(big_integer(InvitesTable::Uses))
         .to_owned();
     create_table(manager, table).await?;
-    let fingerprint = Index::create()
-        .name("ux_invites_fingerprint")
-        .table(InvitesTable::Table)
-        .col(InvitesTable::Fingerprint)
-        .unique()
-        .to_owned();
-    manager.create_index(fingerprint).await
+    create_index(
+        manager,
+        "ux_invites_fingerprint",
+        InvitesTable::Table,
+        [InvitesTable::Fingerprint],
+        IndexKind::Unique,
+    )
+    .await
 }

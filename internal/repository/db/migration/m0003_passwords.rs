@@ -1,5 +1,6 @@
 //! Passwords of accounts.
 
+use super::add_column;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::string_len_null;
 
@@ -20,11 +21,8 @@ enum AccountColumns {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let password = Table::alter()
-            .table(AccountColumns::Table)
-            .add_column(string_len_null(AccountColumns::PasswordHash, 255))
-            .to_owned();
-        manager.alter_table(password).await
+        let password = string_len_null(AccountColumns::PasswordHash, 255);
+        add_column(manager, AccountColumns::Table, password).await
     }
 
     fn use_transaction(&self) -> Option<bool> {

@@ -1,7 +1,7 @@
 //! Pictures of people: a few kilobytes each, written in one transaction with the account, and
 //! shared by all nodes.
 
-use super::{create_table, large_blob};
+use super::{IndexKind, create_index, create_table, large_blob};
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{big_integer, string_len};
 
@@ -33,12 +33,14 @@ impl MigrationTrait for Migration {
             .col(large_blob(manager, AvatarsTable::Bytes).not_null())
             .to_owned();
         create_table(manager, avatars).await?;
-        let account = Index::create()
-            .name("ix_avatars_account_id")
-            .table(AvatarsTable::Table)
-            .col(AvatarsTable::AccountId)
-            .to_owned();
-        manager.create_index(account).await
+        create_index(
+            manager,
+            "ix_avatars_account_id",
+            AvatarsTable::Table,
+            [AvatarsTable::AccountId],
+            IndexKind::Plain,
+        )
+        .await
     }
 
     fn use_transaction(&self) -> Option<bool> {

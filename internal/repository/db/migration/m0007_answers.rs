@@ -1,6 +1,6 @@
 //! Answers to calls under an idempotency key.
 
-use super::{create_table, large_text};
+use super::{IndexKind, create_index, create_table, large_text};
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{big_integer, binary_len};
 
@@ -38,19 +38,22 @@ impl MigrationTrait for Migration {
             .col(big_integer(AnswersTable::ExpiresAt))
             .to_owned();
         create_table(manager, table).await?;
-        let account = Index::create()
-            .name("ix_answers_account_id")
-            .table(AnswersTable::Table)
-            .col(AnswersTable::AccountId)
-            .col(AnswersTable::Attempt)
-            .to_owned();
-        manager.create_index(account).await?;
-        let expiry = Index::create()
-            .name("ix_answers_expires_at")
-            .table(AnswersTable::Table)
-            .col(AnswersTable::ExpiresAt)
-            .to_owned();
-        manager.create_index(expiry).await
+        create_index(
+            manager,
+            "ix_answers_account_id",
+            AnswersTable::Table,
+            [AnswersTable::AccountId, AnswersTable::Attempt],
+            IndexKind::Plain,
+        )
+        .await?;
+        create_index(
+            manager,
+            "ix_answers_expires_at",
+            AnswersTable::Table,
+            [AnswersTable::ExpiresAt],
+            IndexKind::Plain,
+        )
+        .await
     }
 
     fn use_transaction(&self) -> Option<bool> {

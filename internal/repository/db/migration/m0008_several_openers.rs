@@ -1,6 +1,7 @@
 //! For several processes on one schema: a unique index allows one live code of a session, and a row
 //! of the directory records after which entry of the log it was written.
 
+use super::{IndexKind, add_column, create_index};
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{big_integer, big_integer_null};
 
@@ -31,11 +32,8 @@ enum FaceSessionColumns {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let codes = Table::alter()
-            .table(NumberCodeColumns::Table)
-            .add_column(big_integer_null(NumberCodeColumns::LiveSession))
-            .to_owned();
-        manager.alter_table(codes).await?;
+        let live_session = big_integer_null(NumberCodeColumns::LiveSession);
+        add_column(manager, NumberCodeColumns::Table, live_session).await?;
         let live = Query::update()
             .table(NumberCodeColumns::Table)
             .value(
@@ -45,18 +43,18 @@ impl MigrationTrait for Migration {
             .and_where(Expr::col(NumberCodeColumns::RetiredUntil).is_null())
             .to_owned();
         manager.execute(live).await?;
-        let one = Index::create()
-            .name("ux_number_codes_live_session")
-            .table(NumberCodeColumns::Table)
-            .col(NumberCodeColumns::LiveSession)
-            .unique()
+        create_index(
+            manager,
+            "ux_number_codes_live_session",
+            NumberCodeColumns::Table,
+            [NumberCodeColumns::LiveSession],
+            IndexKind::Unique,
+        )
+        .await?;
+        let log_index = big_integer(FaceSessionColumns::LogIndex)
+            .default(0)
             .to_owned();
-        manager.create_index(one).await?;
-        let sessions = Table::alter()
-            .table(FaceSessionColumns::Table)
-            .add_column(big_integer(FaceSessionColumns::LogIndex).default(0))
-            .to_owned();
-        manager.alter_table(sessions).await
+        add_column(manager, FaceSessionColumns::Table, log_index).await
     }
 
     fn use_transaction(&self) -> Option<bool> {

@@ -1,6 +1,7 @@
 //! The id under which a call creates its resource, and the process that runs it, so that a repeat
 //! after the process has died finds the resource.
 
+use super::add_column;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::big_integer;
 
@@ -24,14 +25,8 @@ enum AnswerColumns {
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for column in [AnswerColumns::Effect, AnswerColumns::Process] {
-            manager
-                .alter_table(
-                    Table::alter()
-                        .table(AnswerColumns::Table)
-                        .add_column(big_integer(column).default(0))
-                        .to_owned(),
-                )
-                .await?;
+            let column = big_integer(column).default(0).to_owned();
+            add_column(manager, AnswerColumns::Table, column).await?;
         }
         let effects = Query::update()
             .table(AnswerColumns::Table)

@@ -1,6 +1,7 @@
 //! The network from which a token family was opened, as a keyed hash: it tells a usual place of
 //! sign-in.
 
+use super::add_column;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::binary_len_null;
 
@@ -21,11 +22,8 @@ enum TokenFamilyColumns {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let network = Table::alter()
-            .table(TokenFamilyColumns::Table)
-            .add_column(binary_len_null(TokenFamilyColumns::Network, 32))
-            .to_owned();
-        manager.alter_table(network).await
+        let network = binary_len_null(TokenFamilyColumns::Network, 32);
+        add_column(manager, TokenFamilyColumns::Table, network).await
     }
 
     fn use_transaction(&self) -> Option<bool> {

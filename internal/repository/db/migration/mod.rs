@@ -3,6 +3,9 @@
 //!
 //! The same steps make the same tables on SQLite, PostgreSQL and MySQL. The functions here cover
 //! where MySQL's types hold less than the others'.
+//!
+//! MySQL commits each change of the schema by itself, so a process that dies within a step leaves a
+//! part of it. Each change is skipped if it is there, and the next start finishes the step.
 
 mod m0001_accounts;
 mod m0002_face_sessions;
@@ -19,7 +22,9 @@ use faceshare_biz::{Error, Result as DomainResult};
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
 use sea_orm::sqlx::{self, ConnectOptions as _};
-use sea_orm_migration::prelude::{ColumnDef, DbErr, IntoIden, SchemaManager, TableCreateStatement};
+use sea_orm_migration::prelude::{
+    ColumnDef, DbErr, Index, IntoIden, SchemaManager, Table, TableCreateStatement,
+};
 use sea_orm_migration::sea_orm::DbBackend;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use std::time::Duration;
@@ -60,7 +65,54 @@ async fn create_table(
     if on_mysql(manager) {
         table.character_set("utf8mb4").collate("utf8mb4_bin");
     }
+    table.if_not_exists();
     manager.create_table(table).await
+}
+
+/// Creates an index on these columns, unless it is there.
+async fn create_index<C: IntoIden>(
+    manager: &SchemaManager<'_>,
+    name: &'static str,
+    table: impl IntoIden,
+    columns: impl IntoIterator<Item = C>,
+    kind: IndexKind,
+) -> Result<(), DbErr> {
+    let table = table.into_iden();
+    if manager.has_index(table.to_string(), name).await? {
+        return Ok(());
+    }
+    let mut index = Index::create();
+    index.name(name).table(table);
+    for column in columns {
+        index.col(column.into_iden());
+    }
+    if kind == IndexKind::Unique {
+        index.unique();
+    }
+    manager.create_index(index).await
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum IndexKind {
+    Plain,
+    Unique,
+}
+
+/// Adds a column to a table, unless it is there.
+async fn add_column(
+    manager: &SchemaManager<'_>,
+    table: impl IntoIden,
+    column: ColumnDef,
+) -> Result<(), DbErr> {
+    let table = table.into_iden();
+    let name = column.get_column_name();
+    if manager.has_column(table.to_string(), name).await? {
+        return Ok(());
+    }
+    let mut alteration = Table::alter();
+    manager
+        .alter_table(alteration.table(table).add_column(column).to_owned())
+        .await
 }
 
 /// A column for bytes; MySQL's BLOB would end at 64 KiB.
