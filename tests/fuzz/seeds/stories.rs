@@ -417,11 +417,11 @@ const STORIES: &[(&str, SetupRecord, &[OperationRecord])] = &[
 pub(crate) fn all() -> Vec<(String, Vec<u8>)> {
     STORIES
         .iter()
-        .map(|(name, setting, happenings)| ((*name).to_owned(), bytes(setting, happenings)))
+        .map(|(name, setup, operations)| ((*name).to_owned(), bytes(setup, operations)))
         .collect()
 }
 
-fn bytes(setting: &SetupRecord, happenings: &[OperationRecord]) -> Vec<u8> {
+fn bytes(setup: &SetupRecord, operations: &[OperationRecord]) -> Vec<u8> {
     let code = |kind: Kind| {
         KINDS
             .iter()
@@ -429,8 +429,8 @@ fn bytes(setting: &SetupRecord, happenings: &[OperationRecord]) -> Vec<u8> {
             .and_then(|at| u8::try_from(at).ok())
             .expect("every kind is among the kinds")
     };
-    let records = happenings
+    let records = operations
         .iter()
         .map(|(what, who, a, b)| [code(*what), *who, *a, *b]);
-    setting.iter().copied().chain(records.flatten()).collect()
+    setup.iter().copied().chain(records.flatten()).collect()
 }
