@@ -289,10 +289,7 @@ impl Session {
             assert!(self.run_due(), "a deadline was reached and nothing was due");
         }
         self.now = until;
-        assert!(
-            !self.run_due(),
-            "something was due before any deadline"
-        );
+        assert!(!self.run_due(), "something was due before any deadline");
     }
 
     /// Runs what is due until nothing is. Returns whether anything was.
@@ -352,7 +349,10 @@ impl Session {
                     speaks_now && kept.action == action && kept.from == from,
                     "{kept:?} was kept of {action:?}"
                 );
-                wire::through_both_formats(&ServerFrame::notice(self.now, Notice::ActionSync(kept)));
+                wire::through_both_formats(&ServerFrame::notice(
+                    self.now,
+                    Notice::ActionSync(kept),
+                ));
             }
             Ok(ActionVerdict::Dropped) => assert!(!speaks_now, "{action:?} was dropped"),
             Err(Reject { detail, .. }) => frames::check_detail(&detail),
