@@ -120,8 +120,10 @@ impl App {
         let paseto = Arc::new(PasetoTokens::new(ring, ttl));
         let tokens: Arc<dyn Tokens> = paseto.clone();
         let database = &stores.database;
-        let accounts_store = Arc::new(cache::Accounts::new(db::Accounts::new(database.clone())));
-        let codes = Arc::new(cache::NumberCodes::new(db::NumberCodes::new(
+        let accounts_store = Arc::new(cache::CachedAccounts::new(db::Accounts::new(
+            database.clone(),
+        )));
+        let codes = Arc::new(cache::CachedNumberCodes::new(db::NumberCodes::new(
             database.clone(),
         )));
         let (directory, invites) = (

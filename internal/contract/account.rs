@@ -1,10 +1,11 @@
 //! What every [`AccountRepository`] must do.
 
 use faceshare_biz::ErrorCode;
+use faceshare_biz::constants::USERNAME_LENGTH;
 use faceshare_biz::domain::account::{Account, AccountRepository, PasswordHash};
 use faceshare_biz::domain::{AccountId, Nickname, Timestamp};
 
-/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+/// Runs the suite. `$fresh` is a future of a store and of a value that is kept until the test ends.
 #[macro_export]
 macro_rules! account_contract {
     ($fresh:expr) => {
@@ -13,6 +14,7 @@ macro_rules! account_contract {
             $fresh,
             [
                 what_was_kept_is_found_as_it_was,
+                the_longest_texts_are_kept,
                 guests_have_no_username_to_share,
                 a_guest_is_promoted_once,
                 a_nickname_changes_and_nothing_else,
@@ -46,6 +48,22 @@ pub async fn what_was_kept_is_found_as_it_was(accounts: &impl AccountRepository)
     assert_eq!(refused.code, ErrorCode::AlreadyExists);
 }
 
+pub async fn the_longest_texts_are_kept(accounts: &impl AccountRepository) {
+    /// The most that `limits.nickname` can be set to.
+    const NICKNAME: usize = 256;
+    let longest = Nickname::new(&"\u{1f388}".repeat(NICKNAME), NICKNAME).expect("a nickname");
+    let kept = Account {
+        nickname: longest.clone(),
+        avatar_url: "x".repeat(512),
+        ..account(1, Some(&"U".repeat(*USERNAME_LENGTH.end())))
+    };
+    accounts.insert(&kept).await.expect("kept");
+    assert_eq!(accounts.find(kept.id).await.expect("looked up"), Some(kept));
+    accounts.insert(&account(2, None)).await.expect("kept");
+    let renamed = accounts.rename(account(2, None).id, &longest).await;
+    assert!(renamed.expect("asked"));
+}
+
 fn hash(text: &str) -> PasswordHash {
     PasswordHash::new(text)
 }
@@ -68,7 +86,7 @@ pub async fn a_guest_is_promoted_once(accounts: &impl AccountRepository) {
         .find(account(1, None).id)
         .await
         .expect("looked up")
-        .expect("somebody");
+        .expect("an account");
     assert_eq!(
         found,
         Account {
@@ -84,7 +102,7 @@ pub async fn a_guest_is_promoted_once(accounts: &impl AccountRepository) {
     );
     assert!(
         !promote(9, "ann_2").await.expect("asked"),
-        "there is nobody"
+        "there is no such account"
     );
     assert_eq!(
         promote(2, "aNN_1").await.expect_err("taken").code,

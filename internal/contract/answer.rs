@@ -3,7 +3,7 @@
 use faceshare_biz::domain::idempotency::{AnswerRepository, Reservation, Reserved};
 use faceshare_biz::domain::{AccountId, Timestamp};
 
-/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+/// Runs the suite. `$fresh` is a future of a store and of a value that is kept until the test ends.
 #[macro_export]
 macro_rules! answer_contract {
     ($fresh:expr) => {
@@ -132,7 +132,7 @@ pub async fn a_released_or_dead_place_is_free_again(answers: &impl AnswerReposit
     assert_eq!(
         reserved(answers, &attempt(1, 4), 100).await,
         fresh(1),
-        "nobody answered in time"
+        "no answer was kept in time"
     );
     assert_eq!(
         answers.purge(at(500), at(99)).await.expect("purged"),

@@ -1,4 +1,5 @@
-//! What every [`CredentialRepository`] must do, together with the accounts and families of the same store.
+//! What every [`CredentialRepository`] must do, together with the accounts and families of the same
+//! store.
 
 use super::account::account;
 use super::token_family::family;
@@ -10,14 +11,15 @@ use faceshare_biz::domain::account::{
 use faceshare_biz::domain::{AccountId, FamilyId, Timestamp};
 use std::sync::Arc;
 
-/// Three repositories over one store. The picture suite has its repository in the place of the credentials.
+/// Three repositories over one store. In the picture suite `credentials` is the repository of
+/// pictures.
 pub struct Store<C, A, F> {
     pub credentials: Arc<C>,
     pub accounts: Arc<A>,
     pub families: Arc<F>,
 }
 
-/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+/// Runs the suite. `$fresh` is a future of a store and of a value that is kept until the test ends.
 #[macro_export]
 macro_rules! credential_contract {
     ($fresh:expr) => {
@@ -26,7 +28,7 @@ macro_rules! credential_contract {
             $fresh,
             [
                 usernames_are_unique_whatever_their_case,
-                somebody_is_found_by_name_and_id_with_the_hash,
+                an_account_is_found_by_name_and_id_with_the_hash,
                 a_family_opens_under_the_right_hash_alone,
                 a_hash_is_replaced_only_while_it_is_there,
                 a_change_of_password_revokes_all_other_families,
@@ -35,7 +37,7 @@ macro_rules! credential_contract {
         );
     };
 }
-/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+/// Runs the suite. `$fresh` is a future of a store and of a value that is kept until the test ends.
 #[macro_export]
 macro_rules! picture_contract {
     ($fresh:expr) => {
@@ -82,7 +84,7 @@ where
         assert_eq!(refused.code, ErrorCode::AlreadyExists, "{id} {name}");
     }
     let h = hash("h");
-    // Of two at once one is refused, however often they try.
+    // Of two insertions at once one is refused, in every round.
     for round in 0..20 {
         let (name, other) = (format!("eve{round}"), format!("EVE{round}"));
         let (one, two) = (
@@ -98,7 +100,7 @@ where
     }
 }
 
-pub async fn somebody_is_found_by_name_and_id_with_the_hash<C, A, F>(store: &Store<C, A, F>)
+pub async fn an_account_is_found_by_name_and_id_with_the_hash<C, A, F>(store: &Store<C, A, F>)
 where
     C: CredentialRepository,
     A: AccountRepository,
@@ -185,7 +187,7 @@ where
             .open_family(&family_of(3, 9), &hash("h"))
             .await
             .expect("asked"),
-        "there is nobody"
+        "there is no such account"
     );
     assert_eq!(
         store.families.find(first.id).await.expect("looked up"),
@@ -231,7 +233,7 @@ where
         .by_id(id(1))
         .await
         .expect("looked up")
-        .expect("somebody");
+        .expect("an account");
     assert_eq!(found.password, hash("2"));
     assert!(
         store
@@ -356,7 +358,7 @@ pub async fn a_picture_takes_the_place_of_the_last_and_goes_with_its_account<C, 
             .expect("asked")
     };
     let found = async |key: &str| store.credentials.find(key).await.expect("looked up");
-    assert!(!set(2, "none").await, "there is nobody");
+    assert!(!set(2, "none").await, "there is no such account");
     assert_eq!(found("none").await, None);
     assert!(set(1, "one").await);
     assert_eq!(found("one").await, Some(picture("p")));
@@ -371,7 +373,7 @@ pub async fn a_picture_takes_the_place_of_the_last_and_goes_with_its_account<C, 
             .find(id(1))
             .await
             .expect("looked up")
-            .expect("somebody")
+            .expect("an account")
             .avatar_url,
         "/two"
     );
@@ -433,7 +435,7 @@ where
         .delete(id(1), at)
         .await
         .expect("asked")
-        .expect("somebody");
+        .expect("an account");
     ended.sort();
     assert_eq!(ended, [one, two]);
     assert_eq!(revoked(&*store.families, 9).await, [(one, at), (two, at)]);
@@ -452,7 +454,10 @@ where
             .await
             .expect("looked up")
             .expect("kept as revoked");
-        assert_eq!(left.network, None, "where somebody signed in is personal");
+        assert_eq!(
+            left.network, None,
+            "the place of a sign-in is personal data"
+        );
     }
     assert_eq!(
         store

@@ -6,7 +6,7 @@ use faceshare_biz::domain::facesession::{
 };
 use faceshare_biz::domain::{MemberId, PageRequest, SessionId, Timestamp, Title};
 
-/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+/// Runs the suite. `$fresh` is a future of a store and of a value that is kept until the test ends.
 #[macro_export]
 macro_rules! face_session_contract {
     ($fresh:expr) => {

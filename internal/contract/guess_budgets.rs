@@ -5,7 +5,7 @@ use faceshare_biz::domain::{AccountId, SessionId, Site, Timestamp};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+/// Runs the suite. `$fresh` is a future of a store and of a value that is kept until the test ends.
 #[macro_export]
 macro_rules! guess_budgets_contract {
     ($fresh:expr) => {
@@ -19,7 +19,7 @@ macro_rules! guess_budgets_contract {
                 a_spent_address_finds_near_sessions_alone,
                 an_address_ends_at_a_hundred_even_for_near_sessions,
                 a_network_ends_at_a_hundred,
-                what_a_spent_address_says_costs_nobody_elsewhere,
+                guesses_of_a_spent_address_count_for_no_other_caller,
                 wrong_guesses_are_forgotten_with_time,
                 expected_hits_are_counted_for_ten_minutes,
                 expected_hits_are_counted_for_a_day,
@@ -185,8 +185,9 @@ pub async fn a_network_ends_at_a_hundred(budgets: &impl GuessBudgets) {
     assert_eq!(wait(budgets, guest(2, 200), NOW).await, None);
 }
 
-/// Neither the others of its network nor whoever typed a right code there.
-pub async fn what_a_spent_address_says_costs_nobody_elsewhere(budgets: &impl GuessBudgets) {
+/// Neither for other addresses of its network nor for a person who typed a right code from that
+/// address.
+pub async fn guesses_of_a_spent_address_count_for_no_other_caller(budgets: &impl GuessBudgets) {
     miss(budgets, guest(1, 1), 10, NOW).await;
     for found in [Found::Nothing, FAR] {
         for _ in 0..30 {
@@ -229,7 +230,7 @@ pub async fn wrong_guesses_are_forgotten_with_time(budgets: &impl GuessBudgets) 
     );
 }
 
-/// Misses from ever new networks that are worth so many thousandths in all.
+/// Wrong guesses, each from a new network, that are worth `thousandths` in all.
 async fn spend(budgets: &impl GuessBudgets, thousandths: u8, from: u8, now: Timestamp) {
     for number in 0..thousandths {
         let worth = ExpectedHits::from_thousandths(1);
@@ -367,7 +368,8 @@ pub async fn full_sessions_spend_what_is_shown_and_not_what_lets_through(
     }
 }
 
-/// Two guessers do the same, but where one hits full sessions the other is wrong: as long as neither is let in, all that they are told is alike.
+/// Two callers send the same guesses, but where one hits full sessions the other is wrong: while
+/// neither is let in, both get the same answers.
 pub async fn guesses_at_full_sessions_and_wrong_ones_are_answered_alike(
     budgets: &impl GuessBudgets,
 ) {
@@ -404,7 +406,7 @@ pub async fn wrong_guesses_past_the_shown_budget_still_end_the_true_one(
     miss(budgets, who, 1, NOW).await;
     assert!(
         matches!(judge(budgets, who, FAR, NOW).await, Judgement::Wait(_)),
-        "ten wrong guesses let nobody through"
+        "after ten wrong guesses no guess is let through"
     );
     assert_eq!(judge(budgets, who, NEAR, NOW).await, PEACE);
     assert_eq!(

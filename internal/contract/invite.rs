@@ -3,7 +3,7 @@
 use faceshare_biz::domain::facesession::{Invite, InviteRepository, InviteUse};
 use faceshare_biz::domain::{SessionId, Timestamp};
 
-/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+/// Runs the suite. `$fresh` is a future of a store and of a value that is kept until the test ends.
 #[macro_export]
 macro_rules! invite_contract {
     ($fresh:expr) => {

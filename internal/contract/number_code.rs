@@ -4,7 +4,7 @@ use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::facesession::{CodeRecord, NumberCodeRepository};
 use faceshare_biz::domain::{SessionId, Timestamp};
 
-/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+/// Runs the suite. `$fresh` is a future of a store and of a value that is kept until the test ends.
 #[macro_export]
 macro_rules! number_code_contract {
     ($fresh:expr) => {

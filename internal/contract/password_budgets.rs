@@ -5,7 +5,7 @@ use faceshare_biz::domain::{Site, Timestamp};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+/// Runs the suite. `$fresh` is a future of a store and of a value that is kept until the test ends.
 #[macro_export]
 macro_rules! password_budgets_contract {
     ($fresh:expr) => {

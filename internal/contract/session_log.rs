@@ -8,21 +8,22 @@ use faceshare_biz::domain::{SessionId, Timestamp};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
-/// A place that holds a log, and the failures that it can go through.
+/// A store that holds a log, and the failures that a test can simulate.
 #[allow(
     async_fn_in_trait,
     reason = "each test runs its own store on its own task"
 )]
-pub trait LogBed: Sized {
-    /// The log that is kept here. At most one is open at a time.
+pub trait LogFixture: Sized {
+    /// Opens the log. At most one is open at a time.
     async fn open(&self) -> Arc<dyn SessionLog>;
-    /// This place as it would be found if the process died now.
+    /// The store as the next process finds it if this one dies now.
     async fn killed(&self) -> Self;
-    /// This place as it would be found after the machine went down, everything written having reached the disk.
+    /// The store as it is after a restart of the machine, with everything that was written on the
+    /// disk.
     async fn rebooted(&self) -> Self;
 }
 
-/// Runs the suite over the store that `$fresh` makes, with what must live as long as it.
+/// Runs the suite. `$fresh` is a future of a store and of a value that is kept until the test ends.
 #[macro_export]
 macro_rules! session_log_contract {
     ($fresh:expr) => {
@@ -32,10 +33,10 @@ macro_rules! session_log_contract {
             [
                 an_append_holds_only_while_the_log_ends_where_it_expects,
                 an_append_is_all_or_nothing,
-                of_many_at_once_for_one_place_exactly_one_is_taken,
+                of_many_appends_at_one_index_exactly_one_is_accepted,
                 a_conflict_of_one_session_does_not_touch_another,
                 fifty_sessions_appending_at_once_each_keep_their_order,
-                reading_returns_what_lies_behind_a_seq_in_order,
+                reading_returns_the_entries_after_a_seq_in_order,
                 entries_without_frames_are_read_with_their_neighbours,
                 a_large_append_is_kept_whole,
                 trimming_stops_at_the_snapshot,
@@ -44,7 +45,7 @@ macro_rules! session_log_contract {
                 a_snapshot_can_come_without_entries,
                 a_new_epoch_starts_its_own_seqs_and_its_own_window,
                 what_was_acknowledged_is_there_after_the_process_died,
-                a_deleted_log_is_gone_and_can_begin_anew,
+                a_deleted_log_is_gone_and_can_begin_again,
                 unknown_logs_are_none_and_empty,
                 a_log_is_suspect_after_a_reboot_until_a_new_epoch_begins,
             ]
@@ -59,7 +60,7 @@ pub fn epoch(name: &str) -> Epoch {
     Epoch::new(name).expect("an epoch")
 }
 
-/// An entry whose payload tells where it belongs.
+/// An entry whose payload names its session and index.
 pub fn entry(of: u64, name: &str, index: u64, last_seq: u32) -> LogRecord {
     LogRecord {
         index,
@@ -110,8 +111,8 @@ async fn indices(
     read.into_iter().map(|record| record.index).collect()
 }
 
-pub async fn an_append_holds_only_while_the_log_ends_where_it_expects(bed: &impl LogBed) {
-    let log = bed.open().await;
+pub async fn an_append_holds_only_while_the_log_ends_where_it_expects(fixture: &impl LogFixture) {
+    let log = fixture.open().await;
     log.append(append(1, "a", 0, 2)).await.expect("the first");
     for elsewhere in [0, 1, 3] {
         let refused = log
@@ -124,8 +125,8 @@ pub async fn an_append_holds_only_while_the_log_ends_where_it_expects(bed: &impl
     assert_eq!(indices(&log, 1, "a", 0, 10).await, [1, 2, 3]);
 }
 
-pub async fn an_append_is_all_or_nothing(bed: &impl LogBed) {
-    let log = bed.open().await;
+pub async fn an_append_is_all_or_nothing(fixture: &impl LogFixture) {
+    let log = fixture.open().await;
     let mut gap = append(1, "a", 0, 3);
     gap.records.remove(1);
     let nonsense = Append {
@@ -141,8 +142,8 @@ pub async fn an_append_is_all_or_nothing(bed: &impl LogBed) {
     assert_eq!(loaded.records, append(1, "a", 0, 3).records);
 }
 
-pub async fn of_many_at_once_for_one_place_exactly_one_is_taken(bed: &impl LogBed) {
-    let log = bed.open().await;
+pub async fn of_many_appends_at_one_index_exactly_one_is_accepted(fixture: &impl LogFixture) {
+    let log = fixture.open().await;
     for expected in 0..20 {
         let mut rivals = JoinSet::new();
         for rival in 0..8 {
@@ -166,12 +167,12 @@ pub async fn of_many_at_once_for_one_place_exactly_one_is_taken(bed: &impl LogBe
     );
 }
 
-pub async fn a_conflict_of_one_session_does_not_touch_another(bed: &impl LogBed) {
-    let log = bed.open().await;
+pub async fn a_conflict_of_one_session_does_not_touch_another(fixture: &impl LogFixture) {
+    let log = fixture.open().await;
     let mut all = JoinSet::new();
     for of in 1..=40 {
         let log = Arc::clone(&log);
-        // Every second one expects what is not there.
+        // Every second append expects an index that the log does not end at.
         all.spawn(async move { (of, log.append(append(of, "a", of % 2, 1)).await) });
     }
     for (of, outcome) in all.join_all().await {
@@ -183,9 +184,9 @@ pub async fn a_conflict_of_one_session_does_not_touch_another(bed: &impl LogBed)
     );
 }
 
-pub async fn fifty_sessions_appending_at_once_each_keep_their_order(bed: &impl LogBed) {
+pub async fn fifty_sessions_appending_at_once_each_keep_their_order(fixture: &impl LogFixture) {
     const APPENDS: u64 = 60;
-    let log = bed.open().await;
+    let log = fixture.open().await;
     let mut all = JoinSet::new();
     for of in 1..=50 {
         let log = Arc::clone(&log);
@@ -204,8 +205,8 @@ pub async fn fifty_sessions_appending_at_once_each_keep_their_order(bed: &impl L
     }
 }
 
-pub async fn reading_returns_what_lies_behind_a_seq_in_order(bed: &impl LogBed) {
-    let log = bed.open().await;
+pub async fn reading_returns_the_entries_after_a_seq_in_order(fixture: &impl LogFixture) {
+    let log = fixture.open().await;
     // Entries of three frames each: seqs 3, 6, 9, …
     let triples = (1..=30)
         .map(|index| entry(1, "a", index, 3 * u32::try_from(index).expect("a seq")))
@@ -236,8 +237,8 @@ pub async fn reading_returns_what_lies_behind_a_seq_in_order(bed: &impl LogBed) 
     assert_eq!(records, append(2, "a", 3, 2).records);
 }
 
-pub async fn entries_without_frames_are_read_with_their_neighbours(bed: &impl LogBed) {
-    let log = bed.open().await;
+pub async fn entries_without_frames_are_read_with_their_neighbours(fixture: &impl LogFixture) {
+    let log = fixture.open().await;
     let seqs = [0, 1, 1, 1, 2, 2];
     let records = (1..)
         .zip(seqs)
@@ -249,8 +250,8 @@ pub async fn entries_without_frames_are_read_with_their_neighbours(bed: &impl Lo
     assert_eq!(indices(&log, 1, "a", 2, 10).await, [0; 0]);
 }
 
-pub async fn a_large_append_is_kept_whole(bed: &impl LogBed) {
-    let log = bed.open().await;
+pub async fn a_large_append_is_kept_whole(fixture: &impl LogFixture) {
+    let log = fixture.open().await;
     let mut large = append(1, "a", 0, 1_500);
     for record in &mut large.records {
         record.payload = Bytes::from(vec![
@@ -270,8 +271,8 @@ pub async fn a_large_append_is_kept_whole(bed: &impl LogBed) {
     );
 }
 
-pub async fn trimming_stops_at_the_snapshot(bed: &impl LogBed) {
-    let log = bed.open().await;
+pub async fn trimming_stops_at_the_snapshot(fixture: &impl LogFixture) {
+    let log = fixture.open().await;
     log.append(Append {
         trim_to: Some(4),
         ..append(1, "a", 0, 6)
@@ -299,8 +300,8 @@ pub async fn trimming_stops_at_the_snapshot(bed: &impl LogBed) {
     assert_eq!(indices(&log, 1, "a", 4, 10).await, [5, 6, 7]);
 }
 
-pub async fn reading_from_before_what_was_trimmed_is_refused(bed: &impl LogBed) {
-    let log = bed.open().await;
+pub async fn reading_from_before_what_was_trimmed_is_refused(fixture: &impl LogFixture) {
+    let log = fixture.open().await;
     log.append(Append {
         snapshot: Some(snapshot("a", 5)),
         trim_to: Some(3),
@@ -314,7 +315,7 @@ pub async fn reading_from_before_what_was_trimmed_is_refused(bed: &impl LogBed) 
             .expect_err("a hole");
     }
     assert_eq!(indices(&log, 1, "a", 3, 10).await, [4, 5, 6]);
-    // All that there is may be trimmed: the log still knows where it ends.
+    // All entries may be trimmed: the log still knows where it ends.
     let all = Append {
         snapshot: Some(snapshot("a", 6)),
         trim_to: Some(6),
@@ -334,8 +335,8 @@ pub async fn reading_from_before_what_was_trimmed_is_refused(bed: &impl LogBed) 
     assert_eq!(indices(&log, 1, "b", 0, 10).await, [9]);
 }
 
-pub async fn a_newer_snapshot_takes_the_place_of_the_older(bed: &impl LogBed) {
-    let log = bed.open().await;
+pub async fn a_newer_snapshot_takes_the_place_of_the_older(fixture: &impl LogFixture) {
+    let log = fixture.open().await;
     log.append(Append {
         snapshot: Some(snapshot("a", 2)),
         ..append(1, "a", 0, 3)
@@ -364,8 +365,8 @@ pub async fn a_newer_snapshot_takes_the_place_of_the_older(bed: &impl LogBed) {
     assert_eq!(loaded.records, append(1, "a", 4, 2).records);
 }
 
-pub async fn a_snapshot_can_come_without_entries(bed: &impl LogBed) {
-    let log = bed.open().await;
+pub async fn a_snapshot_can_come_without_entries(fixture: &impl LogFixture) {
+    let log = fixture.open().await;
     log.append(append(1, "a", 0, 3)).await.expect("appended");
     let alone = |expected| Append {
         snapshot: Some(snapshot("a", 3)),
@@ -386,8 +387,8 @@ pub async fn a_snapshot_can_come_without_entries(bed: &impl LogBed) {
         .expect("the end has not moved");
 }
 
-pub async fn a_new_epoch_starts_its_own_seqs_and_its_own_window(bed: &impl LogBed) {
-    let log = bed.open().await;
+pub async fn a_new_epoch_starts_its_own_seqs_and_its_own_window(fixture: &impl LogFixture) {
+    let log = fixture.open().await;
     log.append(append(1, "a", 0, 3)).await.expect("appended");
     // One append may hold the end of one epoch and the start of the next.
     let turn = vec![
@@ -418,8 +419,8 @@ pub async fn a_new_epoch_starts_its_own_seqs_and_its_own_window(bed: &impl LogBe
     );
 }
 
-pub async fn what_was_acknowledged_is_there_after_the_process_died(bed: &impl LogBed) {
-    let log = bed.open().await;
+pub async fn what_was_acknowledged_is_there_after_the_process_died(fixture: &impl LogFixture) {
+    let log = fixture.open().await;
     log.append(Append {
         snapshot: Some(snapshot("a", 1)),
         ..append(1, "a", 0, 2)
@@ -427,7 +428,7 @@ pub async fn what_was_acknowledged_is_there_after_the_process_died(bed: &impl Lo
     .await
     .expect("appended");
     log.append(append(2, "a", 0, 1)).await.expect("appended");
-    let found = bed.killed().await;
+    let found = fixture.killed().await;
     let after = found.open().await;
     assert_eq!(
         after.sessions().await.expect("listed"),
@@ -450,8 +451,8 @@ pub async fn what_was_acknowledged_is_there_after_the_process_died(bed: &impl Lo
     after.append(append(1, "a", 2, 1)).await.expect("goes on");
 }
 
-pub async fn a_deleted_log_is_gone_and_can_begin_anew(bed: &impl LogBed) {
-    let log = bed.open().await;
+pub async fn a_deleted_log_is_gone_and_can_begin_again(fixture: &impl LogFixture) {
+    let log = fixture.open().await;
     log.append(Append {
         snapshot: Some(snapshot("a", 5)),
         trim_to: Some(3),
@@ -469,22 +470,24 @@ pub async fn a_deleted_log_is_gone_and_can_begin_anew(bed: &impl LogBed) {
         log.append(append(1, "a", 5, 1)).await,
         Err(AppendError::Conflict)
     ));
-    log.append(append(1, "a", 0, 1)).await.expect("begins anew");
+    log.append(append(1, "a", 0, 1))
+        .await
+        .expect("begins again");
     assert_eq!(indices(&log, 1, "a", 0, 10).await, [1]);
 }
 
-pub async fn unknown_logs_are_none_and_empty(bed: &impl LogBed) {
-    let log = bed.open().await;
+pub async fn unknown_logs_are_none_and_empty(fixture: &impl LogFixture) {
+    let log = fixture.open().await;
     assert!(log.load(session(9)).await.expect("loaded").is_none());
     assert_eq!(indices(&log, 9, "a", 0, 10).await, [0; 0]);
     assert!(log.sessions().await.expect("listed").is_empty());
 }
 
-pub async fn a_log_is_suspect_after_a_reboot_until_a_new_epoch_begins(bed: &impl LogBed) {
-    let log = bed.open().await;
+pub async fn a_log_is_suspect_after_a_reboot_until_a_new_epoch_begins(fixture: &impl LogFixture) {
+    let log = fixture.open().await;
     log.append(append(1, "a", 0, 2)).await.expect("appended");
     log.append(append(2, "a", 0, 2)).await.expect("appended");
-    let rebooted = bed.rebooted().await;
+    let rebooted = fixture.rebooted().await;
     let after = rebooted.open().await;
     let suspect = async |log: &Arc<dyn SessionLog>, of| {
         log.load(session(of))

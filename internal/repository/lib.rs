@@ -1,14 +1,15 @@
-//! Where things are kept: the adapters of the domain's ports.
+//! Storage: the adapters of the domain's ports.
 //!
-//! - [`db`]: accounts, token families, the directory of sessions, number codes, invites, in the main database: SQLite, PostgreSQL, MySQL or
-//!   MariaDB.
-//! - [`cache`]: what every join looks up there, kept in memory.
-//! - [`EmbeddedGuessBudgets`], [`EmbeddedPasswordBudgets`]: wrong number codes and wrong passwords, in memory.
-//! - [`log`]: the ordered logs of all sessions, in a SQLite file of their own, so that nothing else ever delays an instruction.
+//! - [`db`]: accounts, token families, the directory of sessions, number codes, invites, in the
+//!   main database: SQLite, PostgreSQL, MySQL or MariaDB.
+//! - [`cache`]: accounts and number codes in memory, which every join looks up.
+//! - [`EmbeddedGuessBudgets`], [`EmbeddedPasswordBudgets`]: wrong number codes and wrong passwords,
+//!   in memory.
+//! - [`log`]: the ordered logs of all sessions, in a SQLite file of their own, so that no other
+//!   write delays an instruction.
+//! - [`EmbeddedRevocations`]: revoked token families, in memory.
 //!
-//! - [`EmbeddedRevocations`]: which sign-ins are over, in memory.
-//!
-//! A driver's error becomes a domain error here; nothing outside of this crate knows that there is SQL.
+//! This crate maps errors of a driver to domain errors; no other crate knows that there is SQL.
 
 pub mod cache;
 #[cfg(test)]

@@ -9,24 +9,25 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 use tokio::sync::Notify;
 
-/// How many announcements go by between two sweeps of what is too old to matter.
+/// Announced families between two sweeps, which drop the families whose tokens have all expired.
 const SWEEP_EVERY: usize = 1_024;
 
-/// Knows what was revoked since it was loaded, and what was revoked shortly before.
+/// The families that were revoked since the start, and those revoked shortly before it.
 #[derive(Debug, Default)]
 pub struct EmbeddedRevocations {
-    known: RwLock<Known>,
-    news: Notify,
+    families: RwLock<RevokedFamilies>,
+    changed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct RevokedFamilies {
     revoked: HashMap<FamilyId, Timestamp>,
     announced: usize,
 }
 
 impl EmbeddedRevocations {
-    /// Begins with what the store says was revoked recently enough for a token to be good still.
+    /// Starts with the families that were revoked so lately that a token of them may not have
+    /// expired.
     ///
     /// # Errors
     /// `UNAVAILABLE` when the store cannot be read.
@@ -37,11 +38,11 @@ impl EmbeddedRevocations {
             .into_iter()
             .collect();
         Ok(Self {
-            known: RwLock::new(Known {
+            families: RwLock::new(RevokedFamilies {
                 revoked,
                 announced: 0,
             }),
-            news: Notify::new(),
+            changed: Notify::new(),
         })
     }
 }
@@ -49,7 +50,7 @@ impl EmbeddedRevocations {
 #[async_trait]
 impl RevocationRegistry for EmbeddedRevocations {
     fn is_revoked(&self, family: FamilyId) -> bool {
-        self.known
+        self.families
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .revoked
@@ -61,24 +62,27 @@ impl RevocationRegistry for EmbeddedRevocations {
             return;
         }
         {
-            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            known
+            let mut revoked = self
+                .families
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            revoked
                 .revoked
                 .extend(families.iter().map(|family| (*family, at)));
-            known.announced += families.len();
-            if known.announced >= SWEEP_EVERY {
-                known.announced = 0;
-                known
+            revoked.announced += families.len();
+            if revoked.announced >= SWEEP_EVERY {
+                revoked.announced = 0;
+                revoked
                     .revoked
                     .retain(|_, revoked_at| *revoked_at + REVOCATION_KEPT > at);
             }
         }
-        // Kept for one waiter that is busy right now.
-        self.news.notify_one();
+        // `Notify` keeps this for the one waiter if it is busy now.
+        self.changed.notify_one();
     }
 
     fn is_empty(&self) -> bool {
-        self.known
+        self.families
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .revoked
@@ -86,7 +90,7 @@ impl RevocationRegistry for EmbeddedRevocations {
     }
 
     async fn changed(&self) {
-        self.news.notified().await;
+        self.changed.notified().await;
     }
 }
 
@@ -103,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_announced_is_known_at_once_and_waited_for() {
+    async fn an_announced_family_is_revoked_at_once_and_the_waiter_is_woken() {
         let registry = EmbeddedRevocations::default();
         assert!(registry.is_empty() && !registry.is_revoked(family(1)));
         registry
@@ -118,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_older_than_any_token_is_forgotten_in_time() {
+    async fn a_family_revoked_longer_ago_than_any_token_lives_is_dropped() {
         let registry = EmbeddedRevocations::default();
         registry
             .announce(&[family(1)], Timestamp::from_millis(0))

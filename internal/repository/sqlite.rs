@@ -5,8 +5,9 @@ use sea_orm::sqlx::ConnectOptions as _;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use std::time::Duration;
 
-/// How long a statement waits for another process (a migration, a backup) to let go of the file. Within this process one writes at a time:
-/// nobody waits for SQLite's lock, but for a transaction that its caller has left and that is still being taken back.
+/// How long a statement waits while another process (a migration, a backup) has the file locked.
+/// Within this process one connection writes at a time, so a statement waits for SQLite's lock only
+/// while the dropped transaction of an earlier caller is rolled back.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What an acknowledged write survives.
@@ -19,7 +20,8 @@ pub enum Synchronous {
     Full,
 }
 
-/// The settings that every connection of this crate shares: write-ahead log, so that readers and the writer do not wait for each other.
+/// The settings that every connection of this crate shares: write-ahead log, so that readers and
+/// the writer do not wait for each other.
 pub(crate) fn connection(
     options: SqliteConnectOptions,
     synchronous: Synchronous,
@@ -46,14 +48,14 @@ pub(crate) fn prepare_for_writing(
         Synchronous::Full => "FULL",
     };
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    // Answers with the mode, which an update would take for a mistake.
+    // Returns a row with the mode, which `pragma_update` refuses.
     connection.query_one("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", level)?;
     connection.pragma_update(None, "foreign_keys", true)
 }
 
-/// Does all of it in one transaction, or none of it. On an error, also of the commit, nothing of it stays.
-pub(crate) fn together<T>(
+/// Runs `work` in one transaction. On an error, also of the commit, it is rolled back.
+pub(crate) fn in_transaction<T>(
     db: &Connection,
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
@@ -70,7 +72,7 @@ fn run(db: &Connection, statement: &str) -> rusqlite::Result<()> {
     db.prepare_cached(statement)?.execute([]).map(drop)
 }
 
-/// Makes a connection refuse to write, whatever it is told.
+/// Makes a connection refuse every statement that writes.
 pub(crate) fn reading(options: SqliteConnectOptions) -> SqliteConnectOptions {
     options.create_if_missing(false).pragma("query_only", "ON")
 }

@@ -4,7 +4,7 @@ use faceshare_biz::domain::Timestamp;
 use faceshare_biz::domain::port::Clock;
 use std::time::{Duration, SystemTime};
 
-/// The machine's wall clock, to the millisecond. Nothing else in the house reads it.
+/// The machine's wall clock, in milliseconds. No other code of the application reads it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -14,7 +14,7 @@ impl Clock for SystemClock {
         reason = "the one place where the wall clock is read; everybody else is told the time by this port"
     )]
     fn now(&self) -> Timestamp {
-        // A clock that stands before 1970 is not set at all.
+        // A clock before 1970 has not been set.
         let since_1970 = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or(Duration::ZERO);

@@ -1,12 +1,14 @@
-//! A queue that is fair at several levels: between networks, and between the addresses of one network.
+//! A queue that is fair at several levels: between networks, and between the addresses of one
+//! network.
 //!
-//! An item has a path, e.g. prefix, network, address. The queue serves the first level round-robin, within each of its groups the second,
-//! and so on; items of one path are served in the order of their arrival. It does no I/O and holds no lock.
+//! An item has a path, e.g. prefix, network, address. The queue serves the first level round-robin,
+//! within each of its groups the second, and so on; items of one path are served in the order of
+//! their arrival. It does no I/O and holds no lock.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
-/// Items that wait, by paths of `LEVELS` keys.
+/// Waiting items, by paths of `LEVELS` keys.
 #[derive(Debug)]
 pub(crate) struct FairQueue<K, T, const LEVELS: usize> {
     root: Group<K, T>,
@@ -24,9 +26,9 @@ struct Group<K, T> {
 enum Content<K, T> {
     /// The last level, oldest item first.
     Items(VecDeque<T>),
-    /// Groups that are not empty; `turns` has each key once, the next one first.
+    /// Groups that are not empty; `order` has each key once, the one that is served next first.
     Groups {
-        turns: VecDeque<K>,
+        order: VecDeque<K>,
         groups: HashMap<K, Group<K, T>>,
     },
 }
@@ -46,7 +48,7 @@ impl<K: Copy + Eq + Hash, T, const LEVELS: usize> FairQueue<K, T, LEVELS> {
         self.root.push(&path, item);
     }
 
-    /// The item whose turn it is.
+    /// Takes the item that is served next.
     pub(crate) fn pop(&mut self) -> Option<T> {
         self.root.pop()
     }
@@ -56,8 +58,9 @@ impl<K: Copy + Eq + Hash, T, const LEVELS: usize> FairQueue<K, T, LEVELS> {
         self.root.remove(&path, &is)
     }
 
-    /// Removes the item that must go when a newcomer at `path` needs its place: the newest one of the longest group, at the first level
-    /// where the newcomer's group is shorter than the longest by two or more. `None`: the newcomer has its share already.
+    /// Removes the item that a new item at `path` displaces: the newest one of the longest group,
+    /// at the first level where the new item's group is shorter than the longest by two or more.
+    /// `None`: no group has so much more, so the new item is to be refused.
     pub(crate) fn displace_for(&mut self, path: [K; LEVELS]) -> Option<T> {
         self.root.displace_for(&path)
     }
@@ -69,7 +72,7 @@ impl<K: Copy + Eq + Hash, T> Group<K, T> {
         let content = match levels {
             0 => Content::Items(VecDeque::new()),
             _ => Content::Groups {
-                turns: VecDeque::new(),
+                order: VecDeque::new(),
                 groups: HashMap::new(),
             },
         };
@@ -79,9 +82,9 @@ impl<K: Copy + Eq + Hash, T> Group<K, T> {
     fn push(&mut self, path: &[K], item: T) {
         self.len += 1;
         match (&mut self.content, path) {
-            (Content::Groups { turns, groups }, [key, rest @ ..]) => {
+            (Content::Groups { order, groups }, [key, rest @ ..]) => {
                 let group = groups.entry(*key).or_insert_with(|| {
-                    turns.push_back(*key);
+                    order.push_back(*key);
                     Self::new(rest.len())
                 });
                 group.push(rest, item);
@@ -96,14 +99,14 @@ impl<K: Copy + Eq + Hash, T> Group<K, T> {
     fn pop(&mut self) -> Option<T> {
         let item = match &mut self.content {
             Content::Items(items) => items.pop_front()?,
-            Content::Groups { turns, groups } => {
-                let key = turns.pop_front()?;
+            Content::Groups { order, groups } => {
+                let key = order.pop_front()?;
                 let group = groups.get_mut(&key)?;
                 let item = group.pop()?;
                 if group.len == 0 {
                     groups.remove(&key);
                 } else {
-                    turns.push_back(key);
+                    order.push_back(key);
                 }
                 item
             }
@@ -153,26 +156,26 @@ impl<K: Copy + Eq + Hash, T> Group<K, T> {
         Some(newest)
     }
 
-    /// The longest group; of several, the one whose turn is the furthest.
+    /// The longest group; of several, the one that is served last.
     fn longest(&self) -> Option<K> {
         match &self.content {
-            Content::Groups { turns, groups } => {
-                turns.iter().copied().max_by_key(|key| groups[key].len)
+            Content::Groups { order, groups } => {
+                order.iter().copied().max_by_key(|key| groups[key].len)
             }
             Content::Items(_) => None,
         }
     }
 
-    /// Takes an item out of a group, and the group away when it was the last.
+    /// Takes an item out of a group, and removes the group when it was the last.
     fn within(&mut self, key: K, take: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
-        let Content::Groups { turns, groups } = &mut self.content else {
+        let Content::Groups { order, groups } = &mut self.content else {
             return None;
         };
         let group = groups.get_mut(&key)?;
         let item = take(group);
         if group.len == 0 {
             groups.remove(&key);
-            turns.retain(|other| *other != key);
+            order.retain(|other| *other != key);
         }
         item
     }
@@ -205,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn one_network_full_of_requests_is_one_turn_ahead_of_another() {
+    fn a_network_with_many_requests_is_served_one_at_a_time_between_the_others() {
         let flood = [
             [1, 1, 1],
             [1, 1, 1],
@@ -247,7 +250,7 @@ mod tests {
         assert_eq!(
             queue.displace_for([3, 1, 1]),
             Some(([1, 1, 2], 2)),
-            "of equals the one whose turn is last"
+            "of equals the one that is served last"
         );
         assert_eq!(queue.displace_for([3, 1, 1]), None, "all have one");
         let mut queue = filled(&[[1, 1, 1], [1, 1, 1], [1, 1, 1]]);
@@ -260,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_removed_is_gone_and_its_turn_too() {
+    fn a_removed_item_is_not_served_and_an_emptied_group_is_skipped() {
         let mut queue = filled(&[[1, 1, 1], [2, 1, 1], [2, 1, 1], [3, 1, 1]]);
         assert_eq!(
             queue.remove([2, 1, 1], |(_, number)| *number == 2),
@@ -293,7 +296,8 @@ mod tests {
             }
         }
 
-        /// While two groups of a level both wait, neither is served twice more than the other, whatever the others do.
+        /// While two groups of a level both wait, neither is served twice more than the other,
+        /// whatever the others do.
         #[test]
         fn groups_that_wait_are_served_in_turn(paths in paths()) {
             let order = drained(filled(&paths));
@@ -303,7 +307,8 @@ mod tests {
                     let group = &path[..level];
                     let before = order[..at].iter().rposition(|(path, _)| &path[..level] == group);
                     let Some(before) = before else { continue };
-                    // Every sibling that still waits now was served between two turns of this group.
+                    // Every sibling that still waits now was served between two items of this
+                    // group.
                     for sibling in left(at + 1).keys().filter(|other| other[..level - 1] == group[..level - 1] && **other != group) {
                         let served = order[before + 1..at].iter().filter(|(path, _)| path[..level] == **sibling).count();
                         prop_assert!(served >= 1, "{:?} was overtaken by {:?} in {:?}", sibling, group, order);
@@ -312,9 +317,10 @@ mod tests {
             }
         }
 
-        /// In a full queue a group below its share always gets a place, and none is displaced that has less than the newcomer then.
+        /// In a full queue a group that is shorter than the longest by two or more always gets in,
+        /// and only an item of the longest group is displaced for it.
         #[test]
-        fn whoever_has_less_than_the_greatest_gets_a_place(paths in paths(), newcomer in proptest::array::uniform3(0..5_u8)) {
+        fn a_group_shorter_than_the_longest_gets_in(paths in paths(), newcomer in proptest::array::uniform3(0..5_u8)) {
             let mut queue = filled(&paths);
             let before: Vec<_> = paths.iter().map(|path| (*path, 0)).collect();
             let displaced = queue.displace_for(newcomer);

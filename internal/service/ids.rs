@@ -3,12 +3,13 @@
 use faceshare_biz::domain::port::IdGenerator;
 use workerid::Generator;
 
-/// Snowflake ids. That no other process of the installation has the same worker id is for its maker to see to.
+/// Snowflake ids. The creator of the generator ensures that no other process of the installation
+/// has the same worker id.
 #[derive(Debug)]
 pub struct SnowflakeIds(Generator);
 
 impl SnowflakeIds {
-    /// Over this generator.
+    /// Takes ids from this generator.
     #[must_use]
     pub const fn new(generator: Generator) -> Self {
         Self(generator)

@@ -1,11 +1,11 @@
-//! Adapters of the domain's ports over what stands in `pkg`: the clock, ids, tokens and secrets; and passwords over argon2id, pictures over an image library.
+//! Adapters of the domain's ports: the clock, ids, tokens and secrets over packages in `pkg`,
+//! passwords over argon2id, and pictures over an image library.
 //!
-//! Each is a thin translation between the domain's types and a package that knows nothing of them.
+//! Each adapter translates between the domain's types and a package that does not know them.
 
 mod clock;
 mod fair_queue;
 mod ids;
-mod known;
 mod passwords;
 mod permits;
 #[cfg(test)]
@@ -13,6 +13,7 @@ mod polled;
 mod portraits;
 mod quota;
 mod secrets;
+mod token_cache;
 mod tokens;
 mod workers;
 

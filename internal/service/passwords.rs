@@ -1,4 +1,4 @@
-//! Passwords over argon2id, beside the threads that serve requests.
+//! Password hashes by argon2id, on threads of their own beside those that serve requests.
 
 use crate::workers::{NotDone, WorkerSettings, Workers};
 use argon2::password_hash::phc;
@@ -10,7 +10,7 @@ use faceshare_biz::{Error, Result};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What a hash costs, and how many there may be.
+/// The cost of a hash, and the bounds of the queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PasswordSettings {
     /// Memory of one hash in KiB.
@@ -19,18 +19,18 @@ pub struct PasswordSettings {
     pub iterations: u32,
     /// Lanes.
     pub parallelism: u32,
-    /// Hashes at a time; each takes one thread and the memory of one hash.
+    /// Hashes that run at the same time; each takes one thread and the memory of one hash.
     pub concurrency: usize,
-    /// Hashes that wait for their turn, of those who sign in and as many of those who sign up.
+    /// Hashes that wait, for signing in; as many more may wait for signing up.
     pub queue: usize,
-    /// Hashes for one address, running or waiting, in each of the two; 0: any number.
+    /// Hashes for one address in each of the two queues, running and waiting; 0 sets no limit.
     pub per_address: usize,
-    /// Hashes for one network, likewise.
+    /// Hashes for one network in each of the two queues, running and waiting; 0 sets no limit.
     pub per_network: usize,
 }
 
 impl PasswordSettings {
-    /// Hardly any work: to measure what is around the hash. Never for passwords of people.
+    /// The cheapest parameters, to measure the code around the hash. Never for real passwords.
     #[must_use]
     pub const fn weakened(self) -> Self {
         Self {
@@ -51,19 +51,20 @@ pub struct BadParameters(String);
 #[derive(Debug, Clone)]
 pub struct Argon2Passwords {
     kernel: Arc<Kernel>,
-    /// A queue for those who sign in and one for those who sign up.
+    /// One queue for signing in and one for signing up.
     workers: Workers,
 }
 
 #[derive(Debug)]
 struct Kernel {
     argon2: Argon2<'static>,
-    /// What a password is compared with when there is no hash: of a random one, with today's parameters.
+    /// A password is compared with this hash when the account has none, so that the answer takes as
+    /// long. Made with today's parameters.
     decoy: PasswordHash,
 }
 
 impl Argon2Passwords {
-    /// With these parameters.
+    /// Checks the parameters and makes the pool.
     ///
     /// # Errors
     /// [`BadParameters`].
@@ -77,7 +78,7 @@ impl Argon2Passwords {
         )
         .map_err(|e| bad(&e))?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        // Nobody can type this: it is no valid length of a password.
+        // No caller can send this password: an empty one is refused before it gets here.
         let decoy = argon2.hash_password(b"").map_err(|e| bad(&e))?;
         let kernel = Kernel {
             argon2,
@@ -95,8 +96,9 @@ impl Argon2Passwords {
         })
     }
 
-    /// Does the work when its turn has come. Work that has begun is done to its end, also when the caller has gone.
-    async fn beside<T: Send + 'static>(
+    /// Queues the work and waits for its result. Work that has begun is finished, also when the
+    /// caller stops waiting.
+    async fn in_pool<T: Send + 'static>(
         &self,
         line: HashLine,
         site: Site,
@@ -154,7 +156,7 @@ impl Kernel {
         }
     }
 
-    /// Whether a hash was made with less of anything than today's parameters ask for.
+    /// Whether any parameter of the hash is lower than today's.
     fn is_outdated(&self, kept: &phc::PasswordHash) -> bool {
         let wanted = self.argon2.params();
         let same_kind = kept.algorithm.as_str() == Algorithm::Argon2id.as_str()
@@ -172,7 +174,7 @@ impl Kernel {
 #[async_trait]
 impl PasswordHasher for Argon2Passwords {
     async fn hash(&self, password: Password, line: HashLine, site: Site) -> Result<PasswordHash> {
-        self.beside(line, site, move |kernel| kernel.hash(&password))
+        self.in_pool(line, site, move |kernel| kernel.hash(&password))
             .await
     }
 
@@ -182,7 +184,7 @@ impl PasswordHasher for Argon2Passwords {
         hash: Option<PasswordHash>,
         site: Site,
     ) -> Result<Verdict> {
-        self.beside(HashLine::SignIn, site, move |kernel| {
+        self.in_pool(HashLine::SignIn, site, move |kernel| {
             kernel.verify(&password, hash.as_ref())
         })
         .await

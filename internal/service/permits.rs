@@ -5,24 +5,24 @@ use faceshare_biz::{Error, ErrorCode};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// When a caller without a place should ask again. A queue is a few seconds long.
+/// When a refused caller should try again. A queue takes a few seconds.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// Why there is no place.
+/// Why a permit was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Full {
-    /// Every place is taken.
+    /// Every permit is taken.
     All,
-    /// The caller has its share.
-    Share,
+    /// The caller has used its quota.
+    Quota,
 }
 
 impl Full {
-    /// `UNAVAILABLE` when all places are taken, `RATE_LIMITED` when the caller has its share.
-    pub(crate) fn error(self, all: &'static str, share: &'static str) -> Error {
+    /// `UNAVAILABLE` when all permits are taken, `RATE_LIMITED` when the caller has used its quota.
+    pub(crate) fn error(self, all: &'static str, quota: &'static str) -> Error {
         let error = match self {
             Self::All => Error::new(ErrorCode::Unavailable, all),
-            Self::Share => Error::new(ErrorCode::RateLimited, share),
+            Self::Quota => Error::new(ErrorCode::RateLimited, quota),
         };
         error.retry_after(RETRY_AFTER)
     }
@@ -31,7 +31,7 @@ impl Full {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::All => "line",
-            Self::Share => "share",
+            Self::Quota => "share",
         }
     }
 }
@@ -39,17 +39,17 @@ impl Full {
 /// The permits. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Permits {
-    places: usize,
-    taken: Arc<Mutex<Taken>>,
+    permits: usize,
+    held: Arc<Mutex<HeldPermits>>,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct HeldPermits {
     count: usize,
     holdings: Holdings,
 }
 
-/// A place, until it is dropped.
+/// A permit, held until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Permit<const N: usize> {
     permits: Permits,
@@ -57,45 +57,45 @@ pub(crate) struct Permit<const N: usize> {
 }
 
 impl Permits {
-    pub(crate) fn new(places: usize) -> Self {
+    pub(crate) fn new(permits: usize) -> Self {
         Self {
-            places,
-            taken: Arc::default(),
+            permits,
+            held: Arc::default(),
         }
     }
 
     /// A permit that counts towards these quotas.
     pub(crate) fn take<const N: usize>(&self, quotas: [Quota; N]) -> Result<Permit<N>, Full> {
-        let mut taken = self.lock();
-        let free = self.places - taken.count;
-        if !taken.holdings.allow(&quotas, free) {
-            return Err(Full::Share);
+        let mut held = self.lock();
+        let free = self.permits - held.count;
+        if !held.holdings.allow(&quotas, free) {
+            return Err(Full::Quota);
         }
         if free == 0 {
             return Err(Full::All);
         }
-        taken.count += 1;
+        held.count += 1;
         for quota in quotas {
-            taken.holdings.add(quota.principal);
+            held.holdings.add(quota.principal);
         }
-        drop(taken);
+        drop(held);
         Ok(Permit {
             permits: self.clone(),
             quotas,
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HeldPermits> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<const N: usize> Drop for Permit<N> {
     fn drop(&mut self) {
-        let mut taken = self.permits.lock();
-        taken.count -= 1;
+        let mut held = self.permits.lock();
+        held.count -= 1;
         for quota in self.quotas {
-            taken.holdings.remove(quota.principal);
+            held.holdings.remove(quota.principal);
         }
     }
 }
@@ -123,18 +123,18 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_its_quota_and_a_prefix_leaves_as_many_places_as_it_holds() {
+    fn an_address_has_its_quota_and_a_prefix_leaves_as_many_permits_as_it_holds() {
         let permits = Permits::new(6);
         let take = |host| permits.take(quotas(host));
         let first = [take([1, 0, 1]).expect("one"), take([1, 0, 1]).expect("two")];
         assert_eq!(
             take([1, 0, 1]).expect_err("the address has its quota"),
-            Full::Share
+            Full::Quota
         );
         let _third = take([1, 1, 2]).expect("another network of the prefix");
         assert_eq!(
             take([1, 2, 3]).expect_err("the prefix holds half"),
-            Full::Share
+            Full::Quota
         );
         let _others = [
             take([2, 0, 1]).expect("another prefix"),
@@ -142,7 +142,7 @@ mod tests {
         ];
         assert_eq!(
             take([2, 0, 3]).expect_err("one is free, and it holds two"),
-            Full::Share
+            Full::Quota
         );
         let _last = take([3, 0, 1]).expect("the free one");
         assert_eq!(take([4, 0, 1]).expect_err("none is free"), Full::All);
@@ -151,20 +151,20 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_takes_nothing_and_nothing_is_kept_of_permits_that_were_given_back() {
+    fn a_refusal_takes_nothing_and_a_dropped_permit_leaves_nothing() {
         let permits = Permits::new(4);
         for _ in 0..3 {
-            let held = [
+            let both = [
                 permits.take(quotas([1, 0, 1])).expect("one"),
                 permits.take(quotas([1, 0, 1])).expect("two"),
             ];
             assert_eq!(
                 permits.take(quotas([1, 0, 1])).expect_err("no third"),
-                Full::Share
+                Full::Quota
             );
-            drop(held);
+            drop(both);
         }
-        let taken = permits.lock();
-        assert!(taken.count == 0 && taken.holdings.is_empty(), "{taken:?}");
+        let held = permits.lock();
+        assert!(held.count == 0 && held.holdings.is_empty(), "{held:?}");
     }
 }

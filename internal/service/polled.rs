@@ -1,4 +1,4 @@
-//! For tests: futures that are looked at now and waited for later.
+//! For tests: futures that are polled once now and awaited later.
 
 use std::pin::Pin;
 use std::task::Poll;
@@ -10,7 +10,7 @@ pub(crate) fn polled<F: Future>(future: F) -> Polled<F> {
 }
 
 impl<F: Future> Polled<F> {
-    /// What came of it, if it is done.
+    /// Polls the future once; its output if it is ready.
     pub(crate) async fn poll_once(&mut self) -> Option<F::Output> {
         std::future::poll_fn(|cx| match self.0.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
@@ -19,7 +19,7 @@ impl<F: Future> Polled<F> {
         .await
     }
 
-    /// What comes of it.
+    /// Awaits the output.
     pub(crate) async fn finish(self) -> F::Output {
         self.0.await
     }

@@ -1,4 +1,4 @@
-//! Pictures of people: decoded within limits, cut to a square, written anew.
+//! Pictures of people: decoded within limits, cropped to a square, encoded again.
 
 use crate::permits::{Permit, Permits};
 use crate::quota::Quota;
@@ -14,47 +14,48 @@ use std::io::Cursor;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// Width and height of what is served.
+/// Width and height of a served picture, in pixels.
 const SIDE: u32 = 256;
-/// Of a JPEG file: hardly to be told from the original at this size.
+/// JPEG quality: at this size hardly different from the original.
 const QUALITY: u8 = 85;
-/// The longest side that is looked at, whatever the number of pixels.
+/// The longest side of an upload in pixels, whatever the number of pixels.
 const LONGEST: u32 = 20_000;
-/// Bytes that a decoder may take for a pixel: four channels of sixteen bits, and as much again to work with.
+/// Bytes that a decoder may take for each pixel: four channels of sixteen bits, and as much again
+/// as working memory.
 const BYTES_PER_PIXEL: u64 = 16;
-/// Pictures at a time: each may take a second of a core and a lot of memory.
+/// Pictures that are decoded at the same time: each may take a second of a core and much memory.
 const CONCURRENCY: usize = 1;
 
-/// Which pictures are made, and how many wait.
+/// The limits of uploads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PortraitSettings {
-    /// Pixels of one, at most.
+    /// Pixels of one upload, at most.
     pub pixels: u64,
-    /// Uploads that are being received or wait for their turn.
+    /// Uploads that are being received or wait to be decoded.
     pub queue: usize,
     /// Uploads of one account, received, waiting or being decoded; 0 sets no limit.
     pub per_account: usize,
-    /// The same from one address.
+    /// Uploads from one address, likewise.
     pub per_address: usize,
 }
 
-/// Makes portraits.
+/// Makes portraits of uploads.
 #[derive(Debug, Clone)]
 pub struct Portraits {
     settings: PortraitSettings,
     permits: Permits,
-    turns: Arc<Semaphore>,
+    decoders: Arc<Semaphore>,
 }
 
 impl Portraits {
-    /// Within these bounds.
+    /// Makes portraits within these limits.
     #[must_use]
     pub fn new(settings: PortraitSettings) -> Self {
         let permits = Permits::new(CONCURRENCY.saturating_add(settings.queue));
         Self {
             settings,
             permits,
-            turns: Arc::new(Semaphore::new(CONCURRENCY)),
+            decoders: Arc::new(Semaphore::new(CONCURRENCY)),
         }
     }
 
@@ -74,7 +75,7 @@ impl Portraits {
         Ok(UploadPermit {
             permit,
             pixels: self.settings.pixels,
-            turns: self.turns.clone(),
+            decoders: self.decoders.clone(),
         })
     }
 }
@@ -85,21 +86,26 @@ impl Portraitist for Portraits {
     }
 }
 
-/// The place of one upload, from before it is received until it is decoded.
+/// The permit of one upload, held from before it is received until it is decoded.
 struct UploadPermit {
     permit: Permit<3>,
     pixels: u64,
-    turns: Arc<Semaphore>,
+    decoders: Arc<Semaphore>,
 }
 
 impl UploadPermit {
-    /// Does the work when its turn has come. Work that has begun keeps its place to its end, also when the caller has gone.
+    /// Waits for a decoder and runs the work. Work that has begun is finished and holds its permit
+    /// until then, also when the caller stops waiting.
     async fn run(self, work: impl FnOnce() -> Result<Picture> + Send + 'static) -> Result<Picture> {
-        let turn = self.turns.acquire_owned().await.map_err(Error::internal)?;
+        let decoder = self
+            .decoders
+            .acquire_owned()
+            .await
+            .map_err(Error::internal)?;
         let permit = self.permit;
         let work = move || {
             let made = work();
-            drop((turn, permit));
+            drop((decoder, permit));
             made
         };
         tokio::task::spawn_blocking(work)
@@ -133,7 +139,7 @@ fn make(upload: &[u8], pixels: u64) -> Result<Picture> {
     encode(&small)
 }
 
-/// Looks at size and kind before anything is decoded.
+/// Checks size and format before anything is decoded.
 fn decode(upload: &[u8], pixels: u64) -> Result<DynamicImage> {
     let format = image::guess_format(upload)
         .ok()
@@ -166,7 +172,7 @@ fn decode(upload: &[u8], pixels: u64) -> Result<DynamicImage> {
     Ok(picture)
 }
 
-/// As JPEG, or as PNG where something shows through.
+/// As JPEG, or as PNG if the picture has transparency.
 fn encode(small: &DynamicImage) -> Result<Picture> {
     let mut bytes = Vec::new();
     if small.color().has_alpha() {
@@ -207,8 +213,8 @@ mod tests {
         per_address: 0,
     };
 
-    /// One account at one address, which has a prefix of its own.
-    fn who(account: u64, host: u8) -> (AccountId, Site) {
+    /// An account and an address with a prefix of its own.
+    fn uploader(account: u64, host: u8) -> (AccountId, Site) {
         let address = IpAddr::from([10, host, 0, 1]);
         (
             AccountId::new(account).expect("an id"),
@@ -220,7 +226,7 @@ mod tests {
     }
 
     async fn portrait(pixels: u64, upload: bytes::Bytes) -> faceshare_biz::Result<Picture> {
-        let (account, site) = who(1, 1);
+        let (account, site) = uploader(1, 1);
         let permit =
             Portraits::new(PortraitSettings { pixels, ..SETTINGS }).admit(account, site)?;
         permit.portrait(upload).await
@@ -235,7 +241,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whatever_comes_becomes_a_small_square() {
+    async fn every_upload_becomes_a_small_square() {
         let (opaque, clear) = (
             DynamicImage::ImageRgb8(RgbImage::new(300, 700)),
             DynamicImage::ImageRgba8(RgbaImage::new(64, 32)),
@@ -274,7 +280,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn one_account_and_one_address_hold_no_more_than_their_share() {
+    async fn one_account_and_one_address_hold_no_more_than_their_quotas() {
         let portraits = Portraits::new(PortraitSettings {
             queue: 5,
             per_account: 2,
@@ -288,7 +294,7 @@ mod tests {
         let take = |(account, site): (AccountId, Site)| portraits.take(account, site);
         let (release, held) = mpsc::channel::<()>();
         let (began, begun) = tokio::sync::oneshot::channel();
-        let running = take(who(1, 1)).expect("a place");
+        let running = take(uploader(1, 1)).expect("a permit");
         let running = tokio::spawn(running.run(move || {
             let _ = began.send(());
             held.recv().map_err(faceshare_biz::Error::internal)?;
@@ -300,37 +306,37 @@ mod tests {
         begun.await.expect("it runs");
 
         let mut waiting = Vec::new();
-        for free in [who(1, 1), who(2, 1), who(3, 2)] {
-            let permit = Box::new(take(free).expect("a place"));
+        for free in [uploader(1, 1), uploader(2, 1), uploader(3, 2)] {
+            let permit = Box::new(take(free).expect("a permit"));
             waiting.push(polled(permit.portrait(upload.clone())));
             assert!(
                 waiting.last_mut().expect("one").poll_once().await.is_none(),
                 "{free:?} waits"
             );
         }
-        // An upload that is not received yet holds a place, too.
+        // An upload that is still being received holds a permit, too.
         let receiving = [
-            take(who(4, 2)).expect("a place"),
-            take(who(6, 3)).expect("a place"),
+            take(uploader(4, 2)).expect("a permit"),
+            take(uploader(6, 3)).expect("a permit"),
         ];
         for (spent, code) in [
-            (who(1, 4), ErrorCode::RateLimited),
-            (who(5, 1), ErrorCode::RateLimited),
-            (who(7, 4), ErrorCode::Unavailable),
+            (uploader(1, 4), ErrorCode::RateLimited),
+            (uploader(5, 1), ErrorCode::RateLimited),
+            (uploader(7, 4), ErrorCode::Unavailable),
         ] {
-            let refused = take(spent).err().expect("no place");
+            let refused = take(spent).err().expect("refused");
             assert!(
                 refused.code == code && refused.retry_after.is_some(),
                 "{spent:?}: {refused:?}"
             );
         }
         drop(receiving);
-        take(who(7, 4)).expect("given up and free again");
+        take(uploader(7, 4)).expect("given up and free again");
         release.send(()).expect("it runs");
         running.await.expect("ends").expect("a picture");
         for waited in waiting {
             waited.finish().await.expect("a portrait");
         }
-        take(who(1, 1)).expect("its share is free again");
+        take(uploader(1, 1)).expect("its quota is free again");
     }
 }

@@ -1,10 +1,10 @@
-//! How many of a bounded number of places a caller may hold.
+//! How many of a bounded number of permits a caller may hold.
 
 use faceshare_biz::domain::{AccountId, Site};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whose places are counted together.
+/// The permits of one principal are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Principal {
     Account(AccountId),
@@ -14,7 +14,7 @@ pub(crate) enum Principal {
     Prefix(IpAddr),
 }
 
-/// How many places one principal may hold.
+/// How many permits one principal may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Quota {
     pub(crate) principal: Principal,
@@ -26,7 +26,7 @@ pub(crate) struct Quota {
 pub(crate) enum Most {
     /// This number; 0 sets no limit.
     Number(usize),
-    /// As many as are free. Some places stay free for the others, however few principals there are.
+    /// As many as are free, so that some stay free for others, however few principals there are.
     AsManyAsAreFree,
 }
 
@@ -60,7 +60,8 @@ impl Quota {
     }
 }
 
-/// The /16 of IPv4 or the /32 of IPv6 around a site. One customer gets a /48 of IPv6 with 256 networks for nothing, but seldom more than one /32.
+/// The /16 of IPv4 or the /32 of IPv6 around a site. A customer of a provider easily gets a /48 of
+/// IPv6, which is 256 networks, but seldom more than one /32.
 pub(crate) fn prefix_of(site: Site) -> IpAddr {
     match site.network {
         IpAddr::V4(network) => Ipv4Addr::from_bits(network.to_bits() & (u32::MAX << 16)).into(),
@@ -68,12 +69,12 @@ pub(crate) fn prefix_of(site: Site) -> IpAddr {
     }
 }
 
-/// The places that each principal holds. A principal without one takes no memory.
+/// The number of permits that each principal holds. A principal without one takes no memory.
 #[derive(Debug, Default)]
 pub(crate) struct Holdings(HashMap<Principal, usize>);
 
 impl Holdings {
-    /// Whether one more place is within all quotas, when `free` places are free.
+    /// Whether one more permit is within all quotas, when `free` permits are free.
     pub(crate) fn allow(&self, quotas: &[Quota], free: usize) -> bool {
         quotas.iter().all(|quota| {
             let held = self.0.get(&quota.principal).copied().unwrap_or(0);

@@ -13,27 +13,27 @@ use rand::{Rng as _, SeedableRng as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use validatecode::CodeLength;
 
-/// The operating system gave no randomness to begin with.
+/// The operating system gave no random bytes for the seed.
 #[derive(Debug, thiserror::Error)]
 #[error("the operating system's random source failed")]
 pub struct NoEntropy;
 
 /// Seals and fingerprints under a ring of keys; draws from a cryptographic generator.
 ///
-/// The generator is seeded by the operating system once, at start, where a failure of that can still be told: later there is nobody to
-/// tell it to.
+/// The operating system seeds the generator once, at the start, where a failure can still be
+/// reported: the later calls cannot fail.
 pub struct SealedSecrets {
-    keyed: ArcSwap<Keyed>,
+    keys: ArcSwap<SecretKeys>,
     rng: Mutex<StdRng>,
 }
 
-/// What a ring of keys makes.
-struct Keyed {
+/// The sealer and the fingerprinter of one ring of keys.
+struct SecretKeys {
     sealer: Sealer,
     fingerprinter: Fingerprinter,
 }
 
-impl Keyed {
+impl SecretKeys {
     fn new(ring: &KeyRing) -> Self {
         Self {
             sealer: Sealer::new(ring),
@@ -50,14 +50,15 @@ impl SealedSecrets {
     pub fn new(ring: &KeyRing) -> Result<Self, NoEntropy> {
         let rng = StdRng::try_from_rng(&mut SysRng).map_err(|_| NoEntropy)?;
         Ok(Self {
-            keyed: ArcSwap::from_pointee(Keyed::new(ring)),
+            keys: ArcSwap::from_pointee(SecretKeys::new(ring)),
             rng: Mutex::new(rng),
         })
     }
 
-    /// From now on this ring seals and opens. What was sealed with a key that it does not hold stays shut.
+    /// Replaces the ring of keys. What was sealed with a key that the new ring does not hold cannot
+    /// be opened any more.
     pub fn rekey(&self, ring: &KeyRing) {
-        self.keyed.store(Arc::new(Keyed::new(ring)));
+        self.keys.store(Arc::new(SecretKeys::new(ring)));
     }
 
     fn draw<T>(&self, from: impl FnOnce(&mut StdRng) -> T) -> T {
@@ -72,7 +73,8 @@ impl SealedSecrets {
     }
 }
 
-/// Under which label a use is sealed and fingerprinted. Changing one loses what is stored under it.
+/// The label that separates the uses of a key. A changed label makes what is stored under the old
+/// one unreadable.
 const fn label(purpose: SecretUse) -> &'static str {
     match purpose {
         SecretUse::NumberCode => "number-code",
@@ -86,7 +88,7 @@ const fn label(purpose: SecretUse) -> &'static str {
 
 impl Secrets for SealedSecrets {
     fn seal(&self, purpose: SecretUse, plain: &[u8]) -> Result<String> {
-        self.keyed
+        self.keys
             .load()
             .sealer
             .seal(label(purpose), plain)
@@ -94,18 +96,18 @@ impl Secrets for SealedSecrets {
     }
 
     fn open(&self, purpose: SecretUse, sealed: &str) -> Option<Vec<u8>> {
-        self.keyed.load().sealer.open(label(purpose), sealed).ok()
+        self.keys.load().sealer.open(label(purpose), sealed).ok()
     }
 
     fn fingerprint(&self, purpose: SecretUse, secret: &str) -> [u8; 32] {
-        self.keyed
+        self.keys
             .load()
             .fingerprinter
             .fingerprint(label(purpose), secret.as_bytes())
     }
 
     fn fingerprints(&self, purpose: SecretUse, secret: &str) -> Vec<[u8; 32]> {
-        self.keyed
+        self.keys
             .load()
             .fingerprinter
             .fingerprints(label(purpose), secret.as_bytes())
@@ -141,7 +143,7 @@ impl Secrets for SealedSecrets {
 impl std::fmt::Debug for SealedSecrets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SealedSecrets")
-            .field("sealer", &self.keyed.load().sealer)
+            .field("sealer", &self.keys.load().sealer)
             .finish_non_exhaustive()
     }
 }

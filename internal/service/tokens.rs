@@ -1,6 +1,6 @@
 //! The tokens that clients carry: the domain's claims over [`auth::Authenticator`].
 
-use crate::known::Known;
+use crate::token_cache::TokenCache;
 use arc_swap::ArcSwap;
 use auth::{AuthError, AuthTtl, Authenticator, Issued};
 use faceshare_biz::domain::account::{AccessClaims, IssuedToken, RefreshClaims};
@@ -11,35 +11,36 @@ use faceshare_biz::{Error, Result};
 use pasetotoken::{Audience, IssueError, KeyRing, TokenService};
 use std::sync::Arc;
 
-/// Issues and verifies tokens under a ring of keys, which may be exchanged for another while it is in use.
+/// Issues and verifies tokens under a ring of keys, which can be replaced while it is in use.
 pub struct PasetoTokens {
     ttl: AuthTtl,
-    keyed: ArcSwap<Keyed>,
+    keys: ArcSwap<TokenKeys>,
 }
 
-/// Callers who are remembered, of either kind.
+/// Access tokens in the cache, and as many cookies.
 const CALLERS: usize = 64 << 10;
-/// Session tokens that are remembered: most are used once, right after they were issued.
+/// Session tokens in the cache: most are used once, right after they are issued.
 const SESSIONS: usize = 8 << 10;
 
-/// A ring of keys, and what has been issued and verified with it: what each token says, and when it ends.
-struct Keyed {
+/// A ring of keys with its token caches: the claims of each token and when it expires, in
+/// milliseconds since 1970.
+struct TokenKeys {
     authenticator: Authenticator,
-    access: Known<(auth::Caller, i64)>,
-    cookies: Known<(auth::Caller, i64)>,
-    sessions: Known<(auth::SessionClaims, i64)>,
+    access: TokenCache<(auth::Caller, i64)>,
+    cookies: TokenCache<(auth::Caller, i64)>,
+    sessions: TokenCache<(auth::SessionClaims, i64)>,
 }
 
-impl Keyed {
+impl TokenKeys {
     fn new(ring: &KeyRing, ttl: AuthTtl) -> Self {
         Self {
             authenticator: Authenticator::new(
                 Arc::new(TokenService::new(ring, Audience::Clients)),
                 ttl,
             ),
-            access: Known::with_capacity(CALLERS),
-            cookies: Known::with_capacity(CALLERS),
-            sessions: Known::with_capacity(SESSIONS),
+            access: TokenCache::with_capacity(CALLERS),
+            cookies: TokenCache::with_capacity(CALLERS),
+            sessions: TokenCache::with_capacity(SESSIONS),
         }
     }
 }
@@ -50,20 +51,21 @@ impl PasetoTokens {
     pub fn new(ring: &KeyRing, ttl: AuthTtl) -> Self {
         Self {
             ttl,
-            keyed: ArcSwap::from_pointee(Keyed::new(ring, ttl)),
+            keys: ArcSwap::from_pointee(TokenKeys::new(ring, ttl)),
         }
     }
 
-    /// From now on this ring issues and verifies. Tokens of keys that it does not hold are good no more, however lately they were issued or verified.
+    /// Replaces the ring of keys and its caches. Tokens of keys that the new ring does not hold are
+    /// refused from now on, also those in the cache.
     pub fn rekey(&self, ring: &KeyRing) {
-        self.keyed.store(Arc::new(Keyed::new(ring, self.ttl)));
+        self.keys.store(Arc::new(TokenKeys::new(ring, self.ttl)));
     }
 }
 
 impl std::fmt::Debug for PasetoTokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PasetoTokens")
-            .field("authenticator", &self.keyed.load().authenticator)
+            .field("authenticator", &self.keys.load().authenticator)
             .finish_non_exhaustive()
     }
 }
@@ -80,9 +82,9 @@ impl Tokens for PasetoTokens {
             family: family.get(),
             guest,
         };
-        let keyed = self.keyed.load();
-        let issued = issued(keyed.authenticator.issue_access(&claims, now.as_millis()))?;
-        keyed.access.remember(
+        let keys = self.keys.load();
+        let issued = issued(keys.authenticator.issue_access(&claims, now.as_millis()))?;
+        keys.access.remember(
             &issued.token,
             (claims.into(), issued.expires_at.as_millis()),
         );
@@ -100,9 +102,9 @@ impl Tokens for PasetoTokens {
             family: family.get(),
             guest,
         };
-        let keyed = self.keyed.load();
-        let issued = issued(keyed.authenticator.issue_cookie(&claims, now.as_millis()))?;
-        keyed.cookies.remember(
+        let keys = self.keys.load();
+        let issued = issued(keys.authenticator.issue_cookie(&claims, now.as_millis()))?;
+        keys.cookies.remember(
             &issued.token,
             (claims.into(), issued.expires_at.as_millis()),
         );
@@ -121,7 +123,7 @@ impl Tokens for PasetoTokens {
             generation,
         };
         issued(
-            self.keyed
+            self.keys
                 .load()
                 .authenticator
                 .issue_refresh(&claims, now.as_millis()),
@@ -141,10 +143,9 @@ impl Tokens for PasetoTokens {
             point: point.get(),
             family: family.get(),
         };
-        let keyed = self.keyed.load();
-        let issued = issued(keyed.authenticator.issue_session(&claims, now.as_millis()))?;
-        keyed
-            .sessions
+        let keys = self.keys.load();
+        let issued = issued(keys.authenticator.issue_session(&claims, now.as_millis()))?;
+        keys.sessions
             .remember(&issued.token, (claims, issued.expires_at.as_millis()));
         Ok(issued)
     }
@@ -165,7 +166,7 @@ impl Tokens for PasetoTokens {
             account: account.get(),
             knock: knock.get(),
         };
-        issued(self.keyed.load().authenticator.issue_wait(
+        issued(self.keys.load().authenticator.issue_wait(
             &claims,
             now.as_millis(),
             expires_at.since(now),
@@ -173,10 +174,10 @@ impl Tokens for PasetoTokens {
     }
 
     fn verify_access(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenRefusal> {
-        let (keyed, now) = (self.keyed.load(), now.as_millis());
-        let verified = keyed
+        let (keys, now) = (self.keys.load(), now.as_millis());
+        let verified = keys
             .access
-            .get_or_verify(token, || keyed.authenticator.access_with_expiry(token, now))
+            .get_or_verify(token, || keys.authenticator.access_with_expiry(token, now))
             .map_err(refusal)?;
         let (
             auth::Caller {
@@ -197,10 +198,10 @@ impl Tokens for PasetoTokens {
     }
 
     fn verify_cookie(&self, token: &str, now: Timestamp) -> Result<AccessClaims, TokenRefusal> {
-        let (keyed, now) = (self.keyed.load(), now.as_millis());
-        let verified = keyed
+        let (keys, now) = (self.keys.load(), now.as_millis());
+        let verified = keys
             .cookies
-            .get_or_verify(token, || keyed.authenticator.cookie_with_expiry(token, now))
+            .get_or_verify(token, || keys.authenticator.cookie_with_expiry(token, now))
             .map_err(refusal)?;
         let (
             auth::Caller {
@@ -222,7 +223,7 @@ impl Tokens for PasetoTokens {
 
     fn verify_refresh(&self, token: &str, now: Timestamp) -> Result<RefreshClaims, TokenRefusal> {
         let claims = self
-            .keyed
+            .keys
             .load()
             .authenticator
             .refresh(token, now.as_millis())
@@ -244,10 +245,10 @@ impl Tokens for PasetoTokens {
         token: &str,
         now: Timestamp,
     ) -> Result<(SessionClaims, Timestamp), TokenRefusal> {
-        let (keyed, now) = (self.keyed.load(), now.as_millis());
-        let verified = keyed
+        let (keys, now) = (self.keys.load(), now.as_millis());
+        let verified = keys
             .sessions
-            .get_or_verify(token, || keyed.authenticator.session(token, now))
+            .get_or_verify(token, || keys.authenticator.session(token, now))
             .map_err(refusal)?;
         let (claims, expires_at) = verified;
         if now >= expires_at {
@@ -268,7 +269,7 @@ impl Tokens for PasetoTokens {
             account,
             knock,
         } = self
-            .keyed
+            .keys
             .load()
             .authenticator
             .wait(token, now.as_millis())
@@ -292,7 +293,7 @@ fn issued(result: Result<Issued, IssueError>) -> Result<IssuedToken> {
     })
 }
 
-/// A token that we made names ids; one that does not is none of ours.
+/// Every token that this server issues names ids; another one is refused.
 fn id<T>(id: Option<T>) -> Result<T, TokenRefusal> {
     id.ok_or(TokenRefusal::Invalid)
 }
@@ -359,7 +360,8 @@ mod tests {
         }
     }
 
-    /// Two with the same keys: what the first has issued it remembers, and the second has never seen.
+    /// Two with the same keys: what the first has issued it remembers, and the second has never
+    /// seen.
     fn pair() -> [PasetoTokens; 2] {
         let ring = KeyRing::generate().expect("a ring");
         [(); 2].map(|()| PasetoTokens::new(&ring, AuthTtl::default()))
@@ -395,10 +397,10 @@ mod tests {
             .issue_session(&session(), NOW)
             .expect("a token")
             .token;
-        let keyed = tokens.keyed.load();
-        assert!(keyed.access.get_or_verify(&access, || Err(())).is_ok());
-        assert!(keyed.cookies.get_or_verify(&cookie, || Err(())).is_ok());
-        assert!(keyed.sessions.get_or_verify(&session, || Err(())).is_ok());
+        let keys = tokens.keys.load();
+        assert!(keys.access.get_or_verify(&access, || Err(())).is_ok());
+        assert!(keys.cookies.get_or_verify(&cookie, || Err(())).is_ok());
+        assert!(keys.sessions.get_or_verify(&session, || Err(())).is_ok());
     }
 
     #[test]

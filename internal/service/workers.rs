@@ -1,8 +1,10 @@
-//! Work that holds a core for a while, done by a few threads beside those that serve requests.
+//! A pool of a few threads for work that takes a core for a while, beside the threads that serve
+//! requests.
 //!
-//! Work of two kinds waits in two queues, and the workers serve them in turn. Each queue is fair between networks ([`FairQueue`]) and has a
-//! bound: when it is full, a newcomer takes the place of work from the network that has the most waiting, unless its own has as much. A
-//! worker that is done takes the next work itself, so that a busy queue wakes no thread.
+//! Work of two kinds waits in two queues, and the workers serve them in turn. Each queue is fair
+//! between networks ([`FairQueue`]) and has a bound: when it is full, a new job displaces one of
+//! the network that has the most waiting, unless its own network has as many. A worker that
+//! finishes takes the next job itself, so a busy queue wakes no thread.
 
 use crate::fair_queue::FairQueue;
 use crate::permits::Full;
@@ -14,23 +16,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
-/// How many places there are.
+/// The size of the pool and of its queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WorkerSettings {
-    /// Threads that work at a time.
+    /// Threads that run at the same time.
     pub(crate) workers: usize,
-    /// Work that waits, in each queue.
+    /// Jobs that wait in each queue, at most.
     pub(crate) queue: usize,
-    /// Places of one address in each queue, running and waiting; 0 sets no limit.
+    /// Jobs of one address in each queue, running and waiting; 0 sets no limit.
     pub(crate) per_address: usize,
     /// The same of one network.
     pub(crate) per_network: usize,
 }
 
-/// Why work has no outcome.
+/// Why a job has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotDone {
-    /// There is no place, or another network has taken it since.
+    /// The queue is full, or a job of another network has displaced this one.
     Full(Full),
     /// The work panicked.
     Panicked,
@@ -39,7 +41,7 @@ pub(crate) enum NotDone {
 /// The prefix, network and address that work comes from.
 type Path = [IpAddr; 3];
 
-/// Called once: to be run, or with the reason that it will not be.
+/// Called once: with `None` to run, or with the reason why it is refused.
 type Job = Box<dyn FnOnce(Option<Full>) + Send>;
 
 /// The threads and their queues. Cheap to clone.
@@ -59,13 +61,13 @@ struct State {
 }
 
 struct Queue {
-    waiting: FairQueue<IpAddr, Waiting, 3>,
+    waiting: FairQueue<IpAddr, WaitingJob, 3>,
     running: usize,
-    /// Of what waits and what runs.
+    /// Of the waiting and the running jobs.
     holdings: Holdings,
 }
 
-struct Waiting {
+struct WaitingJob {
     number: u64,
     site: Site,
     job: Job,
@@ -87,7 +89,7 @@ impl Queue {
         self.holdings.remove(Principal::Network(site.network));
     }
 
-    fn take_next(&mut self) -> Option<Waiting> {
+    fn take_next(&mut self) -> Option<WaitingJob> {
         let next = self.waiting.pop()?;
         self.running += 1;
         Some(next)
@@ -106,8 +108,9 @@ impl Workers {
         }
     }
 
-    /// Does work from `site` when its turn in this queue has come. Work that has begun is done to its end, and keeps its place until then,
-    /// also when the caller has gone; work that has not begun goes with its caller.
+    /// Queues work from `site` and waits for its result. Work that has begun is finished and counts
+    /// until then, also when the caller stops waiting; work that has not begun is removed when the
+    /// caller stops waiting.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         queue: usize,
@@ -116,13 +119,13 @@ impl Workers {
     ) -> Result<T, NotDone> {
         let (answer, outcome) = oneshot::channel();
         let job = move |refused: Option<Full>| {
-            // A receiver that is gone needs no answer.
+            // The caller may have stopped waiting.
             let _ = answer.send(refused.map_or_else(|| Ok(work()), Err));
         };
         let number = self
             .enqueue(queue, site, Box::new(job))
             .map_err(NotDone::Full)?;
-        let _leave = Leave {
+        let _cancel = CancelOnDrop {
             workers: self,
             queue,
             site,
@@ -139,44 +142,39 @@ impl Workers {
             Quota::of_address(site, self.settings.per_address),
             Quota::of_network(site, self.settings.per_network),
         ];
-        let places = self.settings.workers + self.settings.queue;
+        let capacity = self.settings.workers + self.settings.queue;
         let mut state = self.lock();
         let State {
             queues,
             last_number,
             ..
         } = &mut *state;
-        let places_of = &mut queues[queue];
-        let free = places.saturating_sub(places_of.running + places_of.waiting.len());
-        if !places_of.holdings.allow(&quotas, free) {
-            return Err(Full::Share);
+        let target = &mut queues[queue];
+        let free = capacity.saturating_sub(target.running + target.waiting.len());
+        if !target.holdings.allow(&quotas, free) {
+            return Err(Full::Quota);
         }
         let displaced = if free == 0 {
-            Some(
-                places_of
-                    .waiting
-                    .displace_for(path(site))
-                    .ok_or(Full::All)?,
-            )
+            Some(target.waiting.displace_for(path(site)).ok_or(Full::All)?)
         } else {
             None
         };
         displaced
             .iter()
-            .for_each(|displaced| places_of.release(displaced.site));
+            .for_each(|displaced| target.release(displaced.site));
         quotas
             .iter()
-            .for_each(|quota| places_of.holdings.add(quota.principal));
+            .for_each(|quota| target.holdings.add(quota.principal));
         *last_number += 1;
         let number = *last_number;
-        places_of
+        target
             .waiting
-            .push(path(site), Waiting { number, site, job });
+            .push(path(site), WaitingJob { number, site, job });
         let begins = state.working < self.settings.workers;
         state.working += usize::from(begins);
         drop(state);
         if let Some(displaced) = displaced {
-            (displaced.job)(Some(Full::Share));
+            (displaced.job)(Some(Full::Quota));
         }
         if begins {
             let workers = self.clone();
@@ -185,10 +183,10 @@ impl Workers {
         Ok(number)
     }
 
-    /// Works until nothing waits.
+    /// Runs jobs until none waits.
     fn work(&self) {
-        while let Some((queue, Waiting { site, job, .. })) = self.take_next() {
-            // The caller of work that panics finds its channel closed; the next work is done all the same.
+        while let Some((queue, WaitingJob { site, job, .. })) = self.take_next() {
+            // If the job panics, its caller finds the channel closed and the worker goes on.
             let _ = catch_unwind(AssertUnwindSafe(|| job(None)));
             let mut state = self.lock();
             state.queues[queue].running -= 1;
@@ -196,7 +194,7 @@ impl Workers {
         }
     }
 
-    fn take_next(&self) -> Option<(usize, Waiting)> {
+    fn take_next(&self) -> Option<(usize, WaitingJob)> {
         let mut state = self.lock();
         let first = state.next;
         for queue in [first, 1 - first] {
@@ -214,15 +212,15 @@ impl Workers {
     }
 }
 
-/// Takes work back that still waits when its caller goes.
-struct Leave<'a> {
+/// Removes a job that still waits when its caller stops waiting.
+struct CancelOnDrop<'a> {
     workers: &'a Workers,
     queue: usize,
     site: Site,
     number: u64,
 }
 
-impl Drop for Leave<'_> {
+impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
         let mut state = self.workers.lock();
         let queue = &mut state.queues[self.queue];

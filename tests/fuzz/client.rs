@@ -1,64 +1,65 @@
-//! A client as simple as can be, in the types of the wire: it starts from a snapshot and believes every frame.
+//! The simplest client, in the types of the wire: it starts from a snapshot and applies every
+//! frame.
 
 use crate::wire;
 use faceshare_api::v1::{self, server_frame::Instruction};
 use faceshare_exec::State;
 
-/// What a client knows of a session.
+/// A client's view of a session.
 #[derive(Clone)]
 pub(crate) struct Client {
     seq: u32,
-    shown: v1::Snapshot,
+    view: v1::Snapshot,
 }
 
 impl Client {
-    /// A client that is welcomed now.
+    /// A client that joins now.
     pub(crate) fn welcome(state: &State) -> Self {
-        let (seq, shown) = wire::snapshot_in_both_formats(state);
-        Self { seq, shown }
+        let (seq, view) = wire::snapshot_in_both_formats(state);
+        Self { seq, view }
     }
 
-    /// The same at less cost, to compare with.
+    /// Like [`welcome`](Self::welcome), in one format alone: cheaper, for comparisons.
     pub(crate) fn newcomer(state: &State) -> Self {
-        let (seq, shown) = wire::snapshot(state);
-        Self { seq, shown }
+        let (seq, view) = wire::snapshot(state);
+        Self { seq, view }
     }
 
-    /// Shows the same as `newcomer`: otherwise a frame was missing or wrong.
+    /// Panics unless its view is that of `newcomer`: else a frame was missing or wrong.
     pub(crate) fn agrees_with(&self, newcomer: &Self) {
         assert_eq!(self.seq, newcomer.seq, "the client's seq");
         assert_eq!(
-            self.shown, newcomer.shown,
-            "what a client shows, and what a newcomer is told"
+            self.view, newcomer.view,
+            "the views of an old and of a new client"
         );
     }
 
-    /// Takes the next frame of the order.
+    /// Applies the next ordered frame.
     pub(crate) fn take(&mut self, frame: &v1::ServerFrame) {
         assert_eq!(frame.seq, self.seq + 1, "a gap before {frame:?}");
         self.seq = frame.seq;
-        let shown = &mut self.shown;
+        let view = &mut self.view;
         match frame.instruction.as_ref().expect("a frame says something") {
             Instruction::MemberJoin(v1::MemberJoin {
                 member: Some(member),
-            }) => shown.members.push(member.clone()),
+            }) => view.members.push(member.clone()),
             Instruction::MemberChange(v1::MemberChange {
                 member: Some(member),
             }) => *self.known(member.member_id) = member.clone(),
             Instruction::Quit(v1::Quit { member_id, .. })
             | Instruction::HttpQuit(v1::HttpQuit { member_id }) => {
-                shown.members.retain(|m| m.member_id != *member_id);
+                view.members.retain(|m| m.member_id != *member_id);
             }
             Instruction::FollowChange(v1::FollowChange { presenting, edges }) => {
-                shown.presenting = *presenting;
+                view.presenting = *presenting;
                 for edge in edges {
                     self.known(edge.member_id).follow = (edge.target != 0).then_some(*edge);
                 }
             }
-            Instruction::SessionAutoEnd(countdown) => shown.auto_end = Some(*countdown),
-            Instruction::CancelAutoEnd(_) => shown.auto_end = None,
+            Instruction::SessionAutoEnd(countdown) => view.auto_end = Some(*countdown),
+            Instruction::CancelAutoEnd(_) => view.auto_end = None,
             Instruction::SessionChange(v1::SessionChange { face_session }) => {
-                shown.face_session.clone_from(face_session)
+                view.face_session.clone_from(face_session)
             }
             Instruction::SessEnd(v1::SessEnd { reason }) => {
                 let session = self.session();
@@ -71,14 +72,14 @@ impl Client {
             | Instruction::CancelFollow(_) => {}
             other => panic!("not a frame of the order: {other:?}"),
         }
-        self.shown
+        self.view
             .members
             .sort_by_key(|m| (m.joined_at.map(|t| t.as_millis()), m.member_id));
-        self.session().member_count = u32::try_from(self.shown.members.len()).expect("few");
+        self.session().member_count = u32::try_from(self.view.members.len()).expect("few");
     }
 
     fn known(&mut self, id: u64) -> &mut v1::Member {
-        self.shown
+        self.view
             .members
             .iter_mut()
             .find(|m| m.member_id == id)
@@ -86,7 +87,7 @@ impl Client {
     }
 
     fn session(&mut self) -> &mut v1::FaceSession {
-        self.shown
+        self.view
             .face_session
             .as_mut()
             .expect("a snapshot has its session")

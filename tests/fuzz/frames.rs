@@ -1,4 +1,5 @@
-//! Reading what a client sent: never a panic, a bounded answer, and the same meaning in both wire formats.
+//! Checks the reading of client frames: it never panics, its answer is bounded, and both wire
+//! formats mean the same.
 
 use faceshare_api::json::with_plain_integers;
 use faceshare_api::v1::{self, client_frame::Instruction};
@@ -14,10 +15,10 @@ pub(crate) const CODEC: WireCodec = WireCodec {
     action_key_bytes: 32,
 };
 
-/// The longest text that may explain a refusal, in characters.
+/// The longest detail of a refusal, in characters.
 pub(crate) const DETAIL_MAX: usize = 160;
 
-/// Reads `message`, and what the wire types understood of it again in every format that can carry it.
+/// Reads `message`, encodes what was read in each format that can carry it, and reads that again.
 pub fn check(format: WireFormat, message: &[u8]) {
     let decoded = CODEC.decode(format, message);
     if let Decoded::Refused { detail, .. } = &decoded {
@@ -47,7 +48,7 @@ pub fn check(format: WireFormat, message: &[u8]) {
     }
 }
 
-/// A frame whose id can be read is answered under it, whatever else is wrong.
+/// A frame whose id can be read is answered with that id, whatever else is wrong.
 fn check_answer(format: WireFormat, message: &[u8], decoded: &Decoded) {
     let Some(id) = plain_id(format, message) else {
         return;
@@ -85,7 +86,7 @@ fn plain_id(format: WireFormat, message: &[u8]) -> Option<u32> {
     }
 }
 
-/// A text for people: bounded, and without characters that would break a line of a log or a terminal.
+/// Checks a detail: bounded, and without characters that would break a line of a log or a terminal.
 pub(crate) fn check_detail(detail: &str) {
     assert!(
         detail.chars().count() <= DETAIL_MAX,
@@ -116,7 +117,8 @@ fn write(format: WireFormat, frame: &v1::ClientFrame) -> Option<Vec<u8>> {
     }
 }
 
-/// JSON has no numbers for unknown names of an enum, no NaN and no infinity, and times only of the years 0 to 9999.
+/// JSON cannot carry unknown values of an enum, NaN, infinities, or times outside of the years 0 to
+/// 9999.
 fn json_can_carry(frame: &v1::ClientFrame) -> bool {
     use v1::action_sync::Value;
     let finite = |numbers: &[f64]| numbers.iter().all(|n| n.is_finite());
@@ -152,8 +154,8 @@ fn has_a_date(time: &Timestamp) -> bool {
         && (0..1_000_000_000).contains(&time.nanos)
 }
 
-/// Whether two readings mean the same. Numbers of a position may differ in their last bits: JSON is read no
-/// more exactly.
+/// Whether two readings mean the same. Numbers of a position may differ in their last bits: JSON is
+/// read no more exactly.
 fn same(one: &Decoded, other: &Decoded) -> bool {
     match (position(one), position(other)) {
         (Some((frame, action)), Some((other_frame, other_action))) => {
@@ -203,7 +205,7 @@ fn same_value(one: &ActionValue, other: &ActionValue) -> bool {
     }
 }
 
-/// The same number, or both not one.
+/// Whether both are the same number, or both NaN.
 fn close(one: f64, other: f64) -> bool {
     one == other || (one.is_nan() && other.is_nan())
 }

@@ -1,11 +1,13 @@
-//! What the fuzz targets check: the reading of frames (`frames`) and the session kernel (`session`).
+//! What the fuzz targets check: the reading of frames (`frames`) and the session kernel
+//! (`session`).
 //!
-//! A check that does not hold panics, which libFuzzer reports together with the input. `story` turns bytes into things that happen to a
-//! session, `wire` and `client` look at what is told of them, as a program at the other end would.
+//! A check that fails panics, and libFuzzer reports the input. `story` turns bytes into operations
+//! on a session, `wire` and `client` read the frames that come of them as a remote client does, and
+//! `invariants` checks the state after every entry.
 
 mod client;
 pub mod frames;
+mod invariants;
 pub mod session;
 pub mod story;
-mod truths;
 mod wire;

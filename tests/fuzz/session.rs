@@ -1,9 +1,9 @@
-//! A session to which a story happens, those who watch it, and what must hold whatever happens.
+//! Runs a story on a session with clients and replicas, and checks what must always hold.
 
 use crate::client::Client;
 use crate::frames;
-use crate::story::{self, BEGINNING, Happening, PEOPLE, Setting};
-use crate::{truths, wire};
+use crate::story::{self, BEGINNING, Operation, PEOPLE, Setup};
+use crate::{invariants, wire};
 use faceshare_biz::domain::instruction::{
     Action, ActionKey, ActionValue, Command, Epoch, Notice, ServerFrame,
 };
@@ -16,21 +16,21 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Watchers at the same time; a new one takes the place of the oldest.
+/// Watchers at the same time; a new one replaces the oldest.
 const WATCHERS: usize = 3;
-/// Keys of positions that a sender may use.
+/// Keys of positions that one sender may use.
 const KEYS: usize = 4;
 
-/// Lets a story happen. Panics where something does not hold.
+/// Runs a story. Panics if a check fails.
 pub fn run(story: &[u8]) {
-    let (setting, happenings) = story::read(story);
-    let mut session = Session::open(setting);
-    for happening in happenings {
-        session.happen(happening);
+    let (setup, operations) = story::read(story);
+    let mut session = Session::open(setup);
+    for operation in operations {
+        session.run(operation);
     }
 }
 
-/// A client, and a replica that reads the log.
+/// A client that reads the frames, and a replica that reads the log.
 struct Watcher {
     client: Client,
     replica: State,
@@ -49,11 +49,11 @@ struct Session {
 
 impl Session {
     fn open(
-        Setting {
+        Setup {
             genesis,
             rules,
             crowd,
-        }: Setting,
+        }: Setup,
     ) -> Self {
         let state = State::open(genesis, BEGINNING + rules.seat, BEGINNING);
         let (positions, watchers) = (ActionTable::default(), VecDeque::new());
@@ -69,7 +69,7 @@ impl Session {
         };
         session.watch();
         for who in 0..crowd.min(PEOPLE) {
-            session.happen(Happening::Comes(
+            session.run(Operation::Comes(
                 story::profile(who, false),
                 story::point(who, 0),
             ));
@@ -77,22 +77,22 @@ impl Session {
         session
     }
 
-    fn happen(&mut self, happening: Happening) {
-        match happening {
-            Happening::Says(member, point, nonce, command) => self.put(Input::Command {
+    fn run(&mut self, operation: Operation) {
+        match operation {
+            Operation::Says(member, point, nonce, command) => self.put(Input::Command {
                 member,
                 point,
                 nonce,
                 command,
             }),
-            Happening::Position(from, age, place) => self.position(from, age, place),
-            Happening::Seat(profile, point, device, via) => self.put(Input::Seat {
+            Operation::Position(from, age, position) => self.position(from, age, position),
+            Operation::Seat(profile, point, device, via) => self.put(Input::Seat {
                 profile,
                 point,
                 device,
                 via,
             }),
-            Happening::Comes(profile, point) => {
+            Operation::Comes(profile, point) => {
                 let (member, device) = (profile.id, Some(story::device(0, 1)));
                 self.put(Input::Seat {
                     profile,
@@ -102,31 +102,31 @@ impl Session {
                 });
                 self.connect(member, point);
             }
-            Happening::Connects(member, point) => self.connect(member, point),
-            Happening::Loses(point) => self.put(Input::PointLost {
+            Operation::Connects(member, point) => self.connect(member, point),
+            Operation::Loses(point) => self.put(Input::PointLost {
                 point,
                 incarnation: self.holder(point),
             }),
-            Happening::StaleLoss(point) => self.lose_a_replaced_connection(point),
-            Happening::Restart(rules) => self.restart(rules),
-            Happening::Patch(by, patch) => self.put(Input::Patch { by, patch }),
-            Happening::HttpQuit(member) => self.put(Input::HttpQuit { member }),
-            Happening::Removes(by, member) => self.put(Input::Remove { by, member }),
-            Happening::End(by) => self.put(Input::End { by }),
-            Happening::NewEpoch => {
+            Operation::StaleLoss(point) => self.lose_a_replaced_connection(point),
+            Operation::Restart(rules) => self.restart(rules),
+            Operation::Patch(by, patch) => self.put(Input::Patch { by, patch }),
+            Operation::HttpQuit(member) => self.put(Input::HttpQuit { member }),
+            Operation::Removes(by, member) => self.put(Input::Remove { by, member }),
+            Operation::End(by) => self.put(Input::End { by }),
+            Operation::NewEpoch => {
                 self.epochs += 1;
                 self.put(Input::NewEpoch {
                     epoch: Epoch::new(&format!("e{}", self.epochs)).expect("an epoch"),
                 });
             }
-            Happening::Waits(span) => self.wait(span),
-            Happening::Sleeps(span) => {
+            Operation::Waits(span) => self.wait(span),
+            Operation::Sleeps(span) => {
                 self.now = self.now + span;
                 self.run_due();
             }
-            Happening::ClockGoesBack(span) => self.now = self.now - span,
-            Happening::Watch => self.watch(),
-            Happening::Knocks(profile, point, approval, via, origin) => {
+            Operation::ClockGoesBack(span) => self.now = self.now - span,
+            Operation::Watch => self.watch(),
+            Operation::Knocks(profile, point, approval, via, origin) => {
                 self.knocks += 1;
                 let knock = KnockId::new(self.knocks).expect("an id");
                 self.put(Input::Arrive(Box::new(Arrival {
@@ -139,7 +139,7 @@ impl Session {
                     origin,
                 })));
             }
-            Happening::Answers {
+            Operation::Answers {
                 by,
                 back,
                 answer,
@@ -148,14 +148,15 @@ impl Session {
         }
     }
 
-    /// Puts something in: what is refused leaves no trace, what is accepted keeps every promise.
+    /// Steps the kernel with an input: a refused one changes nothing, an accepted one is committed
+    /// and checked.
     fn put(&mut self, input: Input) {
         let before = self.state.clone();
         let outcome = step(&self.state, &self.rules, self.now, input.clone());
         assert_eq!(
             outcome,
             step(&before, &self.rules, self.now, input.clone()),
-            "the same input led to something else"
+            "the same input had another outcome"
         );
         assert_eq!(self.state, before, "step changed the state");
         match outcome {
@@ -170,9 +171,9 @@ impl Session {
 
     fn commit(&mut self, before: &State, entry: &Entry) {
         apply(&mut self.state, entry);
-        truths::check(before, entry, &self.state, &self.rules);
+        invariants::check(before, entry, &self.state, &self.rules);
         let new_order = self.state.epoch() != before.epoch();
-        let told: Vec<_> = wire::frames(entry, before.seq().plus(1)).collect();
+        let sent: Vec<_> = wire::frames(entry, before.seq().plus(1)).collect();
         let logged: Entry = through_the_log(entry);
         let newcomer = Client::newcomer(&self.state);
         for watcher in &mut self.watchers {
@@ -182,7 +183,7 @@ impl Session {
                 watcher.client = newcomer.clone();
                 continue;
             }
-            told.iter().for_each(|frame| watcher.client.take(frame));
+            sent.iter().for_each(|frame| watcher.client.take(frame));
             watcher.client.agrees_with(&newcomer);
         }
     }
@@ -241,7 +242,7 @@ impl Session {
         });
     }
 
-    /// Which connection holds a point; 0: none.
+    /// The incarnation of the connection of a point; 0 if there is none.
     fn holder(&self, point: PointId) -> u64 {
         self.state
             .present()
@@ -258,7 +259,7 @@ impl Session {
         assert_eq!(self.state.index(), index, "a stale loss had an effect");
     }
 
-    /// The process starts anew, on what is in the log, perhaps with another configuration.
+    /// Restarts the process on the state in the log, with these rules.
     fn restart(&mut self, rules: Rules) {
         self.state = through_the_log(&self.state);
         self.positions = ActionTable::default();
@@ -285,16 +286,13 @@ impl Session {
             .filter(|d| *d <= until)
         {
             self.now = self.now.max(deadline);
-            assert!(self.run_due(), "a deadline that came led to nothing");
+            assert!(self.run_due(), "a deadline was reached and nothing was due");
         }
         self.now = until;
-        assert!(
-            !self.run_due(),
-            "something was due that no deadline spoke of"
-        );
+        assert!(!self.run_due(), "something was due before any deadline");
     }
 
-    /// Carries out what is due until nothing is; whether anything was.
+    /// Runs what is due until nothing is. Returns whether anything was.
     fn run_due(&mut self) -> bool {
         let (start, most) = (self.state.index(), self.state.most_firings() as u64);
         loop {
@@ -312,22 +310,22 @@ impl Session {
         }
     }
 
-    /// A position is kept and goes out unless it speaks in a term that is over.
-    fn position(&mut self, from: MemberId, age: u32, place: u8) {
+    /// A position is kept and delivered unless its term is over.
+    fn position(&mut self, from: MemberId, age: u32, position: u8) {
         let term = self
             .state
             .presenting()
             .map_or(0, |p| p.term)
             .saturating_sub(age);
         let key = ActionKey::new(
-            ["", "view", "pointer", "ink", "one", "two"][usize::from(place % 6)],
+            ["", "view", "pointer", "ink", "one", "two"][usize::from(position % 6)],
             32,
         )
         .expect("a key");
-        // Parts of 256 are written and read exactly; one place is beyond the page.
+        // Parts of 256 are written and read exactly; one position is beyond the page.
         let value = ActionValue::Pointer {
-            x: f64::from(place) / 256.0,
-            y: if place == 255 { 1.5 } else { 0.5 },
+            x: f64::from(position) / 256.0,
+            y: if position == 255 { 1.5 } else { 0.5 },
         };
         let action = Action {
             file: None,
@@ -351,7 +349,10 @@ impl Session {
                     speaks_now && kept.action == action && kept.from == from,
                     "{kept:?} was kept of {action:?}"
                 );
-                wire::told(&ServerFrame::notice(self.now, Notice::ActionSync(kept)));
+                wire::through_both_formats(&ServerFrame::notice(
+                    self.now,
+                    Notice::ActionSync(kept),
+                ));
             }
             Ok(ActionVerdict::Dropped) => assert!(!speaks_now, "{action:?} was dropped"),
             Err(Reject { detail, .. }) => frames::check_detail(&detail),
@@ -363,7 +364,7 @@ impl Session {
     }
 }
 
-/// Written and read like the records of the log.
+/// Writes and reads a value as the log does.
 fn through_the_log<T: Serialize + DeserializeOwned>(value: &T) -> T {
     rmp_serde::from_slice(&rmp_serde::to_vec_named(value).expect("it can be written"))
         .expect("it can be read")

@@ -1,7 +1,8 @@
-//! Bytes as a story: how a session is set up, and what then happens to it.
+//! Reads bytes as a story: the setup of a session, and operations on it.
 //!
-//! Four bytes are the setting, every four after them one happening: `[what, who, a, b]`, each taken modulo the number of choices. Every
-//! text of bytes is a story, and one that is cut, spliced or changed in a byte is mostly the same one: what a fuzzer needs.
+//! The first four bytes are the setup, every four after them one operation: `[what, who, a, b]`,
+//! each taken modulo the number of choices. Every string of bytes is a story, and one that is cut,
+//! spliced or changed in a byte stays mostly the same story, as a fuzzer needs it.
 
 use faceshare_biz::domain::facesession::{Admission, HostLeft};
 use faceshare_biz::domain::instruction::{
@@ -11,17 +12,17 @@ use faceshare_biz::domain::{KnockId, MemberId, Nickname, PointId, SessionId, Tim
 use faceshare_exec::{Genesis, KnockAnswer, Patch, Rules, Via};
 use std::time::Duration;
 
-/// Bytes of the setting, and of each happening.
+/// Bytes of the setup, and of each operation.
 pub const RECORD: usize = 4;
 
-/// Happenings that are looked at; what comes after them is left out, so that no story takes long.
+/// The longest story in operations; the rest is ignored, so that no story takes long.
 pub const LONGEST: usize = 250;
 
-/// How many people there are; the first is the host. Commands may name one more, who never comes.
+/// The number of people; the first is the host. Commands may name one more, who never joins.
 pub const PEOPLE: u8 = 8;
 
-/// The kinds of happenings, by their first byte; one that stands more than once happens more often.
-/// Others come behind them: a story that is told already must stay the same.
+/// The kinds of operations, by their first byte; one that is listed twice is twice as likely.
+/// Append new ones at the end, so that the stories of the corpus stay the same.
 pub const KINDS: [Kind; 36] = {
     use Kind::*;
     [
@@ -32,7 +33,7 @@ pub const KINDS: [Kind; 36] = {
         Waits,
         Loses,
         Connects,
-        Seat, // the first of each kind ...
+        Seat, // each kind once ...
         Quit,
         CancelFollowMe,
         CancelAutoEnd,
@@ -56,7 +57,7 @@ pub const KINDS: [Kind; 36] = {
         Comes,
         CancelFollow,
         Waits,
-        Loses, // ... and more of some
+        Loses, // ... and some again
         Knocks,
         Answers,
         Knocks,
@@ -64,9 +65,9 @@ pub const KINDS: [Kind; 36] = {
     ]
 };
 
-/// A kind of happening.
+/// A kind of operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "each is the happening of its name")]
+#[allow(missing_docs, reason = "each is the operation of its name")]
 pub enum Kind {
     FollowOther,
     Comes,
@@ -97,36 +98,39 @@ pub enum Kind {
     Answers,
 }
 
-/// One thing that happens.
+/// One operation on a session.
 #[derive(Debug, Clone)]
-pub(crate) enum Happening {
+pub(crate) enum Operation {
     /// A command from a point, with a nonce.
     Says(MemberId, PointId, u64, Command),
-    /// A position in the presenting term that is this much older than the present one, by key and place.
+    /// A position: its sender, how many presenting terms ago it was sent, and the number of its key
+    /// and coordinates.
     Position(MemberId, u32, u8),
     Seat(Profile, PointId, Option<Device>, Via),
-    /// Let in by code and connected.
+    /// Joins by number code and connects.
     Comes(Profile, PointId),
     Connects(MemberId, PointId),
     Loses(PointId),
     StaleLoss(PointId),
-    /// The process starts anew, with these rules.
+    /// The process restarts with these rules.
     Restart(Rules),
     Patch(MemberId, Patch),
     HttpQuit(MemberId),
     Removes(MemberId, MemberId),
     End(Option<MemberId>),
     NewEpoch,
-    /// Time passes, and each deadline is met when it comes.
+    /// Time passes, and each deadline is met in time.
     Waits(Duration),
-    /// Time passes with nobody looking.
+    /// Time passes, and deadlines are only checked at the end.
     Sleeps(Duration),
     ClockGoesBack(Duration),
-    /// A client and a replica begin to watch.
+    /// A client and a replica join.
     Watch,
-    /// Comes by a code or an invite, and knocks if it must; its knock is the next one.
+    /// Joins by a code or an invite, and knocks if approval is needed; the knock gets the next
+    /// number.
     Knocks(Profile, PointId, bool, Via, Option<Origin>),
-    /// An answer to one of the latest knocks, by the host or by somebody else, said over HTTP or, with a nonce, in the stream.
+    /// Answers one of the latest knocks, as the host or as another member, over HTTP or, with a
+    /// nonce, in the stream.
     Answers {
         by: Option<MemberId>,
         back: u64,
@@ -135,34 +139,34 @@ pub(crate) enum Happening {
     },
 }
 
-/// How a session is set up.
+/// The setup of a session.
 #[derive(Debug)]
-pub(crate) struct Setting {
+pub(crate) struct Setup {
     pub(crate) genesis: Genesis,
     pub(crate) rules: Rules,
-    /// How many people are there from the start.
+    /// Members at the start.
     pub(crate) crowd: u8,
 }
 
-/// When every session begins.
+/// The time at which every session begins.
 pub(crate) const BEGINNING: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-/// Spans that the rules speak of, and others.
+/// Durations in milliseconds: those of the rules, and others.
 const SPANS: [u64; 16] = [
     0, 1, 500, 1_000, 2_000, 5_000, 10_000, 28_000, 30_000, 60_000, 120_000, 300_000, 600_000,
     3_600_000, 86_400_000, 9,
 ];
 
-pub(crate) fn read(story: &[u8]) -> (Setting, impl Iterator<Item = Happening>) {
-    let (setting, happenings) = story.split_at_checked(RECORD).unwrap_or_default();
-    let records = happenings.chunks_exact(RECORD).take(LONGEST);
+pub(crate) fn read(story: &[u8]) -> (Setup, impl Iterator<Item = Operation>) {
+    let (setup, operations) = story.split_at_checked(RECORD).unwrap_or_default();
+    let records = operations.chunks_exact(RECORD).take(LONGEST);
     (
-        self::setting(setting),
-        records.map(|r| happening(r[0], r[1], r[2], r[3])),
+        self::setup(setup),
+        records.map(|r| operation(r[0], r[1], r[2], r[3])),
     )
 }
 
-fn setting(bytes: &[u8]) -> Setting {
+fn setup(bytes: &[u8]) -> Setup {
     let at = |n: usize| bytes.get(n).copied().unwrap_or(0);
     let minutes = pick(&[None, None, Some(1), Some(5), Some(7), Some(60)], at(1));
     let genesis = Genesis {
@@ -181,15 +185,15 @@ fn setting(bytes: &[u8]) -> Setting {
         point: point(0, 0),
         device: device(0, 0),
     };
-    Setting {
+    Setup {
         genesis,
         rules: rules(at(2)),
         crowd: at(3) % (PEOPLE + 1),
     }
 }
 
-fn happening(what: u8, who: u8, a: u8, b: u8) -> Happening {
-    let says = |command| Happening::Says(member(who), point(who, b), u64::from(b >> 4), command);
+fn operation(what: u8, who: u8, a: u8, b: u8) -> Operation {
+    let says = |command| Operation::Says(member(who), point(who, b), u64::from(b >> 4), command);
     match pick(&KINDS, what) {
         Kind::FollowOther => says(Command::FollowOther { target: named(a) }),
         Kind::FollowMe => says(follow_me(a, b)),
@@ -203,32 +207,32 @@ fn happening(what: u8, who: u8, a: u8, b: u8) -> Happening {
             background: a & 1 == 0,
         }),
         Kind::Beyond => says(beyond(a)),
-        Kind::Position => Happening::Position(member(who), u32::from(a % 3), b),
-        Kind::Comes => Happening::Comes(profile(who, false), point(who, a)),
-        Kind::Seat => Happening::Seat(
+        Kind::Position => Operation::Position(member(who), u32::from(a % 3), b),
+        Kind::Comes => Operation::Comes(profile(who, false), point(who, a)),
+        Kind::Seat => Operation::Seat(
             profile(who, false),
             point(who, a),
             (b & 1 == 0).then(|| device(who, b)),
             via(b >> 1),
         ),
-        Kind::Renames => Happening::Seat(profile(who, true), point(who, a), None, Via::Token),
-        Kind::Connects => Happening::Connects(member(who), point(who, a)),
-        Kind::Loses => Happening::Loses(point(who, a)),
-        Kind::StaleLoss => Happening::StaleLoss(point(who, a)),
-        Kind::Restart => Happening::Restart(rules(a)),
-        Kind::Patch => Happening::Patch(member(if b & 7 == 7 { who } else { 0 }), patch(a, b)),
-        Kind::HttpQuit => Happening::HttpQuit(member(who)),
-        Kind::Removes => Happening::Removes(member(if b & 3 == 3 { a } else { 0 }), member(who)),
+        Kind::Renames => Operation::Seat(profile(who, true), point(who, a), None, Via::Token),
+        Kind::Connects => Operation::Connects(member(who), point(who, a)),
+        Kind::Loses => Operation::Loses(point(who, a)),
+        Kind::StaleLoss => Operation::StaleLoss(point(who, a)),
+        Kind::Restart => Operation::Restart(rules(a)),
+        Kind::Patch => Operation::Patch(member(if b & 7 == 7 { who } else { 0 }), patch(a, b)),
+        Kind::HttpQuit => Operation::HttpQuit(member(who)),
+        Kind::Removes => Operation::Removes(member(if b & 3 == 3 { a } else { 0 }), member(who)),
         // Rarely: nothing much happens afterwards.
-        Kind::End if a & 7 == 7 => Happening::End((b & 1 == 0).then(|| member(who))),
-        Kind::End | Kind::Watch => Happening::Watch,
-        Kind::NewEpoch => Happening::NewEpoch,
-        Kind::Waits => Happening::Waits(span(a, b)),
-        Kind::Sleeps => Happening::Sleeps(span(a, b)),
-        Kind::ClockGoesBack => Happening::ClockGoesBack(span(a % 8, b)),
+        Kind::End if a & 7 == 7 => Operation::End((b & 1 == 0).then(|| member(who))),
+        Kind::End | Kind::Watch => Operation::Watch,
+        Kind::NewEpoch => Operation::NewEpoch,
+        Kind::Waits => Operation::Waits(span(a, b)),
+        Kind::Sleeps => Operation::Sleeps(span(a, b)),
+        Kind::ClockGoesBack => Operation::ClockGoesBack(span(a % 8, b)),
         Kind::Knocks => {
             let origin = pick(&[None, Some(Origin(1)), Some(Origin(2))], a);
-            Happening::Knocks(
+            Operation::Knocks(
                 profile(who, false),
                 point(who, a),
                 b & 1 == 0,
@@ -236,7 +240,7 @@ fn happening(what: u8, who: u8, a: u8, b: u8) -> Happening {
                 origin,
             )
         }
-        Kind::Answers => Happening::Answers {
+        Kind::Answers => Operation::Answers {
             by: (b & 7 == 7).then(|| member(who)),
             back: u64::from(a >> 1) % 8,
             answer: pick(&[KnockAnswer::Admit, KnockAnswer::Deny], a),
@@ -249,7 +253,7 @@ fn pick<T: Clone>(choices: &[T], n: u8) -> T {
     choices[usize::from(n) % choices.len()].clone()
 }
 
-/// One of [`SPANS`], or a little less or more.
+/// One of [`SPANS`], or slightly less or more.
 fn span(a: u8, b: u8) -> Duration {
     let millis = pick(&SPANS, a);
     Duration::from_millis(pick(
@@ -267,7 +271,7 @@ pub(crate) fn member(n: u8) -> MemberId {
     MemberId::new(u64::from(n % PEOPLE) + 1).expect("an id")
 }
 
-/// Anybody, somebody who never comes, or nobody.
+/// One of the people, the id of a person who never joins, or `None`.
 fn named(n: u8) -> Option<MemberId> {
     match n % (PEOPLE + 2) {
         PEOPLE => MemberId::new(i64::MAX.unsigned_abs()),
@@ -276,7 +280,7 @@ fn named(n: u8) -> Option<MemberId> {
     }
 }
 
-/// The points of a person; more than may be connected at once, and than are remembered.
+/// The points of a person: more than may be connected at once, and more than are remembered.
 pub(crate) fn point(who: u8, n: u8) -> PointId {
     PointId::new(
         member(who).get() * 100 + u64::from(n & 0b1111) % 13 + u64::from(n & 0b1000_0000) / 8,
@@ -291,7 +295,8 @@ pub(crate) fn device(who: u8, n: u8) -> Device {
     }
 }
 
-/// Somebody's account; every third is a guest, or one who was becomes a member, and the other way round.
+/// The profile of a person. Every third person is a guest; with `other` the nickname, the picture
+/// and this are different.
 pub(crate) fn profile(n: u8, other: bool) -> Profile {
     let id = member(n);
     let nickname = pick(
@@ -300,7 +305,7 @@ pub(crate) fn profile(n: u8, other: bool) -> Profile {
     );
     Profile {
         id,
-        nickname: Nickname::new(if other { "somebody else" } else { nickname }, 32)
+        nickname: Nickname::new(if other { "other name" } else { nickname }, 32)
             .expect("a nickname"),
         avatar_url: if other {
             "/a/b?c=\"d\"".into()
@@ -324,7 +329,7 @@ fn follow_me(a: u8, b: u8) -> Command {
     }
 }
 
-/// Commands that are not for the kernel, or not yet.
+/// Commands that the kernel does not handle, or refuses.
 fn beyond(n: u8) -> Command {
     pick(
         &[
@@ -358,7 +363,7 @@ fn patch(a: u8, b: u8) -> Patch {
     }
 }
 
-/// The documented defaults, and others that the configuration allows.
+/// The documented defaults, or other values that the configuration allows.
 fn rules(n: u8) -> Rules {
     let seconds = Duration::from_secs;
     let documented = Rules::default();

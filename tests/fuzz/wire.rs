@@ -1,4 +1,4 @@
-//! What the server says, as it comes out at the other end: the same in both wire formats.
+//! Encodes frames in both wire formats and reads them as a client does: both must give the same.
 
 use crate::frames::CODEC;
 use faceshare_api::v1;
@@ -10,8 +10,8 @@ use faceshare_exec::{Entry, State};
 use prost::Message;
 use std::time::Duration;
 
-/// A frame on its way through both formats.
-pub(crate) fn told(frame: &ServerFrame) -> v1::ServerFrame {
+/// Encodes and decodes a frame in both formats.
+pub(crate) fn through_both_formats(frame: &ServerFrame) -> v1::ServerFrame {
     let proto = proto(frame);
     let json: v1::ServerFrame = serde_json::from_slice(&CODEC.encode(WireFormat::Json, frame))
         .expect("JSON that was written can be read");
@@ -31,7 +31,7 @@ pub(crate) fn frames<'a>(
 ) -> impl Iterator<Item = v1::ServerFrame> + 'a {
     (0..)
         .zip(&entry.events)
-        .map(move |(n, event)| told(&ordered(entry, first.plus(n), event)))
+        .map(move |(n, event)| through_both_formats(&ordered(entry, first.plus(n), event)))
 }
 
 fn ordered(entry: &Entry, seq: Seq, event: &Event) -> ServerFrame {
@@ -43,14 +43,14 @@ fn ordered(entry: &Entry, seq: Seq, event: &Event) -> ServerFrame {
     }
 }
 
-/// The state as a newcomer is told it, with the seq that it is at.
+/// The seq and the snapshot that a new client gets.
 pub(crate) fn snapshot(state: &State) -> (u32, v1::Snapshot) {
     unpacked(proto(&welcome(state)))
 }
 
-/// The same, and that both formats agree on it.
+/// Like [`snapshot`], and checks that both formats agree.
 pub(crate) fn snapshot_in_both_formats(state: &State) -> (u32, v1::Snapshot) {
-    unpacked(told(&welcome(state)))
+    unpacked(through_both_formats(&welcome(state)))
 }
 
 fn welcome(state: &State) -> ServerFrame {
@@ -76,6 +76,6 @@ fn unpacked(frame: v1::ServerFrame) -> (u32, v1::Snapshot) {
             snapshot: Some(snapshot),
             ..
         })) => (seq, snapshot),
-        other => panic!("a welcome came out as {other:?}"),
+        other => panic!("a welcome was read as {other:?}"),
     }
 }

@@ -1,10 +1,11 @@
-//! The accounts of those who came lately.
+//! The accounts that were used lately.
 //!
 //! # When an entry is right
-//! Every write takes its account out when it is done, whatever came of it, and is done to its end though its caller has gone; what was read
-//! before a write is not kept after it. And no entry is answered for longer than [`FRESH_FOR`] from when it was asked for: a write that did
-//! not get to take it out is seen then, without anybody having to say so. What must not be late is not kept at all: passwords and token
-//! families are read where they stand, revocations have a registry of their own.
+//! Every write removes its account from the cache when it ends, also when it fails, and runs to its
+//! end when its caller stops waiting. A read that began before a write is not kept after it. No
+//! entry is used for longer than [`FRESH_FOR`] after it was read, so a write that could not remove
+//! it is seen then. What must never be old is not cached: passwords and token families are read
+//! from the database, revocations have a registry of their own.
 
 use super::carry_through;
 use super::recent::Recent;
@@ -19,20 +20,20 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// An account is read anew after this, so that a write that could not take it out of here (the process was told late, or wrote around it)
-/// does not go unseen for longer.
+/// An account is read again after this time. It bounds how long a write goes unseen that did not
+/// pass through this cache.
 const FRESH_FOR: Duration = Duration::from_secs(30);
-/// Accounts in memory at most, some 4 MiB.
+/// Accounts in the cache at most, some 4 MiB.
 const ACCOUNTS: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
 
-/// [`AccountRepository`] over another one.
-pub struct Accounts<R> {
+/// A cache over another [`AccountRepository`].
+pub struct CachedAccounts<R> {
     inner: Arc<R>,
     recent: Arc<Recent<LruCache<AccountId, (Account, Instant)>>>,
 }
 
-impl<R: AccountRepository> Accounts<R> {
-    /// Over this one, all of whose writes come through here.
+impl<R: AccountRepository> CachedAccounts<R> {
+    /// All writes to `inner` must go through this cache.
     #[must_use]
     pub fn new(inner: R) -> Self {
         Self {
@@ -41,7 +42,7 @@ impl<R: AccountRepository> Accounts<R> {
         }
     }
 
-    /// Writes what concerns this account, and lets go of it.
+    /// Writes to this account and removes it from the cache.
     async fn change<T: Send + 'static, F>(
         &self,
         id: AccountId,
@@ -61,8 +62,8 @@ impl<R: AccountRepository> Accounts<R> {
 }
 
 #[async_trait]
-impl<R: AccountRepository> AccountRepository for Accounts<R> {
-    /// Whoever is new comes in next, and is kept for that.
+impl<R: AccountRepository> AccountRepository for CachedAccounts<R> {
+    /// A new account is cached, because its first join follows soon.
     async fn insert(&self, account: &Account) -> Result<()> {
         let since = Instant::now();
         self.inner.insert(account).await?;

@@ -1,21 +1,23 @@
-//! What every join looks up, kept in memory over the adapters of [`db`](crate::db).
+//! Caches of the rows that every join reads, over the adapters of [`db`](crate::db).
 //!
-//! Each cache is an adapter of the same port over another one. It is right only while it sees every write: that is so where one process owns
-//! the database, which the lock on the data directory says. A method of the port that changes what `find` answers must go through
-//! [`Recent::change`] here.
+//! Each cache implements the same port as the adapter under it. It is right only while every write
+//! goes through it, so one process alone may serve a database. The lock on the data directory ensures
+//! that for a SQLite file in it; on a server the operator does (`docs/databases.md`). A method of the
+//! port that changes the result of `find` must call `Recent::change` after
+//! its write.
 
 mod accounts;
 mod number_codes;
 mod recent;
 
-pub use accounts::Accounts;
-pub use number_codes::NumberCodes;
+pub use accounts::CachedAccounts;
+pub use number_codes::CachedNumberCodes;
 
 use faceshare_biz::{Error, Result};
 use std::future::Future;
 
-/// Does a write and what follows it to the end even when the caller goes away: a write whose end nobody sees would leave what was kept
-/// before it.
+/// Finishes a write, and the change of the cache after it, even when the caller stops waiting:
+/// otherwise the write could happen and the old entry stay.
 async fn carry_through<T: Send + 'static>(
     write: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {

@@ -1,4 +1,5 @@
-//! The number codes that were used lately. Only live ones are kept; that a code does not work is looked up every time.
+//! The number codes that were used lately. Only live codes are cached; a code that does not work is
+//! read from the database every time.
 
 use super::carry_through;
 use super::recent::Recent;
@@ -11,17 +12,17 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-/// Codes in memory at most, some 4 MiB.
+/// Codes in the cache at most, some 4 MiB.
 const CODES: NonZeroUsize = NonZeroUsize::new(8_192).expect("not zero");
 
-/// [`NumberCodeRepository`] over another one.
-pub struct NumberCodes<R> {
+/// A cache over another [`NumberCodeRepository`].
+pub struct CachedNumberCodes<R> {
     inner: Arc<R>,
     recent: Arc<Recent<Codes>>,
 }
 
-impl<R: NumberCodeRepository> NumberCodes<R> {
-    /// Over this one, all of whose writes come through here.
+impl<R: NumberCodeRepository> CachedNumberCodes<R> {
+    /// All writes to `inner` must go through this cache.
     #[must_use]
     pub fn new(inner: R) -> Self {
         Self {
@@ -84,7 +85,7 @@ impl Codes {
 }
 
 #[async_trait]
-impl<R: NumberCodeRepository> NumberCodeRepository for NumberCodes<R> {
+impl<R: NumberCodeRepository> NumberCodeRepository for CachedNumberCodes<R> {
     async fn assign(
         &self,
         code: &CodeRecord,
@@ -100,7 +101,8 @@ impl<R: NumberCodeRepository> NumberCodeRepository for NumberCodes<R> {
         .await
     }
 
-    /// Only the fingerprint under the present key is looked for in memory: a code under an older one is rare, and soon gone.
+    /// Only the fingerprint under the present key is looked up in the cache: codes under an older
+    /// key are few and expire soon.
     async fn find(&self, fingerprints: &[[u8; 32]], now: Timestamp) -> Result<Option<CodeRecord>> {
         let moment = match self.recent.look(|recent| {
             fingerprints
@@ -121,7 +123,7 @@ impl<R: NumberCodeRepository> NumberCodeRepository for NumberCodes<R> {
         self.inner.current(session, now).await
     }
 
-    /// A code that was retired meanwhile is not in memory, and does not get there by this.
+    /// A code that was retired meanwhile is not in the cache, and this does not put it there.
     async fn extend(
         &self,
         fingerprint: [u8; 32],

@@ -1,8 +1,8 @@
-//! What was read lately, kept so that no read that began before a write is kept after it.
+//! A store of recent reads, which drops a read that began before a write and ended after it.
 
 use std::sync::{Mutex, PoisonError};
 
-/// A store of what was read, shared by those who read and those who write.
+/// A store shared by readers and writers.
 pub(super) struct Recent<S> {
     inner: Mutex<Inner<S>>,
 }
@@ -12,7 +12,7 @@ struct Inner<S> {
     changes: u64,
 }
 
-/// The moment before a read.
+/// The number of changes before a read began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Moment(u64);
 
@@ -23,12 +23,13 @@ impl<S> Recent<S> {
         }
     }
 
-    /// Looks something up; if it is not there, it may be read from this moment on.
+    /// Looks up an entry. If there is none: the moment to pass to [`keep`](Self::keep) after
+    /// reading it from the database.
     pub(super) fn look<T>(&self, look: impl FnOnce(&mut S) -> Option<T>) -> Result<T, Moment> {
         self.with(|inner| look(&mut inner.store).ok_or(Moment(inner.changes)))
     }
 
-    /// Keeps what was read since `moment`, unless something was written meanwhile.
+    /// Stores what was read since `moment`, unless there was a write meanwhile.
     pub(super) fn keep(&self, moment: Moment, keep: impl FnOnce(&mut S)) {
         self.with(|inner| {
             if inner.changes == moment.0 {
@@ -37,7 +38,8 @@ impl<S> Recent<S> {
         });
     }
 
-    /// After a write, whatever came of it: takes out what it concerns.
+    /// Removes or replaces the entries that a write concerns. Called after every write, also a
+    /// failed one.
     pub(super) fn change(&self, change: impl FnOnce(&mut S)) {
         self.with(|inner| {
             inner.changes += 1;
@@ -55,7 +57,7 @@ mod tests {
     use super::Recent;
 
     #[test]
-    fn what_was_read_before_a_write_is_not_kept_after_it() {
+    fn a_read_that_began_before_a_write_is_not_kept_after_it() {
         let recent = Recent::new(None);
         let before = recent
             .look(|kept: &mut Option<u32>| *kept)

@@ -1,10 +1,11 @@
-//! The schema from every state that it may be found in.
+//! Migrations from every earlier state of the schema.
 
 use crate::db::{Database, NumberCodes, STEPS, write_code_of_0007};
 use faceshare_biz::domain::facesession::{CodeRecord, NumberCodeRepository as _};
 use faceshare_biz::domain::{SessionId, Timestamp};
 
-/// Runs the suite over the databases without tables that `$empty` makes, with what must live as long as each.
+/// Runs the suite. `$empty` is a future of a database without tables and of a value that is kept
+/// until the test ends.
 macro_rules! migration_suite {
     ($empty:expr) => {
         mod migrations {
@@ -12,21 +13,30 @@ macro_rules! migration_suite {
 
             #[tokio::test]
             async fn migrating_twice_changes_nothing() {
-                let (db, _place) = $empty.await;
+                let (db, _alive) = $empty.await;
                 crate::contract::migrations::migrating_twice_changes_nothing(&db).await;
             }
 
             #[tokio::test]
             async fn a_schema_of_any_earlier_step_is_brought_up() {
                 for step in 0..crate::db::STEPS {
-                    let (db, _place) = $empty.await;
+                    let (db, _alive) = $empty.await;
                     crate::contract::migrations::a_schema_of_an_earlier_step_is_brought_up(&db, step).await;
                 }
             }
 
             #[tokio::test]
+            async fn a_step_that_was_applied_but_not_recorded_is_finished() {
+                let (db, _alive) = $empty.await;
+                crate::contract::migrations::a_step_that_was_applied_but_not_recorded_is_finished(
+                    &db,
+                )
+                .await;
+            }
+
+            #[tokio::test]
             async fn a_code_of_an_earlier_version_is_still_the_one_of_its_session() {
-                let (db, _place) = $empty.await;
+                let (db, _alive) = $empty.await;
                 crate::contract::migrations::a_code_of_an_earlier_version_is_still_the_one_of_its_session(&db).await;
             }
         }
@@ -45,6 +55,20 @@ pub(super) async fn a_schema_of_an_earlier_step_is_brought_up(db: &Database, ste
         .await
         .expect("migrated by some steps");
     db.migrate().await.expect("migrated");
+    assert_works(db).await;
+}
+
+/// As MySQL leaves it when the process dies: a change of the schema stays, though its step failed.
+pub(super) async fn a_step_that_was_applied_but_not_recorded_is_finished(db: &Database) {
+    for _ in 0..STEPS {
+        db.migrate_by(Some(1)).await.expect("migrated by a step");
+        db.forget_newest_step().await;
+        db.migrate_by(Some(1)).await.expect("finished");
+    }
+    assert_works(db).await;
+}
+
+async fn assert_works(db: &Database) {
     let codes = NumberCodes::new(db.clone());
     codes
         .assign(
@@ -92,6 +116,6 @@ pub(super) async fn a_code_of_an_earlier_version_is_still_the_one_of_its_session
     );
 }
 
-/// The steps of the schema up to the answers.
+/// The number of steps up to the answers.
 const STEPS_BEFORE_LIVE_SESSION: u32 = 6;
 const _: () = assert!(STEPS_BEFORE_LIVE_SESSION < STEPS);

@@ -1,4 +1,4 @@
-//! The contract suites over the adapters of the main database, on every kind of database that it can be.
+//! Runs the contract suites over the adapters of the main database, on every kind of database.
 
 mod migrations;
 mod races;
@@ -10,7 +10,8 @@ use crate::sqlite::Synchronous;
 use faceshare_contract::credential::Store;
 use std::sync::Arc;
 
-/// As many connections as the suites use at once; a server on the same machine has a hundred for all tests.
+/// Four connections are enough for the suites; the server on this machine has a hundred for all
+/// tests.
 const SETTINGS: DatabaseSettings = DatabaseSettings {
     synchronous: Synchronous::Normal,
     max_connections: 4,
@@ -34,8 +35,9 @@ pub(crate) fn pictures(db: Database) -> Store<Avatars, Accounts, TokenFamilies> 
     }
 }
 
-/// All suites of the main database, over what `fresh` beside it makes of an adapter: the adapter in a database of its own, and what must live
-/// as long as that.
+/// All suites of the main database. The macro calls the `fresh` of its module with an adapter's
+/// constructor; that returns the adapter over a new database, and a value that is kept until the
+/// test ends.
 macro_rules! main_database_contracts {
     () => {
         main_database_contracts! {

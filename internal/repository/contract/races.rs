@@ -1,6 +1,6 @@
-//! Four openings of one schema at once, as four processes have it: what no single process could show.
+//! Races between four openings of one schema, as four processes have them.
 //!
-//! On SQLite one process owns the file; there the four are users of one opening.
+//! On SQLite one process owns the file, so there all four are one opening.
 
 use crate::db::{
     AccountCredentials, Accounts, Answers, Database, FaceSessions, Invites, NumberCodes,
@@ -21,10 +21,11 @@ use faceshare_biz::domain::{
 use faceshare_biz::{ErrorCode, Result};
 use futures_util::future::join_all;
 
-/// How often a race is run: each time the statements meet in another order.
+/// How often each race is run; the statements interleave differently each time.
 const ROUNDS: u64 = 5;
 
-/// Runs the suite over the openings that `$openings` makes, with what must live as long as they.
+/// Runs the suite. `$openings` is a future of the openings and of a value that is kept until the
+/// test ends.
 macro_rules! race_suite {
     ($openings:expr) => {
         mod races {
@@ -38,6 +39,7 @@ macro_rules! race_suite {
                     a_host_has_no_more_live_sessions_than_the_limit,
                     a_free_place_is_given_to_one_call,
                     an_expired_place_is_given_to_one_call,
+                    calls_at_once_of_an_account_at_its_limit_all_get_a_place,
                     a_session_whose_code_is_rotated_at_once_has_one_live_code,
                     a_code_that_several_sessions_draw_goes_to_one,
                     invites_put_at_once_leave_one,
@@ -57,7 +59,7 @@ macro_rules! each_race {
     ($openings:expr, [$($race:ident),* $(,)?]) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $race() {
-            let (openings, _place) = $openings.await;
+            let (openings, _alive) = $openings.await;
             crate::contract::races::$race(&openings).await;
         }
     )*};
@@ -66,13 +68,13 @@ pub(super) use each_race;
 
 type Openings = [Database; 4];
 
-/// An adapter over each opening, the schema being there.
+/// Migrates, and makes an adapter over each opening.
 async fn over<R>(openings: &Openings, adapter: impl Fn(Database) -> R) -> [R; 4] {
     openings[0].migrate().await.expect("migrated");
     openings.clone().map(adapter)
 }
 
-/// Does this `count` times at once, spread over the openings.
+/// Runs `act` `count` times concurrently, spread over the openings.
 async fn at_once<'a, R, F: Future>(
     openings: &'a [R; 4],
     count: usize,
@@ -236,6 +238,27 @@ pub(super) async fn an_expired_place_is_given_to_one_call(openings: &Openings) {
     }
 }
 
+pub(super) async fn calls_at_once_of_an_account_at_its_limit_all_get_a_place(openings: &Openings) {
+    const LIMIT: u32 = 16;
+    let answers = over(openings, Answers::new).await;
+    for round in 0..ROUNDS {
+        let attempts: Vec<_> = (0..16)
+            .map(|n| {
+                let call = u8::try_from(round * 16 + n).expect("small");
+                attempt(call, 100 + u64::from(call), 100)
+            })
+            .collect();
+        let outcomes = at_once(&answers, 16, |answers, n| {
+            answers.reserve(&attempts[n], at(1), LIMIT)
+        })
+        .await;
+        for (outcome, attempt) in outcomes.into_iter().zip(&attempts) {
+            let effect = attempt.attempt;
+            assert_eq!(outcome.expect("asked"), Reserved::Fresh { effect });
+        }
+    }
+}
+
 fn code(digit: usize, of: u64) -> CodeRecord {
     CodeRecord {
         fingerprint: [u8::try_from(digit).expect("small"); 32],
@@ -332,7 +355,7 @@ pub(super) async fn a_session_saved_out_of_order_is_listed_as_it_was_last(openin
             ..session(id, id)
         };
         let states: Vec<_> = (0..40).map(after).collect();
-        // Some of them later ones first.
+        // In an order in which some later states come first.
         let outcomes = at_once(&sessions, 40, |sessions, n| {
             let n = (n * 7) % 40;
             sessions.save(&states[n], number(n))

@@ -1,7 +1,8 @@
-//! The repository suites over the main database on PostgreSQL and on MariaDB, which stands for MySQL.
+//! The repository suites over the main database on PostgreSQL and on MariaDB, which stands for
+//! MySQL.
 //!
-//! Every test has a schema of its own, which goes with it. The servers are made ready by `scripts/services`; others can be named by the
-//! environment, as URLs.
+//! Every test creates a schema and drops it at its end. `scripts/services` starts the servers; URLs
+//! in the environment name others.
 
 use super::SETTINGS;
 use crate::db::Database;
@@ -11,19 +12,19 @@ use sea_orm::{ConnectOptions, ConnectionTrait};
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
-/// Nobody waits for long at a server on the same machine.
+/// Enough for a server on the same machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A kind of server, and where the one of the tests is.
+/// A kind of server, and the URL of the one that the tests use.
 struct Server {
     name: &'static str,
     variable: &'static str,
     default: &'static str,
-    /// What makes a schema and what drops it, as the words before its name and after it.
+    /// The statements that create and drop a schema: the words before its name and after it.
     create: [&'static str; 2],
     drop: [&'static str; 2],
-    /// Statements that fail, and what is told of each.
-    failures: [(&'static str, ErrorCode); 3],
+    /// Statements that fail, and the code of each error.
+    failures: &'static [(&'static str, ErrorCode)],
 }
 
 static POSTGRES: Server = Server {
@@ -32,8 +33,16 @@ static POSTGRES: Server = Server {
     default: "postgres://postgres@127.0.0.1:5432/postgres",
     create: ["CREATE SCHEMA", ""],
     drop: ["SET lock_timeout = '10s'; DROP SCHEMA", "CASCADE"],
-    failures: [
+    failures: &[
         ("SELECT 1 / 0", ErrorCode::Internal),
+        (
+            "SET TRANSACTION READ ONLY; CREATE TABLE refused (id INT)",
+            ErrorCode::Unavailable,
+        ),
+        (
+            "DO $$ BEGIN RAISE SQLSTATE '53100'; END $$",
+            ErrorCode::Unavailable,
+        ),
         (
             "DO $$ BEGIN RAISE SQLSTATE '40001'; END $$",
             ErrorCode::Unavailable,
@@ -49,14 +58,27 @@ static MYSQL: Server = Server {
     name: "MariaDB",
     variable: "FACESHARE_TEST_MYSQL",
     default: "mysql://root@127.0.0.1:3306",
-    // The least that a server may have by default; the tables are to be none the worse.
+    // The poorest default character set of a server; the tables must not depend on it.
     create: [
         "CREATE SCHEMA",
         "CHARACTER SET latin1 COLLATE latin1_swedish_ci",
     ],
     drop: ["SET lock_wait_timeout = 10; DROP SCHEMA", ""],
-    failures: [
+    failures: &[
         ("SELECT missing", ErrorCode::Internal),
+        (
+            "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1290",
+            ErrorCode::Unavailable,
+        ),
+        (
+            "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1021",
+            ErrorCode::Unavailable,
+        ),
+        (
+            "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1114",
+            ErrorCode::Unavailable,
+        ),
+        ("SIGNAL SQLSTATE '25006'", ErrorCode::Unavailable),
         ("SIGNAL SQLSTATE '40001'", ErrorCode::Unavailable),
         ("KILL CONNECTION CONNECTION_ID()", ErrorCode::Unavailable),
     ],
@@ -103,7 +125,7 @@ impl Server {
         (schema.open().await, schema)
     }
 
-    /// Four openings of one schema without tables, as four processes have it open.
+    /// Opens one schema without tables four times, as four processes do.
     async fn openings(&'static self) -> ([Database; 4], Schema) {
         let schema = Schema::create(self).await;
         let openings = [
@@ -123,7 +145,7 @@ impl Server {
     }
 }
 
-/// A schema that goes when this does.
+/// A schema that is dropped with this value.
 struct Schema {
     server: &'static Server,
     name: String,
@@ -131,7 +153,7 @@ struct Schema {
 
 impl Schema {
     async fn create(server: &'static Server) -> Self {
-        // A hash of nothing under random keys.
+        // A random number: a hash under random keys.
         let name = format!("faceshare_test_{:x}", RandomState::new().hash_one(()));
         let [before, after] = server.create;
         server.run(format!("{before} {name} {after}")).await;
@@ -149,7 +171,7 @@ impl Drop for Schema {
     fn drop(&mut self) {
         let (server, [before, after]) = (self.server, self.server.drop);
         let statement = format!("{before} {} {after}", self.name);
-        // A runtime of its own: that of the test may be going down.
+        // Needs its own runtime, because that of the test may be shutting down.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -198,7 +220,7 @@ on! {
 
 async fn what_may_succeed_later_is_unavailable(server: &'static Server) {
     let (db, _schema) = server.fresh(|db| db).await;
-    for (statement, code) in server.failures {
+    for &(statement, code) in server.failures {
         let error = db
             .writer()
             .execute_unprepared(statement)

@@ -1,4 +1,5 @@
-//! The repository suites over the main database on SQLite. (The session log's runs beside the log.)
+//! The repository suites over the main database on SQLite. (The suite of the session log runs in
+//! `log/tests.rs`.)
 
 use super::migrations::migration_suite;
 use super::races::race_suite;
@@ -25,7 +26,7 @@ async fn fresh<R>(adapter: impl FnOnce(Database) -> R) -> (R, TempDir) {
     (adapter(db), folder)
 }
 
-/// One process owns a SQLite file: four users of one opening.
+/// One process owns a SQLite file, so this is one opening four times.
 async fn openings() -> ([Database; 4], TempDir) {
     let (db, folder) = empty().await;
     (std::array::from_fn(|_| db.clone()), folder)
@@ -35,8 +36,8 @@ main_database_contracts!();
 race_suite!(openings());
 migration_suite!(empty());
 
-// What is in memory above it answers alike over every database.
+// The caches behave alike over every database, so one is enough.
 main_database_contracts! {
-    cached_account: account_contract over |db| cache::Accounts::new(db::Accounts::new(db));
-    cached_number_code: number_code_contract over |db| cache::NumberCodes::new(db::NumberCodes::new(db));
+    cached_account: account_contract over |db| cache::CachedAccounts::new(db::Accounts::new(db));
+    cached_number_code: number_code_contract over |db| cache::CachedNumberCodes::new(db::NumberCodes::new(db));
 }

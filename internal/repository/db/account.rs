@@ -27,8 +27,9 @@ impl Accounts {
         Self { db }
     }
 
-    /// The account first: its row is locked for whoever opens a family of it. The families stay, as numbers that belong to nobody, so that
-    /// a restart still knows them as revoked.
+    /// Deletes the account first, which locks its row against `open_family`. The rows of its
+    /// families stay, with ids and times alone, so that the families are still revoked after a
+    /// restart.
     async fn try_delete(
         &self,
         id: AccountId,
@@ -49,8 +50,8 @@ impl Accounts {
         Ok(Some(revoked))
     }
 
-    /// The unused families first: a refresh at the same time either finds its family gone, or is seen by the condition on the account, and
-    /// then nothing is forgotten.
+    /// Deletes the unused families first: a refresh at the same time either finds no family, or the
+    /// condition on the account sees it, and then nothing is deleted.
     async fn try_forget_guest(&self, id: AccountId, before: Timestamp) -> Result<bool, Failure> {
         use token_family::Column as Family;
         let id = id.get().cast_signed();
@@ -164,10 +165,10 @@ impl AccountRepository for Accounts {
     }
 }
 
-/// What the caller is told of a username that another account has.
+/// The detail of `ALREADY_EXISTS` for a username.
 const TAKEN: &str = "the username is taken";
 
-/// What is unique of a username.
+/// The form of a username that must be unique.
 pub(super) fn key_of(username: &str) -> String {
     username.to_lowercase()
 }
@@ -191,7 +192,7 @@ pub(super) async fn insert(
         .map(drop)
 }
 
-/// A guest who neither came nor refreshed a token since then.
+/// The condition on a guest that was neither created nor refreshed a token since then.
 fn unused(before: Timestamp) -> Condition {
     let before = before.as_millis();
     let refreshed = Query::select()

@@ -1,4 +1,4 @@
-//! What `database.url` names.
+//! Parses `database.url`.
 
 use sea_orm::sqlx;
 use sea_orm::sqlx::mysql::MySqlConnectOptions;
@@ -14,7 +14,8 @@ pub(super) enum Address {
 }
 
 impl Address {
-    /// Reads `sqlite://PATH`, `sqlite:PATH`, a path, `postgres://…` (or `postgresql://`), `mysql://…` (or `mariadb://`).
+    /// Reads `sqlite://PATH`, `sqlite:PATH`, a path, `postgres://…` (or `postgresql://`),
+    /// `mysql://…` (or `mariadb://`).
     ///
     /// # Errors
     /// What is wrong, without any part of the URL that could be secret.
@@ -31,7 +32,7 @@ impl Address {
                 Ok(Self::MySql(options))
             }
             Some(scheme) if scheme != "sqlite" => {
-                Err("is no database that can be served; allowed: sqlite://PATH, postgres://USER:PASSWORD@HOST/DATABASE, mysql://USER:PASSWORD@HOST/DATABASE".to_owned())
+                Err("has a scheme that is not supported; allowed: sqlite://PATH, postgres://USER:PASSWORD@HOST/DATABASE, mysql://USER:PASSWORD@HOST/DATABASE".to_owned())
             }
             _ => file(url).map(Self::Sqlite),
         }
@@ -42,24 +43,24 @@ impl Address {
         match self {
             Self::Sqlite(path) => path.display().to_string(),
             Self::Postgres(options) => {
-                let place = options
+                let at = options
                     .get_socket()
                     .map(|socket| socket.display().to_string());
-                let place = place
-                    .unwrap_or_else(|| format!("{}:{}", options.get_host(), options.get_port()));
+                let at =
+                    at.unwrap_or_else(|| format!("{}:{}", options.get_host(), options.get_port()));
                 format!(
-                    "PostgreSQL at {place}, database {:?}",
+                    "PostgreSQL at {at}, database {:?}",
                     options.get_database().unwrap_or_default()
                 )
             }
             Self::MySql(options) => {
-                let place = options
+                let at = options
                     .get_socket()
                     .map(|socket| socket.display().to_string());
-                let place = place
-                    .unwrap_or_else(|| format!("{}:{}", options.get_host(), options.get_port()));
+                let at =
+                    at.unwrap_or_else(|| format!("{}:{}", options.get_host(), options.get_port()));
                 format!(
-                    "MySQL at {place}, database {:?}",
+                    "MySQL at {at}, database {:?}",
                     options.get_database().unwrap_or_default()
                 )
             }
@@ -90,7 +91,7 @@ fn file(url: &str) -> Result<PathBuf, String> {
         rest.split_once('?').map_or(rest, |(path, _)| path)
     });
     if path.is_empty() || url.contains(":memory:") || url.contains("mode=memory") {
-        return Err("keeps nothing, which sessions rely on; name a file".to_owned());
+        return Err("keeps nothing, because it is in memory; name a file".to_owned());
     }
     Ok(PathBuf::from(path))
 }

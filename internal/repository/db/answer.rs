@@ -27,16 +27,14 @@ impl Answers {
         Self { db }
     }
 
-    /// Each statement is atomic by itself: the primary key decides who takes a free place, and the count of changed rows who takes one that
-    /// has expired.
+    /// Each statement is atomic by itself: the primary key decides which attempt gets a free place,
+    /// and the count of changed rows which one gets an expired place.
     async fn try_reserve(
         &self,
         reservation: &Reservation,
         now: Timestamp,
-        limit: u32,
     ) -> Result<Reserved, Failure> {
         if self.insert(reservation).await? {
-            self.forget_oldest(reservation, limit).await?;
             return Ok(Reserved::Fresh {
                 effect: reservation.attempt,
             });
@@ -59,7 +57,7 @@ impl Answers {
             .await?;
         let taken = taken.ok_or_else(|| {
             Failure::Conflict(Error::unavailable(
-                "the place was given up at the same time",
+                "the place was released at the same time",
             ))
         })?;
         let request = taken
@@ -72,7 +70,7 @@ impl Answers {
         })
     }
 
-    /// Takes a place that nobody has. `false`: an attempt has it.
+    /// Takes a free place. `false`: an attempt has it.
     async fn insert(&self, reservation: &Reservation) -> Result<bool, Failure> {
         let row = ActiveModel {
             call: Set(reservation.call.to_vec()),
@@ -94,7 +92,8 @@ impl Answers {
         }
     }
 
-    /// Takes the place of an attempt that has expired, or that died with an earlier process. `false`: it has not, or another one was faster.
+    /// Takes the place of an attempt that has expired or whose process has ended. `false`: neither
+    /// is so, or another attempt was faster.
     async fn take_over(&self, reservation: &Reservation, now: Timestamp) -> Result<bool, Failure> {
         let attempt = reservation.attempt.cast_signed();
         let same = || {
@@ -104,7 +103,8 @@ impl Answers {
         };
         let died = same().add(Column::Process.lt(reservation.process.cast_signed()));
         let taking = Entity::update_many()
-            // First: MySQL shows to each assignment what those before it have changed.
+            // First, because MySQL's assignments see the values that earlier ones in the same
+            // statement have set.
             .col_expr(
                 Column::Effect,
                 Expr::case(same(), Expr::col(Column::Effect))
@@ -135,7 +135,8 @@ impl Answers {
         Ok(taking.exec(self.db.writer()).await?.rows_affected == 1)
     }
 
-    /// Of an account with more than `limit` places the oldest ones go, not the one just taken.
+    /// Deletes the oldest places of an account with more than `limit`, but never the one just
+    /// taken.
     async fn forget_oldest(&self, reservation: &Reservation, limit: u32) -> Result<(), Failure> {
         let of_account =
             || Entity::find().filter(Column::AccountId.eq(reservation.account.get().cast_signed()));
@@ -166,7 +167,19 @@ impl AnswerRepository for Answers {
         now: Timestamp,
         limit: u32,
     ) -> Result<Reserved> {
-        retrying(|| self.try_reserve(reservation, now, limit)).await
+        let reserved = retrying(|| self.try_reserve(reservation, now)).await?;
+        if let Reserved::Fresh { .. } = reserved {
+            // Repeated on its own: a repetition of the insertion would find this attempt's own row
+            // and take it for another attempt's.
+            let bounded = retrying(|| self.forget_oldest(reservation, limit)).await;
+            if let Err(error) = bounded {
+                // The call will not run, so its place is free at once.
+                self.release(reservation.call, reservation.attempt, now)
+                    .await?;
+                return Err(error);
+            }
+        }
+        Ok(reserved)
     }
 
     async fn keep(

@@ -40,7 +40,8 @@ impl PictureRepository for Avatars {
     }
 }
 
-/// See [`AccountRepository::set_picture`](faceshare_biz::domain::account::AccountRepository::set_picture).
+/// See
+/// [`AccountRepository::set_picture`](faceshare_biz::domain::account::AccountRepository::set_picture).
 pub(super) async fn set(
     db: &Database,
     account: AccountId,
@@ -51,7 +52,7 @@ pub(super) async fn set(
     retrying(|| try_set(db, account, key, url, picture)).await
 }
 
-/// The account first: its row is locked for another picture at the same time.
+/// Updates the account first, which locks its row against another picture at the same time.
 async fn try_set(
     db: &Database,
     account: AccountId,
@@ -82,7 +83,7 @@ async fn try_set(
     Ok(true)
 }
 
-/// Forgets the pictures of an account.
+/// Deletes the pictures of an account.
 pub(super) async fn forget(transaction: &DatabaseTransaction, account: i64) -> Result<(), DbErr> {
     let theirs = Entity::delete_many().filter(Column::AccountId.eq(account));
     theirs.exec(transaction).await.map(drop)

@@ -22,14 +22,15 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long a call waits for a connection before it fails as unavailable, and how long a server may take to let a connection in.
+/// How long a call waits for a connection of the pool before it fails as `UNAVAILABLE`, and how
+/// long connecting to a server may take.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// SQLite's reading connections: more than the cores that can use them would only hold memory.
 const READERS: u32 = 4;
-/// A connection to a server that was idle for longer is asked whether it still lives before it is used.
+/// A connection to a server that was idle for longer is pinged before it is used.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
-/// Each transaction sees what others have committed before each of its statements: the repositories take their locks and then look again.
-/// A lock that another session holds is waited for no longer than 5 s.
+/// Each statement of a transaction sees what others have committed before it: the repositories lock
+/// a row and then read. A statement waits for another session's lock for 5 s at most.
 const POSTGRES_SESSION: &str = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED; SET lock_timeout = '5s'";
 /// The same for MySQL and MariaDB.
 const MYSQL_SESSION: [&str; 2] = [
@@ -42,7 +43,8 @@ const MYSQL_SESSION: [&str; 2] = [
 pub struct DatabaseSettings {
     /// What an acknowledged write survives on SQLite; servers have settings of their own.
     pub synchronous: Synchronous,
-    /// Connections to a server at most, within [`MAX_CONNECTIONS`]. SQLite has one that writes and four that read.
+    /// Connections to a server at most, within [`MAX_CONNECTIONS`]. SQLite has one that writes and
+    /// four that read.
     pub max_connections: u32,
 }
 
@@ -51,9 +53,10 @@ pub const MAX_CONNECTIONS: RangeInclusive<u32> = 2..=256;
 
 /// The main database. Cheap to clone: all clones share the same connections.
 ///
-/// On SQLite all writes of this process go through one connection, one after the other, so none of them ever fails because another one is
-/// under way; reads have connections of their own and see the last commit. On a server both share one pool, and what loses against another
-/// transaction is repeated.
+/// On SQLite all writes of this process go through one connection, one after the other, so none of
+/// them ever fails because another one is under way; reads have connections of their own and see
+/// the last commit. On a server both share one pool, and what loses against another transaction is
+/// repeated.
 #[derive(Debug, Clone)]
 pub struct Database {
     writer: DatabaseConnection,
@@ -62,11 +65,12 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the database that `url` names: a SQLite file, which is made with its folder when it is missing, or a database on a PostgreSQL,
-    /// MySQL or MariaDB server, which must be there.
+    /// Opens the database that `url` names: a SQLite file, which is made with its folder when it is
+    /// missing, or a database on a PostgreSQL, MySQL or MariaDB server, which must be there.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` at `database.url`; `UNAVAILABLE`, with a cause that names the host and the database, when it cannot be reached.
+    /// `INVALID_ARGUMENT` at `database.url`; `UNAVAILABLE`, with a cause that names the host and
+    /// the database, when it cannot be reached.
     pub async fn open(url: &str, settings: DatabaseSettings) -> Result<Self> {
         let address = Address::parse(url).map_err(|why| Error::invalid("database.url", why))?;
         let connections = settings
@@ -111,11 +115,12 @@ impl Database {
         Address::parse(url).map(drop)
     }
 
-    /// Brings the schema to this version. Does nothing when it is there already. Of several processes that do so at once, one does it and
-    /// the others wait.
+    /// Brings the schema to this version; does nothing if it is. Of several processes at once one
+    /// migrates and the others wait.
     ///
     /// # Errors
-    /// `UNAVAILABLE` or `INTERNAL`; each step is applied as a whole or not at all, where the database can do that.
+    /// `UNAVAILABLE` or `INTERNAL`; each step is applied as a whole or not at all, where the
+    /// database can do that.
     pub async fn migrate(&self) -> Result<()> {
         self.migrate_by(None).await
     }
@@ -139,6 +144,22 @@ impl Database {
                 lock.close().await.map_err(from_sqlx)
             }
         }
+    }
+
+    /// Deletes the record of the newest step, as if the process had died before it was written.
+    #[cfg(test)]
+    pub(crate) async fn forget_newest_step(&self) {
+        let newest = "DELETE FROM seaql_migrations ORDER BY version DESC LIMIT 1";
+        let newest = match self.address {
+            Address::MySql(_) => newest,
+            _ => {
+                "DELETE FROM seaql_migrations WHERE version = (SELECT MAX(version) FROM seaql_migrations)"
+            }
+        };
+        self.writer
+            .execute_unprepared(newest)
+            .await
+            .expect("deleted");
     }
 
     /// Whether the database answers.
@@ -171,12 +192,13 @@ impl Database {
         &self.writer
     }
 
-    /// Carries out a single statement that writes, atomic by itself: how many rows it has changed.
+    /// Runs one statement that writes, atomic by itself. Returns the number of changed rows.
     pub(super) async fn write(&self, statement: &(impl StatementBuilder + Sync)) -> Result<u64> {
         retrying(|| async { Ok(self.writer.execute(statement).await?.rows_affected()) }).await
     }
 
-    /// The same, where a unique value that is there already is the caller's affair: it is told `taken`.
+    /// Like [`write`](Self::write), but a violated unique constraint is `ALREADY_EXISTS` with the
+    /// detail `taken`.
     pub(super) async fn insert(
         &self,
         statement: &(impl StatementBuilder + Sync),
@@ -193,7 +215,8 @@ impl Database {
         retrying(attempt).await
     }
 
-    /// For several statements. On SQLite it takes the write lock at once. Dropped, it leaves nothing. To be called within [`retrying`].
+    /// Begins a transaction, on SQLite with the write lock. It is rolled back when it is dropped.
+    /// Call it within [`retrying`].
     pub(super) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
         let immediate = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
@@ -207,7 +230,8 @@ fn both(connections: DatabaseConnection) -> (DatabaseConnection, DatabaseConnect
     (connections.clone(), connections)
 }
 
-/// Connects once, so that the start fails with the cause: a pool tries again and again and tells only that it took too long.
+/// Connects once, so that the start fails with the cause: a pool would try again and report only a
+/// timeout.
 async fn reach<O: ConnectOptions<Connection: Sized>>(options: &O, address: &Address) -> Result<()> {
     let attempt = async {
         let connection = timeout(ACQUIRE_TIMEOUT, options.connect())
@@ -260,7 +284,8 @@ fn open_mysql(options: &MySqlConnectOptions, connections: u32) -> DatabaseConnec
     SqlxMySqlConnector::from_sqlx_mysql_pool(pool)
 }
 
-/// Whether a pooled connection can be used. One that the server or a firewall has closed is thrown away, and another is opened.
+/// Whether a pooled connection can be used. The pool replaces one that the server or a firewall has
+/// closed.
 async fn is_alive<C: Connection>(
     connection: &mut C,
     meta: PoolConnectionMetadata,
@@ -302,13 +327,14 @@ async fn open_sqlite(
     ))
 }
 
-/// Whether a connection is out of its transaction. When the disk is full SQLite rolls back by itself, the driver does not notice, and takes
-/// every later transaction for one within another, without its own mode: such a connection is closed and another takes its place.
+/// Whether a connection is outside of a transaction. When the disk is full SQLite rolls back by
+/// itself. The driver does not notice and begins every later transaction as a nested one, without
+/// its mode. The pool closes such a connection and opens another.
 async fn is_reusable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     if !connection.is_in_transaction() {
         return Ok(true);
     }
-    // Answered after the rollback that a dropped transaction has asked for.
+    // The answer comes after the rollback that a dropped transaction has queued.
     connection.ping().await?;
     Ok(!connection.is_in_transaction())
 }
@@ -360,7 +386,7 @@ mod tests {
         );
     }
 
-    /// Ports below 1024 on this address are nobody's.
+    /// No server listens on port 9 of this address.
     #[tokio::test]
     async fn a_server_that_cannot_be_reached_is_named_without_the_password() {
         for (url, host) in [
@@ -373,7 +399,7 @@ mod tests {
             };
             let error = Database::open(url, settings)
                 .await
-                .expect_err("nobody listens");
+                .expect_err("no server listens");
             assert_eq!(error.code, ErrorCode::Unavailable);
             let cause = error.cause().expect("a cause").to_string();
             assert!(

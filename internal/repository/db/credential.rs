@@ -1,4 +1,4 @@
-//! Passwords, and what rests on them.
+//! Passwords, and the rules that depend on them.
 
 use super::account::{insert, key_of};
 use super::connection::Database;
@@ -34,7 +34,8 @@ impl AccountCredentials {
         found.map(credentials).transpose().map(Option::flatten)
     }
 
-    /// The account first: its row is locked for whoever opens a family under the old password.
+    /// Changes the account first, which locks its row against an `open_family` under the old
+    /// password.
     async fn try_change(&self, change: &PasswordChange) -> Result<Option<Vec<FamilyId>>, Failure> {
         let transaction = self.db.begin().await?;
         let replaced = replace(change.account, &change.old, &change.new)
@@ -66,8 +67,9 @@ impl CredentialRepository for AccountCredentials {
         self.one(Entity::find_by_id(id.get().cast_signed())).await
     }
 
-    /// One statement, which inserts a row for each account with this id and hash: one, or none. It locks the account's row, so that a change
-    /// of the password or a deletion at the same time either comes before, and nothing is inserted, or after, and revokes the family.
+    /// One statement, which inserts a row for each account with this id and hash: one, or none. It
+    /// locks the account's row, so that a change of the password or a deletion at the same time
+    /// either comes before, and nothing is inserted, or after, and revokes the family.
     async fn open_family(&self, family: &TokenFamily, password: &PasswordHash) -> Result<bool> {
         use token_family::Column as Family;
         let columns: [(Family, SimpleExpr); 8] = [
@@ -130,7 +132,7 @@ impl CredentialRepository for AccountCredentials {
     }
 }
 
-/// Replaces a hash that is still there.
+/// Replaces the hash if it is still `old`.
 fn replace(id: AccountId, old: &PasswordHash, new: &PasswordHash) -> UpdateMany<Entity> {
     Entity::update_many()
         .col_expr(Column::PasswordHash, Expr::value(new.as_str()))
@@ -138,7 +140,7 @@ fn replace(id: AccountId, old: &PasswordHash, new: &PasswordHash) -> UpdateMany<
         .filter(Column::PasswordHash.eq(old.as_str()))
 }
 
-/// `None`: a guest, who has no password.
+/// `None` for a guest, who has no password.
 fn credentials(row: Model) -> Result<Option<Credentials>> {
     let Some(password) = row.password_hash.as_deref().map(PasswordHash::new) else {
         return Ok(None);

@@ -32,7 +32,7 @@ impl FaceSessions {
         Self { db }
     }
 
-    /// The host's account is locked, so that of several sessions of one host at once each is counted.
+    /// Locks the host's account, so that each of several sessions of one host at once is counted.
     async fn try_insert(&self, session: &FaceSession, limit: u32) -> Result<(), Failure> {
         let host = session.host.get().cast_signed();
         let transaction = self.db.begin().await?;
@@ -52,7 +52,7 @@ impl FaceSessions {
             transaction.rollback().await?;
             return Err(Error::new(
                 ErrorCode::LimitExceeded,
-                format!("{limit} sessions of this host go on already"),
+                format!("this host has {limit} live sessions, which is the limit; end one first"),
             )
             .into());
         }
@@ -65,7 +65,7 @@ impl FaceSessions {
         Ok(())
     }
 
-    /// A row that was written after a later entry stays as it is.
+    /// Leaves a row that was written after a later entry as it is.
     async fn try_save(&self, session: &FaceSession, log_index: u64) -> Result<(), Failure> {
         let log_index = i64::try_from(log_index).map_err(Error::internal)?;
         let transaction = self.db.begin().await?;
@@ -133,7 +133,7 @@ impl FaceSessionRepository for FaceSessions {
         if let Some(after) = page.after {
             query = query.filter(Column::Id.lt(after.get().cast_signed()));
         }
-        // One more than asked tells whether there is another page.
+        // One row more than asked for says whether there is another page.
         let rows = query
             .limit(u64::from(page.size) + 1)
             .all(self.db.reader())
@@ -190,7 +190,8 @@ impl FaceSessionRepository for FaceSessions {
     }
 }
 
-/// Writes a session's row, unless it was written after a later entry. `false`: it was, or there is none.
+/// Writes a session's row, unless it was written after a later entry. `false`: it was, or there is
+/// none.
 async fn update(
     session: &FaceSession,
     log_index: i64,
@@ -215,7 +216,8 @@ async fn is_listed(id: SessionId, connection: &impl ConnectionTrait) -> Result<b
     Ok(row.one(connection).await?.is_some())
 }
 
-/// Another opener listed the same session between a look and the insertion: repeated, the row is found.
+/// Another process listed the same session between the read and the insertion: a repetition finds
+/// its row.
 fn listed_meanwhile(error: DbErr) -> Failure {
     if violates_unique(&error).is_some() {
         Failure::Conflict(Error::unavailable(error))
@@ -224,7 +226,8 @@ fn listed_meanwhile(error: DbErr) -> Failure {
     }
 }
 
-/// Remembers that the session's host hosts it: it stays in that person's list when somebody else becomes host.
+/// Records that the session's host hosts it: the session stays in that host's list when another
+/// member becomes host.
 async fn note_host(session: &FaceSession, connection: &impl ConnectionTrait) -> Result<(), DbErr> {
     let key = [
         session_host::Column::HostId,

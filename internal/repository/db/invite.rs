@@ -61,7 +61,7 @@ impl InviteRepository for Invites {
             .all(self.db.reader())
             .await
             .map_err(from_db)?;
-        // Of several, the one under the key that is named first.
+        // Of several, the one whose fingerprint comes first in `fingerprints`.
         let best = rows.into_iter().min_by_key(|row| {
             fingerprints
                 .iter()
@@ -78,7 +78,8 @@ impl InviteRepository for Invites {
         row.map(Invite::try_from).transpose()
     }
 
-    /// One statement that finds the row only while a use is left: of two at once, one finds nothing.
+    /// One statement whose condition is that a use is left: of two at the last use, one changes no
+    /// row.
     async fn spend(&self, fingerprint: [u8; 32], now: Timestamp) -> Result<InviteUse> {
         let uses_left = Condition::any()
             .add(Column::MaxUses.is_null())

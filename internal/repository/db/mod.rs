@@ -1,20 +1,22 @@
-//! The main database: what must be found without reading a session's log.
+//! The main database: everything that is found without reading a session's log.
 //!
-//! One adapter for each port, over SQLite, PostgreSQL, MySQL and MariaDB alike. Times are milliseconds since 1970 and ids signed 64-bit
-//! numbers, so that every database keeps them alike.
+//! One adapter for each port, over SQLite, PostgreSQL, MySQL and MariaDB alike. Times are
+//! milliseconds since 1970 and ids signed 64-bit numbers, so that every database keeps them alike.
 //!
-//! # Several openers of one schema
-//! No repository relies on being the only one that writes. Transactions see what others have committed before each statement (READ
-//! COMMITTED; on SQLite a transaction has the write lock from its beginning), so a rule that reads before it writes does one of these:
-//! - it is one statement whose condition says what must still be so, and the count of changed rows says whether it was;
-//! - it inserts, lets a unique key decide, and looks again if the row was there;
-//! - it locks the one row that all who follow the rule lock (`FOR UPDATE`), and then looks.
+//! # Several processes on one schema
+//! No repository relies on being the only writer. Each statement of a transaction sees what others
+//! have committed before it (READ COMMITTED; on SQLite a transaction has the write lock from its
+//! start), so a rule that reads before it writes does one of these:
+//! - it is one statement with the rule in its condition, and the number of changed rows says
+//!   whether the rule held;
+//! - it inserts, a unique key decides, and it reads again if the row was there;
+//! - it locks one row that every transaction under the rule locks (`FOR UPDATE`), and then reads.
 //!
-//! What loses against another transaction is repeated as a whole by [`retry::retrying`].
+//! [`retry::retrying`] repeats a whole transaction that failed because of another one.
 //!
 //! # Adding an adapter
-//! An entity, a migration (the last in `migration/mod.rs`), a file here with the port's `impl`, and one line in `contract/mod.rs`, which runs
-//! the port's suite on every kind of database.
+//! An entity, a migration (the last in `migration/mod.rs`), a file here with the port's `impl`, and
+//! one line in `contract/mod.rs`, which runs the port's suite on every kind of database.
 
 mod account;
 mod address;

@@ -1,7 +1,8 @@
 //! Number codes.
 //!
-//! A row is one code. Live: not retired and not expired. In quarantine: retired until a time to come, or expired for less than a quarantine.
-//! A session has at most one row that is not retired: in it alone `live_session` is the session, and that is unique.
+//! A row is one code. It is live while it is neither retired nor expired, and in quarantine until
+//! `retired_until` or, if it expired unretired, for one quarantine after that. A session has at
+//! most one row that is not retired: in it alone `live_session` is the session, and that is unique.
 
 use super::connection::Database;
 use super::entity::face_session;
@@ -18,7 +19,7 @@ use sea_orm::{
     Set, UpdateMany,
 };
 
-/// What the caller hears when a code cannot be given: it draws another.
+/// The detail of `ALREADY_EXISTS` for a code; the caller draws another one.
 const TAKEN: &str = "the number code is taken";
 
 /// Keeps number codes in the main database.
@@ -34,8 +35,8 @@ impl NumberCodes {
         Self { db }
     }
 
-    /// The session's row is locked for another code of it at the same time. Where there is none, the unique `live_session` decides, and what
-    /// loses is repeated.
+    /// Locks the session's row against another code of it at the same time. If there is no such
+    /// row, the unique `live_session` decides, and the loser is repeated.
     async fn try_assign(
         &self,
         code: &CodeRecord,
@@ -85,7 +86,8 @@ impl NumberCodes {
     }
 }
 
-/// Another code of the same session was assigned at the same time, or the same code to another session.
+/// Another code of the same session was assigned at the same time, or the same code to another
+/// session.
 fn not_assigned(error: DbErr) -> Failure {
     match violates_unique(&error) {
         Some(message) if message.contains("live_session") => {
@@ -113,7 +115,7 @@ impl NumberCodeRepository for NumberCodes {
             .filter(Column::Fingerprint.is_in(wanted))
             .filter(is_live(now));
         let rows = live.all(self.db.reader()).await.map_err(from_db)?;
-        // Of several, the one under the key that is named first.
+        // Of several, the one whose fingerprint comes first in `fingerprints`.
         let best = rows.into_iter().min_by_key(|row| {
             fingerprints
                 .iter()
@@ -180,8 +182,8 @@ impl NumberCodeRepository for NumberCodes {
     }
 }
 
-/// Whether this code may not be given to anybody: it is live or in quarantine. One that merely expired is in quarantine as long as one
-/// that is retired now would be.
+/// Whether this code cannot be assigned: it is live or in quarantine. The quarantine of a code that
+/// expired is as long as that of a code retired now.
 fn is_taken(row: &Model, now: Timestamp, quarantine_until: Timestamp) -> bool {
     let until = match row.retired_until {
         Some(until) => Timestamp::from_millis(until),
@@ -224,7 +226,7 @@ impl TryFrom<Model> for CodeRecord {
     }
 }
 
-/// Keeps a code in the schema as it was before `live_session`.
+/// Writes a code in the schema of the steps before `live_session`.
 #[cfg(test)]
 pub(crate) async fn write_code_of_0007(db: &Database, code: &CodeRecord) {
     let values = [

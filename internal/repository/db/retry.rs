@@ -1,18 +1,20 @@
-//! Repeating what lost against another opener of the same schema.
+//! Repeats transactions that failed because of another one at the same time.
 
 use crate::error::Failure;
 use faceshare_biz::Result;
 use std::future::Future;
 use std::time::Duration;
 
-/// The longest pause before each repetition. The pause is random up to this, so that two transactions that met once do not meet again.
+/// The longest pause before each repetition. The pause is random up to this, so that two
+/// transactions that collided do not collide again.
 const PAUSES: [Duration; 3] = [
     Duration::from_millis(10),
     Duration::from_millis(40),
     Duration::from_millis(160),
 ];
 
-/// Runs a whole transaction, or one statement, again when it failed because of another one at the same time: 3 times at most.
+/// Runs a whole transaction, or one statement, again when it failed because of another one at the
+/// same time: 3 times at most.
 pub(super) async fn retrying<T, F>(mut attempt: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<T, Failure>>,

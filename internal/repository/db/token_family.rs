@@ -57,7 +57,7 @@ impl TokenFamilyRepository for TokenFamilies {
         found.map(TokenFamily::try_from).transpose()
     }
 
-    /// One statement that finds the row only in the state that it leaves: of two at once, one finds nothing.
+    /// One statement whose condition is the old generation: of two at once, one changes no row.
     async fn rotate(&self, rotation: &Rotation) -> Result<bool> {
         let from = i64::from(rotation.from_generation);
         let rotate = Entity::update_many()
@@ -80,7 +80,7 @@ impl TokenFamilyRepository for TokenFamilies {
             .map(|rotated| rotated == 1)
     }
 
-    /// The secrets of the newest pair go with it.
+    /// Deletes the sealed pair, too.
     async fn revoke(&self, id: FamilyId, at: Timestamp) -> Result<()> {
         let revoke = Entity::update_many()
             .col_expr(Column::RevokedAt, Expr::value(at.as_millis()))
@@ -133,7 +133,8 @@ impl TokenFamilyRepository for TokenFamilies {
     }
 }
 
-/// Revokes all families of an account but one, within a transaction; those that were not revoked before.
+/// Revokes all families of an account except `keep`, within a transaction. Returns those that were
+/// not revoked before.
 pub(super) async fn revoke_all(
     transaction: &DatabaseTransaction,
     account: AccountId,
@@ -159,7 +160,7 @@ pub(super) async fn revoke_all(
     Ok(ids.into_iter().map(family_id).collect::<Result<_>>()?)
 }
 
-/// Forgets where the families of an account were opened, within a transaction.
+/// Deletes the networks from which the families of an account were opened, within a transaction.
 pub(super) async fn forget_networks(
     transaction: &DatabaseTransaction,
     account: AccountId,

@@ -58,7 +58,8 @@ enum Budget {
     True,
 }
 
-/// A budget kept twice. Until the first guess at a full session both are the same, and one is stored.
+/// A budget kept twice. Until the first guess at a full session both are the same, and one is
+/// stored.
 #[derive(Debug, Default)]
 struct Tally<T> {
     shown: T,
@@ -182,9 +183,10 @@ impl GuessTables {
         }
     }
 
-    /// Counts a guess of a caller that can find only near sessions. Such a caller learns nothing by guessing, so its guess costs no other
-    /// caller anything. Otherwise one address could spend the budget of its whole network, and a right code from there would count against
-    /// the person who typed it.
+    /// Counts a guess of a caller that can find only near sessions. Such a caller learns nothing by
+    /// guessing, so its guess costs no other caller anything. Otherwise one address could spend the
+    /// budget of its whole network, and a right code from there would count against the person who
+    /// typed it.
     fn count_near(
         &mut self,
         counted: Counted,
@@ -213,7 +215,8 @@ impl GuessTables {
             .count(counted, |window| window.add(1, now));
     }
 
-    /// Counts a guess that is answered as one that led nowhere, in each budget as far as that is not spent.
+    /// Counts a guess that is answered as one that led nowhere, in each budget as far as that is
+    /// not spent.
     fn count_refused(
         &mut self,
         found: Found,
@@ -285,7 +288,8 @@ impl GuessBudgets for EmbeddedGuessBudgets {
             });
         }
         tables.count_refused(found, (shown, actual), limits, guesser, now);
-        // A guess that could have been let through is worth something, also when it is told to wait.
+        // A guess that could have been let through is worth something, also when it is told to
+        // wait.
         if found == Found::Nothing && actual == Spent::No {
             tables.short.add(worth.trillionths(), now);
             tables.long.add(worth.trillionths(), now);

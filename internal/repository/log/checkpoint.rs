@@ -161,7 +161,8 @@ impl Drop for Checkpointer {
 impl Shared {
     fn run(&self, woken: &Receiver<()>) {
         while woken.recv().is_ok() {
-            // Without this thread the write-ahead log would only ever be moved by the writer, while everybody waits.
+            // Without this thread the write-ahead log would only ever be moved by the writer, while
+            // everybody waits.
             if catch_unwind(AssertUnwindSafe(|| self.checkpoint())).is_err() {
                 metrics::counter!("jobs_failed_total", "job" => "log checkpoint").increment(1);
                 tracing::error!(

@@ -77,7 +77,7 @@ pub(super) fn merge(db: &Connection) -> Result<()> {
     {
         read(&row.map_err(from_rusqlite)?, &mut logs)?;
     }
-    sqlite::together(db, |db| {
+    sqlite::in_transaction(db, |db| {
         for (session, records) in logs {
             merge_rest(db, session, records)?;
         }

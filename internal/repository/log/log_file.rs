@@ -209,7 +209,7 @@ impl LogFile {
 
     fn in_transaction<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         self.checkpointer.begin();
-        let done = sqlite::together(&self.connection, work);
+        let done = sqlite::in_transaction(&self.connection, work);
         match &done {
             Ok(_) => self.checkpointer.committed(),
             Err(_) => self.checkpointer.failed(),

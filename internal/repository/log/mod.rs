@@ -68,10 +68,12 @@ pub struct EmbeddedLog {
 }
 
 impl EmbeddedLog {
-    /// Opens `sessions.db` in this folder, making both when they are missing. Must be called within a tokio runtime.
+    /// Opens `sessions.db` in this folder, making both when they are missing. Must be called within
+    /// a tokio runtime.
     ///
     /// # Errors
-    /// `UNAVAILABLE` when the files cannot be opened or another process has them; `INTERNAL` when a newer version wrote them.
+    /// `UNAVAILABLE` when the files cannot be opened or another process has them; `INTERNAL` when a
+    /// newer version wrote them.
     pub async fn open(data_dir: &Path, synchronous: Synchronous) -> Result<Self> {
         Self::open_under_boot(data_dir, synchronous, store::boot_id()).await
     }
@@ -117,7 +119,8 @@ impl EmbeddedLog {
         self.new
     }
 
-    /// Returns when entries cannot be added any more: the log was closed, or its writer has ended by a failure.
+    /// Returns when entries cannot be added any more: the log was closed, or its writer has ended
+    /// by a failure.
     pub async fn ended(&self) {
         self.queue.closed().await;
     }

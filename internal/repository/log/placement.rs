@@ -18,12 +18,12 @@ const BYTES_MAX: usize = 64 << 10;
 /// Commits that take this long on average have waited. A commit takes some tens of microseconds by
 /// itself and seldom loses the processor in between.
 const WAITING_AVERAGE: Duration = Duration::from_millis(1);
-/// The average covers about this many commits, so one commit that takes this many times [`WAITING_AVERAGE`] is
-/// enough to count as waiting.
+/// The average covers about this many commits, so one commit that takes this many times
+/// [`WAITING_AVERAGE`] is enough to count as waiting.
 const AVERAGE_COMMITS: u32 = 16;
 /// How long commits are then handed over, and again for as long as they still wait. Before that, a
-/// runtime thread has waited for less than [`WAITING_AVERAGE`] per commit, or for one commit that took very
-/// long.
+/// runtime thread has waited for less than [`WAITING_AVERAGE`] per commit, or for one commit that
+/// took very long.
 const HANDOVER_FOR: Duration = Duration::from_secs(10);
 
 /// What is known of the duration of commits.

@@ -213,7 +213,7 @@ fn prepare(connection: &mut Connection, boot_id: Option<String>) -> Result<(i64,
     // Without an id the machine may have rebooted.
     let same = last > 0 && boot_id.is_some() && known == boot_id;
     let boot = if same { last } else { last + 1 };
-    sqlite::together(connection, |db| {
+    sqlite::in_transaction(connection, |db| {
         for (key, value) in [("format", FORMAT.to_string()), ("boot", boot.to_string()), ("boot_id", boot_id.unwrap_or_default())] {
             let put = "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
             db.execute(put, (key, value))?;
@@ -230,7 +230,7 @@ fn prepare(connection: &mut Connection, boot_id: Option<String>) -> Result<(i64,
 /// otherwise take the mark too.
 fn mark_safe_epochs(connection: &Connection, boot: Boot) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
-    sqlite::together(connection, |db| {
+    sqlite::in_transaction(connection, |db| {
         db.execute("UPDATE heads SET boot = ?1 WHERE boot = 0", [boot.mark()])
     })?;
     connection.pragma_update(None, "synchronous", "NORMAL")

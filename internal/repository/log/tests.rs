@@ -6,7 +6,7 @@ use bytes::Bytes;
 use faceshare_biz::domain::instruction::{
     Append, AppendError, LogRecord, Seq, SessionLog, SnapshotRecord,
 };
-use faceshare_contract::session_log::{LogBed, append, entry, epoch, session};
+use faceshare_contract::session_log::{LogFixture, append, entry, epoch, session};
 use faceshare_contract::session_log_contract;
 use rusqlite::Connection;
 use std::collections::HashMap;
@@ -52,7 +52,7 @@ impl EmbeddedLogFixture {
     }
 }
 
-impl LogBed for EmbeddedLogFixture {
+impl LogFixture for EmbeddedLogFixture {
     async fn open(&self) -> Arc<dyn SessionLog> {
         Arc::new(self.log().await)
     }

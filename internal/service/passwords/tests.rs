@@ -1,4 +1,4 @@
-//! What is hashed, who waits for it, and who is told to come back.
+//! What is hashed, which callers wait, and which are refused and told when to try again.
 
 use super::{Argon2Passwords, PasswordSettings};
 use crate::polled::polled;
@@ -51,7 +51,7 @@ async fn verify(
 }
 
 #[tokio::test]
-async fn a_password_is_known_by_its_hash_and_every_hash_is_another() {
+async fn a_password_fits_its_own_hash_and_no_two_hashes_are_equal() {
     let passwords = hasher(WEAK);
     let (one, two) = (
         hash(&passwords, "pässword").await,
@@ -76,10 +76,11 @@ async fn without_a_hash_every_password_is_wrong() {
     }
 }
 
-/// What stands for a hash that there is not costs what a hash of today costs: all that argon2's work depends on is the same.
+/// The decoy costs as much as a hash of today: everything that argon2's work depends on is the
+/// same.
 #[tokio::test]
 async fn without_a_hash_the_work_is_that_of_a_fresh_one() {
-    /// What a hash is made of, but its salt and its digest.
+    /// All parts of a hash except its salt and its digest.
     fn work(hash: &PasswordHash) -> (String, Option<u32>, String, Option<usize>, Option<usize>) {
         let hash = phc::PasswordHash::new(hash.as_str()).expect("in PHC form");
         let (salt, digest) = (
@@ -123,7 +124,7 @@ async fn without_a_hash_the_work_is_that_of_a_fresh_one() {
 }
 
 #[tokio::test]
-async fn a_hash_of_weaker_parameters_is_made_anew_and_one_of_stronger_ones_stays() {
+async fn a_hash_of_weaker_parameters_is_replaced_and_one_of_stronger_ones_stays() {
     let (weak, strong) = (
         hasher(WEAK),
         hasher(PasswordSettings {
@@ -147,7 +148,7 @@ async fn a_hash_of_weaker_parameters_is_made_anew_and_one_of_stronger_ones_stays
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn beyond_the_queue_it_is_refused_at_once_and_told_when_to_come_back() {
+async fn a_full_queue_refuses_at_once_and_says_when_to_try_again() {
     let passwords = hasher(WEAK);
     let running = Running::start(&passwords, site(1, 1)).await;
     let mut waiting = polled(passwords.hash(Password::new("second"), SignIn, site(2, 1)));
@@ -155,7 +156,7 @@ async fn beyond_the_queue_it_is_refused_at_once_and_told_when_to_come_back() {
     let refused = passwords
         .hash(Password::new("third"), SignIn, site(3, 1))
         .await
-        .expect_err("no place");
+        .expect_err("refused");
     assert_eq!(refused.code, ErrorCode::Unavailable);
     assert!(refused.retry_after.is_some());
     running.end().await;
@@ -163,7 +164,7 @@ async fn beyond_the_queue_it_is_refused_at_once_and_told_when_to_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_address_and_a_network_take_no_more_than_their_share() {
+async fn an_address_and_a_network_take_no_more_than_their_quotas() {
     let passwords = hasher(PasswordSettings {
         queue: 10,
         per_address: 2,
@@ -181,7 +182,7 @@ async fn an_address_and_a_network_take_no_more_than_their_share() {
         );
     }
     for spent in [site(1, 1), site(1, 3), site(2, 1)] {
-        let refused = ask(spent).finish().await.expect_err("more than a share");
+        let refused = ask(spent).finish().await.expect_err("more than its quota");
         assert!(
             refused.code == ErrorCode::RateLimited && refused.retry_after.is_some(),
             "{spent:?}: {refused:?}"
@@ -194,12 +195,12 @@ async fn an_address_and_a_network_take_no_more_than_their_share() {
     assert_eq!(
         verify(&passwords, "guess", None).await,
         Verdict::Wrong,
-        "the share is free again"
+        "the quota is free again"
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_flood_of_sign_ups_one_goes_ahead_of_a_sign_in() {
+async fn a_sign_in_waits_for_at_most_one_of_a_flood_of_sign_ups() {
     let passwords = hasher(PasswordSettings { queue: 4, ..WEAK });
     let running = Running::start(&passwords, site(1, 1)).await;
     let order = Arc::new(Mutex::new(Vec::new()));
@@ -209,7 +210,7 @@ async fn of_a_flood_of_sign_ups_one_goes_ahead_of_a_sign_in() {
             order.lock().expect("not poisoned").push(line);
             Ok(())
         };
-        polled(passwords.beside(line, site(1, 1), work))
+        polled(passwords.in_pool(line, site(1, 1), work))
     };
     let mut waiting = Vec::new();
     for line in [SignUp, SignUp, SignUp, SignUp, SignUp, SignIn] {
@@ -220,7 +221,7 @@ async fn of_a_flood_of_sign_ups_one_goes_ahead_of_a_sign_in() {
         );
     }
     assert_eq!(
-        ask(SignUp).finish().await.expect_err("no place").code,
+        ask(SignUp).finish().await.expect_err("refused").code,
         ErrorCode::Unavailable
     );
     running.end().await;
@@ -234,7 +235,7 @@ async fn of_a_flood_of_sign_ups_one_goes_ahead_of_a_sign_in() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_stops_waiting_gives_its_place_up_and_no_hash_is_made() {
+async fn a_caller_who_stops_waiting_frees_its_slot_and_no_hash_is_made() {
     let passwords = hasher(WEAK);
     let running = Running::start(&passwords, site(1, 1)).await;
     let made = Arc::new(Mutex::new(0));
@@ -243,17 +244,17 @@ async fn whoever_stops_waiting_gives_its_place_up_and_no_hash_is_made() {
         *count.lock().expect("not poisoned") += 1;
         Ok(())
     };
-    let mut gone = polled(passwords.beside(SignIn, site(1, 1), work));
+    let mut gone = polled(passwords.in_pool(SignIn, site(1, 1), work));
     assert!(gone.poll_once().await.is_none(), "it waits");
     drop(gone);
     let mut next = polled(passwords.verify(Password::new("guess"), None, site(1, 1)));
-    assert!(next.poll_once().await.is_none(), "the place is free");
+    assert!(next.poll_once().await.is_none(), "the slot is free");
     running.end().await;
     assert_eq!(next.finish().await.expect("compared"), Verdict::Wrong);
     assert_eq!(*made.lock().expect("not poisoned"), 0);
 }
 
-/// A hash for somebody who signs in, which runs until it is told to end.
+/// A hash for signing in that runs until the test releases it.
 struct Running {
     release: mpsc::Sender<()>,
     task: tokio::task::JoinHandle<faceshare_biz::Result<()>>,
@@ -268,7 +269,7 @@ impl Running {
             let _ = began.send(());
             held.recv().map_err(faceshare_biz::Error::internal)
         };
-        let task = tokio::spawn(async move { runner.beside(SignIn, site, work).await });
+        let task = tokio::spawn(async move { runner.in_pool(SignIn, site, work).await });
         begun.await.expect("it runs");
         Self { release, task }
     }

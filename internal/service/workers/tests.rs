@@ -1,4 +1,4 @@
-//! In which order work is done, and whose place goes to whom when there are too few.
+//! The order in which jobs run, and which job is displaced when a queue is full.
 
 use super::{NotDone, WorkerSettings, Workers};
 use crate::permits::Full;
@@ -23,7 +23,8 @@ fn site([prefix, network, host]: [u8; 3]) -> Site {
     }
 }
 
-/// Workers whose only thread is busy until it is released, and the names of what was done, in order.
+/// A pool whose only thread is busy until it is released, and the names of the finished jobs, in
+/// order.
 struct Bench {
     workers: Workers,
     done: Arc<Mutex<Vec<&'static str>>>,
@@ -51,7 +52,7 @@ impl Bench {
         }
     }
 
-    /// Work under a name, which has been asked for.
+    /// A job with a name, already queued.
     async fn ask(
         &self,
         queue: usize,
@@ -70,7 +71,7 @@ impl Bench {
             .poll_once()
             .await
             .expect("answered at once")
-            .expect_err("no place")
+            .expect_err("refused")
     }
 
     async fn release(self) {
@@ -110,7 +111,7 @@ async fn networks_are_served_in_turn_and_so_are_the_two_queues() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_a_full_queue_a_newcomer_takes_the_place_of_the_network_with_the_most() {
+async fn in_a_full_queue_a_new_job_displaces_one_of_the_network_with_the_most() {
     let bench = Bench::new(SETTINGS).await;
     let mut asked = Vec::new();
     for (from, name) in [
@@ -130,7 +131,7 @@ async fn in_a_full_queue_a_newcomer_takes_the_place_of_the_network_with_the_most
     let displaced = asked.remove(1);
     assert_eq!(
         displaced.finish().await,
-        Err(NotDone::Full(Full::Share)),
+        Err(NotDone::Full(Full::Quota)),
         "the newest of the address with the most"
     );
     assert_eq!(
@@ -148,7 +149,7 @@ async fn in_a_full_queue_a_newcomer_takes_the_place_of_the_network_with_the_most
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_address_and_a_network_have_a_share_and_the_rest_is_left() {
+async fn an_address_and_a_network_have_quotas_and_the_rest_is_left() {
     let bench = Bench::new(WorkerSettings {
         queue: 9,
         per_address: 2,
@@ -162,12 +163,12 @@ async fn an_address_and_a_network_have_a_share_and_the_rest_is_left() {
     ];
     assert_eq!(
         bench.refusal(0, [1, 1, 1]).await,
-        NotDone::Full(Full::Share)
+        NotDone::Full(Full::Quota)
     );
     let network = bench.ask(0, [1, 1, 2], "3").await;
     assert_eq!(
         bench.refusal(0, [1, 1, 3]).await,
-        NotDone::Full(Full::Share)
+        NotDone::Full(Full::Quota)
     );
     let _elsewhere = [
         bench.ask(0, [1, 2, 1], "4").await,
@@ -178,8 +179,7 @@ async fn an_address_and_a_network_have_a_share_and_the_rest_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn work_whose_caller_goes_is_not_done_and_leaves_nothing_behind_and_a_panic_holds_up_nobody()
-{
+async fn work_without_a_caller_is_not_done_and_a_panic_does_not_stop_the_worker() {
     let bench = Bench::new(SETTINGS).await;
     for _ in 0..10_000 {
         drop(bench.ask(0, [1, 1, 1], "gone").await);
@@ -193,7 +193,7 @@ async fn work_whose_caller_goes_is_not_done_and_leaves_nothing_behind_and_a_pani
     assert_eq!(panics.finish().await, Err::<(), _>(NotDone::Panicked));
     last.finish().await.expect("done");
     assert_eq!(*done.lock().expect("not poisoned"), ["last"]);
-    // The worker has gone to rest, and works again.
+    // The worker has stopped, and a new job starts it again.
     workers.run(1, site([1, 1, 1]), || ()).await.expect("done");
     let state = workers.lock();
     assert!(
@@ -202,7 +202,7 @@ async fn work_whose_caller_goes_is_not_done_and_leaves_nothing_behind_and_a_pani
     );
 }
 
-/// What happens to a queue next.
+/// One operation on a queue.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Flood { network: u8, host: u8 },
@@ -220,9 +220,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    /// The queue's rules without threads: of honest networks with one request each none is ever refused or displaced by a flood.
+    /// The queue's rules without threads: a flood never refuses or displaces the one request of an
+    /// honest network.
     #[test]
-    fn a_flood_from_a_few_networks_refuses_no_one_who_asks_once(steps in steps()) {
+    fn a_flood_from_a_few_networks_never_refuses_a_network_with_one_request(steps in steps()) {
         use crate::fair_queue::FairQueue;
         const PLACES: usize = 16;
         let mut queue = FairQueue::<u8, (bool, u8), 3>::new();

@@ -1,4 +1,4 @@
-//! Whatever text a client sends.
+//! Fuzzes the reading of JSON frames.
 #![no_main]
 
 use faceshare_biz::domain::instruction::WireFormat;

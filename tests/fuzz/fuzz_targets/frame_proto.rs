@@ -1,4 +1,4 @@
-//! Whatever bytes a client sends.
+//! Fuzzes the reading of protobuf frames.
 #![no_main]
 
 use faceshare_biz::domain::instruction::WireFormat;

@@ -1,9 +1,9 @@
-//! Frames as clients send them, and as they should not.
+//! Valid and invalid frames.
 
 use faceshare_api::v1::ClientFrame;
 use prost::Message;
 
-/// By name; those that are frames of the contract are seeds of both formats.
+/// Frames by name; valid ones become seeds of both formats.
 const TEXTS: &[(&str, &str)] = &[
     (
         "ack-heart",
@@ -182,7 +182,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("null", "null"),
 ];
 
-/// Bytes that no client of ours writes, by name.
+/// Protobuf messages that our own clients never write, by name.
 const BYTES: &[(&str, &[u8])] = &[
     ("empty", &[]),
     (

@@ -1,6 +1,8 @@
-//! Writes the committed corpus, of frames and stories that are worth starting from: `scripts/fuzz --seeds`.
+//! Writes the committed corpus of frames and stories from which fuzzing starts: `scripts/fuzz
+//! --seeds`.
 //!
-//! Inputs that once brought something to light lie beside them in `corpus/`, under names that say what; they are not written here.
+//! `corpus/` also holds inputs that once found a fault, with names that say which; this program
+//! does not write them.
 
 mod frames;
 mod stories;

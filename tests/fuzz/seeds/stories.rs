@@ -1,24 +1,24 @@
-//! Sessions that went through something.
+//! The stories of the corpus.
 
 use faceshare_fuzz::story::Kind::{self, *};
 use faceshare_fuzz::story::{KINDS, RECORD};
 
-/// `[what, who, a, b]`, see `story`; people are counted from 0, the host.
-type Happening = (Kind, u8, u8, u8);
+/// `[what, who, a, b]`, see `story`; people are numbered from 0, the host.
+type OperationRecord = (Kind, u8, u8, u8);
 
 /// `[host left and limit of members, maximum duration, rules, people at the start]`.
-type Setting = [u8; RECORD];
+type SetupRecord = [u8; RECORD];
 
-const PLAIN: Setting = [0, 0, 0, 4];
-const PROMOTE: Setting = [1, 0, 0, 4];
-const SMALL: Setting = [0x20, 0, 0, 3];
-const SHORT: Setting = [0, 4, 0, 3];
-const FEW_REMEMBERED: Setting = [0, 0, 1, 2];
-const EVERYBODY: Setting = [0, 0, 0, 8];
+const PLAIN: SetupRecord = [0, 0, 0, 4];
+const PROMOTE: SetupRecord = [1, 0, 0, 4];
+const SMALL: SetupRecord = [0x20, 0, 0, 3];
+const SHORT: SetupRecord = [0, 4, 0, 3];
+const FEW_REMEMBERED: SetupRecord = [0, 0, 1, 2];
+const ALL_PEOPLE: SetupRecord = [0, 0, 0, 8];
 
-const STORIES: &[(&str, Setting, &[Happening])] = &[
+const STORIES: &[(&str, SetupRecord, &[OperationRecord])] = &[
     (
-        "nobody-comes",
+        "no-member-comes",
         [0; RECORD],
         &[(Waits, 0, 9, 1), (Waits, 0, 9, 1)],
     ),
@@ -314,7 +314,7 @@ const STORIES: &[(&str, Setting, &[Happening])] = &[
     ),
     (
         "restart-with-other-rules",
-        EVERYBODY,
+        ALL_PEOPLE,
         &[
             (Loses, 1, 0, 0),
             (Restart, 0, 2, 0),
@@ -398,7 +398,7 @@ const STORIES: &[(&str, Setting, &[Happening])] = &[
     ),
     (
         "crowd",
-        EVERYBODY,
+        ALL_PEOPLE,
         &[
             (FollowOther, 1, 0, 0),
             (FollowOther, 2, 1, 0),
@@ -417,11 +417,11 @@ const STORIES: &[(&str, Setting, &[Happening])] = &[
 pub(crate) fn all() -> Vec<(String, Vec<u8>)> {
     STORIES
         .iter()
-        .map(|(name, setting, happenings)| ((*name).to_owned(), bytes(setting, happenings)))
+        .map(|(name, setup, operations)| ((*name).to_owned(), bytes(setup, operations)))
         .collect()
 }
 
-fn bytes(setting: &Setting, happenings: &[Happening]) -> Vec<u8> {
+fn bytes(setup: &SetupRecord, operations: &[OperationRecord]) -> Vec<u8> {
     let code = |kind: Kind| {
         KINDS
             .iter()
@@ -429,8 +429,8 @@ fn bytes(setting: &Setting, happenings: &[Happening]) -> Vec<u8> {
             .and_then(|at| u8::try_from(at).ok())
             .expect("every kind is among the kinds")
     };
-    let records = happenings
+    let records = operations
         .iter()
         .map(|(what, who, a, b)| [code(*what), *who, *a, *b]);
-    setting.iter().copied().chain(records.flatten()).collect()
+    setup.iter().copied().chain(records.flatten()).collect()
 }

@@ -1,6 +1,6 @@
-//! What the cache answers when it was not told of a write, on a clock that the test moves.
+//! What the cache answers when a write did not pass through it, on a clock that the test moves.
 
-use super::{Accounts, FRESH_FOR};
+use super::{CachedAccounts, FRESH_FOR};
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{Account, AccountRepository, PasswordHash, Picture};
 use faceshare_biz::domain::{AccountId, FamilyId, Nickname, Timestamp};
@@ -15,27 +15,27 @@ const MOMENT: Duration = Duration::from_millis(1);
 const FIRST: &str = "Ann";
 const SECOND: &str = "Ben";
 
-/// How a write ends that has been done.
+/// How a write ends after it has changed the store.
 #[derive(Clone, Copy)]
-enum End {
-    Well,
-    /// With an error, as when the answer to it is lost.
-    Refused,
-    /// With the task that does it, before it can tell anybody.
-    Dead,
+enum WriteEnd {
+    Succeeds,
+    /// The store's answer is lost, so the caller gets an error.
+    Fails,
+    /// The task panics, so the cache is not changed.
+    Panics,
 }
 
 /// A store of one account.
-struct Store {
+struct OneAccount {
     kept: Mutex<Account>,
-    end: End,
-    /// How long the answer to a read is under way.
+    end: WriteEnd,
+    /// How long a read or an insertion takes to answer.
     distance: Duration,
     reads: AtomicU32,
 }
 
 #[async_trait]
-impl AccountRepository for Store {
+impl AccountRepository for OneAccount {
     async fn insert(&self, account: &Account) -> Result<()> {
         *self.kept.lock().expect("whole") = account.clone();
         sleep(self.distance).await;
@@ -63,9 +63,9 @@ impl AccountRepository for Store {
     async fn rename(&self, _: AccountId, nickname: &Nickname) -> Result<bool> {
         self.kept.lock().expect("whole").nickname = nickname.clone();
         match self.end {
-            End::Well => Ok(true),
-            End::Refused => Err(Error::unavailable("the answer is lost")),
-            End::Dead => panic!("the write dies before it has told of itself"),
+            WriteEnd::Succeeds => Ok(true),
+            WriteEnd::Fails => Err(Error::unavailable("the answer is lost")),
+            WriteEnd::Panics => panic!("the write panics before the cache is changed"),
         }
     }
 
@@ -102,9 +102,9 @@ fn name(nickname: &str) -> Nickname {
     Nickname::new(nickname, 32).expect("a nickname")
 }
 
-/// The cache, and what it is over, to write around it.
-fn cached(end: End, distance: Duration) -> (Accounts<Store>, Arc<Store>) {
-    let accounts = Accounts::new(Store {
+/// The cache and the store under it, so that a test can write to the store directly.
+fn cached(end: WriteEnd, distance: Duration) -> (CachedAccounts<OneAccount>, Arc<OneAccount>) {
+    let accounts = CachedAccounts::new(OneAccount {
         kept: Mutex::new(named(FIRST)),
         end,
         distance,
@@ -114,26 +114,26 @@ fn cached(end: End, distance: Duration) -> (Accounts<Store>, Arc<Store>) {
     (accounts, store)
 }
 
-/// What the cache answers now.
-async fn found(accounts: &Accounts<Store>) -> String {
+/// The nickname in the account that the cache answers with.
+async fn found(accounts: &CachedAccounts<OneAccount>) -> String {
     accounts
         .find(named(FIRST).id)
         .await
         .expect("looked up")
-        .expect("somebody")
+        .expect("an account")
         .nickname
         .to_string()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_goes_around_the_cache_is_seen_when_the_entry_is_no_longer_fresh() {
-    let (accounts, store) = cached(End::Well, Duration::ZERO);
+    let (accounts, store) = cached(WriteEnd::Succeeds, Duration::ZERO);
     assert_eq!(found(&accounts).await, FIRST);
     store
         .rename(named(FIRST).id, &name(SECOND))
         .await
         .expect("written");
-    // Being asked for does not make an entry any younger.
+    // Reads of an entry do not prolong it.
     for _ in 0..4 {
         advance((FRESH_FOR - MOMENT) / 4).await;
         assert_eq!(
@@ -148,20 +148,20 @@ async fn a_write_that_goes_around_the_cache_is_seen_when_the_entry_is_no_longer_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_dies_before_it_takes_the_entry_out_is_seen_as_soon() {
-    let (accounts, _store) = cached(End::Dead, Duration::ZERO);
+async fn a_write_that_panics_before_it_removes_the_entry_is_seen_as_soon() {
+    let (accounts, _store) = cached(WriteEnd::Panics, Duration::ZERO);
     assert_eq!(found(&accounts).await, FIRST);
     accounts
         .rename(named(FIRST).id, &name(SECOND))
         .await
-        .expect_err("died");
+        .expect_err("panicked");
     advance(FRESH_FOR).await;
     assert_eq!(found(&accounts).await, SECOND);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_takes_the_entry_out_at_once_whatever_came_of_it() {
-    for end in [End::Well, End::Refused] {
+async fn a_write_removes_the_entry_at_once_also_when_it_fails() {
+    for end in [WriteEnd::Succeeds, WriteEnd::Fails] {
         let (accounts, _store) = cached(end, Duration::ZERO);
         assert_eq!(found(&accounts).await, FIRST);
         assert_eq!(
@@ -169,17 +169,17 @@ async fn a_write_takes_the_entry_out_at_once_whatever_came_of_it() {
                 .rename(named(FIRST).id, &name(SECOND))
                 .await
                 .is_ok(),
-            matches!(end, End::Well)
+            matches!(end, WriteEnd::Succeeds)
         );
         assert_eq!(found(&accounts).await, SECOND);
     }
 }
 
-/// An entry is as old as what it says, not as the moment in which the answer came.
+/// The time of an entry counts from the start of its read, not from the answer.
 #[tokio::test(start_paused = true)]
 async fn a_slow_read_does_not_lengthen_the_time() {
     let slow = FRESH_FOR / 2;
-    let (accounts, store) = cached(End::Well, slow);
+    let (accounts, store) = cached(WriteEnd::Succeeds, slow);
     let write_meanwhile = async {
         sleep(MOMENT).await;
         store
@@ -196,7 +196,7 @@ async fn a_slow_read_does_not_lengthen_the_time() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_insertion_does_not_lengthen_the_time() {
     let slow = FRESH_FOR / 2;
-    let (accounts, store) = cached(End::Well, slow);
+    let (accounts, store) = cached(WriteEnd::Succeeds, slow);
     accounts.insert(&named(FIRST)).await.expect("kept");
     store
         .rename(named(FIRST).id, &name(SECOND))

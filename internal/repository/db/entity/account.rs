@@ -1,4 +1,4 @@
-//! A person.
+//! An account or a guest.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The answer to a call, or the place that is held for it.
+//! The answer to a call, or the place reserved for it.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The rows of the main database, as the ORM sees them.
+//! The ORM's types of the main database's rows.
 
 pub(super) mod account;
 #[allow(

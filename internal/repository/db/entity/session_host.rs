@@ -1,4 +1,4 @@
-//! That somebody hosts or hosted a session.
+//! An account that hosts or hosted a session.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,6 +1,6 @@
-//! People and their token families.
+//! Accounts and their token families.
 
-use super::create_table;
+use super::{IndexKind, create_index, create_table};
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{
     big_integer, big_integer_null, string_len, string_len_null, text_null,
@@ -10,11 +10,12 @@ use sea_orm_migration::schema::{
 pub(super) struct Migration;
 
 #[derive(DeriveIden)]
-enum Accounts {
+enum AccountsTable {
+    #[sea_orm(iden = "accounts")]
     Table,
     Id,
     Username,
-    /// The username in lower case: what must be unique.
+    /// The username in lower case, which is unique.
     UsernameKey,
     Nickname,
     AvatarUrl,
@@ -22,7 +23,8 @@ enum Accounts {
 }
 
 #[derive(DeriveIden)]
-enum TokenFamilies {
+enum TokenFamiliesTable {
+    #[sea_orm(iden = "token_families")]
     Table,
     Id,
     AccountId,
@@ -41,40 +43,45 @@ enum TokenFamilies {
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let accounts = Table::create()
-            .table(Accounts::Table)
-            .col(big_integer(Accounts::Id).primary_key())
-            .col(string_len_null(Accounts::Username, 64))
-            .col(string_len_null(Accounts::UsernameKey, 64))
-            .col(string_len(Accounts::Nickname, 255))
-            .col(string_len(Accounts::AvatarUrl, 512))
-            .col(big_integer(Accounts::CreatedAt))
+            .table(AccountsTable::Table)
+            .col(big_integer(AccountsTable::Id).primary_key())
+            .col(string_len_null(AccountsTable::Username, 64))
+            .col(string_len_null(AccountsTable::UsernameKey, 64))
+            // As long as `limits.nickname` allows. It was 255, which SQLite does not enforce and no
+            // server has been given.
+            .col(string_len(AccountsTable::Nickname, 256))
+            .col(string_len(AccountsTable::AvatarUrl, 512))
+            .col(big_integer(AccountsTable::CreatedAt))
             .to_owned();
         create_table(manager, accounts).await?;
-        let username = Index::create()
-            .name("ux_accounts_username_key")
-            .table(Accounts::Table)
-            .col(Accounts::UsernameKey)
-            .unique()
-            .to_owned();
-        manager.create_index(username).await?;
+        create_index(
+            manager,
+            "ux_accounts_username_key",
+            AccountsTable::Table,
+            [AccountsTable::UsernameKey],
+            IndexKind::Unique,
+        )
+        .await?;
 
         let families = Table::create()
-            .table(TokenFamilies::Table)
-            .col(big_integer(TokenFamilies::Id).primary_key())
-            .col(big_integer(TokenFamilies::AccountId))
-            .col(big_integer(TokenFamilies::Generation))
-            .col(big_integer(TokenFamilies::RotatedAt))
-            .col(text_null(TokenFamilies::SealedPair))
-            .col(big_integer(TokenFamilies::ExpiresAt))
-            .col(big_integer_null(TokenFamilies::RevokedAt))
+            .table(TokenFamiliesTable::Table)
+            .col(big_integer(TokenFamiliesTable::Id).primary_key())
+            .col(big_integer(TokenFamiliesTable::AccountId))
+            .col(big_integer(TokenFamiliesTable::Generation))
+            .col(big_integer(TokenFamiliesTable::RotatedAt))
+            .col(text_null(TokenFamiliesTable::SealedPair))
+            .col(big_integer(TokenFamiliesTable::ExpiresAt))
+            .col(big_integer_null(TokenFamiliesTable::RevokedAt))
             .to_owned();
         create_table(manager, families).await?;
-        let account = Index::create()
-            .name("ix_token_families_account_id")
-            .table(TokenFamilies::Table)
-            .col(TokenFamilies::AccountId)
-            .to_owned();
-        manager.create_index(account).await
+        create_index(
+            manager,
+            "ix_token_families_account_id",
+            TokenFamiliesTable::Table,
+            [TokenFamiliesTable::AccountId],
+            IndexKind::Plain,
+        )
+        .await
     }
 
     fn use_transaction(&self) -> Option<bool> {

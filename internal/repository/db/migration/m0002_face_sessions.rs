@@ -1,9 +1,9 @@
 //! The directory of sessions, number codes, invites.
 //!
-//! No foreign keys between them: a session's truth is its log, from which the directory is written again, and codes and invites outlive a
-//! session's row for their quarantine.
+//! No foreign keys between them: the directory is written from the session's log and may be written
+//! again, and codes and invites stay in quarantine after the session's row is deleted.
 
-use super::create_table;
+use super::{IndexKind, create_index, create_table};
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{
     big_integer, big_integer_null, binary_len, boolean, string_len, string_len_null, text,
@@ -13,7 +13,8 @@ use sea_orm_migration::schema::{
 pub(super) struct Migration;
 
 #[derive(DeriveIden)]
-enum FaceSessions {
+enum FaceSessionsTable {
+    #[sea_orm(iden = "face_sessions")]
     Table,
     Id,
     Title,
@@ -29,16 +30,18 @@ enum FaceSessions {
     EndReason,
 }
 
-/// Who hosts or hosted which session.
+/// The accounts that host or hosted a session.
 #[derive(DeriveIden)]
-enum SessionHosts {
+enum SessionHostsTable {
+    #[sea_orm(iden = "session_hosts")]
     Table,
     HostId,
     SessionId,
 }
 
 #[derive(DeriveIden)]
-enum NumberCodes {
+enum NumberCodesTable {
+    #[sea_orm(iden = "number_codes")]
     Table,
     Fingerprint,
     Sealed,
@@ -49,7 +52,8 @@ enum NumberCodes {
 }
 
 #[derive(DeriveIden)]
-enum Invites {
+enum InvitesTable {
+    #[sea_orm(iden = "invites")]
     Table,
     SessionId,
     Fingerprint,
@@ -79,103 +83,111 @@ impl MigrationTrait for Migration {
 
 async fn face_sessions(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
-        .table(FaceSessions::Table)
-        .col(big_integer(FaceSessions::Id).primary_key())
-        .col(string_len(FaceSessions::Title, 1024))
-        .col(big_integer(FaceSessions::HostId))
-        .col(string_len(FaceSessions::Admission, 16))
-        .col(boolean(FaceSessions::AdmissionForced))
-        .col(boolean(FaceSessions::Locked))
-        .col(string_len(FaceSessions::HostLeft, 16))
-        .col(big_integer(FaceSessions::MaxMembers))
-        .col(big_integer(FaceSessions::MemberCount))
-        .col(big_integer(FaceSessions::CreatedAt))
-        .col(big_integer_null(FaceSessions::EndedAt))
-        .col(string_len_null(FaceSessions::EndReason, 16))
+        .table(FaceSessionsTable::Table)
+        .col(big_integer(FaceSessionsTable::Id).primary_key())
+        .col(string_len(FaceSessionsTable::Title, 1024))
+        .col(big_integer(FaceSessionsTable::HostId))
+        .col(string_len(FaceSessionsTable::Admission, 16))
+        .col(boolean(FaceSessionsTable::AdmissionForced))
+        .col(boolean(FaceSessionsTable::Locked))
+        .col(string_len(FaceSessionsTable::HostLeft, 16))
+        .col(big_integer(FaceSessionsTable::MaxMembers))
+        .col(big_integer(FaceSessionsTable::MemberCount))
+        .col(big_integer(FaceSessionsTable::CreatedAt))
+        .col(big_integer_null(FaceSessionsTable::EndedAt))
+        .col(string_len_null(FaceSessionsTable::EndReason, 16))
         .to_owned();
     create_table(manager, table).await?;
-    // Both begin with what is asked most: the live ones, of all and of one host.
-    let live = Index::create()
-        .name("ix_face_sessions_ended_at")
-        .table(FaceSessions::Table)
-        .col(FaceSessions::EndedAt)
-        .to_owned();
-    manager.create_index(live).await?;
-    let hosted = Index::create()
-        .name("ix_face_sessions_host_id")
-        .table(FaceSessions::Table)
-        .col(FaceSessions::HostId)
-        .col(FaceSessions::EndedAt)
-        .to_owned();
-    manager.create_index(hosted).await
+    // The most frequent queries are for live sessions: of all hosts, and of one.
+    create_index(
+        manager,
+        "ix_face_sessions_ended_at",
+        FaceSessionsTable::Table,
+        [FaceSessionsTable::EndedAt],
+        IndexKind::Plain,
+    )
+    .await?;
+    create_index(
+        manager,
+        "ix_face_sessions_host_id",
+        FaceSessionsTable::Table,
+        [FaceSessionsTable::HostId, FaceSessionsTable::EndedAt],
+        IndexKind::Plain,
+    )
+    .await
 }
 
 async fn session_hosts(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
-        .table(SessionHosts::Table)
-        .col(big_integer(SessionHosts::HostId))
-        .col(big_integer(SessionHosts::SessionId))
+        .table(SessionHostsTable::Table)
+        .col(big_integer(SessionHostsTable::HostId))
+        .col(big_integer(SessionHostsTable::SessionId))
         .primary_key(
             Index::create()
                 .name("pk_session_hosts")
-                .col(SessionHosts::HostId)
-                .col(SessionHosts::SessionId),
+                .col(SessionHostsTable::HostId)
+                .col(SessionHostsTable::SessionId),
         )
         .to_owned();
     create_table(manager, table).await?;
-    let session = Index::create()
-        .name("ix_session_hosts_session_id")
-        .table(SessionHosts::Table)
-        .col(SessionHosts::SessionId)
-        .to_owned();
-    manager.create_index(session).await
+    create_index(
+        manager,
+        "ix_session_hosts_session_id",
+        SessionHostsTable::Table,
+        [SessionHostsTable::SessionId],
+        IndexKind::Plain,
+    )
+    .await
 }
 
 async fn number_codes(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
-        .table(NumberCodes::Table)
-        .col(binary_len(NumberCodes::Fingerprint, 32).primary_key())
-        .col(text(NumberCodes::Sealed))
-        .col(big_integer(NumberCodes::SessionId))
-        .col(big_integer(NumberCodes::CreatedAt))
-        .col(big_integer(NumberCodes::ExpiresAt))
-        .col(big_integer_null(NumberCodes::RetiredUntil))
+        .table(NumberCodesTable::Table)
+        .col(binary_len(NumberCodesTable::Fingerprint, 32).primary_key())
+        .col(text(NumberCodesTable::Sealed))
+        .col(big_integer(NumberCodesTable::SessionId))
+        .col(big_integer(NumberCodesTable::CreatedAt))
+        .col(big_integer(NumberCodesTable::ExpiresAt))
+        .col(big_integer_null(NumberCodesTable::RetiredUntil))
         .to_owned();
     create_table(manager, table).await?;
     for (name, column) in [
-        ("ix_number_codes_session_id", NumberCodes::SessionId),
-        ("ix_number_codes_expires_at", NumberCodes::ExpiresAt),
-        ("ix_number_codes_retired_until", NumberCodes::RetiredUntil),
+        ("ix_number_codes_session_id", NumberCodesTable::SessionId),
+        ("ix_number_codes_expires_at", NumberCodesTable::ExpiresAt),
+        (
+            "ix_number_codes_retired_until",
+            NumberCodesTable::RetiredUntil,
+        ),
     ] {
-        manager
-            .create_index(
-                Index::create()
-                    .name(name)
-                    .table(NumberCodes::Table)
-                    .col(column)
-                    .to_owned(),
-            )
-            .await?;
+        create_index(
+            manager,
+            name,
+            NumberCodesTable::Table,
+            [column],
+            IndexKind::Plain,
+        )
+        .await?;
     }
     Ok(())
 }
 
 async fn invites(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let table = Table::create()
-        .table(Invites::Table)
-        .col(big_integer(Invites::SessionId).primary_key())
-        .col(binary_len(Invites::Fingerprint, 32))
-        .col(text(Invites::Sealed))
-        .col(big_integer(Invites::ExpiresAt))
-        .col(big_integer_null(Invites::MaxUses))
-        .col(big_integer(Invites::Uses))
+        .table(InvitesTable::Table)
+        .col(big_integer(InvitesTable::SessionId).primary_key())
+        .col(binary_len(InvitesTable::Fingerprint, 32))
+        .col(text(InvitesTable::Sealed))
+        .col(big_integer(InvitesTable::ExpiresAt))
+        .col(big_integer_null(InvitesTable::MaxUses))
+        .col(big_integer(InvitesTable::Uses))
         .to_owned();
     create_table(manager, table).await?;
-    let fingerprint = Index::create()
-        .name("ux_invites_fingerprint")
-        .table(Invites::Table)
-        .col(Invites::Fingerprint)
-        .unique()
-        .to_owned();
-    manager.create_index(fingerprint).await
+    create_index(
+        manager,
+        "ux_invites_fingerprint",
+        InvitesTable::Table,
+        [InvitesTable::Fingerprint],
+        IndexKind::Unique,
+    )
+    .await
 }

@@ -1,5 +1,6 @@
 //! Passwords of accounts.
 
+use super::add_column;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::string_len_null;
 
@@ -7,7 +8,8 @@ use sea_orm_migration::schema::string_len_null;
 pub(super) struct Migration;
 
 #[derive(DeriveIden)]
-enum Accounts {
+enum AccountColumns {
+    #[sea_orm(iden = "accounts")]
     Table,
     PasswordHash,
 }
@@ -19,11 +21,8 @@ enum Accounts {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let password = Table::alter()
-            .table(Accounts::Table)
-            .add_column(string_len_null(Accounts::PasswordHash, 255))
-            .to_owned();
-        manager.alter_table(password).await
+        let password = string_len_null(AccountColumns::PasswordHash, 255);
+        add_column(manager, AccountColumns::Table, password).await
     }
 
     fn use_transaction(&self) -> Option<bool> {

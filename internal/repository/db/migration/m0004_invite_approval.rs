@@ -1,5 +1,6 @@
 //! Invites whose bearers the host must let in.
 
+use super::add_column;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::boolean;
 
@@ -13,16 +14,14 @@ pub(super) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let table = Table::alter()
-            .table(Invites::Table)
-            .add_column(boolean(Invites::Approval).default(false))
-            .to_owned();
-        manager.alter_table(table).await
+        let approval = boolean(InviteColumns::Approval).default(false).to_owned();
+        add_column(manager, InviteColumns::Table, approval).await
     }
 }
 
 #[derive(DeriveIden)]
-enum Invites {
+enum InviteColumns {
+    #[sea_orm(iden = "invites")]
     Table,
     Approval,
 }

@@ -1,6 +1,7 @@
-//! Pictures of people: a few kilobytes each, written with the account that they belong to, and the same for every node.
+//! Pictures of people: a few kilobytes each, written in one transaction with the account, and
+//! shared by all nodes.
 
-use super::{create_table, large_blob};
+use super::{IndexKind, create_index, create_table, large_blob};
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{big_integer, string_len};
 
@@ -8,7 +9,8 @@ use sea_orm_migration::schema::{big_integer, string_len};
 pub(super) struct Migration;
 
 #[derive(DeriveIden)]
-enum Avatars {
+enum AvatarsTable {
+    #[sea_orm(iden = "avatars")]
     Table,
     Key,
     AccountId,
@@ -24,19 +26,21 @@ enum Avatars {
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let avatars = Table::create()
-            .table(Avatars::Table)
-            .col(string_len(Avatars::Key, 64).primary_key())
-            .col(big_integer(Avatars::AccountId))
-            .col(string_len(Avatars::MediaType, 64))
-            .col(large_blob(manager, Avatars::Bytes).not_null())
+            .table(AvatarsTable::Table)
+            .col(string_len(AvatarsTable::Key, 64).primary_key())
+            .col(big_integer(AvatarsTable::AccountId))
+            .col(string_len(AvatarsTable::MediaType, 64))
+            .col(large_blob(manager, AvatarsTable::Bytes).not_null())
             .to_owned();
         create_table(manager, avatars).await?;
-        let account = Index::create()
-            .name("ix_avatars_account_id")
-            .table(Avatars::Table)
-            .col(Avatars::AccountId)
-            .to_owned();
-        manager.create_index(account).await
+        create_index(
+            manager,
+            "ix_avatars_account_id",
+            AvatarsTable::Table,
+            [AvatarsTable::AccountId],
+            IndexKind::Plain,
+        )
+        .await
     }
 
     fn use_transaction(&self) -> Option<bool> {

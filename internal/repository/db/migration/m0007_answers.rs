@@ -1,6 +1,6 @@
 //! Answers to calls under an idempotency key.
 
-use super::{create_table, large_text};
+use super::{IndexKind, create_index, create_table, large_text};
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{big_integer, binary_len};
 
@@ -8,7 +8,8 @@ use sea_orm_migration::schema::{big_integer, binary_len};
 pub(super) struct Migration;
 
 #[derive(DeriveIden)]
-enum Answers {
+enum AnswersTable {
+    #[sea_orm(iden = "answers")]
     Table,
     /// Digest of caller, method, path and key.
     Call,
@@ -28,28 +29,31 @@ enum Answers {
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let table = Table::create()
-            .table(Answers::Table)
-            .col(binary_len(Answers::Call, 32).primary_key())
-            .col(big_integer(Answers::AccountId))
-            .col(binary_len(Answers::Request, 32))
-            .col(big_integer(Answers::Attempt))
-            .col(large_text(manager, Answers::Sealed).null())
-            .col(big_integer(Answers::ExpiresAt))
+            .table(AnswersTable::Table)
+            .col(binary_len(AnswersTable::Call, 32).primary_key())
+            .col(big_integer(AnswersTable::AccountId))
+            .col(binary_len(AnswersTable::Request, 32))
+            .col(big_integer(AnswersTable::Attempt))
+            .col(large_text(manager, AnswersTable::Sealed).null())
+            .col(big_integer(AnswersTable::ExpiresAt))
             .to_owned();
         create_table(manager, table).await?;
-        let account = Index::create()
-            .name("ix_answers_account_id")
-            .table(Answers::Table)
-            .col(Answers::AccountId)
-            .col(Answers::Attempt)
-            .to_owned();
-        manager.create_index(account).await?;
-        let expiry = Index::create()
-            .name("ix_answers_expires_at")
-            .table(Answers::Table)
-            .col(Answers::ExpiresAt)
-            .to_owned();
-        manager.create_index(expiry).await
+        create_index(
+            manager,
+            "ix_answers_account_id",
+            AnswersTable::Table,
+            [AnswersTable::AccountId, AnswersTable::Attempt],
+            IndexKind::Plain,
+        )
+        .await?;
+        create_index(
+            manager,
+            "ix_answers_expires_at",
+            AnswersTable::Table,
+            [AnswersTable::ExpiresAt],
+            IndexKind::Plain,
+        )
+        .await
     }
 
     fn use_transaction(&self) -> Option<bool> {

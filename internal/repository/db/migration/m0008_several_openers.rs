@@ -1,6 +1,7 @@
-//! What lets several processes write one schema: a session has one live code because an index says so, and a row of the directory knows after
-//! which entry of the log it was written.
+//! For several processes on one schema: a unique index allows one live code of a session, and a row
+//! of the directory records after which entry of the log it was written.
 
+use super::{IndexKind, add_column, create_index};
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{big_integer, big_integer_null};
 
@@ -8,7 +9,8 @@ use sea_orm_migration::schema::{big_integer, big_integer_null};
 pub(super) struct Migration;
 
 #[derive(DeriveIden)]
-enum NumberCodes {
+enum NumberCodeColumns {
+    #[sea_orm(iden = "number_codes")]
     Table,
     SessionId,
     RetiredUntil,
@@ -17,7 +19,8 @@ enum NumberCodes {
 }
 
 #[derive(DeriveIden)]
-enum FaceSessions {
+enum FaceSessionColumns {
+    #[sea_orm(iden = "face_sessions")]
     Table,
     LogIndex,
 }
@@ -29,29 +32,29 @@ enum FaceSessions {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let codes = Table::alter()
-            .table(NumberCodes::Table)
-            .add_column(big_integer_null(NumberCodes::LiveSession))
-            .to_owned();
-        manager.alter_table(codes).await?;
+        let live_session = big_integer_null(NumberCodeColumns::LiveSession);
+        add_column(manager, NumberCodeColumns::Table, live_session).await?;
         let live = Query::update()
-            .table(NumberCodes::Table)
-            .value(NumberCodes::LiveSession, Expr::col(NumberCodes::SessionId))
-            .and_where(Expr::col(NumberCodes::RetiredUntil).is_null())
+            .table(NumberCodeColumns::Table)
+            .value(
+                NumberCodeColumns::LiveSession,
+                Expr::col(NumberCodeColumns::SessionId),
+            )
+            .and_where(Expr::col(NumberCodeColumns::RetiredUntil).is_null())
             .to_owned();
         manager.execute(live).await?;
-        let one = Index::create()
-            .name("ux_number_codes_live_session")
-            .table(NumberCodes::Table)
-            .col(NumberCodes::LiveSession)
-            .unique()
+        create_index(
+            manager,
+            "ux_number_codes_live_session",
+            NumberCodeColumns::Table,
+            [NumberCodeColumns::LiveSession],
+            IndexKind::Unique,
+        )
+        .await?;
+        let log_index = big_integer(FaceSessionColumns::LogIndex)
+            .default(0)
             .to_owned();
-        manager.create_index(one).await?;
-        let sessions = Table::alter()
-            .table(FaceSessions::Table)
-            .add_column(big_integer(FaceSessions::LogIndex).default(0))
-            .to_owned();
-        manager.alter_table(sessions).await
+        add_column(manager, FaceSessionColumns::Table, log_index).await
     }
 
     fn use_transaction(&self) -> Option<bool> {

@@ -1,5 +1,7 @@
-//! Under which id a call makes what it makes, and which process runs it: so that a repeat after the process has died finds what was made.
+//! The id under which a call creates its resource, and the process that runs it, so that a repeat
+//! after the process has died finds the resource.
 
+use super::add_column;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::big_integer;
 
@@ -7,7 +9,8 @@ use sea_orm_migration::schema::big_integer;
 pub(super) struct Migration;
 
 #[derive(DeriveIden)]
-enum Answers {
+enum AnswerColumns {
+    #[sea_orm(iden = "answers")]
     Table,
     Attempt,
     Effect,
@@ -21,19 +24,13 @@ enum Answers {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for column in [Answers::Effect, Answers::Process] {
-            manager
-                .alter_table(
-                    Table::alter()
-                        .table(Answers::Table)
-                        .add_column(big_integer(column).default(0))
-                        .to_owned(),
-                )
-                .await?;
+        for column in [AnswerColumns::Effect, AnswerColumns::Process] {
+            let column = big_integer(column).default(0).to_owned();
+            add_column(manager, AnswerColumns::Table, column).await?;
         }
         let effects = Query::update()
-            .table(Answers::Table)
-            .value(Answers::Effect, Expr::col(Answers::Attempt))
+            .table(AnswerColumns::Table)
+            .value(AnswerColumns::Effect, Expr::col(AnswerColumns::Attempt))
             .to_owned();
         manager.execute(effects).await
     }

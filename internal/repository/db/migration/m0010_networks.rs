@@ -1,5 +1,7 @@
-//! From which network a token family was opened, as a keyed hash: where a sign-in is usual.
+//! The network from which a token family was opened, as a keyed hash: it tells a usual place of
+//! sign-in.
 
+use super::add_column;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::binary_len_null;
 
@@ -7,7 +9,8 @@ use sea_orm_migration::schema::binary_len_null;
 pub(super) struct Migration;
 
 #[derive(DeriveIden)]
-enum TokenFamilies {
+enum TokenFamilyColumns {
+    #[sea_orm(iden = "token_families")]
     Table,
     Network,
 }
@@ -19,11 +22,8 @@ enum TokenFamilies {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let network = Table::alter()
-            .table(TokenFamilies::Table)
-            .add_column(binary_len_null(TokenFamilies::Network, 32))
-            .to_owned();
-        manager.alter_table(network).await
+        let network = binary_len_null(TokenFamilyColumns::Network, 32);
+        add_column(manager, TokenFamilyColumns::Table, network).await
     }
 
     fn use_transaction(&self) -> Option<bool> {

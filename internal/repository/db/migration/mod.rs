@@ -1,7 +1,11 @@
-//! The schema, step by step. A step that was released is never edited: what changes comes as a new step.
+//! The schema as a list of steps. The result of a released step never changes: a change of the
+//! schema is a new step.
 //!
-//! The same steps make the same tables on SQLite, PostgreSQL and MySQL. Where MySQL's words mean less than the others', the functions here
-//! say more to it.
+//! The same steps make the same tables on SQLite, PostgreSQL and MySQL. The functions here cover
+//! where MySQL's types hold less than the others'.
+//!
+//! MySQL commits each change of the schema by itself, so a process that dies within a step leaves a
+//! part of it. Each change is skipped if it is there, and the next start finishes the step.
 
 mod m0001_accounts;
 mod m0002_face_sessions;
@@ -18,7 +22,9 @@ use faceshare_biz::{Error, Result as DomainResult};
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
 use sea_orm::sqlx::{self, ConnectOptions as _};
-use sea_orm_migration::prelude::{ColumnDef, DbErr, IntoIden, SchemaManager, TableCreateStatement};
+use sea_orm_migration::prelude::{
+    ColumnDef, DbErr, Index, IntoIden, SchemaManager, Table, TableCreateStatement,
+};
 use sea_orm_migration::sea_orm::DbBackend;
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use std::time::Duration;
@@ -30,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// All steps, in order.
 pub(super) struct Migrator;
 
-/// How many there are.
+/// The number of steps.
 #[cfg(test)]
 pub(crate) const STEPS: u32 = 9;
 
@@ -50,8 +56,8 @@ impl MigratorTrait for Migrator {
     }
 }
 
-/// On MySQL a table takes any character and compares text by its bytes, whatever the server's defaults are: a hash or a key in another case
-/// is another one.
+/// Creates a table. On MySQL it holds any character and compares text by its bytes, whatever the
+/// server's defaults are: hashes and keys differ by case.
 async fn create_table(
     manager: &SchemaManager<'_>,
     mut table: TableCreateStatement,
@@ -59,10 +65,57 @@ async fn create_table(
     if on_mysql(manager) {
         table.character_set("utf8mb4").collate("utf8mb4_bin");
     }
+    table.if_not_exists();
     manager.create_table(table).await
 }
 
-/// For bytes beyond the 64 KiB at which MySQL's BLOB ends.
+/// Creates an index on these columns, unless it is there.
+async fn create_index<C: IntoIden>(
+    manager: &SchemaManager<'_>,
+    name: &'static str,
+    table: impl IntoIden,
+    columns: impl IntoIterator<Item = C>,
+    kind: IndexKind,
+) -> Result<(), DbErr> {
+    let table = table.into_iden();
+    if manager.has_index(table.to_string(), name).await? {
+        return Ok(());
+    }
+    let mut index = Index::create();
+    index.name(name).table(table);
+    for column in columns {
+        index.col(column.into_iden());
+    }
+    if kind == IndexKind::Unique {
+        index.unique();
+    }
+    manager.create_index(index).await
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum IndexKind {
+    Plain,
+    Unique,
+}
+
+/// Adds a column to a table, unless it is there.
+async fn add_column(
+    manager: &SchemaManager<'_>,
+    table: impl IntoIden,
+    column: ColumnDef,
+) -> Result<(), DbErr> {
+    let table = table.into_iden();
+    let name = column.get_column_name();
+    if manager.has_column(table.to_string(), name).await? {
+        return Ok(());
+    }
+    let mut alteration = Table::alter();
+    manager
+        .alter_table(alteration.table(table).add_column(column).to_owned())
+        .await
+}
+
+/// A column for bytes; MySQL's BLOB would end at 64 KiB.
 fn large_blob(manager: &SchemaManager<'_>, name: impl IntoIden) -> ColumnDef {
     let mut column = ColumnDef::new(name);
     if on_mysql(manager) {
@@ -73,7 +126,7 @@ fn large_blob(manager: &SchemaManager<'_>, name: impl IntoIden) -> ColumnDef {
     column
 }
 
-/// For text beyond the 64 KiB at which MySQL's TEXT ends.
+/// A column for text; MySQL's TEXT would end at 64 KiB.
 fn large_text(manager: &SchemaManager<'_>, name: impl IntoIden) -> ColumnDef {
     let mut column = ColumnDef::new(name);
     if on_mysql(manager) {
@@ -88,7 +141,8 @@ fn on_mysql(manager: &SchemaManager<'_>) -> bool {
     manager.get_database_backend() == DbBackend::MySql
 }
 
-/// Waits until no other process migrates this schema. The lock is held until the connection is closed.
+/// Waits until no other process migrates this schema. The lock is held until the connection is
+/// closed.
 pub(super) async fn lock_postgres(options: &PgConnectOptions) -> DomainResult<PgConnection> {
     let mut connection = options.connect().await.map_err(from_sqlx)?;
     let locking = sqlx::query(

@@ -1,32 +1,33 @@
-//! What holds after every entry, worked out from what a state shows, without a look at how the kernel does it.
+//! Invariants after every entry, computed from the public view of a state, independent of the
+//! kernel's code.
 
 use faceshare_biz::domain::MemberId;
 use faceshare_exec::{Change, Entry, Follow, Membership, Rules, State};
 use std::collections::BTreeMap;
 
-/// Every one of them.
+/// Panics unless all invariants hold.
 pub(crate) fn check(before: &State, entry: &Entry, after: &State, rules: &Rules) {
     order_has_no_gap(before, entry, after);
     the_end_is_final(before, after);
     removed_people_stay_out(before, entry, after);
     terms_only_rise(before, after);
     roots_are_ends_of_chains(after);
-    places_and_points_are_consistent(after);
+    counts_and_points_are_consistent(after);
     knocks_end_once(before, entry, after, rules);
     deadlines_cover_what_waits(after, rules);
 }
 
 fn order_has_no_gap(before: &State, entry: &Entry, after: &State) {
     assert_eq!(after.index(), before.index() + 1, "the index");
-    let anew = entry.changes.iter().any(|c| matches!(c, Change::Epoch(_)));
-    let start = if anew { 0 } else { before.seq().get() };
+    let new_epoch = entry.changes.iter().any(|c| matches!(c, Change::Epoch(_)));
+    let start = if new_epoch { 0 } else { before.seq().get() };
     assert_eq!(
         after.seq().get() as usize,
         start as usize + entry.events.len(),
         "the seq"
     );
     assert!(
-        anew || after.epoch() == before.epoch(),
+        new_epoch || after.epoch() == before.epoch(),
         "the epoch changed by itself"
     );
     assert!(
@@ -35,7 +36,7 @@ fn order_has_no_gap(before: &State, entry: &Entry, after: &State) {
     );
     assert!(
         entry.at >= before.last_at() && after.last_at() == entry.at,
-        "time ran back"
+        "time went back"
     );
 }
 
@@ -67,7 +68,8 @@ fn removed_people_stay_out(before: &State, entry: &Entry, after: &State) {
     }
 }
 
-/// Who waits at the door is nobody here, and waits until there is one answer; a denied one stays out.
+/// A person who waits is not present and waits until there is one answer; a denied person does not
+/// join.
 fn knocks_end_once(before: &State, entry: &Entry, after: &State, rules: &Rules) {
     for knock in before.waiting() {
         let now = after
@@ -83,7 +85,7 @@ fn knocks_end_once(before: &State, entry: &Entry, after: &State, rules: &Rules) 
         let who = knock.profile.id;
         assert!(
             after.present().all(|(id, _)| id != who),
-            "{who} waits and is here"
+            "{who} waits and is present"
         );
         assert!(!after.is_denied(who), "{who} was denied and waits");
         assert_eq!(
@@ -116,7 +118,7 @@ fn knocks_end_once(before: &State, entry: &Entry, after: &State, rules: &Rules) 
         );
         assert!(
             !after.is_denied(who) || after.present().all(|(id, _)| id != who),
-            "{who} was denied and is here"
+            "{who} was denied and is present"
         );
     }
 }
@@ -137,7 +139,7 @@ fn terms_only_rise(before: &State, after: &State) {
     }
 }
 
-/// Who follows whom leads to an end, and that is what is stored.
+/// Each chain of follows ends, and its end is the stored root.
 fn roots_are_ends_of_chains(state: &State) {
     let follows: BTreeMap<MemberId, Follow> =
         state.present().map(|(id, p)| (id, p.follow)).collect();
@@ -157,11 +159,11 @@ fn roots_are_ends_of_chains(state: &State) {
     for (who, follow) in &follows {
         assert!(
             !follow.attached || presenter.is_some_and(|p| p != *who),
-            "{who} is attached to nobody"
+            "{who} is attached without a presenter"
         );
         assert!(
             !follow.suspended || follow.attached || follow.target.is_some(),
-            "{who} pauses following nobody"
+            "{who} pauses without following"
         );
         ends(
             *who,
@@ -186,7 +188,7 @@ fn roots_are_ends_of_chains(state: &State) {
     }
 }
 
-/// The last of a chain, which has at most so many links.
+/// The last member of a chain of at most `most` members.
 fn ends(first: MemberId, next: impl Fn(&MemberId) -> Option<MemberId>, most: usize) -> MemberId {
     let chain: Vec<_> = std::iter::successors(Some(first), |m| next(m))
         .take(most + 1)
@@ -195,10 +197,10 @@ fn ends(first: MemberId, next: impl Fn(&MemberId) -> Option<MemberId>, most: usi
     *chain.last().expect("it has its first")
 }
 
-fn places_and_points_are_consistent(state: &State) {
-    let shown = state.face_session();
+fn counts_and_points_are_consistent(state: &State) {
+    let listed = state.face_session();
     assert_eq!(
-        shown.member_count as usize,
+        listed.member_count as usize,
         state.present().count(),
         "how many are present"
     );
@@ -213,10 +215,10 @@ fn places_and_points_are_consistent(state: &State) {
             "{who} has {} points",
             presence.points.len()
         );
-        let person = state.person(who).expect("who is present is known");
+        let person = state.person(who).expect("a present member is known");
         assert!(
             person.nonces.len() <= 64 && person.devices.len() <= 16,
-            "{who} carries too much along"
+            "{who} keeps too many nonces or devices"
         );
         assert!(
             presence
@@ -228,7 +230,8 @@ fn places_and_points_are_consistent(state: &State) {
     }
 }
 
-/// What waits for a time is met: nobody is lost for ever, and no session stays open with nobody in it.
+/// There is a deadline for everything that waits: a lost member is declared gone, and an empty
+/// session ends.
 fn deadlines_cover_what_waits(state: &State, rules: &Rules) {
     let next = state.next_deadline(rules);
     if state.is_ended() {
@@ -244,18 +247,18 @@ fn deadlines_cover_what_waits(state: &State, rules: &Rules) {
     if let Some(earliest) = losses.min() {
         assert!(
             next.is_some_and(|at| at <= earliest),
-            "{next:?}, and somebody waits for {earliest:?}"
+            "the next deadline is {next:?}, but a member waits for {earliest:?}"
         );
     }
     assert!(
         next.is_some() || state.present().next().is_some(),
-        "nobody is here, and nothing ends it"
+        "no member is present, and no deadline ends the session"
     );
     let host_left = state
         .person(state.host())
         .is_some_and(|host| host.standing == Membership::Left);
     assert!(
         next.is_some() || !host_left,
-        "the host is gone, and nothing ends it"
+        "the host has left, and no deadline ends the session"
     );
 }
