@@ -193,7 +193,7 @@ impl Database {
     }
 
     /// Runs one statement that writes, atomic by itself. Returns the number of changed rows.
-    pub(super) async fn write(&self, statement: &(impl StatementBuilder + Sync)) -> Result<u64> {
+    pub(super) async fn write(&self, statement: &impl StatementBuilder) -> Result<u64> {
         retrying(|| async { Ok(self.writer.execute(statement).await?.rows_affected()) }).await
     }
 
@@ -201,7 +201,7 @@ impl Database {
     /// detail `taken`.
     pub(super) async fn insert(
         &self,
-        statement: &(impl StatementBuilder + Sync),
+        statement: &impl StatementBuilder,
         taken: &'static str,
     ) -> Result<u64> {
         let attempt = || async {
