@@ -4,11 +4,11 @@ use super::{Created, FaceSessions, NewFaceSession, carry_through};
 use crate::idempotency::EffectId;
 use crate::text::{FieldChecks, checked};
 use faceshare_biz::domain::account::Caller;
-use faceshare_biz::domain::facesession::{Admission, FaceSession, HostLeft};
+use faceshare_biz::domain::facesession::{Admission, EndReason, FaceSession, HostLeft};
 use faceshare_biz::domain::instruction::{Device, Profile};
 use faceshare_biz::domain::{PointId, SessionId, Title};
 use faceshare_biz::{Error, ErrorCode, Result};
-use faceshare_exec::{Genesis, Input, State, Via};
+use faceshare_exec::{Genesis, Input, Standing, State, Via};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -29,12 +29,22 @@ struct Settings {
     effect: Option<EffectId>,
 }
 
+/// What an earlier attempt at the same call has left.
+enum Earlier {
+    /// Nothing, or a row in the directory alone, which is removed.
+    Nothing,
+    /// A session that ended unused: see [`is_abandoned`].
+    Abandoned,
+    /// A session, with a new point for the host.
+    Made(Box<Created>),
+}
+
 impl FaceSessions {
     /// Opens a session that the caller hosts.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` with the fields' paths; `LIMIT_EXCEEDED` when the caller hosts too many live sessions already; `SESSION_ENDED` when
-    /// an earlier attempt at the same call made it and it has ended.
+    /// an earlier attempt at the same call made it, and it was used or its host ended it.
     pub async fn create(&self, caller: Caller, new: NewFaceSession) -> Result<Created> {
         let settings = self.check_new(&new)?;
         let host = self.profile(caller).await?;
@@ -70,16 +80,17 @@ impl FaceSessions {
     /// Lists the session first, which is where the host's limit is kept; then opens its log, which is what makes it a session; then gives
     /// it a code. What fails on the way takes back what went before.
     async fn open(self, caller: Caller, host: Profile, settings: Settings) -> Result<Created> {
-        let id = settings
-            .effect
-            .map_or_else(|| self.deps.ids.next_id(), |EffectId(id)| id);
-        let id = SessionId::new(id)
-            .ok_or_else(|| Error::internal("the id generator gave a number that is no id"))?;
-        if settings.effect.is_some()
-            && let Some(created) = self.made_before(caller, &host, id).await?
-        {
-            return Ok(created);
-        }
+        let id = match settings.effect {
+            None => self.new_session_id()?,
+            Some(EffectId(id)) => {
+                let id = session_id(id)?;
+                match self.made_before(caller, &host, id).await? {
+                    Earlier::Nothing => id,
+                    Earlier::Abandoned => self.new_session_id()?,
+                    Earlier::Made(created) => return Ok(*created),
+                }
+            }
+        };
         let point = self.new_point()?;
         let listed = FaceSession {
             id,
@@ -126,21 +137,32 @@ impl FaceSessions {
         }
     }
 
-    /// What an earlier attempt at the same call has made, with a new point for the host. `None`: nothing, or a row in the directory alone.
-    async fn made_before(
-        &self,
-        caller: Caller,
-        host: &Profile,
-        id: SessionId,
-    ) -> Result<Option<Created>> {
-        let session = match self.deps.sessions.read(id, State::face_session).await {
-            Ok(session) => session,
+    fn new_session_id(&self) -> Result<SessionId> {
+        session_id(self.deps.ids.next_id())
+    }
+
+    /// What an earlier attempt at the same call has made.
+    ///
+    /// # Errors
+    /// `SESSION_ENDED` when the session was used, or ended by its host.
+    async fn made_before(&self, caller: Caller, host: &Profile, id: SessionId) -> Result<Earlier> {
+        let found = self
+            .deps
+            .sessions
+            .read(id, |state| (state.face_session(), is_abandoned(state)));
+        let (session, abandoned) = match found.await {
+            Ok(found) => found,
             Err(error) if error.code == ErrorCode::NotFound => {
                 self.deps.directory.remove(id).await?;
-                return Ok(None);
+                return Ok(Earlier::Nothing);
             }
             Err(error) => return Err(error),
         };
+        if abandoned {
+            // It no longer counts among the live sessions of its host.
+            self.deps.projector.flush(id).await;
+            return Ok(Earlier::Abandoned);
+        }
         if session.ended.is_some() {
             return Err(Error::new(
                 ErrorCode::SessionEnded,
@@ -171,11 +193,11 @@ impl FaceSessions {
             Some(code) => code,
             None => self.assign_code(id).await?,
         };
-        Ok(Some(Created {
+        Ok(Earlier::Made(Box::new(Created {
             session,
             code,
             token,
-        }))
+        })))
     }
 
     /// The code and the host's token.
@@ -208,4 +230,21 @@ impl FaceSessions {
         }
         self.deps.projector.flush(id).await;
     }
+}
+
+fn session_id(id: u64) -> Result<SessionId> {
+    SessionId::new(id)
+        .ok_or_else(|| Error::internal("the id generator gave a number that is no id"))
+}
+
+/// Whether the session ended though its host neither connected nor ended it: the call that made it
+/// failed, so the host never received its token.
+fn is_abandoned(state: &State) -> bool {
+    let ended_unasked = state
+        .ended()
+        .is_some_and(|ended| ended.reason != EndReason::HostEnded);
+    let host_connected = state
+        .person(state.host())
+        .is_none_or(|host| host.standing != Standing::Admitted);
+    ended_unasked && !host_connected
 }

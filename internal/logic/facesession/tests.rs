@@ -1019,3 +1019,26 @@ async fn a_repeated_call_goes_on_where_the_first_attempt_died() {
     assert_eq!(again.session.id, listed.id);
     assert_ne!(again.code.code, created.code.code, "it had none");
 }
+
+#[tokio::test]
+async fn a_repeated_call_opens_a_session_after_an_attempt_that_could_not_be_finished() {
+    let house = House::new();
+    let host = house.person(1).await;
+    let new = || NewFaceSession {
+        effect: Some(EffectId(7)),
+        ..NewFaceSession::default()
+    };
+    for attempt in 0..=LIVE_PER_HOST {
+        house.codes.away.store(true, Ordering::SeqCst);
+        assert_eq!(
+            code_of(house.cases.create(host, new()).await),
+            ErrorCode::Unavailable,
+            "attempt {attempt}"
+        );
+    }
+    house.codes.away.store(false, Ordering::SeqCst);
+    let created = house.cases.create(host, new()).await.expect("a session");
+    let shown = house.cases.get(host, created.session.id).await;
+    assert_eq!(shown.expect("shown").status(), Status::Active);
+    assert_eq!(house.directory.count_live().await.expect("counted"), 1);
+}
