@@ -20,6 +20,8 @@ pub trait FaceSessionRepository: Send + Sync + 'static {
     async fn remove(&self, id: SessionId) -> Result<()>;
     /// A session as it was written down last; `None`: it is not listed.
     async fn find(&self, id: SessionId) -> Result<Option<FaceSession>>;
+    /// The index of the log entry after which the row of a session was written; 0: of none yet. `None`: it is not listed.
+    async fn log_index(&self, id: SessionId) -> Result<Option<u64>>;
     /// The sessions that this person hosts or hosted, newest first, paged by id.
     async fn list_by_host(
         &self,
