@@ -932,8 +932,8 @@ async fn lost_sessions_end_though_an_earlier_start_was_cut_off_while_it_ended_th
         let id = created.session.id;
         house.connect_host(host, &created).await;
         house.join(house.person(2).await, &created).await;
-        house.projector.finish().await;
         house.sessions.let_go().await;
+        house.projector.finish().await;
         house.log.delete(id).await.expect("forgotten");
         // What the earlier start has written of the new log.
         if entries > 0 {
@@ -943,7 +943,6 @@ async fn lost_sessions_end_though_an_earlier_start_was_cut_off_while_it_ended_th
         if entries > 1 {
             let end = Input::End { by: None };
             house.sessions.propose(id, end).await.expect("ended");
-            house.projector.finish().await;
         }
         assert_eq!(
             house.directory.get(id).expect("listed").status(),
@@ -951,7 +950,8 @@ async fn lost_sessions_end_though_an_earlier_start_was_cut_off_while_it_ended_th
             "{entries} entries: the start was cut off before it wrote this"
         );
 
-        assert_eq!(house.cases.end_lost().await.expect("ended"), 1);
+        let lost = house.cases.end_lost().await.expect("ended");
+        assert_eq!(lost, 1, "{entries} entries");
         let listed = house.directory.get(id).expect("listed");
         assert_eq!(
             listed.ended.map(|ended| ended.reason),
