@@ -214,17 +214,21 @@ async fn reconcile_stores(
     stores: &Stores,
 ) -> faceshare_biz::Result<()> {
     let file = |name: &str| config.data_dir.join(name).display().to_string();
-    if stores.log.is_new() {
-        let sessions = app.face_sessions.end_lost().await?;
-        if sessions > 0 {
-            tracing::warn!(
-                sessions,
-                missing = file("sessions.db"),
-                "the session log was missing or empty, and the database lists live sessions: they have \
-                 been ended; to get them back, stop the server and restore both files from one backup"
-            );
-        }
-    } else if stores.new_database {
+    let lost = app.face_sessions.end_lost().await?;
+    if lost > 0 {
+        let fault = if stores.log.is_new() {
+            "was missing or empty"
+        } else {
+            "is incomplete"
+        };
+        tracing::warn!(
+            sessions = lost,
+            missing = file("sessions.db"),
+            "the session log {fault}, and the database lists live sessions: those without a log have \
+             been ended; to get them back, stop the server and restore both files from one backup"
+        );
+    }
+    if stores.new_database {
         let sessions = stores.log.sessions().await?.len();
         if sessions > 0 {
             tracing::warn!(

@@ -157,6 +157,7 @@ pub async fn a_session_that_is_not_listed_is_listed_by_saving(
 }
 
 pub async fn what_was_saved_after_a_later_entry_stays(sessions: &impl FaceSessionRepository) {
+    assert_eq!(sessions.log_index(id(10)).await.expect("read"), None);
     sessions
         .insert(&face_session(1, 10), 20)
         .await
@@ -165,6 +166,7 @@ pub async fn what_was_saved_after_a_later_entry_stays(sessions: &impl FaceSessio
         member_count: members,
         ..face_session(1, 10)
     };
+    assert_eq!(sessions.log_index(id(10)).await.expect("read"), Some(0));
     for (members, log_index, listed_members) in
         [(4, 4, 4), (3, 3, 4), (5, 5, 5), (4, 4, 5), (5, 5, 5)]
     {
@@ -173,6 +175,10 @@ pub async fn what_was_saved_after_a_later_entry_stays(sessions: &impl FaceSessio
             listed(sessions, 1).await,
             [at(listed_members)],
             "after entry {log_index}"
+        );
+        assert_eq!(
+            sessions.log_index(id(10)).await.expect("read"),
+            Some(u64::from(listed_members))
         );
     }
 }

@@ -97,14 +97,22 @@ impl Accounts {
         let Some(wait) = guesses.wait(guess, now).await? else {
             return Ok(());
         };
-        if !self.is_usual_network(guess).await? {
+        if !self.remember_usual_network(guess).await? {
             return Err(too_many(wait));
         }
-        guesses.remember(guess).await?;
         guesses
             .wait(guess, now)
             .await?
             .map_or(Ok(()), |wait| Err(too_many(wait)))
+    }
+
+    /// Checks whether the network is a usual one of the account, and then tells the budgets so.
+    async fn remember_usual_network(&self, guess: &PasswordGuess<'_>) -> Result<bool> {
+        let usual = self.is_usual_network(guess).await?;
+        if usual {
+            self.deps.guesses.remember(guess).await?;
+        }
+        Ok(usual)
     }
 
     /// Whether the account of this username has signed in from this network before, according to
@@ -140,12 +148,17 @@ impl Accounts {
             .verify(text::password(password.expose()), hash, guess.site)
             .await?;
         let right = verdict != Verdict::Wrong;
-        if let Some(wait) = self
-            .deps
-            .guesses
-            .judge(guess, right, self.deps.clock.now())
-            .await?
-        {
+        let judge = || async {
+            let now = self.deps.clock.now();
+            self.deps.guesses.judge(guess, right, now).await
+        };
+        let mut wait = judge().await?;
+        // Others have spent the budget since `may_guess`, which had no reason to look for a usual place. A wrong password costs the
+        // same look-up: time tells nothing.
+        if wait.is_some() && self.remember_usual_network(guess).await? {
+            wait = judge().await?;
+        }
+        if let Some(wait) = wait {
             return Err(too_many(wait));
         }
         metrics::counter!("password_guesses_total", "outcome" => if right { "right" } else { "wrong" }).increment(1);
@@ -340,6 +353,37 @@ mod tests {
             .sign_in("ann_1", &Password::new("password"), HERE)
             .await
             .expect("a usual network");
+    }
+
+    #[tokio::test]
+    async fn strangers_that_spend_the_budget_meanwhile_do_not_keep_an_owner_out_of_a_usual_place() {
+        let app = TestAccounts::new();
+        app.member("ann_1", "password").await;
+        let accounts = app.accounts();
+        let (right, wrong) = (Password::new("password"), Password::new("passwort"));
+        accounts
+            .sign_in("ann_1", &right, HERE)
+            .await
+            .expect("signed in");
+        for _ in 1..TRIES {
+            accounts
+                .sign_in("ann_1", &wrong, THERE)
+                .await
+                .expect_err("wrong");
+        }
+        // The second one finishes first, so the stranger's is judged before the owner's.
+        app.passwords.finish_together(2);
+        let (owner, stranger) = futures_util::future::join(
+            accounts.sign_in("ann_1", &right, HERE),
+            accounts.sign_in("ann_1", &wrong, THERE),
+        )
+        .await;
+        assert_eq!(
+            stranger.expect_err("wrong").code,
+            ErrorCode::PasswordIncorrect,
+            "it spent the budget"
+        );
+        owner.expect("a usual place");
     }
 
     #[tokio::test]

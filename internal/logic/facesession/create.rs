@@ -4,11 +4,11 @@ use super::{Created, FaceSessions, NewFaceSession, run_to_completion};
 use crate::idempotency::EffectId;
 use crate::text::{FieldChecks, checked};
 use faceshare_biz::domain::account::Caller;
-use faceshare_biz::domain::facesession::{Admission, FaceSession, HostLeft};
+use faceshare_biz::domain::facesession::{Admission, EndReason, FaceSession, HostLeft};
 use faceshare_biz::domain::instruction::{Device, Profile};
 use faceshare_biz::domain::{PointId, SessionId, Title};
 use faceshare_biz::{Error, ErrorCode, Result};
-use faceshare_exec::{Genesis, Input, State, Via};
+use faceshare_exec::{Genesis, Input, Membership, State, Via};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -29,13 +29,23 @@ struct Settings {
     effect: Option<EffectId>,
 }
 
+/// What an earlier attempt at the same call has left.
+enum Earlier {
+    /// Nothing, or a row in the directory alone, which is removed.
+    Nothing,
+    /// A session that ended unused: see [`is_abandoned`].
+    Abandoned,
+    /// A session, with a new point for the host.
+    Made(Box<Created>),
+}
+
 impl FaceSessions {
     /// Creates a session that the caller hosts.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` with the fields' paths; `LIMIT_EXCEEDED` when the caller hosts the most
     /// live sessions already; `SESSION_ENDED` when an earlier attempt at the same call created the
-    /// session and it has ended.
+    /// session, and it was used or its host ended it.
     pub async fn create(&self, caller: Caller, new: NewFaceSession) -> Result<Created> {
         let settings = self.check_new(&new)?;
         let host = self.profile(caller).await?;
@@ -72,16 +82,17 @@ impl FaceSessions {
     /// its log, which makes it a session; then assigns a code. A failed step undoes the earlier
     /// ones.
     async fn open(self, caller: Caller, host: Profile, settings: Settings) -> Result<Created> {
-        let id = settings
-            .effect
-            .map_or_else(|| self.deps.ids.next_id(), |EffectId(id)| id);
-        let id = SessionId::new(id)
-            .ok_or_else(|| Error::internal("the id generator gave a number that is no id"))?;
-        if settings.effect.is_some()
-            && let Some(created) = self.existing_session(caller, &host, id).await?
-        {
-            return Ok(created);
-        }
+        let id = match settings.effect {
+            None => self.new_session_id()?,
+            Some(EffectId(id)) => {
+                let id = session_id(id)?;
+                match self.existing_session(caller, &host, id).await? {
+                    Earlier::Nothing => id,
+                    Earlier::Abandoned => self.new_session_id()?,
+                    Earlier::Made(created) => return Ok(*created),
+                }
+            }
+        };
         let point = self.new_point()?;
         let listed = FaceSession {
             id,
@@ -128,22 +139,37 @@ impl FaceSessions {
         }
     }
 
-    /// The session that an earlier attempt at the same call created, with a new point for the host.
-    /// `None`: there is none, or only a row in the directory, which is removed.
+    fn new_session_id(&self) -> Result<SessionId> {
+        session_id(self.deps.ids.next_id())
+    }
+
+    /// What an earlier attempt at the same call has created.
+    ///
+    /// # Errors
+    /// `SESSION_ENDED` when the session was used, or ended by its host.
     async fn existing_session(
         &self,
         caller: Caller,
         host: &Profile,
         id: SessionId,
-    ) -> Result<Option<Created>> {
-        let session = match self.deps.sessions.read(id, State::face_session).await {
-            Ok(session) => session,
+    ) -> Result<Earlier> {
+        let found = self
+            .deps
+            .sessions
+            .read(id, |state| (state.face_session(), is_abandoned(state)));
+        let (session, abandoned) = match found.await {
+            Ok(found) => found,
             Err(error) if error.code == ErrorCode::NotFound => {
                 self.deps.directory.remove(id).await?;
-                return Ok(None);
+                return Ok(Earlier::Nothing);
             }
             Err(error) => return Err(error),
         };
+        if abandoned {
+            // It no longer counts among the live sessions of its host.
+            self.deps.projector.flush(id).await;
+            return Ok(Earlier::Abandoned);
+        }
         if session.ended.is_some() {
             return Err(Error::new(
                 ErrorCode::SessionEnded,
@@ -174,11 +200,11 @@ impl FaceSessions {
             Some(code) => code,
             None => self.assign_code(id).await?,
         };
-        Ok(Some(Created {
+        Ok(Earlier::Made(Box::new(Created {
             session,
             code,
             token,
-        }))
+        })))
     }
 
     /// Adds the code and the host's token.
@@ -218,4 +244,21 @@ impl FaceSessions {
         }
         self.deps.projector.flush(id).await;
     }
+}
+
+fn session_id(id: u64) -> Result<SessionId> {
+    SessionId::new(id)
+        .ok_or_else(|| Error::internal("the id generator gave a number that is no id"))
+}
+
+/// Whether the session ended though its host neither connected nor ended it: the call that made it
+/// failed, so the host never received its token.
+fn is_abandoned(state: &State) -> bool {
+    let ended_unasked = state
+        .ended()
+        .is_some_and(|ended| ended.reason != EndReason::HostEnded);
+    let host_connected = state
+        .person(state.host())
+        .is_none_or(|host| host.standing != Membership::Admitted);
+    ended_unasked && !host_connected
 }

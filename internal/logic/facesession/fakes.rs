@@ -319,6 +319,10 @@ impl FaceSessionRepository for Directory {
         Ok(self.open()?.get(&id).map(|listed| listed.session.clone()))
     }
 
+    async fn log_index(&self, id: SessionId) -> Result<Option<u64>> {
+        Ok(self.open()?.get(&id).map(|listed| listed.log_index))
+    }
+
     async fn list_by_host(
         &self,
         host: MemberId,

@@ -1,5 +1,5 @@
-//! Ends the sessions whose logs are lost: the log file was missing or empty, and the directory
-//! still lists them as live.
+//! Ends the sessions whose logs are lost: the directory lists them as live, and the log file does
+//! not hold them.
 //!
 //! Such a session cannot go on, because its members are unknown. Its host sees it ended by the
 //! platform, and its code and invites end with it.
@@ -12,28 +12,67 @@ use faceshare_biz::{ErrorCode, Result};
 use faceshare_exec::{Genesis, Input, State};
 
 impl FaceSessions {
-    /// Ends every session that is listed as live and has no log. Returns their number. For a start
-    /// with an empty log, before any other use of the directory.
+    /// Ends every session that is listed as live and lost its log. Returns their number. For the
+    /// start, before any other use of the directory. An earlier attempt may have been cut off at any
+    /// point. A session whose log never began stays as it is.
     ///
     /// # Errors
     /// `UNAVAILABLE` when the directory or the log cannot be read or written.
     pub async fn end_lost(&self) -> Result<usize> {
         let mut lost = 0;
         for id in self.deps.directory.live().await? {
-            match self.deps.sessions.read(id, State::id).await {
-                Err(error) if error.code == ErrorCode::NotFound => {}
-                other => {
-                    other?;
-                    continue;
-                }
-            }
-            let Some(listed) = self.deps.directory.find(id).await? else {
-                continue;
+            let read = self
+                .deps
+                .sessions
+                .read(id, |state| (state.index(), state.face_session()));
+            let ended = match read.await {
+                Ok((index, session)) => self.end_again(index, session).await?,
+                Err(error) if error.code == ErrorCode::NotFound => self.end_begun(id).await?,
+                // One log that cannot be read must not keep all other sessions from coming back.
+                Err(error) if error.code == ErrorCode::Internal => false,
+                Err(error) => return Err(error),
             };
-            self.end_without_log(listed).await?;
-            lost += 1;
+            lost += usize::from(ended);
         }
         Ok(lost)
+    }
+
+    /// Ends a session that has no log, if it had one. `false`: it never began.
+    async fn end_begun(&self, id: SessionId) -> Result<bool> {
+        let Some(listed) = self.deps.directory.find(id).await? else {
+            return Ok(false);
+        };
+        // The first entry alone is not written down, but after it the session got its code. Any time in the code's life shows it.
+        let began = self.deps.directory.log_index(id).await? > Some(0)
+            || self
+                .deps
+                .codes
+                .current(id, listed.created_at)
+                .await?
+                .is_some();
+        if began {
+            self.end_without_log(listed).await?;
+        }
+        Ok(began)
+    }
+
+    /// Goes on where an earlier attempt was cut off after [`Self::log_anew`] began: the log is shorter than the row says. `false`: it is
+    /// an ordinary log.
+    async fn end_again(&self, index: u64, session: FaceSession) -> Result<bool> {
+        let over = session.ended.is_some();
+        if !over && index > 1 || self.deps.directory.log_index(session.id).await? <= Some(index) {
+            return Ok(false);
+        }
+        let session = if over {
+            session
+        } else {
+            self.deps
+                .sessions
+                .propose(session.id, Input::End { by: None })
+                .await?
+        };
+        self.deps.projector.write_lost(session).await?;
+        Ok(true)
     }
 
     async fn end_without_log(&self, listed: FaceSession) -> Result<()> {

@@ -117,6 +117,17 @@ impl FaceSessionRepository for FaceSessions {
         row.map(FaceSession::try_from).transpose()
     }
 
+    async fn log_index(&self, id: SessionId) -> Result<Option<u64>> {
+        let index: Option<i64> = Entity::find_by_id(id.get().cast_signed())
+            .select_only()
+            .column(Column::LogIndex)
+            .into_tuple()
+            .one(self.db.reader())
+            .await
+            .map_err(from_db)?;
+        Ok(index.map(i64::unsigned_abs))
+    }
+
     async fn list_by_host(
         &self,
         host: MemberId,

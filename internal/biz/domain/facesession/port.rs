@@ -21,6 +21,9 @@ pub trait FaceSessionRepository: Send + Sync + 'static {
     async fn remove(&self, id: SessionId) -> Result<()>;
     /// The last stored state of a session; `None`: it is not listed.
     async fn find(&self, id: SessionId) -> Result<Option<FaceSession>>;
+    /// The index of the log entry after which the row of a session was stored; 0: of none yet.
+    /// `None`: the session is not listed.
+    async fn log_index(&self, id: SessionId) -> Result<Option<u64>>;
     /// The sessions that this account hosts or hosted, newest first, paged by id.
     async fn list_by_host(
         &self,
