@@ -38,6 +38,11 @@ pub enum Judgement {
         /// The budget of the whole installation is spent: see [`Pressure::spent`].
         under_attack: bool,
     },
+    /// It counts for what it was found to be, though the shown budget is spent: see [`GuessLimits::LET_THROUGH`].
+    LetThrough {
+        /// As in `Stands`.
+        under_attack: bool,
+    },
     /// A session was found, and is not entered: the guess is answered as a wrong one, for which the budget is not spent.
     Refused,
     /// A budget is spent: no guess is answered for so long, right or wrong.
@@ -80,6 +85,12 @@ pub struct GuessLimits {
     pub hits_in_long_window: ExpectedHits,
 }
 
+impl GuessLimits {
+    /// Right guesses of an address, and of an account, that the true budgets let through in a window although the shown ones are spent. Each
+    /// one tells the guesser something about its earlier guesses. Two people need so many to preview a session and enter it.
+    pub const LET_THROUGH: u8 = 4;
+}
+
 impl Default for GuessLimits {
     fn default() -> Self {
         const MINUTE: Duration = Duration::from_secs(60);
@@ -109,7 +120,8 @@ impl Default for GuessLimits {
 ///
 /// Budgets are kept twice. The *shown* ones count every guess that led nowhere, full sessions included; they alone decide how a guess that leads
 /// nowhere is answered, so that a full session and a wrong code look alike whatever is guessed next. The *true* ones do not count full sessions;
-/// they alone decide whether a right guess is let through. So who has tried a full session ten times still gets into another.
+/// they decide whether a right guess is let through, up to [`GuessLimits::LET_THROUGH`] times in a window where the shown ones are spent. So who
+/// has tried a full session ten times still gets into another.
 #[async_trait]
 pub trait GuessBudgets: Send + Sync + 'static {
     /// How long this guesser must wait, whatever it would guess; `None`: it need not, or that depends on what it guesses. Counts nothing.
@@ -127,6 +139,9 @@ pub trait GuessBudgets: Send + Sync + 'static {
         worth: ExpectedHits,
         now: Timestamp,
     ) -> Result<Judgement>;
+
+    /// Gives back what a judgement [`LetThrough`](Judgement::LetThrough) has used: the guesser did not get in.
+    async fn give_back(&self, who: &Guesser) -> Result<()>;
 
     /// How much is being guessed.
     async fn pressure(&self, now: Timestamp) -> Result<Pressure>;
