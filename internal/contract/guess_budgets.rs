@@ -1,6 +1,8 @@
 //! What every [`GuessBudgets`] with the default limits must do.
 
-use faceshare_biz::domain::facesession::{ExpectedHits, Found, GuessBudgets, Guesser, Judgement};
+use faceshare_biz::domain::facesession::{
+    ExpectedHits, Found, GuessBudgets, GuessLimits, Guesser, Judgement,
+};
 use faceshare_biz::domain::{AccountId, SessionId, Site, Timestamp};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -28,6 +30,8 @@ macro_rules! guess_budgets_contract {
                 full_sessions_spend_what_is_shown_and_not_what_lets_through,
                 guesses_at_full_sessions_and_wrong_ones_are_answered_alike,
                 wrong_guesses_past_the_shown_budget_still_end_the_true_one,
+                past_the_shown_budget_few_right_guesses_are_let_through,
+                a_guess_that_was_let_through_and_did_not_get_in_is_given_back,
                 a_bar_holds_until_its_end_for_its_session_and_address,
             ]
         );
@@ -38,6 +42,10 @@ const MINUTE: Duration = Duration::from_secs(60);
 const FAR: Found = Found::Session { near: false };
 const NEAR: Found = Found::Session { near: true };
 const PEACE: Judgement = Judgement::Stands {
+    under_attack: false,
+};
+
+const LET_THROUGH: Judgement = Judgement::LetThrough {
     under_attack: false,
 };
 
@@ -361,7 +369,7 @@ pub async fn full_sessions_spend_what_is_shown_and_not_what_lets_through(
         );
         assert_eq!(
             judge(budgets, who, FAR, NOW).await,
-            PEACE,
+            LET_THROUGH,
             "{who:?} gets in elsewhere, and the installation has spent nothing"
         );
         assert_eq!(wait(budgets, who, NOW).await, None);
@@ -402,7 +410,7 @@ pub async fn wrong_guesses_past_the_shown_budget_still_end_the_true_one(
         judge(budgets, who, Found::Full, NOW).await;
     }
     miss(budgets, who, 9, NOW).await;
-    assert_eq!(judge(budgets, who, FAR, NOW).await, PEACE);
+    assert_eq!(judge(budgets, who, FAR, NOW).await, LET_THROUGH);
     miss(budgets, who, 1, NOW).await;
     assert!(
         matches!(judge(budgets, who, FAR, NOW).await, Judgement::Wait(_)),
@@ -414,4 +422,52 @@ pub async fn wrong_guesses_past_the_shown_budget_still_end_the_true_one(
         PEACE,
         "the network is not spent"
     );
+}
+
+/// Each one shows how many of the earlier guesses were at full sessions.
+pub async fn past_the_shown_budget_few_right_guesses_are_let_through(budgets: &impl GuessBudgets) {
+    for who in [guest(1, 1), account(1, 2, 1)] {
+        for _ in 0..10 {
+            judge(budgets, who, Found::Full, NOW).await;
+        }
+        for _ in 0..GuessLimits::LET_THROUGH {
+            assert_eq!(judge(budgets, who, FAR, NOW).await, LET_THROUGH, "{who:?}");
+        }
+        let right = judge(budgets, who, FAR, NOW).await;
+        let wrong = judge(budgets, who, Found::Nothing, NOW).await;
+        assert!(matches!(right, Judgement::Wait(_)), "{who:?}: {right:?}");
+        assert_eq!(right, wrong, "{who:?}");
+    }
+    assert_eq!(
+        judge(budgets, guest(1, 1), NEAR, NOW).await,
+        PEACE,
+        "what the shown budget lets through is not among them"
+    );
+    // Another address of the same account, another account of the same address.
+    for who in [account(1, 3, 1), account(2, 1, 1)] {
+        assert!(
+            matches!(judge(budgets, who, FAR, NOW).await, Judgement::Wait(_)),
+            "{who:?}"
+        );
+    }
+    let later = NOW + 11 * MINUTE;
+    assert_eq!(judge(budgets, guest(1, 1), FAR, later).await, PEACE);
+    for _ in 0..10 {
+        judge(budgets, guest(1, 1), Found::Full, later).await;
+    }
+    assert_eq!(judge(budgets, guest(1, 1), FAR, later).await, LET_THROUGH);
+}
+
+pub async fn a_guess_that_was_let_through_and_did_not_get_in_is_given_back(
+    budgets: &impl GuessBudgets,
+) {
+    for who in [guest(1, 1), account(1, 2, 1)] {
+        for _ in 0..10 {
+            judge(budgets, who, Found::Full, NOW).await;
+        }
+        for _ in 0..3 * GuessLimits::LET_THROUGH {
+            assert_eq!(judge(budgets, who, FAR, NOW).await, LET_THROUGH, "{who:?}");
+            budgets.give_back(&who).await.expect("given back");
+        }
+    }
 }

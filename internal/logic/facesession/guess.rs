@@ -179,13 +179,14 @@ impl FaceSessions {
         let found = Found::Session {
             near: self.is_near(record.session, attempt.site),
         };
-        let under_attack = match self
+        let (under_attack, let_through) = match self
             .deps
             .budgets
             .judge(&guesser, found, ExpectedHits::NONE, self.now())
             .await?
         {
-            Judgement::Stands { under_attack } => under_attack,
+            Judgement::Stands { under_attack } => (under_attack, false),
+            Judgement::LetThrough { under_attack } => (under_attack, true),
             Judgement::Refused => return Err(not_joinable()),
             Judgement::Wait(wait) => return Err(too_many(wait)),
         };
@@ -199,6 +200,9 @@ impl FaceSessions {
         };
         match enter.await.map_err(hide_reason) {
             Err(error) if error.code == ErrorCode::NumberCodeNotJoinable => {
+                if let_through {
+                    self.deps.budgets.give_back(&guesser).await?;
+                }
                 let found = if self.lacks_only_room(attempt.caller, session).await? {
                     Found::Full
                 } else {
@@ -241,7 +245,9 @@ impl FaceSessions {
                 .judge(guesser, found, worth, self.now())
                 .await?
             {
-                Judgement::Stands { .. } | Judgement::Refused => not_joinable(),
+                Judgement::Stands { .. } | Judgement::LetThrough { .. } | Judgement::Refused => {
+                    not_joinable()
+                }
                 Judgement::Wait(wait) => too_many(wait),
             },
         )

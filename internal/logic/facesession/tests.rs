@@ -2,18 +2,17 @@
 
 use super::fakes::{HERE, LIVE_PER_HOST, TestApp};
 use super::{CodePolicy, CodePurge, DeviceInput, Key, NewFaceSession, NewInvite, PatchInput};
-use crate::fakes::{PlainSecrets, PlainTokens};
+use crate::fakes::PlainTokens;
 use crate::idempotency::EffectId;
 use crate::instruction::SessionObserver;
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::{
     EndReason, FaceSession, FaceSessionRepository, NumberCodeRepository, SessionClaims, Status,
 };
-use faceshare_biz::domain::instruction::{Device, Profile, SessionLog};
-use faceshare_biz::domain::port::{Clock, Secrets, Tokens};
-use faceshare_biz::domain::{Nickname, PageRequest, PointId, SessionId, Title};
+use faceshare_biz::domain::instruction::SessionLog;
+use faceshare_biz::domain::port::{Clock, Tokens};
+use faceshare_biz::domain::{PageRequest, PointId, SessionId, Title};
 use faceshare_biz::{Error, ErrorCode};
-use faceshare_exec::{Genesis, Input};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -880,81 +879,13 @@ async fn a_live_session_whose_log_was_lost_is_ended_by_the_platform_with_its_cod
     );
 }
 
-/// The sessions of this test are in use: a member has connected.
-#[tokio::test]
-async fn lost_sessions_end_though_an_earlier_start_was_cut_off_while_it_ended_them() {
-    for entries in 0..=2 {
-        let house = House::new();
-        let host = house.person(1).await;
-        let created = house.open(host).await;
-        let id = created.session.id;
-        house.connect_host(host, &created).await;
-        house.join(house.person(2).await, &created).await;
-        house.sessions.let_go().await;
-        house.projector.finish().await;
-        house.log.delete(id).await.expect("forgotten");
-        // What the earlier start has written of the new log.
-        if entries > 0 {
-            let genesis = genesis(&house, &created.session);
-            house.sessions.create(genesis).await.expect("created");
-        }
-        if entries > 1 {
-            let end = Input::End { by: None };
-            house.sessions.propose(id, end).await.expect("ended");
-        }
-        assert_eq!(
-            house.directory.get(id).expect("listed").status(),
-            Status::Active,
-            "{entries} entries: the start was cut off before it wrote this"
-        );
-
-        let lost = house.cases.end_lost().await.expect("ended");
-        assert_eq!(lost, 1, "{entries} entries");
-        let listed = house.directory.get(id).expect("listed");
-        assert_eq!(
-            listed.ended.map(|ended| ended.reason),
-            Some(EndReason::Platform),
-            "{entries} entries"
-        );
-        let code = house.codes.current(id, house.now()).await.expect("codes");
-        assert_eq!(code, None, "{entries} entries");
-        house
-            .projector
-            .reconcile(&house.sessions)
-            .await
-            .expect("reconciled");
-        assert_eq!(house.directory.get(id), Some(listed));
-        assert_eq!(house.cases.end_lost().await.expect("nothing is left"), 0);
-    }
-}
-
-fn genesis(house: &House, session: &FaceSession) -> Genesis {
-    Genesis {
-        id: session.id,
-        title: session.title.clone(),
-        host: Profile {
-            id: session.host,
-            nickname: Nickname::new("person 1", 32).expect("a nickname"),
-            avatar_url: "".into(),
-            guest: true,
-        },
-        admission: session.admission,
-        host_left: session.host_left,
-        max_members: session.max_members,
-        auto_end_after: None,
-        epoch: PlainSecrets::default().epoch(),
-        point: PointId::new(house.now().as_millis().unsigned_abs()).expect("an id"),
-        device: Device::default(),
-    }
-}
-
 #[tokio::test]
 async fn a_row_whose_log_never_began_is_no_lost_session() {
-    let house = House::new();
-    let mut session = house.open(house.person(1).await).await.session;
+    let app = TestApp::new();
+    let mut session = app.open(app.person(1).await).await.session;
     session.id = SessionId::new(7).expect("an id");
-    house.directory.save(&session, 0).await.expect("saved");
-    assert_eq!(house.cases.end_lost().await.expect("looked"), 0);
+    app.directory.save(&session, 0).await.expect("saved");
+    assert_eq!(app.cases.end_lost().await.expect("looked"), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -1044,23 +975,23 @@ async fn a_repeated_call_goes_on_where_the_first_attempt_died() {
 
 #[tokio::test]
 async fn a_repeated_call_opens_a_session_after_an_attempt_that_could_not_be_finished() {
-    let house = House::new();
-    let host = house.person(1).await;
+    let app = TestApp::new();
+    let host = app.person(1).await;
     let new = || NewFaceSession {
         effect: Some(EffectId(7)),
         ..NewFaceSession::default()
     };
     for attempt in 0..=LIVE_PER_HOST {
-        house.codes.away.store(true, Ordering::SeqCst);
+        app.codes.away.store(true, Ordering::SeqCst);
         assert_eq!(
-            code_of(house.cases.create(host, new()).await),
+            code_of(app.cases.create(host, new()).await),
             ErrorCode::Unavailable,
             "attempt {attempt}"
         );
     }
-    house.codes.away.store(false, Ordering::SeqCst);
-    let created = house.cases.create(host, new()).await.expect("a session");
-    let shown = house.cases.get(host, created.session.id).await;
+    app.codes.away.store(false, Ordering::SeqCst);
+    let created = app.cases.create(host, new()).await.expect("a session");
+    let shown = app.cases.get(host, created.session.id).await;
     assert_eq!(shown.expect("shown").status(), Status::Active);
-    assert_eq!(house.directory.count_live().await.expect("counted"), 1);
+    assert_eq!(app.directory.count_live().await.expect("counted"), 1);
 }

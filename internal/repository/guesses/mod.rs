@@ -54,7 +54,8 @@ struct GuessTables {
 enum Budget {
     /// Of all guesses that led nowhere: it says how such a guess is answered.
     Shown,
-    /// Without those at full sessions: it says whether a right guess is let through.
+    /// Without those at full sessions: it says whether a right guess is let through, a few times in
+    /// a window where the shown budget is spent.
     True,
 }
 
@@ -64,6 +65,36 @@ enum Budget {
 struct Tally<T> {
     shown: T,
     actual: Option<Box<T>>,
+    let_through: RightGuesses,
+}
+
+/// Right guesses that were let through although the shown budget was spent.
+#[derive(Debug, Clone, Copy, Default)]
+struct RightGuesses {
+    count: u8,
+    last: Timestamp,
+}
+
+impl RightGuesses {
+    /// Those that still count: all, until none has come for this long.
+    fn remembered(self, window: Duration, now: Timestamp) -> u8 {
+        if now.since(self.last) < window {
+            self.count
+        } else {
+            0
+        }
+    }
+
+    fn add(&mut self, window: Duration, now: Timestamp) {
+        *self = Self {
+            count: self.remembered(window, now).saturating_add(1),
+            last: now,
+        };
+    }
+
+    fn give_back(&mut self) {
+        self.count = self.count.saturating_sub(1);
+    }
 }
 
 impl<T: Clone> Tally<T> {
@@ -71,6 +102,10 @@ impl<T: Clone> Tally<T> {
         Self {
             shown,
             actual: None,
+            let_through: RightGuesses {
+                count: 0,
+                last: Timestamp::from_millis(0),
+            },
         }
     }
 
@@ -242,6 +277,33 @@ impl GuessTables {
         }
     }
 
+    /// Counts a right guess that the shown budgets would not let through. `false`: the guesser has
+    /// had enough of those.
+    fn let_through(&mut self, limits: &GuessLimits, guesser: &Guesser, now: Timestamp) -> bool {
+        // One wrong guess of an account is forgotten after `wait_max`.
+        let (window, account_window) = (limits.window, limits.wait_max);
+        let address = self.addresses.get(&guesser.site.address);
+        let address = address.map_or(0, |tally| tally.let_through.remembered(window, now));
+        let account = guesser.account.and_then(|id| {
+            let tally = self.accounts.get(&id)?;
+            Some(tally.let_through.remembered(account_window, now))
+        });
+        if address.max(account.unwrap_or(0)) >= GuessLimits::LET_THROUGH {
+            return false;
+        }
+        self.addresses
+            .entry(guesser.site.address, || Tally::new(Window::new(window)))
+            .let_through
+            .add(window, now);
+        if let Some(account) = guesser.account {
+            self.accounts
+                .entry(account, Tally::default)
+                .let_through
+                .add(account_window, now);
+        }
+        true
+    }
+
     fn pressure(&self, limits: &GuessLimits, now: Timestamp) -> Pressure {
         let short = self.short.wait(limits.hits_in_window.trillionths(), now);
         let long = self
@@ -278,12 +340,20 @@ impl GuessBudgets for EmbeddedGuessBudgets {
         let (limits, mut tables) = (&self.limits, self.lock());
         let shown = tables.spent(Budget::Shown, limits, guesser, now);
         let actual = tables.spent(Budget::True, limits, guesser, now);
-        let let_through = matches!(
-            (found, actual),
-            (Found::Session { .. }, Spent::No) | (Found::Session { near: true }, Spent::ButNear(_))
-        );
-        if let_through {
+        let lets_through = |spent: Spent| {
+            matches!(
+                (found, spent),
+                (Found::Session { .. }, Spent::No)
+                    | (Found::Session { near: true }, Spent::ButNear(_))
+            )
+        };
+        if lets_through(actual) && lets_through(shown) {
             return Ok(Judgement::Stands {
+                under_attack: tables.pressure(limits, now).spent.is_some(),
+            });
+        }
+        if lets_through(actual) && tables.let_through(limits, guesser, now) {
+            return Ok(Judgement::LetThrough {
                 under_attack: tables.pressure(limits, now).spent.is_some(),
             });
         }
@@ -301,6 +371,21 @@ impl GuessBudgets for EmbeddedGuessBudgets {
                 under_attack: tables.pressure(limits, now).spent.is_some(),
             },
         })
+    }
+
+    async fn give_back(&self, guesser: &Guesser) -> Result<()> {
+        let mut tables = self.lock();
+        let window = || Tally::new(Window::new(self.limits.window));
+        tables
+            .addresses
+            .entry(guesser.site.address, window)
+            .let_through
+            .give_back();
+        if let Some(account) = guesser.account {
+            let account = tables.accounts.entry(account, Tally::default);
+            account.let_through.give_back();
+        }
+        Ok(())
     }
 
     async fn pressure(&self, now: Timestamp) -> Result<Pressure> {

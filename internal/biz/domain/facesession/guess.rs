@@ -39,6 +39,12 @@ pub enum Judgement {
         /// The budget of the whole installation is used up: see [`Pressure::spent`].
         under_attack: bool,
     },
+    /// The guess is answered for what it leads to, though the visible budget is used up: see
+    /// [`GuessLimits::LET_THROUGH`].
+    LetThrough {
+        /// As in `Stands`.
+        under_attack: bool,
+    },
     /// A session was found, but the guess is answered as a wrong one without charging the budget.
     Refused,
     /// A budget is used up: no guess is answered for this long, right or wrong.
@@ -82,6 +88,12 @@ pub struct GuessLimits {
     pub hits_in_long_window: ExpectedHits,
 }
 
+impl GuessLimits {
+    /// Right guesses of an address, and of an account, that the true budgets let through in a window although the shown ones are spent. Each
+    /// one tells the guesser something about its earlier guesses. Two people need so many to preview a session and enter it.
+    pub const LET_THROUGH: u8 = 4;
+}
+
 impl Default for GuessLimits {
     fn default() -> Self {
         const MINUTE: Duration = Duration::from_secs(60);
@@ -113,9 +125,9 @@ impl Default for GuessLimits {
 ///
 /// Each budget has two counts. The *shown* count includes guesses at full sessions and decides
 /// alone how a wrong guess is answered, so that a full session and a wrong code look the same
-/// whatever is guessed next. The *true* count does not include full sessions and decides alone
-/// whether a right guess is answered. So a caller who has tried a full session ten times can still
-/// join another.
+/// whatever is guessed next. The *true* count does not include full sessions and decides whether a
+/// right guess is answered, up to [`GuessLimits::LET_THROUGH`] times in a window in which the shown
+/// budget is used up. So a caller who has tried a full session ten times can still join another.
 #[async_trait]
 pub trait GuessBudgets: Send + Sync + 'static {
     /// How long this guesser must wait before any guess; `None`: it need not wait, or that depends
@@ -136,6 +148,10 @@ pub trait GuessBudgets: Send + Sync + 'static {
         worth: ExpectedHits,
         now: Timestamp,
     ) -> Result<Judgement>;
+
+    /// Gives back what a judgement [`LetThrough`](Judgement::LetThrough) has used: the guesser did
+    /// not join.
+    async fn give_back(&self, who: &Guesser) -> Result<()>;
 
     /// The present guessing in the whole installation.
     async fn pressure(&self, now: Timestamp) -> Result<Pressure>;
