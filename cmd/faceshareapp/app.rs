@@ -283,6 +283,7 @@ async fn run(
     log_addresses(config, addresses);
     let policy = ConnectionPolicy {
         header_timeout: config.limits.header_timeout,
+        request_timeout: config.limits.request_timeout,
         // The router refuses headers above `header_bytes` with a problem document. Above this bound
         // the connection is closed.
         header_bytes: config.limits.header_bytes * 4,

@@ -85,6 +85,9 @@ impl Admission {
                 if let Some((exhausted, usage)) = permit.evicted {
                     self.evict(&usage, Eviction::Graceful, exhausted.name());
                 }
+                if let Some(usage) = permit.overdue {
+                    usage.evict(Eviction::Abort);
+                }
                 Some(ConnectionPermit {
                     admission: self.clone(),
                     source,
@@ -128,6 +131,8 @@ impl Admission {
         // A count far below 2^52 is exact as `f64`.
         #[expect(clippy::cast_precision_loss)]
         gauge!("http_connections_open", "listener" => self.listener).set(table.len() as f64);
+        #[expect(clippy::cast_precision_loss)]
+        gauge!("http_connections_leaving", "listener" => self.listener).set(table.leaving() as f64);
     }
 }
 

@@ -30,6 +30,9 @@ pub struct ConnectionPolicy {
     /// How long a client may take to send a request's headers, and how long a connection may be
     /// open without a request.
     pub header_timeout: Duration,
+    /// How long a request may take. A connection that was told to close is open no longer than this
+    /// and a second.
+    pub request_timeout: Duration,
     /// Bytes of a request's headers beyond which the connection is closed (for HTTP/1.1 with 431);
     /// at least 8 KiB.
     pub header_bytes: usize,
@@ -124,6 +127,9 @@ async fn serve<S>(
         policy.header_timeout.min(timeouts.stalled)
     ));
     let mut is_closing = false;
+    // An HTTP/2 client that does not acknowledge the end could begin requests for ever.
+    let mut close_deadline = None;
+    let deadline_from_now = || Some(Instant::now() + policy.request_timeout + FINISH_TIMEOUT);
     loop {
         tokio::select! {
             biased;
@@ -144,6 +150,7 @@ async fn serve<S>(
                 Verdict::Idle if is_closing || !usage.has_received_request() => return,
                 Verdict::Idle => {
                     is_closing = true;
+                    close_deadline = deadline_from_now();
                     connection.as_mut().graceful_shutdown();
                     check_timer.as_mut().reset(Instant::now() + FINISH_TIMEOUT);
                 }
@@ -151,10 +158,13 @@ async fn serve<S>(
             how = usage.evicted(), if !is_closing => match how {
                 Eviction::Graceful => {
                     is_closing = true;
+                    close_deadline = deadline_from_now();
                     connection.as_mut().graceful_shutdown();
                 }
                 Eviction::Abort => return,
             },
+            () = usage.aborted(), if is_closing => return,
+            () = until(close_deadline), if is_closing => return,
             () = lifecycle.soft.cancelled(), if !is_closing => {
                 is_closing = true;
                 connection.as_mut().graceful_shutdown();
@@ -164,6 +174,14 @@ async fn serve<S>(
             // The hard stage never comes before the soft one, so it need not be watched until then.
             () = lifecycle.hard.cancelled(), if is_closing => return,
         }
+    }
+}
+
+/// Waits until `time`; for ever without one.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

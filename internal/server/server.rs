@@ -227,9 +227,12 @@ async fn bind(
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     // Accepted connections inherit the option.
     #[cfg(target_os = "linux")]
-    SockRef::from(&listener)
-        .set_tcp_notsent_lowat(UNSENT_BYTES)
-        .map_err(failed)?;
+    if let Err(error) = SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT_BYTES) {
+        tracing::warn!(
+            %error,
+            "TCP_NOTSENT_LOWAT cannot be set: slow followers will get older positions"
+        );
+    }
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
 }
@@ -304,6 +307,7 @@ mod tests {
         };
         let policy = ConnectionPolicy {
             header_timeout,
+            request_timeout: Duration::from_millis(20),
             header_bytes: 8_192,
             limits,
             http2_only: false,
@@ -484,6 +488,54 @@ mod tests {
         assert_eq!(rest(connect(running.addresses.http, b"").await).await, "");
         // The first letter of both POST and of HTTP/2's preface.
         assert_eq!(rest(connect(running.addresses.http, b"P").await).await, "");
+        running.lifecycle.stop_now();
+        running.served.await.expect("joined");
+    }
+
+    /// A frame of HTTP/2.
+    fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(payload.len()).expect("a short frame");
+        [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+    }
+
+    /// Reads frames up to one of this kind.
+    async fn until_frame(stream: &mut TcpStream, kind: u8) {
+        loop {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).await.expect("a frame");
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let mut payload = vec![0; usize::try_from(length).expect("a size")];
+            stream.read_exact(&mut payload).await.expect("its payload");
+            if head[3] == kind {
+                return;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_client_never_acknowledges_its_end_and_begins_requests_is_cut_off() {
+        const HEADERS: u8 = 1;
+        const GOAWAY: u8 = 7;
+        let (router, _, release) = held();
+        let router = router.route("/index.html", get(pending::<()>).post(pending::<()>));
+        let running = start(router, Duration::from_millis(20), LONG, ready(())).await;
+        let mut stream = connect(running.addresses.http, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+        release.notify_one();
+        // Of the static table: GET (0x82) or POST (0x83), http, and the path. The flags: the headers end, and for GET the request.
+        let first = [
+            frame(4, 0, 0, &[]),
+            frame(HEADERS, 5, 1, &[0x82, 0x86, 0x84]),
+        ]
+        .concat();
+        stream.write_all(&first).await.expect("sent");
+        until_frame(&mut stream, GOAWAY).await;
+        let post = frame(HEADERS, 4, 3, &[0x83, 0x86, 0x85]);
+        stream.write_all(&post).await.expect("sent");
+        let mut rest = Vec::new();
+        // A reset is an end as well.
+        let _ = tokio::time::timeout(LONG / 2, stream.read_to_end(&mut rest))
+            .await
+            .expect("the server closes the connection");
         running.lifecycle.stop_now();
         running.served.await.expect("joined");
     }

@@ -4,7 +4,7 @@
 //! No I/O: the caller closes the connection that the table names.
 
 use faceshare_routes::{NetworkKey, address_key, network_key};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -105,7 +105,10 @@ impl Exhausted {
 pub(crate) struct AdmittedConnection<C> {
     pub(crate) id: ConnectionId,
     pub(crate) connection: C,
+    /// It was idle, and may finish what has begun.
     pub(crate) evicted: Option<(Exhausted, C)>,
+    /// It was evicted before and has not ended: it must end at once.
+    pub(crate) overdue: Option<C>,
 }
 
 /// The open connections.
@@ -116,7 +119,13 @@ pub(crate) struct ConnectionTable<C> {
     total: usize,
     networks: HashMap<NetworkKey, Network<C>>,
     proxies: HashMap<u64, C>,
+    /// Connections that were evicted for another one and have not ended, by the order of their eviction.
+    leaving: BTreeMap<u64, (ConnectionId, C)>,
+    evictions: u64,
 }
+
+/// As many evicted connections may be open as this part of all.
+const LEAVING_PART: usize = 8;
 
 #[derive(Debug)]
 struct Network<C> {
@@ -139,12 +148,19 @@ impl<C: Connection + Clone> ConnectionTable<C> {
             total: 0,
             networks: HashMap::new(),
             proxies: HashMap::new(),
+            leaving: BTreeMap::new(),
+            evictions: 0,
         }
     }
 
-    /// The number of connections of all sources.
+    /// The number of connections of all sources, without those that were evicted.
     pub(crate) const fn len(&self) -> usize {
         self.total
+    }
+
+    /// The number of connections that were evicted and have not ended.
+    pub(crate) fn leaving(&self) -> usize {
+        self.leaving.len()
     }
 
     /// Adds a connection. When its address, its network or all connections together have reached
@@ -161,11 +177,15 @@ impl<C: Connection + Clone> ConnectionTable<C> {
         let evicted = match self.exhausted(source) {
             Some(exhausted) => {
                 let victim = self.idle_in(exhausted, source).ok_or(exhausted)?;
-                self.remove(victim)
-                    .map(|connection| (exhausted, connection))
+                let connection = self.take(victim).ok_or(exhausted)?;
+                self.evictions += 1;
+                self.leaving
+                    .insert(self.evictions, (victim, connection.clone()));
+                Some((exhausted, connection))
             }
             None => None,
         };
+        let overdue = self.overdue();
         let id = ConnectionId {
             source,
             number: self.next,
@@ -177,11 +197,33 @@ impl<C: Connection + Clone> ConnectionTable<C> {
             id,
             connection,
             evicted,
+            overdue,
         })
     }
 
-    /// Removes a connection; `None` when it is removed already.
+    /// Removes a connection that has ended; `None` when it is removed already.
     pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<C> {
+        self.take(id).or_else(|| {
+            let (order, _) = self.leaving.iter().find(|(_, (other, _))| *other == id)?;
+            let order = *order;
+            self.leaving
+                .remove(&order)
+                .map(|(_, connection)| connection)
+        })
+    }
+
+    /// Takes out the connection that was evicted first, when too many of those are open.
+    fn overdue(&mut self) -> Option<C> {
+        let most = (self.quotas.total / LEAVING_PART).max(1);
+        if self.quotas.total == 0 || self.leaving.len() <= most {
+            return None;
+        }
+        self.leaving
+            .pop_first()
+            .map(|(_, (_, connection))| connection)
+    }
+
+    fn take(&mut self, id: ConnectionId) -> Option<C> {
         let Source::Client {
             address: key,
             network: network_key,
@@ -208,41 +250,62 @@ impl<C: Connection + Clone> ConnectionTable<C> {
     /// Removes the longest idle connection of the greatest network, to free a descriptor.
     pub(crate) fn evict(&mut self) -> Option<C> {
         let victim = self.idle_of_all()?;
-        self.remove(victim)
+        self.take(victim)
     }
 
     /// Removes the connection that holds the most bytes of an address or a network, if together its
     /// connections hold more than `most`. The sum is computed again: it does not include
-    /// connections that were removed before and are still being closed.
+    /// connections that were told to close at once.
     pub(crate) fn evict_heaviest(
         &mut self,
         source: Source,
         scope: Exhausted,
         most: usize,
     ) -> Option<C> {
-        let Source::Client {
-            address: key,
-            network,
-        } = source
-        else {
+        let Source::Client { address, network } = source else {
             return None;
         };
-        let addresses = self.networks.get(&network)?.addresses.iter();
-        let in_scope =
-            addresses.filter(|(address, _)| scope != Exhausted::Address || **address == key);
-        let connections = in_scope.flat_map(|(address, a)| {
-            a.connections
-                .iter()
-                .map(|(number, c)| (c.held_bytes(), *address, *number))
-        });
-        let (sum, heaviest) = connections.fold((0, None), |(sum, heaviest), next| {
-            (sum + next.0, heaviest.max(Some(next)))
-        });
-        let (_, address, number) = heaviest.filter(|_| sum > most)?;
-        self.remove(ConnectionId {
-            source: Source::Client { address, network },
-            number,
-        })
+        let is_in_scope = |of: Source| match of {
+            Source::Client { address: other, .. } if scope == Exhausted::Address => {
+                other == address
+            }
+            Source::Client { network: other, .. } => other == network,
+            Source::Proxy => false,
+        };
+        let open = self
+            .networks
+            .get(&network)
+            .into_iter()
+            .flat_map(|network| &network.addresses)
+            .flat_map(|(address, of_address)| {
+                of_address.connections.iter().map(|(number, connection)| {
+                    let source = Source::Client {
+                        address: *address,
+                        network,
+                    };
+                    (
+                        ConnectionId {
+                            source,
+                            number: *number,
+                        },
+                        connection,
+                    )
+                })
+            });
+        let leaving = self.leaving.values().map(|(id, c)| (*id, c));
+        let in_scope = open
+            .chain(leaving)
+            .filter(|(id, _)| is_in_scope(id.source))
+            .map(|(id, connection)| (connection.held_bytes(), id));
+        let (mut sum, mut heaviest) = (0, None::<(usize, ConnectionId)>);
+        for next in in_scope {
+            sum += next.0;
+            if heaviest.is_none_or(|(bytes, _)| bytes < next.0) {
+                heaviest = Some(next);
+            }
+        }
+        let (_, id) = heaviest.filter(|_| sum > most)?;
+        self.remove(id)
     }
 
     /// The first quota, from the narrowest, that one more connection would exceed.

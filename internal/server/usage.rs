@@ -137,6 +137,13 @@ impl Usage {
         }
     }
 
+    /// Waits until the connection is told to close at once.
+    pub(crate) async fn aborted(&self) {
+        while self.eviction.load(Ordering::Relaxed) < Eviction::Abort as u8 {
+            self.evicted.notified().await;
+        }
+    }
+
     /// Waits until the bodies of unread responses are at most `most` bytes.
     pub(crate) async fn drained(&self, most: usize) {
         // Each dropped response wakes one waiting request; the requests behind it are woken when

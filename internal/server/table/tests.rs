@@ -1,6 +1,7 @@
 use super::{Connection, ConnectionId, ConnectionQuotas, ConnectionTable, Exhausted, Source};
 use proptest::prelude::*;
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
@@ -147,6 +148,7 @@ proptest! {
     #[test]
     fn quotas_hold_and_a_connection_is_refused_only_when_every_one_that_could_be_closed_is_busy(ops in prop::collection::vec(op(), 1..120)) {
         let (mut table, mut model) = (ConnectionTable::new(QUOTAS), Model::default());
+        let mut leaving: VecDeque<(ConnectionId, Fake)> = VecDeque::new();
         for (now, op) in (0_u64..).zip(ops) {
             match op {
                 Op::Open { source, idle } => {
@@ -157,7 +159,12 @@ proptest! {
                             prop_assert_eq!(admitted.evicted.as_ref().map(|(why, _)| *why), exhausted);
                             if let Some((why, victim)) = admitted.evicted {
                                 model.check_victim(why, source, &victim);
-                                model.0.retain(|(_, fake)| !Rc::ptr_eq(&fake.0, &victim.0));
+                                let at = model.0.iter().position(|(_, fake)| Rc::ptr_eq(&fake.0, &victim.0));
+                                leaving.push_back(model.0.remove(at.expect("it was open")));
+                            }
+                            if let Some(overdue) = admitted.overdue {
+                                let (_, first) = leaving.pop_front().expect("one was evicted");
+                                prop_assert!(Rc::ptr_eq(&overdue.0, &first.0), "the one that was evicted first");
                             }
                             model.0.push((admitted.id, admitted.connection));
                         }
@@ -180,14 +187,16 @@ proptest! {
             }
             prop_assert_eq!(table.len(), model.0.len());
             prop_assert!(table.len() <= QUOTAS.total);
+            prop_assert_eq!(table.leaving(), leaving.len(), "evicted connections are counted until they end");
+            prop_assert!(table.leaving() <= 1, "an eighth of all");
             for source in model.sources().filter(|source| *source != Source::Proxy) {
                 prop_assert!(model.of_address(source) <= QUOTAS.per_address && model.of_network(source) <= QUOTAS.per_network);
             }
         }
-        for (id, _) in model.0 {
+        for (id, _) in model.0.into_iter().chain(leaving) {
             table.remove(id);
         }
-        prop_assert!(table.len() == 0 && table.networks.is_empty() && table.proxies.is_empty(), "nothing is kept of who has left");
+        prop_assert!(table.len() == 0 && table.leaving() == 0 && table.networks.is_empty() && table.proxies.is_empty(), "nothing is kept of who has left");
     }
 
     #[test]

@@ -161,6 +161,20 @@ async fn an_eviction_reaches_waiting_and_later_tasks_and_never_becomes_graceful_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_closing_connection_still_obeys_an_abort() {
+    let usage = usage();
+    usage.evict(Eviction::Graceful);
+    assert_eq!(usage.evicted().await, Eviction::Graceful);
+    timeout(Duration::from_secs(1), usage.aborted())
+        .await
+        .expect_err("it may finish what has begun");
+    usage.evict(Eviction::Abort);
+    timeout(Duration::from_secs(1), usage.aborted())
+        .await
+        .expect("aborted");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_new_connection_has_a_second_to_send_a_request_before_it_counts_as_idle() {
     let (silent, has_received_request) = (usage(), usage());
     drop(Exchange::begin(&has_received_request));
