@@ -44,7 +44,9 @@ fmt-check: toolchain
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo fmt --manifest-path benchmark/baselines/Cargo.toml --check
 
-lint: toolchain ## Clippy over everything, warnings are errors
+lint: toolchain ## Clippy over everything, warnings are errors; plain words and unique type names
+	@scripts/toolchain python
+	scripts/words
 	# The fuzz targets have a lock file of their own, which a new dependency of ours leaves behind.
 	cargo metadata --locked --manifest-path tests/fuzz/Cargo.toml --format-version 1 > /dev/null
 	cargo clippy --locked --workspace --all-targets -- -D warnings

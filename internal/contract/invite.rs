@@ -1,6 +1,6 @@
 //! What every [`InviteRepository`] must do.
 
-use faceshare_biz::domain::facesession::{Invite, InviteRepository, InviteUse};
+use faceshare_biz::domain::facesession::{InviteRecord, InviteRepository, InviteUse};
 use faceshare_biz::domain::{SessionId, Timestamp};
 
 /// Runs the suite. `$fresh` is a future of a store and of a value that is kept until the test ends.
@@ -27,10 +27,10 @@ fn session(id: u64) -> SessionId {
     SessionId::new(id).expect("an id")
 }
 
-fn invite(secret: u8, of: u64, max_uses: Option<u32>) -> Invite {
+fn invite(secret: u8, of: u64, max_uses: Option<u32>) -> InviteRecord {
     let sealed = format!("sealed {secret}");
     let approval = secret.is_multiple_of(2);
-    Invite {
+    InviteRecord {
         fingerprint: [secret; 32],
         sealed,
         session: session(of),

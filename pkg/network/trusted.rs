@@ -32,10 +32,10 @@ pub enum ProxyFault {
     #[error(
         "is too wide (at most a /8, or a /7 of IPv6): a trusted peer chooses the address that it is counted under"
     )]
-    Everyone,
+    TooWide,
     /// The unspecified address or a multicast address: no connection comes from there.
     #[error("no connection comes from there")]
-    Nobody,
+    NotAClientAddress,
 }
 
 impl TrustedProxies {
@@ -75,9 +75,9 @@ impl TrustedProxies {
             V6_WIDEST
         };
         if network.prefix_len() < widest {
-            Err(ProxyFault::Everyone)
+            Err(ProxyFault::TooWide)
         } else if network.addr().is_unspecified() || network.addr().is_multicast() {
-            Err(ProxyFault::Nobody)
+            Err(ProxyFault::NotAClientAddress)
         } else {
             Ok(network)
         }
@@ -189,14 +189,14 @@ mod tests {
             let error = TrustedProxies::parse(&[entry]).expect_err("a fault");
             assert_eq!(
                 (error.position, error.fault),
-                (1, ProxyFault::Everyone),
+                (1, ProxyFault::TooWide),
                 "{entry:?}"
             );
         }
         for entry in ["0.0.0.0", "0.0.0.0/8", "::", "224.0.0.1", "ff00::/8"] {
             assert_eq!(
                 TrustedProxies::network(entry),
-                Err(ProxyFault::Nobody),
+                Err(ProxyFault::NotAClientAddress),
                 "{entry:?}"
             );
         }

@@ -132,7 +132,7 @@ fn network(text: &str) -> Result<IpNet, String> {
         ProxyFault::NotANetwork => {
             format!(r#"{text:?} is not an address or a network such as "10.0.0.0/8""#)
         }
-        ProxyFault::Everyone | ProxyFault::Nobody => format!("{text:?}: {fault}"),
+        ProxyFault::TooWide | ProxyFault::NotAClientAddress => format!("{text:?}: {fault}"),
     })
 }
 

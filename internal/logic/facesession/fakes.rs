@@ -15,7 +15,7 @@ use crate::instruction::mgr::pointaddresses::PointAddresses;
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{Account, AccountRepository, Caller, PasswordHash};
 use faceshare_biz::domain::facesession::{
-    CodeRecord, FaceSession, FaceSessionRepository, GuessBudgets, Invite, InviteRepository,
+    CodeRecord, FaceSession, FaceSessionRepository, GuessBudgets, InviteRecord, InviteRepository,
     InviteUse, NumberCodeRepository, SessionClaims,
 };
 use faceshare_biz::domain::port::{Clock, Tokens};
@@ -477,10 +477,14 @@ impl NumberCodeRepository for Codes {
 
 /// The invites in a map.
 #[derive(Default)]
-pub(crate) struct Invites(Mutex<HashMap<SessionId, Invite>>);
+pub(crate) struct Invites(Mutex<HashMap<SessionId, InviteRecord>>);
 
 impl Invites {
-    fn change(&self, fingerprint: [u8; 32], change: impl FnOnce(&mut Invite) -> bool) -> bool {
+    fn change(
+        &self,
+        fingerprint: [u8; 32],
+        change: impl FnOnce(&mut InviteRecord) -> bool,
+    ) -> bool {
         self.0
             .lock()
             .expect("not poisoned")
@@ -492,7 +496,7 @@ impl Invites {
 
 #[async_trait]
 impl InviteRepository for Invites {
-    async fn put(&self, invite: &Invite) -> Result<()> {
+    async fn put(&self, invite: &InviteRecord) -> Result<()> {
         self.0
             .lock()
             .expect("not poisoned")
@@ -500,7 +504,7 @@ impl InviteRepository for Invites {
         Ok(())
     }
 
-    async fn find(&self, fingerprints: &[[u8; 32]]) -> Result<Option<Invite>> {
+    async fn find(&self, fingerprints: &[[u8; 32]]) -> Result<Option<InviteRecord>> {
         let kept = self.0.lock().expect("not poisoned");
         Ok(fingerprints
             .iter()
@@ -508,7 +512,7 @@ impl InviteRepository for Invites {
             .cloned())
     }
 
-    async fn current(&self, session: SessionId) -> Result<Option<Invite>> {
+    async fn current(&self, session: SessionId) -> Result<Option<InviteRecord>> {
         Ok(self.0.lock().expect("not poisoned").get(&session).cloned())
     }
 

@@ -12,7 +12,7 @@ use super::{FaceSessions, Key};
 use crate::text::FieldChecks;
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::{
-    CodeRecord, ExpectedHits, Found, Guesser, Invite, Judgement, NumberCode,
+    CodeRecord, ExpectedHits, Found, Guesser, InviteRecord, Judgement, NumberCode,
 };
 use faceshare_biz::domain::port::SecretUse;
 use faceshare_biz::domain::{MemberId, SessionId, Site};
@@ -52,7 +52,7 @@ pub(super) enum ResolvedKey {
     /// A live number code.
     Code(CodeRecord),
     /// An invite that has not expired; its uses may be spent.
-    Invite(Invite),
+    Invite(InviteRecord),
 }
 
 impl ResolvedKey {

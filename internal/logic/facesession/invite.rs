@@ -5,7 +5,7 @@ use super::{FaceSessions, NewInvite, ShownInvite};
 use crate::text::FieldChecks;
 use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::account::Caller;
-use faceshare_biz::domain::facesession::{Invite, Status};
+use faceshare_biz::domain::facesession::{InviteRecord, Status};
 use faceshare_biz::domain::port::SecretUse;
 use faceshare_biz::{Error, Result};
 use std::ops::RangeInclusive;
@@ -53,7 +53,7 @@ impl FaceSessions {
         self.hosted_session(caller, id).await?;
         check_new(&new)?;
         let secret = self.deps.secrets.invite_secret();
-        let invite = Invite {
+        let invite = InviteRecord {
             fingerprint: self.deps.secrets.fingerprint(SecretUse::Invite, &secret),
             sealed: self
                 .deps
@@ -88,7 +88,7 @@ impl FaceSessions {
     }
 
     /// `None` when the key that sealed it is no longer configured.
-    fn show_invite(&self, invite: &Invite) -> Option<ShownInvite> {
+    fn show_invite(&self, invite: &InviteRecord) -> Option<ShownInvite> {
         let secret = self.deps.secrets.open(SecretUse::Invite, &invite.sealed)?;
         let secret = String::from_utf8(secret).ok()?;
         Some(ShownInvite {

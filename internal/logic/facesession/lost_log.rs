@@ -56,7 +56,7 @@ impl FaceSessions {
         Ok(began)
     }
 
-    /// Goes on where an earlier attempt was cut off after [`Self::log_anew`] began: the log is shorter than the row says. `false`: it is
+    /// Goes on where an earlier attempt was cut off after [`Self::create_ended_log`] began: the log is shorter than the row says. `false`: it is
     /// an ordinary log.
     async fn end_again(&self, index: u64, session: FaceSession) -> Result<bool> {
         let over = session.ended.is_some();

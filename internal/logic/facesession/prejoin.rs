@@ -8,7 +8,7 @@ use super::{DeviceInput, Entered, FaceSessions, Key, Prejoined, run_to_completio
 use crate::instruction::MemberAccess;
 use crate::text::{FieldChecks, checked};
 use faceshare_biz::domain::account::Caller;
-use faceshare_biz::domain::facesession::{CodeRecord, FaceSession, Invite, InviteUse};
+use faceshare_biz::domain::facesession::{CodeRecord, FaceSession, InviteRecord, InviteUse};
 use faceshare_biz::domain::instruction::{Device, Origin, Profile};
 use faceshare_biz::domain::port::SecretUse;
 use faceshare_biz::domain::{KnockId, MemberId, PointId, SessionId, Site, Timestamp};
@@ -209,7 +209,7 @@ impl FaceSessions {
 
     /// Spends a use of the invite unless the caller is a member or waits already. Returns whether a
     /// use was spent.
-    async fn spend_invite(&self, caller: Caller, invite: &Invite) -> Result<bool> {
+    async fn spend_invite(&self, caller: Caller, invite: &InviteRecord) -> Result<bool> {
         match self.session_access(caller, invite.session).await?.access {
             Access::Host | Access::Present | Access::Admitted => Ok(false),
             Access::Stranger if self.is_waiting(caller, invite.session).await? => Ok(false),
@@ -227,7 +227,7 @@ impl FaceSessions {
 
     /// Gives back a use after a refused join. After an error that leaves the outcome unknown the
     /// use stays spent, so that an invite never admits more callers than it allows.
-    async fn refund_invite(&self, invite: &Invite, spent: bool, why: &Error) {
+    async fn refund_invite(&self, invite: &InviteRecord, spent: bool, why: &Error) {
         let refused = !matches!(why.code, ErrorCode::Unavailable | ErrorCode::Internal);
         if spent
             && refused

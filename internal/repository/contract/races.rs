@@ -11,7 +11,7 @@ use faceshare_biz::domain::account::{
     Rotation, TokenFamily, TokenFamilyRepository as _,
 };
 use faceshare_biz::domain::facesession::{
-    Admission, CodeRecord, FaceSession, FaceSessionRepository as _, HostLeft, Invite,
+    Admission, CodeRecord, FaceSession, FaceSessionRepository as _, HostLeft, InviteRecord,
     InviteRepository as _, NumberCodeRepository as _,
 };
 use faceshare_biz::domain::idempotency::{AnswerRepository as _, Reservation, Reserved};
@@ -322,7 +322,7 @@ pub(super) async fn invites_put_at_once_leave_one(openings: &Openings) {
     let invites = over(openings, Invites::new).await;
     for round in 1..=ROUNDS {
         let put: Vec<_> = (0..8)
-            .map(|n| Invite {
+            .map(|n| InviteRecord {
                 fingerprint: [u8::try_from(round * 8 + n).expect("small"); 32],
                 sealed: String::new(),
                 session: session_id(round),

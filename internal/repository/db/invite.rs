@@ -4,7 +4,7 @@ use super::connection::Database;
 use super::entity::invite::{ActiveModel, Column, Entity, Model};
 use crate::error::{from_db, unreadable};
 use async_trait::async_trait;
-use faceshare_biz::domain::facesession::{Invite, InviteRepository, InviteUse};
+use faceshare_biz::domain::facesession::{InviteRecord, InviteRepository, InviteUse};
 use faceshare_biz::domain::{SessionId, Timestamp};
 use faceshare_biz::{Error, Result};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
@@ -26,7 +26,7 @@ impl Invites {
 
 #[async_trait]
 impl InviteRepository for Invites {
-    async fn put(&self, invite: &Invite) -> Result<()> {
+    async fn put(&self, invite: &InviteRecord) -> Result<()> {
         let session = invite.session.get().cast_signed();
         let row = ActiveModel {
             session_id: Set(session),
@@ -54,7 +54,7 @@ impl InviteRepository for Invites {
             .map(drop)
     }
 
-    async fn find(&self, fingerprints: &[[u8; 32]]) -> Result<Option<Invite>> {
+    async fn find(&self, fingerprints: &[[u8; 32]]) -> Result<Option<InviteRecord>> {
         let wanted = fingerprints.iter().map(|f| f.to_vec());
         let rows = Entity::find()
             .filter(Column::Fingerprint.is_in(wanted))
@@ -67,15 +67,15 @@ impl InviteRepository for Invites {
                 .iter()
                 .position(|f| f.as_slice() == row.fingerprint)
         });
-        best.map(Invite::try_from).transpose()
+        best.map(InviteRecord::try_from).transpose()
     }
 
-    async fn current(&self, session: SessionId) -> Result<Option<Invite>> {
+    async fn current(&self, session: SessionId) -> Result<Option<InviteRecord>> {
         let row = Entity::find_by_id(session.get().cast_signed())
             .one(self.db.reader())
             .await
             .map_err(from_db)?;
-        row.map(Invite::try_from).transpose()
+        row.map(InviteRecord::try_from).transpose()
     }
 
     /// One statement whose condition is that a use is left: of two at the last use, one changes no
@@ -114,7 +114,7 @@ impl InviteRepository for Invites {
     }
 }
 
-impl TryFrom<Model> for Invite {
+impl TryFrom<Model> for InviteRecord {
     type Error = Error;
 
     fn try_from(row: Model) -> Result<Self> {

@@ -5,7 +5,7 @@ use crate::domain::{SessionId, Timestamp};
 /// A stored invite: found by its fingerprint, shown from its sealed secret. A session has at most
 /// one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invite {
+pub struct InviteRecord {
     /// Keyed hash of the secret.
     pub fingerprint: [u8; 32],
     /// The secret, encrypted.
@@ -22,7 +22,7 @@ pub struct Invite {
     pub approval: bool,
 }
 
-impl Invite {
+impl InviteRecord {
     /// Whether it has neither expired nor been used up.
     #[must_use]
     pub fn is_usable(&self, now: Timestamp) -> bool {

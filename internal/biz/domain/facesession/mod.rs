@@ -11,7 +11,7 @@ mod types;
 pub use contacts::{HostContacts, NoContacts};
 pub use expected_hits::ExpectedHits;
 pub use guess::{Found, GuessBudgets, GuessLimits, Guesser, Judgement, Pressure};
-pub use invite::{Invite, InviteUse};
+pub use invite::{InviteRecord, InviteUse};
 pub use number_code::{CodeRecord, NumberCode};
 pub use port::{FaceSessionRepository, InviteRepository, NumberCodeRepository};
 pub use types::{

@@ -3,7 +3,7 @@
 //! The instruction log is the source of truth about a session; these stores hold what must be found
 //! without it.
 
-use super::{CodeRecord, FaceSession, Invite, InviteUse};
+use super::{CodeRecord, FaceSession, InviteRecord, InviteUse};
 use crate::Result;
 use crate::domain::{MemberId, Page, PageRequest, SessionId, Timestamp};
 use async_trait::async_trait;
@@ -78,11 +78,11 @@ pub trait NumberCodeRepository: Send + Sync + 'static {
 #[async_trait]
 pub trait InviteRepository: Send + Sync + 'static {
     /// Stores this invite as the only one of its session.
-    async fn put(&self, invite: &Invite) -> Result<()>;
+    async fn put(&self, invite: &InviteRecord) -> Result<()>;
     /// The invite with one of these fingerprints, usable or not.
-    async fn find(&self, fingerprints: &[[u8; 32]]) -> Result<Option<Invite>>;
+    async fn find(&self, fingerprints: &[[u8; 32]]) -> Result<Option<InviteRecord>>;
     /// The session's invite, usable or not.
-    async fn current(&self, session: SessionId) -> Result<Option<Invite>>;
+    async fn current(&self, session: SessionId) -> Result<Option<InviteRecord>>;
     /// Spends one use, atomically: two callers never share the last one.
     async fn spend(&self, fingerprint: [u8; 32], now: Timestamp) -> Result<InviteUse>;
     /// Gives back one spent use.
