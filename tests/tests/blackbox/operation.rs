@@ -243,7 +243,7 @@ async fn sighup_applies_the_level_names_other_changes_and_ignores_an_invalid_fil
     http.call(Method::GET, "/healthz", None, None).await.ok(200);
     server
         .log()
-        .line(|line| line["level"] == "DEBUG" && line["message"] == "answered")
+        .line(|line| line["level"] == "DEBUG" && line["message"] == "request answered")
         .await;
 
     write("[log]\nlevel = \"warn\"\n[limits]\ntitle = 0");
@@ -259,7 +259,7 @@ async fn sighup_applies_the_level_names_other_changes_and_ignores_an_invalid_fil
     http.call(Method::GET, "/healthz", None, None).await.ok(200);
     server
         .log()
-        .line_after(lines, |line| line["message"] == "answered")
+        .line_after(lines, |line| line["message"] == "request answered")
         .await;
 }
 
