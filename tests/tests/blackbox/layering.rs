@@ -43,6 +43,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("pasetotoken", &[PKG]),
     ("validatecode", &[PKG]),
     ("workerid", &[PKG]),
+    ("wps2sign", &[PKG]),
     ("faceshare-tests", &["faceshare-api"]),
     (
         "faceshare-simulation",
