@@ -192,7 +192,7 @@ impl App {
             secrets: secrets.clone(),
             ids: ids.clone(),
             clock: clock.clone(),
-            patience: config.limits.request_timeout + CALL_MARGIN,
+            max_call_time: config.limits.request_timeout + CALL_MARGIN,
             process: ids.next_id(),
         };
         let retention = Retention {

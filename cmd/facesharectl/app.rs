@@ -103,7 +103,7 @@ impl App {
                 self.round_trip = Some(*time);
                 Vec::new()
             }
-            Event::Fault(fault) => {
+            Event::ProtocolViolation(fault) => {
                 self.note(LogLine::new(
                     Kind::Warning,
                     format!("the server broke its order: {fault}"),

@@ -56,9 +56,9 @@ pub(crate) enum Command {
         approval: bool,
     },
     /// Join a session.
-    Join(Door),
+    Join(JoinArgs),
     /// Join a session and follow each presenter, without doing anything else.
-    Watch(Door),
+    Watch(JoinArgs),
     /// Three clients act out a session in this terminal, in well under a minute.
     Demo,
     /// Put load on a server and measure it.
@@ -67,7 +67,7 @@ pub(crate) enum Command {
 
 /// What leads into the session.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Door {
+pub(crate) struct JoinArgs {
     /// The number code; spaces and hyphens do not matter.
     #[arg(required_unless_present = "invite", num_args = 1..)]
     pub(crate) code: Vec<String>,
@@ -85,7 +85,7 @@ impl Args {
 
 #[cfg(test)]
 mod tests {
-    use super::{Args, Command, Door};
+    use super::{Args, Command, JoinArgs};
     use clap::{CommandFactory as _, Parser as _};
 
     #[test]
@@ -98,7 +98,7 @@ mod tests {
         let args =
             Args::try_parse_from(["facesharectl", "join", "482", "913", "--nickname", "Ben"])
                 .expect("parses");
-        let Command::Join(Door { code, invite: None }) = args.command else {
+        let Command::Join(JoinArgs { code, invite: None }) = args.command else {
             panic!("a join")
         };
         assert_eq!(

@@ -90,7 +90,7 @@ impl Performer {
         while let Some(effect) = effects.recv().await {
             if let Effect::Act(action) = effect {
                 // The connection is closed; the last event says so.
-                let _ = self.handle.act(action).await;
+                let _ = self.handle.send_action(action).await;
                 continue;
             }
             while running.len() >= AT_ONCE {

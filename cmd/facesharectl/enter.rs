@@ -1,9 +1,11 @@
 //! Signs up as a guest, then creates a session or joins one by code or invite.
 
-use crate::args::{Args, Command, Door as Shown};
+use crate::args::{Args, Command, JoinArgs};
 use crate::text;
 use anyhow::{Context as _, Result, bail};
-use entrance_client::api::{Admitted, DeviceInfo, Door, Key, NewFaceSession, NumberCode};
+use entrance_client::api::{
+    Admitted, DeviceInfo, JoinKey, JoinOutcome, NewFaceSession, NumberCode,
+};
 use entrance_client::stream::SessionTokens;
 use entrance_client::{Api, Format, Id, Settings};
 use faceshare_api::v1::face_session::Admission;
@@ -70,14 +72,14 @@ pub(crate) async fn create(api: Api, new: &NewFaceSession) -> Result<Entered> {
 }
 
 /// Joins by a code or an invite. Waits for the host's decision if the session needs approval.
-pub(crate) async fn join(api: Api, key: &Key, read_only: bool) -> Result<Entered> {
+pub(crate) async fn join(api: Api, key: &JoinKey, read_only: bool) -> Result<Entered> {
     let device = DeviceInfo {
         name: "terminal".into(),
         kind: "terminal".into(),
     };
     let admitted: Admitted = match api.prejoin(key, Some(&device)).await? {
-        Door::Admitted(admitted) => *admitted,
-        Door::Waiting { wait_token, .. } => {
+        JoinOutcome::Admitted(admitted) => *admitted,
+        JoinOutcome::Waiting { wait_token, .. } => {
             writeln!(
                 std::io::stderr(),
                 "The host decides who comes in; waiting at the door…"
@@ -87,7 +89,7 @@ pub(crate) async fn join(api: Api, key: &Key, read_only: bool) -> Result<Entered
                 Err(refusal) => bail!(text::refusal(refusal)),
             }
         }
-        Door::Refused(refusal) => bail!(text::refusal(refusal)),
+        JoinOutcome::Refused(refusal) => bail!(text::refusal(refusal)),
     };
     let session = Id(admitted.face_session.id);
     let settings = settings(
@@ -111,10 +113,10 @@ fn settings(api: &Api, session: Id, url: &str, token: &str) -> Settings {
         .tokens(Arc::new(SessionTokens::new(api.clone(), session)))
 }
 
-fn key(shown: &Shown) -> Result<Key> {
+fn key(shown: &JoinArgs) -> Result<JoinKey> {
     Ok(match &shown.invite {
-        Some(invite) => Key::InviteToken(invite_token(invite).to_owned()),
-        None => Key::NumberCode(
+        Some(invite) => JoinKey::InviteToken(invite_token(invite).to_owned()),
+        None => JoinKey::NumberCode(
             validatecode::normalize(&shown.code.concat())
                 .context("that is no number code")?
                 .as_str()
@@ -140,8 +142,8 @@ fn user_name() -> String {
 #[cfg(test)]
 mod tests {
     use super::{invite_token, key};
-    use crate::args::Door as Shown;
-    use entrance_client::api::Key;
+    use crate::args::JoinArgs;
+    use entrance_client::api::JoinKey;
 
     #[test]
     fn an_invite_may_be_a_link_or_a_token() {
@@ -152,14 +154,14 @@ mod tests {
     #[test]
     fn a_code_may_be_pasted_as_it_was_shown_and_anything_else_is_none() {
         let typed = |code: &[&str]| {
-            key(&Shown {
+            key(&JoinArgs {
                 code: code.iter().map(|word| (*word).to_owned()).collect(),
                 invite: None,
             })
         };
         for code in [["482", "915"], ["482\u{a0}", "915\n"], ["４８２", "–915"]] {
             assert!(
-                matches!(typed(&code), Ok(Key::NumberCode(digits)) if digits == "482915"),
+                matches!(typed(&code), Ok(JoinKey::NumberCode(digits)) if digits == "482915"),
                 "{code:?}"
             );
         }

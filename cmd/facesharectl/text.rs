@@ -1,6 +1,6 @@
 //! Short texts: number codes, times left, positions, failures.
 
-use entrance_client::api::Refusal;
+use entrance_client::api::JoinRefusal;
 use entrance_client::{CallError, Closed};
 use faceshare_api::v1::{View, follow_me, member, sess_end};
 use faceshare_api::wellknown::Timestamp;
@@ -97,11 +97,11 @@ pub(crate) const fn end_reason(reason: i32) -> &'static str {
 }
 
 /// Why a person who knocked is not admitted.
-pub(crate) const fn refusal(refusal: Refusal) -> &'static str {
+pub(crate) const fn refusal(refusal: JoinRefusal) -> &'static str {
     match refusal {
-        Refusal::Denied => "the host did not let you in (DENIED)",
-        Refusal::Expired => "the host did not answer in time; knock again (EXPIRED)",
-        Refusal::Ended => "the session has ended (ENDED)",
+        JoinRefusal::Denied => "the host did not let you in (DENIED)",
+        JoinRefusal::Expired => "the host did not answer in time; knock again (EXPIRED)",
+        JoinRefusal::Ended => "the session has ended (ENDED)",
     }
 }
 

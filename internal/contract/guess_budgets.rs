@@ -1,7 +1,7 @@
 //! What every [`GuessBudgets`] with the default limits must do.
 
 use faceshare_biz::domain::facesession::{
-    ExpectedHits, Found, GuessBudgets, GuessLimits, Guesser, Judgement,
+    ExpectedHits, GuessBudgets, GuessDecision, GuessLimits, GuessTarget, Guesser,
 };
 use faceshare_biz::domain::{AccountId, SessionId, Site, Timestamp};
 use std::net::{IpAddr, Ipv4Addr};
@@ -39,13 +39,13 @@ macro_rules! guess_budgets_contract {
 }
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const MINUTE: Duration = Duration::from_secs(60);
-const FAR: Found = Found::Session { near: false };
-const NEAR: Found = Found::Session { near: true };
-const PEACE: Judgement = Judgement::Stands {
+const FAR: GuessTarget = GuessTarget::Session { near: false };
+const NEAR: GuessTarget = GuessTarget::Session { near: true };
+const PEACE: GuessDecision = GuessDecision::Stands {
     under_attack: false,
 };
 
-const LET_THROUGH: Judgement = Judgement::LetThrough {
+const LET_THROUGH: GuessDecision = GuessDecision::LetThrough {
     under_attack: false,
 };
 
@@ -73,9 +73,9 @@ fn account(number: u64, a: u8, b: u8) -> Guesser {
 async fn judge(
     budgets: &impl GuessBudgets,
     who: Guesser,
-    found: Found,
+    found: GuessTarget,
     now: Timestamp,
-) -> Judgement {
+) -> GuessDecision {
     budgets
         .judge(&who, found, ExpectedHits::NONE, now)
         .await
@@ -84,7 +84,7 @@ async fn judge(
 
 async fn miss(budgets: &impl GuessBudgets, who: Guesser, times: u32, now: Timestamp) {
     for _ in 0..times {
-        judge(budgets, who, Found::Nothing, now).await;
+        judge(budgets, who, GuessTarget::Nothing, now).await;
     }
 }
 
@@ -100,15 +100,15 @@ pub async fn an_account_guesses_wrong_five_times_and_then_waits(budgets: &impl G
         let who = account(1, 2, u8::try_from(minutes).expect("small"));
         assert_eq!(wait(budgets, who, now).await, None);
         assert_eq!(
-            judge(budgets, who, Found::Nothing, now).await,
+            judge(budgets, who, GuessTarget::Nothing, now).await,
             PEACE,
             "the guess itself is still answered"
         );
         assert_eq!(wait(budgets, who, now).await, Some(minutes * MINUTE));
-        for found in [Found::Nothing, FAR, NEAR] {
+        for found in [GuessTarget::Nothing, FAR, NEAR] {
             assert_eq!(
                 judge(budgets, who, found, now).await,
-                Judgement::Wait(minutes * MINUTE)
+                GuessDecision::Wait(minutes * MINUTE)
             );
         }
         now = now + minutes * MINUTE;
@@ -123,11 +123,11 @@ pub async fn guests_share_the_budget_of_their_address(budgets: &impl GuessBudget
     miss(budgets, guest(1, 1), 1, NOW).await;
     assert!(matches!(
         judge(budgets, guest(1, 1), FAR, NOW).await,
-        Judgement::Wait(_)
+        GuessDecision::Wait(_)
     ));
     assert!(matches!(
         judge(budgets, account(2, 1, 1), FAR, NOW).await,
-        Judgement::Wait(_)
+        GuessDecision::Wait(_)
     ));
     assert_eq!(judge(budgets, guest(1, 2), FAR, NOW).await, PEACE);
 }
@@ -135,7 +135,7 @@ pub async fn guests_share_the_budget_of_their_address(budgets: &impl GuessBudget
 pub async fn a_right_guess_takes_nothing_back(budgets: &impl GuessBudgets) {
     for _ in 0..9 {
         assert_eq!(
-            judge(budgets, guest(1, 1), Found::Nothing, NOW).await,
+            judge(budgets, guest(1, 1), GuessTarget::Nothing, NOW).await,
             PEACE
         );
         assert_eq!(judge(budgets, guest(1, 1), FAR, NOW).await, PEACE);
@@ -143,16 +143,16 @@ pub async fn a_right_guess_takes_nothing_back(budgets: &impl GuessBudgets) {
     miss(budgets, guest(1, 1), 1, NOW).await;
     assert!(matches!(
         judge(budgets, guest(1, 1), FAR, NOW).await,
-        Judgement::Wait(_)
+        GuessDecision::Wait(_)
     ));
 }
 
 pub async fn a_spent_address_finds_near_sessions_alone(budgets: &impl GuessBudgets) {
     miss(budgets, guest(1, 1), 10, NOW).await;
     assert_eq!(wait(budgets, guest(1, 1), NOW).await, None, "it may ask");
-    let nothing = judge(budgets, guest(1, 1), Found::Nothing, NOW).await;
+    let nothing = judge(budgets, guest(1, 1), GuessTarget::Nothing, NOW).await;
     assert!(
-        matches!(nothing, Judgement::Wait(wait) if wait >= 10 * MINUTE && wait <= 11 * MINUTE),
+        matches!(nothing, GuessDecision::Wait(wait) if wait >= 10 * MINUTE && wait <= 11 * MINUTE),
         "{nothing:?}"
     );
     assert_eq!(
@@ -176,7 +176,7 @@ pub async fn an_address_ends_at_a_hundred_even_for_near_sessions(budgets: &impl 
     judge(budgets, guest(1, 1), FAR, NOW).await;
     assert!(matches!(
         judge(budgets, guest(1, 1), NEAR, NOW).await,
-        Judgement::Wait(_)
+        GuessDecision::Wait(_)
     ));
     assert!(wait(budgets, guest(1, 1), NOW).await.is_some());
 }
@@ -187,7 +187,7 @@ pub async fn a_network_ends_at_a_hundred(budgets: &impl GuessBudgets) {
     }
     assert!(matches!(
         judge(budgets, guest(1, 200), NEAR, NOW).await,
-        Judgement::Wait(_)
+        GuessDecision::Wait(_)
     ));
     assert!(wait(budgets, guest(1, 200), NOW).await.is_some());
     assert_eq!(wait(budgets, guest(2, 200), NOW).await, None);
@@ -197,11 +197,11 @@ pub async fn a_network_ends_at_a_hundred(budgets: &impl GuessBudgets) {
 /// address.
 pub async fn guesses_of_a_spent_address_count_for_no_other_caller(budgets: &impl GuessBudgets) {
     miss(budgets, guest(1, 1), 10, NOW).await;
-    for found in [Found::Nothing, FAR] {
+    for found in [GuessTarget::Nothing, FAR] {
         for _ in 0..30 {
             assert!(matches!(
                 judge(budgets, account(1, 1, 1), found, NOW).await,
-                Judgement::Wait(_)
+                GuessDecision::Wait(_)
             ));
         }
     }
@@ -216,7 +216,7 @@ pub async fn guesses_of_a_spent_address_count_for_no_other_caller(budgets: &impl
 
 pub async fn wrong_guesses_are_forgotten_with_time(budgets: &impl GuessBudgets) {
     miss(budgets, guest(1, 1), 10, NOW).await;
-    let Judgement::Wait(wait) = judge(budgets, guest(1, 1), FAR, NOW + 9 * MINUTE).await else {
+    let GuessDecision::Wait(wait) = judge(budgets, guest(1, 1), FAR, NOW + 9 * MINUTE).await else {
         panic!("forgotten within the window")
     };
     assert_eq!(
@@ -243,7 +243,7 @@ async fn spend(budgets: &impl GuessBudgets, thousandths: u8, from: u8, now: Time
     for number in 0..thousandths {
         let worth = ExpectedHits::from_thousandths(1);
         budgets
-            .judge(&guest(from, number), Found::Nothing, worth, now)
+            .judge(&guest(from, number), GuessTarget::Nothing, worth, now)
             .await
             .expect("judged");
     }
@@ -256,7 +256,7 @@ pub async fn expected_hits_are_counted_for_ten_minutes(budgets: &impl GuessBudge
     spend(budgets, 1, 3, NOW).await;
     assert_eq!(
         judge(budgets, guest(2, 1), FAR, NOW).await,
-        Judgement::Stands { under_attack: true }
+        GuessDecision::Stands { under_attack: true }
     );
     let pressure = budgets.pressure(NOW).await.expect("known");
     assert_eq!(pressure.short, ExpectedHits::from_thousandths(50));
@@ -278,12 +278,12 @@ pub async fn expected_hits_are_counted_for_a_day(budgets: &impl GuessBudgets) {
     }
     assert_eq!(
         judge(budgets, guest(200, 1), FAR, now).await,
-        Judgement::Stands { under_attack: true }
+        GuessDecision::Stands { under_attack: true }
     );
     let late = NOW + Duration::from_secs(24 * 3_600 - 1);
     assert_eq!(
         judge(budgets, guest(200, 1), FAR, late).await,
-        Judgement::Stands { under_attack: true }
+        GuessDecision::Stands { under_attack: true }
     );
     assert_eq!(
         judge(budgets, guest(200, 1), FAR, late + 16 * MINUTE).await,
@@ -293,7 +293,7 @@ pub async fn expected_hits_are_counted_for_a_day(budgets: &impl GuessBudgets) {
 
 pub async fn what_a_spent_address_guesses_is_worth_nothing(budgets: &impl GuessBudgets) {
     let worth = ExpectedHits::from_thousandths(1);
-    for found in [Found::Nothing, FAR] {
+    for found in [GuessTarget::Nothing, FAR] {
         for _ in 0..30 {
             budgets
                 .judge(&guest(1, 1), found, worth, NOW)
@@ -308,7 +308,7 @@ pub async fn what_a_spent_address_guesses_is_worth_nothing(budgets: &impl GuessB
 }
 
 pub async fn guesses_at_once_are_answered_no_more_often(budgets: &impl GuessBudgets) {
-    let all = (0..80).map(|_| judge(budgets, guest(1, 1), Found::Nothing, NOW));
+    let all = (0..80).map(|_| judge(budgets, guest(1, 1), GuessTarget::Nothing, NOW));
     let judgements = futures_util::future::join_all(all).await;
     assert_eq!(judgements.iter().filter(|j| **j == PEACE).count(), 10);
 }
@@ -349,21 +349,26 @@ pub async fn full_sessions_spend_what_is_shown_and_not_what_lets_through(
     for who in [account(1, 1, 1), guest(2, 1)] {
         for _ in 0..20 {
             budgets
-                .judge(&who, Found::Full, ExpectedHits::from_thousandths(100), NOW)
+                .judge(
+                    &who,
+                    GuessTarget::Full,
+                    ExpectedHits::from_thousandths(100),
+                    NOW,
+                )
                 .await
                 .expect("judged");
         }
         assert!(
             matches!(
-                judge(budgets, who, Found::Full, NOW).await,
-                Judgement::Wait(_)
+                judge(budgets, who, GuessTarget::Full, NOW).await,
+                GuessDecision::Wait(_)
             ),
             "{who:?} is told to wait"
         );
         assert!(
             matches!(
-                judge(budgets, who, Found::Nothing, NOW).await,
-                Judgement::Wait(_)
+                judge(budgets, who, GuessTarget::Nothing, NOW).await,
+                GuessDecision::Wait(_)
             ),
             "and so for a wrong code"
         );
@@ -384,9 +389,9 @@ pub async fn guesses_at_full_sessions_and_wrong_ones_are_answered_alike(
     let mut now = NOW;
     for step in 0..600_u32 {
         let hit = if step % 3 == 0 {
-            Found::Full
+            GuessTarget::Full
         } else {
-            Found::Nothing
+            GuessTarget::Nothing
         };
         for (hits, misses) in [
             (guest(1, 1), guest(2, 1)),
@@ -394,7 +399,7 @@ pub async fn guesses_at_full_sessions_and_wrong_ones_are_answered_alike(
         ] {
             let (hits, misses) = (
                 judge(budgets, hits, hit, now).await,
-                judge(budgets, misses, Found::Nothing, now).await,
+                judge(budgets, misses, GuessTarget::Nothing, now).await,
             );
             assert_eq!(hits, misses, "step {step}");
         }
@@ -407,13 +412,13 @@ pub async fn wrong_guesses_past_the_shown_budget_still_end_the_true_one(
 ) {
     let who = guest(1, 1);
     for _ in 0..10 {
-        judge(budgets, who, Found::Full, NOW).await;
+        judge(budgets, who, GuessTarget::Full, NOW).await;
     }
     miss(budgets, who, 9, NOW).await;
     assert_eq!(judge(budgets, who, FAR, NOW).await, LET_THROUGH);
     miss(budgets, who, 1, NOW).await;
     assert!(
-        matches!(judge(budgets, who, FAR, NOW).await, Judgement::Wait(_)),
+        matches!(judge(budgets, who, FAR, NOW).await, GuessDecision::Wait(_)),
         "after ten wrong guesses no guess is let through"
     );
     assert_eq!(judge(budgets, who, NEAR, NOW).await, PEACE);
@@ -428,14 +433,17 @@ pub async fn wrong_guesses_past_the_shown_budget_still_end_the_true_one(
 pub async fn past_the_shown_budget_few_right_guesses_are_let_through(budgets: &impl GuessBudgets) {
     for who in [guest(1, 1), account(1, 2, 1)] {
         for _ in 0..10 {
-            judge(budgets, who, Found::Full, NOW).await;
+            judge(budgets, who, GuessTarget::Full, NOW).await;
         }
         for _ in 0..GuessLimits::LET_THROUGH {
             assert_eq!(judge(budgets, who, FAR, NOW).await, LET_THROUGH, "{who:?}");
         }
         let right = judge(budgets, who, FAR, NOW).await;
-        let wrong = judge(budgets, who, Found::Nothing, NOW).await;
-        assert!(matches!(right, Judgement::Wait(_)), "{who:?}: {right:?}");
+        let wrong = judge(budgets, who, GuessTarget::Nothing, NOW).await;
+        assert!(
+            matches!(right, GuessDecision::Wait(_)),
+            "{who:?}: {right:?}"
+        );
         assert_eq!(right, wrong, "{who:?}");
     }
     assert_eq!(
@@ -446,14 +454,14 @@ pub async fn past_the_shown_budget_few_right_guesses_are_let_through(budgets: &i
     // Another address of the same account, another account of the same address.
     for who in [account(1, 3, 1), account(2, 1, 1)] {
         assert!(
-            matches!(judge(budgets, who, FAR, NOW).await, Judgement::Wait(_)),
+            matches!(judge(budgets, who, FAR, NOW).await, GuessDecision::Wait(_)),
             "{who:?}"
         );
     }
     let later = NOW + 11 * MINUTE;
     assert_eq!(judge(budgets, guest(1, 1), FAR, later).await, PEACE);
     for _ in 0..10 {
-        judge(budgets, guest(1, 1), Found::Full, later).await;
+        judge(budgets, guest(1, 1), GuessTarget::Full, later).await;
     }
     assert_eq!(judge(budgets, guest(1, 1), FAR, later).await, LET_THROUGH);
 }
@@ -463,7 +471,7 @@ pub async fn a_guess_that_was_let_through_and_did_not_get_in_is_given_back(
 ) {
     for who in [guest(1, 1), account(1, 2, 1)] {
         for _ in 0..10 {
-            judge(budgets, who, Found::Full, NOW).await;
+            judge(budgets, who, GuessTarget::Full, NOW).await;
         }
         for _ in 0..3 * GuessLimits::LET_THROUGH {
             assert_eq!(judge(budgets, who, FAR, NOW).await, LET_THROUGH, "{who:?}");

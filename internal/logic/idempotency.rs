@@ -53,7 +53,7 @@ impl Call<'_> {
 
 /// The result of [`Idempotency::begin`].
 #[derive(Debug)]
-pub enum Begun {
+pub enum CallStart {
     /// The call must run; then the caller keeps its answer or releases the reservation.
     Runs(ReservedCall),
     /// The call ran before; this is its stored answer.
@@ -94,7 +94,7 @@ pub struct Idempotency {
     /// The source of time.
     pub clock: Arc<dyn Clock>,
     /// The longest time of a call; afterwards a reservation without an answer counts as dead.
-    pub patience: Duration,
+    pub max_call_time: Duration,
     /// The incarnation of this process: greater than that of any earlier one.
     pub process: u64,
 }
@@ -106,7 +106,7 @@ impl Idempotency {
     /// # Errors
     /// `CONFLICT` when the key was used for another request, and, with a time to wait, while the
     /// first call still runs.
-    pub async fn begin(&self, call: Call<'_>, request: &[u8]) -> Result<Begun> {
+    pub async fn begin(&self, call: Call<'_>, request: &[u8]) -> Result<CallStart> {
         self.begin_digested(call, Sha256::digest(request).into())
             .await
     }
@@ -115,7 +115,7 @@ impl Idempotency {
     ///
     /// # Errors
     /// As `begin`.
-    pub async fn begin_digested(&self, call: Call<'_>, digest: [u8; 32]) -> Result<Begun> {
+    pub async fn begin_digested(&self, call: Call<'_>, digest: [u8; 32]) -> Result<CallStart> {
         let now = self.clock.now();
         // A request may hold a password, so only a keyed hash is stored, never the plain digest.
         let request = hex(&digest);
@@ -125,7 +125,7 @@ impl Idempotency {
             request: self.secrets.fingerprint(SecretUse::Answer, &request),
             attempt: self.ids.next_id(),
             process: self.process,
-            expires_at: now + self.patience,
+            expires_at: now + self.max_call_time,
         };
         let (taken_for, sealed) = match self
             .answers
@@ -133,7 +133,7 @@ impl Idempotency {
             .await?
         {
             Reserved::Fresh { effect } => {
-                return Ok(Begun::Runs(ReservedCall {
+                return Ok(CallStart::Runs(ReservedCall {
                     call: reservation.call,
                     attempt: reservation.attempt,
                     effect,
@@ -166,7 +166,7 @@ impl Idempotency {
                 .strip_prefix(reservation.call.as_slice())
                 .map(<[u8]>::to_vec)
         });
-        answer.map(Begun::Ran).ok_or_else(|| {
+        answer.map(CallStart::Ran).ok_or_else(|| {
             Error::new(
                 ErrorCode::Conflict,
                 "this Idempotency-Key was used, and its answer is gone",
@@ -233,7 +233,7 @@ fn hex(digest: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{ANSWER_KEPT, Begun, Call, Idempotency, TOKENS_KEPT};
+    use super::{ANSWER_KEPT, Call, CallStart, Idempotency, TOKENS_KEPT};
     use crate::fakes::{CountingIds, FakeClock, PlainSecrets};
     use async_trait::async_trait;
     use faceshare_biz::domain::idempotency::{AnswerRepository, Reservation, Reserved};
@@ -332,7 +332,7 @@ mod tests {
         faceshare_contract::answer_contract!(async { (super::MemoryAnswers::default(), ()) });
     }
 
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const MAX_CALL_TIME: Duration = Duration::from_secs(20);
 
     fn idempotency() -> (Idempotency, Arc<FakeClock>) {
         let clock = Arc::new(FakeClock::default());
@@ -347,7 +347,7 @@ mod tests {
                 secrets,
                 ids,
                 clock: clock.clone(),
-                patience: PATIENCE,
+                max_call_time: MAX_CALL_TIME,
                 process: 1,
             },
             clock,
@@ -369,8 +369,8 @@ mod tests {
         request: &[u8],
     ) -> super::ReservedCall {
         match idempotency.begin(call, request).await.expect("begun") {
-            Begun::Runs(reserved) => reserved,
-            Begun::Ran(answer) => panic!("ran before: {answer:?}"),
+            CallStart::Runs(reserved) => reserved,
+            CallStart::Ran(answer) => panic!("ran before: {answer:?}"),
         }
     }
 
@@ -383,7 +383,7 @@ mod tests {
             .await
             .expect("kept");
         assert!(
-            matches!(idempotency.begin(call(1, "/a"), b"x").await, Ok(Begun::Ran(answer)) if answer == b"answer")
+            matches!(idempotency.begin(call(1, "/a"), b"x").await, Ok(CallStart::Ran(answer)) if answer == b"answer")
         );
         runs(&idempotency, call(2, "/a"), b"x").await;
         runs(&idempotency, call(1, "/b"), b"x").await;
@@ -408,7 +408,7 @@ mod tests {
         assert_eq!((other.code, other.retry_after), (ErrorCode::Conflict, None));
         idempotency.release(reserved).await.expect("released");
         runs(&idempotency, call(1, "/a"), b"y").await;
-        clock.pass(PATIENCE);
+        clock.pass(MAX_CALL_TIME);
         runs(&idempotency, call(1, "/a"), b"x").await;
     }
 
@@ -431,7 +431,7 @@ mod tests {
         assert_eq!(again.effect(), died.effect());
         next.keep(again, b"answer", false).await.expect("kept");
         assert!(
-            matches!(next.begin(call(1, "/a"), b"x").await, Ok(Begun::Ran(answer)) if answer == b"answer")
+            matches!(next.begin(call(1, "/a"), b"x").await, Ok(CallStart::Ran(answer)) if answer == b"answer")
         );
     }
 
@@ -447,7 +447,7 @@ mod tests {
             clock.pass(kept - Duration::from_millis(1));
             assert!(matches!(
                 idempotency.begin(call(1, "/a"), b"x").await,
-                Ok(Begun::Ran(_))
+                Ok(CallStart::Ran(_))
             ));
             clock.pass(Duration::from_millis(1));
             runs(&idempotency, call(1, "/a"), b"x").await;

@@ -5,7 +5,7 @@ use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
 use async_trait::async_trait;
 use faceshare_biz::domain::Site;
-use faceshare_biz::domain::account::{HashLine, Password, PasswordHash, PasswordHasher, Verdict};
+use faceshare_biz::domain::account::{HashQueue, Password, PasswordHash, PasswordHasher, Verdict};
 use faceshare_biz::{Error, Result};
 use std::sync::Arc;
 use std::time::Instant;
@@ -100,13 +100,13 @@ impl Argon2Passwords {
     /// caller stops waiting.
     async fn in_pool<T: Send + 'static>(
         &self,
-        line: HashLine,
+        line: HashQueue,
         site: Site,
         work: impl FnOnce(&Kernel) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let queue = match line {
-            HashLine::SignIn => 0,
-            HashLine::SignUp => 1,
+            HashQueue::SignIn => 0,
+            HashQueue::SignUp => 1,
         };
         let kernel = self.kernel.clone();
         let work = move || {
@@ -173,7 +173,7 @@ impl Kernel {
 
 #[async_trait]
 impl PasswordHasher for Argon2Passwords {
-    async fn hash(&self, password: Password, line: HashLine, site: Site) -> Result<PasswordHash> {
+    async fn hash(&self, password: Password, line: HashQueue, site: Site) -> Result<PasswordHash> {
         self.in_pool(line, site, move |kernel| kernel.hash(&password))
             .await
     }
@@ -184,7 +184,7 @@ impl PasswordHasher for Argon2Passwords {
         hash: Option<PasswordHash>,
         site: Site,
     ) -> Result<Verdict> {
-        self.in_pool(HashLine::SignIn, site, move |kernel| {
+        self.in_pool(HashQueue::SignIn, site, move |kernel| {
             kernel.verify(&password, hash.as_ref())
         })
         .await

@@ -30,8 +30,8 @@ impl Full {
     /// The label for metrics.
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::All => "line",
-            Self::Quota => "share",
+            Self::All => "all",
+            Self::Quota => "quota",
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::permits::{Permit, Permits};
 use crate::quota::Quota;
 use async_trait::async_trait;
 use bytes::Bytes;
-use faceshare_biz::domain::account::{Picture, PortraitPermit, Portraitist};
+use faceshare_biz::domain::account::{Picture, PicturePermit, PictureProcessor};
 use faceshare_biz::domain::{AccountId, Site};
 use faceshare_biz::{Error, ErrorCode, Result};
 use image::codecs::jpeg::JpegEncoder;
@@ -80,8 +80,8 @@ impl Portraits {
     }
 }
 
-impl Portraitist for Portraits {
-    fn admit(&self, account: AccountId, site: Site) -> Result<Box<dyn PortraitPermit>> {
+impl PictureProcessor for Portraits {
+    fn admit(&self, account: AccountId, site: Site) -> Result<Box<dyn PicturePermit>> {
         Ok(Box::new(self.take(account, site)?))
     }
 }
@@ -115,7 +115,7 @@ impl UploadPermit {
 }
 
 #[async_trait]
-impl PortraitPermit for UploadPermit {
+impl PicturePermit for UploadPermit {
     async fn portrait(self: Box<Self>, upload: Bytes) -> Result<Picture> {
         let pixels = self.pixels;
         self.run(move || make(&upload, pixels)).await
@@ -199,7 +199,7 @@ mod tests {
     use super::{PortraitSettings, Portraits, SIDE};
     use crate::polled::polled;
     use faceshare_biz::ErrorCode;
-    use faceshare_biz::domain::account::{Picture, PortraitPermit as _, Portraitist as _};
+    use faceshare_biz::domain::account::{Picture, PicturePermit as _, PictureProcessor as _};
     use faceshare_biz::domain::{AccountId, Site};
     use image::{DynamicImage, ImageFormat, RgbImage, RgbaImage};
     use std::io::Cursor;

@@ -2,7 +2,7 @@
 
 use crate::token_cache::TokenCache;
 use arc_swap::ArcSwap;
-use auth::{AuthError, AuthTtl, Authenticator, Issued};
+use auth::{AuthError, AuthTtl, Authenticator};
 use faceshare_biz::domain::account::{AccessClaims, IssuedToken, RefreshClaims};
 use faceshare_biz::domain::facesession::{SessionClaims, WaitClaims};
 use faceshare_biz::domain::port::{TokenRefusal, Tokens};
@@ -282,8 +282,8 @@ impl Tokens for PasetoTokens {
     }
 }
 
-fn issued(result: Result<Issued, IssueError>) -> Result<IssuedToken> {
-    let Issued {
+fn issued(result: Result<auth::IssuedToken, IssueError>) -> Result<IssuedToken> {
+    let auth::IssuedToken {
         token,
         expires_at_ms,
     } = result.map_err(Error::internal)?;

@@ -38,7 +38,7 @@ impl Default for AuthTtl {
 
 /// A newly issued token.
 #[derive(Debug, Clone)]
-pub struct Issued {
+pub struct IssuedToken {
     /// The token; only its owner may receive it.
     pub token: Token,
     /// When the token expires: milliseconds since the Unix epoch.
@@ -70,7 +70,11 @@ impl Authenticator {
     ///
     /// # Errors
     /// [`IssueError`] when the random source fails or the expiry is out of range; the same below.
-    pub fn issue_access(&self, claims: &AccessClaims, now_ms: i64) -> Result<Issued, IssueError> {
+    pub fn issue_access(
+        &self,
+        claims: &AccessClaims,
+        now_ms: i64,
+    ) -> Result<IssuedToken, IssueError> {
         self.issue(Purpose::Access, claims, now_ms, self.ttl.access)
     }
 
@@ -78,7 +82,11 @@ impl Authenticator {
     ///
     /// # Errors
     /// As [`Authenticator::issue_access`].
-    pub fn issue_cookie(&self, claims: &AccessClaims, now_ms: i64) -> Result<Issued, IssueError> {
+    pub fn issue_cookie(
+        &self,
+        claims: &AccessClaims,
+        now_ms: i64,
+    ) -> Result<IssuedToken, IssueError> {
         self.issue(Purpose::Cookie, claims, now_ms, COOKIE_TTL)
     }
 
@@ -86,7 +94,11 @@ impl Authenticator {
     ///
     /// # Errors
     /// As [`Authenticator::issue_access`].
-    pub fn issue_refresh(&self, claims: &RefreshClaims, now_ms: i64) -> Result<Issued, IssueError> {
+    pub fn issue_refresh(
+        &self,
+        claims: &RefreshClaims,
+        now_ms: i64,
+    ) -> Result<IssuedToken, IssueError> {
         self.issue(Purpose::Refresh, claims, now_ms, self.ttl.refresh)
     }
 
@@ -94,7 +106,11 @@ impl Authenticator {
     ///
     /// # Errors
     /// As [`Authenticator::issue_access`].
-    pub fn issue_session(&self, claims: &SessionClaims, now_ms: i64) -> Result<Issued, IssueError> {
+    pub fn issue_session(
+        &self,
+        claims: &SessionClaims,
+        now_ms: i64,
+    ) -> Result<IssuedToken, IssueError> {
         self.issue(Purpose::Session, claims, now_ms, self.ttl.session)
     }
 
@@ -108,7 +124,7 @@ impl Authenticator {
         claims: &WaitClaims,
         now_ms: i64,
         ttl: Duration,
-    ) -> Result<Issued, IssueError> {
+    ) -> Result<IssuedToken, IssueError> {
         self.issue(Purpose::Wait, claims, now_ms, ttl)
     }
 
@@ -175,11 +191,11 @@ impl Authenticator {
         claims: &C,
         now_ms: i64,
         ttl: Duration,
-    ) -> Result<Issued, IssueError> {
+    ) -> Result<IssuedToken, IssueError> {
         let token = self.tokens.issue(purpose, claims, now_ms, ttl)?;
         let ttl_ms = i64::try_from(ttl.as_millis()).map_err(|_| IssueError::Lifetime)?;
         let expires_at_ms = now_ms.checked_add(ttl_ms).ok_or(IssueError::Lifetime)?;
-        Ok(Issued {
+        Ok(IssuedToken {
             token: Token::from(token),
             expires_at_ms,
         })

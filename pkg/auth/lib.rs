@@ -13,7 +13,7 @@ mod error;
 mod subprotocol;
 mod token;
 
-pub use authenticator::{AuthTtl, Authenticator, COOKIE_TTL, Issued};
+pub use authenticator::{AuthTtl, Authenticator, COOKIE_TTL, IssuedToken};
 pub use bearer::{bearer_from_headers, parse_bearer};
 pub use claims::{AccessClaims, Caller, RefreshClaims, SessionClaims, WaitClaims};
 pub use error::AuthError;

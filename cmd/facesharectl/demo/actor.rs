@@ -143,7 +143,7 @@ impl Actor {
         };
         Ok(self
             .handle
-            .act(ActionSync {
+            .send_action(ActionSync {
                 file_id: 0,
                 key: key.into(),
                 term,
@@ -181,7 +181,7 @@ impl Observed {
                 })
             }
             Event::Frame(frame) => self.frame(frame),
-            Event::Fault(fault) => {
+            Event::ProtocolViolation(fault) => {
                 self.faults.push(fault.to_string());
                 Some(format!("the server broke its order: {fault}"))
             }

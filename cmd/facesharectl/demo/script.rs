@@ -6,7 +6,7 @@ use crate::enter;
 use crate::text::grouped;
 use anyhow::{Context as _, Result, ensure};
 use entrance_client::Api;
-use entrance_client::api::{FaceSessionPatch, Key, NewFaceSession};
+use entrance_client::api::{FaceSessionPatch, JoinKey, NewFaceSession};
 use faceshare_api::v1::client_frame::Instruction as Say;
 use faceshare_api::v1::{CancelFollow, FollowMe, FollowOther, cancel_follow};
 use std::time::Duration;
@@ -88,7 +88,7 @@ async fn arrive(
 ) -> Result<Actor> {
     let api = Api::new(server)?;
     api.sign_up_guest(name).await?;
-    let entered = enter::join(api, &Key::NumberCode(grouped(code)), false).await?;
+    let entered = enter::join(api, &JoinKey::NumberCode(grouped(code)), false).await?;
     Actor::connect(name, lane, entered, console).await
 }
 

@@ -13,8 +13,8 @@ use crate::fakes::{CountingIds, FakeClock, MemoryRevocations, PlainSecrets, Plai
 use async_trait::async_trait;
 use bytes::Bytes;
 use faceshare_biz::domain::account::{
-    Account, Caller, Password, Picture, PortraitPermit, Portraitist, RevocationRegistry, Rotation,
-    TokenFamily, TokenFamilyRepository,
+    Account, Caller, Password, Picture, PicturePermit, PictureProcessor, RevocationRegistry,
+    Rotation, TokenFamily, TokenFamilyRepository,
 };
 use faceshare_biz::domain::{AccountId, FamilyId, Site, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
@@ -106,14 +106,14 @@ impl TestAccounts {
 /// Returns the upload itself as the picture.
 struct PassThroughPortraits;
 
-impl Portraitist for PassThroughPortraits {
-    fn admit(&self, _account: AccountId, _site: Site) -> Result<Box<dyn PortraitPermit>> {
+impl PictureProcessor for PassThroughPortraits {
+    fn admit(&self, _account: AccountId, _site: Site) -> Result<Box<dyn PicturePermit>> {
         Ok(Box::new(Self))
     }
 }
 
 #[async_trait]
-impl PortraitPermit for PassThroughPortraits {
+impl PicturePermit for PassThroughPortraits {
     async fn portrait(self: Box<Self>, upload: Bytes) -> Result<Picture> {
         Ok(Picture {
             media_type: "image/png".to_owned(),

@@ -5,7 +5,7 @@ use crate::facesession::run_to_completion;
 use crate::text::{FieldChecks, checked};
 use faceshare_biz::domain::Site;
 use faceshare_biz::domain::account::{
-    Account, Caller, HashLine, Password, PasswordChange, PasswordGuess, Verdict,
+    Account, Caller, HashQueue, Password, PasswordChange, PasswordGuess, Verdict,
 };
 use faceshare_biz::{Error, ErrorCode, Result, constants};
 
@@ -92,7 +92,7 @@ impl Accounts {
         let new = self
             .deps
             .passwords
-            .hash(new, HashLine::SignIn, site)
+            .hash(new, HashQueue::SignIn, site)
             .await?;
         let at = self.deps.clock.now();
         let change = PasswordChange {

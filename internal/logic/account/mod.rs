@@ -22,7 +22,7 @@ pub use sign_up::{NewAccount, SignUpRules};
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{
     AccessClaims, Account, AccountRepository, Caller, CredentialRepository, PasswordBudgets,
-    PasswordHasher, PictureRepository, Portraitist, RefreshClaims, RevocationRegistry,
+    PasswordHasher, PictureProcessor, PictureRepository, RefreshClaims, RevocationRegistry,
     TokenFamilyRepository, TokenPair,
 };
 use faceshare_biz::domain::port::{Clock, IdGenerator, Secrets, TokenRefusal, Tokens};
@@ -55,7 +55,7 @@ pub struct AccountDeps {
     /// The budgets of wrong passwords.
     pub guesses: Arc<dyn PasswordBudgets>,
     /// Decodes and scales uploaded pictures.
-    pub portraits: Arc<dyn Portraitist>,
+    pub portraits: Arc<dyn PictureProcessor>,
     /// The stored pictures.
     pub pictures: Arc<dyn PictureRepository>,
     /// The token families.

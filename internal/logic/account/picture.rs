@@ -4,7 +4,7 @@ use super::{Accounts, sign_in_again};
 use crate::facesession::run_to_completion;
 use bytes::Bytes;
 use faceshare_biz::domain::Site;
-use faceshare_biz::domain::account::{Account, Caller, Picture, PortraitPermit};
+use faceshare_biz::domain::account::{Account, Caller, Picture, PicturePermit};
 use faceshare_biz::{Error, Result};
 
 /// The path under which pictures are served, before the key.
@@ -16,14 +16,14 @@ const KEY_MAX: usize = 64;
 pub struct PictureUpload {
     accounts: Accounts,
     caller: Caller,
-    permit: Box<dyn PortraitPermit>,
+    permit: Box<dyn PicturePermit>,
 }
 
 impl PictureUpload {
     /// Replaces the caller's picture by the uploaded file. The caller's sessions are informed.
     ///
     /// # Errors
-    /// `UNSUPPORTED_MEDIA_TYPE`, `INVALID_ARGUMENT` as [`PortraitPermit`] says; `UNAUTHENTICATED`
+    /// `UNSUPPORTED_MEDIA_TYPE`, `INVALID_ARGUMENT` as [`PicturePermit`] says; `UNAUTHENTICATED`
     /// when the account is deleted.
     pub async fn finish(self, upload: Bytes) -> Result<Account> {
         let Self {
@@ -57,7 +57,7 @@ impl Accounts {
     ///
     /// # Errors
     /// `UNAVAILABLE`, `RATE_LIMITED` as
-    /// [`Portraitist`](faceshare_biz::domain::account::Portraitist) says.
+    /// [`PictureProcessor`](faceshare_biz::domain::account::PictureProcessor) says.
     pub fn begin_picture(&self, caller: Caller, site: Site) -> Result<PictureUpload> {
         let permit = self.deps.portraits.admit(caller.account, site)?;
         Ok(PictureUpload {

@@ -3,7 +3,7 @@
 use super::Accounts;
 use crate::facesession::run_to_completion;
 use crate::text::{FieldChecks, checked};
-use faceshare_biz::domain::account::{Account, Caller, HashLine, Password};
+use faceshare_biz::domain::account::{Account, Caller, HashQueue, Password};
 use faceshare_biz::domain::{AccountId, Nickname, Site};
 use faceshare_biz::{Error, ErrorCode, Result, constants};
 use std::ops::RangeInclusive;
@@ -116,7 +116,7 @@ impl Accounts {
         let hash = self
             .deps
             .passwords
-            .hash(new.password, HashLine::SignUp, new.site)
+            .hash(new.password, HashQueue::SignUp, new.site)
             .await?;
         let account = Account {
             id: self.new_account_id()?,
@@ -136,7 +136,7 @@ impl Accounts {
         let hash = self
             .deps
             .passwords
-            .hash(new.password, HashLine::SignUp, new.site)
+            .hash(new.password, HashQueue::SignUp, new.site)
             .await?;
         if !self
             .deps

@@ -107,7 +107,7 @@ mod tests {
         CodePolicy, Created, Key, NewFaceSession, NewInvite, PatchInput, Prejoined,
     };
     use faceshare_biz::domain::account::Caller;
-    use faceshare_biz::domain::facesession::{Admission, ExpectedHits, Found, GuessLimits};
+    use faceshare_biz::domain::facesession::{Admission, ExpectedHits, GuessLimits, GuessTarget};
     use faceshare_biz::domain::{MemberId, Site};
     use faceshare_biz::{ErrorCode, Result};
     use faceshare_repository::EmbeddedGuessBudgets;
@@ -116,8 +116,8 @@ mod tests {
     use std::time::Duration;
     use tokio::time::Instant;
 
-    const FAR: Found = Found::Session { near: false };
-    const NEAR: Found = Found::Session { near: true };
+    const FAR: GuessTarget = GuessTarget::Session { near: false };
+    const NEAR: GuessTarget = GuessTarget::Session { near: true };
     const DAY: Duration = Duration::from_secs(86_400);
 
     async fn join_by_code(
@@ -175,7 +175,7 @@ mod tests {
                 .iter()
                 .map(|(_, found, _)| *found)
                 .collect::<Vec<_>>(),
-            [Found::Nothing, FAR, FAR]
+            [GuessTarget::Nothing, FAR, FAR]
         );
         assert_eq!(
             judged[0].2,
@@ -208,14 +208,14 @@ mod tests {
             .expect("removed");
         app.budgets.judged();
         assert!(!is_admitted(&app, guest, THERE, &created).await);
-        assert_eq!(app.budgets.found(), [FAR, Found::Nothing]);
+        assert_eq!(app.budgets.found(), [FAR, GuessTarget::Nothing]);
         assert!(
             app.cases
                 .search(guest, THERE, created.code.code.digits())
                 .await
                 .is_err()
         );
-        assert_eq!(app.budgets.found(), [FAR, Found::Nothing]);
+        assert_eq!(app.budgets.found(), [FAR, GuessTarget::Nothing]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -240,7 +240,13 @@ mod tests {
         }
         assert_eq!(
             app.budgets.found(),
-            [Found::Nothing, FAR, Found::Full, FAR, Found::Full]
+            [
+                GuessTarget::Nothing,
+                FAR,
+                GuessTarget::Full,
+                FAR,
+                GuessTarget::Full
+            ]
         );
         let locked = PatchInput {
             locked: Some(true),
@@ -253,7 +259,7 @@ mod tests {
         assert!(join_by_code(&app, guest, HERE, digits).await.is_err());
         assert_eq!(
             app.budgets.found(),
-            [FAR, Found::Nothing],
+            [FAR, GuessTarget::Nothing],
             "locked and full"
         );
     }
@@ -603,7 +609,7 @@ mod tests {
             "one of them is connected"
         );
         assert!(
-            !app.budgets.found().contains(&Found::Nothing),
+            !app.budgets.found().contains(&GuessTarget::Nothing),
             "no guess was wrong"
         );
     }

@@ -3,7 +3,7 @@
 
 use crate::instruction::Sessions;
 use crate::instruction::mgr::pointaddresses::PointAddresses;
-use faceshare_biz::domain::facesession::{GuessBudgets, Pressure};
+use faceshare_biz::domain::facesession::{GuessBudgets, GuessPressure};
 use faceshare_biz::domain::port::Clock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,13 +62,13 @@ impl AdmissionWatch {
     }
 }
 
-fn record_gauges(pressure: &Pressure) {
+fn record_gauges(pressure: &GuessPressure) {
     metrics::gauge!("guesses_expected_hits", "window" => "short").set(pressure.short.as_f64());
     metrics::gauge!("guesses_expected_hits", "window" => "day").set(pressure.long.as_f64());
     metrics::gauge!("admission_forced").set(if pressure.spent.is_some() { 1.0 } else { 0.0 });
 }
 
-fn log_change(pressure: &Pressure) {
+fn log_change(pressure: &GuessPressure) {
     let (short, day) = (pressure.short.as_f64(), pressure.long.as_f64());
     match pressure.spent {
         Some(wait) => tracing::warn!(

@@ -1,7 +1,7 @@
 //! Tests of admission with the host's approval: knocks, answers and waits.
 
 use super::fakes::{HERE, THERE, TestApp};
-use super::{Created, Key, NewFaceSession, NewInvite, Prejoined, WAIT_POLL, Waited};
+use super::{Created, Key, NewFaceSession, NewInvite, Prejoined, WAIT_POLL, WaitOutcome};
 use crate::account::AccountObserver;
 use crate::fakes::PlainTokens;
 use faceshare_biz::domain::account::{AccountRepository, Caller};
@@ -59,7 +59,7 @@ async fn a_waiting_caller_is_admitted_as_soon_as_the_host_admits_it() {
         tokio::time::sleep(Duration::from_secs(3)).await;
         answer(&app, host, &created, KnockAnswer::Admit).await;
     });
-    let Waited::Admitted(entered) = waited.expect("answered") else {
+    let WaitOutcome::Admitted(entered) = waited.expect("answered") else {
         panic!("not admitted")
     };
     assert_eq!(entered.session.id, created.session.id);
@@ -68,7 +68,10 @@ async fn a_waiting_caller_is_admitted_as_soon_as_the_host_admits_it() {
         app.clock.now() + Duration::from_secs(30)
     );
     assert!(
-        matches!(app.cases.wait(guest, &token).await, Ok(Waited::Admitted(_))),
+        matches!(
+            app.cases.wait(guest, &token).await,
+            Ok(WaitOutcome::Admitted(_))
+        ),
         "a second call gives the same answer"
     );
 }
@@ -83,7 +86,7 @@ async fn without_an_answer_the_caller_is_asked_to_poll_again() {
         .expect("accepted")
         .waiting();
     let start = tokio::time::Instant::now();
-    let Ok(Waited::Waiting(again)) = app.cases.wait(guest, &first.token).await else {
+    let Ok(WaitOutcome::Waiting(again)) = app.cases.wait(guest, &first.token).await else {
         panic!("not waiting")
     };
     assert_eq!(start.elapsed(), WAIT_POLL);
@@ -119,7 +122,7 @@ async fn a_denied_caller_is_informed_and_cannot_come_back() {
     answer(&app, host, &created, KnockAnswer::Deny).await;
     assert_eq!(
         app.cases.wait(guest, &token).await.expect("answered"),
-        Waited::Denied
+        WaitOutcome::Denied
     );
     assert_eq!(
         knock(&app, guest, &created).await.expect_err("barred").code,
@@ -179,7 +182,7 @@ async fn a_caller_who_withdraws_its_knock_stops_waiting_and_may_knock_again() {
         app.cases.cancel_wait(guest, &token)
     );
     cancelled.expect("withdrawn");
-    assert_eq!(waited.expect("answered at once"), Waited::Expired);
+    assert_eq!(waited.expect("answered at once"), WaitOutcome::Expired);
     assert_eq!(
         app.cases
             .knocks(host, created.session.id)
@@ -294,7 +297,7 @@ async fn a_waiting_caller_is_informed_of_the_end_and_of_the_expiry() {
             .wait(guest, &expired.token)
             .await
             .expect("answered"),
-        Waited::Expired
+        WaitOutcome::Expired
     );
     let code = app
         .cases
@@ -314,11 +317,11 @@ async fn a_waiting_caller_is_informed_of_the_end_and_of_the_expiry() {
         app.cases.end(host, created.session.id)
     );
     ended.expect("ended");
-    assert_eq!(waited.expect("answered"), Waited::Ended);
+    assert_eq!(waited.expect("answered"), WaitOutcome::Ended);
     app.clock.pass(Duration::from_secs(3_600));
     assert_eq!(
         app.cases.wait(late, &token).await.expect("answered"),
-        Waited::Expired,
+        WaitOutcome::Expired,
         "an old token only says that it has expired"
     );
 }

@@ -12,7 +12,7 @@ use super::{FaceSessions, Key};
 use crate::text::FieldChecks;
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::{
-    CodeRecord, ExpectedHits, Found, Guesser, InviteRecord, Judgement, NumberCode,
+    CodeRecord, ExpectedHits, GuessDecision, GuessTarget, Guesser, InviteRecord, NumberCode,
 };
 use faceshare_biz::domain::port::SecretUse;
 use faceshare_biz::domain::{MemberId, SessionId, Site};
@@ -174,9 +174,11 @@ impl FaceSessions {
             .secrets
             .fingerprints(SecretUse::NumberCode, code.digits());
         let Some(record) = self.deps.codes.find(&prints, self.now()).await? else {
-            return Err(self.count_miss(&guesser, Found::Nothing, code).await?);
+            return Err(self
+                .count_miss(&guesser, GuessTarget::Nothing, code)
+                .await?);
         };
-        let found = Found::Session {
+        let found = GuessTarget::Session {
             near: self.is_near(record.session, attempt.site),
         };
         let (under_attack, let_through) = match self
@@ -185,10 +187,10 @@ impl FaceSessions {
             .judge(&guesser, found, ExpectedHits::NONE, self.now())
             .await?
         {
-            Judgement::Stands { under_attack } => (under_attack, false),
-            Judgement::LetThrough { under_attack } => (under_attack, true),
-            Judgement::Refused => return Err(not_joinable()),
-            Judgement::Wait(wait) => return Err(too_many(wait)),
+            GuessDecision::Stands { under_attack } => (under_attack, false),
+            GuessDecision::LetThrough { under_attack } => (under_attack, true),
+            GuessDecision::Refused => return Err(not_joinable()),
+            GuessDecision::Wait(wait) => return Err(too_many(wait)),
         };
         let session = record.session;
         let resolved = ResolvedKey::Code(record);
@@ -204,9 +206,9 @@ impl FaceSessions {
                     self.deps.budgets.give_back(&guesser).await?;
                 }
                 let found = if self.lacks_only_room(attempt.caller, session).await? {
-                    Found::Full
+                    GuessTarget::Full
                 } else {
-                    Found::Nothing
+                    GuessTarget::Nothing
                 };
                 Err(self.count_miss(&guesser, found, code).await?)
             }
@@ -234,7 +236,7 @@ impl FaceSessions {
     async fn count_miss(
         &self,
         guesser: &Guesser,
-        found: Found,
+        found: GuessTarget,
         code: &NumberCode,
     ) -> Result<Error> {
         let worth = ExpectedHits::of_guess(self.live_sessions().await?, code.digits().len());
@@ -245,10 +247,10 @@ impl FaceSessions {
                 .judge(guesser, found, worth, self.now())
                 .await?
             {
-                Judgement::Stands { .. } | Judgement::LetThrough { .. } | Judgement::Refused => {
-                    not_joinable()
-                }
-                Judgement::Wait(wait) => too_many(wait),
+                GuessDecision::Stands { .. }
+                | GuessDecision::LetThrough { .. }
+                | GuessDecision::Refused => not_joinable(),
+                GuessDecision::Wait(wait) => too_many(wait),
             },
         )
     }

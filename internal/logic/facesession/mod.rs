@@ -61,7 +61,7 @@ pub use purge::{CODE_PURGE_INTERVAL, CodePurge};
 pub use retention::{RETENTION_INTERVAL, Retention};
 pub use types::{
     Created, DeviceInput, Entered, Key, NewFaceSession, NewInvite, PatchInput, PendingKnock,
-    Prejoined, Preview, ShownCode, ShownInvite, Waited,
+    Prejoined, Preview, ShownCode, ShownInvite, WaitOutcome,
 };
 pub use wait::WAIT_POLL;
 

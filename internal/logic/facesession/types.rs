@@ -135,7 +135,7 @@ impl std::fmt::Debug for PendingKnock {
 
 /// The outcome of a wait for the host's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Waited {
+pub enum WaitOutcome {
     /// The host admitted the caller.
     Admitted(Entered),
     /// The host has not answered yet.

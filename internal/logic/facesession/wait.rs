@@ -5,7 +5,7 @@
 
 use super::guess::not_joinable;
 use super::prejoin::join_status;
-use super::{FaceSessions, PendingKnock, Prejoined, Waited};
+use super::{FaceSessions, PendingKnock, Prejoined, WaitOutcome};
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::WaitClaims;
 use faceshare_biz::domain::instruction::KnockState;
@@ -43,9 +43,9 @@ impl FaceSessions {
     /// `INVALID_ARGUMENT` with path `waitToken` when the token is not a valid one of the caller;
     /// `UNAUTHENTICATED` when the caller's account is deleted; `LIMIT_EXCEEDED` when the caller was
     /// admitted, asks late and the session is full now: it may ask again.
-    pub async fn wait(&self, caller: Caller, wait_token: &str) -> Result<Waited> {
+    pub async fn wait(&self, caller: Caller, wait_token: &str) -> Result<WaitOutcome> {
         let Some(WaitClaims { session, knock, .. }) = self.wait_claims(caller, wait_token)? else {
-            return Ok(Waited::Expired);
+            return Ok(WaitOutcome::Expired);
         };
         if let KnockStatus::Waiting { .. } = self.knock_status(caller, session, knock).await? {
             // The status is read again below, whether the knock ended or the time ran out.
@@ -57,16 +57,16 @@ impl FaceSessions {
             }
         }
         match self.knock_status(caller, session, knock).await? {
-            KnockStatus::Waiting { until } => Ok(Waited::Waiting(
+            KnockStatus::Waiting { until } => Ok(WaitOutcome::Waiting(
                 self.wait_token(caller, session, knock, until)?,
             )),
             KnockStatus::Admitted(point) => self.seat_admitted(caller, session, point).await,
-            KnockStatus::Denied => Ok(Waited::Denied),
+            KnockStatus::Denied => Ok(WaitOutcome::Denied),
             // A knock also ends when its sender's account is deleted: the profile look-up then
             // fails with `UNAUTHENTICATED`, so that this does not look like a host who did not
             // answer.
-            KnockStatus::Expired => self.profile(caller).await.map(|_| Waited::Expired),
-            KnockStatus::Ended => Ok(Waited::Ended),
+            KnockStatus::Expired => self.profile(caller).await.map(|_| WaitOutcome::Expired),
+            KnockStatus::Ended => Ok(WaitOutcome::Ended),
         }
     }
 
@@ -134,7 +134,7 @@ impl FaceSessions {
         caller: Caller,
         session: SessionId,
         point: Option<PointId>,
-    ) -> Result<Waited> {
+    ) -> Result<WaitOutcome> {
         let point = point.map_or_else(|| self.new_point(), Ok)?;
         let profile = self.profile(caller).await?;
         let seat = Input::Seat {
@@ -152,7 +152,7 @@ impl FaceSessions {
             })
             .await?;
         match self.prejoin_outcome(caller, session, point, status)? {
-            Prejoined::Admitted(entered) => Ok(Waited::Admitted(entered)),
+            Prejoined::Admitted(entered) => Ok(WaitOutcome::Admitted(entered)),
             Prejoined::Waiting(_) => Err(not_joinable()),
         }
     }

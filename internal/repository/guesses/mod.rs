@@ -16,7 +16,7 @@ pub use passwords::EmbeddedPasswordBudgets;
 use async_trait::async_trait;
 use faceshare_biz::Result;
 use faceshare_biz::domain::facesession::{
-    ExpectedHits, Found, GuessBudgets, GuessLimits, Guesser, Judgement, Pressure,
+    ExpectedHits, GuessBudgets, GuessDecision, GuessLimits, GuessPressure, GuessTarget, Guesser,
 };
 use faceshare_biz::domain::{AccountId, SessionId, Timestamp};
 use recent::RecentMap;
@@ -254,16 +254,16 @@ impl GuessTables {
     /// not spent.
     fn count_refused(
         &mut self,
-        found: Found,
+        found: GuessTarget,
         (shown, actual): (Spent, Spent),
         limits: &GuessLimits,
         guesser: &Guesser,
         now: Timestamp,
     ) {
-        let wrong = found == Found::Nothing;
+        let wrong = found == GuessTarget::Nothing;
         let near = Counted {
             shown: matches!(shown, Spent::ButNear(_)),
-            actual: matches!(actual, Spent::ButNear(_)) && found != Found::Full,
+            actual: matches!(actual, Spent::ButNear(_)) && found != GuessTarget::Full,
         };
         let all = Counted {
             shown: shown == Spent::No,
@@ -304,13 +304,13 @@ impl GuessTables {
         true
     }
 
-    fn pressure(&self, limits: &GuessLimits, now: Timestamp) -> Pressure {
+    fn pressure(&self, limits: &GuessLimits, now: Timestamp) -> GuessPressure {
         let short = self.short.wait(limits.hits_in_window.trillionths(), now);
         let long = self
             .long
             .wait(limits.hits_in_long_window.trillionths(), now);
         let hits = ExpectedHits::from_trillionths;
-        Pressure {
+        GuessPressure {
             short: hits(self.short.sum(now)),
             long: hits(self.long.sum(now)),
             spent: short.max(long),
@@ -333,41 +333,41 @@ impl GuessBudgets for EmbeddedGuessBudgets {
     async fn judge(
         &self,
         guesser: &Guesser,
-        found: Found,
+        found: GuessTarget,
         worth: ExpectedHits,
         now: Timestamp,
-    ) -> Result<Judgement> {
+    ) -> Result<GuessDecision> {
         let (limits, mut tables) = (&self.limits, self.lock());
         let shown = tables.spent(Budget::Shown, limits, guesser, now);
         let actual = tables.spent(Budget::True, limits, guesser, now);
         let lets_through = |spent: Spent| {
             matches!(
                 (found, spent),
-                (Found::Session { .. }, Spent::No)
-                    | (Found::Session { near: true }, Spent::ButNear(_))
+                (GuessTarget::Session { .. }, Spent::No)
+                    | (GuessTarget::Session { near: true }, Spent::ButNear(_))
             )
         };
         if lets_through(actual) && lets_through(shown) {
-            return Ok(Judgement::Stands {
+            return Ok(GuessDecision::Stands {
                 under_attack: tables.pressure(limits, now).spent.is_some(),
             });
         }
         if lets_through(actual) && tables.let_through(limits, guesser, now) {
-            return Ok(Judgement::LetThrough {
+            return Ok(GuessDecision::LetThrough {
                 under_attack: tables.pressure(limits, now).spent.is_some(),
             });
         }
         tables.count_refused(found, (shown, actual), limits, guesser, now);
         // A guess that could have been let through is worth something, also when it is told to
         // wait.
-        if found == Found::Nothing && actual == Spent::No {
+        if found == GuessTarget::Nothing && actual == Spent::No {
             tables.short.add(worth.trillionths(), now);
             tables.long.add(worth.trillionths(), now);
         }
         Ok(match (shown, found) {
-            (Spent::All(wait) | Spent::ButNear(wait), _) => Judgement::Wait(wait),
-            (Spent::No, Found::Session { .. }) => Judgement::Refused,
-            (Spent::No, _) => Judgement::Stands {
+            (Spent::All(wait) | Spent::ButNear(wait), _) => GuessDecision::Wait(wait),
+            (Spent::No, GuessTarget::Session { .. }) => GuessDecision::Refused,
+            (Spent::No, _) => GuessDecision::Stands {
                 under_attack: tables.pressure(limits, now).spent.is_some(),
             },
         })
@@ -388,7 +388,7 @@ impl GuessBudgets for EmbeddedGuessBudgets {
         Ok(())
     }
 
-    async fn pressure(&self, now: Timestamp) -> Result<Pressure> {
+    async fn pressure(&self, now: Timestamp) -> Result<GuessPressure> {
         Ok(self.lock().pressure(&self.limits, now))
     }
 
@@ -412,7 +412,7 @@ impl GuessBudgets for EmbeddedGuessBudgets {
 mod tests {
     use super::EmbeddedGuessBudgets;
     use faceshare_biz::domain::facesession::{
-        ExpectedHits, Found, GuessBudgets as _, GuessLimits, Guesser,
+        ExpectedHits, GuessBudgets as _, GuessLimits, GuessTarget, Guesser,
     };
     use faceshare_biz::domain::{Site, Timestamp};
     use faceshare_contract::guess_budgets_contract;
@@ -439,7 +439,7 @@ mod tests {
                 },
             };
             budgets
-                .judge(&guesser, Found::Nothing, worth, now)
+                .judge(&guesser, GuessTarget::Nothing, worth, now)
                 .await
                 .expect("judged");
         }

@@ -9,7 +9,7 @@
 
 use super::EmbeddedGuessBudgets;
 use faceshare_biz::domain::facesession::{
-    ExpectedHits, Found, GuessBudgets as _, GuessLimits, Guesser, Judgement,
+    ExpectedHits, GuessBudgets as _, GuessDecision, GuessLimits, GuessTarget, Guesser,
 };
 use faceshare_biz::domain::{AccountId, Site, Timestamp};
 use std::net::{IpAddr, Ipv4Addr};
@@ -111,7 +111,7 @@ async fn attack(
             budgets
                 .judge(
                     &guest(address),
-                    Found::Session { near: false },
+                    GuessTarget::Session { near: false },
                     ExpectedHits::NONE,
                     now,
                 )
@@ -120,15 +120,15 @@ async fn attack(
             for _ in 0..9 {
                 let hit = random.below(CODE_SHAPED) < LIVE_CODES;
                 let found = if hit {
-                    Found::Session { near: false }
+                    GuessTarget::Session { near: false }
                 } else {
-                    Found::Nothing
+                    GuessTarget::Nothing
                 };
                 let judged = budgets
                     .judge(&guest(address), found, worth, now)
                     .await
                     .expect("judged");
-                let Judgement::Stands { under_attack } = judged else {
+                let GuessDecision::Stands { under_attack } = judged else {
                     panic!("it stays below its budgets")
                 };
                 day.guesses += 1;
@@ -205,7 +205,7 @@ async fn honest_people_get_in_during_an_attack() {
         budgets
             .judge(
                 &typist,
-                Found::Nothing,
+                GuessTarget::Nothing,
                 ExpectedHits::of_guess(LIVE_CODES, 6),
                 now,
             )
@@ -216,13 +216,13 @@ async fn honest_people_get_in_during_an_attack() {
     let right = budgets
         .judge(
             &typist,
-            Found::Session { near: false },
+            GuessTarget::Session { near: false },
             ExpectedHits::NONE,
             now,
         )
         .await
         .expect("judged");
-    assert!(matches!(right, Judgement::Stands { .. }), "{right:?}");
+    assert!(matches!(right, GuessDecision::Stands { .. }), "{right:?}");
 
     // Thirty pupils behind one address, the teacher's: each mistypes twice, and all get in within
     // the hour.
@@ -231,7 +231,7 @@ async fn honest_people_get_in_during_an_attack() {
             budgets
                 .judge(
                     &guest(950_000),
-                    Found::Nothing,
+                    GuessTarget::Nothing,
                     ExpectedHits::of_guess(LIVE_CODES, 6),
                     now,
                 )
@@ -241,14 +241,14 @@ async fn honest_people_get_in_during_an_attack() {
         let right = budgets
             .judge(
                 &guest(950_000),
-                Found::Session { near: true },
+                GuessTarget::Session { near: true },
                 ExpectedHits::NONE,
                 now,
             )
             .await
             .expect("judged");
         assert!(
-            matches!(right, Judgement::Stands { .. }),
+            matches!(right, GuessDecision::Stands { .. }),
             "pupil {pupil}: {right:?}"
         );
     }

@@ -23,7 +23,7 @@ use bytes::Bytes;
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::{Error, ErrorCode, Violation};
 use faceshare_logic::account::Accounts;
-use faceshare_logic::idempotency::{ANSWER_BYTES, Begun, Call, Idempotency, ReservedCall};
+use faceshare_logic::idempotency::{ANSWER_BYTES, Call, CallStart, Idempotency, ReservedCall};
 use futures_util::FutureExt as _;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
@@ -79,11 +79,11 @@ impl IdempotentCalls {
             return service.oneshot(request).await;
         };
         Ok(match self.begin(caller, request).await {
-            Ok((Begun::Runs(place), mut request)) => {
+            Ok((CallStart::Runs(place), mut request)) => {
                 request.extensions_mut().insert(place.effect());
                 run_to_the_end(&self.idempotency, place, service.oneshot(request)).await
             }
-            Ok((Begun::Ran(answer), _)) => replay(&answer),
+            Ok((CallStart::Ran(answer), _)) => replay(&answer),
             Err(error) => HttpError(error).into_response(),
         })
     }
@@ -93,7 +93,7 @@ impl IdempotentCalls {
         self.accounts.authenticate(token.expose()).ok()
     }
 
-    async fn begin(&self, caller: Caller, request: Request) -> Result<(Begun, Request), Error> {
+    async fn begin(&self, caller: Caller, request: Request) -> Result<(CallStart, Request), Error> {
         let key = key(request.headers())?;
         let (parts, body) = request.into_parts();
         let body = self.body(body).await?;
@@ -107,7 +107,7 @@ impl IdempotentCalls {
             .idempotency
             .begin(call, &request_content(&parts, &body))
             .await;
-        if !matches!(begun, Ok(Begun::Runs(_))) {
+        if !matches!(begun, Ok(CallStart::Runs(_))) {
             // The handler would have counted the call against the rate.
             self.account_limits.check(caller.account)?;
         }
@@ -184,10 +184,10 @@ impl KeyedUpload {
                 .begin_digested(call, self.digest.finalize().into())
                 .await?
             {
-                Begun::Runs(place) => {
+                CallStart::Runs(place) => {
                     run_to_the_end(idempotency, place, async { Ok(answer.await) }).await
                 }
-                Begun::Ran(answer) => replay(&answer),
+                CallStart::Ran(answer) => replay(&answer),
             },
         )
     }
@@ -201,7 +201,7 @@ async fn run_to_the_end(
     let idempotency = idempotency.clone();
     let call = async move {
         let outcome = tokio::time::timeout(
-            idempotency.patience,
+            idempotency.max_call_time,
             AssertUnwindSafe(answer).catch_unwind(),
         )
         .await;

@@ -5,7 +5,7 @@ use crate::polled::polled;
 use argon2::password_hash::phc;
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::Site;
-use faceshare_biz::domain::account::HashLine::{SignIn, SignUp};
+use faceshare_biz::domain::account::HashQueue::{SignIn, SignUp};
 use faceshare_biz::domain::account::{Password, PasswordHash, PasswordHasher, Verdict};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, mpsc};

@@ -6,9 +6,9 @@ mod types;
 
 pub use error::{ApiError, CallError, FieldError};
 pub use types::{
-    Account, Admitted, CreatedFaceSession, Credentials, DeviceInfo, Door, FaceSessionPage,
-    FaceSessionPatch, InvokeLink, Key, NewFaceSession, NewInvokeLink, NumberCode, Preview, Refusal,
-    SessionGrant, Waited,
+    Account, Admitted, CreatedFaceSession, Credentials, DeviceInfo, FaceSessionPage,
+    FaceSessionPatch, InvokeLink, JoinKey, JoinOutcome, JoinRefusal, NewFaceSession, NewInvokeLink,
+    NumberCode, Preview, SessionGrant, WaitOutcome,
 };
 
 use crate::tls;

@@ -26,5 +26,5 @@ pub use entrance_pack::Format;
 /// The messages of the stream, made from `instruction.proto`.
 pub use faceshare_api::v1;
 pub use id::Id;
-pub use stream::{Closed, Event, Events, Fault, Handle, Rejected, Settings};
+pub use stream::{Closed, Event, Events, Handle, ProtocolViolation, Rejected, Settings};
 pub use view::SessionView;

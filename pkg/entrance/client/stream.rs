@@ -3,7 +3,7 @@
 //! [`open`] starts one task and returns a [`Handle`] to send instructions and [`Events`] to receive
 //! frames. The task guarantees:
 //! - every ordered frame of an epoch arrives once and in order, across reconnects; a violation of
-//!   this is reported as a [`Fault`] and followed by a reconnect;
+//!   this is reported as a [`ProtocolViolation`] and followed by a reconnect;
 //! - an instruction sent with [`Handle::send`] is answered, and takes effect once, even if the
 //!   connection breaks in between;
 //! - it reconnects after every close that the contract allows a client to resume from, and after no
@@ -25,7 +25,7 @@ mod tokens;
 
 pub use backoff::Jitter;
 pub use handle::{Events, Handle, Rejected, open};
-pub use order::Fault;
+pub use order::ProtocolViolation;
 pub use tokens::{SessionTokens, TokenSource};
 
 use crate::ApiError;
@@ -108,7 +108,7 @@ pub enum Event {
     /// Time from a ping to its pong.
     RoundTrip(Duration),
     /// The server violated the order or form of frames; a reconnect follows.
-    Fault(Fault),
+    ProtocolViolation(ProtocolViolation),
     /// Not connected; the next try follows after `delay`.
     Reconnecting {
         /// Number of tries since the last welcome, from 1.

@@ -8,8 +8,8 @@ mod revocation;
 mod types;
 
 pub use guess::{PasswordBudgets, PasswordGuess, PasswordGuessLimits};
-pub use password::{HashLine, Password, PasswordHash, PasswordHasher, Verdict};
-pub use picture::{Picture, PictureRepository, PortraitPermit, Portraitist};
+pub use password::{HashQueue, Password, PasswordHash, PasswordHasher, Verdict};
+pub use picture::{Picture, PicturePermit, PictureProcessor, PictureRepository};
 pub use port::{
     AccountRepository, CredentialRepository, PasswordChange, Rotation, TokenFamilyRepository,
 };

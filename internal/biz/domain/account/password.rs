@@ -68,7 +68,7 @@ pub enum Verdict {
 
 /// The queue in which a new password waits to be hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HashLine {
+pub enum HashQueue {
     /// The queue of sign-ups.
     SignUp,
     /// The queue of existing accounts: sign-ins and changes of passwords.
@@ -82,7 +82,7 @@ pub enum HashLine {
 pub trait PasswordHasher: Send + Sync + 'static {
     /// Hashes a new password. `UNAVAILABLE` when too many jobs wait, `RATE_LIMITED` when too many
     /// of them come from this site; both say when to try again.
-    async fn hash(&self, password: Password, line: HashLine, site: Site) -> Result<PasswordHash>;
+    async fn hash(&self, password: Password, line: HashQueue, site: Site) -> Result<PasswordHash>;
     /// Compares a password for a sign-in. Without a hash it takes as long as with one and returns
     /// [`Verdict::Wrong`], so that the time does not tell whether there is a hash. `UNAVAILABLE`
     /// and `RATE_LIMITED` as for [`hash`](Self::hash).

@@ -15,18 +15,18 @@ pub struct Picture {
 }
 
 /// The bounded queue of picture uploads.
-pub trait Portraitist: Send + Sync + 'static {
+pub trait PictureProcessor: Send + Sync + 'static {
     /// Takes a permit for one upload. Called before the upload is read, so that no more uploads are
     /// in memory than there are permits.
     ///
     /// `UNAVAILABLE` when the queue is full, `RATE_LIMITED` when this account, address or network
     /// has used up its quota; both say when to try again.
-    fn admit(&self, account: AccountId, site: Site) -> Result<Box<dyn PortraitPermit>>;
+    fn admit(&self, account: AccountId, site: Site) -> Result<Box<dyn PicturePermit>>;
 }
 
-/// A permit of a [`Portraitist`]; released when it is used or dropped.
+/// A permit of a [`PictureProcessor`]; released when it is used or dropped.
 #[async_trait]
-pub trait PortraitPermit: Send + 'static {
+pub trait PicturePermit: Send + 'static {
     /// Decodes a PNG, JPEG or WebP file within limits, crops it to its middle and encodes it again,
     /// 256 by 256 pixels. `UNSUPPORTED_MEDIA_TYPE` for another kind of file, `INVALID_ARGUMENT` for
     /// one that cannot be decoded or has too many pixels.

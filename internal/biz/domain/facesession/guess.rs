@@ -19,8 +19,8 @@ pub struct Guesser {
 
 /// What a guess leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
-    /// No session that the guesser may join, for any reason except [`Found::Full`].
+pub enum GuessTarget {
+    /// No session that the guesser may join, for any reason except [`GuessTarget::Full`].
     Nothing,
     /// A session that the guesser could join if it were not full.
     Full,
@@ -33,10 +33,10 @@ pub enum Found {
 
 /// The decision of the budgets on a guess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judgement {
+pub enum GuessDecision {
     /// The guess is answered for what it leads to.
     Stands {
-        /// The budget of the whole installation is used up: see [`Pressure::spent`].
+        /// The budget of the whole installation is used up: see [`GuessPressure::spent`].
         under_attack: bool,
     },
     /// The guess is answered for what it leads to, though the visible budget is used up: see
@@ -53,7 +53,7 @@ pub enum Judgement {
 
 /// The guessing in the whole installation, against its budgets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Pressure {
+pub struct GuessPressure {
     /// Expected hits in the short window ([`GuessLimits::window`]).
     pub short: ExpectedHits,
     /// Expected hits in the long window ([`GuessLimits::long_window`]).
@@ -144,17 +144,17 @@ pub trait GuessBudgets: Send + Sync + 'static {
     async fn judge(
         &self,
         who: &Guesser,
-        found: Found,
+        found: GuessTarget,
         worth: ExpectedHits,
         now: Timestamp,
-    ) -> Result<Judgement>;
+    ) -> Result<GuessDecision>;
 
-    /// Gives back what a judgement [`LetThrough`](Judgement::LetThrough) has used: the guesser did
+    /// Gives back what a judgement [`LetThrough`](GuessDecision::LetThrough) has used: the guesser did
     /// not join.
     async fn give_back(&self, who: &Guesser) -> Result<()>;
 
     /// The present guessing in the whole installation.
-    async fn pressure(&self, now: Timestamp) -> Result<Pressure>;
+    async fn pressure(&self, now: Timestamp) -> Result<GuessPressure>;
 
     /// Until `until`, guests and young accounts from this address need the host's approval for this
     /// session. Never shortens an earlier bar.

@@ -10,7 +10,7 @@ mod types;
 
 pub use contacts::{HostContacts, NoContacts};
 pub use expected_hits::ExpectedHits;
-pub use guess::{Found, GuessBudgets, GuessLimits, Guesser, Judgement, Pressure};
+pub use guess::{GuessBudgets, GuessDecision, GuessLimits, GuessPressure, GuessTarget, Guesser};
 pub use invite::{InviteRecord, InviteUse};
 pub use number_code::{CodeRecord, NumberCode};
 pub use port::{FaceSessionRepository, InviteRepository, NumberCodeRepository};

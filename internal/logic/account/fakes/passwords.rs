@@ -4,7 +4,7 @@ use super::MemoryAccounts;
 use async_trait::async_trait;
 use faceshare_biz::Result;
 use faceshare_biz::domain::Site;
-use faceshare_biz::domain::account::{HashLine, Password, PasswordHash, PasswordHasher, Verdict};
+use faceshare_biz::domain::account::{HashQueue, Password, PasswordHash, PasswordHasher, Verdict};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Barrier;
@@ -78,7 +78,12 @@ impl PlainPasswords {
 
 #[async_trait]
 impl PasswordHasher for PlainPasswords {
-    async fn hash(&self, password: Password, _line: HashLine, _site: Site) -> Result<PasswordHash> {
+    async fn hash(
+        &self,
+        password: Password,
+        _line: HashQueue,
+        _site: Site,
+    ) -> Result<PasswordHash> {
         self.record(Work::Hash(password.expose().to_owned()));
         Ok(self.hashed(&password))
     }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use faceshare_biz::Result;
 use faceshare_biz::domain::facesession::{
-    ExpectedHits, Found, GuessBudgets, Guesser, HostContacts, Judgement, Pressure,
+    ExpectedHits, GuessBudgets, GuessDecision, GuessPressure, GuessTarget, Guesser, HostContacts,
 };
 use faceshare_biz::domain::{AccountId, MemberId, SessionId, Site, Timestamp};
 use std::collections::{HashMap, HashSet};
@@ -33,7 +33,7 @@ pub(crate) struct Budgets {
     pub(crate) near_only: AtomicBool,
     /// The budget of the whole installation is used up.
     pub(crate) under_attack: AtomicBool,
-    judged: Mutex<Vec<(Guesser, Found, ExpectedHits)>>,
+    judged: Mutex<Vec<(Guesser, GuessTarget, ExpectedHits)>>,
     bars: Mutex<HashMap<(SessionId, IpAddr), Timestamp>>,
 }
 
@@ -41,12 +41,12 @@ impl Budgets {
     pub(crate) const WAIT: Duration = Duration::from_secs(77);
 
     /// The guesses judged since the last call.
-    pub(crate) fn judged(&self) -> Vec<(Guesser, Found, ExpectedHits)> {
+    pub(crate) fn judged(&self) -> Vec<(Guesser, GuessTarget, ExpectedHits)> {
         std::mem::take(&mut *self.judged.lock().expect("not poisoned"))
     }
 
     /// What each guess since the last call was found to lead to.
-    pub(crate) fn found(&self) -> Vec<Found> {
+    pub(crate) fn found(&self) -> Vec<GuessTarget> {
         self.judged()
             .into_iter()
             .map(|(_, found, _)| found)
@@ -63,18 +63,18 @@ impl GuessBudgets for Budgets {
     async fn judge(
         &self,
         who: &Guesser,
-        found: Found,
+        found: GuessTarget,
         worth: ExpectedHits,
         _now: Timestamp,
-    ) -> Result<Judgement> {
+    ) -> Result<GuessDecision> {
         self.judged
             .lock()
             .expect("not poisoned")
             .push((*who, found, worth));
-        if self.near_only.load(Ordering::SeqCst) && found != (Found::Session { near: true }) {
-            return Ok(Judgement::Wait(Self::WAIT));
+        if self.near_only.load(Ordering::SeqCst) && found != (GuessTarget::Session { near: true }) {
+            return Ok(GuessDecision::Wait(Self::WAIT));
         }
-        Ok(Judgement::Stands {
+        Ok(GuessDecision::Stands {
             under_attack: self.under_attack.load(Ordering::SeqCst),
         })
     }
@@ -83,14 +83,14 @@ impl GuessBudgets for Budgets {
         Ok(())
     }
 
-    async fn pressure(&self, _now: Timestamp) -> Result<Pressure> {
+    async fn pressure(&self, _now: Timestamp) -> Result<GuessPressure> {
         let spent = self
             .under_attack
             .load(Ordering::SeqCst)
             .then_some(Self::WAIT);
-        Ok(Pressure {
+        Ok(GuessPressure {
             spent,
-            ..Pressure::default()
+            ..GuessPressure::default()
         })
     }
 

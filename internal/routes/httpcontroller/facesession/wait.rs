@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use faceshare_biz::domain::port::Clock;
 use faceshare_biz::{Error, ErrorCode};
-use faceshare_logic::facesession::{FaceSessions, Waited};
+use faceshare_logic::facesession::{FaceSessions, WaitOutcome};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -105,15 +105,15 @@ pub async fn wait_for_admission(
         .retry_after(Duration::from_secs(1))
     };
     let answer = match waited.ok_or_else(draining_error)?? {
-        Waited::Waiting(waiting) => {
+        WaitOutcome::Waiting(waiting) => {
             return Ok((StatusCode::ACCEPTED, Json(WaitingAnswer::from(waiting))).into_response());
         }
-        Waited::Admitted(entered) => {
+        WaitOutcome::Admitted(entered) => {
             WaitAnswer::Admitted(Box::new(AdmittedAnswer::new(entered, clock.now(), &base)))
         }
-        Waited::Denied => WaitAnswer::refused(RefusalStatus::Denied),
-        Waited::Expired => WaitAnswer::refused(RefusalStatus::Expired),
-        Waited::Ended => WaitAnswer::refused(RefusalStatus::Ended),
+        WaitOutcome::Denied => WaitAnswer::refused(RefusalStatus::Denied),
+        WaitOutcome::Expired => WaitAnswer::refused(RefusalStatus::Expired),
+        WaitOutcome::Ended => WaitAnswer::refused(RefusalStatus::Ended),
     };
     Ok(Json(answer).into_response())
 }

@@ -1,10 +1,10 @@
 //! One method per call of the contract's HTTP section that a client of the stream needs.
 
-use super::types::{Admitted, Members, Waited};
+use super::types::{Admitted, Members, WaitOutcome};
 use super::{
-    Api, Call, CallError, CreatedFaceSession, Credentials, DeviceInfo, Door, FaceSessionPage,
-    FaceSessionPatch, InvokeLink, Key, NewFaceSession, NewInvokeLink, NumberCode, Preview,
-    SessionGrant,
+    Api, Call, CallError, CreatedFaceSession, Credentials, DeviceInfo, FaceSessionPage,
+    FaceSessionPatch, InvokeLink, JoinKey, JoinOutcome, NewFaceSession, NewInvokeLink, NumberCode,
+    Preview, SessionGrant,
 };
 use crate::Id;
 use crate::stream::backoff::{Backoff, full_jitter};
@@ -37,7 +37,7 @@ struct PreviewResponse {
 #[derive(Serialize)]
 struct PrejoinRequest<'a> {
     #[serde(flatten)]
-    key: &'a Key,
+    key: &'a JoinKey,
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<&'a DeviceInfo>,
 }
@@ -55,17 +55,17 @@ struct KnockList {
     knocks: Vec<MemberKnock>,
 }
 
-fn door(answer: serde_json::Value) -> Result<Door, CallError> {
+fn door(answer: serde_json::Value) -> Result<JoinOutcome, CallError> {
     let at: JoinStatus = serde_json::from_value(answer.clone())?;
     Ok(match (at.status.as_str(), at.wait_token) {
-        ("WAITING", Some(wait_token)) => Door::Waiting {
+        ("WAITING", Some(wait_token)) => JoinOutcome::Waiting {
             wait_token,
             expires_at: at.expires_at,
         },
-        ("ADMITTED", _) => Door::Admitted(Box::new(
-            entrance_pack::lenient::from_value::<Admitted>(answer)?,
-        )),
-        _ => Door::Refused(serde_json::from_value(at.status.into())?),
+        ("ADMITTED", _) => JoinOutcome::Admitted(Box::new(entrance_pack::lenient::from_value::<
+            Admitted,
+        >(answer)?)),
+        _ => JoinOutcome::Refused(serde_json::from_value(at.status.into())?),
     })
 }
 
@@ -149,15 +149,19 @@ impl Api {
     }
 
     /// Asks to join with a number code or an invite.
-    pub async fn prejoin(&self, key: &Key, device: Option<&DeviceInfo>) -> Result<Door, CallError> {
+    pub async fn prejoin(
+        &self,
+        key: &JoinKey,
+        device: Option<&DeviceInfo>,
+    ) -> Result<JoinOutcome, CallError> {
         let call = Call::new("prejoin", Method::POST, "v1/face-sessions/prejoin")
             .json(&PrejoinRequest { key, device })?;
         door(self.call(call).await?)
     }
 
     /// Asks for the result of a join request: answered when the host has decided, or after 25 s
-    /// with [`Door::Waiting`].
-    pub async fn wait(&self, wait_token: &str) -> Result<Door, CallError> {
+    /// with [`JoinOutcome::Waiting`].
+    pub async fn wait(&self, wait_token: &str) -> Result<JoinOutcome, CallError> {
         let call = Call::new("wait", Method::POST, "v1/face-sessions/wait")
             .json(&json!({ "waitToken": wait_token }))?;
         door(self.call(call).await?)
@@ -165,14 +169,14 @@ impl Api {
 
     /// Asks until the host has decided. If the server is unreachable or overloaded, tries again for
     /// about half a minute.
-    pub async fn wait_for_host(&self, wait_token: &str) -> Result<Waited, CallError> {
+    pub async fn wait_for_host(&self, wait_token: &str) -> Result<WaitOutcome, CallError> {
         let mut token = wait_token.to_owned();
         let (mut backoff, mut failed) = (Backoff::new(full_jitter()), 0);
         loop {
             let at_least = match self.wait(&token).await {
-                Ok(Door::Admitted(admitted)) => return Ok(Ok(admitted)),
-                Ok(Door::Refused(refusal)) => return Ok(Err(refusal)),
-                Ok(Door::Waiting { wait_token, .. }) => {
+                Ok(JoinOutcome::Admitted(admitted)) => return Ok(Ok(admitted)),
+                Ok(JoinOutcome::Refused(refusal)) => return Ok(Err(refusal)),
+                Ok(JoinOutcome::Waiting { wait_token, .. }) => {
                     token = wait_token;
                     failed = 0;
                     backoff.reset();

@@ -1,6 +1,6 @@
 //! Calls against a fake server with scripted answers.
 
-use super::{Api, CallError, DeviceInfo, Door, Key, Refusal};
+use super::{Api, CallError, DeviceInfo, JoinKey, JoinOutcome, JoinRefusal};
 use crate::Id;
 use std::collections::VecDeque;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -129,17 +129,17 @@ async fn prejoin_uses_the_contracts_fields_and_distinguishes_its_answers() {
         kind: "terminal".into(),
     };
     let door = api
-        .prejoin(&Key::NumberCode("482 913".into()), Some(&device))
+        .prejoin(&JoinKey::NumberCode("482 913".into()), Some(&device))
         .await
         .expect("answered");
     assert!(
-        matches!(door, Door::Admitted(admitted) if admitted.face_session.id == 5 && admitted.session_token == "s")
+        matches!(door, JoinOutcome::Admitted(admitted) if admitted.face_session.id == 5 && admitted.session_token == "s")
     );
     let door = api
-        .prejoin(&Key::InviteToken("secret".into()), None)
+        .prejoin(&JoinKey::InviteToken("secret".into()), None)
         .await
         .expect("answered");
-    assert!(matches!(door, Door::Waiting { wait_token, .. } if wait_token == "w"));
+    assert!(matches!(door, JoinOutcome::Waiting { wait_token, .. } if wait_token == "w"));
     let asked = server.await.expect("joined");
     assert_eq!(
         asked[1].2,
@@ -172,7 +172,7 @@ async fn a_waiting_client_asks_again_until_the_host_has_decided() {
     );
     assert_eq!(
         api.wait_for_host("w2").await.expect("answered").map(drop),
-        Err(Refusal::Denied)
+        Err(JoinRefusal::Denied)
     );
     let asked = server.await.expect("joined");
     assert!(

@@ -143,7 +143,7 @@ pub struct Preview {
 /// A key to a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Key {
+pub enum JoinKey {
     /// Number code: digits; spaces and hyphens are ignored.
     NumberCode(String),
     /// The secret of an invite link.
@@ -161,7 +161,7 @@ pub struct DeviceInfo {
 
 /// The result of a join attempt.
 #[derive(Debug, Clone)]
-pub enum Door {
+pub enum JoinOutcome {
     /// The caller may connect.
     Admitted(Box<Admitted>),
     /// The host has to approve; ask again with the token.
@@ -172,13 +172,13 @@ pub enum Door {
         expires_at: Option<Timestamp>,
     },
     /// The request was not granted; only an answer to a wait.
-    Refused(Refusal),
+    Refused(JoinRefusal),
 }
 
 /// Why a wait ended without a seat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Refusal {
+pub enum JoinRefusal {
     /// The host denied the request.
     Denied,
     /// The host did not decide in time; the caller may ask again.
@@ -188,7 +188,7 @@ pub enum Refusal {
 }
 
 /// The result of a wait.
-pub type Waited = Result<Box<Admitted>, Refusal>;
+pub type WaitOutcome = Result<Box<Admitted>, JoinRefusal>;
 
 /// The admission to a session.
 #[derive(Debug, Clone, Deserialize)]

@@ -4,7 +4,7 @@
 //! The README shows what comes after the first blank line; a test holds it to this file, and runs it.
 #![allow(clippy::print_stdout, reason = "it is a program that prints")]
 
-use entrance_client::api::{Door, Key};
+use entrance_client::api::{JoinKey, JoinOutcome};
 use entrance_client::stream::{self, SessionTokens};
 use entrance_client::v1::{FollowOther, client_frame, server_frame};
 use entrance_client::{Api, Event, Id, SessionView, Settings};
@@ -18,7 +18,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let api = Api::new(&server)?;
     api.sign_up_guest("Ben").await?;
-    let Door::Admitted(joined) = api.prejoin(&Key::NumberCode(code), None).await? else {
+    let JoinOutcome::Admitted(joined) = api.prejoin(&JoinKey::NumberCode(code), None).await? else {
         return Err("the host must let you in first: see Api::wait_for_host".into());
     };
 

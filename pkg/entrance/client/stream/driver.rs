@@ -3,7 +3,7 @@
 
 use super::backoff::Backoff;
 use super::link::{Link, Received};
-use super::order::{self, Fault, Position};
+use super::order::{self, Position, ProtocolViolation};
 use super::outbox::{AnswerSender, Outbox, unnumbered};
 use super::policy::{self, Ended, Next};
 use super::{Closed, Event, Settings};
@@ -151,11 +151,12 @@ impl Driver {
         let frame =
             first.unwrap_or_else(|_| Err(Ended::Broken("the server sent no welcome".into())))?;
         let Some(Instruction::Welcome(welcome)) = frame.instruction else {
-            return Err(Ended::Fault(Fault::Welcome));
+            return Err(Ended::ProtocolViolation(ProtocolViolation::Welcome));
         };
         let asked = self.position.take();
         // The position is taken, so after an invalid resume the next try asks for a snapshot.
-        self.position = Some(order::enter(asked.as_ref(), &welcome).map_err(Ended::Fault)?);
+        self.position =
+            Some(order::enter(asked.as_ref(), &welcome).map_err(Ended::ProtocolViolation)?);
         self.point = welcome.self_.map(|me| Id(me.point_id));
         (self.failures, self.attempt, self.renewed) = (0, 0, false);
         (self.welcomed, self.leaving) = (Some(Instant::now()), None);
@@ -236,12 +237,19 @@ impl Driver {
         conversation: &mut Conversation,
         mut frame: ServerFrame,
     ) -> Result<(), Ended> {
-        let position = self.position.as_mut().ok_or(Ended::Fault(Fault::Welcome))?;
-        position.advance(frame.seq).map_err(Ended::Fault)?;
+        let position = self
+            .position
+            .as_mut()
+            .ok_or(Ended::ProtocolViolation(ProtocolViolation::Welcome))?;
+        position
+            .advance(frame.seq)
+            .map_err(Ended::ProtocolViolation)?;
         let last_seq = position.seq;
         let mut retrying = None;
         match &mut frame.instruction {
-            Some(Instruction::Welcome(_)) => return Err(Ended::Fault(Fault::Welcome)),
+            Some(Instruction::Welcome(_)) => {
+                return Err(Ended::ProtocolViolation(ProtocolViolation::Welcome));
+            }
             Some(Instruction::Ack(ack)) => self.outbox.ack(*ack),
             Some(Instruction::Nack(nack)) => {
                 let delay = self.outbox.nack(nack.clone(), Instant::now());
@@ -278,9 +286,13 @@ impl Driver {
     /// Handles the end of a connection: waits until the next try is due, or returns why there is
     /// none.
     async fn recover(&mut self, ended: Ended) -> Option<Closed> {
-        if let Ended::Fault(fault) = &ended {
+        if let Ended::ProtocolViolation(fault) = &ended {
             tracing::warn!(%fault, "the server violated the order or form of frames");
-            if self.emit(Event::Fault(fault.clone())).await.is_err() {
+            if self
+                .emit(Event::ProtocolViolation(fault.clone()))
+                .await
+                .is_err()
+            {
                 return Some(abandoned());
             }
         }

@@ -91,7 +91,7 @@ impl Handle {
     ///
     /// # Errors
     /// When the connection has ended for good.
-    pub async fn act(&self, action: ActionSync) -> Result<(), Rejected> {
+    pub async fn send_action(&self, action: ActionSync) -> Result<(), Rejected> {
         self.commands
             .send(Command::Act(action))
             .await

@@ -1,6 +1,6 @@
 //! One WebSocket connection: the handshake, and sending and receiving frames.
 
-use super::order::{Fault, Position};
+use super::order::{Position, ProtocolViolation};
 use super::policy::Ended;
 use crate::{ApiError, tls};
 use entrance_pack::{Format, Packed, decode_server, encode_client};
@@ -123,7 +123,9 @@ impl Link {
             Some(Ok(Message::Text(text))) if self.format == Format::Json => {
                 self.unpack(text.as_bytes())
             }
-            Some(Ok(Message::Binary(_) | Message::Text(_))) => Err(Ended::Fault(Fault::Unreadable)),
+            Some(Ok(Message::Binary(_) | Message::Text(_))) => {
+                Err(Ended::ProtocolViolation(ProtocolViolation::Unreadable))
+            }
             Some(Ok(Message::Pong(payload))) => Ok(Received::Pong(payload.to_vec())),
             Some(Ok(Message::Ping(_) | Message::Frame(_))) => Ok(Received::Other),
             Some(Ok(Message::Close(frame))) => {
@@ -154,7 +156,7 @@ impl Link {
             Ok(frame) => Ok(Received::Frame(Box::new(frame))),
             Err(error) => {
                 tracing::warn!(%error, "unreadable frame");
-                Err(Ended::Fault(Fault::Unreadable))
+                Err(Ended::ProtocolViolation(ProtocolViolation::Unreadable))
             }
         }
     }

@@ -4,7 +4,7 @@ use faceshare_api::v1::Welcome;
 
 /// A violation by the server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub enum ProtocolViolation {
     /// Frames are missing.
     #[error("frames {expected} to {} are missing", .got - 1)]
     Gap {
@@ -40,7 +40,10 @@ pub(super) struct Position {
 }
 
 /// The position after `welcome`.
-pub(super) fn enter(asked: Option<&Position>, welcome: &Welcome) -> Result<Position, Fault> {
+pub(super) fn enter(
+    asked: Option<&Position>,
+    welcome: &Welcome,
+) -> Result<Position, ProtocolViolation> {
     if !welcome.resumed {
         return Ok(Position {
             epoch: welcome.epoch.clone(),
@@ -51,13 +54,13 @@ pub(super) fn enter(asked: Option<&Position>, welcome: &Welcome) -> Result<Posit
         Some(position) if position.epoch == welcome.epoch && position.seq <= welcome.seq => {
             Ok(position.clone())
         }
-        _ => Err(Fault::Resume),
+        _ => Err(ProtocolViolation::Resume),
     }
 }
 
 impl Position {
     /// Checks and counts a frame; seq 0 is not ordered and is not counted.
-    pub(super) fn advance(&mut self, seq: u32) -> Result<(), Fault> {
+    pub(super) fn advance(&mut self, seq: u32) -> Result<(), ProtocolViolation> {
         let expected = self.seq + 1;
         match seq {
             0 => Ok(()),
@@ -65,15 +68,15 @@ impl Position {
                 self.seq = seq;
                 Ok(())
             }
-            _ if seq > expected => Err(Fault::Gap { expected, got: seq }),
-            _ => Err(Fault::Repeat { expected, got: seq }),
+            _ if seq > expected => Err(ProtocolViolation::Gap { expected, got: seq }),
+            _ => Err(ProtocolViolation::Repeat { expected, got: seq }),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Fault, Position, enter};
+    use super::{Position, ProtocolViolation, enter};
     use faceshare_api::v1::Welcome;
 
     fn at(epoch: &str, seq: u32) -> Position {
@@ -90,14 +93,14 @@ mod tests {
         assert_eq!(position.advance(5), Ok(()));
         assert_eq!(
             position.advance(7),
-            Err(Fault::Gap {
+            Err(ProtocolViolation::Gap {
                 expected: 6,
                 got: 7
             })
         );
         assert_eq!(
             position.advance(5),
-            Err(Fault::Repeat {
+            Err(ProtocolViolation::Repeat {
                 expected: 6,
                 got: 5
             })
@@ -118,9 +121,17 @@ mod tests {
             (Some(at("e", 5)), welcome("e", 9, true), Ok(at("e", 5))),
             (Some(at("e", 9)), welcome("e", 9, true), Ok(at("e", 9))),
             (Some(at("e", 5)), welcome("f", 2, false), Ok(at("f", 2))),
-            (Some(at("e", 5)), welcome("f", 9, true), Err(Fault::Resume)),
-            (Some(at("e", 10)), welcome("e", 9, true), Err(Fault::Resume)),
-            (None, welcome("e", 9, true), Err(Fault::Resume)),
+            (
+                Some(at("e", 5)),
+                welcome("f", 9, true),
+                Err(ProtocolViolation::Resume),
+            ),
+            (
+                Some(at("e", 10)),
+                welcome("e", 9, true),
+                Err(ProtocolViolation::Resume),
+            ),
+            (None, welcome("e", 9, true), Err(ProtocolViolation::Resume)),
         ] {
             assert_eq!(enter(asked.as_ref(), &welcome), entered);
         }

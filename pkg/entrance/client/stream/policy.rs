@@ -1,6 +1,6 @@
 //! What a client does after a connection ended: the contract's table as one pure function.
 
-use super::{Closed, Fault};
+use super::{Closed, ProtocolViolation};
 use crate::{ApiError, CallError};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub(super) enum Ended {
     /// The connection broke, was silent, or could not be established.
     Broken(String),
     /// The server violated the order or form of frames.
-    Fault(Fault),
+    ProtocolViolation(ProtocolViolation),
     /// The application reported that the network is lost or has changed.
     Network,
     /// The server asked the client to connect to another node.
@@ -53,7 +53,7 @@ pub(super) fn after(ended: Ended) -> Next {
             why,
             at_least: None,
         },
-        Ended::Fault(fault) => Next::Resume {
+        Ended::ProtocolViolation(fault) => Next::Resume {
             why: fault.to_string(),
             at_least: None,
         },

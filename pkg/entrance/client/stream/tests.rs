@@ -1,7 +1,9 @@
 //! The task against a fake server, over real sockets: the guarantees in the module's documentation.
 
 use super::fake::{FakePeer, FakeServer};
-use super::{Closed, Event, Events, Fault, Handle, Rejected, Settings, TokenSource, open};
+use super::{
+    Closed, Event, Events, Handle, ProtocolViolation, Rejected, Settings, TokenSource, open,
+};
 use crate::api::SessionGrant;
 use crate::{ApiError, CallError, Id};
 use entrance_pack::Format;
@@ -290,7 +292,7 @@ async fn actions_are_sent_again_after_each_welcome() {
     let (handle, _events, mut peer) = connected(settings(&server), &server).await;
     for term in [1, 2] {
         handle
-            .act(ActionSync {
+            .send_action(ActionSync {
                 key: "view".into(),
                 term,
                 ..ActionSync::default()
@@ -358,14 +360,14 @@ async fn a_gap_or_a_repeat_is_reported_and_resumed_from_the_last_good_frame() {
     for (seq, fault) in [
         (
             8,
-            Fault::Gap {
+            ProtocolViolation::Gap {
                 expected: 7,
                 got: 8,
             },
         ),
         (
             6,
-            Fault::Repeat {
+            ProtocolViolation::Repeat {
                 expected: 7,
                 got: 6,
             },
@@ -376,7 +378,10 @@ async fn a_gap_or_a_repeat_is_reported_and_resumed_from_the_last_good_frame() {
         peer.send_instruction(6, quit(6)).await;
         peer.send_instruction(seq, quit(1)).await;
         assert!(matches!(next_event(&mut events).await, Event::Frame(frame) if frame.seq == 6));
-        assert_eq!(next_event(&mut events).await, Event::Fault(fault));
+        assert_eq!(
+            next_event(&mut events).await,
+            Event::ProtocolViolation(fault)
+        );
         assert_eq!(server.accept().await.query, "epoch=e1&seq=6");
     }
 }
