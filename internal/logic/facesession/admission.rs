@@ -1,7 +1,7 @@
 //! Admission: which callers join at once, and which need the host's approval.
 
 use super::FaceSessions;
-use super::guess::ResolvedKey;
+use super::guess::{Guess, ResolvedKey};
 use faceshare_biz::Result;
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::GuessBudgets;
@@ -16,40 +16,31 @@ const PROVEN_AFTER: Duration = Duration::from_secs(86_400);
 /// same address.
 const BARRED: Duration = Duration::from_secs(3_600);
 
-/// How a caller with a valid key joins. The session's own settings may still ask for approval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AdmissionDecision {
-    /// The caller joins at once.
-    Immediate,
-    /// The caller needs the host's approval.
-    Approval,
-}
-
 impl FaceSessions {
-    /// Decides whether the caller needs the host's approval to join the session of the key.
+    /// Whether the caller needs the host's approval to join the session of the key. The session's
+    /// own settings may ask for it besides.
     ///
     /// An unproven caller needs approval, by code or invite, if the host has removed or denied a
     /// caller from the same address: it could be the same person under a new name. While the budget
     /// of the whole installation is used up, every caller who could be the attacker needs approval:
     /// one who uses a code, is unproven, was never a member, does not share an address with a
     /// connected member and is not a contact of the host.
-    pub(super) async fn decide_admission(
+    pub(super) async fn needs_approval(
         &self,
         caller: Caller,
         site: Site,
-        resolved: &ResolvedKey,
-        under_attack: bool,
-    ) -> Result<AdmissionDecision> {
-        let id = resolved.session();
+        guess: &Guess,
+    ) -> Result<bool> {
+        let by_code = matches!(guess.resolved, ResolvedKey::Code(_));
+        let id = guess.resolved.session();
         let barred = self
             .deps
             .budgets
             .is_barred(id, site.address, self.now())
             .await?;
-        let suspect =
-            under_attack && matches!(resolved, ResolvedKey::Code(_)) && !self.is_near(id, site);
+        let suspect = guess.under_attack && by_code && !self.is_near(id, site);
         if !(barred || suspect) || !self.is_unproven(caller).await? {
-            return Ok(AdmissionDecision::Immediate);
+            return Ok(false);
         }
         let seen = self.session_access(caller, id).await?;
         let known = seen.access != Access::Stranger
@@ -59,11 +50,7 @@ impl FaceSessions {
                     .contacts
                     .includes(seen.session.host, caller.account)
                     .await?;
-        Ok(if known {
-            AdmissionDecision::Immediate
-        } else {
-            AdmissionDecision::Approval
-        })
+        Ok(!known)
     }
 
     /// Whether a member of the session is connected from the caller's address.
@@ -113,6 +100,7 @@ mod tests {
     use faceshare_repository::EmbeddedGuessBudgets;
     use std::sync::Arc;
     use std::sync::atomic::Ordering;
+    use std::task::Poll;
     use std::time::Duration;
     use tokio::time::Instant;
 
@@ -194,6 +182,19 @@ mod tests {
                 .is_err()
         );
         assert_eq!(app.budgets.judged()[0].0.account, Some(guest.account));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wrong_code_is_charged_even_if_the_client_goes_away_before_the_answer() {
+        let app = TestApp::new();
+        let guest = app.person(1).await;
+        let mut call = Box::pin(join_by_code(&app, guest, HERE, "999888"));
+        let answered = std::future::poll_fn(|context| Poll::Ready(call.as_mut().poll(context)));
+        assert!(answered.await.is_pending());
+        drop(call);
+        // The refusal is held back for 50 ms, so the charge has been made by then.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(app.budgets.found(), [GuessTarget::Nothing]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,8 +7,7 @@
 //!
 //! [`GuessBudgets`]: faceshare_biz::domain::facesession::GuessBudgets
 
-use super::admission::AdmissionDecision;
-use super::{FaceSessions, Key};
+use super::{FaceSessions, Key, run_to_completion};
 use crate::text::FieldChecks;
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::{
@@ -22,22 +21,6 @@ use std::future::Future;
 use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// A caller that tries to join, and where it calls from.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct JoinAttempt {
-    pub(super) caller: Caller,
-    pub(super) site: Site,
-}
-
-impl JoinAttempt {
-    fn guesser(&self) -> Guesser {
-        Guesser {
-            account: (!self.caller.guest).then_some(self.caller.account),
-            site: self.site,
-        }
-    }
-}
 
 /// A well-formed [`Key`].
 #[derive(Debug)]
@@ -63,6 +46,30 @@ impl ResolvedKey {
             Self::Invite(invite) => invite.session,
         }
     }
+}
+
+/// A key that was found, and what it will cost if the session refuses the caller after all.
+/// [`FaceSessions::finish`] takes every guess, so that none stays free of charge.
+#[derive(Debug)]
+#[must_use = "a guess that is not finished is not charged"]
+pub(super) struct Guess {
+    /// What the key names.
+    pub(super) resolved: ResolvedKey,
+    /// Whether the budget of the whole installation is used up.
+    pub(super) under_attack: bool,
+    /// What the budgets know; an invite is too long to be guessed and is not charged.
+    charge: Option<Charge>,
+}
+
+/// The part of a guess that its budgets need.
+#[derive(Debug)]
+struct Charge {
+    guesser: Guesser,
+    caller: Caller,
+    digits: usize,
+    /// The guess was let through beyond the budget of its address, and counts there until the
+    /// session refuses it.
+    let_through: bool,
 }
 
 /// The one answer to a code or invite that does not work.
@@ -125,28 +132,22 @@ impl FaceSessions {
         }
     }
 
-    /// Makes one guess: resolves the key, runs `action` on what it names, and delays a refusal.
-    pub(super) async fn guess<T, A>(
+    /// Answers a call that made a guess: `call` runs to its end even if the client goes away, so
+    /// that each guess is charged, and a refusal is held back until its time.
+    pub(super) async fn answer_guess<T: Send + 'static>(
         &self,
-        attempt: JoinAttempt,
-        key: &ParsedKey,
-        action: impl FnOnce(ResolvedKey, AdmissionDecision) -> A + Send,
-    ) -> Result<T>
-    where
-        A: Future<Output = Result<T>> + Send,
-    {
+        caller: Caller,
+        call: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
         let arrival = Instant::now();
-        let outcome = match key {
-            ParsedKey::NumberCode(code) => self.guess_code(attempt, code, action).await,
-            ParsedKey::Invite(secret) => self.use_invite(attempt, secret, action).await,
-        };
+        let outcome = run_to_completion(call).await;
         let label = match outcome.as_ref().map_err(|e| e.code) {
             Err(ErrorCode::NumberCodeNotJoinable) => "miss",
             Err(ErrorCode::RateLimited) => "wait",
             _ => "other",
         };
         if label != "other" {
-            tracing::debug!(account = %attempt.caller.account, guest = attempt.caller.guest, label, "a guess was refused");
+            tracing::debug!(account = %caller.account, guest = caller.guest, label, "a guess was refused");
             tokio::time::sleep_until(arrival + self.policy.codes.refused_after(arrival.elapsed()))
                 .await;
         }
@@ -154,18 +155,25 @@ impl FaceSessions {
         outcome
     }
 
-    /// Looks the code up and charges the guess before the code has any effect. A refusal by the
-    /// session itself counts as a wrong guess too.
-    async fn guess_code<T, A>(
+    /// Finds what the key names. A wrong number code is charged here; a right one has no effect
+    /// before its budgets have allowed it.
+    pub(super) async fn resolve(
         &self,
-        attempt: JoinAttempt,
-        code: &NumberCode,
-        action: impl FnOnce(ResolvedKey, AdmissionDecision) -> A + Send,
-    ) -> Result<T>
-    where
-        A: Future<Output = Result<T>> + Send,
-    {
-        let guesser = attempt.guesser();
+        caller: Caller,
+        site: Site,
+        key: &ParsedKey,
+    ) -> Result<Guess> {
+        match key {
+            ParsedKey::NumberCode(code) => self.resolve_code(caller, site, code).await,
+            ParsedKey::Invite(secret) => self.resolve_invite(secret).await,
+        }
+    }
+
+    async fn resolve_code(&self, caller: Caller, site: Site, code: &NumberCode) -> Result<Guess> {
+        let guesser = Guesser {
+            account: (!caller.guest).then_some(caller.account),
+            site,
+        };
         if let Some(wait) = self.deps.budgets.wait(&guesser, self.now()).await? {
             return Err(too_many(wait));
         }
@@ -173,47 +181,71 @@ impl FaceSessions {
             .deps
             .secrets
             .fingerprints(SecretUse::NumberCode, code.digits());
+        let digits = code.digits().len();
         let Some(record) = self.deps.codes.find(&prints, self.now()).await? else {
             return Err(self
-                .count_miss(&guesser, GuessTarget::Nothing, code)
+                .count_miss(&guesser, GuessTarget::Nothing, digits)
                 .await?);
         };
-        let found = GuessTarget::Session {
-            near: self.is_near(record.session, attempt.site),
+        let target = GuessTarget::Session {
+            near: self.is_near(record.session, site),
         };
-        let (under_attack, let_through) = match self
+        let decision = self
             .deps
             .budgets
-            .judge(&guesser, found, ExpectedHits::NONE, self.now())
-            .await?
-        {
+            .judge(&guesser, target, ExpectedHits::NONE, self.now())
+            .await?;
+        let (under_attack, let_through) = match decision {
             GuessDecision::Stands { under_attack } => (under_attack, false),
             GuessDecision::LetThrough { under_attack } => (under_attack, true),
             GuessDecision::Refused => return Err(not_joinable()),
             GuessDecision::Wait(wait) => return Err(too_many(wait)),
         };
-        let session = record.session;
-        let resolved = ResolvedKey::Code(record);
-        let enter = async {
-            let decision = self
-                .decide_admission(attempt.caller, attempt.site, &resolved, under_attack)
-                .await?;
-            action(resolved, decision).await
+        Ok(Guess {
+            resolved: ResolvedKey::Code(record),
+            under_attack,
+            charge: Some(Charge {
+                guesser,
+                caller,
+                digits,
+                let_through,
+            }),
+        })
+    }
+
+    async fn resolve_invite(&self, secret: &str) -> Result<Guess> {
+        let prints = self.deps.secrets.fingerprints(SecretUse::Invite, secret);
+        let invite = self.deps.invites.find(&prints).await?;
+        let invite = invite.filter(|invite| self.now() < invite.expires_at);
+        Ok(Guess {
+            resolved: ResolvedKey::Invite(invite.ok_or_else(not_joinable)?),
+            under_attack: false,
+            charge: None,
+        })
+    }
+
+    /// Ends a guess with the outcome of what the caller did with it. A refusal by the session is
+    /// charged as a wrong guess, and its reason is hidden.
+    pub(super) async fn finish<T>(&self, guess: Guess, outcome: Result<T>) -> Result<T> {
+        let error = match outcome.map_err(hide_reason) {
+            Err(error) if error.code == ErrorCode::NumberCodeNotJoinable => error,
+            outcome => return outcome,
         };
-        match enter.await.map_err(hide_reason) {
-            Err(error) if error.code == ErrorCode::NumberCodeNotJoinable => {
-                if let_through {
-                    self.deps.budgets.give_back(&guesser).await?;
-                }
-                let found = if self.lacks_only_room(attempt.caller, session).await? {
-                    GuessTarget::Full
-                } else {
-                    GuessTarget::Nothing
-                };
-                Err(self.count_miss(&guesser, found, code).await?)
-            }
-            outcome => outcome,
+        let Some(charge) = guess.charge else {
+            return Err(error);
+        };
+        if charge.let_through {
+            self.deps.budgets.give_back(&charge.guesser).await?;
         }
+        let session = guess.resolved.session();
+        let target = if self.lacks_only_room(charge.caller, session).await? {
+            GuessTarget::Full
+        } else {
+            GuessTarget::Nothing
+        };
+        Err(self
+            .count_miss(&charge.guesser, target, charge.digits)
+            .await?)
     }
 
     /// Whether the caller could join the session if it were not full.
@@ -236,50 +268,21 @@ impl FaceSessions {
     async fn count_miss(
         &self,
         guesser: &Guesser,
-        found: GuessTarget,
-        code: &NumberCode,
+        target: GuessTarget,
+        digits: usize,
     ) -> Result<Error> {
-        let worth = ExpectedHits::of_guess(self.live_sessions().await?, code.digits().len());
-        Ok(
-            match self
-                .deps
-                .budgets
-                .judge(guesser, found, worth, self.now())
-                .await?
-            {
-                GuessDecision::Stands { .. }
-                | GuessDecision::LetThrough { .. }
-                | GuessDecision::Refused => not_joinable(),
-                GuessDecision::Wait(wait) => too_many(wait),
-            },
-        )
-    }
-
-    /// An invite is too long to be guessed, so it is not charged to a budget.
-    async fn use_invite<T, A>(
-        &self,
-        attempt: JoinAttempt,
-        secret: &str,
-        action: impl FnOnce(ResolvedKey, AdmissionDecision) -> A + Send,
-    ) -> Result<T>
-    where
-        A: Future<Output = Result<T>> + Send,
-    {
-        let enter = async {
-            let prints = self.deps.secrets.fingerprints(SecretUse::Invite, secret);
-            let invite = self
-                .deps
-                .invites
-                .find(&prints)
-                .await?
-                .filter(|invite| self.now() < invite.expires_at);
-            let resolved = ResolvedKey::Invite(invite.ok_or_else(not_joinable)?);
-            let decision = self
-                .decide_admission(attempt.caller, attempt.site, &resolved, false)
-                .await?;
-            action(resolved, decision).await
-        };
-        enter.await.map_err(hide_reason)
+        let worth = ExpectedHits::of_guess(self.live_sessions().await?, digits);
+        let decision = self
+            .deps
+            .budgets
+            .judge(guesser, target, worth, self.now())
+            .await?;
+        Ok(match decision {
+            GuessDecision::Wait(wait) => too_many(wait),
+            GuessDecision::Stands { .. }
+            | GuessDecision::LetThrough { .. }
+            | GuessDecision::Refused => not_joinable(),
+        })
     }
 
     /// The number of live sessions, at most one second old: wrong guesses may come fast, and each

@@ -2,29 +2,18 @@
 //! token.
 
 use super::access::access;
-use super::admission::AdmissionDecision;
-use super::guess::{JoinAttempt, ResolvedKey, not_joinable};
-use super::{DeviceInput, Entered, FaceSessions, Key, Prejoined, run_to_completion};
+use super::guess::{Guess, ResolvedKey, not_joinable};
+use super::{DeviceInput, Entered, FaceSessions, Key, Prejoined};
 use crate::instruction::MemberAccess;
 use crate::text::{FieldChecks, checked};
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::{CodeRecord, FaceSession, InviteRecord, InviteUse};
-use faceshare_biz::domain::instruction::{Device, Origin, Profile};
+use faceshare_biz::domain::instruction::Origin;
 use faceshare_biz::domain::port::SecretUse;
 use faceshare_biz::domain::{KnockId, MemberId, PointId, SessionId, Site, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
 use faceshare_exec::{Access, Arrival, Input, State, Via};
 use std::net::IpAddr;
-
-/// The part of a join attempt that does not depend on the key.
-struct JoinRequest {
-    profile: Profile,
-    point: PointId,
-    device: Option<Device>,
-    /// The id of the knock if the host's approval is needed.
-    knock: KnockId,
-    origin: Origin,
-}
 
 /// The caller's status once its arrival is committed.
 pub(super) enum JoinStatus {
@@ -35,9 +24,6 @@ pub(super) enum JoinStatus {
     /// Neither: a later input of the session removed the caller again.
     Refused,
 }
-
-/// The session, and the caller's status in it.
-type JoinOutcome = (FaceSession, JoinStatus);
 
 impl FaceSessions {
     /// Admits the caller as a new point and holds a seat until it connects, or records a knock that
@@ -60,28 +46,51 @@ impl FaceSessions {
         let device = device.map(|d| checks.device("device", d.name.as_deref(), d.kind.as_deref()));
         checks.finish()?;
         let key = checked(key)?;
-        let (profile, point) = (self.profile(caller).await?, self.new_point()?);
-        let request = JoinRequest {
-            profile,
-            point,
+        let mut arrival = Arrival {
+            profile: self.profile(caller).await?,
+            point: self.new_point()?,
             device,
+            via: Via::Code,
+            approval: false,
             knock: self.new_knock()?,
-            origin: self.origin(site.address),
+            origin: Some(self.origin(site.address)),
         };
-        let (this, attempt) = (self.clone(), JoinAttempt { caller, site });
-        let enter = |resolved: ResolvedKey, decision| {
-            run_to_completion(async move {
-                let (session, status) = this.join(attempt, &resolved, request, decision).await?;
-                if let JoinStatus::Waiting(..) = status {
-                    this.withdraw_if_deleted(caller, session.id).await?;
-                }
-                if let (ResolvedKey::Code(code), JoinStatus::Admitted(_)) = (&resolved, &status) {
-                    this.extend_code(code).await;
-                }
-                this.prejoin_outcome(caller, session, point, status)
-            })
+        let this = self.clone();
+        self.answer_guess(caller, async move {
+            let guess = this.resolve(caller, site, &key).await?;
+            let joined = this.join(caller, site, &guess, &mut arrival).await;
+            this.finish(guess, joined).await
+        })
+        .await
+    }
+
+    /// Joins the session of the key: takes a seat or knocks, and issues the token for it.
+    async fn join(
+        &self,
+        caller: Caller,
+        site: Site,
+        guess: &Guess,
+        arrival: &mut Arrival,
+    ) -> Result<Prejoined> {
+        arrival.approval = self.needs_approval(caller, site, guess).await?;
+        self.hold_seat(caller, site, guess.resolved.session())?;
+        let arrived = match &guess.resolved {
+            ResolvedKey::Code(_) => self.arrive(guess, arrival).await,
+            ResolvedKey::Invite(invite) => {
+                self.arrive_by_invite(caller, guess, invite, arrival).await
+            }
         };
-        self.guess(attempt, &key, enter).await
+        if !matches!(arrived, Ok((_, JoinStatus::Admitted(_)))) {
+            let id = guess.resolved.session();
+            self.deps.addresses.give_up_seat(id, caller.account);
+        }
+        let (session, status) = arrived?;
+        match (&status, &guess.resolved) {
+            (JoinStatus::Waiting(..), _) => self.withdraw_if_deleted(caller, session.id).await?,
+            (JoinStatus::Admitted(_), ResolvedKey::Code(code)) => self.extend_code(code).await,
+            (JoinStatus::Admitted(_), ResolvedKey::Invite(_)) | (JoinStatus::Refused, _) => (),
+        }
+        self.prejoin_outcome(caller, session, arrival.point, status)
     }
 
     /// Withdraws the knock of an account that was deleted while it knocked. The deletion itself
@@ -123,21 +132,14 @@ impl FaceSessions {
         Origin(words.fold(0, |all, word| all ^ word))
     }
 
-    /// Takes a seat in the session of the key, or knocks, unless too many seats of the caller's
-    /// address are unused.
-    async fn join(
-        &self,
-        attempt: JoinAttempt,
-        resolved: &ResolvedKey,
-        request: JoinRequest,
-        decision: AdmissionDecision,
-    ) -> Result<JoinOutcome> {
-        let (id, member, now) = (resolved.session(), attempt.caller.account, self.now());
+    /// Holds one of the seats of the caller's address, unless too many of them are unused.
+    fn hold_seat(&self, caller: Caller, site: Site, id: SessionId) -> Result<()> {
+        let now = self.now();
         let until = now + self.deps.sessions.settings().rules.seat;
         let held = self.deps.addresses.hold_seat(
             id,
-            member,
-            attempt.site.address,
+            caller.account,
+            site.address,
             (now, until),
             self.policy.seats_per_address,
         );
@@ -147,64 +149,36 @@ impl FaceSessions {
                 "too many people at your address have a seat here and have not connected yet",
             );
             error.retry_after(wait)
-        })?;
-        let outcome = self
-            .propose_arrival(
-                attempt.caller,
-                resolved,
-                request,
-                decision == AdmissionDecision::Approval,
-            )
-            .await;
-        if !matches!(outcome, Ok((_, JoinStatus::Admitted(_)))) {
-            self.deps.addresses.give_up_seat(id, member);
-        }
-        outcome
+        })
     }
 
-    async fn propose_arrival(
+    /// Proposes the arrival to the session. Returns the session, and the caller's status in it.
+    async fn arrive(&self, guess: &Guess, arrival: &Arrival) -> Result<(FaceSession, JoinStatus)> {
+        let (who, now) = (arrival.profile.id, self.now());
+        let read_status = move |state: &State| (state.face_session(), join_status(state, who, now));
+        let input = Input::Arrive(Box::new(arrival.clone()));
+        self.deps
+            .sessions
+            .propose_and(guess.resolved.session(), input, read_status)
+            .await
+    }
+
+    async fn arrive_by_invite(
         &self,
         caller: Caller,
-        resolved: &ResolvedKey,
-        request: JoinRequest,
-        approval: bool,
-    ) -> Result<JoinOutcome> {
-        let JoinRequest {
-            profile,
-            point,
-            device,
-            knock,
-            origin,
-        } = request;
-        let (id, who, now) = (resolved.session(), caller.account, self.now());
-        let propose = |via, approval| {
-            let arrival = Arrival {
-                profile,
-                point,
-                device,
-                via,
-                approval,
-                knock,
-                origin: Some(origin),
-            };
-            let read_status =
-                move |state: &State| (state.face_session(), join_status(state, who, now));
-            self.deps
-                .sessions
-                .propose_and(id, Input::Arrive(Box::new(arrival)), read_status)
-        };
-        match resolved {
-            ResolvedKey::Code(_) => propose(Via::Code, approval).await,
-            ResolvedKey::Invite(invite) => {
-                let _lock = self.invite_locks.lock(who).await;
-                let spent = self.spend_invite(caller, invite).await?;
-                let outcome = propose(Via::Invite, approval || invite.approval).await;
-                if let Err(error) = &outcome {
-                    self.refund_invite(invite, spent, error).await;
-                }
-                outcome
-            }
+        guess: &Guess,
+        invite: &InviteRecord,
+        arrival: &mut Arrival,
+    ) -> Result<(FaceSession, JoinStatus)> {
+        arrival.via = Via::Invite;
+        arrival.approval |= invite.approval;
+        let _lock = self.invite_locks.lock(caller.account).await;
+        let spent = self.spend_invite(caller, invite).await?;
+        let arrived = self.arrive(guess, arrival).await;
+        if let Err(error) = &arrived {
+            self.refund_invite(invite, spent, error).await;
         }
+        arrived
     }
 
     /// Spends a use of the invite unless the caller is a member or waits already. Returns whether a

@@ -1,7 +1,6 @@
 //! `search`: the preview of a number code's session.
 
-use super::admission::AdmissionDecision;
-use super::guess::{JoinAttempt, may_enter, not_joinable, too_many};
+use super::guess::{Guess, may_enter, not_joinable, too_many};
 use super::{FaceSessions, Key, Preview};
 use crate::text::{FieldChecks, checked};
 use faceshare_biz::Result;
@@ -27,27 +26,30 @@ impl FaceSessions {
         {
             return Err(too_many(wait));
         }
-        self.guess(
-            JoinAttempt { caller, site },
-            &key,
-            |resolved, decision| async move {
-                let (who, now) = (caller.account, self.now());
-                let seen = self
-                    .deps
-                    .sessions
-                    .read(resolved.session(), move |state| preview(state, who, now))
-                    .await?;
-                let preview = seen.ok_or_else(not_joinable)?;
-                Ok(match decision {
-                    AdmissionDecision::Immediate => preview,
-                    AdmissionDecision::Approval => Preview {
-                        admission: Admission::Approval,
-                        ..preview
-                    },
-                })
-            },
-        )
+        let this = self.clone();
+        self.answer_guess(caller, async move {
+            let guess = this.resolve(caller, site, &key).await?;
+            let found = this.look_up(caller, site, &guess).await;
+            this.finish(guess, found).await
+        })
         .await
+    }
+
+    async fn look_up(&self, caller: Caller, site: Site, guess: &Guess) -> Result<Preview> {
+        let needs_approval = self.needs_approval(caller, site, guess).await?;
+        let (who, now) = (caller.account, self.now());
+        let seen = self
+            .deps
+            .sessions
+            .read(guess.resolved.session(), move |state| {
+                preview(state, who, now)
+            })
+            .await?;
+        let mut preview = seen.ok_or_else(not_joinable)?;
+        if needs_approval {
+            preview.admission = Admission::Approval;
+        }
+        Ok(preview)
     }
 }
 
