@@ -146,10 +146,16 @@ impl Usage {
 
     /// Waits until the bodies of unread responses are at most `most` bytes.
     pub(crate) async fn drained(&self, most: usize) {
-        // Each dropped response wakes one waiting request; the requests behind it are woken when
-        // its own response is dropped.
+        // Each dropped response wakes one waiting request. That request wakes the next one when it
+        // leaves: one dropped response may make room for several, and the next response may be
+        // long in coming.
+        let mut has_waited = false;
         while self.answer_bytes.load(Ordering::Relaxed) > most {
             self.drained.notified().await;
+            has_waited = true;
+        }
+        if has_waited {
+            self.drained.notify_one();
         }
     }
 

@@ -1,5 +1,7 @@
 use super::{ConnectionTimeouts, EXCHANGE_BYTES, Eviction, Exchange, Usage, Verdict};
 use crate::table::{Connection as _, Sums};
+use futures_util::FutureExt as _;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, advance, timeout};
@@ -142,6 +144,28 @@ async fn requests_wait_for_unread_answers_and_go_on_one_after_the_other() {
             .await
             .expect("its turn comes")
             .expect("joined");
+    }
+}
+
+#[test]
+fn one_dropped_response_lets_every_waiting_request_go_on_when_there_is_room_for_all() {
+    let usage = usage();
+    let large = Exchange::begin(&usage);
+    large.answered(1_000);
+    let (mut one, mut other, mut third) = (
+        pin!(usage.drained(999)),
+        pin!(usage.drained(999)),
+        pin!(usage.drained(999)),
+    );
+    for waiting in [&mut one, &mut other, &mut third] {
+        assert!(waiting.now_or_never().is_none(), "too much is unread");
+    }
+    drop(large);
+    for waiting in [one, other, third] {
+        assert!(
+            waiting.now_or_never().is_some(),
+            "the request before it has passed the wake-up on"
+        );
     }
 }
 
