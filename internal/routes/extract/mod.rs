@@ -9,6 +9,6 @@ mod upload;
 pub use authenticated::{Authenticated, MaybeAuthenticated};
 pub use client_site::ClientSite;
 pub use json::{OptionalJson, ValidJson};
-pub(crate) use json::{body, parse, too_large};
+pub(crate) use json::{body, limited, parse, too_large};
 pub use path::{KnockPath, MemberPath, SessionPath};
 pub use upload::UploadLimits;

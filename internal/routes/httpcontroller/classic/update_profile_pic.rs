@@ -2,9 +2,8 @@
 
 use super::answer::{ClassicAnswer, ClassicError, ClassicResult, IfAny, Success};
 use super::session::Session;
-use crate::extract::{ClientSite, UploadLimits};
-use axum::extract::multipart::MultipartRejection;
-use axum::extract::{Multipart, State};
+use crate::extract::{ClientSite, UploadLimits, limited};
+use axum::extract::{FromRequest, Multipart, Request, State};
 use bytes::{Bytes, BytesMut};
 use faceshare_logic::account::Accounts;
 use serde::Serialize;
@@ -29,6 +28,20 @@ pub struct ClassicUpload {
 pub struct ClassicPicture {
     /// Path of the picture.
     profile_path: String,
+}
+
+/// The form of an upload. A body that declares more than the route allows is refused unread.
+pub struct UploadForm(Multipart);
+
+impl<S: Send + Sync> FromRequest<S> for UploadForm {
+    type Rejection = ClassicError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ClassicError> {
+        Multipart::from_request(limited(request)?, state)
+            .await
+            .map(Self)
+            .map_err(|_| ClassicError::InvalidParams)
+    }
 }
 
 /// Reads the file's field. The other fields are ignored: only the cookie says whose picture
@@ -78,9 +91,8 @@ pub async fn classic_update_profile_pic(
     State(accounts): State<Arc<Accounts>>,
     State(limits): State<UploadLimits>,
     ClientSite(site): ClientSite,
-    form: Result<Multipart, MultipartRejection>,
+    UploadForm(form): UploadForm,
 ) -> ClassicResult<ClassicPicture> {
-    let form = form.map_err(|_| ClassicError::InvalidParams)?;
     let picture = accounts.begin_picture(caller, site)?;
     let upload = file(limits, form).await?;
     let account = picture.finish(upload).await?;
