@@ -30,6 +30,7 @@ RATES = {
         "accounts_per_address",
         "connections_per_address",
         "connections_per_network",
+        "connections_per_prefix",
         "streams_per_address",
     )
 }

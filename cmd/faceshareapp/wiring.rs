@@ -436,6 +436,7 @@ pub(crate) fn connection_limits(config: &Config) -> ConnectionLimits {
         connections: limits.connections,
         per_address: limits.connections_per_address,
         per_network: limits.connections_per_network,
+        per_prefix: limits.connections_per_prefix,
         answer_timeout: limits.answer_timeout,
         unread_bytes: limits.unread_bytes,
         unread_bytes_per_address: limits.unread_bytes_per_address,

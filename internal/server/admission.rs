@@ -18,6 +18,8 @@ pub struct ConnectionLimits {
     pub per_address: usize,
     /// Open connections of one network (/24, or /56 of IPv6); 0: unlimited.
     pub per_network: usize,
+    /// Open connections of one prefix (/16, or /32 of IPv6); 0: unlimited.
+    pub per_prefix: usize,
     /// How long a client may read nothing of a response.
     pub answer_timeout: Duration,
     /// When this many bytes of responses are unsent, further requests of the connection wait.
@@ -31,7 +33,7 @@ pub struct ConnectionLimits {
     pub proxies: TrustedProxies,
 }
 
-/// Connections that are closed at once when the process has no descriptors left. Listeners try
+/// Idle connections that are closed at once when the process has no descriptors left. Listeners try
 /// again ten times a second.
 const EVICTED_AT_ONCE: usize = 64;
 
@@ -60,6 +62,7 @@ impl Admission {
             total: limits.connections,
             per_address: limits.per_address,
             per_network: limits.per_network,
+            per_prefix: limits.per_prefix,
         };
         Arc::new(Self {
             listener,
@@ -82,8 +85,13 @@ impl Admission {
         drop(table);
         match permit {
             Ok(permit) => {
-                if let Some((exhausted, usage)) = permit.evicted {
-                    self.evict(&usage, Eviction::Graceful, exhausted.name());
+                if let Some(evicted) = permit.evicted {
+                    let how = if evicted.was_idle {
+                        Eviction::Graceful
+                    } else {
+                        Eviction::Abort
+                    };
+                    self.evict(&evicted.connection, how, evicted.exhausted.name());
                 }
                 if let Some(usage) = permit.overdue {
                     usage.evict(Eviction::Abort);
@@ -102,14 +110,19 @@ impl Admission {
         }
     }
 
-    /// Closes idle connections when the process has no descriptor left for a new one. `false` when
-    /// there is none to close.
+    /// Closes idle connections when the process has no descriptor left for a new one; without any,
+    /// the emptiest connection of the greatest prefix. `false` when there is none to close.
     pub(crate) fn make_room(&self) -> bool {
         let evicted: Vec<_> = {
             let mut table = self.lock();
-            std::iter::from_fn(|| table.evict())
+            let idle: Vec<_> = std::iter::from_fn(|| table.evict())
                 .take(EVICTED_AT_ONCE)
-                .collect()
+                .collect();
+            if idle.is_empty() {
+                table.evict_busy().into_iter().collect()
+            } else {
+                idle
+            }
         };
         for usage in &evicted {
             self.evict(usage, Eviction::Abort, "descriptors");

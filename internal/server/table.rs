@@ -1,9 +1,10 @@
-//! The open connections, by address and network, and the choice of the one to close when there are
-//! too many.
+//! The open connections, by prefix, network and address, and the choice of the one to close when
+//! there are too many.
 //!
 //! No I/O: the caller closes the connection that the table names.
 
-use faceshare_routes::{NetworkKey, address_key, network_key};
+use faceshare_routes::{address_key, network_key, prefix_key};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,26 +16,36 @@ pub(crate) struct ConnectionQuotas {
     pub(crate) total: usize,
     pub(crate) per_address: usize,
     pub(crate) per_network: usize,
+    pub(crate) per_prefix: usize,
 }
 
 /// Where a connection comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Source {
     /// A trusted proxy, which stands for many clients: it has no quota.
     Proxy,
-    /// An address (of IPv6, a /64) and its network (/24, or /56 of IPv6).
-    Client {
-        address: IpAddr,
-        network: NetworkKey,
-    },
+    /// An address (of IPv6, a /64).
+    Client(IpAddr),
 }
+
+/// The keys of a client's groups, the widest first: its prefix (/16, or /32 of IPv6), its network
+/// (/24, or /56 of IPv6), its address.
+type Path = [IpAddr; 3];
 
 impl Source {
     pub(crate) fn client(address: IpAddr) -> Self {
-        Self::Client {
-            address: address_key(address),
-            network: network_key(address),
-        }
+        Self::Client(address_key(address))
+    }
+
+    fn path(self) -> Option<Path> {
+        let Self::Client(address) = self else {
+            return None;
+        };
+        Some([
+            prefix_key(address).first(),
+            network_key(address).first(),
+            address,
+        ])
     }
 }
 
@@ -72,10 +83,11 @@ pub(crate) struct Sums {
 }
 
 /// Identifies a connection in the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ConnectionId {
-    source: Source,
+    /// Counts up, so that an older connection has a smaller number.
     number: u64,
+    source: Source,
 }
 
 /// The quota that a connection is closed or refused for.
@@ -85,6 +97,8 @@ pub(crate) enum Exhausted {
     Address,
     /// The quota of its network.
     Network,
+    /// The quota of its prefix.
+    Prefix,
     /// The quota of all connections.
     Total,
 }
@@ -95,7 +109,18 @@ impl Exhausted {
         match self {
             Self::Address => "address",
             Self::Network => "network",
+            Self::Prefix => "prefix",
             Self::Total => "total",
+        }
+    }
+
+    /// The number of keys in the path of a group that has this quota.
+    const fn depth(self) -> usize {
+        match self {
+            Self::Address => 3,
+            Self::Network => 2,
+            Self::Prefix => 1,
+            Self::Total => 0,
         }
     }
 }
@@ -105,10 +130,18 @@ impl Exhausted {
 pub(crate) struct AdmittedConnection<C> {
     pub(crate) id: ConnectionId,
     pub(crate) connection: C,
-    /// It was idle, and may finish what has begun.
-    pub(crate) evicted: Option<(Exhausted, C)>,
+    pub(crate) evicted: Option<EvictedConnection<C>>,
     /// It was evicted before and has not ended: it must end at once.
     pub(crate) overdue: Option<C>,
+}
+
+/// A connection that must be closed for another one.
+#[derive(Debug)]
+pub(crate) struct EvictedConnection<C> {
+    pub(crate) exhausted: Exhausted,
+    pub(crate) connection: C,
+    /// Whether it may finish what has begun; otherwise it must end at once.
+    pub(crate) was_idle: bool,
 }
 
 /// The open connections.
@@ -116,10 +149,10 @@ pub(crate) struct AdmittedConnection<C> {
 pub(crate) struct ConnectionTable<C> {
     quotas: ConnectionQuotas,
     next: u64,
-    total: usize,
-    networks: HashMap<NetworkKey, Network<C>>,
-    proxies: HashMap<u64, C>,
-    /// Connections that were evicted for another one and have not ended, by the order of their eviction.
+    clients: Group<C>,
+    proxies: Group<C>,
+    /// Connections that were evicted for another one and have not ended, by the order of their
+    /// eviction.
     leaving: BTreeMap<u64, (ConnectionId, C)>,
     evictions: u64,
 }
@@ -127,27 +160,13 @@ pub(crate) struct ConnectionTable<C> {
 /// As many evicted connections may be open as this part of all.
 const LEAVING_PART: usize = 8;
 
-#[derive(Debug)]
-struct Network<C> {
-    total: usize,
-    held: Arc<HeldBytes>,
-    addresses: HashMap<IpAddr, Address<C>>,
-}
-
-#[derive(Debug)]
-struct Address<C> {
-    held: Arc<HeldBytes>,
-    connections: HashMap<u64, C>,
-}
-
 impl<C: Connection + Clone> ConnectionTable<C> {
     pub(crate) fn new(quotas: ConnectionQuotas) -> Self {
         Self {
             quotas,
             next: 0,
-            total: 0,
-            networks: HashMap::new(),
-            proxies: HashMap::new(),
+            clients: Group::new(),
+            proxies: Group::new(),
             leaving: BTreeMap::new(),
             evictions: 0,
         }
@@ -155,7 +174,7 @@ impl<C: Connection + Clone> ConnectionTable<C> {
 
     /// The number of connections of all sources, without those that were evicted.
     pub(crate) const fn len(&self) -> usize {
-        self.total
+        self.clients.len + self.proxies.len
     }
 
     /// The number of connections that were evicted and have not ended.
@@ -163,26 +182,20 @@ impl<C: Connection + Clone> ConnectionTable<C> {
         self.leaving.len()
     }
 
-    /// Adds a connection. When its address, its network or all connections together have reached
-    /// their quota, it removes the longest idle connection of the address, of the network's
-    /// greatest address, or of the greatest network.
+    /// Adds a connection. When its address, network or prefix or all connections together have
+    /// reached their quota, it removes another one among those: the longest idle one of the greatest
+    /// prefix, in it of the greatest network, in it of the greatest address; without an idle one,
+    /// the one that [`Group::displaced_by`] names.
     ///
     /// # Errors
-    /// When each connection that could be closed has a request in service.
+    /// When no group among those has so much more than the groups of the new connection.
     pub(crate) fn admit(
         &mut self,
         source: Source,
         make: impl FnOnce(Sums) -> C,
     ) -> Result<AdmittedConnection<C>, Exhausted> {
         let evicted = match self.exhausted(source) {
-            Some(exhausted) => {
-                let victim = self.idle_in(exhausted, source).ok_or(exhausted)?;
-                let connection = self.take(victim).ok_or(exhausted)?;
-                self.evictions += 1;
-                self.leaving
-                    .insert(self.evictions, (victim, connection.clone()));
-                Some((exhausted, connection))
-            }
+            Some(exhausted) => Some(self.evict_for(source, exhausted).ok_or(exhausted)?),
             None => None,
         };
         let overdue = self.overdue();
@@ -191,7 +204,6 @@ impl<C: Connection + Clone> ConnectionTable<C> {
             number: self.next,
         };
         self.next += 1;
-        self.total += 1;
         let connection = self.insert(id, make);
         Ok(AdmittedConnection {
             id,
@@ -212,44 +224,16 @@ impl<C: Connection + Clone> ConnectionTable<C> {
         })
     }
 
-    /// Takes out the connection that was evicted first, when too many of those are open.
-    fn overdue(&mut self) -> Option<C> {
-        let most = (self.quotas.total / LEAVING_PART).max(1);
-        if self.quotas.total == 0 || self.leaving.len() <= most {
-            return None;
-        }
-        self.leaving
-            .pop_first()
-            .map(|(_, (_, connection))| connection)
-    }
-
-    fn take(&mut self, id: ConnectionId) -> Option<C> {
-        let Source::Client {
-            address: key,
-            network: network_key,
-        } = id.source
-        else {
-            let removed = self.proxies.remove(&id.number)?;
-            self.total -= 1;
-            return Some(removed);
-        };
-        let network = self.networks.get_mut(&network_key)?;
-        let address = network.addresses.get_mut(&key)?;
-        let removed = address.connections.remove(&id.number)?;
-        if address.connections.is_empty() {
-            network.addresses.remove(&key);
-        }
-        network.total -= 1;
-        if network.total == 0 {
-            self.networks.remove(&network_key);
-        }
-        self.total -= 1;
-        Some(removed)
-    }
-
-    /// Removes the longest idle connection of the greatest network, to free a descriptor.
+    /// Removes the longest idle connection of the greatest prefix, to free a descriptor.
     pub(crate) fn evict(&mut self) -> Option<C> {
-        let victim = self.idle_of_all()?;
+        let victim = self.longest_idle()?;
+        self.take(victim)
+    }
+
+    /// Removes the emptiest connection of the greatest prefix, to free a descriptor. `None` when no
+    /// prefix has two.
+    pub(crate) fn evict_busy(&mut self) -> Option<C> {
+        let victim = self.clients.displaced_by(&[])?;
         self.take(victim)
     }
 
@@ -262,165 +246,225 @@ impl<C: Connection + Clone> ConnectionTable<C> {
         scope: Exhausted,
         most: usize,
     ) -> Option<C> {
-        let Source::Client { address, network } = source else {
-            return None;
-        };
-        let is_in_scope = |of: Source| match of {
-            Source::Client { address: other, .. } if scope == Exhausted::Address => {
-                other == address
-            }
-            Source::Client { network: other, .. } => other == network,
-            Source::Proxy => false,
-        };
-        let open = self
-            .networks
-            .get(&network)
-            .into_iter()
-            .flat_map(|network| &network.addresses)
-            .flat_map(|(address, of_address)| {
-                of_address.connections.iter().map(|(number, connection)| {
-                    let source = Source::Client {
-                        address: *address,
-                        network,
-                    };
-                    (
-                        ConnectionId {
-                            source,
-                            number: *number,
-                        },
-                        connection,
-                    )
-                })
-            });
-        let leaving = self.leaving.values().map(|(id, c)| (*id, c));
-        let in_scope = open
-            .chain(leaving)
-            .filter(|(id, _)| is_in_scope(id.source))
-            .map(|(id, connection)| (connection.held_bytes(), id));
+        let path = source.path()?;
+        let scope = &path[..scope.depth()];
         let (mut sum, mut heaviest) = (0, None::<(usize, ConnectionId)>);
-        for next in in_scope {
-            sum += next.0;
-            if heaviest.is_none_or(|(bytes, _)| bytes < next.0) {
-                heaviest = Some(next);
+        let mut add = |id: ConnectionId, connection: &C| {
+            let bytes = connection.held_bytes();
+            sum += bytes;
+            if heaviest.is_none_or(|(most, _)| most < bytes) {
+                heaviest = Some((bytes, id));
+            }
+        };
+        if let Some(group) = self.clients.get(scope) {
+            group.visit(&mut add);
+        }
+        for (id, connection) in self.leaving.values() {
+            if id.source.path().is_some_and(|path| path.starts_with(scope)) {
+                add(*id, connection);
             }
         }
         let (_, id) = heaviest.filter(|_| sum > most)?;
         self.remove(id)
     }
 
+    /// Takes out the connection that was evicted first, when too many of those are open.
+    fn overdue(&mut self) -> Option<C> {
+        let most = (self.quotas.total / LEAVING_PART).max(1);
+        if self.quotas.total == 0 || self.leaving.len() <= most {
+            return None;
+        }
+        self.leaving
+            .pop_first()
+            .map(|(_, (_, connection))| connection)
+    }
+
     /// The first quota, from the narrowest, that one more connection would exceed.
     fn exhausted(&self, source: Source) -> Option<Exhausted> {
-        let full = |held: usize, max: usize| max > 0 && held >= max;
-        if let Source::Client { address, network } = source
-            && let Some(network) = self.networks.get(&network)
-        {
-            let of_address = network
-                .addresses
-                .get(&address)
-                .map_or(0, |a| a.connections.len());
-            if full(of_address, self.quotas.per_address) {
-                return Some(Exhausted::Address);
-            }
-            if full(network.total, self.quotas.per_network) {
-                return Some(Exhausted::Network);
-            }
-        }
-        full(self.total, self.quotas.total).then_some(Exhausted::Total)
-    }
-
-    fn idle_in(&self, exhausted: Exhausted, source: Source) -> Option<ConnectionId> {
-        match (exhausted, source) {
-            (Exhausted::Address, Source::Client { address, network }) => {
-                self.idle_of_address(network, address)
-            }
-            (Exhausted::Network, Source::Client { network, .. }) => self.idle_of_network(network),
-            _ => self.idle_of_all(),
+        let is_full = |held: usize, most: usize| most > 0 && held >= most;
+        let quotas = [
+            (Exhausted::Address, self.quotas.per_address),
+            (Exhausted::Network, self.quotas.per_network),
+            (Exhausted::Prefix, self.quotas.per_prefix),
+        ];
+        let of_groups = source.path().and_then(|path| {
+            quotas.into_iter().find(|(exhausted, most)| {
+                let group = self.clients.get(&path[..exhausted.depth()]);
+                is_full(group.map_or(0, |group| group.len), *most)
+            })
+        });
+        match of_groups {
+            Some((exhausted, _)) => Some(exhausted),
+            None => is_full(self.len(), self.quotas.total).then_some(Exhausted::Total),
         }
     }
 
-    fn idle_of_address(&self, network: NetworkKey, address: IpAddr) -> Option<ConnectionId> {
-        let number = longest_idle(
-            &self
-                .networks
-                .get(&network)?
-                .addresses
-                .get(&address)?
-                .connections,
-        )?;
-        Some(ConnectionId {
-            source: Source::Client { address, network },
-            number,
+    /// Removes a connection to make room for one from `source`.
+    fn evict_for(&mut self, source: Source, exhausted: Exhausted) -> Option<EvictedConnection<C>> {
+        let path = source.path();
+        let (scope, rest) = path
+            .as_ref()
+            .map_or((&[][..], &[][..]), |path| path.split_at(exhausted.depth()));
+        let group = self.clients.get(scope)?;
+        let idle = if exhausted == Exhausted::Total {
+            self.longest_idle()
+        } else {
+            group.longest_idle()
+        };
+        let victim = idle.or_else(|| group.displaced_by(rest))?;
+        let connection = self.take(victim)?;
+        self.evictions += 1;
+        self.leaving
+            .insert(self.evictions, (victim, connection.clone()));
+        Some(EvictedConnection {
+            exhausted,
+            connection,
+            was_idle: idle.is_some(),
         })
-    }
-
-    fn idle_of_network(&self, network: NetworkKey) -> Option<ConnectionId> {
-        let addresses = self
-            .networks
-            .get(&network)?
-            .addresses
-            .iter()
-            .map(|(address, a)| (a.connections.len(), *address));
-        greatest_first(addresses)
-            .into_iter()
-            .find_map(|address| self.idle_of_address(network, address))
     }
 
     /// Connections of proxies come last: each stands for many clients.
-    fn idle_of_all(&self) -> Option<ConnectionId> {
-        let networks = greatest_first(
-            self.networks
-                .iter()
-                .map(|(key, network)| (network.total, *key)),
-        );
-        let of_clients = networks
-            .into_iter()
-            .find_map(|network| self.idle_of_network(network));
-        of_clients.or_else(|| {
-            longest_idle(&self.proxies).map(|number| ConnectionId {
-                source: Source::Proxy,
-                number,
-            })
-        })
+    fn longest_idle(&self) -> Option<ConnectionId> {
+        self.clients
+            .longest_idle()
+            .or_else(|| self.proxies.longest_idle())
+    }
+
+    fn take(&mut self, id: ConnectionId) -> Option<C> {
+        match id.source.path() {
+            Some(path) => self.clients.remove(&path, id),
+            None => self.proxies.remove(&[], id),
+        }
     }
 
     fn insert(&mut self, id: ConnectionId, make: impl FnOnce(Sums) -> C) -> C {
-        let Source::Client { address, network } = id.source else {
-            return self
-                .proxies
-                .entry(id.number)
-                .or_insert_with(|| make(Sums::default()))
-                .clone();
+        let Some([prefix, network, address]) = id.source.path() else {
+            return self.proxies.insert(id, make(Sums::default()));
         };
-        let network = self.networks.entry(network).or_insert_with(|| Network {
-            total: 0,
-            held: Arc::default(),
-            addresses: HashMap::new(),
-        });
-        network.total += 1;
-        let address = network.addresses.entry(address).or_insert_with(|| Address {
-            held: Arc::default(),
-            connections: HashMap::new(),
-        });
-        let connection = make(Sums {
+        let network = self.clients.enter(prefix).enter(network);
+        let of_network = network.held.clone();
+        let address = network.enter(address);
+        let sums = Sums {
             address: address.held.clone(),
-            network: network.held.clone(),
-        });
-        address.connections.insert(id.number, connection.clone());
-        connection
+            network: of_network,
+        };
+        address.insert(id, make(sums))
     }
 }
 
-fn longest_idle<C: Connection>(connections: &HashMap<u64, C>) -> Option<u64> {
-    let idle = connections
-        .iter()
-        .filter_map(|(number, connection)| Some((connection.idle_since()?, *number)));
-    idle.min().map(|(_, number)| number)
+/// The connections of a part of all clients: of all, a prefix, a network or an address.
+#[derive(Debug)]
+struct Group<C> {
+    /// Connections in all of it.
+    len: usize,
+    /// What they hold together.
+    held: Arc<HeldBytes>,
+    /// The groups in it, none of them empty. An address has none.
+    groups: HashMap<IpAddr, Group<C>>,
+    /// Empty but for an address.
+    connections: HashMap<ConnectionId, C>,
 }
 
-fn greatest_first<K: Ord>(holders: impl Iterator<Item = (usize, K)>) -> Vec<K> {
-    let mut holders: Vec<_> = holders.collect();
-    holders.sort_unstable_by(|one, other| other.cmp(one));
-    holders.into_iter().map(|(_, key)| key).collect()
+impl<C: Connection + Clone> Group<C> {
+    fn new() -> Self {
+        Self {
+            len: 0,
+            held: Arc::default(),
+            groups: HashMap::new(),
+            connections: HashMap::new(),
+        }
+    }
+
+    /// The group at this path below it, if it is not empty.
+    fn get(&self, path: &[IpAddr]) -> Option<&Self> {
+        match path {
+            [] => Some(self),
+            [key, rest @ ..] => self.groups.get(key)?.get(rest),
+        }
+    }
+
+    /// The group in it with this key, to which the caller adds one connection.
+    fn enter(&mut self, key: IpAddr) -> &mut Self {
+        self.len += 1;
+        self.groups.entry(key).or_insert_with(Self::new)
+    }
+
+    fn insert(&mut self, id: ConnectionId, connection: C) -> C {
+        self.len += 1;
+        self.connections.insert(id, connection.clone());
+        connection
+    }
+
+    fn remove(&mut self, path: &[IpAddr], id: ConnectionId) -> Option<C> {
+        let removed = match path {
+            [] => self.connections.remove(&id)?,
+            [key, rest @ ..] => {
+                let group = self.groups.get_mut(key)?;
+                let removed = group.remove(rest, id)?;
+                if group.len == 0 {
+                    self.groups.remove(key);
+                }
+                removed
+            }
+        };
+        self.len -= 1;
+        Some(removed)
+    }
+
+    fn visit(&self, each: &mut dyn FnMut(ConnectionId, &C)) {
+        for (id, connection) in &self.connections {
+            each(*id, connection);
+        }
+        for group in self.groups.values() {
+            group.visit(each);
+        }
+    }
+
+    /// The longest idle connection of the greatest group in it that has one.
+    fn longest_idle(&self) -> Option<ConnectionId> {
+        let idle = self
+            .connections
+            .iter()
+            .filter_map(|(id, connection)| Some((connection.idle_since()?, *id)));
+        if let Some((_, id)) = idle.min() {
+            return Some(id);
+        }
+        let mut groups: Vec<_> = self.groups.iter().collect();
+        groups.sort_unstable_by_key(|(key, group)| (Reverse(group.len), **key));
+        groups
+            .into_iter()
+            .find_map(|(_, group)| group.longest_idle())
+    }
+
+    /// The connection that gives way to a new one at this path below the group, though a request is
+    /// in service on it: the emptiest one of the greatest group, at the first level where the new
+    /// one's group has fewer than the greatest by two or more. `None`: no group has so much more.
+    fn displaced_by(&self, path: &[IpAddr]) -> Option<ConnectionId> {
+        let greatest = self.greatest()?;
+        let own = path.first().and_then(|key| self.groups.get(key));
+        if greatest.len > own.map_or(0, |group| group.len) + 1 {
+            greatest.emptiest()
+        } else {
+            own?.displaced_by(&path[1..])
+        }
+    }
+
+    /// The connection that holds the fewest bytes of the greatest address of the greatest group; of
+    /// several, the oldest.
+    fn emptiest(&self) -> Option<ConnectionId> {
+        if let Some(greatest) = self.greatest() {
+            return greatest.emptiest();
+        }
+        let by_bytes = self
+            .connections
+            .iter()
+            .map(|(id, connection)| (connection.held_bytes(), *id));
+        by_bytes.min().map(|(_, id)| id)
+    }
+
+    fn greatest(&self) -> Option<&Self> {
+        self.groups.values().max_by_key(|group| group.len)
+    }
 }
 
 #[cfg(test)]

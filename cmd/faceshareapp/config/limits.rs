@@ -107,6 +107,8 @@ pub(crate) struct Limits {
     pub(crate) connections_per_address: usize,
     /// Of these, from one network. 0: any number.
     pub(crate) connections_per_network: usize,
+    /// Of these, from one prefix. 0: any number.
+    pub(crate) connections_per_prefix: usize,
     /// Streams from one address. 0: any number.
     pub(crate) streams_per_address: usize,
     /// Bytes of unread answers beyond which the requests of a connection wait.
@@ -196,6 +198,7 @@ impl Limits {
             connections: keys.number("connections", 16_384, 16..=1_000_000),
             connections_per_address: keys.number("connections_per_address", 2_048, 0..=1_000_000),
             connections_per_network: keys.number("connections_per_network", 4_096, 0..=1_000_000),
+            connections_per_prefix: keys.number("connections_per_prefix", 8_192, 0..=1_000_000),
             streams_per_address: keys.number("streams_per_address", 16_384, 0..=1_000_000),
             unread_bytes: keys.number("unread_bytes", 512 * KIB, 64 * KIB..=64 * MIB),
             unread_bytes_per_address: keys.number(

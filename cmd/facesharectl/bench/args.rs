@@ -209,6 +209,7 @@ impl Scenario {
             ("guests_per_address", UNLIMITED),
             ("connections_per_address", UNLIMITED),
             ("connections_per_network", UNLIMITED),
+            ("connections_per_prefix", UNLIMITED),
             ("streams_per_address", UNLIMITED),
             ("seats_per_address", 10_000),
         ];

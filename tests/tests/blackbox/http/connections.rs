@@ -1,4 +1,4 @@
-//! Quotas of connections and memory for one address and one network, and that others can still
+//! Quotas of connections and memory for one address, network and prefix, and that others can still
 //! connect.
 
 use std::time::Duration;
@@ -107,6 +107,80 @@ async fn a_network_that_takes_every_connection_keeps_neither_newcomers_nor_its_o
         answer.starts_with("HTTP/1.1 201 "),
         "what was in service is finished: {answer}"
     );
+}
+
+/// A connection with a request whose body never comes.
+async fn unending_request(from: [u8; 4], to: &str) -> TcpStream {
+    let mut stream = connect_from(from, to).await.expect("the system takes it");
+    // The server may have closed it at once.
+    let _ = stream
+        .write_all(b"POST /v1/guests HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n")
+        .await;
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_whose_requests_are_all_in_service_keeps_no_newcomer_out() {
+    let settings = [
+        ("limits.connections", "64"),
+        ("limits.connections_per_address", "0"),
+        ("limits.connections_per_network", "0"),
+        ("limits.connections_per_prefix", "0"),
+        ("limits.request_timeout", "5m"),
+    ];
+    let server = Server::start_with(&settings).await;
+    let (http, to) = (server.http(), address(&server));
+    let attacker = |n: u8| [127, 9, n % 16, 1 + n / 16];
+    let mut taken = Vec::new();
+    for n in 0..96 {
+        taken.push(unending_request(attacker(n), &to).await);
+    }
+    until_metric(&http, "faceshare_http_requests_in_flight", "", |requests| {
+        requests >= 64.0
+    })
+    .await;
+    let mut served = 0;
+    for n in 0..20 {
+        let newcomer = [127, 20 + n, 1, 1];
+        let answer = get_from(newcomer, &to, "/healthz", PATIENCE).await;
+        served += usize::from(answer.is_some_and(|answer| answer.contains(" 200 ")));
+        for more in 0..4 {
+            taken.push(unending_request(attacker(96 + 4 * n + more), &to).await);
+        }
+    }
+    assert_eq!(served, 20, "every newcomer gets in");
+    let of_all = "limit=\"total\"";
+    for metric_name in [
+        "faceshare_http_connections_evicted_total",
+        "faceshare_http_connections_refused_total",
+    ] {
+        let count = metric(&http, metric_name, of_all).await;
+        assert!(count > 0.0, "{metric_name}");
+    }
+    let open = metric(&http, OPEN, OF_CLIENTS).await;
+    assert!(open <= 64.0, "{open} connections");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prefix_has_a_quota_and_the_smallest_network_in_it_gets_in() {
+    let settings = [
+        ("limits.connections_per_prefix", "6"),
+        ("limits.request_timeout", "5m"),
+    ];
+    let server = Server::start_with(&settings).await;
+    let (http, to) = (server.http(), address(&server));
+    let mut taken = Vec::new();
+    for n in 0..12 {
+        taken.push(unending_request([127, 9, 1, 1 + n], &to).await);
+    }
+    let in_flight = "faceshare_http_requests_in_flight";
+    until_metric(&http, in_flight, "", |requests| requests >= 7.0).await;
+    let refused = "faceshare_http_connections_refused_total";
+    until_metric(&http, refused, "limit=\"prefix\"", |refused| refused >= 6.0).await;
+    for newcomer in [[127, 9, 2, 1], [127, 20, 1, 1]] {
+        let answer = get_from(newcomer, &to, "/healthz", PATIENCE).await;
+        assert!(answer.is_some(), "{newcomer:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
