@@ -441,6 +441,7 @@ pub(crate) fn connection_limits(config: &Config) -> ConnectionLimits {
         unread_bytes: limits.unread_bytes,
         unread_bytes_per_address: limits.unread_bytes_per_address,
         unread_bytes_per_network: limits.unread_bytes_per_network,
+        unread_bytes_total: limits.unread_bytes_total,
         proxies: faceshare_routes::TrustedProxies::from_networks(
             config.http.trusted_proxies.clone(),
         ),

@@ -1,6 +1,6 @@
 //! Admits connections to a listener, and chooses which connections are closed to make room.
 
-use crate::table::{ConnectionId, ConnectionQuotas, ConnectionTable, Exhausted, Source};
+use crate::table::{ConnectionId, ConnectionQuotas, ConnectionTable, Exhausted, HeldBytes, Source};
 use crate::usage::{ConnectionTimeouts, Eviction, Usage};
 use faceshare_routes::TrustedProxies;
 use metrics::{counter, gauge};
@@ -25,10 +25,13 @@ pub struct ConnectionLimits {
     /// When this many bytes of responses are unsent, further requests of the connection wait.
     pub unread_bytes: usize,
     /// Bytes of requests and unread responses of one address at most; beyond that, its connection
-    /// with the most of them is closed. 0: unlimited.
+    /// with the most of them is closed. 0: unlimited. A request's body counts while it is received.
     pub unread_bytes_per_address: usize,
     /// Like `unread_bytes_per_address`, for one network.
     pub unread_bytes_per_network: usize,
+    /// Like `unread_bytes_per_address`, for all connections of the listener, those of proxies
+    /// included.
+    pub unread_bytes_total: usize,
     /// Peers without a quota: each stands for many clients.
     pub proxies: TrustedProxies,
 }
@@ -167,38 +170,39 @@ impl ConnectionPermit {
         self.usage.drained(self.admission.limits.unread_bytes).await;
     }
 
-    /// While this connection's address or network holds too many bytes, closes its connection with
-    /// the most.
+    /// While the connections of this one's address, of its network or of all hold too many bytes,
+    /// closes the one with the most among those.
     pub(crate) fn evict_over_byte_limits(&self) {
-        let limits = &self.admission.limits;
-        let (of_address, of_network) = self.usage.sums();
+        let (limits, sums) = (&self.admission.limits, self.usage.sums());
         self.evict_heaviest(
             Exhausted::Address,
-            of_address,
+            &sums.address,
             limits.unread_bytes_per_address,
+            "unread_bytes_per_address",
         );
         self.evict_heaviest(
             Exhausted::Network,
-            of_network,
+            &sums.network,
             limits.unread_bytes_per_network,
+            "unread_bytes_per_network",
+        );
+        self.evict_heaviest(
+            Exhausted::Total,
+            &sums.total,
+            limits.unread_bytes_total,
+            "unread_bytes_total",
         );
     }
 
-    fn evict_heaviest(&self, scope: Exhausted, held: usize, most: usize) {
-        if most == 0 || held <= most || self.source == Source::Proxy {
+    fn evict_heaviest(&self, scope: Exhausted, held: &HeldBytes, most: usize, limit: &'static str) {
+        if most == 0 || held.get() <= most {
             return;
         }
         loop {
-            let heaviest = self
-                .admission
-                .lock()
-                .evict_heaviest(self.source, scope, most);
+            let mut table = self.admission.lock();
+            let heaviest = table.evict_heaviest(self.source, scope, most);
+            drop(table);
             let Some(usage) = heaviest else { return };
-            let limit = if scope == Exhausted::Address {
-                "unread_bytes_per_address"
-            } else {
-                "unread_bytes_per_network"
-            };
             self.admission.evict(&usage, Eviction::Abort, limit);
         }
     }

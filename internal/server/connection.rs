@@ -4,11 +4,12 @@
 use crate::admission::{ConnectionLimits, ConnectionPermit};
 use crate::answer::AnswerBody;
 use crate::lifecycle::Lifecycle;
+use crate::request_body::counted;
 use crate::usage::{Eviction, Exchange, Verdict};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
-use axum::http::Response;
+use axum::http::{Response, Version};
 use faceshare_routes::ProblemResponses;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -114,8 +115,14 @@ async fn serve<S>(
     let usage = permit.usage().clone();
     let timeouts = permit.timeouts(policy.header_timeout);
     let serving = permit.clone();
+    let read_buffer = policy.header_bytes.max(HEADER_BYTES_MIN);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request = request.map(Body::new);
+        let unread_max = if request.version() == Version::HTTP_2 {
+            HTTP2_STREAM_WINDOW as usize
+        } else {
+            read_buffer
+        };
+        let mut request = request.map(|body| counted(body, &serving, unread_max));
         request.extensions_mut().insert(ConnectInfo(peer));
         let exchange = Exchange::begin(serving.usage());
         answer(router.clone(), request, exchange, serving.clone())

@@ -10,6 +10,7 @@ mod connection;
 mod jobs;
 mod lifecycle;
 mod listener;
+mod request_body;
 mod server;
 mod table;
 mod tls;

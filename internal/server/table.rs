@@ -57,7 +57,7 @@ pub(crate) trait Connection {
     fn held_bytes(&self) -> usize;
 }
 
-/// Bytes that the connections of one address or network hold together.
+/// Bytes that the connections of one address, of one network or of all hold together.
 #[derive(Debug, Default)]
 pub(crate) struct HeldBytes(AtomicUsize);
 
@@ -80,6 +80,7 @@ impl HeldBytes {
 pub(crate) struct Sums {
     pub(crate) address: Arc<HeldBytes>,
     pub(crate) network: Arc<HeldBytes>,
+    pub(crate) total: Arc<HeldBytes>,
 }
 
 /// Identifies a connection in the table.
@@ -151,6 +152,8 @@ pub(crate) struct ConnectionTable<C> {
     next: u64,
     clients: Group<C>,
     proxies: Group<C>,
+    /// What all of them hold together.
+    held: Arc<HeldBytes>,
     /// Connections that were evicted for another one and have not ended, by the order of their
     /// eviction.
     leaving: BTreeMap<u64, (ConnectionId, C)>,
@@ -167,6 +170,7 @@ impl<C: Connection + Clone> ConnectionTable<C> {
             next: 0,
             clients: Group::new(),
             proxies: Group::new(),
+            held: Arc::default(),
             leaving: BTreeMap::new(),
             evictions: 0,
         }
@@ -237,35 +241,46 @@ impl<C: Connection + Clone> ConnectionTable<C> {
         self.take(victim)
     }
 
-    /// Removes the connection that holds the most bytes of an address or a network, if together its
-    /// connections hold more than `most`. The sum is computed again: it does not include
-    /// connections that were told to close at once.
+    /// Removes the connection that holds the most bytes of an address, of a network or of all, if
+    /// together its connections hold more than `most`: of all, the heaviest connection of the
+    /// heaviest network of the heaviest prefix. Proxies count as one network. The sum is computed
+    /// again: it does not include connections that were told to close at once.
     pub(crate) fn evict_heaviest(
         &mut self,
         source: Source,
         scope: Exhausted,
         most: usize,
     ) -> Option<C> {
-        let path = source.path()?;
-        let scope = &path[..scope.depth()];
-        let (mut sum, mut heaviest) = (0, None::<(usize, ConnectionId)>);
+        let path = source.path();
+        let scope = match &path {
+            Some(path) => &path[..scope.depth()],
+            None if scope == Exhausted::Total => &[],
+            None => return None,
+        };
+        let mut holders = Vec::new();
         let mut add = |id: ConnectionId, connection: &C| {
-            let bytes = connection.held_bytes();
-            sum += bytes;
-            if heaviest.is_none_or(|(most, _)| most < bytes) {
-                heaviest = Some((bytes, id));
+            let (path, bytes) = (id.source.path(), connection.held_bytes());
+            let is_in_scope = scope.is_empty() || path.is_some_and(|path| path.starts_with(scope));
+            if bytes > 0 && is_in_scope {
+                holders.push(Holder { path, id, bytes });
             }
         };
         if let Some(group) = self.clients.get(scope) {
             group.visit(&mut add);
         }
+        self.proxies.visit(&mut add);
         for (id, connection) in self.leaving.values() {
-            if id.source.path().is_some_and(|path| path.starts_with(scope)) {
-                add(*id, connection);
-            }
+            add(*id, connection);
         }
-        let (_, id) = heaviest.filter(|_| sum > most)?;
-        self.remove(id)
+        if holders.iter().map(|holder| holder.bytes).sum::<usize>() <= most {
+            return None;
+        }
+        // By prefix, then by network.
+        for level in 0..2 {
+            retain_heaviest(&mut holders, level);
+        }
+        let heaviest = holders.iter().max_by_key(|holder| holder.bytes)?;
+        self.remove(heaviest.id)
     }
 
     /// Takes out the connection that was evicted first, when too many of those are open.
@@ -338,8 +353,13 @@ impl<C: Connection + Clone> ConnectionTable<C> {
     }
 
     fn insert(&mut self, id: ConnectionId, make: impl FnOnce(Sums) -> C) -> C {
+        let total = self.held.clone();
         let Some([prefix, network, address]) = id.source.path() else {
-            return self.proxies.insert(id, make(Sums::default()));
+            let sums = Sums {
+                total,
+                ..Sums::default()
+            };
+            return self.proxies.insert(id, make(sums));
         };
         let network = self.clients.enter(prefix).enter(network);
         let of_network = network.held.clone();
@@ -347,6 +367,7 @@ impl<C: Connection + Clone> ConnectionTable<C> {
         let sums = Sums {
             address: address.held.clone(),
             network: of_network,
+            total,
         };
         address.insert(id, make(sums))
     }
@@ -465,6 +486,31 @@ impl<C: Connection + Clone> Group<C> {
     fn greatest(&self) -> Option<&Self> {
         self.groups.values().max_by_key(|group| group.len)
     }
+}
+
+/// A connection that holds bytes.
+#[derive(Debug)]
+struct Holder {
+    path: Option<Path>,
+    id: ConnectionId,
+    bytes: usize,
+}
+
+impl Holder {
+    /// The key of its group; of a proxy's connection, none.
+    fn key(&self, level: usize) -> Option<IpAddr> {
+        self.path.map(|path| path[level])
+    }
+}
+
+/// Keeps the holders of the group that holds the most bytes among those of this level.
+fn retain_heaviest(holders: &mut Vec<Holder>, level: usize) {
+    let mut sums: HashMap<_, usize> = HashMap::new();
+    for holder in &*holders {
+        *sums.entry(holder.key(level)).or_default() += holder.bytes;
+    }
+    let heaviest = sums.into_iter().max_by_key(|(_, sum)| *sum);
+    holders.retain(|holder| heaviest.is_some_and(|(key, _)| holder.key(level) == key));
 }
 
 #[cfg(test)]

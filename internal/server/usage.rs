@@ -56,6 +56,8 @@ pub(crate) struct Usage {
     exchanges: AtomicUsize,
     /// Bytes of the responses' bodies.
     answer_bytes: AtomicUsize,
+    /// Bytes of the requests' bodies.
+    request_bytes: AtomicUsize,
     /// Chunks of responses that wait for the client to read them.
     pending: AtomicUsize,
     /// Milliseconds after `epoch`: the last beginning or end of an exchange.
@@ -79,6 +81,7 @@ impl Usage {
             requests: AtomicUsize::new(0),
             exchanges: AtomicUsize::new(0),
             answer_bytes: AtomicUsize::new(0),
+            request_bytes: AtomicUsize::new(0),
             pending: AtomicUsize::new(0),
             active_at: AtomicU64::new(now),
             progress_at: AtomicU64::new(now),
@@ -159,10 +162,10 @@ impl Usage {
         }
     }
 
-    /// Bytes that all connections of its address, and of its network, hold, those that are being
-    /// closed included.
-    pub(crate) fn sums(&self) -> (usize, usize) {
-        (self.sums.address.get(), self.sums.network.get())
+    /// Bytes that the connections of its address, of its network and of all hold, those that are
+    /// being closed included.
+    pub(crate) const fn sums(&self) -> &Sums {
+        &self.sums
     }
 
     fn touch(&self, at: &AtomicU64) {
@@ -183,11 +186,13 @@ impl Usage {
     fn hold(&self, bytes: usize) {
         self.sums.address.add(bytes);
         self.sums.network.add(bytes);
+        self.sums.total.add(bytes);
     }
 
     fn release(&self, bytes: usize) {
         self.sums.address.subtract(bytes);
         self.sums.network.subtract(bytes);
+        self.sums.total.subtract(bytes);
     }
 }
 
@@ -201,6 +206,7 @@ impl Connection for Usage {
 
     fn held_bytes(&self) -> usize {
         self.answer_bytes.load(Ordering::Relaxed)
+            + self.request_bytes.load(Ordering::Relaxed)
             + self.exchanges.load(Ordering::Relaxed) * EXCHANGE_BYTES
     }
 }
@@ -268,6 +274,33 @@ impl Drop for Exchange {
         usage.exchanges.fetch_sub(1, Ordering::Relaxed);
         usage.touch(&usage.active_at);
         usage.drained.notify_one();
+    }
+}
+
+/// Bytes of a request's body that are in memory, counted until this is dropped.
+#[derive(Debug)]
+pub(crate) struct RequestBytes {
+    usage: Arc<Usage>,
+    bytes: usize,
+}
+
+impl RequestBytes {
+    pub(crate) fn hold(usage: &Arc<Usage>, bytes: usize) -> Self {
+        usage.request_bytes.fetch_add(bytes, Ordering::Relaxed);
+        usage.hold(bytes);
+        Self {
+            usage: usage.clone(),
+            bytes,
+        }
+    }
+}
+
+impl Drop for RequestBytes {
+    fn drop(&mut self) {
+        self.usage.release(self.bytes);
+        self.usage
+            .request_bytes
+            .fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 

@@ -118,6 +118,8 @@ pub(crate) struct Limits {
     pub(crate) unread_bytes_per_address: usize,
     /// Likewise of one network.
     pub(crate) unread_bytes_per_network: usize,
+    /// Likewise of all connections of a listener.
+    pub(crate) unread_bytes_total: usize,
 }
 
 const KIB: usize = 1024;
@@ -211,6 +213,7 @@ impl Limits {
                 128 * MIB,
                 0..=4096 * MIB,
             ),
+            unread_bytes_total: keys.number("unread_bytes_total", 512 * MIB, 0..=65_536 * MIB),
         };
         limits.check(keys);
         limits

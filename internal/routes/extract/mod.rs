@@ -11,4 +11,5 @@ pub use client_site::ClientSite;
 pub use json::{OptionalJson, ValidJson};
 pub(crate) use json::{body, limited, parse, too_large};
 pub use path::{KnockPath, MemberPath, SessionPath};
+pub(crate) use upload::Pieces;
 pub use upload::UploadLimits;

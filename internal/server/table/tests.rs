@@ -264,35 +264,45 @@ proptest! {
     }
 
     #[test]
-    fn while_an_address_or_a_network_holds_too_much_its_heaviest_connection_is_removed(
-        held in prop::collection::vec((0_u8..2, 0_u8..3, 0_usize..1000), 1..40),
-        host in 0_u8..3,
+    fn while_an_address_a_network_or_all_hold_too_much_the_heaviest_connection_of_the_heaviest_group_is_removed(
+        held in prop::collection::vec((prop::option::weighted(0.9, (0_u8..2, 0_u8..2, 0_u8..2)), 0_usize..1000), 1..40),
+        host in 0_u8..2,
         most in 0_usize..3000,
-        by_address: bool,
+        scope in prop::sample::select(vec![Exhausted::Address, Exhausted::Network, Exhausted::Total]),
     ) {
         let mut table = ConnectionTable::new(UNLIMITED);
-        let (source, scope) = (client(1, host), if by_address { Exhausted::Address } else { Exhausted::Network });
+        let source = client_of(1, 1, host);
         let mut in_scope = Vec::new();
-        for (network, host, bytes) in held {
-            let from = client(network, host);
+        for (from, bytes) in held {
+            let from = from.map_or(Source::Proxy, |(prefix, network, host)| client_of(prefix, network, host));
             let admitted = table.admit(from, |_| fake(from, None)).expect("there is no limit");
             admitted.connection.0.held.set(bytes);
             if Model::in_scope(scope, source, from) {
-                in_scope.push(bytes);
+                in_scope.push(admitted.connection);
             }
         }
-        in_scope.sort_unstable();
-        while in_scope.iter().sum::<usize>() > most {
-            let evicted = table.evict_heaviest(source, scope, most).map(|c| c.held_bytes());
-            prop_assert_eq!(evicted, in_scope.pop());
+        let sum = |of: &[Fake], is: &dyn Fn(&Fake) -> bool| of.iter().filter(|fake| is(fake)).map(Fake::held_bytes).sum::<usize>();
+        while sum(&in_scope, &|_| true) > most {
+            let evicted = table.evict_heaviest(source, scope, most).expect("there is too much");
+            let mut group = in_scope.clone();
+            for level in 0..2 {
+                let key = |fake: &Fake| fake.0.source.path().map(|path| path[level]);
+                let sum_of = |of: &Fake| sum(&group, &|fake| key(fake) == key(of));
+                let heaviest = group.iter().map(sum_of).max().expect("one at least");
+                prop_assert_eq!(sum_of(&evicted), heaviest, "of the heaviest group");
+                group.retain(|fake| key(fake) == key(&evicted));
+            }
+            let heaviest = group.iter().map(Fake::held_bytes).max();
+            prop_assert_eq!(Some(evicted.held_bytes()), heaviest);
+            in_scope.retain(|fake| !Rc::ptr_eq(&fake.0, &evicted.0));
         }
         prop_assert!(table.evict_heaviest(source, scope, most).is_none());
-        prop_assert!(table.evict_heaviest(Source::Proxy, scope, 0).is_none());
+        prop_assert!(table.evict_heaviest(Source::Proxy, Exhausted::Network, 0).is_none());
     }
 }
 
 #[test]
-fn connections_of_one_address_and_of_one_network_add_to_the_same_sums() {
+fn connections_of_one_address_of_one_network_and_of_all_add_to_the_same_sums() {
     let mut table = ConnectionTable::new(QUOTAS);
     let mut sums = Vec::new();
     for source in [
@@ -312,12 +322,16 @@ fn connections_of_one_address_and_of_one_network_add_to_the_same_sums() {
     for sum in &sums {
         sum.address.add(1);
         sum.network.add(1);
+        sum.total.add(1);
     }
     let added: Vec<_> = sums
         .iter()
-        .map(|s| (s.address.get(), s.network.get()))
+        .map(|s| (s.address.get(), s.network.get(), s.total.get()))
         .collect();
-    assert_eq!(added, [(2, 3), (2, 3), (1, 3), (1, 1), (1, 1)]);
+    assert_eq!(
+        added,
+        [(2, 3, 5), (2, 3, 5), (1, 3, 5), (1, 1, 5), (1, 1, 5)]
+    );
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use super::answer::{ClassicAnswer, ClassicError, ClassicResult, IfAny, Success};
 use super::session::Session;
-use crate::extract::{ClientSite, UploadLimits, limited};
+use crate::extract::{ClientSite, Pieces, UploadLimits, limited};
 use axum::extract::{FromRequest, Multipart, Request, State};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use faceshare_logic::account::Accounts;
 use serde::Serialize;
 use std::sync::Arc;
@@ -53,18 +53,18 @@ async fn file(limits: UploadLimits, mut form: Multipart) -> Result<Bytes, Classi
         .map_err(|_| ClassicError::InvalidParams)?
     {
         if field.name() == Some(FIELD) {
-            let mut file = BytesMut::new();
+            let mut pieces = Pieces::default();
             while let Some(piece) = limits
                 .in_time(field.chunk())
                 .await?
                 .map_err(|_| ClassicError::InvalidParams)?
             {
-                if file.len() + piece.len() > limits.bytes {
+                if pieces.len() + piece.len() > limits.bytes {
                     return Err(ClassicError::InvalidParams);
                 }
-                file.extend_from_slice(&piece);
+                pieces.push(piece);
             }
-            return Ok(file.freeze());
+            return Ok(pieces.whole());
         }
     }
     Err(ClassicError::InvalidParams)

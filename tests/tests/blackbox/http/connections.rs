@@ -374,6 +374,42 @@ async fn answers_that_are_not_read_hold_bounded_memory_while_others_are_served()
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn request_bodies_that_do_not_end_are_bounded_in_all_and_the_lightest_networks_stay() {
+    let settings = [
+        ("limits.unread_bytes_per_address", "0"),
+        ("limits.unread_bytes_per_network", "0"),
+        ("limits.unread_bytes_total", "4194304"),
+        ("limits.request_timeout", "5m"),
+    ];
+    let server = Server::start_with(&settings).await;
+    let (http, to) = (server.http(), address(&server));
+    let begin = "POST /v1/guests HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length:";
+    let (first, last) = ("{\"nickname\"", ":\"patient\"}");
+    let mut honest = connect_from([127, 20, 1, 1], &to).await.expect("connected");
+    let head = format!("{begin} {}\r\n\r\n{first}", first.len() + last.len());
+    honest.write_all(head.as_bytes()).await.expect("sent");
+    let mut taken = Vec::new();
+    for n in 0..120_u8 {
+        let mut stream = connect_from([127, 9, n % 40, 1], &to)
+            .await
+            .expect("connected");
+        let body = "x".repeat(50_000);
+        // The server may have closed it by then.
+        let _ = stream
+            .write_all(format!("{begin} 60000\r\n\r\n{body}").as_bytes())
+            .await;
+        taken.push(stream);
+    }
+    let evicted = "faceshare_http_connections_evicted_total";
+    let limit = "limit=\"unread_bytes_total\"";
+    until_metric(&http, evicted, limit, |evicted| evicted >= 40.0).await;
+    honest.write_all(last.as_bytes()).await.expect("sent");
+    let mut answer = Vec::new();
+    honest.read_to_end(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with(b"HTTP/1.1 201 "), "it is served");
+}
+
 /// Sends many requests and reads nothing.
 async fn ask_and_do_not_read(to: &str) -> TcpStream {
     let mut stream = connect_from([127, 9, 0, 1], to).await.expect("connected");
