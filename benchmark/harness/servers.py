@@ -32,6 +32,8 @@ RATES = {
         "connections_per_network",
         "connections_per_prefix",
         "streams_per_address",
+        "streams_per_network",
+        "streams_per_prefix",
     )
 }
 

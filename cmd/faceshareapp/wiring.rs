@@ -4,6 +4,7 @@
 use crate::app::Stores;
 use crate::config::{Config, Limits};
 use crate::reload::Reload;
+use crate::surroundings;
 use anyhow::Context as _;
 use faceshare_biz::domain::account::RevocationRegistry;
 use faceshare_biz::domain::facesession::NoContacts;
@@ -26,7 +27,7 @@ use faceshare_repository::{
     EmbeddedGuessBudgets, EmbeddedPasswordBudgets, EmbeddedRevocations, cache, db,
 };
 use faceshare_routes::websocketcontroller::{
-    self, StreamPermits, StreamState, WebSocketCodec, WireCodec,
+    self, StreamPermits, StreamQuotas, StreamState, WebSocketCodec, WireCodec,
 };
 use faceshare_routes::{
     AccountLimits, AddressLimits, AddressRates, AllowedOrigins, AppState, ClassicRules,
@@ -363,7 +364,7 @@ impl App {
         let stream = websocketcontroller::routes(StreamState {
             clients: self.clients.clone(),
             addresses: self.addresses.clone(),
-            permits: StreamPermits::new(config.limits.streams_per_address),
+            permits: StreamPermits::new(stream_quotas(&config.limits)),
             clock: self.clock.clone(),
             frame_max: config.limits.frame_in,
             origins: origins.clone(),
@@ -426,6 +427,19 @@ const fn address_rates(limits: &Limits) -> AddressRates {
         requests: limits.http_per_address,
         guests: limits.guests_per_address,
         accounts: limits.accounts_per_address,
+    }
+}
+
+/// The quotas of streams, in all and of each address, network and prefix.
+fn stream_quotas(limits: &Limits) -> StreamQuotas {
+    StreamQuotas {
+        per_address: limits.streams_per_address,
+        per_network: limits.streams_per_network,
+        per_prefix: limits.streams_per_prefix,
+        total: surroundings::streams_within(
+            surroundings::descriptors(),
+            limits.reserved_descriptors,
+        ),
     }
 }
 

@@ -187,9 +187,9 @@ impl<C: Connection + Clone> ConnectionTable<C> {
     }
 
     /// Adds a connection. When its address, network or prefix or all connections together have
-    /// reached their quota, it removes another one among those: the longest idle one of the greatest
-    /// prefix, in it of the greatest network, in it of the greatest address; without an idle one,
-    /// the one that [`Group::displaced_by`] names.
+    /// reached their quota, it removes another one among those: the longest idle one of the
+    /// greatest prefix, in it of the greatest network, in it of the greatest address; without an
+    /// idle one, the one that [`Group::displaced_by`] names.
     ///
     /// # Errors
     /// When no group among those has so much more than the groups of the new connection.

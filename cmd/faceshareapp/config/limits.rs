@@ -111,6 +111,12 @@ pub(crate) struct Limits {
     pub(crate) connections_per_prefix: usize,
     /// Streams from one address. 0: any number.
     pub(crate) streams_per_address: usize,
+    /// Streams from one network. 0: any number.
+    pub(crate) streams_per_network: usize,
+    /// Streams from one prefix. 0: any number.
+    pub(crate) streams_per_prefix: usize,
+    /// Descriptors that streams leave free.
+    pub(crate) reserved_descriptors: usize,
     /// Bytes of unread answers beyond which the requests of a connection wait.
     pub(crate) unread_bytes: usize,
     /// Bytes of requests and unread answers of one address beyond which a connection of it is
@@ -202,6 +208,9 @@ impl Limits {
             connections_per_network: keys.number("connections_per_network", 4_096, 0..=1_000_000),
             connections_per_prefix: keys.number("connections_per_prefix", 8_192, 0..=1_000_000),
             streams_per_address: keys.number("streams_per_address", 16_384, 0..=1_000_000),
+            streams_per_network: keys.number("streams_per_network", 32_768, 0..=1_000_000),
+            streams_per_prefix: keys.number("streams_per_prefix", 65_536, 0..=1_000_000),
+            reserved_descriptors: keys.number("reserved_descriptors", 1_024, 64..=1_000_000),
             unread_bytes: keys.number("unread_bytes", 512 * KIB, 64 * KIB..=64 * MIB),
             unread_bytes_per_address: keys.number(
                 "unread_bytes_per_address",

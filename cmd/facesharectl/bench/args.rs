@@ -211,6 +211,8 @@ impl Scenario {
             ("connections_per_network", UNLIMITED),
             ("connections_per_prefix", UNLIMITED),
             ("streams_per_address", UNLIMITED),
+            ("streams_per_network", UNLIMITED),
+            ("streams_per_prefix", UNLIMITED),
             ("seats_per_address", 10_000),
         ];
         match self {

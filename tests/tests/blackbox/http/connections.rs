@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 /// How long an honest caller waits: far longer than an answer takes, and far shorter than the
 /// timeouts that would free connections.
@@ -296,6 +297,94 @@ async fn an_address_has_a_quota_of_streams_and_an_ended_stream_frees_a_slot() {
     })
     .await;
     meeting.connect(3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_and_a_prefix_have_quotas_of_streams() {
+    use faceshare_tests::socket::{Credential, Socket, handshake};
+    let settings = [
+        ("limits.streams_per_network", "2"),
+        ("limits.streams_per_prefix", "3"),
+        ("http.trusted_proxies", "127.0.0.1"),
+    ];
+    let (mut meeting, _host) = Meeting::with(Format::Json, 1, &settings, json!({})).await;
+    for nickname in ["Ann", "Ben", "Cleo", "Dan", "Eve", "Fay"] {
+        meeting.admit(nickname).await;
+    }
+    let request = |index: usize, from: &'static str, credential| {
+        let token = &meeting.tokens[index];
+        let mut request = handshake(&meeting.websocket_url, Format::Json, token, credential);
+        request
+            .headers_mut()
+            .insert("x-forwarded-for", HeaderValue::from_static(from));
+        request
+    };
+    let mut open = Vec::new();
+    for (index, from, is_admitted) in [
+        (1, "203.0.113.1", true),
+        (2, "203.0.113.2", true),
+        (3, "203.0.113.3", false),
+        (4, "203.0.114.1", true),
+        (5, "203.0.115.1", false),
+        (6, "203.1.1.1", true),
+    ] {
+        if is_admitted {
+            let request = request(index, from, Credential::Header);
+            open.push(Socket::open(request, Format::Json).await);
+            continue;
+        }
+        let refused = connect_async(request(index, from, Credential::Header)).await;
+        let refused = refused.expect_err("refused");
+        assert!(
+            matches!(&refused, Error::Http(answer) if answer.status() == 422),
+            "{from}: {refused}"
+        );
+        Socket::upgrade(request(index, from, Credential::Subprotocol), Format::Json)
+            .await
+            .expect_close(4029)
+            .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_leave_descriptors_free_for_plain_http() {
+    use faceshare_tests::socket::{Credential, Socket, handshake};
+    // Half of the descriptors are for streams.
+    let unlimited = [("limits.streams_per_prefix", "0")];
+    let server = Server::start_with_descriptors(128, &unlimited).await;
+    let mut meeting = Meeting::created(server, Format::Json, json!({})).await;
+    let mut open = vec![meeting.connect(0).await];
+    for index in 1..64 {
+        meeting.admit("a member").await;
+        open.push(meeting.connect(index).await);
+    }
+    meeting.admit("one too many").await;
+    let request = |credential| {
+        let token = &meeting.tokens[64];
+        handshake(&meeting.websocket_url, Format::Json, token, credential)
+    };
+    let refused = connect_async(request(Credential::Header)).await;
+    let refused = refused.expect_err("refused");
+    assert!(
+        matches!(&refused, Error::Http(answer) if answer.status() == 503 && answer.headers().contains_key("retry-after")),
+        "{refused}"
+    );
+    Socket::upgrade(request(Credential::Subprotocol), Format::Json)
+        .await
+        .expect_close(1012)
+        .await;
+    let to = address(&meeting.server);
+    let plain = join_all((0..20).map(|_| get_from([127, 20, 0, 1], &to, "/healthz", PATIENCE)));
+    assert!(
+        plain.await.iter().all(Option::is_some),
+        "plain HTTP goes on"
+    );
+    open.pop().expect("a socket").cut();
+    until_metric(&meeting.http, "faceshare_stream_points", "", |points| {
+        points < 64.0
+    })
+    .await;
+    meeting.connect(64).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
