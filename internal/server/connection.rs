@@ -56,12 +56,12 @@ const HTTP2_STREAM_WINDOW: u32 = 256 * 1024;
 const HTTP2_CONNECTION_WINDOW: u32 = 512 * 1024;
 /// Bytes of a response that h2 keeps unsent for one stream.
 const HTTP2_SEND_BUFFER: usize = 64 * 1024;
-/// Bytes that rustls keeps unsent. They are the end of a response, and are not counted as unread.
+/// Bytes that rustls keeps unsent: the end of a response, which is not counted as unread.
 const TLS_SEND_BUFFER: usize = 16 * 1024;
 /// The interval of HTTP/2 pings, and how long a peer may take to answer one.
 const HTTP2_KEEP_ALIVE: Duration = Duration::from_secs(20);
 
-/// Serves a connection to its end. Upgraded connections leave it and stay open.
+/// Serves a connection to its end, or until it is upgraded; it then stays open.
 pub(crate) async fn accept(
     stream: TcpStream,
     peer: SocketAddr,
@@ -176,7 +176,7 @@ async fn serve<S>(
                 is_closing = true;
                 connection.as_mut().graceful_shutdown();
             }
-            // A client that has begun a request and does not complete it is not waited for.
+            // The server does not wait for a client that has begun a request and not completed it.
             () = tokio::time::sleep(FINISH_TIMEOUT), if is_closing && usage.is_idle() => if usage.is_idle() { return },
             // The hard stage never comes before the soft one, so it need not be watched until then.
             () = lifecycle.hard.cancelled(), if is_closing => return,

@@ -53,7 +53,7 @@ impl Source {
 pub(crate) trait Connection {
     /// When the connection became idle, in the caller's unit; `None` while a request is in service.
     fn idle_since(&self) -> Option<u64>;
-    /// Bytes that its requests and unread responses hold.
+    /// Bytes that its requests, their bodies and its unread responses hold.
     fn held_bytes(&self) -> usize;
 }
 
@@ -160,7 +160,8 @@ pub(crate) struct ConnectionTable<C> {
     evictions: u64,
 }
 
-/// As many evicted connections may be open as this part of all.
+/// The quota of all connections divided by this is the number of evicted connections that may still
+/// be open.
 const LEAVING_PART: usize = 8;
 
 impl<C: Connection + Clone> ConnectionTable<C> {
@@ -283,7 +284,7 @@ impl<C: Connection + Clone> ConnectionTable<C> {
         self.remove(heaviest.id)
     }
 
-    /// Takes out the connection that was evicted first, when too many of those are open.
+    /// Removes the connection that was evicted first, when too many evicted ones are still open.
     fn overdue(&mut self) -> Option<C> {
         let most = (self.quotas.total / LEAVING_PART).max(1);
         if self.quotas.total == 0 || self.leaving.len() <= most {

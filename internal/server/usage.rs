@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Bytes that a request and the head of its response count as, besides the response's body.
+/// Bytes that a request and the head of its response count as, besides the bodies of both.
 pub(crate) const EXCHANGE_BYTES: usize = 4_096;
 
-/// A new connection may not be closed for another one within this time. Otherwise many clients that
-/// connect at once would push each other out.
+/// A new connection does not count as idle within this time. Otherwise many clients that connect at
+/// once would push each other out.
 const GRACE_PERIOD: Duration = Duration::from_secs(1);
 
 /// How long a connection may stay idle or stalled.
@@ -60,7 +60,7 @@ pub(crate) struct Usage {
     request_bytes: AtomicUsize,
     /// Chunks of responses that wait for the client to read them.
     pending: AtomicUsize,
-    /// Milliseconds after `epoch`: the last beginning or end of an exchange.
+    /// Milliseconds after `epoch` when an exchange last began or ended.
     active_at: AtomicU64,
     /// Milliseconds after `epoch` when the client last read a chunk, or the first of `pending`
     /// began to wait.
@@ -150,8 +150,8 @@ impl Usage {
     /// Waits until the bodies of unread responses are at most `most` bytes.
     pub(crate) async fn drained(&self, most: usize) {
         // Each dropped response wakes one waiting request. That request wakes the next one when it
-        // leaves: one dropped response may make room for several, and the next response may be
-        // long in coming.
+        // goes on: one dropped response may make room for several, and the next response may be
+        // dropped much later.
         let mut has_waited = false;
         while self.answer_bytes.load(Ordering::Relaxed) > most {
             self.drained.notified().await;
