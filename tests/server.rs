@@ -51,12 +51,43 @@ impl Server {
     /// # Panics
     /// When it does not listen before the deadline.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        Self::start_by(settings, |command| command).await
+    }
+
+    /// Starts a server that may open so many descriptors.
+    ///
+    /// # Panics
+    /// When it does not listen before the deadline.
+    pub async fn start_with_descriptors(most: usize, settings: &[(&str, &str)]) -> Self {
+        let limited = |command: Command| {
+            let command = command.as_std();
+            let mut shell = Command::new("sh");
+            shell
+                .arg("-c")
+                .arg(format!("ulimit -n {most}; exec \"$0\" \"$@\""))
+                .arg(command.get_program())
+                .args(command.get_args())
+                .envs(
+                    command
+                        .get_envs()
+                        .filter_map(|(key, value)| Some((key, value?))),
+                );
+            if let Some(folder) = command.get_current_dir() {
+                shell.current_dir(folder);
+            }
+            with_pipes(shell)
+        };
+        Self::start_by(settings, limited).await
+    }
+
+    async fn start_by(settings: &[(&str, &str)], change: impl FnOnce(Command) -> Command) -> Self {
         let data = TempDir::new().expect("a temporary folder");
         let settings: Vec<_> = settings
             .iter()
             .map(|(key, value)| (variable(key), (*value).to_owned()))
             .collect();
-        let (child, log) = spawn(&data, &settings, "127.0.0.1:0", "127.0.0.1:0");
+        let command = command(&["serve"], &data, &settings, "127.0.0.1:0", "127.0.0.1:0");
+        let (child, log) = spawn(change(command));
         let mut server = Self {
             child,
             _unread: None,
@@ -124,7 +155,9 @@ impl Server {
     /// # Panics
     /// When it does not listen before the deadline.
     pub async fn restart(&mut self) {
-        (self.child, self.log) = spawn(&self.data, &self.settings, &self.http, &self.grpc);
+        let (http, grpc) = (&self.http, &self.grpc);
+        let command = command(&["serve"], &self.data, &self.settings, http, grpc);
+        (self.child, self.log) = spawn(command);
         self.until_listening().await;
     }
 
@@ -292,7 +325,13 @@ fn command(
         .env("FACESHARE__LOG__FORMAT", "json")
         // All clients of a test share one address.
         .envs(UNLIMITED.map(|key| (variable(key), "0")))
-        .envs(settings.iter().map(|(key, value)| (key, value)))
+        .envs(settings.iter().map(|(key, value)| (key, value)));
+    with_pipes(command)
+}
+
+/// Pipes the output, and ends the process with the test.
+fn with_pipes(mut command: Command) -> Command {
+    command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -300,10 +339,8 @@ fn command(
     command
 }
 
-fn spawn(data: &TempDir, settings: &[(String, String)], http: &str, grpc: &str) -> (Child, Log) {
-    let mut child = command(&["serve"], data, settings, http, grpc)
-        .spawn()
-        .expect("faceshareapp starts");
+fn spawn(mut command: Command) -> (Child, Log) {
+    let mut child = command.spawn().expect("faceshareapp starts");
     let log = Log::of(&mut child);
     (child, log)
 }

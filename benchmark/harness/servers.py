@@ -30,7 +30,10 @@ RATES = {
         "accounts_per_address",
         "connections_per_address",
         "connections_per_network",
+        "connections_per_prefix",
         "streams_per_address",
+        "streams_per_network",
+        "streams_per_prefix",
     )
 }
 

@@ -36,7 +36,19 @@ pub(crate) fn raise_descriptors() -> u64 {
             },
         );
     }
+    descriptors()
+}
+
+/// The limit of descriptors that is in force.
+pub(crate) fn descriptors() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// How many streams may be open with this limit of descriptors; each takes one. `reserved`
+/// descriptors stay free for other uses, but at most half of all.
+pub(crate) fn streams_within(descriptors: u64, reserved: usize) -> usize {
+    let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+    descriptors - reserved.min(descriptors / 2)
 }
 
 /// Whether this directory, or its nearest existing parent, is on a file system in memory.
@@ -135,7 +147,8 @@ pub(crate) fn warnings(config: &Config, around: Surroundings) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::{
-        DESCRIPTORS_MIN, EARLIEST, Surroundings, is_in_memory, raise_descriptors, warnings,
+        DESCRIPTORS_MIN, EARLIEST, Surroundings, is_in_memory, raise_descriptors, streams_within,
+        warnings,
     };
     use crate::config::Config;
     use rustix::process::{Resource, getrlimit};
@@ -215,6 +228,14 @@ mod tests {
         let limit = getrlimit(Resource::Nofile);
         assert_eq!(limit.current, limit.maximum);
         assert_eq!(raised, limit.current.unwrap_or(u64::MAX));
+    }
+
+    #[test]
+    fn streams_leave_the_reserved_descriptors_free_but_get_half_of_all() {
+        for (descriptors, streams) in [(4_096, 3_072), (2_048, 1_024), (256, 128), (0, 0)] {
+            assert_eq!(streams_within(descriptors, 1_024), streams);
+        }
+        assert_eq!(streams_within(u64::MAX, 1_024), usize::MAX - 1_024);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use crate::app::Stores;
 use crate::config::{Config, Limits};
 use crate::reload::Reload;
+use crate::surroundings;
 use anyhow::Context as _;
 use faceshare_biz::domain::account::RevocationRegistry;
 use faceshare_biz::domain::facesession::NoContacts;
@@ -26,7 +27,7 @@ use faceshare_repository::{
     EmbeddedGuessBudgets, EmbeddedPasswordBudgets, EmbeddedRevocations, cache, db,
 };
 use faceshare_routes::websocketcontroller::{
-    self, StreamPermits, StreamState, WebSocketCodec, WireCodec,
+    self, StreamPermits, StreamQuotas, StreamState, WebSocketCodec, WireCodec,
 };
 use faceshare_routes::{
     AccountLimits, AddressLimits, AddressRates, AllowedOrigins, AppState, ClassicRules,
@@ -363,7 +364,7 @@ impl App {
         let stream = websocketcontroller::routes(StreamState {
             clients: self.clients.clone(),
             addresses: self.addresses.clone(),
-            permits: StreamPermits::new(config.limits.streams_per_address),
+            permits: StreamPermits::new(stream_quotas(&config.limits)),
             clock: self.clock.clone(),
             frame_max: config.limits.frame_in,
             origins: origins.clone(),
@@ -429,6 +430,19 @@ const fn address_rates(limits: &Limits) -> AddressRates {
     }
 }
 
+/// The quotas of streams, in all and of each address, network and prefix.
+fn stream_quotas(limits: &Limits) -> StreamQuotas {
+    StreamQuotas {
+        per_address: limits.streams_per_address,
+        per_network: limits.streams_per_network,
+        per_prefix: limits.streams_per_prefix,
+        total: surroundings::streams_within(
+            surroundings::descriptors(),
+            limits.reserved_descriptors,
+        ),
+    }
+}
+
 /// The limits on the connections of each listener and on the bytes that they hold.
 pub(crate) fn connection_limits(config: &Config) -> ConnectionLimits {
     let limits = &config.limits;
@@ -436,10 +450,12 @@ pub(crate) fn connection_limits(config: &Config) -> ConnectionLimits {
         connections: limits.connections,
         per_address: limits.connections_per_address,
         per_network: limits.connections_per_network,
+        per_prefix: limits.connections_per_prefix,
         answer_timeout: limits.answer_timeout,
         unread_bytes: limits.unread_bytes,
         unread_bytes_per_address: limits.unread_bytes_per_address,
         unread_bytes_per_network: limits.unread_bytes_per_network,
+        unread_bytes_total: limits.unread_bytes_total,
         proxies: faceshare_routes::TrustedProxies::from_networks(
             config.http.trusted_proxies.clone(),
         ),

@@ -30,7 +30,9 @@ pub use middleware::observe::Observer;
 pub use middleware::origins::AllowedOrigins;
 pub use middleware::rate::{AccountLimits, AddressLimits, AddressRates};
 pub use middleware::unread_body::DiscardUnread;
-pub use network::{LocalMachine, NetworkKey, ProxyFault, TrustedProxies, address_key, network_key};
+pub use network::{
+    LocalMachine, NetworkKey, ProxyFault, TrustedProxies, address_key, network_key, prefix_key,
+};
 pub use router::{HttpPolicy, app, ops};
 pub use state::AppState;
 pub use unreadable::ProblemResponses;

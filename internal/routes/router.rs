@@ -3,7 +3,7 @@
 use crate::httpcontroller::classic::ClassicRules;
 use crate::httpcontroller::ops::OpenApiDocument;
 use crate::httpcontroller::{account, classic, docs, facesession, landing, ops as ops_controller};
-use crate::middleware::cors;
+use crate::middleware::cors::cors;
 use crate::middleware::guard::{Guard, Limits};
 use crate::middleware::idempotency::IdempotentCalls;
 use crate::middleware::observe::Observer;
@@ -430,6 +430,23 @@ mod tests {
                 &"origin https://evil.example is not in http.cors_origins".into()
             )
         );
+    }
+
+    #[tokio::test]
+    async fn an_options_request_that_is_no_preflight_is_refused_with_the_known_methods() {
+        let page = ("origin", "https://page.example");
+        let method = ("access-control-request-method", "POST");
+        for headers in [&[][..], &[page], &[method]] {
+            let mut request = Request::options("/ok");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let response = send(request).await;
+            assert_eq!(response.headers()["allow"], "GET,HEAD", "{headers:?}");
+            assert_eq!(problem(response).await["code"], "METHOD_NOT_ALLOWED");
+        }
+        let nowhere = send(Request::options("/nowhere")).await;
+        assert_eq!(problem(nowhere).await["code"], "NOT_FOUND");
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! Admits connections to a listener, and chooses which connections are closed to make room.
 
-use crate::table::{ConnectionId, ConnectionQuotas, ConnectionTable, Exhausted, Source};
+use crate::table::{ConnectionId, ConnectionQuotas, ConnectionTable, Exhausted, HeldBytes, Source};
 use crate::usage::{ConnectionTimeouts, Eviction, Usage};
 use faceshare_routes::TrustedProxies;
 use metrics::{counter, gauge};
@@ -18,20 +18,25 @@ pub struct ConnectionLimits {
     pub per_address: usize,
     /// Open connections of one network (/24, or /56 of IPv6); 0: unlimited.
     pub per_network: usize,
+    /// Open connections of one prefix (/16, or /32 of IPv6); 0: unlimited.
+    pub per_prefix: usize,
     /// How long a client may read nothing of a response.
     pub answer_timeout: Duration,
     /// When this many bytes of responses are unsent, further requests of the connection wait.
     pub unread_bytes: usize,
     /// Bytes of requests and unread responses of one address at most; beyond that, its connection
-    /// with the most of them is closed. 0: unlimited.
+    /// with the most of them is closed. 0: unlimited. A request's body counts while it is received.
     pub unread_bytes_per_address: usize,
     /// Like `unread_bytes_per_address`, for one network.
     pub unread_bytes_per_network: usize,
+    /// Like `unread_bytes_per_address`, for all connections of the listener, those of proxies
+    /// included.
+    pub unread_bytes_total: usize,
     /// Peers without a quota: each stands for many clients.
     pub proxies: TrustedProxies,
 }
 
-/// Connections that are closed at once when the process has no descriptors left. Listeners try
+/// Idle connections that are closed at once when the process has no descriptors left. Listeners try
 /// again ten times a second.
 const EVICTED_AT_ONCE: usize = 64;
 
@@ -60,6 +65,7 @@ impl Admission {
             total: limits.connections,
             per_address: limits.per_address,
             per_network: limits.per_network,
+            per_prefix: limits.per_prefix,
         };
         Arc::new(Self {
             listener,
@@ -82,8 +88,13 @@ impl Admission {
         drop(table);
         match permit {
             Ok(permit) => {
-                if let Some((exhausted, usage)) = permit.evicted {
-                    self.evict(&usage, Eviction::Graceful, exhausted.name());
+                if let Some(evicted) = permit.evicted {
+                    let how = if evicted.was_idle {
+                        Eviction::Graceful
+                    } else {
+                        Eviction::Abort
+                    };
+                    self.evict(&evicted.connection, how, evicted.exhausted.name());
                 }
                 if let Some(usage) = permit.overdue {
                     usage.evict(Eviction::Abort);
@@ -102,14 +113,19 @@ impl Admission {
         }
     }
 
-    /// Closes idle connections when the process has no descriptor left for a new one. `false` when
-    /// there is none to close.
+    /// Closes idle connections when the process has no descriptor left for a new one; without any,
+    /// the emptiest connection of the greatest prefix. `false` when there is none to close.
     pub(crate) fn make_room(&self) -> bool {
         let evicted: Vec<_> = {
             let mut table = self.lock();
-            std::iter::from_fn(|| table.evict())
+            let idle: Vec<_> = std::iter::from_fn(|| table.evict())
                 .take(EVICTED_AT_ONCE)
-                .collect()
+                .collect();
+            if idle.is_empty() {
+                table.evict_busy().into_iter().collect()
+            } else {
+                idle
+            }
         };
         for usage in &evicted {
             self.evict(usage, Eviction::Abort, "descriptors");
@@ -154,38 +170,39 @@ impl ConnectionPermit {
         self.usage.drained(self.admission.limits.unread_bytes).await;
     }
 
-    /// While this connection's address or network holds too many bytes, closes its connection with
-    /// the most.
+    /// While the connections of this one's address, of its network or of all hold too many bytes,
+    /// closes the one with the most among those.
     pub(crate) fn evict_over_byte_limits(&self) {
-        let limits = &self.admission.limits;
-        let (of_address, of_network) = self.usage.sums();
+        let (limits, sums) = (&self.admission.limits, self.usage.sums());
         self.evict_heaviest(
             Exhausted::Address,
-            of_address,
+            &sums.address,
             limits.unread_bytes_per_address,
+            "unread_bytes_per_address",
         );
         self.evict_heaviest(
             Exhausted::Network,
-            of_network,
+            &sums.network,
             limits.unread_bytes_per_network,
+            "unread_bytes_per_network",
+        );
+        self.evict_heaviest(
+            Exhausted::Total,
+            &sums.total,
+            limits.unread_bytes_total,
+            "unread_bytes_total",
         );
     }
 
-    fn evict_heaviest(&self, scope: Exhausted, held: usize, most: usize) {
-        if most == 0 || held <= most || self.source == Source::Proxy {
+    fn evict_heaviest(&self, scope: Exhausted, held: &HeldBytes, most: usize, limit: &'static str) {
+        if most == 0 || held.get() <= most {
             return;
         }
         loop {
-            let heaviest = self
-                .admission
-                .lock()
-                .evict_heaviest(self.source, scope, most);
+            let mut table = self.admission.lock();
+            let heaviest = table.evict_heaviest(self.source, scope, most);
+            drop(table);
             let Some(usage) = heaviest else { return };
-            let limit = if scope == Exhausted::Address {
-                "unread_bytes_per_address"
-            } else {
-                "unread_bytes_per_network"
-            };
             self.admission.evict(&usage, Eviction::Abort, limit);
         }
     }

@@ -1,7 +1,7 @@
 //! The body of a response, handed to hyper in chunks that are counted until they are written.
 //!
 //! hyper and h2 keep what they cannot send yet. Each chunk carries its exchange, so that its bytes
-//! are counted as long as hyper keeps them, and each dropped chunk is progress of the client.
+//! are counted as long as hyper keeps them. A dropped chunk shows that the client reads.
 
 use crate::usage::Exchange;
 use axum::body::{Body, Bytes};
@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(usage.verdict(TIMEOUTS), Verdict::Stalled);
     }
 
-    /// A body that never gives anything.
+    /// A body that never produces a frame.
     fn silent() -> impl hyper::body::Body<Data = Bytes, Error = axum::Error> {
         struct Silent;
         impl hyper::body::Body for Silent {

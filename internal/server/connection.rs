@@ -4,11 +4,12 @@
 use crate::admission::{ConnectionLimits, ConnectionPermit};
 use crate::answer::AnswerBody;
 use crate::lifecycle::Lifecycle;
+use crate::request_body::counted;
 use crate::usage::{Eviction, Exchange, Verdict};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
-use axum::http::Response;
+use axum::http::{Response, Version};
 use faceshare_routes::ProblemResponses;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -55,12 +56,12 @@ const HTTP2_STREAM_WINDOW: u32 = 256 * 1024;
 const HTTP2_CONNECTION_WINDOW: u32 = 512 * 1024;
 /// Bytes of a response that h2 keeps unsent for one stream.
 const HTTP2_SEND_BUFFER: usize = 64 * 1024;
-/// Bytes that rustls keeps unsent. They are the end of a response, and are not counted as unread.
+/// Bytes that rustls keeps unsent: the end of a response, which is not counted as unread.
 const TLS_SEND_BUFFER: usize = 16 * 1024;
 /// The interval of HTTP/2 pings, and how long a peer may take to answer one.
 const HTTP2_KEEP_ALIVE: Duration = Duration::from_secs(20);
 
-/// Serves a connection to its end. Upgraded connections leave it and stay open.
+/// Serves a connection to its end, or until it is upgraded; it then stays open.
 pub(crate) async fn accept(
     stream: TcpStream,
     peer: SocketAddr,
@@ -114,8 +115,14 @@ async fn serve<S>(
     let usage = permit.usage().clone();
     let timeouts = permit.timeouts(policy.header_timeout);
     let serving = permit.clone();
+    let read_buffer = policy.header_bytes.max(HEADER_BYTES_MIN);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request = request.map(Body::new);
+        let unread_max = if request.version() == Version::HTTP_2 {
+            HTTP2_STREAM_WINDOW as usize
+        } else {
+            read_buffer
+        };
+        let mut request = request.map(|body| counted(body, &serving, unread_max));
         request.extensions_mut().insert(ConnectInfo(peer));
         let exchange = Exchange::begin(serving.usage());
         answer(router.clone(), request, exchange, serving.clone())
@@ -169,7 +176,7 @@ async fn serve<S>(
                 is_closing = true;
                 connection.as_mut().graceful_shutdown();
             }
-            // A client that has begun a request and does not complete it is not waited for.
+            // The server does not wait for a client that has begun a request and not completed it.
             () = tokio::time::sleep(FINISH_TIMEOUT), if is_closing && usage.is_idle() => if usage.is_idle() { return },
             // The hard stage never comes before the soft one, so it need not be watched until then.
             () = lifecycle.hard.cancelled(), if is_closing => return,

@@ -38,7 +38,7 @@ pub struct Jobs(Arc<Shared>);
 struct Shared {
     lifecycle: Lifecycle,
     tasks: TaskTracker,
-    /// Failures in a row of the jobs that fail at present.
+    /// By job, how often it has failed in a row; a job that works has no entry.
     failing: Mutex<BTreeMap<&'static str, u32>>,
     /// The first essential job that failed.
     lost: OnceLock<&'static str>,

@@ -1,8 +1,9 @@
 //! Listeners. They are bound first, so that the addresses are known before any request is served,
 //! and drained at the end, within a bound.
 //!
-//! [`Listeners::bind`] → [`Listeners::addresses`] → [`Listeners::serve`], which returns when
-//! [`Lifecycle`] ends. Listeners are essential [`Jobs`]: the process drains when one fails.
+//! The caller calls [`Listeners::bind`], reads [`Listeners::addresses`] and then awaits
+//! [`Listeners::serve`], which returns when [`Lifecycle`] ends. Listeners are essential [`Jobs`]: the
+//! process drains when one fails.
 
 mod admission;
 mod answer;
@@ -10,6 +11,7 @@ mod connection;
 mod jobs;
 mod lifecycle;
 mod listener;
+mod request_body;
 mod server;
 mod table;
 mod tls;

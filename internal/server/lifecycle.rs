@@ -9,9 +9,9 @@ use tokio_util::task::TaskTracker;
 
 /// The stages of a shutdown; none can be undone. Cheap to clone; all clones share one state.
 ///
-/// 1. `draining`: not ready any more, upgrades are refused, connected clients are told to move.
-/// 2. `soft`: listeners close; what is under way is finished.
-/// 3. `hard`: everything stops where it is.
+/// 1. `draining`: readiness checks fail, upgrades are refused, and streams are closed.
+/// 2. `soft`: listeners close, and requests in service are finished.
+/// 3. `hard`: everything stops at once.
 #[derive(Debug, Clone, Default)]
 pub struct Lifecycle {
     /// Cancelled at the first stage.
@@ -67,7 +67,8 @@ impl Lifecycle {
         })
     }
 
-    /// Turns SIGTERM and SIGINT into [`Lifecycle::stop`] and SIGHUP into a reload, until the last stage.
+    /// Turns SIGTERM and SIGINT into [`Lifecycle::stop`] and SIGHUP into a reload, until the last
+    /// stage.
     pub async fn obey(self, mut signals: Signals) {
         loop {
             let signal = tokio::select! {

@@ -11,8 +11,8 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
-/// The pause after a failure to accept, mostly for want of a descriptor: an evicted connection
-/// closes meanwhile.
+/// The pause after a failure to accept. Most often no descriptor is free, and the connection that is
+/// evicted for one closes within this time.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A bound listener and its name in metrics.
@@ -22,9 +22,9 @@ pub(crate) struct Listener {
     pub(crate) socket: TcpListener,
 }
 
-/// Accepts until the soft stage, then waits for its connections; at the hard stage they stop by
-/// themselves. Every connection is accepted at once, and closed when it gets no permit: new
-/// connections do not wait in the backlog behind connections that are never served.
+/// Accepts until the soft stage, then waits for its connections, which stop by themselves at the
+/// hard stage. Every connection is accepted at once, and closed when it gets no permit, so that no
+/// new connection waits in the kernel's backlog behind one that is never served.
 pub(crate) async fn run(
     listener: Listener,
     tls: Option<TlsAcceptor>,

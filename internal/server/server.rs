@@ -174,10 +174,10 @@ impl Listeners {
 
 /// Bytes that the kernel accepts before it has sent them. Without a bound, up to 4 MiB of old
 /// positions are queued there before a slow receiver is noticed, and newer ones wait behind them.
-/// It is also the step in which a slow client's progress is seen.
+/// The progress of a slow client is noticed in steps of this size.
 const UNSENT_BYTES: u32 = 16 * 1024;
 
-/// Drains within `timeout` as a whole; the hard stage ends it at once.
+/// Drains. The whole drain takes at most `timeout`, and the hard stage ends it at once.
 async fn drain(
     listeners: &mut [JoinHandle<()>],
     lifecycle: &Lifecycle,

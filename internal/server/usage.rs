@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Bytes that a request and the head of its response count as, besides the response's body.
+/// Bytes that a request and the head of its response count as, besides the bodies of both.
 pub(crate) const EXCHANGE_BYTES: usize = 4_096;
 
-/// A new connection may not be closed for another one within this time. Otherwise many clients that
-/// connect at once would push each other out.
+/// A new connection does not count as idle within this time. Otherwise many clients that connect at
+/// once would push each other out.
 const GRACE_PERIOD: Duration = Duration::from_secs(1);
 
 /// How long a connection may stay idle or stalled.
@@ -56,9 +56,11 @@ pub(crate) struct Usage {
     exchanges: AtomicUsize,
     /// Bytes of the responses' bodies.
     answer_bytes: AtomicUsize,
+    /// Bytes of the requests' bodies.
+    request_bytes: AtomicUsize,
     /// Chunks of responses that wait for the client to read them.
     pending: AtomicUsize,
-    /// Milliseconds after `epoch`: the last beginning or end of an exchange.
+    /// Milliseconds after `epoch` when an exchange last began or ended.
     active_at: AtomicU64,
     /// Milliseconds after `epoch` when the client last read a chunk, or the first of `pending`
     /// began to wait.
@@ -79,6 +81,7 @@ impl Usage {
             requests: AtomicUsize::new(0),
             exchanges: AtomicUsize::new(0),
             answer_bytes: AtomicUsize::new(0),
+            request_bytes: AtomicUsize::new(0),
             pending: AtomicUsize::new(0),
             active_at: AtomicU64::new(now),
             progress_at: AtomicU64::new(now),
@@ -146,17 +149,23 @@ impl Usage {
 
     /// Waits until the bodies of unread responses are at most `most` bytes.
     pub(crate) async fn drained(&self, most: usize) {
-        // Each dropped response wakes one waiting request; the requests behind it are woken when
-        // its own response is dropped.
+        // Each dropped response wakes one waiting request. That request wakes the next one when it
+        // goes on: one dropped response may make room for several, and the next response may be
+        // dropped much later.
+        let mut has_waited = false;
         while self.answer_bytes.load(Ordering::Relaxed) > most {
             self.drained.notified().await;
+            has_waited = true;
+        }
+        if has_waited {
+            self.drained.notify_one();
         }
     }
 
-    /// Bytes that all connections of its address, and of its network, hold, those that are being
-    /// closed included.
-    pub(crate) fn sums(&self) -> (usize, usize) {
-        (self.sums.address.get(), self.sums.network.get())
+    /// Bytes that the connections of its address, of its network and of all hold, those that are
+    /// being closed included.
+    pub(crate) const fn sums(&self) -> &Sums {
+        &self.sums
     }
 
     fn touch(&self, at: &AtomicU64) {
@@ -177,11 +186,13 @@ impl Usage {
     fn hold(&self, bytes: usize) {
         self.sums.address.add(bytes);
         self.sums.network.add(bytes);
+        self.sums.total.add(bytes);
     }
 
     fn release(&self, bytes: usize) {
         self.sums.address.subtract(bytes);
         self.sums.network.subtract(bytes);
+        self.sums.total.subtract(bytes);
     }
 }
 
@@ -195,6 +206,7 @@ impl Connection for Usage {
 
     fn held_bytes(&self) -> usize {
         self.answer_bytes.load(Ordering::Relaxed)
+            + self.request_bytes.load(Ordering::Relaxed)
             + self.exchanges.load(Ordering::Relaxed) * EXCHANGE_BYTES
     }
 }
@@ -262,6 +274,33 @@ impl Drop for Exchange {
         usage.exchanges.fetch_sub(1, Ordering::Relaxed);
         usage.touch(&usage.active_at);
         usage.drained.notify_one();
+    }
+}
+
+/// Bytes of a request's body that are in memory, counted until this is dropped.
+#[derive(Debug)]
+pub(crate) struct RequestBytes {
+    usage: Arc<Usage>,
+    bytes: usize,
+}
+
+impl RequestBytes {
+    pub(crate) fn hold(usage: &Arc<Usage>, bytes: usize) -> Self {
+        usage.request_bytes.fetch_add(bytes, Ordering::Relaxed);
+        usage.hold(bytes);
+        Self {
+            usage: usage.clone(),
+            bytes,
+        }
+    }
+}
+
+impl Drop for RequestBytes {
+    fn drop(&mut self) {
+        self.usage.release(self.bytes);
+        self.usage
+            .request_bytes
+            .fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 

@@ -11,8 +11,14 @@ const V4_PREFIX: u8 = 24;
 /// addresses would be useless.
 const V6_PREFIX: u8 = 56;
 
-/// The network that an address belongs to for counting: a /24 of IPv4, a /56 of IPv6.
-/// Shown as `192.0.2.0/24`, `2001:db8:0:100::/56`.
+/// The IPv4 prefix that one provider usually has at least, in bits.
+const V4_PROVIDER_PREFIX: u8 = 16;
+/// The IPv6 prefix that one provider usually has, in bits. A customer of it easily gets a /48, which
+/// is 256 networks, but seldom more than one /32.
+const V6_PROVIDER_PREFIX: u8 = 32;
+
+/// A network that limits count together: a /24 of IPv4 or /56 of IPv6, or the wider prefix around
+/// it. Shown as `192.0.2.0/24`, `2001:db8:0:100::/56`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NetworkKey(IpNet);
 
@@ -44,12 +50,22 @@ impl NetworkKey {
     }
 }
 
-/// The network key of an address.
+/// The network that an address belongs to for counting: a /24 of IPv4, a /56 of IPv6.
 #[must_use]
 pub fn network_key(address: IpAddr) -> NetworkKey {
+    key(address, V4_PREFIX, V6_PREFIX)
+}
+
+/// The prefix around that network which one provider usually has: a /16 of IPv4, a /32 of IPv6.
+#[must_use]
+pub fn prefix_key(address: IpAddr) -> NetworkKey {
+    key(address, V4_PROVIDER_PREFIX, V6_PROVIDER_PREFIX)
+}
+
+fn key(address: IpAddr, v4_bits: u8, v6_bits: u8) -> NetworkKey {
     let network = match address.to_canonical() {
-        IpAddr::V4(address) => Ipv4Net::new(address, V4_PREFIX).map(IpNet::V4),
-        IpAddr::V6(address) => Ipv6Net::new(address, V6_PREFIX).map(IpNet::V6),
+        IpAddr::V4(address) => Ipv4Net::new(address, v4_bits).map(IpNet::V4),
+        IpAddr::V6(address) => Ipv6Net::new(address, v6_bits).map(IpNet::V6),
     };
     NetworkKey(
         network
@@ -81,6 +97,22 @@ mod tests {
         assert_eq!(key("192.0.2.77"), "192.0.2.0/24");
         assert_eq!(key("::ffff:192.0.2.77"), "192.0.2.0/24");
         assert_eq!(key("2001:db8:0:1ff:1:2:3:4"), "2001:db8:0:100::/56");
+    }
+
+    #[test]
+    fn a_prefix_is_what_one_provider_has() {
+        for (address, prefix) in [
+            ("10.1.2.3", "10.1.0.0/16"),
+            ("::ffff:10.1.2.3", "10.1.0.0/16"),
+            ("2001:db8:1:200::7", "2001:db8::/32"),
+        ] {
+            let address = address.parse().expect("an address");
+            assert_eq!(prefix_key(address).to_string(), prefix);
+            assert_eq!(
+                prefix_key(network_key(address).first()),
+                prefix_key(address)
+            );
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //!
 //! - [`resolve`] finds the client's address and trusts a forwarding header only as far as
 //!   [`TrustedProxies`] wrote it;
-//! - [`address_key`] and [`network_key`] map an address to what limits are counted for;
+//! - [`address_key`], [`network_key`] and [`prefix_key`] map an address to what limits are counted
+//!   for;
 //! - [`host_is_well_formed`] and [`host_is_trustworthy`] tell whether a request's `Host` is one, and
 //!   whether it may go into a link;
 //! - [`Origin`] compares the origins of pages;
@@ -22,7 +23,7 @@ mod trusted;
 
 pub use client::{has_forwarding_header, is_loopback, resolve};
 pub use host::{host_is_trustworthy, host_is_well_formed};
-pub use key::{NetworkKey, address_key, network_key};
+pub use key::{NetworkKey, address_key, network_key, prefix_key};
 pub use machine::LocalMachine;
 pub use origin::Origin;
 pub use trusted::{ProxyFault, TrustedProxies, TrustedProxyError};

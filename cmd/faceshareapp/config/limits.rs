@@ -107,8 +107,16 @@ pub(crate) struct Limits {
     pub(crate) connections_per_address: usize,
     /// Of these, from one network. 0: any number.
     pub(crate) connections_per_network: usize,
+    /// Of these, from one prefix. 0: any number.
+    pub(crate) connections_per_prefix: usize,
     /// Streams from one address. 0: any number.
     pub(crate) streams_per_address: usize,
+    /// Streams from one network. 0: any number.
+    pub(crate) streams_per_network: usize,
+    /// Streams from one prefix. 0: any number.
+    pub(crate) streams_per_prefix: usize,
+    /// Descriptors that streams leave free.
+    pub(crate) reserved_descriptors: usize,
     /// Bytes of unread answers beyond which the requests of a connection wait.
     pub(crate) unread_bytes: usize,
     /// Bytes of requests and unread answers of one address beyond which a connection of it is
@@ -116,6 +124,8 @@ pub(crate) struct Limits {
     pub(crate) unread_bytes_per_address: usize,
     /// Likewise of one network.
     pub(crate) unread_bytes_per_network: usize,
+    /// Likewise of all connections of a listener.
+    pub(crate) unread_bytes_total: usize,
 }
 
 const KIB: usize = 1024;
@@ -196,7 +206,11 @@ impl Limits {
             connections: keys.number("connections", 16_384, 16..=1_000_000),
             connections_per_address: keys.number("connections_per_address", 2_048, 0..=1_000_000),
             connections_per_network: keys.number("connections_per_network", 4_096, 0..=1_000_000),
+            connections_per_prefix: keys.number("connections_per_prefix", 8_192, 0..=1_000_000),
             streams_per_address: keys.number("streams_per_address", 16_384, 0..=1_000_000),
+            streams_per_network: keys.number("streams_per_network", 32_768, 0..=1_000_000),
+            streams_per_prefix: keys.number("streams_per_prefix", 65_536, 0..=1_000_000),
+            reserved_descriptors: keys.number("reserved_descriptors", 1_024, 64..=1_000_000),
             unread_bytes: keys.number("unread_bytes", 512 * KIB, 64 * KIB..=64 * MIB),
             unread_bytes_per_address: keys.number(
                 "unread_bytes_per_address",
@@ -208,6 +222,7 @@ impl Limits {
                 128 * MIB,
                 0..=4096 * MIB,
             ),
+            unread_bytes_total: keys.number("unread_bytes_total", 512 * MIB, 0..=65_536 * MIB),
         };
         limits.check(keys);
         limits

@@ -209,7 +209,10 @@ impl Scenario {
             ("guests_per_address", UNLIMITED),
             ("connections_per_address", UNLIMITED),
             ("connections_per_network", UNLIMITED),
+            ("connections_per_prefix", UNLIMITED),
             ("streams_per_address", UNLIMITED),
+            ("streams_per_network", UNLIMITED),
+            ("streams_per_prefix", UNLIMITED),
             ("seats_per_address", 10_000),
         ];
         match self {

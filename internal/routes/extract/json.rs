@@ -73,16 +73,27 @@ fn require_json(headers: &HeaderMap) -> Result<(), Error> {
     }
 }
 
-/// Reads the whole body, up to the limit of the route. A body that declares a greater length is
+/// The request with its body limited as the route says. A body that declares a greater length is
 /// refused unread: its client may be waiting for `100 Continue`.
-pub(crate) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Error> {
+///
+/// # Errors
+/// `PAYLOAD_TOO_LARGE` for such a body.
+pub(crate) fn limited(request: Request) -> Result<Request, Error> {
     let declared = request.body().size_hint().lower();
     let request = request.with_limited_body();
     // A limited body never declares more than its limit.
     if request.body().size_hint().lower() < declared {
         return Err(too_large());
     }
-    Bytes::from_request(request, state)
+    Ok(request)
+}
+
+/// Reads the whole body, up to the limit of the route.
+///
+/// # Errors
+/// `PAYLOAD_TOO_LARGE`, or `INVALID_ARGUMENT` when the body ends early.
+pub(crate) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Error> {
+    Bytes::from_request(limited(request)?, state)
         .await
         .map_err(|rejection| {
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {

@@ -9,6 +9,7 @@ mod upload;
 pub use authenticated::{Authenticated, MaybeAuthenticated};
 pub use client_site::ClientSite;
 pub use json::{OptionalJson, ValidJson};
-pub(crate) use json::{body, parse, too_large};
+pub(crate) use json::{body, limited, parse, too_large};
 pub use path::{KnockPath, MemberPath, SessionPath};
+pub(crate) use upload::Pieces;
 pub use upload::UploadLimits;

@@ -55,7 +55,7 @@ impl UploadLimits {
         mut each: impl FnMut(&[u8]),
     ) -> Result<Bytes, Error> {
         let mut body = Limited::new(body, self.bytes);
-        let mut file = BytesMut::new();
+        let mut pieces = Pieces::default();
         while let Some(frame) = self.in_time(body.frame()).await? {
             let frame = frame.map_err(|error| {
                 if error.is::<LengthLimitError>() {
@@ -66,10 +66,39 @@ impl UploadLimits {
             })?;
             if let Ok(piece) = frame.into_data() {
                 each(&piece);
-                file.extend_from_slice(&piece);
+                pieces.push(piece);
             }
         }
-        Ok(file.freeze())
+        Ok(pieces.whole())
+    }
+}
+
+/// A file as it arrives. The pieces are kept until all are there: the server counts the bytes of a
+/// request's body until its chunks are dropped.
+#[derive(Default)]
+pub(crate) struct Pieces {
+    pieces: Vec<Bytes>,
+    len: usize,
+}
+
+impl Pieces {
+    /// Bytes of all pieces.
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn push(&mut self, piece: Bytes) {
+        self.len += piece.len();
+        self.pieces.push(piece);
+    }
+
+    /// The file, in memory of its own.
+    pub(crate) fn whole(self) -> Bytes {
+        let mut file = BytesMut::with_capacity(self.len);
+        for piece in self.pieces {
+            file.extend_from_slice(&piece);
+        }
+        file.freeze()
     }
 }
 

@@ -73,7 +73,7 @@ fn check_host(request: &Request) -> Result<(), Error> {
 }
 
 /// Whether this is the question that a browser asks before a call that a form could not make.
-fn is_preflight(request: &Request) -> bool {
+pub(super) fn is_preflight(request: &Request) -> bool {
     let has = |name| request.headers().contains_key(name);
     request.method() == Method::OPTIONS && has(ORIGIN) && has(ACCESS_CONTROL_REQUEST_METHOD)
 }

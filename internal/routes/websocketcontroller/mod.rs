@@ -11,5 +11,5 @@ mod stream_permits;
 mod upgrade;
 
 pub use faceshare_codec::{WebSocketCodec, WireCodec};
-pub use stream_permits::StreamPermits;
+pub use stream_permits::{StreamPermits, StreamQuotas};
 pub use upgrade::{StreamState, routes};

@@ -46,7 +46,7 @@ pub struct StreamState {
     pub clients: ConnClients,
     /// The addresses that points are connected from.
     pub addresses: Arc<PointAddresses>,
-    /// Limits the streams of each address.
+    /// Limits the streams of each address, network and prefix, and of all.
     pub permits: Arc<StreamPermits>,
     /// The current time.
     pub clock: Arc<dyn Clock>,
@@ -169,7 +169,7 @@ fn position(query: &str) -> Option<Position> {
     })
 }
 
-/// An accepted connection attempt, and its permit for a stream of its address.
+/// An accepted connection attempt, and its permit for a stream.
 type AdmittedStream = (Arrival, StreamPermit);
 
 /// Checks the token and the limits, as far as possible before connecting.

@@ -1,5 +1,7 @@
-use super::{ConnectionTimeouts, EXCHANGE_BYTES, Eviction, Exchange, Usage, Verdict};
+use super::{ConnectionTimeouts, EXCHANGE_BYTES, Eviction, Exchange, RequestBytes, Usage, Verdict};
 use crate::table::{Connection as _, Sums};
+use futures_util::FutureExt as _;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, advance, timeout};
@@ -91,27 +93,26 @@ async fn a_server_that_has_nothing_to_send_yet_does_not_stall_its_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bytes_are_counted_for_the_connection_its_address_and_its_network_until_an_answer_is_gone()
+async fn bytes_are_counted_for_the_connection_its_address_its_network_and_all_until_they_are_gone()
 {
     let sums = Sums::default();
     let usage = Arc::new(Usage::new(Instant::now(), sums.clone()));
     let (one, other) = (Exchange::begin(&usage), Exchange::begin(&usage));
     one.answered(100_000);
+    let body = RequestBytes::hold(&usage, 5_000);
+    let all = || [&sums.address, &sums.network, &sums.total].map(|sum| sum.get());
+    let held = 105_000 + 2 * EXCHANGE_BYTES;
+    assert_eq!((usage.held_bytes(), all()), (held, [held; 3]));
+    drop(body);
     let held = 100_000 + 2 * EXCHANGE_BYTES;
-    assert_eq!(
-        (usage.held_bytes(), sums.address.get(), sums.network.get()),
-        (held, held, held)
-    );
+    assert_eq!((usage.held_bytes(), all()), (held, [held; 3]));
     drop(one);
     assert_eq!(
         (usage.held_bytes(), sums.address.get()),
         (EXCHANGE_BYTES, EXCHANGE_BYTES)
     );
     drop(other);
-    assert_eq!(
-        (usage.held_bytes(), sums.address.get(), sums.network.get()),
-        (0, 0, 0)
-    );
+    assert_eq!((usage.held_bytes(), all()), (0, [0; 3]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,6 +143,28 @@ async fn requests_wait_for_unread_answers_and_go_on_one_after_the_other() {
             .await
             .expect("its turn comes")
             .expect("joined");
+    }
+}
+
+#[test]
+fn one_dropped_response_lets_every_waiting_request_go_on_when_there_is_room_for_all() {
+    let usage = usage();
+    let large = Exchange::begin(&usage);
+    large.answered(1_000);
+    let (mut one, mut other, mut third) = (
+        pin!(usage.drained(999)),
+        pin!(usage.drained(999)),
+        pin!(usage.drained(999)),
+    );
+    for waiting in [&mut one, &mut other, &mut third] {
+        assert!(waiting.now_or_never().is_none(), "too much is unread");
+    }
+    drop(large);
+    for waiting in [one, other, third] {
+        assert!(
+            waiting.now_or_never().is_some(),
+            "the request before it has passed the wake-up on"
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! Request bodies: form fields or JSON.
 
 use super::answer::ClassicError;
-use crate::extract::{body, parse};
+use crate::extract::{body, limited, parse};
 use axum::Form;
 use axum::extract::{FromRequest, Request};
 use http::header::CONTENT_TYPE;
@@ -68,7 +68,7 @@ impl<S: Send + Sync, T: serde::de::DeserializeOwned> FromRequest<S> for Fields<T
         {
             return Ok(Self(parse(&body(request, state).await?)?));
         }
-        Form::from_request(request, state)
+        Form::from_request(limited(request)?, state)
             .await
             .map(|Form(fields)| Self(fields))
             .map_err(|_| ClassicError::InvalidParams)

@@ -2,10 +2,9 @@
 
 use super::answer::{ClassicAnswer, ClassicError, ClassicResult, IfAny, Success};
 use super::session::Session;
-use crate::extract::{ClientSite, UploadLimits};
-use axum::extract::multipart::MultipartRejection;
-use axum::extract::{Multipart, State};
-use bytes::{Bytes, BytesMut};
+use crate::extract::{ClientSite, Pieces, UploadLimits, limited};
+use axum::extract::{FromRequest, Multipart, Request, State};
+use bytes::Bytes;
 use faceshare_logic::account::Accounts;
 use serde::Serialize;
 use std::sync::Arc;
@@ -31,6 +30,20 @@ pub struct ClassicPicture {
     profile_path: String,
 }
 
+/// The form of an upload. A body that declares more than the route allows is refused unread.
+pub struct UploadForm(Multipart);
+
+impl<S: Send + Sync> FromRequest<S> for UploadForm {
+    type Rejection = ClassicError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ClassicError> {
+        Multipart::from_request(limited(request)?, state)
+            .await
+            .map(Self)
+            .map_err(|_| ClassicError::InvalidParams)
+    }
+}
+
 /// Reads the file's field. The other fields are ignored: only the cookie says whose picture
 /// changes.
 async fn file(limits: UploadLimits, mut form: Multipart) -> Result<Bytes, ClassicError> {
@@ -40,18 +53,18 @@ async fn file(limits: UploadLimits, mut form: Multipart) -> Result<Bytes, Classi
         .map_err(|_| ClassicError::InvalidParams)?
     {
         if field.name() == Some(FIELD) {
-            let mut file = BytesMut::new();
+            let mut pieces = Pieces::default();
             while let Some(piece) = limits
                 .in_time(field.chunk())
                 .await?
                 .map_err(|_| ClassicError::InvalidParams)?
             {
-                if file.len() + piece.len() > limits.bytes {
+                if pieces.len() + piece.len() > limits.bytes {
                     return Err(ClassicError::InvalidParams);
                 }
-                file.extend_from_slice(&piece);
+                pieces.push(piece);
             }
-            return Ok(file.freeze());
+            return Ok(pieces.whole());
         }
     }
     Err(ClassicError::InvalidParams)
@@ -78,9 +91,8 @@ pub async fn classic_update_profile_pic(
     State(accounts): State<Arc<Accounts>>,
     State(limits): State<UploadLimits>,
     ClientSite(site): ClientSite,
-    form: Result<Multipart, MultipartRejection>,
+    UploadForm(form): UploadForm,
 ) -> ClassicResult<ClassicPicture> {
-    let form = form.map_err(|_| ClassicError::InvalidParams)?;
     let picture = accounts.begin_picture(caller, site)?;
     let upload = file(limits, form).await?;
     let account = picture.finish(upload).await?;

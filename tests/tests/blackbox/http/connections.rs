@@ -1,4 +1,4 @@
-//! Quotas of connections and memory for one address and one network, and that others can still
+//! Quotas of connections and memory for one address, network and prefix, and that others can still
 //! connect.
 
 use std::time::Duration;
@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 /// How long an honest caller waits: far longer than an answer takes, and far shorter than the
 /// timeouts that would free connections.
@@ -107,6 +108,80 @@ async fn a_network_that_takes_every_connection_keeps_neither_newcomers_nor_its_o
         answer.starts_with("HTTP/1.1 201 "),
         "what was in service is finished: {answer}"
     );
+}
+
+/// A connection with a request whose body never comes.
+async fn unending_request(from: [u8; 4], to: &str) -> TcpStream {
+    let mut stream = connect_from(from, to).await.expect("the system takes it");
+    // The server may have closed it at once.
+    let _ = stream
+        .write_all(b"POST /v1/guests HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n")
+        .await;
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_whose_requests_are_all_in_service_keeps_no_newcomer_out() {
+    let settings = [
+        ("limits.connections", "64"),
+        ("limits.connections_per_address", "0"),
+        ("limits.connections_per_network", "0"),
+        ("limits.connections_per_prefix", "0"),
+        ("limits.request_timeout", "5m"),
+    ];
+    let server = Server::start_with(&settings).await;
+    let (http, to) = (server.http(), address(&server));
+    let attacker = |n: u8| [127, 9, n % 16, 1 + n / 16];
+    let mut taken = Vec::new();
+    for n in 0..96 {
+        taken.push(unending_request(attacker(n), &to).await);
+    }
+    until_metric(&http, "faceshare_http_requests_in_flight", "", |requests| {
+        requests >= 64.0
+    })
+    .await;
+    let mut served = 0;
+    for n in 0..20 {
+        let newcomer = [127, 20 + n, 1, 1];
+        let answer = get_from(newcomer, &to, "/healthz", PATIENCE).await;
+        served += usize::from(answer.is_some_and(|answer| answer.contains(" 200 ")));
+        for more in 0..4 {
+            taken.push(unending_request(attacker(96 + 4 * n + more), &to).await);
+        }
+    }
+    assert_eq!(served, 20, "every newcomer gets in");
+    let of_all = "limit=\"total\"";
+    for metric_name in [
+        "faceshare_http_connections_evicted_total",
+        "faceshare_http_connections_refused_total",
+    ] {
+        let count = metric(&http, metric_name, of_all).await;
+        assert!(count > 0.0, "{metric_name}");
+    }
+    let open = metric(&http, OPEN, OF_CLIENTS).await;
+    assert!(open <= 64.0, "{open} connections");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prefix_has_a_quota_and_the_smallest_network_in_it_gets_in() {
+    let settings = [
+        ("limits.connections_per_prefix", "6"),
+        ("limits.request_timeout", "5m"),
+    ];
+    let server = Server::start_with(&settings).await;
+    let (http, to) = (server.http(), address(&server));
+    let mut taken = Vec::new();
+    for n in 0..12 {
+        taken.push(unending_request([127, 9, 1, 1 + n], &to).await);
+    }
+    let in_flight = "faceshare_http_requests_in_flight";
+    until_metric(&http, in_flight, "", |requests| requests >= 7.0).await;
+    let refused = "faceshare_http_connections_refused_total";
+    until_metric(&http, refused, "limit=\"prefix\"", |refused| refused >= 6.0).await;
+    for newcomer in [[127, 9, 2, 1], [127, 20, 1, 1]] {
+        let answer = get_from(newcomer, &to, "/healthz", PATIENCE).await;
+        assert!(answer.is_some(), "{newcomer:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -225,6 +300,94 @@ async fn an_address_has_a_quota_of_streams_and_an_ended_stream_frees_a_slot() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_and_a_prefix_have_quotas_of_streams() {
+    use faceshare_tests::socket::{Credential, Socket, handshake};
+    let settings = [
+        ("limits.streams_per_network", "2"),
+        ("limits.streams_per_prefix", "3"),
+        ("http.trusted_proxies", "127.0.0.1"),
+    ];
+    let (mut meeting, _host) = Meeting::with(Format::Json, 1, &settings, json!({})).await;
+    for nickname in ["Ann", "Ben", "Cleo", "Dan", "Eve", "Fay"] {
+        meeting.admit(nickname).await;
+    }
+    let request = |index: usize, from: &'static str, credential| {
+        let token = &meeting.tokens[index];
+        let mut request = handshake(&meeting.websocket_url, Format::Json, token, credential);
+        request
+            .headers_mut()
+            .insert("x-forwarded-for", HeaderValue::from_static(from));
+        request
+    };
+    let mut open = Vec::new();
+    for (index, from, is_admitted) in [
+        (1, "203.0.113.1", true),
+        (2, "203.0.113.2", true),
+        (3, "203.0.113.3", false),
+        (4, "203.0.114.1", true),
+        (5, "203.0.115.1", false),
+        (6, "203.1.1.1", true),
+    ] {
+        if is_admitted {
+            let request = request(index, from, Credential::Header);
+            open.push(Socket::open(request, Format::Json).await);
+            continue;
+        }
+        let refused = connect_async(request(index, from, Credential::Header)).await;
+        let refused = refused.expect_err("refused");
+        assert!(
+            matches!(&refused, Error::Http(answer) if answer.status() == 422),
+            "{from}: {refused}"
+        );
+        Socket::upgrade(request(index, from, Credential::Subprotocol), Format::Json)
+            .await
+            .expect_close(4029)
+            .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_leave_descriptors_free_for_plain_http() {
+    use faceshare_tests::socket::{Credential, Socket, handshake};
+    // Half of the descriptors are for streams.
+    let unlimited = [("limits.streams_per_prefix", "0")];
+    let server = Server::start_with_descriptors(128, &unlimited).await;
+    let mut meeting = Meeting::created(server, Format::Json, json!({})).await;
+    let mut open = vec![meeting.connect(0).await];
+    for index in 1..64 {
+        meeting.admit("a member").await;
+        open.push(meeting.connect(index).await);
+    }
+    meeting.admit("one too many").await;
+    let request = |credential| {
+        let token = &meeting.tokens[64];
+        handshake(&meeting.websocket_url, Format::Json, token, credential)
+    };
+    let refused = connect_async(request(Credential::Header)).await;
+    let refused = refused.expect_err("refused");
+    assert!(
+        matches!(&refused, Error::Http(answer) if answer.status() == 503 && answer.headers().contains_key("retry-after")),
+        "{refused}"
+    );
+    Socket::upgrade(request(Credential::Subprotocol), Format::Json)
+        .await
+        .expect_close(1012)
+        .await;
+    let to = address(&meeting.server);
+    let plain = join_all((0..20).map(|_| get_from([127, 20, 0, 1], &to, "/healthz", PATIENCE)));
+    assert!(
+        plain.await.iter().all(Option::is_some),
+        "plain HTTP goes on"
+    );
+    open.pop().expect("a socket").cut();
+    until_metric(&meeting.http, "faceshare_stream_points", "", |points| {
+        points < 64.0
+    })
+    .await;
+    meeting.connect(64).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_that_are_not_read_hold_bounded_memory_while_others_are_served() {
     let bounds = [
         ("limits.unread_bytes", "65536"),
@@ -298,6 +461,42 @@ async fn answers_that_are_not_read_hold_bounded_memory_while_others_are_served()
         .await
             > 0.0
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn request_bodies_that_do_not_end_are_bounded_in_all_and_the_lightest_networks_stay() {
+    let settings = [
+        ("limits.unread_bytes_per_address", "0"),
+        ("limits.unread_bytes_per_network", "0"),
+        ("limits.unread_bytes_total", "4194304"),
+        ("limits.request_timeout", "5m"),
+    ];
+    let server = Server::start_with(&settings).await;
+    let (http, to) = (server.http(), address(&server));
+    let begin = "POST /v1/guests HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length:";
+    let (first, last) = ("{\"nickname\"", ":\"patient\"}");
+    let mut honest = connect_from([127, 20, 1, 1], &to).await.expect("connected");
+    let head = format!("{begin} {}\r\n\r\n{first}", first.len() + last.len());
+    honest.write_all(head.as_bytes()).await.expect("sent");
+    let mut taken = Vec::new();
+    for n in 0..120_u8 {
+        let mut stream = connect_from([127, 9, n % 40, 1], &to)
+            .await
+            .expect("connected");
+        let body = "x".repeat(50_000);
+        // The server may have closed it by then.
+        let _ = stream
+            .write_all(format!("{begin} 60000\r\n\r\n{body}").as_bytes())
+            .await;
+        taken.push(stream);
+    }
+    let evicted = "faceshare_http_connections_evicted_total";
+    let limit = "limit=\"unread_bytes_total\"";
+    until_metric(&http, evicted, limit, |evicted| evicted >= 40.0).await;
+    honest.write_all(last.as_bytes()).await.expect("sent");
+    let mut answer = Vec::new();
+    honest.read_to_end(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with(b"HTTP/1.1 201 "), "it is served");
 }
 
 /// Sends many requests and reads nothing.

@@ -181,6 +181,21 @@ async fn a_page_that_is_not_allowed_may_neither_send_nor_read() {
 }
 
 #[tokio::test]
+async fn an_options_request_that_is_no_preflight_is_told_the_known_methods() {
+    let (_server, http, _guest) = server_for_the_page().await;
+    let from_the_page = http
+        .request(Method::OPTIONS, SESSIONS)
+        .header("origin", PAGE);
+    for request in [http.request(Method::OPTIONS, SESSIONS), from_the_page] {
+        let answer = send(request).await;
+        answer.problem(405, "METHOD_NOT_ALLOWED");
+        let mut allowed: Vec<_> = answer.header("allow").split(',').map(str::trim).collect();
+        allowed.sort_unstable();
+        assert_eq!(allowed, ["GET", "HEAD", "POST"]);
+    }
+}
+
+#[tokio::test]
 async fn without_configured_origins_no_page_of_another_origin_reads_anything() {
     let server = Server::start().await;
     let http = server.http();

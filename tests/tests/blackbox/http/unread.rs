@@ -4,7 +4,10 @@
 use std::time::Duration;
 
 use faceshare_tests::DEADLINE;
+use faceshare_tests::http::send;
 use faceshare_tests::server::Server;
+use reqwest::Method;
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
@@ -246,6 +249,52 @@ async fn a_refusal_comes_in_the_place_of_100_continue() {
             "{head}: {answer:?}"
         );
         connection.ends().await;
+    }
+}
+
+#[tokio::test]
+async fn a_classic_form_that_is_too_large_is_refused_in_the_place_of_100_continue() {
+    let settings = [("classic.enabled", "true"), ("limits.avatar_bytes", "1024")];
+    let server = Server::start_with(&settings).await;
+    let http = server.http();
+    let call = |name: &str| http.request(Method::POST, &format!("/api/entrytask/user/{name}"));
+    let credentials = json!({"username": "ann_1", "password": "secret"});
+    send(call("signup").json(&credentials)).await.ok(200);
+    let signed_in = send(call("signin").json(&credentials)).await;
+    let (cookie, _) = signed_in
+        .header("set-cookie")
+        .split_once(';')
+        .expect("attributes");
+    let form = "content-type: application/x-www-form-urlencoded";
+    let upload = format!("content-type: multipart/form-data; boundary=cut\r\ncookie: {cookie}");
+    for (name, kind) in [
+        ("signin", form),
+        ("signup", form),
+        ("update_profile_pic", upload.as_str()),
+    ] {
+        let head = format!(
+            "POST /api/entrytask/user/{name} HTTP/1.1\r\nhost: localhost\r\n{kind}\r\nexpect: 100-continue"
+        );
+        let mut connection = Connection::open(&server).await;
+        connection
+            .send(&format!("{head}\r\ncontent-length: 100000\r\n\r\n"))
+            .await;
+        let answer = connection.answer().await;
+        assert_eq!(
+            (answer.status, answer.closes),
+            (200, true),
+            "{name}: {answer:?}"
+        );
+        assert!(
+            answer.body.contains("\"errCode\":\"6\""),
+            "{name}: {answer:?}"
+        );
+        connection.ends().await;
+        let mut connection = Connection::open(&server).await;
+        connection
+            .send(&format!("{head}\r\ncontent-length: 40000\r\n\r\n"))
+            .await;
+        assert_eq!(connection.answer().await.status, 100, "{name}");
     }
 }
 
