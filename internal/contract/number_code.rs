@@ -43,6 +43,7 @@ fn code(digit: u8, of: u64) -> CodeRecord {
         session: session(of),
         created_at: at(100),
         expires_at: at(EXPIRES),
+        effect: (digit > 1).then_some(u64::from(digit)),
     }
 }
 

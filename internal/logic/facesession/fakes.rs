@@ -13,7 +13,7 @@ use crate::fakes::{CountingIds, FakeClock, MemoryLog, PlainSecrets, PlainTokens,
 use crate::instruction::Sessions;
 use crate::instruction::mgr::pointaddresses::PointAddresses;
 use async_trait::async_trait;
-use faceshare_biz::domain::account::{Account, AccountRepository, Caller, PasswordHash};
+use faceshare_biz::domain::account::{Account, AccountRepository, Caller, PasswordHash, Promotion};
 use faceshare_biz::domain::facesession::{
     CodeRecord, FaceSession, FaceSessionRepository, GuessBudgets, InviteRecord, InviteRepository,
     InviteUse, NumberCodeRepository, SessionClaims,
@@ -169,13 +169,14 @@ impl TestApp {
         );
         let promoted = self
             .people
-            .promote(
-                guest.account,
-                &name,
-                &nickname,
-                &PasswordHash::new("hash"),
-                self.now(),
-            )
+            .promote(&Promotion {
+                guest: guest.account,
+                username: name,
+                nickname,
+                password: PasswordHash::new("hash"),
+                at: self.now(),
+                effect: None,
+            })
             .await;
         assert!(promoted.expect("asked"), "no such guest");
     }

@@ -76,6 +76,7 @@ impl NumberCodes {
             expires_at: Set(code.expires_at.as_millis()),
             retired_until: Set(None),
             live_session: Set(Some(session)),
+            effect: Set(code.effect.map(u64::cast_signed)),
         };
         Entity::insert(row)
             .exec_without_returning(&transaction)
@@ -222,6 +223,7 @@ impl TryFrom<Model> for CodeRecord {
                 .ok_or_else(|| unreadable("number_codes.session_id"))?,
             created_at: Timestamp::from_millis(row.created_at),
             expires_at: Timestamp::from_millis(row.expires_at),
+            effect: row.effect.map(i64::cast_unsigned),
         })
     }
 }
