@@ -237,11 +237,12 @@ impl TestApp {
     }
 }
 
-/// The directory in a map; `away` makes it unavailable.
+/// The directory in a map; `away` makes it unavailable, `saving_fails` makes `save` fail alone.
 #[derive(Default)]
 pub(crate) struct Directory {
     listed: Mutex<BTreeMap<SessionId, Listed>>,
     pub(crate) away: AtomicBool,
+    pub(crate) saving_fails: AtomicBool,
 }
 
 /// A row of the directory.
@@ -296,6 +297,9 @@ impl FaceSessionRepository for Directory {
     }
 
     async fn save(&self, session: &FaceSession, log_index: u64) -> Result<()> {
+        if self.saving_fails.load(Ordering::SeqCst) {
+            return Err(away());
+        }
         let mut listed = self.open()?;
         let row = listed.entry(session.id).or_insert_with(|| Listed {
             session: session.clone(),

@@ -879,6 +879,47 @@ async fn a_live_session_whose_log_was_lost_is_ended_by_the_platform_with_its_cod
     );
 }
 
+/// A start that ends a lost session is cut off after its first append to the log, or after it wrote
+/// the log and before it wrote the row; whatever entry the row came from.
+#[tokio::test(start_paused = true)]
+async fn a_lost_session_is_ended_though_a_start_that_ended_it_was_cut_off() {
+    for (log_dies, row_of_entry) in [(true, 0), (true, 9), (false, 0), (false, 9)] {
+        let app = TestApp::new();
+        let host = app.person(1).await;
+        let session = app.open(host).await.session;
+        let id = session.id;
+        app.directory
+            .save(&session, row_of_entry)
+            .await
+            .expect("listed");
+        app.sessions.unload_all().await;
+        app.log.delete(id).await.expect("forgotten");
+
+        app.log.dies_after_append.store(log_dies, Ordering::SeqCst);
+        app.directory.saving_fails.store(true, Ordering::SeqCst);
+        app.cases.end_lost().await.expect_err("cut off");
+        app.sessions.unload_all().await;
+        app.log.away.store(false, Ordering::SeqCst);
+        app.directory.saving_fails.store(false, Ordering::SeqCst);
+
+        app.cases.end_lost().await.expect("ended");
+        app.projector
+            .reconcile(&app.sessions)
+            .await
+            .expect("reconciled");
+        let ended = |session: &FaceSession| session.ended.map(|ended| ended.reason);
+        let read = app.cases.get(host, id).await.expect("its host sees it");
+        let listed = app.directory.get(id).expect("listed");
+        assert_eq!(
+            (ended(&read), ended(&listed)),
+            (Some(EndReason::Platform), Some(EndReason::Platform)),
+            "log dies: {log_dies}, row of entry {row_of_entry}"
+        );
+        let code = app.codes.current(id, app.now()).await.expect("codes");
+        assert_eq!(code, None);
+    }
+}
+
 #[tokio::test]
 async fn a_row_whose_log_never_began_is_no_lost_session() {
     let app = TestApp::new();

@@ -16,7 +16,7 @@ use faceshare_biz::domain::instruction::{
 use faceshare_biz::domain::port::{Clock, Secrets};
 use faceshare_biz::domain::{KnockId, MemberId, SessionId, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
-use faceshare_exec::{Entry, Genesis, Input, State};
+use faceshare_exec::{Entry, Genesis, Input, State, Step, apply, step};
 use futures_util::FutureExt;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -104,33 +104,11 @@ impl Sessions {
     /// `UNAVAILABLE` when the log can not be written.
     pub async fn create(&self, genesis: Genesis) -> Result<FaceSession> {
         let now = self.deps.clock.now();
-        let _opening = {
-            let _slots = self.lock();
-            if self.tasks.is_closed() {
-                return Err(Error::unavailable("this node is going down"));
-            }
-            self.tasks.token()
-        };
+        let _opening = self.opening()?;
         let state = State::open(genesis, now + self.deps.settings.rules.seat, now);
         let record = first_record(&state, now);
         let retained = retained(&record);
-        let snapshot = SnapshotRecord {
-            index: state.index(),
-            epoch: state.epoch().clone(),
-            payload: encode_state(&state),
-        };
-        let append = Append {
-            session: state.id(),
-            expected_index: 0,
-            records: vec![record],
-            snapshot: Some(snapshot),
-            trim_to: None,
-        };
-        self.deps
-            .log
-            .append(append)
-            .await
-            .map_err(Error::unavailable)?;
+        self.begin_log(&state, vec![record]).await?;
         let session = state.face_session();
         tracing::info!(session = %session.id, host = %session.host, "session opened");
         let window = ResumeWindow::new(vec![retained], self.deps.settings.resume);
@@ -145,6 +123,56 @@ impl Sessions {
             admission_forced: self.deps.admission_forced.load(Ordering::SeqCst),
             ..session
         })
+    }
+
+    /// Creates a session that the platform has ended already, in one append: its log never holds the
+    /// first entry without the end. Returns the session.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the log can not be written.
+    pub async fn create_ended(&self, genesis: Genesis) -> Result<FaceSession> {
+        let now = self.deps.clock.now();
+        let _opening = self.opening()?;
+        let mut state = State::open(genesis, now, now);
+        let first = first_record(&state, now);
+        let input = Input::End { by: None };
+        let Step::Entry(end) = step(&state, &self.deps.settings.rules, now, input)? else {
+            return Err(Error::internal("the end of a new session made no entry"));
+        };
+        apply(&mut state, &end);
+        let last = record_of(&state, &end);
+        self.begin_log(&state, vec![first, last]).await?;
+        Ok(state.face_session())
+    }
+
+    /// Makes [`close`](Self::close) wait for a session that is being created.
+    fn opening(&self) -> Result<TaskTrackerToken> {
+        let _slots = self.lock();
+        if self.tasks.is_closed() {
+            return Err(Error::unavailable("this node is going down"));
+        }
+        Ok(self.tasks.token())
+    }
+
+    /// Appends the first entries of a session, and a snapshot of `state`, the state after them.
+    async fn begin_log(&self, state: &State, records: Vec<LogRecord>) -> Result<()> {
+        let snapshot = SnapshotRecord {
+            index: state.index(),
+            epoch: state.epoch().clone(),
+            payload: encode_state(state),
+        };
+        let append = Append {
+            session: state.id(),
+            expected_index: 0,
+            records,
+            snapshot: Some(snapshot),
+            trim_to: None,
+        };
+        self.deps
+            .log
+            .append(append)
+            .await
+            .map_err(Error::unavailable)
     }
 
     /// Processes an input and returns the session after it.
@@ -456,12 +484,17 @@ fn first_record(state: &State, now: Timestamp) -> LogRecord {
         changes: Vec::new(),
         events: Vec::new(),
     };
+    record_of(state, &entry)
+}
+
+/// An entry as the log keeps it; `state` is the state after the entry.
+pub(crate) fn record_of(state: &State, entry: &Entry) -> LogRecord {
     LogRecord {
         index: state.index(),
         epoch: state.epoch().clone(),
         last_seq: state.seq(),
-        at: now,
-        payload: encode_entry(&entry),
+        at: entry.at,
+        payload: encode_entry(entry),
     }
 }
 
