@@ -281,6 +281,7 @@ impl App {
             sessions: self.sessions.clone(),
             directory: self.directory.clone(),
             projector: self.projector.clone(),
+            clock: self.clock.clone(),
         };
         jobs.every(
             "sessions",

@@ -56,13 +56,36 @@ pub struct SessionDeps {
 }
 
 type Slot = Arc<OnceCell<SessionHandle>>;
-type Slots = Mutex<HashMap<SessionId, Slot>>;
+type Slots = Mutex<SlotTable>;
+
+/// The sessions that are loaded here, and what is known of live ones that are not.
+#[derive(Default)]
+struct SlotTable {
+    /// One slot for each session that is loaded or being loaded.
+    loaded: HashMap<SessionId, Slot>,
+    /// The live sessions that were unloaded because they were idle. None of their points is
+    /// connected, and nothing has changed them since.
+    unloaded: HashMap<SessionId, Unloaded>,
+}
+
+/// A live session that was unloaded because it was idle.
+#[derive(Clone, Copy)]
+struct Unloaded {
+    next_deadline: Option<Timestamp>,
+}
+
+impl SlotTable {
+    fn is_loaded(&self, id: SessionId) -> bool {
+        let slot = self.loaded.get(&id);
+        slot.is_some_and(|slot| slot.get().is_none_or(|handle| !handle.is_gone()))
+    }
+}
 
 /// All sessions. Cheap to clone.
 #[derive(Clone)]
 pub struct Sessions {
     deps: Arc<ActorDeps>,
-    /// One slot for each session that is loaded or being loaded; locked only to look a slot up.
+    /// Locked only to look a session up.
     slots: Arc<Slots>,
     tasks: TaskTracker,
 }
@@ -115,9 +138,10 @@ impl Sessions {
         // Under the lock: a change of the forced admission reaches the session either through its
         // slot or when it starts.
         let mut slots = self.lock();
-        let handle = self.spawn(state, window, false);
+        let handle = self.spawn(state, window, false, false);
         if !self.tasks.is_closed() {
-            slots.insert(session.id, Arc::new(OnceCell::new_with(Some(handle))));
+            let slot = Arc::new(OnceCell::new_with(Some(handle)));
+            slots.loaded.insert(session.id, slot);
         }
         Ok(FaceSession {
             admission_forced: self.deps.admission_forced.load(Ordering::SeqCst),
@@ -271,7 +295,7 @@ impl Sessions {
         let loaded: Vec<_> = {
             let slots = self.lock();
             self.deps.admission_forced.store(forced, Ordering::SeqCst);
-            slots.keys().copied().collect()
+            slots.loaded.keys().copied().collect()
         };
         for id in loaded {
             // A session that cannot be loaded now applies the setting when it is loaded.
@@ -312,19 +336,28 @@ impl Sessions {
     /// Whether this session is loaded or being loaded here. Does not load it.
     #[must_use]
     pub fn is_loaded(&self, id: SessionId) -> bool {
-        self.lock()
-            .get(&id)
-            .is_some_and(|slot| slot.get().is_none_or(|handle| !handle.is_gone()))
+        self.lock().is_loaded(id)
+    }
+
+    /// Whether a session must be loaded for its deadlines up to `time` to fire. `false`: it is
+    /// loaded, or it was unloaded while it was idle and its next deadline is later.
+    #[must_use]
+    pub fn needs_loading(&self, id: SessionId, time: Timestamp) -> bool {
+        let slots = self.lock();
+        let unloaded = slots.unloaded.get(&id);
+        let is_due = |known: &Unloaded| known.next_deadline.is_some_and(|at| at <= time);
+        !slots.is_loaded(id) && unloaded.is_none_or(is_due)
     }
 
     /// The number of sessions that are loaded or being loaded here.
     #[must_use]
     pub fn loaded(&self) -> usize {
-        self.lock().len()
+        self.lock().loaded.len()
     }
 
     fn handle_if_loaded(&self, id: SessionId) -> Option<SessionHandle> {
-        self.lock().get(&id).and_then(|slot| slot.get().cloned())
+        let slots = self.lock();
+        slots.loaded.get(&id).and_then(|slot| slot.get().cloned())
     }
 
     /// Stops all actors after they have answered their pending requests, and waits for them. Later
@@ -333,7 +366,7 @@ impl Sessions {
         {
             let mut slots = self.lock();
             self.tasks.close();
-            slots.clear();
+            *slots = SlotTable::default();
         }
         self.tasks.wait().await;
     }
@@ -345,7 +378,7 @@ impl Sessions {
         self.tasks.reopen();
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Slot>> {
+    fn lock(&self) -> MutexGuard<'_, SlotTable> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -380,7 +413,7 @@ impl Sessions {
         if self.tasks.is_closed() {
             return None;
         }
-        let slot = slots.entry(id).or_default();
+        let slot = slots.loaded.entry(id).or_default();
         if slot.get().is_some_and(SessionHandle::is_gone) {
             *slot = Slot::default();
         }
@@ -394,10 +427,10 @@ impl Sessions {
         /// References of the map and the caller.
         const OWN_REFERENCES: usize = 2;
         let mut slots = self.lock();
-        if slots.get(&id).is_some_and(|s| {
+        if slots.loaded.get(&id).is_some_and(|s| {
             Arc::ptr_eq(s, slot) && s.get().is_none() && Arc::strong_count(s) <= OWN_REFERENCES
         }) {
-            slots.remove(&id);
+            slots.loaded.remove(&id);
         }
     }
 
@@ -409,14 +442,24 @@ impl Sessions {
         } = session::load(&self.deps, id)
             .await?
             .ok_or_else(Error::not_found)?;
-        Ok(self.spawn(state, window, suspect))
+        // A session that was unloaded while it was idle goes on as it was: no point was connected.
+        let was_idle = self.lock().unloaded.remove(&id).is_some();
+        Ok(self.spawn(state, window, !was_idle, suspect))
     }
 
-    fn spawn(&self, state: State, window: ResumeWindow, suspect: bool) -> SessionHandle {
+    fn spawn(
+        &self,
+        state: State,
+        window: ResumeWindow,
+        restarts: bool,
+        suspect: bool,
+    ) -> SessionHandle {
         let id = state.id();
         let (sender, mailbox) = mpsc::channel(session::MAILBOX);
         let mut actor = Actor::new(self.deps.clone(), state, window);
-        actor.restart();
+        if restarts {
+            actor.restart();
+        }
         actor.apply_forced_admission();
         if suspect {
             actor.start_epoch();
@@ -442,6 +485,12 @@ async fn run(
     let end = AssertUnwindSafe(runner.run(&mut mailbox))
         .catch_unwind()
         .await;
+    let unloaded = match (&end, cell.lock()) {
+        (Ok(Ok(())), Ok(actor)) if actor.is_unused() && !actor.state.is_ended() => Some(Unloaded {
+            next_deadline: actor.next_deadline(),
+        }),
+        _ => None,
+    };
     match end {
         Ok(Ok(())) => tracing::debug!(session = %id, "session unloaded"),
         Ok(Err(error)) if !session::is_poisoned(&error) => {
@@ -457,21 +506,26 @@ async fn run(
     runner.finish_pending_append().await;
     mailbox.close();
     if let Some(slots) = slots.upgrade() {
-        remove_stopped(&slots, id);
+        remove_stopped(&slots, id, unloaded);
     }
     metrics::gauge!("sessions_loaded").decrement(1);
 }
 
 /// Removes the slot of a session whose actor has stopped, unless a new actor has replaced it.
-fn remove_stopped(slots: &Slots, id: SessionId) {
+/// `unloaded`: what to keep of a live session that was idle.
+fn remove_stopped(slots: &Slots, id: SessionId, unloaded: Option<Unloaded>) {
     let mut slots = slots.lock().unwrap_or_else(PoisonError::into_inner);
     if slots
+        .loaded
         .get(&id)
         .and_then(|slot| slot.get())
         .is_some_and(SessionHandle::is_gone)
     {
-        slots.remove(&id);
-        shrink(&mut slots);
+        slots.loaded.remove(&id);
+        shrink(&mut slots.loaded);
+        if let Some(unloaded) = unloaded {
+            slots.unloaded.insert(id, unloaded);
+        }
     }
 }
 
