@@ -141,7 +141,7 @@ mod tests {
         for second in 1..=605 {
             app.clock.pass(SECOND);
             tokio::time::sleep(SECOND).await;
-            if Duration::from_secs(second).as_millis() % CRON_INTERVAL.as_millis() == 0 {
+            if u64::is_multiple_of(second, CRON_INTERVAL.as_secs()) {
                 task.tick().await;
             }
             loaded.push(app.sessions.is_loaded(id));

@@ -153,12 +153,20 @@ impl Actor {
         self.idle_time().is_some()
     }
 
-    /// Whether no point is connected and the log has the whole state.
+    /// Whether no point is connected, also as the state says, and the log has the whole state.
     pub(crate) fn is_unused(&self) -> bool {
         self.fanout.is_empty()
             && self.in_flight.is_none()
             && self.gathering.is_empty()
             && !self.in_doubt
+            && (self.state.is_ended() || !self.lists_connected_point())
+    }
+
+    fn lists_connected_point(&self) -> bool {
+        self.state
+            .present()
+            .flat_map(|(_, presence)| presence.points.values())
+            .any(|point| point.announce_at.is_none())
     }
 
     fn has_deadline_by(&self, time: Timestamp) -> bool {
