@@ -85,6 +85,24 @@ error_codes! {
     MemberNotFound => "MEMBER_NOT_FOUND",
     /// There is no countdown to cancel.
     NothingToCancel => "NOTHING_TO_CANCEL",
+    /// The call has ended.
+    CallOver => "CALL_OVER",
+    /// There is a call already.
+    CallActive => "CALL_ACTIVE",
+    /// The code that proves an address or a phone number is wrong.
+    CodeIncorrect => "CODE_INCORRECT",
+    /// The account is banned.
+    AccountBanned => "ACCOUNT_BANNED",
+    /// The recipient does not take messages from the caller.
+    RecipientUnavailable => "RECIPIENT_UNAVAILABLE",
+    /// The caller may not send messages here for now.
+    Silenced => "SILENCED",
+    /// The time in which this could be done is over.
+    TooLate => "TOO_LATE",
+    /// The message was recalled.
+    MessageRecalled => "MESSAGE_RECALLED",
+    /// The account's balance is too low.
+    InsufficientBalance => "INSUFFICIENT_BALANCE",
 }
 
 impl std::fmt::Display for ErrorCode {

@@ -2,7 +2,7 @@
 
 use faceshare_biz::ErrorCode;
 use faceshare_biz::constants::USERNAME_LENGTH;
-use faceshare_biz::domain::account::{Account, AccountRepository, PasswordHash};
+use faceshare_biz::domain::account::{Account, AccountRepository, PasswordHash, Promotion};
 use faceshare_biz::domain::{AccountId, Nickname, Timestamp};
 
 /// Runs the suite. `$fresh` is a future of a store and of a value that is kept until the test ends.
@@ -17,6 +17,7 @@ macro_rules! account_contract {
                 the_longest_texts_are_kept,
                 guests_have_no_username_to_share,
                 a_guest_is_promoted_once,
+                a_promotion_is_found_by_its_effect_id,
                 a_nickname_changes_and_nothing_else,
                 what_was_deleted_is_gone,
                 guests_who_have_not_come_back_are_forgotten,
@@ -77,9 +78,15 @@ pub async fn a_guest_is_promoted_once(accounts: &impl AccountRepository) {
         Timestamp::from_millis(7_000),
     );
     let promote = async |id: u64, name: &str| {
-        accounts
-            .promote(account(id, None).id, name, &nickname, &hash("h"), at)
-            .await
+        let promotion = Promotion {
+            guest: account(id, None).id,
+            username: name.to_owned(),
+            nickname: nickname.clone(),
+            password: hash("h"),
+            at,
+            effect: None,
+        };
+        accounts.promote(&promotion).await
     };
     assert!(promote(1, "Ann_1").await.expect("asked"));
     let found = accounts
@@ -109,6 +116,44 @@ pub async fn a_guest_is_promoted_once(accounts: &impl AccountRepository) {
         ErrorCode::AlreadyExists
     );
     assert!(promote(2, "ann_2").await.expect("asked"));
+}
+
+pub async fn a_promotion_is_found_by_its_effect_id(accounts: &impl AccountRepository) {
+    /// The greatest effect id that an id generator gives.
+    const LARGEST: u64 = i64::MAX.cast_unsigned();
+    for guest in 1..=3 {
+        accounts.insert(&account(guest, None)).await.expect("kept");
+    }
+    let promote = async |id: u64, effect: Option<u64>| {
+        let promotion = Promotion {
+            guest: account(id, None).id,
+            username: format!("name{id}"),
+            nickname: Nickname::new("Ann", 32).expect("a nickname"),
+            password: hash("h"),
+            at: Timestamp::from_millis(7_000),
+            effect,
+        };
+        accounts.promote(&promotion).await.expect("asked")
+    };
+    let promoted_by = async |id: u64, effect: u64| {
+        accounts
+            .promoted_by(account(id, None).id, effect)
+            .await
+            .expect("looked up")
+    };
+    assert_eq!(promoted_by(1, LARGEST).await, None, "a guest");
+    assert!(promote(1, Some(LARGEST)).await);
+    assert!(promote(2, None).await);
+    let found = accounts.find(account(1, None).id).await.expect("looked up");
+    assert!(found.is_some());
+    assert_eq!(promoted_by(1, LARGEST).await, found);
+    assert_eq!(promoted_by(1, 5).await, None, "another effect");
+    for other in [2, 3, 9] {
+        assert_eq!(promoted_by(other, LARGEST).await, None, "{other}");
+    }
+    assert!(!promote(1, Some(5)).await, "it is no guest any more");
+    assert_eq!(promoted_by(1, 5).await, None);
+    assert_eq!(promoted_by(1, LARGEST).await, found);
 }
 
 pub async fn a_nickname_changes_and_nothing_else(accounts: &impl AccountRepository) {

@@ -38,6 +38,7 @@ fn invite(secret: u8, of: u64, max_uses: Option<u32>) -> InviteRecord {
         max_uses,
         uses: 0,
         approval,
+        effect: (secret > 1).then_some(u64::from(secret)),
     }
 }
 

@@ -287,6 +287,7 @@ impl Modify for IdempotencyKeys {
 #[cfg(test)]
 mod tests {
     use super::{json, json_without_classic, openapi};
+    use faceshare_biz::ErrorCode;
     use std::path::Path;
 
     #[test]
@@ -301,6 +302,17 @@ mod tests {
             kept == fresh,
             "api/openapi.json is stale: run this test with UPDATE_OPENAPI=1"
         );
+    }
+
+    #[test]
+    fn the_document_lists_every_error_code() {
+        let document = serde_json::to_value(openapi()).expect("serialises");
+        let schemas = &document["components"]["schemas"];
+        let codes: Vec<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(schemas["ErrorCode"]["enum"], serde_json::json!(codes));
+        assert_eq!(schemas["ErrorCode"]["type"], "string");
+        let code = schemas["Problem"]["properties"]["code"].to_string();
+        assert!(code.contains("#/components/schemas/ErrorCode"), "{code}");
     }
 
     #[test]

@@ -91,6 +91,7 @@ impl TestAccounts {
             password: Password::new(password),
             nickname: None,
             site: HERE,
+            effect: None,
         };
         self.accounts()
             .sign_up(new, &SignUpRules::default(), None)

@@ -2,8 +2,9 @@
 
 use super::Accounts;
 use crate::facesession::run_to_completion;
+use crate::idempotency::EffectId;
 use crate::text::{FieldChecks, checked};
-use faceshare_biz::domain::account::{Account, Caller, HashQueue, Password};
+use faceshare_biz::domain::account::{Account, Caller, HashQueue, Password, Promotion};
 use faceshare_biz::domain::{AccountId, Nickname, Site};
 use faceshare_biz::{Error, ErrorCode, Result, constants};
 use std::ops::RangeInclusive;
@@ -19,6 +20,9 @@ pub struct NewAccount {
     pub nickname: Option<String>,
     /// The site of the caller, for the quotas of the hashing queue.
     pub site: Site,
+    /// The effect id of a guest's call that may be repeated: an account that already has it was
+    /// made of this guest by an earlier attempt at the same call. `None`: the call is not repeated.
+    pub effect: Option<EffectId>,
 }
 
 /// The allowed lengths of new usernames and passwords.
@@ -45,11 +49,12 @@ struct CheckedSignUp {
     password: Password,
     nickname: Option<Nickname>,
     site: Site,
+    effect: Option<EffectId>,
 }
 
 impl Accounts {
     /// Creates an account. If the caller is a guest, the guest becomes the account and keeps its
-    /// id, tokens and sessions.
+    /// id, tokens and sessions. A repeat of the call that promoted the guest returns its account.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` with paths `username`, `password`, `nickname`; `ALREADY_EXISTS` when the
@@ -63,6 +68,9 @@ impl Accounts {
         caller: Option<Caller>,
     ) -> Result<Account> {
         let new = self.check(new, rules)?;
+        if let Some(account) = self.promoted_before(caller, new.effect).await? {
+            return Ok(account);
+        }
         if caller.is_some_and(|caller| !caller.guest) {
             return Err(Error::new(
                 ErrorCode::AlreadyExists,
@@ -105,6 +113,7 @@ impl Accounts {
             password,
             nickname: nickname.map(checked).transpose()?,
             site: new.site,
+            effect: new.effect,
         })
     }
 
@@ -129,6 +138,27 @@ impl Accounts {
         Ok(account)
     }
 
+    /// The account that an earlier attempt at the call with this effect id made of the caller. The
+    /// observer may not have been informed then.
+    async fn promoted_before(
+        &self,
+        caller: Option<Caller>,
+        effect: Option<EffectId>,
+    ) -> Result<Option<Account>> {
+        let Some((caller, EffectId(effect))) = caller.zip(effect) else {
+            return Ok(None);
+        };
+        let found = self
+            .deps
+            .accounts
+            .promoted_by(caller.account, effect)
+            .await?;
+        if let Some(account) = &found {
+            self.deps.observer.changed(account).await;
+        }
+        Ok(found)
+    }
+
     async fn promote(&self, guest: AccountId, new: CheckedSignUp) -> Result<Account> {
         let gone = || super::sign_in_again("the guest is gone: sign up without its token");
         let before = self.deps.accounts.find(guest).await?.ok_or_else(gone)?;
@@ -141,13 +171,14 @@ impl Accounts {
         if !self
             .deps
             .accounts
-            .promote(
+            .promote(&Promotion {
                 guest,
-                &new.username,
-                &nickname,
-                &hash,
-                self.deps.clock.now(),
-            )
+                username: new.username,
+                nickname,
+                password: hash,
+                at: self.deps.clock.now(),
+                effect: new.effect.map(|EffectId(id)| id),
+            })
             .await?
         {
             return match self.deps.accounts.find(guest).await? {
@@ -173,6 +204,7 @@ fn named_after(username: &str) -> Result<Nickname> {
 mod tests {
     use super::{NewAccount, SignUpRules};
     use crate::account::fakes::{HERE, TestAccounts};
+    use crate::idempotency::EffectId;
     use faceshare_biz::ErrorCode;
     use faceshare_biz::domain::account::Password;
 
@@ -182,6 +214,7 @@ mod tests {
             password: Password::new(password),
             nickname: None,
             site: HERE,
+            effect: None,
         }
     }
 
@@ -246,6 +279,41 @@ mod tests {
             .expect_err("wrong");
         let paths: Vec<_> = error.violations.iter().map(|v| v.path.as_str()).collect();
         assert_eq!(paths, ["username", "username", "password", "nickname"]);
+    }
+
+    #[tokio::test]
+    async fn a_repeated_call_promotes_a_guest_once_and_is_answered_as_before() {
+        let app = TestAccounts::new();
+        let accounts = app.accounts();
+        let guest = accounts.sign_up_guest("Ann").await.expect("a guest");
+        let caller = accounts
+            .authenticate(&guest.tokens.access.token)
+            .expect("a caller");
+        let rules = SignUpRules::default();
+        let keyed = |effect| NewAccount {
+            effect: Some(EffectId(effect)),
+            ..new("ann_1", "password")
+        };
+        let first = accounts
+            .sign_up(keyed(7), &rules, Some(caller))
+            .await
+            .expect("an account");
+        app.passwords.work();
+        let again = accounts.sign_up(keyed(7), &rules, Some(caller)).await;
+        assert_eq!(again.expect("repeated"), first);
+        assert_eq!(app.passwords.work(), [], "nothing is hashed again");
+        assert_eq!(
+            app.observer.changed(),
+            [first.clone(), first],
+            "the first attempt may have died before it informed the observer"
+        );
+        for other in [keyed(8), new("ann_1", "password")] {
+            let refused = accounts
+                .sign_up(other, &rules, Some(caller))
+                .await
+                .expect_err("another call");
+            assert_eq!(refused.code, ErrorCode::AlreadyExists);
+        }
     }
 
     #[tokio::test]

@@ -543,7 +543,7 @@ mod tests {
         app.clock.pass(Duration::from_secs(3_600));
         let fresh = app
             .cases
-            .rotate_number_code(host, id)
+            .rotate_number_code(host, id, None)
             .await
             .expect("rotated");
         assert!(

@@ -301,7 +301,7 @@ async fn a_waiting_caller_is_informed_of_the_end_and_of_the_expiry() {
     );
     let code = app
         .cases
-        .rotate_number_code(host, created.session.id)
+        .rotate_number_code(host, created.session.id, None)
         .await
         .expect("a code");
     let by_code = Key::NumberCode(code.code.digits().to_owned());
@@ -545,7 +545,7 @@ async fn after_a_denial_unproven_callers_from_there_must_knock_for_an_hour() {
     app.clock.pass(Duration::from_secs(3_600));
     let code = app
         .cases
-        .rotate_number_code(host, created.session.id)
+        .rotate_number_code(host, created.session.id, None)
         .await
         .expect("a code");
     assert!(

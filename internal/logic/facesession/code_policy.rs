@@ -83,6 +83,7 @@ mod tests {
             session: SessionId::new(1).expect("an id"),
             created_at: minute(created),
             expires_at: minute(expires),
+            effect: None,
         }
     }
 

@@ -198,7 +198,7 @@ impl FaceSessions {
             .and_then(|record| self.show_code(&record))
         {
             Some(code) => code,
-            None => self.assign_code(id).await?,
+            None => self.assign_code(id, None).await?,
         };
         Ok(Earlier::Made(Box::new(Created {
             session,
@@ -215,7 +215,7 @@ impl FaceSessions {
         point: PointId,
     ) -> Result<Created> {
         let token = self.session_token(caller, session.id, point)?;
-        let code = self.assign_code(session.id).await?;
+        let code = self.assign_code(session.id, None).await?;
         Ok(Created {
             session,
             code,

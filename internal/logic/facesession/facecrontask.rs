@@ -1,16 +1,18 @@
 //! The scheduled task of sessions: it makes deadlines fire in sessions whose actor is not loaded.
 //!
 //! A session's deadlines (graces, the countdown to its end) are part of its state, and its actor
-//! fires them. An actor that lost its log or panicked is loaded again by the next request for its
-//! session; without a request no deadline would fire. So this task loads every live session that is
-//! not loaded. A loaded actor fires what is overdue, each deadline once, because firing is an entry
-//! in the log. The task has no state and no input of its own: a second task or an additional pass
-//! changes nothing.
+//! fires them. An idle actor of a live session stops, and an actor that lost its log or panicked is
+//! loaded again by the next request for its session; without a request no deadline would fire. So
+//! this task loads every live session that is not loaded and may have a deadline before the next
+//! tick. A loaded actor fires what is due, each deadline once, because firing is an entry in the
+//! log. The task has no state and no input of its own: a second task or an additional pass changes
+//! nothing.
 
 use super::Projector;
 use crate::instruction::{SessionObserver as _, Sessions};
 use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::facesession::FaceSessionRepository;
+use faceshare_biz::domain::port::Clock;
 use faceshare_biz::{ErrorCode, Result};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +21,7 @@ use std::time::Duration;
 /// actor has stopped.
 pub const CRON_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Loads live sessions whose actor has stopped.
+/// Loads live sessions for their deadlines.
 #[derive(Clone)]
 pub struct FaceCronTask {
     /// The running sessions.
@@ -28,11 +30,13 @@ pub struct FaceCronTask {
     pub directory: Arc<dyn FaceSessionRepository>,
     /// Corrects the row of a session that has ended and is still listed as live.
     pub projector: Projector,
+    /// The source of time.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl FaceCronTask {
-    /// Loads every live session that is not loaded. May be stopped in the middle; due every
-    /// [`CRON_INTERVAL`].
+    /// Loads every live session that is not loaded, unless it was unloaded while it was idle and has
+    /// no deadline before the next tick. May be stopped in the middle; due every [`CRON_INTERVAL`].
     pub async fn tick(&self) {
         if let Err(error) = self.load_all().await {
             tracing::warn!(%error, cause = ?error.cause(), "the live sessions could not be listed; the next tick tries again");
@@ -41,7 +45,10 @@ impl FaceCronTask {
 
     async fn load_all(&self) -> Result<()> {
         for id in self.directory.live().await? {
-            if !self.sessions.is_loaded(id) {
+            if self
+                .sessions
+                .needs_loading(id, self.clock.now() + CRON_INTERVAL)
+            {
                 self.load(id).await;
             }
         }
@@ -59,7 +66,7 @@ impl FaceCronTask {
             Ok((session, log_index)) if session.ended.is_some() => {
                 self.projector.changed(&session, log_index)
             }
-            Ok(_) => tracing::info!(session = %id, "loaded a live session whose actor had stopped"),
+            Ok(_) => tracing::debug!(session = %id, "loaded a live session for its deadlines"),
             // A session is listed before its log is created: one that is just being created has
             // none yet.
             Err(error) if error.code == ErrorCode::NotFound => {}
@@ -77,6 +84,7 @@ mod tests {
     use faceshare_biz::ErrorCode;
     use faceshare_biz::domain::SessionId;
     use faceshare_biz::domain::facesession::EndReason;
+    use faceshare_biz::domain::instruction::Command;
     use faceshare_exec::Input;
     use std::sync::atomic::Ordering;
     use std::time::Duration;
@@ -98,6 +106,68 @@ mod tests {
         app.log.away.store(false, Ordering::SeqCst);
     }
 
+    /// A host's app in the background is kept for ten minutes, and then the session for some more.
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_live_session_is_unloaded_and_loaded_again_for_its_deadline_alone() {
+        const SECOND: Duration = Duration::from_secs(1);
+        let app = TestApp::new();
+        let host = app.person(1).await;
+        let created = app.open(host).await;
+        let id = created.session.id;
+        app.connect_host(host, &created).await;
+        let (member, point) = app
+            .sessions
+            .read(id, |state| {
+                let (member, presence) = state.present().next().expect("the host");
+                (member, *presence.points.keys().next().expect("its point"))
+            })
+            .await
+            .expect("read");
+        let background = Input::Command {
+            member,
+            point,
+            nonce: 0,
+            command: Command::PointState { background: true },
+        };
+        let lost = Input::PointLost {
+            point,
+            incarnation: 1,
+        };
+        for input in [background, lost] {
+            app.sessions.propose(id, input).await.expect("accepted");
+        }
+        let task = task(&app);
+        let mut loaded = Vec::new();
+        for second in 1..=605 {
+            app.clock.pass(SECOND);
+            tokio::time::sleep(SECOND).await;
+            if u64::is_multiple_of(second, CRON_INTERVAL.as_secs()) {
+                task.tick().await;
+            }
+            loaded.push(app.sessions.is_loaded(id));
+        }
+        let (used, rest) = loaded.split_at(60);
+        let unloaded = rest.iter().position(|loaded| !loaded).expect("unloaded");
+        let loaded_again = rest[unloaded..].iter().position(|loaded| *loaded);
+        let loaded_again = used.len() + unloaded + loaded_again.expect("loaded again");
+        assert!(used.iter().all(|loaded| *loaded), "one minute is not over");
+        assert!(unloaded < 65, "after one minute, or two");
+        assert!((589..=600).contains(&loaded_again), "{loaded_again}");
+        let left = app
+            .sessions
+            .read(id, |state| state.present().next().is_none());
+        assert!(left.await.expect("read"), "the grace counts from the loss");
+    }
+
+    fn task(app: &TestApp) -> FaceCronTask {
+        FaceCronTask {
+            sessions: app.sessions.clone(),
+            directory: app.directory.clone(),
+            projector: app.projector.clone(),
+            clock: app.clock.clone(),
+        }
+    }
+
     fn ended(directory: &Directory, id: SessionId) -> Option<EndReason> {
         directory
             .get(id)
@@ -112,11 +182,7 @@ mod tests {
         let id = app.open(app.person(1).await).await.session.id;
         lose_actor(&app, id).await;
         app.clock.pass(LONG);
-        let task = FaceCronTask {
-            sessions: app.sessions.clone(),
-            directory: app.directory.clone(),
-            projector: app.projector.clone(),
-        };
+        let task = task(&app);
         task.tick().await;
         tokio::time::sleep(CRON_INTERVAL / 2).await;
         app.projector.flush(id).await;

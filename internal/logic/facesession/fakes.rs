@@ -13,7 +13,7 @@ use crate::fakes::{CountingIds, FakeClock, MemoryLog, PlainSecrets, PlainTokens,
 use crate::instruction::Sessions;
 use crate::instruction::mgr::pointaddresses::PointAddresses;
 use async_trait::async_trait;
-use faceshare_biz::domain::account::{Account, AccountRepository, Caller, PasswordHash};
+use faceshare_biz::domain::account::{Account, AccountRepository, Caller, PasswordHash, Promotion};
 use faceshare_biz::domain::facesession::{
     CodeRecord, FaceSession, FaceSessionRepository, GuessBudgets, InviteRecord, InviteRepository,
     InviteUse, NumberCodeRepository, SessionClaims,
@@ -169,13 +169,14 @@ impl TestApp {
         );
         let promoted = self
             .people
-            .promote(
-                guest.account,
-                &name,
-                &nickname,
-                &PasswordHash::new("hash"),
-                self.now(),
-            )
+            .promote(&Promotion {
+                guest: guest.account,
+                username: name,
+                nickname,
+                password: PasswordHash::new("hash"),
+                at: self.now(),
+                effect: None,
+            })
             .await;
         assert!(promoted.expect("asked"), "no such guest");
     }
@@ -236,11 +237,12 @@ impl TestApp {
     }
 }
 
-/// The directory in a map; `away` makes it unavailable.
+/// The directory in a map; `away` makes it unavailable, `saving_fails` makes `save` fail alone.
 #[derive(Default)]
 pub(crate) struct Directory {
     listed: Mutex<BTreeMap<SessionId, Listed>>,
     pub(crate) away: AtomicBool,
+    pub(crate) saving_fails: AtomicBool,
 }
 
 /// A row of the directory.
@@ -295,6 +297,9 @@ impl FaceSessionRepository for Directory {
     }
 
     async fn save(&self, session: &FaceSession, log_index: u64) -> Result<()> {
+        if self.saving_fails.load(Ordering::SeqCst) {
+            return Err(away());
+        }
         let mut listed = self.open()?;
         let row = listed.entry(session.id).or_insert_with(|| Listed {
             session: session.clone(),
@@ -432,6 +437,14 @@ impl NumberCodeRepository for Codes {
 
     async fn current(&self, session: SessionId, now: Timestamp) -> Result<Option<CodeRecord>> {
         Ok(self.live(now, |c| c.session == session))
+    }
+
+    async fn expired(&self, after: Timestamp, until: Timestamp) -> Result<Vec<SessionId>> {
+        let kept = self.kept.lock().expect("not poisoned");
+        let expired = kept.iter().filter(|(c, retired)| {
+            retired.is_none() && after < c.expires_at && c.expires_at <= until
+        });
+        Ok(expired.map(|(c, _)| c.session).collect())
     }
 
     async fn extend(

@@ -228,7 +228,7 @@ impl GuessingAttack {
             let fresh = self
                 .app
                 .cases
-                .rotate_number_code(target.host, target.created.session.id)
+                .rotate_number_code(target.host, target.created.session.id, None)
                 .await
                 .expect("rotated");
             target.code = fresh.code;

@@ -2,6 +2,7 @@
 //! code.
 
 use super::{FaceSessions, NewInvite, ShownInvite};
+use crate::idempotency::EffectId;
 use crate::text::FieldChecks;
 use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::account::Caller;
@@ -39,7 +40,8 @@ impl FaceSessions {
             .ok_or_else(Error::not_found)
     }
 
-    /// Creates a new invite. The old one stops working at once.
+    /// Creates a new invite. The old one stops working at once. A repeat of the call that made the
+    /// session's invite returns this invite, as long as it can be shown.
     ///
     /// # Errors
     /// `NOT_FOUND`, `SESSION_ENDED`, `FORBIDDEN`, then `INVALID_ARGUMENT` with path `expiresIn` or
@@ -52,6 +54,9 @@ impl FaceSessions {
     ) -> Result<ShownInvite> {
         self.hosted_session(caller, id).await?;
         check_new(&new)?;
+        if let Some(made) = self.invite_made_by(id, new.effect).await? {
+            return Ok(made);
+        }
         let secret = self.deps.secrets.invite_secret();
         let invite = InviteRecord {
             fingerprint: self.deps.secrets.fingerprint(SecretUse::Invite, &secret),
@@ -64,6 +69,7 @@ impl FaceSessions {
             max_uses: new.max_uses,
             uses: 0,
             approval: new.approval.unwrap_or(false),
+            effect: new.effect.map(|EffectId(id)| id),
         };
         self.deps.invites.put(&invite).await?;
         Ok(ShownInvite {
@@ -72,6 +78,21 @@ impl FaceSessions {
             max_uses: invite.max_uses,
             uses: invite.uses,
         })
+    }
+
+    /// The session's invite, if an earlier attempt at the call with this effect id made it.
+    async fn invite_made_by(
+        &self,
+        id: SessionId,
+        effect: Option<EffectId>,
+    ) -> Result<Option<ShownInvite>> {
+        let Some(EffectId(effect)) = effect else {
+            return Ok(None);
+        };
+        let current = self.deps.invites.current(id).await?;
+        Ok(current
+            .filter(|invite| invite.effect == Some(effect))
+            .and_then(|invite| self.show_invite(&invite)))
     }
 
     /// Revokes the invite. It stops working at once.
@@ -122,6 +143,7 @@ mod tests {
             expires_in: Some(Duration::from_secs(59)),
             max_uses: Some(0),
             approval: Some(true),
+            effect: None,
         };
         let error = check_new(&new).expect_err("all wrong");
         let paths: Vec<_> = error.violations.iter().map(|v| v.path.as_str()).collect();
@@ -135,6 +157,7 @@ mod tests {
                 expires_in: Some(Duration::from_secs(seconds)),
                 max_uses: Some(uses),
                 approval: Some(false),
+                effect: None,
             };
             assert!(check_new(&new).is_ok());
         }

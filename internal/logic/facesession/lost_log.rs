@@ -9,7 +9,7 @@ use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::facesession::{EndReason, Ended, FaceSession};
 use faceshare_biz::domain::instruction::{Device, Profile};
 use faceshare_biz::{ErrorCode, Result};
-use faceshare_exec::{Genesis, Input, State};
+use faceshare_exec::Genesis;
 
 impl FaceSessions {
     /// Ends every session that is listed as live and lost its log. Returns their number. For the
@@ -26,7 +26,7 @@ impl FaceSessions {
                 .sessions
                 .read(id, |state| (state.index(), state.face_session()));
             let ended = match read.await {
-                Ok((index, session)) => self.end_again(index, session).await?,
+                Ok((index, session)) => self.list_as_ended(index, session).await?,
                 Err(error) if error.code == ErrorCode::NotFound => self.end_begun(id).await?,
                 // One log that cannot be read must not keep all other sessions from coming back.
                 Err(error) if error.code == ErrorCode::Internal => false,
@@ -56,27 +56,19 @@ impl FaceSessions {
         Ok(began)
     }
 
-    /// Goes on where an earlier attempt was cut off after [`Self::create_ended_log`] began: the log is shorter than the row says. `false`: it is
-    /// an ordinary log.
-    async fn end_again(&self, index: u64, session: FaceSession) -> Result<bool> {
-        let over = session.ended.is_some();
-        if !over && index > 1 || self.deps.directory.log_index(session.id).await? <= Some(index) {
+    /// Goes on where an earlier attempt was cut off after it had created the log of an ended
+    /// session: the row comes from a later entry of the lost log, so the projector would leave it as
+    /// it is. `false`: it is an ordinary log.
+    async fn list_as_ended(&self, index: u64, session: FaceSession) -> Result<bool> {
+        let listed_at = self.deps.directory.log_index(session.id).await?;
+        if session.ended.is_none() || listed_at <= Some(index) {
             return Ok(false);
         }
-        let session = if over {
-            session
-        } else {
-            self.deps
-                .sessions
-                .propose(session.id, Input::End { by: None })
-                .await?
-        };
         self.deps.projector.write_lost(session).await?;
         Ok(true)
     }
 
     async fn end_without_log(&self, listed: FaceSession) -> Result<()> {
-        let id = listed.id;
         match self.deps.accounts.find(listed.host).await? {
             Some(host) => {
                 let guest = host.is_guest();
@@ -86,8 +78,7 @@ impl FaceSessions {
                     avatar_url: host.avatar_url.into(),
                     guest,
                 };
-                self.create_ended_log(id, &listed, host).await?;
-                let session = self.deps.sessions.read(id, State::face_session).await?;
+                let session = self.create_ended_log(&listed, host).await?;
                 self.deps.projector.write_lost(session).await?;
             }
             // The host's account is deleted, so no caller can read the session: only its row in the
@@ -106,15 +97,10 @@ impl FaceSessions {
         Ok(())
     }
 
-    /// Creates a log that holds only the session's end.
-    async fn create_ended_log(
-        &self,
-        id: SessionId,
-        listed: &FaceSession,
-        host: Profile,
-    ) -> Result<()> {
+    /// Creates a log that holds only the session's end. Returns the ended session.
+    async fn create_ended_log(&self, listed: &FaceSession, host: Profile) -> Result<FaceSession> {
         let genesis = Genesis {
-            id,
+            id: listed.id,
             title: listed.title.clone(),
             host,
             admission: listed.admission,
@@ -125,11 +111,6 @@ impl FaceSessions {
             point: self.new_point()?,
             device: Device::default(),
         };
-        self.deps.sessions.create(genesis).await?;
-        self.deps
-            .sessions
-            .propose(id, Input::End { by: None })
-            .await
-            .map(drop)
+        self.deps.sessions.create_ended(genesis).await
     }
 }

@@ -2,6 +2,7 @@
 //! assignment of a code.
 
 use super::{FaceSessions, ShownCode};
+use crate::idempotency::EffectId;
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::{CodeRecord, NumberCode, Status};
 use faceshare_biz::domain::instruction::Notice;
@@ -31,13 +32,22 @@ impl FaceSessions {
     }
 
     /// Assigns a new code. The old one stops working at once. The host's points get a notice
-    /// without the code.
+    /// without the code. A repeat of the call that assigned the session's live code, known by its
+    /// effect id, returns this code.
     ///
     /// # Errors
     /// `NOT_FOUND`, `SESSION_ENDED`, `FORBIDDEN`.
-    pub async fn rotate_number_code(&self, caller: Caller, id: SessionId) -> Result<ShownCode> {
+    pub async fn rotate_number_code(
+        &self,
+        caller: Caller,
+        id: SessionId,
+        effect: Option<EffectId>,
+    ) -> Result<ShownCode> {
         self.hosted_session(caller, id).await?;
-        let shown = self.assign_code(id).await?;
+        let shown = match self.code_assigned_by(id, effect).await? {
+            Some(assigned) => assigned,
+            None => self.assign_code(id, effect).await?,
+        };
         let notice = Notice::NumberCodeChange {
             expires_at: Some(shown.expires_at),
         };
@@ -47,15 +57,34 @@ impl FaceSessions {
         Ok(shown)
     }
 
+    /// The session's live code, if an earlier attempt at the call with this effect id assigned it.
+    async fn code_assigned_by(
+        &self,
+        session: SessionId,
+        effect: Option<EffectId>,
+    ) -> Result<Option<ShownCode>> {
+        let Some(EffectId(effect)) = effect else {
+            return Ok(None);
+        };
+        let current = self.deps.codes.current(session, self.now()).await?;
+        Ok(current
+            .filter(|record| record.effect == Some(effect))
+            .and_then(|record| self.show_code(&record)))
+    }
+
     /// Assigns a new code to the session; one digit longer while the budget of the whole
     /// installation is used up.
-    pub(super) async fn assign_code(&self, session: SessionId) -> Result<ShownCode> {
+    pub(super) async fn assign_code(
+        &self,
+        session: SessionId,
+        effect: Option<EffectId>,
+    ) -> Result<ShownCode> {
         let live = self.deps.directory.count_live().await?;
         let now = self.now();
         let longer = self.deps.budgets.pressure(now).await?.spent.is_some();
         for _ in 0..DRAWS {
             let code = self.deps.secrets.number_code(live, longer);
-            if let Some(shown) = self.try_assign(session, code, now).await? {
+            if let Some(shown) = self.try_assign(session, code, effect, now).await? {
                 return Ok(shown);
             }
         }
@@ -69,6 +98,7 @@ impl FaceSessions {
         &self,
         session: SessionId,
         code: NumberCode,
+        effect: Option<EffectId>,
         now: Timestamp,
     ) -> Result<Option<ShownCode>> {
         let prints = self
@@ -93,6 +123,7 @@ impl FaceSessions {
             session,
             created_at: now,
             expires_at: self.policy.codes.first_end(now),
+            effect: effect.map(|EffectId(id)| id),
         };
         match self
             .deps

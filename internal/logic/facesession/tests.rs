@@ -188,7 +188,7 @@ async fn callers_who_are_not_members_get_not_found_on_every_call() {
             code_of(app.cases.get(who, id).await),
             code_of(app.cases.members(who, id).await),
             code_of(app.cases.number_code(who, id).await),
-            code_of(app.cases.rotate_number_code(who, id).await),
+            code_of(app.cases.rotate_number_code(who, id, None).await),
             code_of(app.cases.invite(who, id).await),
             code_of(app.cases.make_invite(who, id, NewInvite::default()).await),
             code_of(app.cases.revoke_invite(who, id).await),
@@ -242,7 +242,7 @@ async fn what_only_the_host_may_do_is_forbidden_to_members() {
         ),
         code_of(app.cases.end(member, id).await),
         code_of(app.cases.remove(member, id, host.account).await),
-        code_of(app.cases.rotate_number_code(member, id).await),
+        code_of(app.cases.rotate_number_code(member, id, None).await),
         code_of(
             app.cases
                 .make_invite(member, id, NewInvite::default())
@@ -292,7 +292,7 @@ async fn an_ended_session_can_be_read_by_its_members_and_not_be_changed() {
             code_of(app.cases.end(who, id).await),
             code_of(app.cases.quit(who, id).await),
             code_of(app.cases.token(who, id, None).await),
-            code_of(app.cases.rotate_number_code(who, id).await),
+            code_of(app.cases.rotate_number_code(who, id, None).await),
             code_of(app.cases.make_invite(who, id, NewInvite::default()).await),
         ];
         assert_eq!(answers, [ErrorCode::SessionEnded; 6]);
@@ -325,7 +325,7 @@ async fn session_with_bad_code(app: &TestApp, reason: &str) -> (Caller, String) 
         "expired" => app.clock.set(created.code.expires_at),
         "rotated" => drop(
             app.cases
-                .rotate_number_code(host, id)
+                .rotate_number_code(host, id, None)
                 .await
                 .expect("rotated"),
         ),
@@ -489,7 +489,7 @@ async fn a_rotated_code_stops_working_at_once() {
     let created = app.open(host).await;
     let rotated = app
         .cases
-        .rotate_number_code(host, created.session.id)
+        .rotate_number_code(host, created.session.id, None)
         .await
         .expect("rotated");
     assert_ne!(rotated.code, created.code.code);
@@ -879,6 +879,47 @@ async fn a_live_session_whose_log_was_lost_is_ended_by_the_platform_with_its_cod
     );
 }
 
+/// A start that ends a lost session is cut off after its first append to the log, or after it wrote
+/// the log and before it wrote the row; whatever entry the row came from.
+#[tokio::test(start_paused = true)]
+async fn a_lost_session_is_ended_though_a_start_that_ended_it_was_cut_off() {
+    for (log_dies, row_of_entry) in [(true, 0), (true, 9), (false, 0), (false, 9)] {
+        let app = TestApp::new();
+        let host = app.person(1).await;
+        let session = app.open(host).await.session;
+        let id = session.id;
+        app.directory
+            .save(&session, row_of_entry)
+            .await
+            .expect("listed");
+        app.sessions.unload_all().await;
+        app.log.delete(id).await.expect("forgotten");
+
+        app.log.dies_after_append.store(log_dies, Ordering::SeqCst);
+        app.directory.saving_fails.store(true, Ordering::SeqCst);
+        app.cases.end_lost().await.expect_err("cut off");
+        app.sessions.unload_all().await;
+        app.log.away.store(false, Ordering::SeqCst);
+        app.directory.saving_fails.store(false, Ordering::SeqCst);
+
+        app.cases.end_lost().await.expect("ended");
+        app.projector
+            .reconcile(&app.sessions)
+            .await
+            .expect("reconciled");
+        let ended = |session: &FaceSession| session.ended.map(|ended| ended.reason);
+        let read = app.cases.get(host, id).await.expect("its host sees it");
+        let listed = app.directory.get(id).expect("listed");
+        assert_eq!(
+            (ended(&read), ended(&listed)),
+            (Some(EndReason::Platform), Some(EndReason::Platform)),
+            "log dies: {log_dies}, row of entry {row_of_entry}"
+        );
+        let code = app.codes.current(id, app.now()).await.expect("codes");
+        assert_eq!(code, None);
+    }
+}
+
 #[tokio::test]
 async fn a_row_whose_log_never_began_is_no_lost_session() {
     let app = TestApp::new();
@@ -943,6 +984,52 @@ async fn a_call_that_is_repeated_under_its_id_opens_one_session() {
         code_of(app.cases.create(host, new(7)).await),
         ErrorCode::SessionEnded
     );
+}
+
+#[tokio::test]
+async fn a_repeated_call_makes_one_invite() {
+    let app = TestApp::new();
+    let host = app.person(1).await;
+    let id = app.open(host).await.session.id;
+    let new = |effect| NewInvite {
+        effect: Some(EffectId(effect)),
+        ..NewInvite::default()
+    };
+    let first = app.cases.make_invite(host, id, new(7)).await.expect("made");
+    let again = app.cases.make_invite(host, id, new(7)).await;
+    assert_eq!(again.expect("repeated"), first);
+    let other = app.cases.make_invite(host, id, new(8)).await.expect("made");
+    assert_ne!(other.secret, first.secret, "another call");
+    let without = app.cases.make_invite(host, id, NewInvite::default()).await;
+    let without = without.expect("made").secret;
+    assert_ne!(without, other.secret, "a call without a key is no repeat");
+    assert_eq!(
+        app.cases.invite(host, id).await.expect("shown").secret,
+        without
+    );
+}
+
+#[tokio::test]
+async fn a_repeated_call_assigns_one_number_code() {
+    let app = TestApp::new();
+    let host = app.person(1).await;
+    let created = app.open(host).await;
+    let id = created.session.id;
+    let rotate = async |effect: u64| {
+        let rotated = app
+            .cases
+            .rotate_number_code(host, id, Some(EffectId(effect)))
+            .await;
+        rotated.expect("a code")
+    };
+    let first = rotate(7).await;
+    assert_ne!(first.code, created.code.code);
+    app.clock.pass(Duration::from_secs(1));
+    assert_eq!(rotate(7).await, first);
+    let other = rotate(8).await;
+    assert_ne!(other.code, first.code, "another call");
+    let without = app.cases.rotate_number_code(host, id, None).await;
+    assert_ne!(without.expect("a code").code, other.code);
 }
 
 /// The first attempt died before it created the log, or before it assigned a code.

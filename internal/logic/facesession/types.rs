@@ -203,4 +203,7 @@ pub struct NewInvite {
     pub max_uses: Option<u32>,
     /// Whether a newcomer who uses it needs the host's approval.
     pub approval: Option<bool>,
+    /// The effect id of a call that may be repeated: the session's invite that already has it was
+    /// made by an earlier attempt at the same call. `None`: the call is not repeated.
+    pub effect: Option<EffectId>,
 }

@@ -32,11 +32,12 @@ pub(crate) fn sessions(
     })
 }
 
-/// The logs in a map; `away` makes them unavailable.
+/// The logs in a map; `away` makes them unavailable, `dies_after_append` after the next append.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryLog {
     logs: Mutex<HashMap<SessionId, MemorySession>>,
     pub(crate) away: AtomicBool,
+    pub(crate) dies_after_append: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -105,6 +106,9 @@ impl SessionLog for MemoryLog {
         log.records.extend(batch.records);
         log.snapshot = batch.snapshot.or(log.snapshot.take());
         log.trim(batch.trim_to.unwrap_or(0));
+        if self.dies_after_append.swap(false, Ordering::SeqCst) {
+            self.away.store(true, Ordering::SeqCst);
+        }
         Ok(())
     }
 

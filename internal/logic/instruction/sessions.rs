@@ -16,7 +16,7 @@ use faceshare_biz::domain::instruction::{
 use faceshare_biz::domain::port::{Clock, Secrets};
 use faceshare_biz::domain::{KnockId, MemberId, SessionId, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
-use faceshare_exec::{Entry, Genesis, Input, State};
+use faceshare_exec::{Entry, Genesis, Input, State, Step, apply, step};
 use futures_util::FutureExt;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -56,13 +56,36 @@ pub struct SessionDeps {
 }
 
 type Slot = Arc<OnceCell<SessionHandle>>;
-type Slots = Mutex<HashMap<SessionId, Slot>>;
+type Slots = Mutex<SlotTable>;
+
+/// The sessions that are loaded here, and what is known of live ones that are not.
+#[derive(Default)]
+struct SlotTable {
+    /// One slot for each session that is loaded or being loaded.
+    loaded: HashMap<SessionId, Slot>,
+    /// The live sessions that were unloaded because they were idle. None of their points is
+    /// connected, and nothing has changed them since.
+    unloaded: HashMap<SessionId, Unloaded>,
+}
+
+/// A live session that was unloaded because it was idle.
+#[derive(Clone, Copy)]
+struct Unloaded {
+    next_deadline: Option<Timestamp>,
+}
+
+impl SlotTable {
+    fn is_loaded(&self, id: SessionId) -> bool {
+        let slot = self.loaded.get(&id);
+        slot.is_some_and(|slot| slot.get().is_none_or(|handle| !handle.is_gone()))
+    }
+}
 
 /// All sessions. Cheap to clone.
 #[derive(Clone)]
 pub struct Sessions {
     deps: Arc<ActorDeps>,
-    /// One slot for each session that is loaded or being loaded; locked only to look a slot up.
+    /// Locked only to look a session up.
     slots: Arc<Slots>,
     tasks: TaskTracker,
 }
@@ -104,25 +127,68 @@ impl Sessions {
     /// `UNAVAILABLE` when the log can not be written.
     pub async fn create(&self, genesis: Genesis) -> Result<FaceSession> {
         let now = self.deps.clock.now();
-        let _opening = {
-            let _slots = self.lock();
-            if self.tasks.is_closed() {
-                return Err(Error::unavailable("this node is going down"));
-            }
-            self.tasks.token()
-        };
+        let _opening = self.opening()?;
         let state = State::open(genesis, now + self.deps.settings.rules.seat, now);
         let record = first_record(&state, now);
         let retained = retained(&record);
+        self.begin_log(&state, vec![record]).await?;
+        let session = state.face_session();
+        tracing::info!(session = %session.id, host = %session.host, "session opened");
+        let window = ResumeWindow::new(vec![retained], self.deps.settings.resume);
+        // Under the lock: a change of the forced admission reaches the session either through its
+        // slot or when it starts.
+        let mut slots = self.lock();
+        let handle = self.spawn(state, window, false, false);
+        if !self.tasks.is_closed() {
+            let slot = Arc::new(OnceCell::new_with(Some(handle)));
+            slots.loaded.insert(session.id, slot);
+        }
+        Ok(FaceSession {
+            admission_forced: self.deps.admission_forced.load(Ordering::SeqCst),
+            ..session
+        })
+    }
+
+    /// Creates a session that the platform has ended already, in one append: its log never holds the
+    /// first entry without the end. Returns the session.
+    ///
+    /// # Errors
+    /// `UNAVAILABLE` when the log can not be written.
+    pub async fn create_ended(&self, genesis: Genesis) -> Result<FaceSession> {
+        let now = self.deps.clock.now();
+        let _opening = self.opening()?;
+        let mut state = State::open(genesis, now, now);
+        let first = first_record(&state, now);
+        let input = Input::End { by: None };
+        let Step::Entry(end) = step(&state, &self.deps.settings.rules, now, input)? else {
+            return Err(Error::internal("the end of a new session made no entry"));
+        };
+        apply(&mut state, &end);
+        let last = record_of(&state, &end);
+        self.begin_log(&state, vec![first, last]).await?;
+        Ok(state.face_session())
+    }
+
+    /// Makes [`close`](Self::close) wait for a session that is being created.
+    fn opening(&self) -> Result<TaskTrackerToken> {
+        let _slots = self.lock();
+        if self.tasks.is_closed() {
+            return Err(Error::unavailable("this node is going down"));
+        }
+        Ok(self.tasks.token())
+    }
+
+    /// Appends the first entries of a session, and a snapshot of `state`, the state after them.
+    async fn begin_log(&self, state: &State, records: Vec<LogRecord>) -> Result<()> {
         let snapshot = SnapshotRecord {
             index: state.index(),
             epoch: state.epoch().clone(),
-            payload: encode_state(&state),
+            payload: encode_state(state),
         };
         let append = Append {
             session: state.id(),
             expected_index: 0,
-            records: vec![record],
+            records,
             snapshot: Some(snapshot),
             trim_to: None,
         };
@@ -130,21 +196,7 @@ impl Sessions {
             .log
             .append(append)
             .await
-            .map_err(Error::unavailable)?;
-        let session = state.face_session();
-        tracing::info!(session = %session.id, host = %session.host, "session opened");
-        let window = ResumeWindow::new(vec![retained], self.deps.settings.resume);
-        // Under the lock: a change of the forced admission reaches the session either through its
-        // slot or when it starts.
-        let mut slots = self.lock();
-        let handle = self.spawn(state, window, false);
-        if !self.tasks.is_closed() {
-            slots.insert(session.id, Arc::new(OnceCell::new_with(Some(handle))));
-        }
-        Ok(FaceSession {
-            admission_forced: self.deps.admission_forced.load(Ordering::SeqCst),
-            ..session
-        })
+            .map_err(Error::unavailable)
     }
 
     /// Processes an input and returns the session after it.
@@ -243,7 +295,7 @@ impl Sessions {
         let loaded: Vec<_> = {
             let slots = self.lock();
             self.deps.admission_forced.store(forced, Ordering::SeqCst);
-            slots.keys().copied().collect()
+            slots.loaded.keys().copied().collect()
         };
         for id in loaded {
             // A session that cannot be loaded now applies the setting when it is loaded.
@@ -284,19 +336,28 @@ impl Sessions {
     /// Whether this session is loaded or being loaded here. Does not load it.
     #[must_use]
     pub fn is_loaded(&self, id: SessionId) -> bool {
-        self.lock()
-            .get(&id)
-            .is_some_and(|slot| slot.get().is_none_or(|handle| !handle.is_gone()))
+        self.lock().is_loaded(id)
+    }
+
+    /// Whether a session must be loaded for its deadlines up to `time` to fire. `false`: it is
+    /// loaded, or it was unloaded while it was idle and its next deadline is later.
+    #[must_use]
+    pub fn needs_loading(&self, id: SessionId, time: Timestamp) -> bool {
+        let slots = self.lock();
+        let unloaded = slots.unloaded.get(&id);
+        let is_due = |known: &Unloaded| known.next_deadline.is_some_and(|at| at <= time);
+        !slots.is_loaded(id) && unloaded.is_none_or(is_due)
     }
 
     /// The number of sessions that are loaded or being loaded here.
     #[must_use]
     pub fn loaded(&self) -> usize {
-        self.lock().len()
+        self.lock().loaded.len()
     }
 
     fn handle_if_loaded(&self, id: SessionId) -> Option<SessionHandle> {
-        self.lock().get(&id).and_then(|slot| slot.get().cloned())
+        let slots = self.lock();
+        slots.loaded.get(&id).and_then(|slot| slot.get().cloned())
     }
 
     /// Stops all actors after they have answered their pending requests, and waits for them. Later
@@ -305,7 +366,7 @@ impl Sessions {
         {
             let mut slots = self.lock();
             self.tasks.close();
-            slots.clear();
+            *slots = SlotTable::default();
         }
         self.tasks.wait().await;
     }
@@ -317,7 +378,7 @@ impl Sessions {
         self.tasks.reopen();
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Slot>> {
+    fn lock(&self) -> MutexGuard<'_, SlotTable> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -352,7 +413,7 @@ impl Sessions {
         if self.tasks.is_closed() {
             return None;
         }
-        let slot = slots.entry(id).or_default();
+        let slot = slots.loaded.entry(id).or_default();
         if slot.get().is_some_and(SessionHandle::is_gone) {
             *slot = Slot::default();
         }
@@ -366,10 +427,10 @@ impl Sessions {
         /// References of the map and the caller.
         const OWN_REFERENCES: usize = 2;
         let mut slots = self.lock();
-        if slots.get(&id).is_some_and(|s| {
+        if slots.loaded.get(&id).is_some_and(|s| {
             Arc::ptr_eq(s, slot) && s.get().is_none() && Arc::strong_count(s) <= OWN_REFERENCES
         }) {
-            slots.remove(&id);
+            slots.loaded.remove(&id);
         }
     }
 
@@ -381,14 +442,24 @@ impl Sessions {
         } = session::load(&self.deps, id)
             .await?
             .ok_or_else(Error::not_found)?;
-        Ok(self.spawn(state, window, suspect))
+        // A session that was unloaded while it was idle goes on as it was: no point was connected.
+        let was_idle = self.lock().unloaded.remove(&id).is_some();
+        Ok(self.spawn(state, window, !was_idle, suspect))
     }
 
-    fn spawn(&self, state: State, window: ResumeWindow, suspect: bool) -> SessionHandle {
+    fn spawn(
+        &self,
+        state: State,
+        window: ResumeWindow,
+        restarts: bool,
+        suspect: bool,
+    ) -> SessionHandle {
         let id = state.id();
         let (sender, mailbox) = mpsc::channel(session::MAILBOX);
         let mut actor = Actor::new(self.deps.clone(), state, window);
-        actor.restart();
+        if restarts {
+            actor.restart();
+        }
         actor.apply_forced_admission();
         if suspect {
             actor.start_epoch();
@@ -414,6 +485,12 @@ async fn run(
     let end = AssertUnwindSafe(runner.run(&mut mailbox))
         .catch_unwind()
         .await;
+    let unloaded = match (&end, cell.lock()) {
+        (Ok(Ok(())), Ok(actor)) if actor.is_unused() && !actor.state.is_ended() => Some(Unloaded {
+            next_deadline: actor.next_deadline(),
+        }),
+        _ => None,
+    };
     match end {
         Ok(Ok(())) => tracing::debug!(session = %id, "session unloaded"),
         Ok(Err(error)) if !session::is_poisoned(&error) => {
@@ -429,21 +506,26 @@ async fn run(
     runner.finish_pending_append().await;
     mailbox.close();
     if let Some(slots) = slots.upgrade() {
-        remove_stopped(&slots, id);
+        remove_stopped(&slots, id, unloaded);
     }
     metrics::gauge!("sessions_loaded").decrement(1);
 }
 
 /// Removes the slot of a session whose actor has stopped, unless a new actor has replaced it.
-fn remove_stopped(slots: &Slots, id: SessionId) {
+/// `unloaded`: what to keep of a live session that was idle.
+fn remove_stopped(slots: &Slots, id: SessionId, unloaded: Option<Unloaded>) {
     let mut slots = slots.lock().unwrap_or_else(PoisonError::into_inner);
     if slots
+        .loaded
         .get(&id)
         .and_then(|slot| slot.get())
         .is_some_and(SessionHandle::is_gone)
     {
-        slots.remove(&id);
-        shrink(&mut slots);
+        slots.loaded.remove(&id);
+        shrink(&mut slots.loaded);
+        if let Some(unloaded) = unloaded {
+            slots.unloaded.insert(id, unloaded);
+        }
     }
 }
 
@@ -456,12 +538,17 @@ fn first_record(state: &State, now: Timestamp) -> LogRecord {
         changes: Vec::new(),
         events: Vec::new(),
     };
+    record_of(state, &entry)
+}
+
+/// An entry as the log keeps it; `state` is the state after the entry.
+pub(crate) fn record_of(state: &State, entry: &Entry) -> LogRecord {
     LogRecord {
         index: state.index(),
         epoch: state.epoch().clone(),
         last_seq: state.seq(),
-        at: now,
-        payload: encode_entry(&entry),
+        at: entry.at,
+        payload: encode_entry(entry),
     }
 }
 

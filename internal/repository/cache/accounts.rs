@@ -11,7 +11,7 @@ use super::carry_through;
 use super::recent::Recent;
 use async_trait::async_trait;
 use faceshare_biz::Result;
-use faceshare_biz::domain::account::{Account, AccountRepository, PasswordHash, Picture};
+use faceshare_biz::domain::account::{Account, AccountRepository, Picture, Promotion};
 use faceshare_biz::domain::{AccountId, FamilyId, Nickname, Timestamp};
 use lru::LruCache;
 use std::future::Future;
@@ -92,22 +92,16 @@ impl<R: AccountRepository> AccountRepository for CachedAccounts<R> {
         Ok(found)
     }
 
-    async fn promote(
-        &self,
-        guest: AccountId,
-        username: &str,
-        nickname: &Nickname,
-        password: &PasswordHash,
-        at: Timestamp,
-    ) -> Result<bool> {
-        let (username, nickname, password) =
-            (username.to_owned(), nickname.clone(), password.clone());
-        self.change(guest, move |inner: Arc<R>| async move {
-            inner
-                .promote(guest, &username, &nickname, &password, at)
-                .await
+    async fn promote(&self, promotion: &Promotion) -> Result<bool> {
+        let promotion = promotion.clone();
+        self.change(promotion.guest, move |inner: Arc<R>| async move {
+            inner.promote(&promotion).await
         })
         .await
+    }
+
+    async fn promoted_by(&self, id: AccountId, effect: u64) -> Result<Option<Account>> {
+        self.inner.promoted_by(id, effect).await
     }
 
     async fn rename(&self, id: AccountId, nickname: &Nickname) -> Result<bool> {

@@ -87,6 +87,7 @@ fn code(digit: u8) -> CodeRecord {
         session: SessionId::new(7).expect("an id"),
         created_at: Timestamp::from_millis(5),
         expires_at: Timestamp::from_millis(1_000),
+        effect: None,
     }
 }
 

@@ -266,6 +266,7 @@ fn code(digit: usize, of: u64) -> CodeRecord {
         session: session_id(of),
         created_at: at(100),
         expires_at: at(1_000),
+        effect: None,
     }
 }
 
@@ -330,6 +331,7 @@ pub(super) async fn invites_put_at_once_leave_one(openings: &Openings) {
                 max_uses: None,
                 uses: 0,
                 approval: false,
+                effect: None,
             })
             .collect();
         let outcomes = at_once(&invites, 8, |invites, n| invites.put(&put[n])).await;

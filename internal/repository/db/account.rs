@@ -8,7 +8,9 @@ use super::retry::retrying;
 use super::token_family::{forget_networks, revoke_all};
 use crate::error::{Failure, from_db, unreadable};
 use async_trait::async_trait;
-use faceshare_biz::domain::account::{Account, AccountRepository, PasswordHash, Picture};
+use faceshare_biz::domain::account::{
+    Account, AccountRepository, PasswordHash, Picture, Promotion,
+};
 use faceshare_biz::domain::{AccountId, FamilyId, Nickname, Timestamp};
 use faceshare_biz::{Error, Result};
 use sea_orm::sea_query::{Condition, Expr, Query};
@@ -89,26 +91,37 @@ impl AccountRepository for Accounts {
         found.map(Account::try_from).transpose()
     }
 
-    async fn promote(
-        &self,
-        guest: AccountId,
-        username: &str,
-        nickname: &Nickname,
-        password: &PasswordHash,
-        at: Timestamp,
-    ) -> Result<bool> {
-        let promotion = Entity::update_many()
-            .col_expr(Column::Username, Expr::value(username))
+    async fn promote(&self, promotion: &Promotion) -> Result<bool> {
+        let Promotion {
+            guest,
+            username,
+            nickname,
+            password,
+            at,
+            effect,
+        } = promotion;
+        let promoting = Entity::update_many()
+            .col_expr(Column::Username, Expr::value(username.as_str()))
             .col_expr(Column::UsernameKey, Expr::value(key_of(username)))
             .col_expr(Column::Nickname, Expr::value(nickname.as_str()))
             .col_expr(Column::PasswordHash, Expr::value(password.as_str()))
             .col_expr(Column::CreatedAt, Expr::value(at.as_millis()))
+            .col_expr(Column::Effect, Expr::value(effect.map(u64::cast_signed)))
             .filter(Column::Id.eq(guest.get().cast_signed()))
             .filter(Column::Username.is_null());
         self.db
-            .insert(promotion.as_query(), TAKEN)
+            .insert(promoting.as_query(), TAKEN)
             .await
             .map(|promoted| promoted == 1)
+    }
+
+    async fn promoted_by(&self, id: AccountId, effect: u64) -> Result<Option<Account>> {
+        let found = Entity::find_by_id(id.get().cast_signed())
+            .filter(Column::Effect.eq(effect.cast_signed()))
+            .one(self.db.reader())
+            .await
+            .map_err(from_db)?;
+        found.map(Account::try_from).transpose()
     }
 
     async fn rename(&self, id: AccountId, nickname: &Nickname) -> Result<bool> {
@@ -186,6 +199,7 @@ pub(super) async fn insert(
         avatar_url: Set(account.avatar_url.clone()),
         created_at: Set(account.created_at.as_millis()),
         password_hash: Set(password.map(|hash| hash.as_str().to_owned())),
+        effect: Set(None),
     };
     db.insert(Entity::insert(row).as_query(), TAKEN)
         .await

@@ -36,6 +36,7 @@ impl InviteRepository for Invites {
             max_uses: Set(invite.max_uses.map(i64::from)),
             uses: Set(i64::from(invite.uses)),
             approval: Set(invite.approval),
+            effect: Set(invite.effect.map(u64::cast_signed)),
         };
         let all_but_session = [
             Column::Fingerprint,
@@ -44,6 +45,7 @@ impl InviteRepository for Invites {
             Column::MaxUses,
             Column::Uses,
             Column::Approval,
+            Column::Effect,
         ];
         let instead = OnConflict::column(Column::SessionId)
             .update_columns(all_but_session)
@@ -134,6 +136,7 @@ impl TryFrom<Model> for InviteRecord {
                 .map_err(|_| unreadable("invites.max_uses"))?,
             uses: u32::try_from(row.uses).map_err(|_| unreadable("invites.uses"))?,
             approval: row.approval,
+            effect: row.effect.map(i64::cast_unsigned),
         })
     }
 }

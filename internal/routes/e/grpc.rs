@@ -11,10 +11,15 @@ pub const fn status_code(code: ErrorCode) -> Code {
         ErrorCode::InvalidArgument | ErrorCode::UnsupportedMediaType | ErrorCode::FollowSelf => {
             Code::InvalidArgument
         }
-        ErrorCode::Unauthenticated | ErrorCode::TokenExpired | ErrorCode::PasswordIncorrect => {
-            Code::Unauthenticated
-        }
-        ErrorCode::Forbidden | ErrorCode::FollowLocked => Code::PermissionDenied,
+        ErrorCode::Unauthenticated
+        | ErrorCode::TokenExpired
+        | ErrorCode::PasswordIncorrect
+        | ErrorCode::CodeIncorrect => Code::Unauthenticated,
+        ErrorCode::Forbidden
+        | ErrorCode::FollowLocked
+        | ErrorCode::AccountBanned
+        | ErrorCode::RecipientUnavailable
+        | ErrorCode::Silenced => Code::PermissionDenied,
         ErrorCode::NotFound | ErrorCode::NumberCodeNotJoinable | ErrorCode::MemberNotFound => {
             Code::NotFound
         }
@@ -27,7 +32,12 @@ pub const fn status_code(code: ErrorCode) -> Code {
         | ErrorCode::PresenterActive
         | ErrorCode::NotPresenting
         | ErrorCode::FollowCycle
-        | ErrorCode::NothingToCancel => Code::FailedPrecondition,
+        | ErrorCode::NothingToCancel
+        | ErrorCode::CallOver
+        | ErrorCode::CallActive
+        | ErrorCode::TooLate
+        | ErrorCode::MessageRecalled
+        | ErrorCode::InsufficientBalance => Code::FailedPrecondition,
         ErrorCode::PayloadTooLarge
         | ErrorCode::LimitExceeded
         | ErrorCode::RateLimited

@@ -306,6 +306,54 @@ async fn a_lost_session_log_is_logged_and_its_sessions_have_ended() {
 }
 
 #[tokio::test]
+async fn metrics_hold_the_figures_of_the_process_under_their_usual_names() {
+    let server = Server::start().await;
+    let http = server.http();
+    let text = http.call(Method::GET, "/metrics", None, None).await.text;
+    let value = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        let value = line.and_then(|value| value.trim().parse::<f64>().ok());
+        value.unwrap_or_else(|| panic!("no {name} in {text}"))
+    };
+    let statm = fs::read_to_string(format!("/proc/{}/statm", server.pid())).expect("its pages");
+    let pages: f64 = statm
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse().ok())
+        .expect("resident pages");
+    let resident = value("process_resident_memory_bytes ");
+    let expected = pages * 4096.0;
+    assert!(
+        (expected / 2.0..expected * 2.0).contains(&resident),
+        "{resident} bytes, {expected} in /proc"
+    );
+    assert!(value("process_cpu_seconds_total ") > 0.0);
+    assert!(value("process_virtual_memory_bytes ") > resident);
+    assert!(value("process_open_fds ") >= 3.0);
+    assert!(value("process_max_fds ") >= value("process_open_fds "));
+    assert!(value("process_threads ") >= 1.0);
+    let keys = fs::metadata(server.data_dir().join("data/auth.keys")).expect("made at the start");
+    let made = keys
+        .modified()
+        .expect("a time")
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("after 1970")
+        .as_secs_f64();
+    let before = made - value("process_start_time_seconds ");
+    assert!(
+        (-2.0..60.0).contains(&before),
+        "made {before} s after the start"
+    );
+    assert!(text.contains("# TYPE process_cpu_seconds_total counter\n"));
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        assert!(
+            line.is_empty() || line.starts_with("faceshare_") || line.starts_with("process_"),
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_programs_name_the_commit_that_they_were_built_from() {
     let (status, said) = ended(&["--version"], &[]).await;
     assert!(status.success());

@@ -11,7 +11,8 @@ pub use guess::{PasswordBudgets, PasswordGuess, PasswordGuessLimits};
 pub use password::{HashQueue, Password, PasswordHash, PasswordHasher, Verdict};
 pub use picture::{Picture, PicturePermit, PictureProcessor, PictureRepository};
 pub use port::{
-    AccountRepository, CredentialRepository, PasswordChange, Rotation, TokenFamilyRepository,
+    AccountRepository, CredentialRepository, PasswordChange, Promotion, Rotation,
+    TokenFamilyRepository,
 };
 pub use revocation::RevocationRegistry;
 pub use types::{

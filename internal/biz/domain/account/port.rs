@@ -12,17 +12,12 @@ pub trait AccountRepository: Send + Sync + 'static {
     async fn insert(&self, account: &Account) -> Result<()>;
     /// The account of this id, if there is one.
     async fn find(&self, id: AccountId) -> Result<Option<Account>>;
-    /// Promotes a guest to an account: sets username, nickname and password, and `at` as its time
-    /// of creation; id, families and everything else stay. Atomic. `false`, and nothing changed:
-    /// there is no such guest. `ALREADY_EXISTS` when the username is taken.
-    async fn promote(
-        &self,
-        guest: AccountId,
-        username: &str,
-        nickname: &Nickname,
-        password: &PasswordHash,
-        at: Timestamp,
-    ) -> Result<bool>;
+    /// Promotes a guest to an account; its id, families and everything that the promotion does not
+    /// name stay. Atomic. `false`, and nothing changed: there is no such guest. `ALREADY_EXISTS`
+    /// when the username is taken.
+    async fn promote(&self, promotion: &Promotion) -> Result<bool>;
+    /// The account of this id, if the promotion with this effect id made it.
+    async fn promoted_by(&self, id: AccountId, effect: u64) -> Result<Option<Account>>;
     /// Changes the nickname. `false`: there is no such account.
     async fn rename(&self, id: AccountId, nickname: &Nickname) -> Result<bool>;
     /// Replaces the account's picture by this one under `key`, and its address by `url`. Atomic.
@@ -49,6 +44,23 @@ pub trait AccountRepository: Send + Sync + 'static {
     /// [`unused_guests`](Self::unused_guests) says of this `before`. Atomic. `false`, and nothing
     /// changed: it is not.
     async fn forget_guest(&self, id: AccountId, before: Timestamp) -> Result<bool>;
+}
+
+/// The promotion of a guest to an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promotion {
+    /// The guest.
+    pub guest: AccountId,
+    /// The username of the account.
+    pub username: String,
+    /// The nickname of the account.
+    pub nickname: Nickname,
+    /// The hash of the password.
+    pub password: PasswordHash,
+    /// When the account counts as created.
+    pub at: Timestamp,
+    /// The effect id of the call; `None`: a call without an idempotency key.
+    pub effect: Option<u64>,
 }
 
 /// Stores password hashes. Adapters never answer from a cache.

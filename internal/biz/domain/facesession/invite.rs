@@ -20,6 +20,8 @@ pub struct InviteRecord {
     pub uses: u32,
     /// Whether a newcomer who uses it needs the host's approval.
     pub approval: bool,
+    /// The effect id of the call that made it; `None`: a call without an idempotency key.
+    pub effect: Option<u64>,
 }
 
 impl InviteRecord {

@@ -46,6 +46,8 @@ pub struct CodeRecord {
     pub created_at: Timestamp,
     /// The code stops working then.
     pub expires_at: Timestamp,
+    /// The effect id of the call that assigned it; `None`: a call without an idempotency key.
+    pub effect: Option<u64>,
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::MemoryFamilies;
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{
     Account, AccountRepository, CredentialRepository, Credentials, PasswordChange, PasswordHash,
-    Picture, PictureRepository, TokenFamily,
+    Picture, PictureRepository, Promotion, TokenFamily,
 };
 use faceshare_biz::domain::{AccountId, FamilyId, Nickname, Timestamp};
 use faceshare_biz::{Error, ErrorCode, Result};
@@ -17,6 +17,8 @@ type StoredAccounts = HashMap<AccountId, (Account, Option<PasswordHash>)>;
 #[derive(Default)]
 pub(crate) struct MemoryAccounts {
     kept: Mutex<StoredAccounts>,
+    /// The effect ids of promotions.
+    effects: Mutex<HashMap<AccountId, u64>>,
     families: Arc<MemoryFamilies>,
     pictures: Mutex<HashMap<String, (AccountId, Picture)>>,
     deleted_after_find: Mutex<Option<AccountId>>,
@@ -106,19 +108,20 @@ impl AccountRepository for MemoryAccounts {
         Ok(found)
     }
 
-    async fn promote(
-        &self,
-        guest: AccountId,
-        username: &str,
-        nickname: &Nickname,
-        password: &PasswordHash,
-        at: Timestamp,
-    ) -> Result<bool> {
+    async fn promote(&self, promotion: &Promotion) -> Result<bool> {
+        let Promotion {
+            guest,
+            username,
+            nickname,
+            password,
+            at,
+            effect,
+        } = promotion.clone();
         let mut kept = self.kept();
         let is_guest = kept
             .get(&guest)
             .is_some_and(|(account, _)| account.is_guest());
-        if is_guest && is_taken(&kept, username) {
+        if is_guest && is_taken(&kept, &username) {
             return Err(taken());
         }
         let Some((account, hash)) = kept
@@ -127,13 +130,19 @@ impl AccountRepository for MemoryAccounts {
         else {
             return Ok(false);
         };
-        (account.username, account.nickname, *hash) = (
-            Some(username.to_owned()),
-            nickname.clone(),
-            Some(password.clone()),
-        );
+        (account.username, account.nickname, *hash) = (Some(username), nickname, Some(password));
         account.created_at = at;
+        let mut effects = self.effects.lock().expect("not poisoned");
+        effects.extend(effect.map(|effect| (guest, effect)));
         Ok(true)
+    }
+
+    async fn promoted_by(&self, id: AccountId, effect: u64) -> Result<Option<Account>> {
+        let of_account = self.effects.lock().expect("not poisoned").get(&id).copied();
+        if of_account != Some(effect) {
+            return Ok(None);
+        }
+        Ok(self.kept().get(&id).map(|(account, _)| account.clone()))
     }
 
     async fn rename(&self, id: AccountId, nickname: &Nickname) -> Result<bool> {

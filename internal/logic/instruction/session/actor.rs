@@ -33,6 +33,10 @@ use tokio::time::Instant;
 /// An ended session without connections is unloaded after this time, or twice this. Until then it
 /// answers the clients that just saw its end without being loaded again.
 const IDLE: Duration = Duration::from_secs(10);
+/// A live session without connections is unloaded after this time without a request, or twice this.
+const IDLE_LIVE: Duration = Duration::from_secs(60);
+/// A live session with an earlier deadline than this stays loaded: it would be loaded again soon.
+const NEAR: Duration = Duration::from_secs(60);
 
 /// What all session actors share.
 pub(crate) struct ActorDeps {
@@ -46,6 +50,14 @@ pub(crate) struct ActorDeps {
     pub(crate) settings: StreamSettings,
     /// Whether guests who join by code need the host's approval, in every session.
     pub(crate) admission_forced: AtomicBool,
+}
+
+/// When a session's task wakes.
+pub(crate) struct Wakes {
+    /// The next time at which there is something to do.
+    pub(crate) next: Instant,
+    /// When the idle actor stops; `None`: it is in use.
+    pub(crate) stop: Option<Instant>,
 }
 
 /// The state of a session's task.
@@ -125,23 +137,60 @@ impl Actor {
         self.gathering.len() + self.in_flight.as_ref().map_or(0, Batch::len)
     }
 
-    pub(crate) fn is_idle(&self) -> bool {
-        self.state.is_ended()
-            && self.fanout.is_empty()
-            && self.in_flight.is_none()
-            && self.gathering.is_empty()
+    /// How long the actor goes on without a request before it stops; `None`: it does not stop. The
+    /// accounts behind waiting knocks are known to loaded sessions alone.
+    fn idle_time(&self) -> Option<Duration> {
+        let idle = if self.state.is_ended() {
+            IDLE
+        } else {
+            IDLE_LIVE
+        };
+        (self.is_unused() && !self.door.has_waiting() && !self.has_deadline_by(self.now() + NEAR))
+            .then_some(idle)
     }
 
-    /// When the task has to wake: at the next deadline, or when an idle actor stops.
-    pub(crate) fn wake_at(&self) -> Instant {
-        let wait = self
-            .state
-            .next_deadline(&self.deps.settings.rules)
-            .map_or(IDLE, |at| at.since(self.now()));
-        let deadline = Instant::now() + wait;
-        self.pacing
-            .next()
-            .map_or(deadline, |position| position.min(deadline))
+    pub(crate) fn is_idle(&self) -> bool {
+        self.idle_time().is_some()
+    }
+
+    /// Whether no point is connected, also as the state says, and the log has the whole state.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.fanout.is_empty()
+            && self.in_flight.is_none()
+            && self.gathering.is_empty()
+            && !self.in_doubt
+            && (self.state.is_ended() || !self.lists_connected_point())
+    }
+
+    fn lists_connected_point(&self) -> bool {
+        self.state
+            .present()
+            .flat_map(|(_, presence)| presence.points.values())
+            .any(|point| point.announce_at.is_none())
+    }
+
+    fn has_deadline_by(&self, time: Timestamp) -> bool {
+        self.next_deadline().is_some_and(|at| at <= time)
+    }
+
+    /// The next deadline of the session.
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        self.state.next_deadline(&self.deps.settings.rules)
+    }
+
+    /// When the task has to wake for a deadline, and when it stops if no request comes until then.
+    pub(crate) fn wakes(&self) -> Wakes {
+        let now = Instant::now();
+        let deadline = self
+            .next_deadline()
+            .map(|at| now + at.since(self.now()))
+            .into_iter();
+        let stop = self.idle_time().map(|idle| now + idle);
+        let next = deadline.chain(self.pacing.next()).chain(stop).min();
+        Wakes {
+            next: next.unwrap_or(now + IDLE),
+            stop,
+        }
     }
 
     /// # Panics

@@ -3,8 +3,9 @@
 use super::Recovered;
 use super::actor::{Actor, ActorDeps};
 use super::outcome::Outcome;
-use crate::instruction::codec::{encode_entry, encode_state};
+use crate::instruction::codec::encode_state;
 use crate::instruction::recent::RecentEntries;
+use crate::instruction::sessions::record_of;
 use bytes::Bytes;
 use faceshare_biz::domain::instruction::{
     Append, AppendError, CloseReason, Epoch, Event, KnockState, LogRecord, Notice, Profile,
@@ -90,16 +91,10 @@ impl Actor {
     pub(crate) fn gather(&mut self, entry: &Entry) {
         self.views.clear();
         apply(&mut self.state, entry);
-        let payload = encode_entry(entry);
+        let record = record_of(&self.state, entry);
         self.entries_since_snapshot += 1;
-        self.bytes_since_snapshot += payload.len();
-        self.gathering.push(LogRecord {
-            index: self.state.index(),
-            epoch: self.state.epoch().clone(),
-            last_seq: self.state.seq(),
-            at: entry.at,
-            payload,
-        });
+        self.bytes_since_snapshot += record.payload.len();
+        self.gathering.push(record);
     }
 
     /// Starts to append the gathered batch; `None` if it is empty.

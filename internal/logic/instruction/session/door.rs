@@ -50,6 +50,11 @@ impl Door {
             .collect()
     }
 
+    /// Whether a knock waits.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// Applies committed changes; returns what to send to the host.
     pub(crate) fn follow(&mut self, changes: &[Change]) -> Vec<MemberKnock> {
         let mut notices = Vec::new();

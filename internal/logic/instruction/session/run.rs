@@ -40,26 +40,26 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Runs until the session has ended and is idle, or its log is lost.
+    /// Runs until the session is idle, or its log is lost.
     pub(crate) async fn run(&mut self, mailbox: &mut mpsc::Receiver<Request>) -> Result<(), Error> {
         let (mut round, mut pending) = (Vec::new(), PendingWrites::default());
         let mut mailbox_closed = false;
         // Reset only when it would fire too late. That is rare: most deadlines move further away.
-        let mut sleep = pin!(tokio::time::sleep_until(self.cell.lock()?.wake_at()));
+        let mut sleep = pin!(tokio::time::sleep_until(self.cell.lock()?.wakes().next));
         loop {
-            let (wake_at, ahead) = {
+            let (wakes, ahead) = {
                 let mut actor = self.cell.lock()?;
                 actor.fanout.pending_written();
                 if self.appending.is_none() {
                     self.appending = actor.start_append();
                 }
-                (actor.wake_at(), actor.ahead())
+                (actor.wakes(), actor.ahead())
             };
             if mailbox_closed && self.appending.is_none() {
                 return Ok(());
             }
-            if wake_at + WAKE_SLACK < sleep.deadline() || sleep.is_elapsed() {
-                sleep.as_mut().reset(wake_at);
+            if wakes.next + WAKE_SLACK < sleep.deadline() || sleep.is_elapsed() {
+                sleep.as_mut().reset(wakes.next);
             }
             let takes_more = !mailbox_closed && ahead < AHEAD_MAX;
             let appending = &mut self.appending;
@@ -80,7 +80,8 @@ impl<'a> Runner<'a> {
                 }
                 () = sleep.as_mut() => {
                     let mut actor = self.cell.lock()?;
-                    if actor.is_idle() && mailbox.is_empty() && wake_at <= Instant::now() + WAKE_SLACK {
+                    let stop = wakes.stop.is_some_and(|at| at <= Instant::now() + WAKE_SLACK);
+                    if stop && actor.is_idle() && mailbox.is_empty() {
                         // Requests that were sent before the close are still answered; then the
                         // loop ends.
                         mailbox.close();

@@ -2,7 +2,7 @@
 
 use super::{CachedAccounts, FRESH_FOR};
 use async_trait::async_trait;
-use faceshare_biz::domain::account::{Account, AccountRepository, PasswordHash, Picture};
+use faceshare_biz::domain::account::{Account, AccountRepository, Picture, Promotion};
 use faceshare_biz::domain::{AccountId, FamilyId, Nickname, Timestamp};
 use faceshare_biz::{Error, Result};
 use faceshare_contract::account::account;
@@ -49,15 +49,12 @@ impl AccountRepository for OneAccount {
         Ok(Some(found))
     }
 
-    async fn promote(
-        &self,
-        _: AccountId,
-        _: &str,
-        _: &Nickname,
-        _: &PasswordHash,
-        _: Timestamp,
-    ) -> Result<bool> {
+    async fn promote(&self, _: &Promotion) -> Result<bool> {
         Ok(false)
+    }
+
+    async fn promoted_by(&self, _: AccountId, _: u64) -> Result<Option<Account>> {
+        Ok(None)
     }
 
     async fn rename(&self, _: AccountId, nickname: &Nickname) -> Result<bool> {

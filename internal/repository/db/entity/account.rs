@@ -13,6 +13,8 @@ pub struct Model {
     pub avatar_url: String,
     pub created_at: i64,
     pub password_hash: Option<String>,
+    /// The effect id of the call that promoted it from a guest.
+    pub effect: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -13,6 +13,7 @@ pub struct Model {
     pub max_uses: Option<i64>,
     pub uses: i64,
     pub approval: bool,
+    pub effect: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

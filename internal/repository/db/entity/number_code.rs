@@ -14,6 +14,7 @@ pub struct Model {
     pub retired_until: Option<i64>,
     /// The session, while the code is not retired. Unique.
     pub live_session: Option<i64>,
+    pub effect: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -5,9 +5,11 @@ use crate::e::HttpError;
 use crate::extract::{ClientSite, MaybeAuthenticated, ValidJson};
 use crate::json::Json;
 use crate::responses::{AlreadyExistsProblems, AuthProblems, BodyProblems, QueueProblems};
+use axum::Extension;
 use axum::extract::State;
 use faceshare_biz::domain::account::Password;
 use faceshare_logic::account::{Accounts, NewAccount, SignUpRules};
+use faceshare_logic::idempotency::EffectId;
 use http::StatusCode;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -45,6 +47,7 @@ pub async fn sign_up(
     MaybeAuthenticated(caller): MaybeAuthenticated,
     State(accounts): State<Arc<Accounts>>,
     ClientSite(site): ClientSite,
+    effect: Option<Extension<EffectId>>,
     ValidJson(request): ValidJson<SignUpRequest>,
 ) -> Result<(StatusCode, Json<AccountAnswer>), HttpError> {
     let new = NewAccount {
@@ -52,6 +55,7 @@ pub async fn sign_up(
         password: Password::new(request.password),
         nickname: request.nickname,
         site,
+        effect: effect.map(|Extension(id)| id),
     };
     let account = accounts
         .sign_up(new, &SignUpRules::default(), caller)

@@ -29,6 +29,7 @@ pub async fn classic_signup(
         password: Password::new(fields.password),
         nickname: None,
         site,
+        effect: None,
     };
     accounts
         .sign_up(

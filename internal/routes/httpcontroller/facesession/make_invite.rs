@@ -8,8 +8,10 @@ use crate::links::PublicBase;
 use crate::responses::{AuthProblems, BodyProblems, EndedProblems, HostProblems, SessionProblems};
 use crate::schemas;
 use crate::text::DurationText;
+use axum::Extension;
 use axum::extract::State;
 use faceshare_logic::facesession::{FaceSessions, NewInvite};
+use faceshare_logic::idempotency::EffectId;
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -34,6 +36,7 @@ impl From<MakeInviteRequest> for NewInvite {
             expires_in: request.expires_in.map(|d| d.0),
             max_uses: request.max_uses,
             approval: request.approval,
+            effect: None,
         }
     }
 }
@@ -55,8 +58,13 @@ pub async fn make_invite(
     SessionPath(id): SessionPath,
     State(sessions): State<Arc<FaceSessions>>,
     base: PublicBase,
+    effect: Option<Extension<EffectId>>,
     OptionalJson(request): OptionalJson<MakeInviteRequest>,
 ) -> Result<Json<InviteAnswer>, HttpError> {
-    let shown = sessions.make_invite(caller, id, request.into()).await?;
+    let new = NewInvite {
+        effect: effect.map(|Extension(id)| id),
+        ..request.into()
+    };
+    let shown = sessions.make_invite(caller, id, new).await?;
     Ok(Json(InviteAnswer::new(shown, &base)?))
 }

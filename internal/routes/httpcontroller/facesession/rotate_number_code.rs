@@ -5,8 +5,10 @@ use crate::e::HttpError;
 use crate::extract::{Authenticated, SessionPath};
 use crate::json::Json;
 use crate::responses::{AuthProblems, EndedProblems, HostProblems, SessionProblems};
+use axum::Extension;
 use axum::extract::State;
 use faceshare_logic::facesession::FaceSessions;
+use faceshare_logic::idempotency::EffectId;
 use std::sync::Arc;
 
 /// Creates a new number code. For the host.
@@ -25,6 +27,9 @@ pub async fn rotate_number_code(
     Authenticated(caller): Authenticated,
     SessionPath(id): SessionPath,
     State(sessions): State<Arc<FaceSessions>>,
+    effect: Option<Extension<EffectId>>,
 ) -> Result<Json<NumberCodeAnswer>, HttpError> {
-    Ok(Json(sessions.rotate_number_code(caller, id).await?.into()))
+    let effect = effect.map(|Extension(id)| id);
+    let shown = sessions.rotate_number_code(caller, id, effect).await?;
+    Ok(Json(shown.into()))
 }

@@ -1,5 +1,6 @@
 //! `GET /metrics`
 
+use super::process::process_metrics;
 use crate::e::HttpError;
 use axum::Extension;
 use axum::extract::{ConnectInfo, State};
@@ -31,7 +32,7 @@ pub async fn metrics_for_loopback(
 ) -> Result<impl IntoResponse, HttpError> {
     let local = peer.is_some_and(|Extension(ConnectInfo(peer))| network::is_loopback(peer.ip()));
     if local && !network::has_forwarding_header(&headers) {
-        render(metrics)
+        render(metrics).await
     } else {
         Err(Error::not_found().into())
     }
@@ -41,12 +42,17 @@ pub async fn metrics_for_loopback(
 pub async fn metrics_for_all(
     State(metrics): State<Option<PrometheusHandle>>,
 ) -> Result<impl IntoResponse, HttpError> {
-    render(metrics)
+    render(metrics).await
 }
 
-fn render(metrics: Option<PrometheusHandle>) -> Result<impl IntoResponse + use<>, HttpError> {
+/// Renders in the blocking pool: the text of many metrics and the list of ten thousand open files
+/// take some milliseconds.
+async fn render(metrics: Option<PrometheusHandle>) -> Result<impl IntoResponse + use<>, HttpError> {
     let metrics = metrics.ok_or_else(Error::not_found)?;
-    Ok(([(CONTENT_TYPE, PROMETHEUS_TEXT)], metrics.render()))
+    let text = tokio::task::spawn_blocking(move || metrics.render() + &process_metrics())
+        .await
+        .map_err(Error::internal)?;
+    Ok(([(CONTENT_TYPE, PROMETHEUS_TEXT)], text))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod healthz;
 pub mod metrics;
 pub mod openapi_document;
+mod process;
 pub mod readyz;
 
 use axum::Router;

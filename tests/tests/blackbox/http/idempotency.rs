@@ -102,6 +102,45 @@ async fn a_call_whose_process_died_before_its_answer_was_kept_makes_one_thing_an
 }
 
 #[tokio::test]
+async fn a_code_a_link_and_an_upgrade_are_made_once_though_the_process_died_before_the_answer_was_kept()
+ {
+    let mut server = Server::start().await;
+    let http = server.http();
+    let ann = http.guest("Ann").await;
+    let created = http
+        .post("/v1/face-sessions", &ann.access, json!({}))
+        .await
+        .ok(201);
+    let id = created["faceSession"]["id"].as_str().expect("an id");
+    let calls = [
+        (format!("/v1/face-sessions/{id}/number-code"), json!({})),
+        (
+            format!("/v1/face-sessions/{id}/invoke-link"),
+            json!({"maxUses": 3}),
+        ),
+        (
+            "/v1/accounts".to_owned(),
+            json!({"username": "ann_1", "password": "password"}),
+        ),
+    ];
+    let mut first = Vec::new();
+    for (path, body) in &calls {
+        let answer = keyed(&http, &ann, path, "k-1", body).await;
+        assert!(matches!(answer.status, 200 | 201), "{path}");
+        first.push((answer.status, answer.json()));
+    }
+    server.kill().await;
+    forget_answers(&server).await;
+    server.restart().await;
+    let http = server.http();
+    for ((path, body), first) in calls.iter().zip(&first) {
+        let again = keyed(&http, &ann, path, "k-1", body).await;
+        assert!(!is_replayed(&again), "the answer of {path} is gone");
+        assert_eq!((again.status, again.json()), *first, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_is_its_callers_and_its_calls() {
     let server = Server::start().await;
     let http = server.http();
