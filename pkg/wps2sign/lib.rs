@@ -20,9 +20,10 @@
 //!
 //! # Replays
 //! A signature is good for [`MAX_SKEW`] before and after its date. Within that time anyone who saw
-//! the request could send it again, so whoever verifies must also remember each signature that it
-//! accepted: [`Verified::replay_key`] until [`Verified::expires_at`], in a store that outlives a
-//! restart and that all nodes share. The key is the same for each spelling of one signature.
+//! the request could send it again, so a service that verifies must also remember each signature
+//! that it accepted: [`Verified::replay_key`] until [`Verified::expires_at`], in a store that
+//! outlives a restart and that all nodes share. The key is the same for each spelling of one
+//! signature.
 //!
 //! No clock is read: the caller passes the time. No secret appears in an error or in `Debug`.
 
