@@ -8,7 +8,7 @@ use faceshare_tests::programs::workspace;
 
 /// Every crate of the workspace and the crates that it may use. A crate that is missing here fails
 /// the test: decide its layer.
-const ALLOWED: [(&str, &[&str]); 24] = [
+const ALLOWED: [(&str, &[&str]); 25] = [
     ("faceshare-api", &[]),
     ("faceshare-biz", &[]),
     ("faceshare-contract", &["faceshare-biz"]),
@@ -35,9 +35,11 @@ const ALLOWED: [(&str, &[&str]); 24] = [
     ("faceshare-server", &["faceshare-routes"]),
     ("faceshareapp", &[ANY]),
     ("facesharectl", &[ANY]),
+    ("agentclient", &[PKG]),
     ("auth", &[PKG]),
     ("entrance-client", &[PKG, "faceshare-api"]),
     ("entrance-pack", &[PKG, "faceshare-api"]),
+    ("filecrypt", &[PKG]),
     ("metric", &[PKG]),
     ("network", &[PKG]),
     ("pasetotoken", &[PKG]),
