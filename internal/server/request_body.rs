@@ -15,7 +15,7 @@ use std::task::{Context, Poll, ready};
 const CHUNK_OVERHEAD: usize = 128;
 
 /// A request body whose chunks are counted until the handler drops them.
-struct CountedBody<B> {
+struct ReceivedBody<B> {
     inner: B,
     permit: Arc<ConnectionPermit>,
     /// What the connection may have received of the body and not handed out; `None` after its end.
@@ -37,26 +37,26 @@ where
         .upper()
         .and_then(|most| usize::try_from(most).ok())
         .map_or(unread_max, |most| most.min(unread_max));
-    Body::new(CountedBody {
+    Body::new(ReceivedBody {
         inner: body,
         permit: permit.clone(),
         unread: Some(RequestBytes::hold(permit.usage(), unread)),
     })
 }
 
-impl<B> CountedBody<B> {
+impl<B> ReceivedBody<B> {
     /// Copies the data: it is a part of the connection's read buffer, all of which would be kept as
     /// long as the chunk.
     fn chunk(&self, data: &[u8]) -> Bytes {
         let held = RequestBytes::hold(self.permit.usage(), data.len() + CHUNK_OVERHEAD);
-        Bytes::from_owner(CountedChunk {
+        Bytes::from_owner(ReceivedChunk {
             data: data.into(),
             _held: held,
         })
     }
 }
 
-impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for CountedBody<B> {
+impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for ReceivedBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -84,12 +84,12 @@ impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for CountedBody<B> {
 }
 
 /// A chunk that a handler holds.
-struct CountedChunk {
+struct ReceivedChunk {
     data: Box<[u8]>,
     _held: RequestBytes,
 }
 
-impl AsRef<[u8]> for CountedChunk {
+impl AsRef<[u8]> for ReceivedChunk {
     fn as_ref(&self) -> &[u8] {
         &self.data
     }
