@@ -10,9 +10,10 @@ use faceshare_biz::domain::facesession::NoContacts;
 use faceshare_biz::domain::port::{Clock, IdGenerator, Secrets, Tokens};
 use faceshare_logic::account::{AccountDeps, AccountPolicy, Accounts};
 use faceshare_logic::facesession::{
-    ADMISSION_WATCH_INTERVAL, AdmissionObserver, AdmissionWatch, CODE_PURGE_INTERVAL,
-    CRON_INTERVAL, CodePolicy, CodePurge, FaceCronTask, FaceSessionDeps, FaceSessionPolicy,
-    FaceSessions, Projector, ProjectorDeps, RETENTION_INTERVAL, Retention,
+    ADMISSION_WATCH_INTERVAL, AdmissionObserver, AdmissionWatch, CODE_EXPIRY_INTERVAL,
+    CODE_PURGE_INTERVAL, CRON_INTERVAL, CodeExpiry, CodePolicy, CodePurge, FaceCronTask,
+    FaceSessionDeps, FaceSessionPolicy, FaceSessions, Projector, ProjectorDeps, RETENTION_INTERVAL,
+    Retention,
 };
 use faceshare_logic::idempotency::{Idempotency, PURGE_INTERVAL};
 use faceshare_logic::instruction::connclient::ConnClients;
@@ -78,6 +79,7 @@ pub(crate) struct App {
     retention: Retention,
     idempotency: Idempotency,
     code_purge: CodePurge,
+    code_expiry: Arc<CodeExpiry>,
 }
 
 /// Installs the recorder behind `/metrics`. It runs before anything else, because what is counted
@@ -236,6 +238,11 @@ impl App {
                 sessions.clone(),
                 clock.clone(),
             )),
+            code_expiry: Arc::new(CodeExpiry::new(
+                sessions.clone(),
+                codes.clone(),
+                clock.clone(),
+            )),
             code_purge: CodePurge {
                 codes,
                 clock: clock.clone(),
@@ -276,6 +283,12 @@ impl App {
             CODE_PURGE_INTERVAL,
             draining(),
             with_clone_of(self.code_purge.clone(), async |it| it.tick().await),
+        );
+        jobs.every(
+            "expired number codes",
+            CODE_EXPIRY_INTERVAL,
+            draining(),
+            with_clone_of(self.code_expiry.clone(), async |it| it.tick().await),
         );
         let cron = FaceCronTask {
             sessions: self.sessions.clone(),

@@ -112,7 +112,13 @@ pub(crate) fn describe(frame: &ServerFrame, view: &SessionView) -> Option<LogLin
             .face_session
             .as_ref()
             .and_then(|now| session(session_change(view, now))),
-        Instruction::NumberCodeChange(_) => session("the number code changed".into()),
+        Instruction::NumberCodeChange(change) => session(
+            match change.expires_at {
+                Some(_) => "the number code changed",
+                None => "the number code has expired",
+            }
+            .into(),
+        ),
         Instruction::MemberKnock(knock) if knock.state == member_knock::State::Waiting as i32 => {
             Some(LogLine::new(
                 Kind::Warning,

@@ -18,6 +18,7 @@ macro_rules! number_code_contract {
                 a_refused_code_changes_nothing,
                 of_two_sessions_at_once_one_gets_the_code,
                 extending_never_brings_back_a_code,
+                a_code_that_expires_by_itself_is_listed_in_its_time_alone,
                 a_retired_code_leads_nowhere,
                 purging_forgets_only_what_is_out_of_quarantine,
             ]
@@ -171,6 +172,44 @@ pub async fn of_two_sessions_at_once_one_gets_the_code(codes: &impl NumberCodeRe
             Some(if a.is_ok() { left } else { right })
         );
     }
+}
+
+pub async fn a_code_that_expires_by_itself_is_listed_in_its_time_alone(
+    codes: &impl NumberCodeRepository,
+) {
+    for digit in 1..=4 {
+        assign(codes, &code(digit, digit.into()), 100)
+            .await
+            .expect("assigned");
+    }
+    let extended = codes.extend([2; 32], at(150), at(300)).await;
+    assert!(extended.expect("asked"));
+    codes
+        .retire(session(3), at(150), at(180))
+        .await
+        .expect("retired");
+    let expired = async |after, until| {
+        let mut found = codes.expired(at(after), at(until)).await.expect("listed");
+        found.sort();
+        found
+    };
+    assert_eq!(expired(100, EXPIRES - 1).await, []);
+    assert_eq!(
+        expired(EXPIRES - 1, EXPIRES).await,
+        [session(1), session(4)]
+    );
+    assert_eq!(expired(EXPIRES, 299).await, []);
+    assert_eq!(expired(EXPIRES, 1_000).await, [session(2)]);
+    let next = CodeRecord {
+        expires_at: at(2_000),
+        ..code(5, 1)
+    };
+    assign(codes, &next, 1_000).await.expect("assigned");
+    assert_eq!(
+        expired(0, EXPIRES).await,
+        [session(4)],
+        "it has another code"
+    );
 }
 
 pub async fn extending_never_brings_back_a_code(codes: &impl NumberCodeRepository) {

@@ -439,6 +439,14 @@ impl NumberCodeRepository for Codes {
         Ok(self.live(now, |c| c.session == session))
     }
 
+    async fn expired(&self, after: Timestamp, until: Timestamp) -> Result<Vec<SessionId>> {
+        let kept = self.kept.lock().expect("not poisoned");
+        let expired = kept.iter().filter(|(c, retired)| {
+            retired.is_none() && after < c.expires_at && c.expires_at <= until
+        });
+        Ok(expired.map(|(c, _)| c.session).collect())
+    }
+
     async fn extend(
         &self,
         fingerprint: [u8; 32],

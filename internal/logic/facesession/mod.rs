@@ -22,12 +22,13 @@ mod admission_observer;
 mod admission_watch;
 #[cfg(test)]
 mod approval;
+mod code_expiry;
 mod code_policy;
 mod create;
 mod end;
 mod facecrontask;
 #[cfg(test)]
-mod fakes;
+pub(crate) mod fakes;
 mod get;
 mod guess;
 #[cfg(test)]
@@ -54,6 +55,7 @@ mod wait;
 
 pub use admission_observer::AdmissionObserver;
 pub use admission_watch::{ADMISSION_WATCH_INTERVAL, AdmissionWatch};
+pub use code_expiry::{CODE_EXPIRY_INTERVAL, CodeExpiry};
 pub use code_policy::CodePolicy;
 pub use facecrontask::{CRON_INTERVAL, FaceCronTask};
 pub use projector::{Projector, ProjectorDeps};

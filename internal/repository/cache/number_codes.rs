@@ -123,6 +123,10 @@ impl<R: NumberCodeRepository> NumberCodeRepository for CachedNumberCodes<R> {
         self.inner.current(session, now).await
     }
 
+    async fn expired(&self, after: Timestamp, until: Timestamp) -> Result<Vec<SessionId>> {
+        self.inner.expired(after, until).await
+    }
+
     /// A code that was retired meanwhile is not in the cache, and this does not put it there.
     async fn extend(
         &self,

@@ -138,6 +138,20 @@ impl NumberCodeRepository for NumberCodes {
             .transpose()
     }
 
+    async fn expired(&self, after: Timestamp, until: Timestamp) -> Result<Vec<SessionId>> {
+        let sessions: Vec<i64> = Entity::find()
+            .select_only()
+            .column(Column::SessionId)
+            .filter(Column::RetiredUntil.is_null())
+            .filter(Column::ExpiresAt.gt(after.as_millis()))
+            .filter(Column::ExpiresAt.lte(until.as_millis()))
+            .into_tuple()
+            .all(self.db.reader())
+            .await
+            .map_err(from_db)?;
+        sessions.into_iter().map(session_id).collect()
+    }
+
     async fn extend(
         &self,
         fingerprint: [u8; 32],
@@ -209,6 +223,10 @@ fn retire_all_of(session: SessionId, until: Timestamp) -> UpdateMany<Entity> {
         .filter(Column::RetiredUntil.is_null())
 }
 
+fn session_id(column: i64) -> Result<SessionId> {
+    SessionId::new(column.cast_unsigned()).ok_or_else(|| unreadable("number_codes.session_id"))
+}
+
 impl TryFrom<Model> for CodeRecord {
     type Error = Error;
 
@@ -219,8 +237,7 @@ impl TryFrom<Model> for CodeRecord {
                 .try_into()
                 .map_err(|_| unreadable("number_codes.fingerprint"))?,
             sealed: row.sealed,
-            session: SessionId::new(row.session_id.cast_unsigned())
-                .ok_or_else(|| unreadable("number_codes.session_id"))?,
+            session: session_id(row.session_id)?,
             created_at: Timestamp::from_millis(row.created_at),
             expires_at: Timestamp::from_millis(row.expires_at),
             effect: row.effect.map(i64::cast_unsigned),

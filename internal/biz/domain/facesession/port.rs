@@ -54,6 +54,8 @@ pub trait NumberCodeRepository: Send + Sync + 'static {
     async fn find(&self, fingerprints: &[[u8; 32]], now: Timestamp) -> Result<Option<CodeRecord>>;
     /// The session's live code.
     async fn current(&self, session: SessionId, now: Timestamp) -> Result<Option<CodeRecord>>;
+    /// The sessions whose code expired after `after` and until `until`, and was not retired.
+    async fn expired(&self, after: Timestamp, until: Timestamp) -> Result<Vec<SessionId>>;
     /// Moves the end of a live code; never revives a retired or expired one. `false`: it was not
     /// live.
     async fn extend(

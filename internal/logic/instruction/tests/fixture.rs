@@ -195,6 +195,10 @@ impl StreamFixture {
         }
     }
 
+    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
     /// Waits until all tasks are idle.
     pub(super) async fn settle(&self) {
         tokio::time::sleep(Duration::from_millis(1)).await;

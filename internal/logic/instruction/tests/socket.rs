@@ -281,6 +281,7 @@ fn notice_word(notice: &Notice) -> String {
         Notice::Nack { id, code, .. } => refusal(*id, *code),
         Notice::SysHeart { .. } => "sysHeart".into(),
         Notice::TokenRenewed { .. } => "tokenRenewed".into(),
+        Notice::NumberCodeChange { expires_at: None } => "no numberCode".into(),
         Notice::NumberCodeChange { .. } => "numberCodeChange".into(),
         Notice::MemberKnock(knock) => format!("memberKnock {:?}", knock.state),
         Notice::ActionSync(sent) => position_word(sent),

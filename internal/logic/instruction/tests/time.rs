@@ -1,9 +1,13 @@
 //! What happens because time passes.
 
-use super::fixture::{StreamFixture, id};
+use super::fixture::{StreamFixture, id, session_id};
+use crate::facesession::CodeExpiry;
+use crate::facesession::fakes::Codes;
 use crate::instruction::connclient::Incoming;
+use faceshare_biz::domain::facesession::{CodeRecord, NumberCodeRepository};
 use faceshare_biz::domain::instruction::Command;
 use faceshare_exec::State;
+use std::sync::Arc;
 use std::time::Duration;
 
 const fn seconds(count: u64) -> Duration {
@@ -163,4 +167,33 @@ async fn after_a_restart_no_point_is_connected_and_graces_start_then() {
     assert!(fixture.read(|s| s.presence(id("bob")).is_some()).await);
     fixture.wait(seconds(28)).await;
     assert_eq!(ann.words(), ["4 quit"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_host_alone_hears_once_that_the_number_code_has_expired() {
+    let fixture = StreamFixture::new().await;
+    let [ann, bob] = fixture.joined(["ann", "bob"]).await;
+    let (codes, clock) = (Arc::<Codes>::default(), fixture.clock());
+    let now = clock.now();
+    let code = CodeRecord {
+        fingerprint: [1; 32],
+        sealed: String::new(),
+        session: session_id(),
+        created_at: now,
+        expires_at: now + seconds(600),
+        effect: None,
+    };
+    codes.assign(&code, now, now).await.expect("assigned");
+    let expiry = CodeExpiry::new(fixture.sessions.clone(), codes, clock);
+    fixture.wait(seconds(599)).await;
+    expiry.tick().await;
+    fixture.settle().await;
+    assert_eq!(ann.words(), [""; 0], "the code is live");
+    fixture.wait(seconds(1)).await;
+    for _ in 0..3 {
+        expiry.tick().await;
+        fixture.wait(seconds(5)).await;
+    }
+    assert_eq!(ann.words(), ["no numberCode"]);
+    assert_eq!(bob.words(), [""; 0]);
 }

@@ -165,6 +165,33 @@ async fn every_reason_that_a_code_does_not_work_reads_alike() {
 }
 
 #[tokio::test]
+async fn the_host_hears_that_the_code_has_expired() {
+    let settings = [("number_code.lifetime", "1s")];
+    let (meeting, mut sockets) = Meeting::with(Format::Json, 1, &settings, json!({})).await;
+    let path = meeting.path("/number-code");
+    let rotated = meeting.http.post(&path, meeting.access(0), json!({})).await;
+    rotated.ok(200);
+    let mut told = async || {
+        sockets[0]
+            .until_matching(|frame| frame.get("numberCodeChange").is_some())
+            .await["numberCodeChange"]
+            .clone()
+    };
+    let mut last = told().await;
+    if last == json!({}) {
+        // The first code expired before it was replaced.
+        last = told().await;
+    }
+    assert!(last["expiresAt"].is_string(), "{last}");
+    assert_eq!(told().await, json!({}), "there is no code now");
+    meeting
+        .http
+        .get(&path, meeting.access(0))
+        .await
+        .problem(404, "NOT_FOUND");
+}
+
+#[tokio::test]
 async fn members_see_the_code_and_the_host_alone_rotates_it() {
     let (meeting, mut sockets) = Meeting::of(Format::Json, 2).await;
     let path = meeting.path("/number-code");
