@@ -24,6 +24,7 @@
 pub mod account;
 pub mod answer;
 pub mod credential;
+pub mod encs_agent;
 pub mod face_session;
 pub mod guess_budgets;
 pub mod invite;
