@@ -5,6 +5,7 @@
 
 mod agents;
 mod clock;
+mod drive;
 mod encs;
 mod fair_queue;
 mod ids;
@@ -21,6 +22,10 @@ mod workers;
 
 pub use auth::AuthTtl;
 pub use clock::SystemClock;
+pub use drive::{
+    EncryptedContent, FilesFolder, FilesFolderSettings, LocalDrive, RemoteDrive, S3Drive, S3Error,
+    S3Settings,
+};
 pub use encs::{CachedEncs, EmbeddedEncs, EncsFileError, EncsKeyring, KeyringError, RemoteEncs};
 pub use ids::SnowflakeIds;
 pub use passwords::{Argon2Passwords, BadParameters, PasswordSettings};
