@@ -7,7 +7,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use std::ops::Range;
 use tokio::sync::oneshot;
 
-/// Runs the suite. `$fresh` is a future of an agent and of a value that is kept until the test ends.
+/// Runs the suite. `$fresh` is a future of an agent and of a value that is kept until the test
+/// ends.
 #[macro_export]
 macro_rules! drive_agent_contract {
     ($fresh:expr) => {

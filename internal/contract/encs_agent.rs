@@ -4,7 +4,8 @@ use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::encs::{DataKey, EncsAgent};
 use faceshare_biz::{Error, ErrorCode};
 
-/// Runs the suite. `$fresh` is a future of an agent and of a value that is kept until the test ends.
+/// Runs the suite. `$fresh` is a future of an agent and of a value that is kept until the test
+/// ends.
 #[macro_export]
 macro_rules! encs_agent_contract {
     ($fresh:expr) => {

@@ -9,8 +9,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Stores content in a drive, in chunks that are encrypted under a data key. The key of an object is
-/// the id of its encrypted file.
+/// Stores content in a drive, in chunks that are encrypted under a data key. The key of an object
+/// is the id of its encrypted file.
 pub struct EncryptedContent {
     drive: Arc<dyn DriveAgent>,
 }

@@ -46,7 +46,8 @@ impl FilesFolder {
         self.0.dir.join("tmp")
     }
 
-    /// Checks that `bytes` more leave [`FilesFolderSettings::min_free`] free. They are not reserved.
+    /// Checks that `bytes` more leave [`FilesFolderSettings::min_free`] free. They are not
+    /// reserved.
     ///
     /// # Errors
     /// `UNAVAILABLE` when they do not.

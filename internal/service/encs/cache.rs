@@ -90,8 +90,8 @@ impl<A: EncsAgent> EncsAgent for CachedEncs<A> {
         Ok(key)
     }
 
-    /// Forgets the key before it is destroyed and after. A call under way may remember it once more,
-    /// for the time to live at most.
+    /// Forgets the key before it is destroyed and after. A call under way may remember it once
+    /// more, for the time to live at most.
     async fn destroy(&self, session: SessionId) -> Result<()> {
         self.forget(session);
         self.agent.destroy(session).await?;

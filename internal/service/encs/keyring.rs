@@ -1,8 +1,8 @@
 //! The file of the keys that wrap data keys.
 //!
-//! One `kid:secret` a line, the newest first; empty lines and lines that begin with `#` are skipped.
-//! The keyring and the database together open every shared file, so only the owner of the keyring
-//! may read it. It is written completely or not at all.
+//! One `kid:secret` a line, the newest first; empty lines and lines that begin with `#` are
+//! skipped. The keyring and the database together open every shared file, so only the owner of the
+//! keyring may read it. It is written completely or not at all.
 
 use pasetotoken::{KeyRing, KeyRingError};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -93,7 +93,10 @@ impl EncsKeyring {
         let file = std::fs::File::open(&path).map_err(at(&path))?;
         let mode = file.metadata().map_err(at(&path))?.permissions().mode();
         if mode & 0o077 != 0 {
-            tracing::warn!(path = %path.display(), "others may read the key file; run chmod 600 on it");
+            tracing::warn!(
+                path = %path.display(),
+                "others may read the key file; run chmod 600 on it"
+            );
         }
         let text = SecretString::from(io::read_to_string(file).map_err(at(&path))?);
         self.parse(text.expose_secret())

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use std::ops::Range;
 
-/// Bytes as they arrive. Ends with `None` only when all of them have come: what breaks off ends with
-/// an error.
+/// Bytes as they arrive. Ends with `None` only when all of them have come: what breaks off ends
+/// with an error.
 pub type ByteStream = BoxStream<'static, Result<Bytes>>;
 
 /// Stores the bytes of shared files, as they are at rest, each under a key of its own.
@@ -24,8 +24,8 @@ pub type ByteStream = BoxStream<'static, Result<Bytes>>;
 #[async_trait]
 pub trait DriveAgent: Send + Sync + 'static {
     /// Stores an object. The same bytes again change nothing; other bytes under a known key are
-    /// `UNAVAILABLE`, and the first ones stay. An error of the stream is returned as it is. Then, and
-    /// when the call is dropped before the stream has ended, nothing is stored.
+    /// `UNAVAILABLE`, and the first ones stay. An error of the stream is returned as it is. Then,
+    /// and when the call is dropped before the stream has ended, nothing is stored.
     async fn put(&self, key: &ObjectKey, bytes: ByteStream) -> Result<()>;
     /// The object's bytes, all or this range of them, which is not empty. `None`: there is no such
     /// object. A range that does not lie in the object is an error, here or in the stream.
@@ -79,8 +79,8 @@ pub trait ContentStore: Send + Sync + 'static {
 pub trait DriveFiles: Send + Sync + 'static {
     /// The file of this id. `None`: there is none that the account may share.
     async fn stat(&self, account: AccountId, id: &DriveFileId) -> Result<Option<DriveFile>>;
-    /// The bytes of a file that [`stat`](DriveFiles::stat) has returned. `None`: it is not there any
-    /// more. The stream ends with an error unless the bytes have the size, and the SHA-256 if there
-    /// is one, of `file`.
+    /// The bytes of a file that [`stat`](DriveFiles::stat) has returned. `None`: it is not there
+    /// any more. The stream ends with an error unless the bytes have the size, and the SHA-256 if
+    /// there is one, of `file`.
     async fn read(&self, account: AccountId, file: &DriveFile) -> Result<Option<ByteStream>>;
 }

@@ -60,9 +60,9 @@ impl DriveFileId {
     }
 }
 
-/// The key of an object that is not stored yet. [`ContentStore::put`](super::ContentStore::put) uses
-/// it up, so that nothing is stored twice under one key; write the key down before, and the object
-/// can be found and deleted after a kill.
+/// The key of an object that is not stored yet. [`ContentStore::put`](super::ContentStore::put)
+/// uses it up, so that nothing is stored twice under one key; write the key down before, and the
+/// object can be found and deleted after a kill.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NewObject(ObjectKey);
 
