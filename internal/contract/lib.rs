@@ -23,7 +23,11 @@
 
 pub mod account;
 pub mod answer;
+pub mod content_store;
 pub mod credential;
+pub mod drive_agent;
+pub mod drive_files;
+pub mod encs_agent;
 pub mod face_session;
 pub mod guess_budgets;
 pub mod invite;

@@ -25,9 +25,9 @@ pub enum DecryptError<E> {
 }
 
 impl Window {
-    /// Decrypts the range from the stored bytes [`Window::stored`] of the file `id`. Plaintext comes
-    /// out once its whole chunk is verified. After an error the stream ends; the plaintext before
-    /// it is right, and not the whole range.
+    /// Decrypts the range from the stored bytes [`Window::stored`] of the file `id`. Plaintext
+    /// comes out once its whole chunk is verified. After an error the stream ends; the plaintext
+    /// before it is right, and not the whole range.
     pub fn decrypt<S, E>(
         self,
         data_key: &[u8; DATA_KEY_LEN],

@@ -22,8 +22,8 @@ impl FileId {
     }
 }
 
-/// An id under which nothing has been sealed. It is used up by [`encrypt`](crate::encrypt): two files
-/// that are sealed under one id and one data key would lay each other open.
+/// An id under which nothing has been sealed. It is used up by [`encrypt`](crate::encrypt): two
+/// files that are sealed under one id and one data key would lay each other open.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NewFileId(FileId);
 

@@ -1,6 +1,8 @@
 //! The domain's types by area, and the types that all areas share.
 
 pub mod account;
+pub mod drive;
+pub mod encs;
 pub mod facesession;
 mod id;
 pub mod idempotency;
