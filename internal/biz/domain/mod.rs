@@ -1,6 +1,7 @@
 //! The domain's types by area, and the types that all areas share.
 
 pub mod account;
+pub mod event;
 pub mod facesession;
 mod id;
 pub mod idempotency;
