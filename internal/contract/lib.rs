@@ -24,6 +24,7 @@
 pub mod account;
 pub mod answer;
 pub mod credential;
+pub mod event;
 pub mod face_session;
 pub mod guess_budgets;
 pub mod invite;

@@ -12,6 +12,7 @@ use crate::instruction::{SessionObserver as _, Sessions};
 use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::facesession::FaceSessionRepository;
 use faceshare_biz::{ErrorCode, Result};
+use faceshare_exec::State;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,14 +52,8 @@ impl FaceCronTask {
     /// Loads one session. An error is only logged, so that one bad session does not stop the others
     /// from loading.
     async fn load(&self, id: SessionId) {
-        match self
-            .sessions
-            .read(id, |state| (state.face_session(), state.index()))
-            .await
-        {
-            Ok((session, log_index)) if session.ended.is_some() => {
-                self.projector.changed(&session, log_index)
-            }
+        match self.sessions.read(id, State::record).await {
+            Ok(record) if record.session.ended.is_some() => self.projector.changed(&record),
             Ok(_) => tracing::info!(session = %id, "loaded a live session whose actor had stopped"),
             // A session is listed before its log is created: one that is just being created has
             // none yet.

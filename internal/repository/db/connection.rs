@@ -1,6 +1,7 @@
 //! Opening, migrating and closing the main database.
 
 use super::address::Address;
+use super::event::{EventSignals, EventTransaction};
 use super::migration::{self, Migrator};
 use super::retry::retrying;
 use crate::error::{from_db, from_sqlx, or_taken};
@@ -19,6 +20,7 @@ use sea_orm::{
 use sea_orm_migration::MigratorTrait;
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -62,6 +64,7 @@ pub struct Database {
     writer: DatabaseConnection,
     reader: DatabaseConnection,
     address: Address,
+    event_signals: Arc<EventSignals>,
 }
 
 impl Database {
@@ -104,6 +107,7 @@ impl Database {
             writer,
             reader,
             address,
+            event_signals: Arc::default(),
         })
     }
 
@@ -183,7 +187,7 @@ impl Database {
     }
 
     /// For statements that only read.
-    pub(super) const fn reader(&self) -> &DatabaseConnection {
+    pub(crate) const fn reader(&self) -> &DatabaseConnection {
         &self.reader
     }
 
@@ -217,12 +221,22 @@ impl Database {
 
     /// Begins a transaction, on SQLite with the write lock. It is rolled back when it is dropped.
     /// Call it within [`retrying`].
-    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
         let immediate = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
         self.writer.begin_with_options(immediate).await
+    }
+
+    /// Begins a transaction that can write events. Call it within [`retrying`].
+    pub(crate) async fn begin_with_events(&self) -> Result<EventTransaction, DbErr> {
+        Ok(EventTransaction::new(self.begin().await?, self.clone()))
+    }
+
+    /// Wakes what waits for events in this process.
+    pub(super) fn event_signals(&self) -> &EventSignals {
+        &self.event_signals
     }
 }
 

@@ -136,7 +136,7 @@ impl AccountRepository for MemoryAccounts {
         Ok(true)
     }
 
-    async fn rename(&self, id: AccountId, nickname: &Nickname) -> Result<bool> {
+    async fn rename(&self, id: AccountId, nickname: &Nickname, _: Timestamp) -> Result<bool> {
         let mut kept = self.kept();
         let found = kept
             .get_mut(&id)
@@ -192,7 +192,7 @@ impl AccountRepository for MemoryAccounts {
         Ok(ids)
     }
 
-    async fn forget_guest(&self, id: AccountId, before: Timestamp) -> Result<bool> {
+    async fn forget_guest(&self, id: AccountId, before: Timestamp, _: Timestamp) -> Result<bool> {
         let mut people = self.kept();
         let unused = people
             .get(&id)

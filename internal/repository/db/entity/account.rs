@@ -13,6 +13,8 @@ pub struct Model {
     pub avatar_url: String,
     pub created_at: i64,
     pub password_hash: Option<String>,
+    /// Rises with each change that an event tells of.
+    pub version: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -16,6 +16,7 @@ mod m0007_answers;
 mod m0008_several_openers;
 mod m0009_effects;
 mod m0010_networks;
+mod m0012_events;
 
 use crate::error::from_sqlx;
 use faceshare_biz::{Error, Result as DomainResult};
@@ -38,7 +39,7 @@ pub(super) struct Migrator;
 
 /// The number of steps.
 #[cfg(test)]
-pub(crate) const STEPS: u32 = 9;
+pub(crate) const STEPS: u32 = 10;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_several_openers::Migration),
             Box::new(m0009_effects::Migration),
             Box::new(m0010_networks::Migration),
+            Box::new(m0012_events::Migration),
         ]
     }
 }
