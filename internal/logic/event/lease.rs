@@ -95,6 +95,12 @@ impl LeaseHolder {
         }
     }
 
+    /// Whether this process holds the lease, as far as it knows.
+    #[cfg(test)]
+    pub(super) fn is_held(&self) -> bool {
+        self.held().is_some()
+    }
+
     async fn take(&self) -> Option<Lease> {
         match self.leases.take(&self.name, LEASE_TERM).await {
             Ok(None) => None,

@@ -1,9 +1,22 @@
-//! The event log at work: the sequencer and upkeep.
+//! The event log at work: the sequencer, the drivers of consumers, and upkeep.
+//!
+//! # Adding a consumer
+//! 1. Implement [`EventHandler`]. A handler that stores its effect in SQL does it by a repository's
+//!    port that takes the [`Progress`], and stores both in one transaction. Any other effect is
+//!    keyed by the event's id, because an event can come again.
+//! 2. Run [`Consumer::follow`] as a background job, and call [`Consumer::release`] when the process
+//!    stops.
+//!
+//! [`Progress`]: faceshare_biz::domain::event::Progress
 
+mod consumer;
 mod lease;
 mod sequencer;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 
+pub use consumer::{Consumer, ConsumerDeps, EventHandler, Handled};
 pub use sequencer::Sequencer;
 pub use upkeep::{EventUpkeep, FIGURES_INTERVAL, UPKEEP_INTERVAL};
 

@@ -29,6 +29,12 @@ impl Sequencer {
         self.0.lease.run(|held| self.sequence(held)).await;
     }
 
+    /// Whether this process holds the lease, as far as it knows.
+    #[cfg(test)]
+    pub(super) fn holds_lease(&self) -> bool {
+        self.0.lease.is_held()
+    }
+
     /// Frees the lease, for the stop of the process.
     pub async fn release(&self) {
         self.0.lease.release().await;

@@ -1,5 +1,6 @@
 //! Runs the contract suites over the adapters of the main database, on every kind of database.
 
+mod event_processes;
 mod events;
 mod migrations;
 mod races;

@@ -2,6 +2,7 @@
 //!
 //! On SQLite one process owns the file, so there all four are one opening.
 
+pub(super) use super::event_processes::each_event_takes_effect_once_and_in_order_wherever_processes_die;
 use super::events::Store as EventStores;
 use crate::db::{
     AccountCredentials, Accounts, Answers, Database, FaceSessions, Invites, NumberCodes,
@@ -60,6 +61,7 @@ macro_rules! race_suite {
                     an_effect_stored_at_once_is_stored_once,
                     changes_of_an_account_at_once_are_told_in_order,
                     a_session_that_several_write_is_told_once,
+                    each_event_takes_effect_once_and_in_order_wherever_processes_die,
                 ]
             );
         }

@@ -150,6 +150,33 @@ impl Database {
         }
     }
 
+    /// Opens the same database as another process does, with connections of its own. On SQLite one
+    /// process owns the file, so there it is this opening.
+    #[cfg(test)]
+    pub(crate) fn of_another_process(&self) -> Self {
+        let connections = *MAX_CONNECTIONS.start();
+        let (writer, reader) = match &self.address {
+            Address::Sqlite(_) => return self.clone(),
+            Address::Postgres(options) => both(open_postgres(options, connections)),
+            Address::MySql(options) => both(open_mysql(options, connections)),
+        };
+        Self {
+            writer,
+            reader,
+            address: self.address.clone(),
+            event_signals: Arc::default(),
+        }
+    }
+
+    /// Closes the connections of [`of_another_process`](Self::of_another_process), as the death of
+    /// that process does.
+    #[cfg(test)]
+    pub(crate) async fn kill(&self) {
+        if !matches!(self.address, Address::Sqlite(_)) {
+            self.close().await.expect("closed");
+        }
+    }
+
     /// Deletes the record of the newest step, as if the process had died before it was written.
     #[cfg(test)]
     pub(crate) async fn forget_newest_step(&self) {
