@@ -3,7 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-const PROTOS: [&str; 1] = ["proto/faceshare/v1/instruction.proto"];
+const PROTOS: [&str; 2] = [
+    "proto/faceshare/v1/event.proto",
+    "proto/faceshare/v1/instruction.proto",
+];
 const INCLUDES: [&str; 1] = ["proto"];
 
 /// Well-known types are our own: the stock ones write times in a form that parsers on phones

@@ -29,7 +29,8 @@ pub const SUBPROTOCOL_JSON: &str = "faceshare.v1.json";
 #[cfg(test)]
 mod tests {
     use super::v1::{
-        ClientFrame, FollowMe, ServerFrame, Welcome, client_frame, follow_me, server_frame, welcome,
+        ClientFrame, Event, FollowMe, ServerFrame, Welcome, client_frame, follow_me, server_frame,
+        welcome,
     };
     use super::wellknown::{Duration, Timestamp};
     use prost::Message;
@@ -66,6 +67,28 @@ mod tests {
                     "epoch": "e", "seq": 9, "resumed": true, "heartbeatInterval": "20s",
                 },
             })
+        );
+    }
+
+    #[test]
+    fn an_event_is_canonical_json_with_ids_as_text() {
+        let event = Event {
+            id: u64::MAX >> 1,
+            topic: "accounts".into(),
+            key: "7".into(),
+            kind: "made".into(),
+            version: 1,
+            at: Some(Timestamp::from_millis(1_700_000_000_007)),
+            body: r#"{"guest":true}"#.into(),
+        };
+        let json = serde_json::json!({
+            "id": "9223372036854775807", "topic": "accounts", "key": "7", "kind": "made",
+            "version": "1", "at": "2023-11-14T22:13:20.007Z", "body": r#"{"guest":true}"#,
+        });
+        assert_eq!(serde_json::to_value(&event).expect("serialises"), json);
+        assert_eq!(
+            serde_json::from_value::<Event>(json).expect("parses"),
+            event
         );
     }
 

@@ -368,6 +368,7 @@ async fn close(app: &App, jobs: &Jobs, stores: Stores) {
     let finish = async {
         jobs.ended().await;
         app.projector.finish().await;
+        app.sequencer.release().await;
     };
     if tokio::time::timeout(CLOSE_TIMEOUT, finish).await.is_err() {
         tracing::warn!("the directory of sessions may lag behind until the next start");

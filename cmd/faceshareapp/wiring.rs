@@ -2,7 +2,7 @@
 //! workspace names a concrete adapter.
 
 use crate::app::Stores;
-use crate::config::{Config, Limits};
+use crate::config::{Config, EventBus, Limits};
 use crate::reload::Reload;
 use crate::surroundings;
 use anyhow::Context as _;
@@ -10,6 +10,7 @@ use faceshare_biz::domain::account::RevocationRegistry;
 use faceshare_biz::domain::facesession::NoContacts;
 use faceshare_biz::domain::port::{Clock, IdGenerator, Secrets, Tokens};
 use faceshare_logic::account::{AccountDeps, AccountPolicy, Accounts};
+use faceshare_logic::event::{EventUpkeep, FIGURES_INTERVAL, Sequencer, UPKEEP_INTERVAL};
 use faceshare_logic::facesession::{
     ADMISSION_WATCH_INTERVAL, AdmissionObserver, AdmissionWatch, CODE_EXPIRY_INTERVAL,
     CODE_PURGE_INTERVAL, CRON_INTERVAL, CodeExpiry, CodePolicy, CodePurge, FaceCronTask,
@@ -81,6 +82,9 @@ pub(crate) struct App {
     idempotency: Idempotency,
     code_purge: CodePurge,
     code_expiry: Arc<CodeExpiry>,
+    /// Its lease is released at the stop.
+    pub(crate) sequencer: Sequencer,
+    event_upkeep: EventUpkeep,
 }
 
 /// Installs the recorder behind `/metrics`. It runs before anything else, because what is counted
@@ -198,6 +202,17 @@ impl App {
             max_call_time: config.limits.request_timeout + CALL_MARGIN,
             process: ids.next_id(),
         };
+        let EventBus::Sql = config.events.bus;
+        let events = Arc::new(db::Events::new(database.clone()));
+        let sequencer = Sequencer::new(
+            events.clone(),
+            Arc::new(db::DatabaseLeases::new(database.clone())),
+        );
+        let event_upkeep = EventUpkeep::new(
+            events,
+            Arc::new(db::EventDeadLetters::new(database.clone())),
+            clock.clone(),
+        );
         let retention = Retention {
             sessions: sessions.clone(),
             directory: directory.clone(),
@@ -262,6 +277,8 @@ impl App {
             directory,
             retention,
             idempotency,
+            sequencer,
+            event_upkeep,
         })
     }
 
@@ -329,6 +346,23 @@ impl App {
             RETENTION_INTERVAL,
             draining(),
             with_clone_of(self.retention.clone(), async |it| it.tick().await),
+        );
+        jobs.run(
+            "event log",
+            self.background.clone(),
+            with_clone_of(self.sequencer.clone(), async |it| it.follow().await),
+        );
+        jobs.every(
+            "event figures",
+            FIGURES_INTERVAL,
+            draining(),
+            with_clone_of(self.event_upkeep.clone(), async |it| it.measure().await),
+        );
+        jobs.every(
+            "event upkeep",
+            UPKEEP_INTERVAL,
+            draining(),
+            with_clone_of(self.event_upkeep.clone(), async |it| it.purge().await),
         );
         let reload = (Arc::new(reload), lifecycle.reload.clone());
         jobs.run(

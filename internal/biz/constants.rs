@@ -37,3 +37,9 @@ pub const DEVICE_TEXT_MAX: usize = 64;
 /// A session starts a new epoch once its seq reaches this: below 2^31 by a margin for the frames in
 /// flight.
 pub const SEQ_MAX: u32 = (1 << 31) - 65_536;
+/// The most events that get their positions in one transaction.
+pub const SEQUENCED_MAX: u32 = 500;
+/// Events are kept for this long after the last consumer has passed them.
+pub const EVENT_KEPT: Duration = Duration::from_secs(7 * 86_400);
+/// A dead letter is deleted this long after its last attempt.
+pub const DEAD_LETTER_KEPT: Duration = Duration::from_secs(30 * 86_400);

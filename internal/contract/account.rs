@@ -61,7 +61,8 @@ pub async fn the_longest_texts_are_kept(accounts: &impl AccountRepository) {
     accounts.insert(&kept).await.expect("kept");
     assert_eq!(accounts.find(kept.id).await.expect("looked up"), Some(kept));
     accounts.insert(&account(2, None)).await.expect("kept");
-    let renamed = accounts.rename(account(2, None).id, &longest).await;
+    let at = Timestamp::from_millis(2_000);
+    let renamed = accounts.rename(account(2, None).id, &longest, at).await;
     assert!(renamed.expect("asked"));
 }
 
@@ -161,13 +162,21 @@ pub async fn a_nickname_changes_and_nothing_else(accounts: &impl AccountReposito
     let nickname = Nickname::new("Ben", 32).expect("a nickname");
     assert!(
         accounts
-            .rename(account(1, None).id, &nickname)
+            .rename(
+                account(1, None).id,
+                &nickname,
+                Timestamp::from_millis(2_000)
+            )
             .await
             .expect("asked")
     );
     assert!(
         !accounts
-            .rename(account(2, None).id, &nickname)
+            .rename(
+                account(2, None).id,
+                &nickname,
+                Timestamp::from_millis(2_000)
+            )
             .await
             .expect("asked")
     );
@@ -245,11 +254,16 @@ pub async fn guests_who_have_not_come_back_are_forgotten(accounts: &impl Account
     assert_eq!(unused(None, 2).await, [id(1), id(3)]);
     assert_eq!(unused(Some(id(1)), 10).await, [id(3), id(4)]);
 
-    assert!(accounts.forget_guest(id(3), before).await.expect("asked"));
+    assert!(
+        accounts
+            .forget_guest(id(3), before, Timestamp::from_millis(9_000))
+            .await
+            .expect("asked")
+    );
     for other in [2, 3, 5] {
         assert!(
             !accounts
-                .forget_guest(id(other), before)
+                .forget_guest(id(other), before, Timestamp::from_millis(9_000))
                 .await
                 .expect("asked"),
             "{other}"

@@ -2,7 +2,7 @@
 
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::facesession::{
-    Admission, EndReason, Ended, FaceSession, FaceSessionRepository, HostLeft,
+    Admission, EndReason, Ended, FaceSession, FaceSessionRepository, HostLeft, SessionRecord,
 };
 use faceshare_biz::domain::{MemberId, PageRequest, SessionId, Timestamp, Title};
 
@@ -47,6 +47,14 @@ fn face_session(of: u64, session: u64) -> FaceSession {
         member_count: 0,
         created_at: Timestamp::from_millis(5),
         ended: None,
+    }
+}
+
+fn record(session: &FaceSession, log_index: u64) -> SessionRecord {
+    SessionRecord {
+        session: session.clone(),
+        log_index,
+        attendees: Vec::new(),
     }
 }
 
@@ -96,7 +104,7 @@ pub async fn a_session_is_listed_as_it_was_saved_last(sessions: &impl FaceSessio
             member_count: 3,
             ..ended(face_session(1, 10), reason)
         };
-        sessions.save(&changed, 2).await.expect("saved");
+        sessions.save(&record(&changed, 2)).await.expect("saved");
         assert_eq!(
             sessions.find(changed.id).await.expect("looked up").as_ref(),
             Some(&changed)
@@ -127,7 +135,10 @@ pub async fn a_host_has_no_more_live_sessions_than_the_limit(
         .await
         .expect("another host");
     sessions
-        .save(&ended(face_session(1, 10), EndReason::HostEnded), 2)
+        .save(&record(
+            &ended(face_session(1, 10), EndReason::HostEnded),
+            2,
+        ))
         .await
         .expect("saved");
     sessions
@@ -144,7 +155,10 @@ pub async fn a_host_has_no_more_live_sessions_than_the_limit(
 pub async fn a_session_that_is_not_listed_is_listed_by_saving(
     sessions: &impl FaceSessionRepository,
 ) {
-    sessions.save(&face_session(1, 10), 1).await.expect("saved");
+    sessions
+        .save(&record(&face_session(1, 10), 1))
+        .await
+        .expect("saved");
     assert_eq!(listed(sessions, 1).await, [face_session(1, 10)]);
     assert_eq!(
         sessions
@@ -170,7 +184,10 @@ pub async fn what_was_saved_after_a_later_entry_stays(sessions: &impl FaceSessio
     for (members, log_index, listed_members) in
         [(4, 4, 4), (3, 3, 4), (5, 5, 5), (4, 4, 5), (5, 5, 5)]
     {
-        sessions.save(&at(members), log_index).await.expect("saved");
+        sessions
+            .save(&record(&at(members), log_index))
+            .await
+            .expect("saved");
         assert_eq!(
             listed(sessions, 1).await,
             [at(listed_members)],
@@ -192,8 +209,11 @@ pub async fn who_hosted_keeps_the_session_in_the_list(sessions: &impl FaceSessio
         host: host(2),
         ..face_session(1, 10)
     };
-    sessions.save(&promoted, 2).await.expect("saved");
-    sessions.save(&promoted, 2).await.expect("saved again");
+    sessions.save(&record(&promoted, 2)).await.expect("saved");
+    sessions
+        .save(&record(&promoted, 2))
+        .await
+        .expect("saved again");
     for of in [1, 2] {
         assert_eq!(
             listed(sessions, of).await,
@@ -265,16 +285,11 @@ pub async fn those_that_ended_long_ago_are_found(sessions: &impl FaceSessionRepo
             at: Timestamp::from_millis(at),
             reason: EndReason::AutoEnd,
         });
-        sessions
-            .save(
-                &FaceSession {
-                    ended,
-                    ..face_session(1, number)
-                },
-                1,
-            )
-            .await
-            .expect("saved");
+        let listed = FaceSession {
+            ended,
+            ..face_session(1, number)
+        };
+        sessions.save(&record(&listed, 1)).await.expect("saved");
     }
     let found = async |before, limit| {
         sessions

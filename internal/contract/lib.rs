@@ -28,6 +28,7 @@ pub mod credential;
 pub mod drive_agent;
 pub mod drive_files;
 pub mod encs_agent;
+pub mod event;
 pub mod face_session;
 pub mod guess_budgets;
 pub mod invite;

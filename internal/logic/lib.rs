@@ -2,6 +2,7 @@
 //! ports, never on an adapter.
 
 pub mod account;
+pub mod event;
 pub mod facesession;
 #[cfg(test)]
 mod fakes;

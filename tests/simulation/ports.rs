@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use faceshare_biz::domain::account::{
     AccessClaims, IssuedToken, RefreshClaims, RevocationRegistry,
 };
-use faceshare_biz::domain::facesession::{FaceSession, NumberCode, SessionClaims, WaitClaims};
+use faceshare_biz::domain::facesession::{NumberCode, SessionClaims, SessionRecord, WaitClaims};
 use faceshare_biz::domain::instruction::Epoch;
 use faceshare_biz::domain::port::{Clock, IdGenerator, SecretUse, Secrets, TokenRefusal, Tokens};
 use faceshare_biz::domain::{FamilyId, SessionId, Timestamp};
@@ -189,7 +189,7 @@ impl Tokens for StubTokens {
 pub(crate) struct NoObserver;
 
 impl SessionObserver for NoObserver {
-    fn changed(&self, _: &FaceSession, _: u64) {}
+    fn changed(&self, _: &SessionRecord) {}
 }
 
 /// The id of a history's only session.

@@ -22,6 +22,7 @@ mod classic;
 mod database;
 mod drain;
 mod duration;
+mod events;
 mod grpc;
 mod heartbeat;
 mod http;
@@ -47,6 +48,7 @@ pub(crate) use self::{
     classic::Classic,
     database::{Database, Synchronous},
     drain::Drain,
+    events::{EventBus, Events},
     grpc::Grpc,
     heartbeat::Heartbeat,
     http::Http,
@@ -104,6 +106,8 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     /// Shutting down.
     pub(crate) drain: Drain,
+    /// The event log.
+    pub(crate) events: Events,
     /// The calls of an older system.
     pub(crate) classic: Classic,
     /// Settings of a server that runs to be measured.
@@ -204,6 +208,7 @@ impl Config {
             tls: Tls::read(&mut reader.section("tls")),
             log: Log::read(&mut reader.section("log")),
             drain: Drain::read(&mut reader.section("drain")),
+            events: Events::read(&mut reader.section("events")),
             classic: Classic::read(&mut reader.section("classic")),
             benchmark,
         };

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod drive;
 pub mod encs;
+pub mod event;
 pub mod facesession;
 mod id;
 pub mod idempotency;

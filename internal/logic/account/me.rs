@@ -37,12 +37,9 @@ impl Accounts {
         checks.finish()?;
         let (accounts, nickname) = (self.clone(), checked(nickname)?);
         run_to_completion(async move {
-            if !accounts
-                .deps
-                .accounts
-                .rename(caller.account, &nickname)
-                .await?
-            {
+            let at = accounts.deps.clock.now();
+            let renaming = accounts.deps.accounts.rename(caller.account, &nickname, at);
+            if !renaming.await? {
                 return Err(gone());
             }
             let account = accounts.account(caller).await?;

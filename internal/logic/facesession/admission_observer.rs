@@ -5,7 +5,7 @@ use super::admission::bar;
 use crate::instruction::SessionObserver;
 use crate::instruction::mgr::pointaddresses::PointAddresses;
 use faceshare_biz::domain::SessionId;
-use faceshare_biz::domain::facesession::{FaceSession, GuessBudgets};
+use faceshare_biz::domain::facesession::{GuessBudgets, SessionRecord};
 use faceshare_biz::domain::instruction::Profile;
 use faceshare_biz::domain::port::Clock;
 use std::sync::Arc;
@@ -24,8 +24,8 @@ pub struct AdmissionObserver {
 }
 
 impl SessionObserver for AdmissionObserver {
-    fn changed(&self, session: &FaceSession, log_index: u64) {
-        self.projector.changed(session, log_index);
+    fn changed(&self, record: &SessionRecord) {
+        self.projector.changed(record);
     }
 
     /// Runs in a task of its own: the session does not wait for the budgets, which may be remote.

@@ -14,6 +14,7 @@ use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::facesession::FaceSessionRepository;
 use faceshare_biz::domain::port::Clock;
 use faceshare_biz::{ErrorCode, Result};
+use faceshare_exec::State;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,14 +59,8 @@ impl FaceCronTask {
     /// Loads one session. An error is only logged, so that one bad session does not stop the others
     /// from loading.
     async fn load(&self, id: SessionId) {
-        match self
-            .sessions
-            .read(id, |state| (state.face_session(), state.index()))
-            .await
-        {
-            Ok((session, log_index)) if session.ended.is_some() => {
-                self.projector.changed(&session, log_index)
-            }
+        match self.sessions.read(id, State::record).await {
+            Ok(record) if record.session.ended.is_some() => self.projector.changed(&record),
             Ok(_) => tracing::debug!(session = %id, "loaded a live session for its deadlines"),
             // A session is listed before its log is created: one that is just being created has
             // none yet.

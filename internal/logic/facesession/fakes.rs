@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use faceshare_biz::domain::account::{Account, AccountRepository, Caller, PasswordHash, Promotion};
 use faceshare_biz::domain::facesession::{
     CodeRecord, FaceSession, FaceSessionRepository, GuessBudgets, InviteRecord, InviteRepository,
-    InviteUse, NumberCodeRepository, SessionClaims,
+    InviteUse, NumberCodeRepository, SessionClaims, SessionRecord,
 };
 use faceshare_biz::domain::port::{Clock, Tokens};
 use faceshare_biz::domain::{
@@ -296,10 +296,14 @@ impl FaceSessionRepository for Directory {
         Ok(())
     }
 
-    async fn save(&self, session: &FaceSession, log_index: u64) -> Result<()> {
+    async fn save(&self, record: &SessionRecord) -> Result<()> {
         if self.saving_fails.load(Ordering::SeqCst) {
             return Err(away());
         }
+        let SessionRecord {
+            session, log_index, ..
+        } = record;
+        let log_index = *log_index;
         let mut listed = self.open()?;
         let row = listed.entry(session.id).or_insert_with(|| Listed {
             session: session.clone(),
@@ -557,6 +561,15 @@ impl InviteRepository for Invites {
             .expect("not poisoned")
             .remove(&session)
             .is_some())
+    }
+}
+
+/// The record of a session of whose log nothing was written to the directory.
+pub(super) fn unwritten(session: &FaceSession) -> SessionRecord {
+    SessionRecord {
+        session: session.clone(),
+        log_index: 0,
+        attendees: Vec::new(),
     }
 }
 

@@ -9,10 +9,11 @@ use super::CodePolicy;
 use crate::instruction::{SessionObserver, Sessions};
 use faceshare_biz::domain::SessionId;
 use faceshare_biz::domain::facesession::{
-    FaceSession, FaceSessionRepository, InviteRepository, NumberCodeRepository,
+    FaceSession, FaceSessionRepository, InviteRepository, NumberCodeRepository, SessionRecord,
 };
 use faceshare_biz::domain::port::Clock;
 use faceshare_biz::{ErrorCode, Result};
+use faceshare_exec::State;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -43,18 +44,15 @@ struct Shared {
     deps: ProjectorDeps,
     policy: CodePolicy,
     /// The newest unwritten state of each changed session.
-    unwritten: Mutex<HashMap<SessionId, IndexedSession>>,
+    unwritten: Mutex<HashMap<SessionId, SessionRecord>>,
     wake: Notify,
     /// One writer at a time: a slow write of an older state must not overwrite a newer one.
     writing: tokio::sync::Mutex<()>,
 }
 
-/// The state of a session, and the index of the log entry that produced it.
-type IndexedSession = (FaceSession, u64);
-
 impl SessionObserver for Projector {
-    fn changed(&self, session: &FaceSession, log_index: u64) {
-        self.with_unwritten(|unwritten| unwritten.insert(session.id, (session.clone(), log_index)));
+    fn changed(&self, record: &SessionRecord) {
+        self.with_unwritten(|unwritten| unwritten.insert(record.session.id, record.clone()));
         self.0.wake.notify_one();
     }
 }
@@ -107,10 +105,7 @@ impl Projector {
     /// `UNAVAILABLE` when the directory or the logs cannot be read or written.
     pub async fn reconcile(&self, sessions: &Sessions) -> Result<()> {
         for id in self.0.deps.directory.live().await? {
-            match sessions
-                .read(id, |state| (state.face_session(), state.index()))
-                .await
-            {
+            match sessions.read(id, State::record).await {
                 Ok(current) => self.apply(&current).await?,
                 Err(error) if error.code == ErrorCode::NotFound => {
                     self.0.deps.directory.remove(id).await?
@@ -126,10 +121,15 @@ impl Projector {
     }
 
     /// Writes an ended session whose log was lost. The row may come from a later entry of the lost
-    /// log, so this state counts as later than every entry.
+    /// log, so this state counts as later than every entry. Who was there is not known.
     pub(super) async fn write_lost(&self, session: FaceSession) -> Result<()> {
         let _alone = self.0.writing.lock().await;
-        self.apply(&(session, i64::MAX.unsigned_abs())).await
+        let record = SessionRecord {
+            session,
+            log_index: i64::MAX.unsigned_abs(),
+            attendees: Vec::new(),
+        };
+        self.apply(&record).await
     }
 
     /// Tries to write every unwritten state once. Returns the last failure, if there was one. Stops
@@ -168,9 +168,10 @@ impl Projector {
     }
 
     /// Idempotent.
-    async fn apply(&self, (session, log_index): &IndexedSession) -> Result<()> {
+    async fn apply(&self, record: &SessionRecord) -> Result<()> {
         let Shared { deps, policy, .. } = self.0.as_ref();
-        deps.directory.save(session, *log_index).await?;
+        deps.directory.save(record).await?;
+        let session = &record.session;
         if session.ended.is_some() {
             let now = deps.clock.now();
             deps.codes
@@ -183,7 +184,7 @@ impl Projector {
 
     fn with_unwritten<T>(
         &self,
-        change: impl FnOnce(&mut HashMap<SessionId, IndexedSession>) -> T,
+        change: impl FnOnce(&mut HashMap<SessionId, SessionRecord>) -> T,
     ) -> T {
         change(
             &mut self

@@ -71,7 +71,8 @@ impl Retention {
 
     /// Skips guests who are in a live session: they may not refresh a token for days.
     async fn delete_guests(&self) -> Result<u64> {
-        let before = self.clock.now() - GUEST_KEPT;
+        let now = self.clock.now();
+        let before = now - GUEST_KEPT;
         let here = self.in_sessions().await?;
         let (mut forgotten, mut after) = (0, None);
         loop {
@@ -81,7 +82,7 @@ impl Retention {
             };
             after = Some(*last);
             for id in unused.into_iter().filter(|id| !here.contains(id)) {
-                forgotten += u64::from(self.accounts.forget_guest(id, before).await?);
+                forgotten += u64::from(self.accounts.forget_guest(id, before, now).await?);
             }
         }
     }

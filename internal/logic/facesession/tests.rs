@@ -1,13 +1,14 @@
 //! Tests of the use cases over in-memory ports and the real kernel.
 
-use super::fakes::{HERE, LIVE_PER_HOST, TestApp};
+use super::fakes::{HERE, LIVE_PER_HOST, TestApp, unwritten};
 use super::{CodePolicy, CodePurge, DeviceInput, Key, NewFaceSession, NewInvite, PatchInput};
 use crate::fakes::PlainTokens;
 use crate::idempotency::EffectId;
 use crate::instruction::SessionObserver;
 use faceshare_biz::domain::account::Caller;
 use faceshare_biz::domain::facesession::{
-    EndReason, FaceSession, FaceSessionRepository, NumberCodeRepository, SessionClaims, Status,
+    EndReason, FaceSession, FaceSessionRepository, NumberCodeRepository, SessionClaims,
+    SessionRecord, Status,
 };
 use faceshare_biz::domain::instruction::SessionLog;
 use faceshare_biz::domain::port::{Clock, Tokens};
@@ -809,7 +810,10 @@ async fn finish_writes_the_unwritten_states() {
     let app = TestApp::new();
     let mut session = app.open(app.person(1).await).await.session;
     session.member_count = 7;
-    app.projector.changed(&session, u64::MAX);
+    app.projector.changed(&SessionRecord {
+        log_index: u64::MAX,
+        ..unwritten(&session)
+    });
     app.projector.finish().await;
     assert_eq!(app.directory.get(session.id), Some(session));
 }
@@ -821,10 +825,13 @@ async fn reconcile_updates_rows_from_the_logs_and_removes_rows_without_a_log() {
     let session = app.open(host).await.session;
     let mut stale = session.clone();
     stale.title = Title::new("stale", 100).expect("a title");
-    app.directory.save(&stale, 0).await.expect("saved");
+    app.directory.save(&unwritten(&stale)).await.expect("saved");
     let mut never_began = session.clone();
     never_began.id = SessionId::new(7).expect("an id");
-    app.directory.save(&never_began, 0).await.expect("saved");
+    app.directory
+        .save(&unwritten(&never_began))
+        .await
+        .expect("saved");
 
     app.projector
         .reconcile(&app.sessions)
@@ -925,7 +932,10 @@ async fn a_row_whose_log_never_began_is_no_lost_session() {
     let app = TestApp::new();
     let mut session = app.open(app.person(1).await).await.session;
     session.id = SessionId::new(7).expect("an id");
-    app.directory.save(&session, 0).await.expect("saved");
+    app.directory
+        .save(&unwritten(&session))
+        .await
+        .expect("saved");
     assert_eq!(app.cases.end_lost().await.expect("looked"), 0);
 }
 
@@ -1044,7 +1054,10 @@ async fn a_repeated_call_goes_on_where_the_first_attempt_died() {
     let mut listed = app.open(host).await.session;
     app.cases.end(host, listed.id).await.expect("ended");
     listed.id = SessionId::new(7).expect("an id");
-    app.directory.save(&listed, 0).await.expect("listed alone");
+    app.directory
+        .save(&unwritten(&listed))
+        .await
+        .expect("listed alone");
     let created = app.cases.create(host, new()).await.expect("a session");
     assert_eq!(created.session.id, listed.id);
     app.codes

@@ -9,7 +9,7 @@ use super::session::{
 };
 use super::settings::StreamSettings;
 use super::window::ResumeWindow;
-use faceshare_biz::domain::facesession::FaceSession;
+use faceshare_biz::domain::facesession::{FaceSession, SessionRecord};
 use faceshare_biz::domain::instruction::{
     Append, FrameCodec, LogRecord, Notice, Profile, Retained, SessionLog, SnapshotRecord,
 };
@@ -30,8 +30,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 /// Called after a commit that changed how a session is listed (title, host, limits, end), and after
 /// one that denied a knock. Implementations must return quickly.
 pub trait SessionObserver: Send + Sync + 'static {
-    /// `session` is the session after the entry `log_index` of its log.
-    fn changed(&self, session: &FaceSession, log_index: u64);
+    /// The session is as `record` says.
+    fn changed(&self, record: &SessionRecord);
 
     /// The host denied the knock of `who`.
     fn denied(&self, _session: SessionId, _who: &Profile) {}

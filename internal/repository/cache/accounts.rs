@@ -104,10 +104,10 @@ impl<R: AccountRepository> AccountRepository for CachedAccounts<R> {
         self.inner.promoted_by(id, effect).await
     }
 
-    async fn rename(&self, id: AccountId, nickname: &Nickname) -> Result<bool> {
+    async fn rename(&self, id: AccountId, nickname: &Nickname, at: Timestamp) -> Result<bool> {
         let nickname = nickname.clone();
         self.change(id, move |inner: Arc<R>| async move {
-            inner.rename(id, &nickname).await
+            inner.rename(id, &nickname, at).await
         })
         .await
     }
@@ -142,9 +142,9 @@ impl<R: AccountRepository> AccountRepository for CachedAccounts<R> {
         self.inner.unused_guests(before, after, limit).await
     }
 
-    async fn forget_guest(&self, id: AccountId, before: Timestamp) -> Result<bool> {
+    async fn forget_guest(&self, id: AccountId, before: Timestamp, at: Timestamp) -> Result<bool> {
         self.change(id, move |inner: Arc<R>| async move {
-            inner.forget_guest(id, before).await
+            inner.forget_guest(id, before, at).await
         })
         .await
     }

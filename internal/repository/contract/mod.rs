@@ -1,5 +1,7 @@
 //! Runs the contract suites over the adapters of the main database, on every kind of database.
 
+mod event_processes;
+mod events;
 mod migrations;
 mod races;
 mod servers;
@@ -49,6 +51,7 @@ macro_rules! main_database_contracts {
             invite: invite_contract over db::Invites::new;
             credential: credential_contract over crate::contract::credentials;
             picture: picture_contract over crate::contract::pictures;
+            event: event_contract over crate::contract::events::Store::new;
         }
     };
     ($($module:ident: $contract:ident over $adapter:expr;)*) => {$(

@@ -2,6 +2,8 @@
 //!
 //! On SQLite one process owns the file, so there all four are one opening.
 
+pub(super) use super::event_processes::each_event_takes_effect_once_and_in_order_wherever_processes_die;
+use super::events::Store as EventStores;
 use crate::db::{
     AccountCredentials, Accounts, Answers, Database, FaceSessions, Invites, NumberCodes,
     TokenFamilies,
@@ -10,16 +12,22 @@ use faceshare_biz::domain::account::{
     Account, AccountRepository as _, CredentialRepository as _, PasswordChange, PasswordHash,
     Rotation, TokenFamily, TokenFamilyRepository as _,
 };
+use faceshare_biz::domain::event::{
+    Advance, ConsumerPositions as _, Delivery, EventLog as _, Fact, Leases as _, Progress,
+    RecordedEvent, Sequencing,
+};
 use faceshare_biz::domain::facesession::{
-    Admission, CodeRecord, FaceSession, FaceSessionRepository as _, HostLeft, InviteRecord,
-    InviteRepository as _, NumberCodeRepository as _,
+    Admission, CodeRecord, EndReason, Ended, FaceSession, FaceSessionRepository as _, HostLeft,
+    InviteRecord, InviteRepository as _, NumberCodeRepository as _, SessionRecord,
 };
 use faceshare_biz::domain::idempotency::{AnswerRepository as _, Reservation, Reserved};
 use faceshare_biz::domain::{
     AccountId, FamilyId, MemberId, Nickname, PageRequest, SessionId, Timestamp, Title,
 };
 use faceshare_biz::{ErrorCode, Result};
+use faceshare_contract::event::{EventStore as _, renamed, sequence_all, taken};
 use futures_util::future::join_all;
+use std::time::Duration;
 
 /// How often each race is run; the statements interleave differently each time.
 const ROUNDS: u64 = 5;
@@ -48,6 +56,12 @@ macro_rules! race_suite {
                     a_username_goes_to_one_account,
                     no_family_of_an_old_password_outlives_its_change,
                     a_guest_who_refreshes_while_it_is_forgotten_is_kept_whole_or_gone_whole,
+                    a_lease_goes_to_one_of_many,
+                    events_written_and_numbered_at_once_have_each_one_position,
+                    an_effect_stored_at_once_is_stored_once,
+                    changes_of_an_account_at_once_are_told_in_order,
+                    a_session_that_several_write_is_told_once,
+                    each_event_takes_effect_once_and_in_order_wherever_processes_die,
                 ]
             );
         }
@@ -356,11 +370,17 @@ pub(super) async fn a_session_saved_out_of_order_is_listed_as_it_was_last(openin
             member_count: u32::try_from(n).expect("small"),
             ..session(id, id)
         };
-        let states: Vec<_> = (0..40).map(after).collect();
+        let states: Vec<_> = (0..40)
+            .map(|n| SessionRecord {
+                session: after(n),
+                log_index: number(n),
+                attendees: Vec::new(),
+            })
+            .collect();
         // In an order in which some later states come first.
         let outcomes = at_once(&sessions, 40, |sessions, n| {
             let n = (n * 7) % 40;
-            sessions.save(&states[n], number(n))
+            sessions.save(&states[n])
         });
         assert_eq!(codes_of(&outcomes.await), []);
         let host = MemberId::new(id).expect("an id");
@@ -465,7 +485,7 @@ pub(super) async fn a_guest_who_refreshes_while_it_is_forgotten_is_kept_whole_or
             expires_at: at(1_000_000),
         };
         let (forgotten, rotated) = tokio::join!(
-            accounts[1].forget_guest(account_id(guest), at(5_000)),
+            accounts[1].forget_guest(account_id(guest), at(5_000), at(9_000)),
             families[2].rotate(&rotation)
         );
         let (forgotten, rotated) = (forgotten.expect("asked"), rotated.expect("asked"));
@@ -489,5 +509,160 @@ pub(super) async fn a_guest_who_refreshes_while_it_is_forgotten_is_kept_whole_or
                 .is_some(),
             rotated
         );
+    }
+}
+
+pub(super) async fn a_lease_goes_to_one_of_many(openings: &Openings) {
+    let stores = over(openings, EventStores::new).await;
+    let term = Duration::from_secs(3_600);
+    for round in 1..=ROUNDS {
+        let outcomes = at_once(&stores, 8, |store, _| store.leases.take("one", term)).await;
+        let leases: Vec<_> = outcomes
+            .into_iter()
+            .filter_map(|outcome| outcome.expect("asked"))
+            .collect();
+        assert_eq!(leases.len(), 1);
+        assert_eq!(leases[0].fence, round);
+        stores[1]
+            .leases
+            .release(&leases[0])
+            .await
+            .expect("released");
+    }
+}
+
+/// Four sequencers take the lease from each other while events are written.
+pub(super) async fn events_written_and_numbered_at_once_have_each_one_position(
+    openings: &Openings,
+) {
+    const KEYS: u64 = 6;
+    let stores = over(openings, EventStores::new).await;
+    for version in 1..=ROUNDS {
+        let written = at_once(&stores, 6, async |store, n| {
+            store.append(&[renamed(number(n) + 1, version)]).await
+        });
+        let sequenced = at_once(&stores, 8, async |store, _| {
+            let lease = store.leases.take("sequencer", Duration::ZERO).await;
+            let Some(lease) = lease.expect("asked") else {
+                return 0;
+            };
+            match store.log.sequence(&lease, 2).await.expect("asked") {
+                Sequencing::Numbered(numbered) => numbered,
+                Sequencing::Fenced => 0,
+            }
+        });
+        tokio::join!(written, sequenced);
+    }
+    let lease = taken(&stores[0], "sequencer").await;
+    sequence_all(&stores[0], &lease).await;
+    let read = stores[1].log.read(0, 1_000).await.expect("read");
+    assert!(
+        read.iter()
+            .map(|event| event.position)
+            .eq(1..=KEYS * ROUNDS)
+    );
+    for key in 1..=KEYS {
+        let of_key = read.iter().filter(|event| event.key == key);
+        assert!(of_key.map(|event| event.version).eq(1..=ROUNDS));
+    }
+}
+
+pub(super) async fn an_effect_stored_at_once_is_stored_once(openings: &Openings) {
+    let stores = over(openings, EventStores::new).await;
+    let events: Vec<_> = (1..=ROUNDS).map(|version| renamed(1, version)).collect();
+    stores[0].append(&events).await;
+    let sequencer = taken(&stores[0], "sequencer").await;
+    sequence_all(&stores[0], &sequencer).await;
+    stores[0].positions.load("test").await.expect("registered");
+    let lease = taken(&stores[0], "consumer:test").await;
+    let events: Vec<RecordedEvent> = stores[0].log.read(0, 100).await.expect("read");
+    for event in &events {
+        let progress = Progress {
+            consumer: "test".to_owned(),
+            lease: lease.clone(),
+            delivery: Delivery::Position(event.position),
+        };
+        let outcomes = at_once(&stores, 6, |store, _| store.apply(event, &progress)).await;
+        let stored = outcomes
+            .into_iter()
+            .filter(|outcome| *outcome.as_ref().expect("asked") == Advance::Stored);
+        assert_eq!(stored.count(), 1);
+    }
+    let ids: Vec<_> = events.iter().map(|event| event.id).collect();
+    assert_eq!(stores[2].effects().await, ids);
+}
+
+pub(super) async fn changes_of_an_account_at_once_are_told_in_order(openings: &Openings) {
+    const RENAMED: usize = 12;
+    let accounts = over(openings, Accounts::new).await;
+    let store = EventStores::new(openings[0].clone());
+    accounts[0].insert(&account(7, None)).await.expect("kept");
+    let (id, name) = (account_id(7), Nickname::new("Bea", 32).expect("a nickname"));
+    let outcomes = at_once(&accounts, RENAMED, |accounts, _| {
+        accounts.rename(id, &name, at(5))
+    });
+    for outcome in outcomes.await {
+        assert!(outcome.expect("asked"));
+    }
+    accounts[1].delete(id, at(9)).await.expect("asked");
+    let lease = taken(&store, "sequencer").await;
+    sequence_all(&store, &lease).await;
+    let read = store.log.read(0, 100).await.expect("read");
+    assert!(
+        read.iter()
+            .map(|event| event.version)
+            .eq(1..=number(RENAMED) + 2)
+    );
+    assert_eq!(read[0].fact, Fact::AccountMade { guest: true });
+    assert_eq!(read[RENAMED].fact, Fact::AccountRenamed);
+    assert_eq!(read[RENAMED + 1].fact, Fact::AccountDeleted);
+}
+
+pub(super) async fn a_session_that_several_write_is_told_once(openings: &Openings) {
+    const END: u64 = 9;
+    let sessions = over(openings, FaceSessions::new).await;
+    let store = EventStores::new(openings[0].clone());
+    let end = Ended {
+        at: at(77),
+        reason: EndReason::HostEnded,
+    };
+    let attendees = vec![account_id(3), account_id(4)];
+    for id in 1..=ROUNDS {
+        sessions[0]
+            .insert(&session(id, 3), 100)
+            .await
+            .expect("listed");
+        let records: Vec<_> = (0..12)
+            .map(|log_index| SessionRecord {
+                session: FaceSession {
+                    ended: (log_index >= END).then_some(end),
+                    ..session(id, 3)
+                },
+                log_index,
+                attendees: attendees.clone(),
+            })
+            .collect();
+        // Each state twice, in an order in which some later states come first.
+        let outcomes = at_once(&sessions, 24, |sessions, n| {
+            sessions.save(&records[(n * 7) % 12])
+        });
+        assert_eq!(codes_of(&outcomes.await), []);
+    }
+    let lease = taken(&store, "sequencer").await;
+    sequence_all(&store, &lease).await;
+    let read = store.log.read(0, 1_000).await.expect("read");
+    for id in 1..=ROUNDS {
+        let told: Vec<_> = read.iter().filter(|event| event.key == id).collect();
+        let [made, ended] = told[..] else {
+            panic!("{told:?}");
+        };
+        let host = account_id(3);
+        assert_eq!((&made.fact, made.version), (&Fact::SessionMade { host }, 1));
+        let expected = Fact::SessionEnded {
+            reason: end.reason,
+            members: attendees.clone(),
+        };
+        assert_eq!((&ended.fact, ended.at), (&expected, end.at));
+        assert!(ended.version >= END);
     }
 }

@@ -8,7 +8,9 @@ use super::SETTINGS;
 use crate::db::Database;
 use crate::error::from_db;
 use faceshare_biz::ErrorCode;
-use sea_orm::{ConnectOptions, ConnectionTrait};
+use faceshare_biz::domain::event::EventLog as _;
+use faceshare_contract::event::{EventStore as _, renamed, sequence_all, taken};
+use sea_orm::{ConnectOptions, ConnectionTrait, Statement};
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
@@ -206,6 +208,12 @@ macro_rules! on {
             migration_suite!($server.empty());
 
             #[tokio::test]
+            async fn an_event_that_is_committed_late_is_skipped_by_ids_and_not_by_positions() {
+                let (store, _schema) = $server.fresh(crate::contract::events::Store::new).await;
+                super::an_event_that_is_committed_late_is_skipped_by_ids_and_not_by_positions(&store).await;
+            }
+
+            #[tokio::test]
             async fn what_may_succeed_later_is_unavailable() {
                 super::what_may_succeed_later_is_unavailable(&$server).await;
             }
@@ -216,6 +224,52 @@ macro_rules! on {
 on! {
     postgres: POSTGRES;
     mysql: MYSQL;
+}
+
+/// The transaction that takes its id first commits last. A reader that goes on after the greatest
+/// id that it has seen never sees its event.
+async fn an_event_that_is_committed_late_is_skipped_by_ids_and_not_by_positions(
+    store: &super::events::Store,
+) {
+    let (mut by_id, mut by_position) = (FollowIds::default(), Vec::new());
+    let lease = taken(store, "sequencer").await;
+    let mut first = store.db.begin_with_events().await.expect("begun");
+    first.append(&renamed(1, 1)).await.expect("appended");
+    store.append(&[renamed(2, 1)]).await;
+    for late in [Some(first), None] {
+        by_id.read(&store.db).await;
+        sequence_all(store, &lease).await;
+        let position = by_position.len() as u64;
+        let read = store.log.read(position, 10).await.expect("read");
+        by_position.extend(read.iter().map(|event| event.key));
+        if let Some(late) = late {
+            late.commit().await.expect("committed");
+        }
+    }
+    assert_eq!(by_id.keys, [2], "the first event is skipped for good");
+    assert_eq!(by_position, [2, 1]);
+}
+
+/// Reads events by `id > last`, which is wrong.
+#[derive(Default)]
+struct FollowIds {
+    last: i64,
+    keys: Vec<i64>,
+}
+
+impl FollowIds {
+    async fn read(&mut self, db: &Database) {
+        let sql = format!(
+            "SELECT id, event_key FROM events WHERE id > {} ORDER BY id",
+            self.last
+        );
+        let all = Statement::from_string(db.reader().get_database_backend(), sql);
+        for row in db.reader().query_all_raw(all).await.expect("read") {
+            self.last = row.try_get("", "id").expect("a number");
+            self.keys
+                .push(row.try_get("", "event_key").expect("a number"));
+        }
+    }
 }
 
 async fn what_may_succeed_later_is_unavailable(server: &'static Server) {

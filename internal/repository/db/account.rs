@@ -4,17 +4,19 @@ use super::avatar;
 use super::connection::Database;
 use super::entity::account::{ActiveModel, Column, Entity, Model};
 use super::entity::token_family;
+use super::event::EventTransaction;
 use super::retry::retrying;
 use super::token_family::{forget_networks, revoke_all};
-use crate::error::{Failure, from_db, unreadable};
+use crate::error::{Failure, from_db, or_taken, unreadable};
 use async_trait::async_trait;
 use faceshare_biz::domain::account::{
     Account, AccountRepository, PasswordHash, Picture, Promotion,
 };
+use faceshare_biz::domain::event::{Fact, NewEvent};
 use faceshare_biz::domain::{AccountId, FamilyId, Nickname, Timestamp};
 use faceshare_biz::{Error, Result};
-use sea_orm::sea_query::{Condition, Expr, Query};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait as _, Query};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, UpdateMany};
 
 /// Keeps accounts and guests in the main database.
 #[derive(Debug, Clone)]
@@ -29,7 +31,7 @@ impl Accounts {
         Self { db }
     }
 
-    /// Deletes the account first, which locks its row against `open_family`. The rows of its
+    /// Locks the account first, against `open_family`. The rows of its
     /// families stay, with ids and times alone, so that the families are still revoked after a
     /// restart.
     async fn try_delete(
@@ -37,41 +39,80 @@ impl Accounts {
         id: AccountId,
         at: Timestamp,
     ) -> Result<Option<Vec<FamilyId>>, Failure> {
-        let transaction = self.db.begin().await?;
-        let deleted = Entity::delete_by_id(id.get().cast_signed())
-            .exec(&transaction)
-            .await?;
-        if deleted.rows_affected == 0 {
+        let mut transaction = self.db.begin_with_events().await?;
+        let Some(version) = lock(id, &transaction).await? else {
             transaction.rollback().await?;
             return Ok(None);
-        }
+        };
+        Entity::delete_by_id(id.get().cast_signed())
+            .exec(&*transaction)
+            .await?;
         avatar::forget(&transaction, id.get().cast_signed()).await?;
         let revoked = revoke_all(&transaction, id, None, at).await?;
         forget_networks(&transaction, id).await?;
+        let deleted = event(id, version + 1, at, Fact::AccountDeleted);
+        transaction.append(&deleted).await?;
         transaction.commit().await?;
         Ok(Some(revoked))
     }
 
     /// Deletes the unused families first: a refresh at the same time either finds no family, or the
     /// condition on the account sees it, and then nothing is deleted.
-    async fn try_forget_guest(&self, id: AccountId, before: Timestamp) -> Result<bool, Failure> {
+    async fn try_forget_guest(
+        &self,
+        id: AccountId,
+        before: Timestamp,
+        at: Timestamp,
+    ) -> Result<bool, Failure> {
         use token_family::Column as Family;
-        let id = id.get().cast_signed();
-        let transaction = self.db.begin().await?;
+        let row = id.get().cast_signed();
+        let mut transaction = self.db.begin_with_events().await?;
         let families = token_family::Entity::delete_many()
-            .filter(Family::AccountId.eq(id))
+            .filter(Family::AccountId.eq(row))
             .filter(Family::RotatedAt.lt(before.as_millis()));
-        families.exec(&transaction).await?;
+        families.exec(&*transaction).await?;
+        let version = lock(id, &transaction).await?;
         let forgotten = Entity::delete_many()
-            .filter(Column::Id.eq(id))
+            .filter(Column::Id.eq(row))
             .filter(unused(before))
-            .exec(&transaction)
+            .exec(&*transaction)
             .await?;
-        if forgotten.rows_affected == 0 {
+        let Some(version) = version.filter(|_| forgotten.rows_affected == 1) else {
             transaction.rollback().await?;
             return Ok(false);
-        }
-        avatar::forget(&transaction, id).await?;
+        };
+        avatar::forget(&transaction, row).await?;
+        let deleted = event(id, version + 1, at, Fact::AccountDeleted);
+        transaction.append(&deleted).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Changes an account, which locks its row, and writes the event of it. `false`: the account
+    /// does not meet the conditions of the change.
+    async fn try_change(
+        &self,
+        id: AccountId,
+        change: UpdateMany<Entity>,
+        at: Timestamp,
+        fact: Fact,
+    ) -> Result<bool, Failure> {
+        let mut transaction = self.db.begin_with_events().await?;
+        let changed = change
+            .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+            .filter(Column::Id.eq(id.get().cast_signed()))
+            .exec(&*transaction)
+            .await
+            .map_err(|error| or_taken(error, TAKEN))?;
+        let version = match changed.rows_affected {
+            0 => None,
+            _ => lock(id, &transaction).await?,
+        };
+        let Some(version) = version else {
+            transaction.rollback().await?;
+            return Ok(false);
+        };
+        transaction.append(&event(id, version, at, fact)).await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -107,12 +148,9 @@ impl AccountRepository for Accounts {
             .col_expr(Column::PasswordHash, Expr::value(password.as_str()))
             .col_expr(Column::CreatedAt, Expr::value(at.as_millis()))
             .col_expr(Column::Effect, Expr::value(effect.map(u64::cast_signed)))
-            .filter(Column::Id.eq(guest.get().cast_signed()))
             .filter(Column::Username.is_null());
-        self.db
-            .insert(promoting.as_query(), TAKEN)
-            .await
-            .map(|promoted| promoted == 1)
+        let upgraded = Fact::AccountUpgraded;
+        retrying(|| self.try_change(*guest, promoting.clone(), *at, upgraded.clone())).await
     }
 
     async fn promoted_by(&self, id: AccountId, effect: u64) -> Result<Option<Account>> {
@@ -124,14 +162,11 @@ impl AccountRepository for Accounts {
         found.map(Account::try_from).transpose()
     }
 
-    async fn rename(&self, id: AccountId, nickname: &Nickname) -> Result<bool> {
-        let renaming = Entity::update_many()
-            .col_expr(Column::Nickname, Expr::value(nickname.as_str()))
-            .filter(Column::Id.eq(id.get().cast_signed()));
-        self.db
-            .write(renaming.as_query())
-            .await
-            .map(|renamed| renamed == 1)
+    async fn rename(&self, id: AccountId, nickname: &Nickname, at: Timestamp) -> Result<bool> {
+        let renaming =
+            Entity::update_many().col_expr(Column::Nickname, Expr::value(nickname.as_str()));
+        let renamed = Fact::AccountRenamed;
+        retrying(|| self.try_change(id, renaming.clone(), at, renamed.clone())).await
     }
 
     async fn set_picture(
@@ -173,8 +208,8 @@ impl AccountRepository for Accounts {
             .collect()
     }
 
-    async fn forget_guest(&self, id: AccountId, before: Timestamp) -> Result<bool> {
-        retrying(|| self.try_forget_guest(id, before)).await
+    async fn forget_guest(&self, id: AccountId, before: Timestamp, at: Timestamp) -> Result<bool> {
+        retrying(|| self.try_forget_guest(id, before, at)).await
     }
 }
 
@@ -191,6 +226,14 @@ pub(super) async fn insert(
     account: &Account,
     password: Option<&PasswordHash>,
 ) -> Result<()> {
+    retrying(|| try_insert(db, account, password)).await
+}
+
+async fn try_insert(
+    db: &Database,
+    account: &Account,
+    password: Option<&PasswordHash>,
+) -> Result<(), Failure> {
     let row = ActiveModel {
         id: Set(account.id.get().cast_signed()),
         username: Set(account.username.clone()),
@@ -200,10 +243,42 @@ pub(super) async fn insert(
         created_at: Set(account.created_at.as_millis()),
         password_hash: Set(password.map(|hash| hash.as_str().to_owned())),
         effect: Set(None),
+        version: Set(FIRST_VERSION),
     };
-    db.insert(Entity::insert(row).as_query(), TAKEN)
+    let mut transaction = db.begin_with_events().await?;
+    Entity::insert(row)
+        .exec_without_returning(&*transaction)
         .await
-        .map(drop)
+        .map_err(|error| or_taken(error, TAKEN))?;
+    let made = Fact::AccountMade {
+        guest: account.is_guest(),
+    };
+    let made = event(account.id, FIRST_VERSION, account.created_at, made);
+    transaction.append(&made).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// The version of an account of which one event tells.
+const FIRST_VERSION: i64 = 1;
+
+/// Locks an account's row and returns its version. `None`: there is no such account.
+async fn lock(id: AccountId, transaction: &EventTransaction) -> Result<Option<i64>, Failure> {
+    let version = Entity::find_by_id(id.get().cast_signed())
+        .select_only()
+        .column(Column::Version)
+        .lock_exclusive()
+        .into_tuple();
+    Ok(version.one(&**transaction).await?)
+}
+
+fn event(id: AccountId, version: i64, at: Timestamp, fact: Fact) -> NewEvent {
+    NewEvent {
+        key: id.get(),
+        version: version.cast_unsigned(),
+        at,
+        fact,
+    }
 }
 
 /// The condition on a guest that was neither created nor refreshed a token since then.

@@ -1,6 +1,7 @@
 //! Opening, migrating and closing the main database.
 
 use super::address::Address;
+use super::event::{EventSignals, EventTransaction};
 use super::migration::{self, Migrator};
 use super::retry::retrying;
 use crate::error::{from_db, from_sqlx, or_taken};
@@ -19,6 +20,7 @@ use sea_orm::{
 use sea_orm_migration::MigratorTrait;
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -62,6 +64,7 @@ pub struct Database {
     writer: DatabaseConnection,
     reader: DatabaseConnection,
     address: Address,
+    event_signals: Arc<EventSignals>,
 }
 
 impl Database {
@@ -104,6 +107,7 @@ impl Database {
             writer,
             reader,
             address,
+            event_signals: Arc::default(),
         })
     }
 
@@ -146,6 +150,33 @@ impl Database {
         }
     }
 
+    /// Opens the same database as another process does, with connections of its own. On SQLite one
+    /// process owns the file, so there it is this opening.
+    #[cfg(test)]
+    pub(crate) fn of_another_process(&self) -> Self {
+        let connections = *MAX_CONNECTIONS.start();
+        let (writer, reader) = match &self.address {
+            Address::Sqlite(_) => return self.clone(),
+            Address::Postgres(options) => both(open_postgres(options, connections)),
+            Address::MySql(options) => both(open_mysql(options, connections)),
+        };
+        Self {
+            writer,
+            reader,
+            address: self.address.clone(),
+            event_signals: Arc::default(),
+        }
+    }
+
+    /// Closes the connections of [`of_another_process`](Self::of_another_process), as the death of
+    /// that process does.
+    #[cfg(test)]
+    pub(crate) async fn kill(&self) {
+        if !matches!(self.address, Address::Sqlite(_)) {
+            self.close().await.expect("closed");
+        }
+    }
+
     /// Deletes the record of the newest step, as if the process had died before it was written.
     #[cfg(test)]
     pub(crate) async fn forget_newest_step(&self) {
@@ -183,7 +214,7 @@ impl Database {
     }
 
     /// For statements that only read.
-    pub(super) const fn reader(&self) -> &DatabaseConnection {
+    pub(crate) const fn reader(&self) -> &DatabaseConnection {
         &self.reader
     }
 
@@ -217,12 +248,22 @@ impl Database {
 
     /// Begins a transaction, on SQLite with the write lock. It is rolled back when it is dropped.
     /// Call it within [`retrying`].
-    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
         let immediate = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
         self.writer.begin_with_options(immediate).await
+    }
+
+    /// Begins a transaction that can write events. Call it within [`retrying`].
+    pub(crate) async fn begin_with_events(&self) -> Result<EventTransaction, DbErr> {
+        Ok(EventTransaction::new(self.begin().await?, self.clone()))
+    }
+
+    /// Wakes what waits for events in this process.
+    pub(super) fn event_signals(&self) -> &EventSignals {
+        &self.event_signals
     }
 }
 

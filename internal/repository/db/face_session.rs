@@ -4,11 +4,13 @@ use super::connection::Database;
 use super::entity::account;
 use super::entity::face_session::{ActiveModel, Column, Entity, Model};
 use super::entity::session_host;
+use super::event::EventTransaction;
 use super::retry::retrying;
 use crate::error::{Failure, from_db, or_taken, unreadable, violates_unique};
 use async_trait::async_trait;
+use faceshare_biz::domain::event::{Fact, NewEvent};
 use faceshare_biz::domain::facesession::{
-    Admission, EndReason, Ended, FaceSession, FaceSessionRepository, HostLeft,
+    Admission, EndReason, Ended, FaceSession, FaceSessionRepository, HostLeft, SessionRecord,
 };
 use faceshare_biz::domain::{MemberId, Page, PageRequest, SessionId, Timestamp, Title};
 use faceshare_biz::{Error, ErrorCode, Result};
@@ -66,18 +68,25 @@ impl FaceSessions {
     }
 
     /// Leaves a row that was written after a later entry as it is.
-    async fn try_save(&self, session: &FaceSession, log_index: u64) -> Result<(), Failure> {
-        let log_index = i64::try_from(log_index).map_err(Error::internal)?;
-        let transaction = self.db.begin().await?;
-        if !update(session, log_index, &transaction).await?
-            && !is_listed(session.id, &transaction).await?
-        {
-            let inserted = Entity::insert(row(session, log_index))
-                .exec_without_returning(&transaction)
-                .await;
-            inserted.map_err(listed_meanwhile)?;
+    async fn try_save(&self, record: &SessionRecord) -> Result<(), Failure> {
+        let session = &record.session;
+        let log_index = i64::try_from(record.log_index).map_err(Error::internal)?;
+        let mut transaction = self.db.begin_with_events().await?;
+        let before = lock(session.id, &transaction).await?;
+        match before {
+            Some((written_after, _)) if written_after > log_index => {}
+            Some(_) => update(session, log_index, &*transaction).await?,
+            None => {
+                let inserted = Entity::insert(row(session, log_index))
+                    .exec_without_returning(&*transaction)
+                    .await;
+                inserted.map_err(listed_meanwhile)?;
+            }
         }
-        note_host(session, &transaction).await?;
+        note_host(session, &*transaction).await?;
+        for event in events(before, record) {
+            transaction.append(&event).await?;
+        }
         transaction.commit().await?;
         Ok(())
     }
@@ -101,8 +110,8 @@ impl FaceSessionRepository for FaceSessions {
         retrying(|| self.try_insert(session, limit)).await
     }
 
-    async fn save(&self, session: &FaceSession, log_index: u64) -> Result<()> {
-        retrying(|| self.try_save(session, log_index)).await
+    async fn save(&self, record: &SessionRecord) -> Result<()> {
+        retrying(|| self.try_save(record)).await
     }
 
     async fn remove(&self, id: SessionId) -> Result<()> {
@@ -201,30 +210,63 @@ impl FaceSessionRepository for FaceSessions {
     }
 }
 
-/// Writes a session's row, unless it was written after a later entry. `false`: it was, or there is
-/// none.
+/// What a session's row says before a change: the log entry that it was written after, and the end.
+type WrittenRow = (i64, Option<i64>);
+
+/// Locks a session's row. `None`: it is not listed.
+async fn lock(id: SessionId, transaction: &EventTransaction) -> Result<Option<WrittenRow>, DbErr> {
+    let row = Entity::find_by_id(id.get().cast_signed())
+        .select_only()
+        .columns([Column::LogIndex, Column::EndedAt])
+        .lock_exclusive()
+        .into_tuple();
+    row.one(&**transaction).await
+}
+
 async fn update(
     session: &FaceSession,
     log_index: i64,
     connection: &impl ConnectionTrait,
-) -> Result<bool, DbErr> {
+) -> Result<(), DbErr> {
     let all_but_id = ActiveModel {
         id: NotSet,
         ..row(session, log_index)
     };
     let update = Entity::update_many().set(all_but_id);
-    let update = update
-        .filter(Column::Id.eq(session.id.get().cast_signed()))
-        .filter(Column::LogIndex.lte(log_index));
-    Ok(update.exec(connection).await?.rows_affected == 1)
+    let update = update.filter(Column::Id.eq(session.id.get().cast_signed()));
+    update.exec(connection).await.map(drop)
 }
 
-async fn is_listed(id: SessionId, connection: &impl ConnectionTrait) -> Result<bool, DbErr> {
-    let row = Entity::find_by_id(id.get().cast_signed())
-        .select_only()
-        .column(Column::Id)
-        .into_tuple::<i64>();
-    Ok(row.one(connection).await?.is_some())
+/// The events of this change of a session's row: the first state of an entry, and the end. The row
+/// says what was told before, so a state that is written twice is told once.
+fn events(before: Option<WrittenRow>, record: &SessionRecord) -> Vec<NewEvent> {
+    /// The index of the first entry of a log.
+    const FIRST_ENTRY: u64 = 1;
+    let session = &record.session;
+    let (told, told_end) = before.unwrap_or((0, None));
+    if told.unsigned_abs() > record.log_index {
+        return Vec::new();
+    }
+    let event = |version, at, fact| NewEvent {
+        key: session.id.get(),
+        version,
+        at,
+        fact,
+    };
+    let mut events = Vec::new();
+    if told == 0 && record.log_index > 0 {
+        let host = session.host;
+        let made = Fact::SessionMade { host };
+        events.push(event(FIRST_ENTRY, session.created_at, made));
+    }
+    if let (Some(end), None) = (session.ended, told_end) {
+        let ended = Fact::SessionEnded {
+            reason: end.reason,
+            members: record.attendees.clone(),
+        };
+        events.push(event(record.log_index, end.at, ended));
+    }
+    events
 }
 
 /// Another process listed the same session between the read and the insertion: a repetition finds
@@ -273,9 +315,7 @@ fn row(session: &FaceSession, log_index: i64) -> ActiveModel {
         member_count: Set(i64::from(session.member_count)),
         created_at: Set(session.created_at.as_millis()),
         ended_at: Set(session.ended.map(|ended| ended.at.as_millis())),
-        end_reason: Set(session
-            .ended
-            .map(|ended| end_reason_name(ended.reason).to_owned())),
+        end_reason: Set(session.ended.map(|ended| ended.reason.as_str().to_owned())),
         log_index: Set(log_index),
     }
 }
@@ -288,7 +328,8 @@ impl TryFrom<Model> for FaceSession {
             (None, _) => None,
             (Some(at), Some(reason)) => Some(Ended {
                 at: Timestamp::from_millis(at),
-                reason: end_reason(reason)?,
+                reason: EndReason::named(reason)
+                    .ok_or_else(|| unreadable("face_sessions.end_reason"))?,
             }),
             (Some(_), None) => return Err(unreadable("face_sessions.end_reason")),
         };
@@ -341,23 +382,4 @@ fn host_left(name: &str) -> Result<HostLeft> {
     all.into_iter()
         .find(|h| host_left_name(*h) == name)
         .ok_or_else(|| unreadable("face_sessions.host_left"))
-}
-
-const fn end_reason_name(reason: EndReason) -> &'static str {
-    match reason {
-        EndReason::HostEnded => "HOST_ENDED",
-        EndReason::AutoEnd => "AUTO_END",
-        EndReason::Platform => "PLATFORM",
-    }
-}
-
-fn end_reason(name: &str) -> Result<EndReason> {
-    let all = [
-        EndReason::HostEnded,
-        EndReason::AutoEnd,
-        EndReason::Platform,
-    ];
-    all.into_iter()
-        .find(|r| end_reason_name(*r) == name)
-        .ok_or_else(|| unreadable("face_sessions.end_reason"))
 }

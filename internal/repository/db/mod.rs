@@ -25,6 +25,7 @@ mod avatar;
 mod connection;
 mod credential;
 mod entity;
+mod event;
 mod face_session;
 mod invite;
 mod migration;
@@ -33,15 +34,20 @@ mod retry;
 mod token_family;
 
 #[cfg(test)]
+pub(crate) use event::advance;
+#[cfg(test)]
 pub(crate) use migration::STEPS;
 #[cfg(test)]
 pub(crate) use number_code::write_code_of_0007;
+#[cfg(test)]
+pub(crate) use retry::retrying;
 
 pub use account::Accounts;
 pub use answer::Answers;
 pub use avatar::Avatars;
 pub use connection::{Database, DatabaseSettings, MAX_CONNECTIONS};
 pub use credential::AccountCredentials;
+pub use event::{DatabaseLeases, EventConsumers, EventDeadLetters, Events};
 pub use face_session::FaceSessions;
 pub use invite::Invites;
 pub use number_code::NumberCodes;

@@ -15,7 +15,7 @@ const PAUSES: [Duration; 3] = [
 
 /// Runs a whole transaction, or one statement, again when it failed because of another one at the
 /// same time: 3 times at most.
-pub(super) async fn retrying<T, F>(mut attempt: impl FnMut() -> F) -> Result<T>
+pub(crate) async fn retrying<T, F>(mut attempt: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<T, Failure>>,
 {

@@ -5,7 +5,9 @@ use crate::Result;
 use crate::domain::{AccountId, FamilyId, Nickname, Timestamp};
 use async_trait::async_trait;
 
-/// Stores accounts and guests. Usernames are unique in any case.
+/// Stores accounts and guests. Usernames are unique in any case. An adapter writes an event of each
+/// account that is made, promoted, renamed or deleted, in the transaction of that change; a fake
+/// has no event log.
 #[async_trait]
 pub trait AccountRepository: Send + Sync + 'static {
     /// Stores a new guest. `ALREADY_EXISTS` when the id is taken.
@@ -18,8 +20,8 @@ pub trait AccountRepository: Send + Sync + 'static {
     async fn promote(&self, promotion: &Promotion) -> Result<bool>;
     /// The account of this id, if the promotion with this effect id made it.
     async fn promoted_by(&self, id: AccountId, effect: u64) -> Result<Option<Account>>;
-    /// Changes the nickname. `false`: there is no such account.
-    async fn rename(&self, id: AccountId, nickname: &Nickname) -> Result<bool>;
+    /// Changes the nickname, at this time. `false`: there is no such account.
+    async fn rename(&self, id: AccountId, nickname: &Nickname, at: Timestamp) -> Result<bool>;
     /// Replaces the account's picture by this one under `key`, and its address by `url`. Atomic.
     /// `false`: there is no such account.
     async fn set_picture(
@@ -41,9 +43,9 @@ pub trait AccountRepository: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<AccountId>>;
     /// Deletes a guest and its token families, if it is still as
-    /// [`unused_guests`](Self::unused_guests) says of this `before`. Atomic. `false`, and nothing
-    /// changed: it is not.
-    async fn forget_guest(&self, id: AccountId, before: Timestamp) -> Result<bool>;
+    /// [`unused_guests`](Self::unused_guests) says of this `before`; `at` is the time of deletion.
+    /// Atomic. `false`, and nothing changed: it is not.
+    async fn forget_guest(&self, id: AccountId, before: Timestamp, at: Timestamp) -> Result<bool>;
 }
 
 /// The promotion of a guest to an account.

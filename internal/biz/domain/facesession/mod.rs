@@ -15,5 +15,6 @@ pub use invite::{InviteRecord, InviteUse};
 pub use number_code::{CodeRecord, NumberCode};
 pub use port::{FaceSessionRepository, InviteRepository, NumberCodeRepository};
 pub use types::{
-    Admission, EndReason, Ended, FaceSession, HostLeft, SessionClaims, Status, WaitClaims,
+    Admission, EndReason, Ended, FaceSession, HostLeft, SessionClaims, SessionRecord, Status,
+    WaitClaims,
 };

@@ -3,7 +3,7 @@
 //! The instruction log is the source of truth about a session; these stores hold what must be found
 //! without it.
 
-use super::{CodeRecord, FaceSession, InviteRecord, InviteUse};
+use super::{CodeRecord, FaceSession, InviteRecord, InviteUse, SessionRecord};
 use crate::Result;
 use crate::domain::{MemberId, Page, PageRequest, SessionId, Timestamp};
 use async_trait::async_trait;
@@ -14,9 +14,12 @@ pub trait FaceSessionRepository: Send + Sync + 'static {
     /// Inserts a new session. `LIMIT_EXCEEDED`, and nothing stored, when its host has `limit` live
     /// sessions already. Atomic, for a host that has an account.
     async fn insert(&self, session: &FaceSession, limit: u32) -> Result<()>;
-    /// Stores the state of a session after the entry `log_index` of its log. Inserts a session that
-    /// is not listed, since the log is the source of truth. A state of a later entry stays.
-    async fn save(&self, session: &FaceSession, log_index: u64) -> Result<()>;
+    /// Stores the state of a session after an entry of its log. Inserts a session that is not listed,
+    /// since the log is the source of truth. A state of a later entry stays.
+    ///
+    /// An adapter writes an event with the first state that is of an entry, and one with the first
+    /// state that has ended, in the transaction of the change, each once; a fake has no event log.
+    async fn save(&self, record: &SessionRecord) -> Result<()>;
     /// Removes a session that was never created completely or whose retention time is over.
     async fn remove(&self, id: SessionId) -> Result<()>;
     /// The last stored state of a session; `None`: it is not listed.

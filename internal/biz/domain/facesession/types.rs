@@ -41,6 +41,27 @@ pub enum EndReason {
     Platform,
 }
 
+impl EndReason {
+    /// All reasons.
+    pub const ALL: [Self; 3] = [Self::HostEnded, Self::AutoEnd, Self::Platform];
+
+    /// The name in the directory and in events.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HostEnded => "HOST_ENDED",
+            Self::AutoEnd => "AUTO_END",
+            Self::Platform => "PLATFORM",
+        }
+    }
+
+    /// The reason of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
+}
+
 /// The end of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
@@ -87,6 +108,18 @@ impl FaceSession {
             Status::Active
         }
     }
+}
+
+/// What the directory stores of a session after an entry of its log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRecord {
+    /// The session.
+    pub session: FaceSession,
+    /// The index of the entry.
+    pub log_index: u64,
+    /// Once the session has ended: its members then and those who had left, by ascending id. Without
+    /// those who were removed or never connected. Empty while it is live, and when its log is lost.
+    pub attendees: Vec<MemberId>,
 }
 
 /// The claims of a wait token: one knock of one account at one session.

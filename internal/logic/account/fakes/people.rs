@@ -145,7 +145,7 @@ impl AccountRepository for MemoryAccounts {
         Ok(self.kept().get(&id).map(|(account, _)| account.clone()))
     }
 
-    async fn rename(&self, id: AccountId, nickname: &Nickname) -> Result<bool> {
+    async fn rename(&self, id: AccountId, nickname: &Nickname, _: Timestamp) -> Result<bool> {
         let mut kept = self.kept();
         let found = kept
             .get_mut(&id)
@@ -201,7 +201,7 @@ impl AccountRepository for MemoryAccounts {
         Ok(ids)
     }
 
-    async fn forget_guest(&self, id: AccountId, before: Timestamp) -> Result<bool> {
+    async fn forget_guest(&self, id: AccountId, before: Timestamp, _: Timestamp) -> Result<bool> {
         let mut people = self.kept();
         let unused = people
             .get(&id)

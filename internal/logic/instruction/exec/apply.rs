@@ -110,6 +110,7 @@ impl State {
             seat_until: until,
             devices: ByPoint::with_capacity(1),
             nonces: VecDeque::new(),
+            was_present: false,
         });
         person.profile = profile.clone();
         person.seat_until = person.seat_until.max(until);
@@ -125,6 +126,7 @@ impl State {
                 follow: Default::default(),
             };
             person.standing = Membership::Present(Box::new(presence));
+            person.was_present = true;
             self.present += 1;
         }
     }

@@ -299,5 +299,6 @@ fn barred(profile: Profile) -> Person {
         seat_until: Timestamp::default(),
         devices,
         nonces,
+        was_present: false,
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::entry::{Genesis, Info};
 use crate::knock::Knock;
-use faceshare_biz::domain::facesession::{Ended, FaceSession};
+use faceshare_biz::domain::facesession::{Ended, FaceSession, SessionRecord};
 use faceshare_biz::domain::instruction::{
     AutoEnd, Device, Edge, EdgeReason, Epoch, Member, PointInfo, Presenting, Profile, Role, Seq,
     Snapshot,
@@ -73,6 +73,9 @@ pub struct Person {
     pub devices: ByPoint<Device>,
     /// The last nonces that took effect, the newest last; bounded.
     pub nonces: VecDeque<(u64, Seq)>,
+    /// Whether it was a member at some time. Absent from older snapshots.
+    #[serde(default)]
+    pub was_present: bool,
 }
 
 /// The membership state of an account in a session.
@@ -196,6 +199,7 @@ impl State {
             seat_until,
             devices: ByPoint::from_iter([(genesis.point, genesis.device)]),
             nonces: VecDeque::new(),
+            was_present: false,
         };
         Self {
             id: genesis.id,
@@ -383,6 +387,25 @@ impl State {
             member_count: self.present,
             created_at: self.created_at,
             ended: self.ended,
+        }
+    }
+
+    /// What the directory stores of the session.
+    #[must_use]
+    pub fn record(&self) -> SessionRecord {
+        let was_there = |person: &Person| match person.standing {
+            Membership::Present(_) => true,
+            Membership::Left | Membership::Admitted => person.was_present,
+            Membership::Removed | Membership::Denied => false,
+        };
+        let people = self.people.iter().filter(|_| self.is_ended());
+        SessionRecord {
+            session: self.face_session(),
+            log_index: self.index,
+            attendees: people
+                .filter(|(_, person)| was_there(person))
+                .map(|(id, _)| *id)
+                .collect(),
         }
     }
 

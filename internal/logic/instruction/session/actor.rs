@@ -459,10 +459,7 @@ impl Actor {
             .into_iter()
             .for_each(|closing| self.after_commit(closing));
         if listed {
-            self.after_commit(Outcome::Observe(
-                Box::new(self.state.face_session()),
-                self.state.index(),
-            ));
+            self.after_commit(Outcome::Observe(Box::new(self.state.record())));
         }
         if self.state.seq().get() >= self.deps.settings.seq_max {
             self.start_epoch();

@@ -240,7 +240,7 @@ impl Actor {
     pub(crate) fn carry_out(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::SendEvents { entry, before } => self.send_events(&entry, before),
-            Outcome::Observe(session, log_index) => self.deps.observer.changed(&session, log_index),
+            Outcome::Observe(record) => self.deps.observer.changed(&record),
             Outcome::Denied(who) => self.deps.observer.denied(self.state.id(), &who),
             Outcome::Ack { requester, seq } => self.answer(
                 requester,

@@ -4,7 +4,7 @@ use super::connect::Connecting;
 use super::{ActorUnavailable, Release};
 use faceshare_biz::Error;
 use faceshare_biz::ErrorCode;
-use faceshare_biz::domain::facesession::FaceSession;
+use faceshare_biz::domain::facesession::SessionRecord;
 use faceshare_biz::domain::instruction::{CloseReason, Profile, Seq};
 use faceshare_biz::domain::{MemberId, PointId};
 use faceshare_exec::Entry;
@@ -23,8 +23,8 @@ pub(crate) struct Requester {
 pub(crate) enum Outcome {
     /// Send the events of an entry to all points. `before` is the seq before its first frame.
     SendEvents { entry: Box<Entry>, before: Seq },
-    /// Tell the observer that the session is listed differently; with the index of the entry.
-    Observe(Box<FaceSession>, u64),
+    /// Tell the observer that the session is listed differently.
+    Observe(Box<SessionRecord>),
     /// Tell the observer that the host denied this knock.
     Denied(Box<Profile>),
     /// Acknowledge a frame.
@@ -54,7 +54,7 @@ impl Outcome {
     pub(crate) fn fail(self) -> Option<Self> {
         match self {
             Self::SendEvents { .. }
-            | Self::Observe(..)
+            | Self::Observe(_)
             | Self::Denied(_)
             | Self::Close { .. }
             | Self::CloseAll(_) => None,

@@ -7,7 +7,9 @@ use crate::fakes::{CountingIds, MemoryRevocations, PlainSecrets, PlainTokens};
 use crate::instruction::connclient::{Arrival, ConnClients};
 use crate::instruction::{SessionDeps, SessionObserver, Sessions, StreamSettings};
 use faceshare_biz::Result;
-use faceshare_biz::domain::facesession::{Admission, FaceSession, HostLeft, SessionClaims};
+use faceshare_biz::domain::facesession::{
+    Admission, FaceSession, HostLeft, SessionClaims, SessionRecord,
+};
 use faceshare_biz::domain::instruction::{
     Command, Device, Epoch, Invite, Lock, Position, Profile, Seq, WireFormat,
 };
@@ -89,7 +91,7 @@ impl Observer {
 }
 
 impl SessionObserver for Observer {
-    fn changed(&self, _session: &FaceSession, _log_index: u64) {
+    fn changed(&self, _: &SessionRecord) {
         assert!(!self.0.swap(false, Ordering::SeqCst), "told to panic");
     }
 }

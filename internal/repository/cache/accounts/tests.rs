@@ -57,7 +57,7 @@ impl AccountRepository for OneAccount {
         Ok(None)
     }
 
-    async fn rename(&self, _: AccountId, nickname: &Nickname) -> Result<bool> {
+    async fn rename(&self, _: AccountId, nickname: &Nickname, _: Timestamp) -> Result<bool> {
         self.kept.lock().expect("whole").nickname = nickname.clone();
         match self.end {
             WriteEnd::Succeeds => Ok(true),
@@ -83,7 +83,7 @@ impl AccountRepository for OneAccount {
         Ok(Vec::new())
     }
 
-    async fn forget_guest(&self, _: AccountId, _: Timestamp) -> Result<bool> {
+    async fn forget_guest(&self, _: AccountId, _: Timestamp, _: Timestamp) -> Result<bool> {
         Ok(false)
     }
 }
@@ -127,7 +127,7 @@ async fn a_write_that_goes_around_the_cache_is_seen_when_the_entry_is_no_longer_
     let (accounts, store) = cached(WriteEnd::Succeeds, Duration::ZERO);
     assert_eq!(found(&accounts).await, FIRST);
     store
-        .rename(named(FIRST).id, &name(SECOND))
+        .rename(named(FIRST).id, &name(SECOND), Timestamp::default())
         .await
         .expect("written");
     // Reads of an entry do not prolong it.
@@ -149,7 +149,7 @@ async fn a_write_that_panics_before_it_removes_the_entry_is_seen_as_soon() {
     let (accounts, _store) = cached(WriteEnd::Panics, Duration::ZERO);
     assert_eq!(found(&accounts).await, FIRST);
     accounts
-        .rename(named(FIRST).id, &name(SECOND))
+        .rename(named(FIRST).id, &name(SECOND), Timestamp::default())
         .await
         .expect_err("panicked");
     advance(FRESH_FOR).await;
@@ -163,7 +163,7 @@ async fn a_write_removes_the_entry_at_once_also_when_it_fails() {
         assert_eq!(found(&accounts).await, FIRST);
         assert_eq!(
             accounts
-                .rename(named(FIRST).id, &name(SECOND))
+                .rename(named(FIRST).id, &name(SECOND), Timestamp::default())
                 .await
                 .is_ok(),
             matches!(end, WriteEnd::Succeeds)
@@ -180,7 +180,7 @@ async fn a_slow_read_does_not_lengthen_the_time() {
     let write_meanwhile = async {
         sleep(MOMENT).await;
         store
-            .rename(named(FIRST).id, &name(SECOND))
+            .rename(named(FIRST).id, &name(SECOND), Timestamp::default())
             .await
             .expect("written");
     };
@@ -196,7 +196,7 @@ async fn a_slow_insertion_does_not_lengthen_the_time() {
     let (accounts, store) = cached(WriteEnd::Succeeds, slow);
     accounts.insert(&named(FIRST)).await.expect("kept");
     store
-        .rename(named(FIRST).id, &name(SECOND))
+        .rename(named(FIRST).id, &name(SECOND), Timestamp::default())
         .await
         .expect("written");
     assert_eq!(found(&accounts).await, FIRST);

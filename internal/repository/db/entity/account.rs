@@ -15,6 +15,8 @@ pub struct Model {
     pub password_hash: Option<String>,
     /// The effect id of the call that promoted it from a guest.
     pub effect: Option<i64>,
+    /// Rises with each change that an event tells of.
+    pub version: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

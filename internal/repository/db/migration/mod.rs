@@ -17,6 +17,7 @@ mod m0008_several_openers;
 mod m0009_effects;
 mod m0010_networks;
 mod m0011_effects_of_rows;
+mod m0012_events;
 
 use crate::error::from_sqlx;
 use faceshare_biz::{Error, Result as DomainResult};
@@ -39,7 +40,7 @@ pub(super) struct Migrator;
 
 /// The number of steps.
 #[cfg(test)]
-pub(crate) const STEPS: u32 = 10;
+pub(crate) const STEPS: u32 = 11;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_effects::Migration),
             Box::new(m0010_networks::Migration),
             Box::new(m0011_effects_of_rows::Migration),
+            Box::new(m0012_events::Migration),
         ]
     }
 }

@@ -1,5 +1,6 @@
 //! The endpoints for operators.
 
+use faceshare_tests::DEADLINE;
 use faceshare_tests::http::{Http, send};
 use faceshare_tests::server::Server;
 use reqwest::Method;
@@ -125,4 +126,39 @@ async fn every_answer_on_every_listener_is_guarded() {
             "not in clear text: {path}"
         );
     }
+}
+
+#[tokio::test]
+async fn what_happens_to_accounts_is_told_in_the_event_log_and_measured() {
+    let server = Server::start().await;
+    let http = server.http();
+    http.guest("ann").await;
+    let numbered = async {
+        loop {
+            let metrics = http.call(Method::GET, "/metrics", None, None).await.text;
+            let is_numbered = metrics
+                .lines()
+                .filter_map(|line| line.strip_prefix("faceshare_events_sequenced_total"))
+                .any(|of| of == r#"{topic="accounts"} 1"#);
+            if is_numbered {
+                return metrics;
+            }
+        }
+    };
+    let metrics = tokio::time::timeout(DEADLINE, numbered).await;
+    let metrics = metrics.expect("the sequencer runs");
+    for name in [
+        "events_sequenced_total",
+        "events_unsequenced",
+        "events_unsequenced_age_seconds",
+        "event_lease_changes_total",
+    ] {
+        let help = format!("# HELP faceshare_{name} ");
+        assert!(metrics.contains(&help), "{name}: {metrics}");
+    }
+    assert!(
+        metrics
+            .contains(r#"faceshare_event_lease_changes_total{lease="sequencer",change="taken"} 1"#),
+        "{metrics}"
+    );
 }

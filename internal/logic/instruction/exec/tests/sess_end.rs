@@ -4,7 +4,7 @@ use super::world::{SECOND, World, follow, genesis, id, seat};
 use crate::{Input, Patch, Step, Via};
 use faceshare_biz::ErrorCode;
 use faceshare_biz::domain::facesession::{EndReason, Status};
-use faceshare_biz::domain::instruction::{Epoch, Event};
+use faceshare_biz::domain::instruction::{Command, Epoch, Event};
 
 #[test]
 fn only_the_host_ends_it() {
@@ -100,4 +100,28 @@ fn a_restart_and_a_new_epoch_leave_the_end_as_it_was() {
     ));
     assert_eq!(w.state.ended(), ended);
     assert_eq!(w.state.next_deadline(&w.rules), None);
+}
+
+/// Bob left, cat was removed, dan left and was let in again, eve and fay never connected.
+#[test]
+fn the_record_of_an_ended_session_says_who_was_there() {
+    let mut w = World::with(&["ann", "bob", "cat", "dan", "gus"]);
+    w.say("bob", Command::Quit);
+    w.does(Input::Remove {
+        by: id("ann"),
+        member: id("cat"),
+    });
+    w.say("dan", Command::Quit);
+    for name in ["dan", "eve", "fay"] {
+        w.does(seat(name, 1, Via::Code));
+    }
+    w.does(Input::HttpQuit { member: id("fay") });
+    assert_eq!(w.state.record().attendees, [], "it is live");
+    w.does(Input::End { by: None });
+    let record = w.state.record();
+    let mut expected = ["ann", "bob", "dan", "gus"].map(id);
+    expected.sort();
+    assert_eq!(record.attendees, expected);
+    assert_eq!(record.log_index, w.state.index());
+    assert_eq!(record.session, w.state.face_session());
 }
