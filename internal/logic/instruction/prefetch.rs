@@ -2,7 +2,7 @@
 //!
 //! A server has thousands of connections and each of them is idle most of the time, so its memory
 //! is not in the processor's caches when it is needed, and reads of several places wait for memory
-//! one after the other (how long: "What helped" in benchmark/README.md). A caller that knows an
+//! one after the other (how long: "Optimisations" in benchmark/README.md). A caller that knows an
 //! address before it is needed can prefetch it. Unlike a read, a prefetch does not wait; but only
 //! about a dozen can be in progress at once, so callers should prefetch little.
 

@@ -1,11 +1,10 @@
 //! One connection: it reads frames and passes them to the session, writes frames and heartbeats,
 //! and closes with the right code.
 //!
-//! Reader, writer and heartbeat are three futures of one task. The reader is polled whenever the
-//! task is woken; the others, and the shutdown of the process, only when they were woken themselves
-//! (see `wake`). The reader ends the connection by itself only when the peer is gone; otherwise it
-//! closes the outbound queue, so that queued frames are written first. The writer is idle most of
-//! the time: the session writes its frames directly to the socket (see `outbound`).
+//! Reader, writer and heartbeat are three futures of one task. The reader ends the connection by
+//! itself only when the peer is gone; otherwise it closes the outbound queue, so that queued frames
+//! are written first. The writer is idle most of the time: the session writes its frames directly
+//! to the socket (see `outbound`).
 
 mod direct;
 mod heartbeat;
@@ -14,7 +13,6 @@ mod outbound;
 mod queue;
 mod reader;
 mod socket;
-mod wake;
 mod writer;
 
 pub(crate) use meter::TokenBucket;
@@ -38,9 +36,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 use std::time::Duration;
-use wake::{FirstDone, race};
 use writer::Writer;
 
 /// How long the peer may take to close after a close frame. Until then its input is read and
@@ -217,23 +213,13 @@ impl Connection<'_> {
                     this.outbound.prefetch();
                     reading.as_mut().poll(cx)
                 }));
-                let mut serving = pin!(async {
-                    tokio::select! {
-                        biased;
-                        reason = writer.run(&mut connected, sink) => reason,
-                        never = heartbeat.run() => match never {},
-                    }
-                });
-                // No further branch of a `select!`: when reading has used up the task's budget, a
-                // `select!` polls no branch.
-                let rest = pin!(poll_fn(|cx| match cut.as_mut().poll(cx) {
-                    Poll::Ready(()) => Poll::Ready(None),
-                    Poll::Pending => serving.as_mut().poll(cx).map(Some),
-                }));
-                match race(reading, rest).await {
-                    FirstDone::Frequent(close_answer) => (close_answer, None),
-                    FirstDone::Rare(Some(reason)) => (None, Some(reason)),
-                    FirstDone::Rare(None) => return,
+                tokio::select! {
+                    // Reading comes last: a peer that sends without end uses up the task's budget.
+                    biased;
+                    () = cut.as_mut() => return,
+                    reason = writer.run(&mut connected, sink) => (None, Some(reason)),
+                    never = heartbeat.run() => match never {},
+                    close_answer = reading => (close_answer, None),
                 }
             };
             // For the analysis of a client's report that it has missed frames.
