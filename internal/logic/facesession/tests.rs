@@ -895,10 +895,11 @@ async fn a_lost_session_is_ended_though_a_start_that_ended_it_was_cut_off() {
         let host = app.person(1).await;
         let session = app.open(host).await.session;
         let id = session.id;
-        app.directory
-            .save(&session, row_of_entry)
-            .await
-            .expect("listed");
+        let row = SessionRecord {
+            log_index: row_of_entry,
+            ..unwritten(&session)
+        };
+        app.directory.save(&row).await.expect("listed");
         app.sessions.unload_all().await;
         app.log.delete(id).await.expect("forgotten");
 
